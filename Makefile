@@ -1,0 +1,29 @@
+# Two commands for a fresh machine with Python 3.11, git and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+DEMO ?= demo
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint clean
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,torchaudio,neuromaps]"
+	touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/musicotopy-tools simulate $(DEMO)/data --seed 0
+	$(BIN)/musicotopy $(DEMO)/data $(DEMO)/out participant --recipe gradients --weights random
+	$(BIN)/musicotopy-tools check-truth $(DEMO)/data $(DEMO)/out
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,346 @@
+"""The one table of options, from which the parser, the docs page and the descriptor are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["text", "path", "float", "int", "flag", "count", "mapping", "assignment"]
+
+RECIPES = ("gradients",)
+VARIANTS = ("robust", "faithful")
+LEVELS = ("participant",)
+SOLVERS = ("gram", "himalaya")
+
+GROUPS = {
+    "inputs": "Inputs",
+    "filters": "Options for filtering BIDS queries",
+    "workflow": "Workflow configuration",
+    "performance": "Options to handle performance",
+    "outputs": "Outputs and other options",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option of the command line.
+
+    Attributes
+    ----------
+    name
+        Field of `Config` it sets, and the flag's spelling with hyphens for underscores.
+    group
+        Key of `GROUPS`.
+    kind
+        What a value is. ``mapping``: ``NAME=PATH``; ``assignment``: ``RECIPE.SETTING=VALUE``.
+    text
+        Help text.
+    aliases
+        Other spellings; each is accepted with hyphens and with underscores.
+    many
+        Takes one or more values.
+    choices
+        Values allowed.
+    metavar
+        Placeholder in the help.
+    prefix
+        BIDS prefix stripped from values (``sub-``).
+    """
+
+    name: str
+    group: str
+    kind: Kind
+    text: str
+    aliases: tuple[str, ...] = ()
+    many: bool = False
+    choices: tuple[str, ...] = ()
+    metavar: str | None = None
+    prefix: str = ""
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Every accepted spelling, the canonical one first."""
+        spellings = [f"--{self.name.replace('_', '-')}", *self.aliases]
+        both = [
+            form
+            for flag in spellings
+            for form in (flag, "--" + flag.removeprefix("--").replace("-", "_"))
+            if flag.startswith("--") or form == flag
+        ]
+        return tuple(dict.fromkeys(both))
+
+
+POSITIONALS = (
+    Option(
+        "bids_dir",
+        "inputs",
+        "path",
+        "BIDS dataset: a raw dataset with derivatives/fmriprep inside, a raw dataset with "
+        "-d fmriprep=PATH, or an fMRIPrep output folder itself. It is never written to.",
+    ),
+    Option("output_dir", "inputs", "path", "Folder for the results (BIDS-Derivatives)."),
+    Option(
+        "analysis_level",
+        "inputs",
+        "text",
+        "Level of the analysis; several may follow each other.",
+        many=True,
+        choices=LEVELS,
+    ),
+)
+
+OPTIONS = (
+    Option(
+        "derivatives",
+        "inputs",
+        "mapping",
+        "Derivative datasets, as NAME=PATH (fmriprep=/data/fmriprep). Default: "
+        "derivatives/fmriprep* inside BIDS_DIR.",
+        aliases=("-d",),
+        many=True,
+        metavar="NAME=PATH",
+    ),
+    Option(
+        "stimuli_dir",
+        "inputs",
+        "path",
+        "Folder with the sounds and, if events.tsv does not name them, presentations.tsv "
+        "(task, run, subject, onset, duration, stim_file, stim_start). Default: "
+        "BIDS_DIR/stimuli.",
+        aliases=("--stimuli",),
+        metavar="DIR",
+    ),
+    Option(
+        "adapter",
+        "inputs",
+        "text",
+        "Named rule that tells which sound was played when in a dataset that does not say so "
+        "in BIDS terms (ds003085, ds003720, ds000113-auditoryperception), or a TOML file.",
+        metavar="NAME",
+    ),
+    Option(
+        "weights_dir",
+        "inputs",
+        "path",
+        "Folder with network weights (vggish-10086976.pth).",
+        metavar="DIR",
+    ),
+    Option(
+        "atlas",
+        "inputs",
+        "path",
+        "Label image (NIfTI, GIFTI or CIFTI in the space of the data) that defines the parcels "
+        "of the subject-level test. Default: compact parcels of equal size.",
+        metavar="FILE",
+    ),
+    Option(
+        "skip_bids_validation",
+        "inputs",
+        "flag",
+        "Do not check the parts of the dataset that are used before the analysis.",
+    ),
+    Option(
+        "participant_label",
+        "filters",
+        "text",
+        "Participants to analyse, with or without 'sub-'. Default: all.",
+        aliases=("--participant-labels",),
+        many=True,
+        metavar="LABEL",
+        prefix="sub-",
+    ),
+    Option(
+        "exclude_participant_label",
+        "filters",
+        "text",
+        "Participants to leave out, with or without 'sub-'.",
+        many=True,
+        metavar="LABEL",
+        prefix="sub-",
+    ),
+    Option(
+        "session_label",
+        "filters",
+        "text",
+        "Sessions to analyse, with or without 'ses-'.",
+        aliases=("--session-id",),
+        many=True,
+        metavar="LABEL",
+        prefix="ses-",
+    ),
+    Option(
+        "task_id",
+        "filters",
+        "text",
+        "Tasks to analyse, with or without 'task-'. Default: all that present sounds.",
+        aliases=("-t", "--task-label", "--task"),
+        many=True,
+        metavar="TASK",
+        prefix="task-",
+    ),
+    Option(
+        "bids_filter_file",
+        "filters",
+        "path",
+        "JSON file with BIDS entities per query, as in fMRIPrep: "
+        '{"bold": {"acquisition": "dico", "reconstruction": null, "direction": "*"}}; null '
+        "means absent, '*' anything.",
+        metavar="FILE",
+    ),
+    Option(
+        "space",
+        "filters",
+        "text",
+        "Spaces to analyse, as the BOLD files spell them (fsaverage5, fsLR, "
+        "MNI152NLin2009cAsym). 'auto': the first of fsaverage5, fsLR, MNI152NLin2009cAsym, "
+        "MNI152NLin6Asym that the participant has.",
+        aliases=("--output-spaces",),
+        many=True,
+        metavar="SPACE",
+    ),
+    Option(
+        "allow_raw_bold",
+        "filters",
+        "flag",
+        "Analyse unpreprocessed BOLD of BIDS_DIR when there is no fMRIPrep derivative; the "
+        "report says so.",
+    ),
+    Option(
+        "recipe",
+        "workflow",
+        "text",
+        "Analyses to run.",
+        many=True,
+        choices=RECIPES,
+    ),
+    Option(
+        "variant",
+        "workflow",
+        "text",
+        "'robust': the question of the paper with folds, nulls and inference that hold their "
+        "error rate. 'faithful': what the paper did.",
+        choices=VARIANTS,
+    ),
+    Option(
+        "weights",
+        "workflow",
+        "text",
+        "Network weights: 'pretrained' (the published file, looked up in --weights-dir), "
+        "'random' (seeded untrained network: a control, marked in every output), or a file.",
+        metavar="random|pretrained|FILE",
+    ),
+    Option(
+        "confounds",
+        "workflow",
+        "text",
+        "Confound regressors taken from fMRIPrep's table: none, motion6, motion24, "
+        "motion24+wmcsf, motion24+compcor.",
+        metavar="STRATEGY",
+    ),
+    Option(
+        "high_pass_hz",
+        "workflow",
+        "float",
+        "Cut-off of the cosine high-pass filter in Hz; 0 filters nothing.",
+        aliases=("--high-pass",),
+        metavar="HZ",
+    ),
+    Option(
+        "smoothing_fwhm_mm",
+        "workflow",
+        "float",
+        "Gaussian smoothing of volumes before the analysis, full width at half maximum in mm.",
+        aliases=("--smoothing-fwhm",),
+        metavar="MM",
+    ),
+    Option(
+        "solver",
+        "workflow",
+        "text",
+        "Ridge solver: 'gram' (exact, block-wise Gram matrices) or 'himalaya' (the library, "
+        "slower; for comparison).",
+        choices=SOLVERS,
+    ),
+    Option(
+        "random_seed",
+        "workflow",
+        "int",
+        "Seed of everything that is drawn: null shifts, random weights.",
+        aliases=("--seed",),
+        metavar="INT",
+    ),
+    Option(
+        "device",
+        "performance",
+        "text",
+        "Where networks and regressions run: auto, cpu, cuda or cuda:N.",
+        metavar="auto|cpu|cuda[:N]",
+    ),
+    Option(
+        "nprocs",
+        "performance",
+        "int",
+        "Processors to use. Default: those the system grants.",
+        aliases=("--nthreads", "--n-cpus", "--n-procs"),
+        metavar="N",
+    ),
+    Option(
+        "omp_nthreads",
+        "performance",
+        "int",
+        "Threads per process in numerical libraries. Default: --nprocs.",
+        metavar="N",
+    ),
+    Option(
+        "mem",
+        "performance",
+        "text",
+        "Memory to stay within, for example 16G or 800M (a bare number counts MB). Chunk "
+        "sizes follow from it. Default: 80 %% of what the system grants.",
+        aliases=("--mem-mb",),
+        metavar="SIZE",
+    ),
+    Option(
+        "work_dir",
+        "performance",
+        "path",
+        "Folder for intermediate files, which several runs may share. Default: "
+        "OUTPUT_DIR/.work.",
+        aliases=("-w",),
+        metavar="DIR",
+    ),
+    Option(
+        "overwrite",
+        "outputs",
+        "flag",
+        "Compute again what is already there, and replace results of other settings.",
+    ),
+    Option(
+        "stop_on_first_crash",
+        "outputs",
+        "flag",
+        "Stop at the first participant that fails. Default: go on with the others.",
+    ),
+    Option(
+        "reports_only",
+        "outputs",
+        "flag",
+        "Make the HTML reports again from results that are there.",
+    ),
+    Option(
+        "dry_run",
+        "outputs",
+        "flag",
+        "Print what would be analysed, the alignment of sounds and volumes, and the memory "
+        "and disk it takes; compute nothing.",
+    ),
+    Option(
+        "verbose",
+        "outputs",
+        "count",
+        "More messages (-v, -vv).",
+        aliases=("-v",),
+    ),
+    Option("quiet", "outputs", "flag", "Only warnings and errors.", aliases=("-q",)),
+)
+"""Options that set a field of `Config`; ``--config-file`` and ``--set`` are the parser's own."""

@@ -1,0 +1,194 @@
+"""From the command line to a `Config`: argparse made from the table of options."""
+
+from __future__ import annotations
+
+import argparse
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bidsapp import __version__
+from bidsapp.cli.options import GROUPS, OPTIONS, POSITIONALS, RECIPES, Option
+from bidsapp.config import Config, convert, parse_memory, read_toml, sections
+from bidsapp.errors import InputMissingError, OutputError, UsageError
+
+_DESCRIPTION = """\
+fMRI recorded while people hear music, the sounds, and what is known about them: where, how well
+and at which level of abstraction the brain follows the music, and how sure one can be."""
+
+_EPILOG = """\
+exit codes: 0 everything asked for is done; 1 some participants failed (named in the last lines
+and in logs/status.json); 2 usage; 65 invalid input; 66 missing input; 69 weights or templates
+not available offline; 70 internal error; 73 output not writable or of another configuration;
+75 out of memory or interrupted, the same command goes on where it stopped."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the argument parser from the table of options."""
+    parser = argparse.ArgumentParser(
+        prog="musicotopy",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"musicotopy {__version__}")
+    defaults = {name: getattr(Config, name, None) for names in sections().values() for name in names}
+    groups = {key: parser.add_argument_group(title) for key, title in GROUPS.items()}
+    for option in POSITIONALS:
+        _add_positional(parser, option)
+    for option in OPTIONS:
+        _add_option(groups[option.group], option, defaults[option.name])
+    groups["workflow"].add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="RECIPE.SETTING=VALUE",
+        help="Change one setting of a recipe (gradients.n_components=30); may be repeated. "
+        "The value is written as in TOML.",
+    )
+    groups["outputs"].add_argument(
+        "--config-file",
+        "--config_file",
+        type=Path,
+        metavar="FILE",
+        help="TOML file with any of these options, such as the logs/config.toml of an earlier "
+        "run; options on the command line override it.",
+    )
+    groups["outputs"].add_argument(
+        "--notrack", action="store_true", help="Accepted and ignored: nothing is ever tracked."
+    )
+    return parser
+
+
+def _add_positional(parser: argparse.ArgumentParser, option: Option) -> None:
+    extra: dict[str, Any] = {"nargs": "+", "choices": option.choices} if option.many else {}
+    parser.add_argument(option.name, help=option.text, **extra)
+
+
+def _add_option(group: argparse._ArgumentGroup, option: Option, default: Any) -> None:
+    settings: dict[str, Any] = {"dest": option.name, "default": None, "help": option.text}
+    if option.kind == "flag":
+        settings["action"] = "store_true"
+    elif option.kind == "count":
+        settings["action"] = "count"
+    else:
+        settings["metavar"] = option.metavar
+        settings["type"] = {"int": int, "float": float}.get(option.kind, str)
+        if option.many:
+            settings["nargs"] = "+"
+            settings["action"] = "extend"
+        if option.choices:
+            settings["choices"] = option.choices
+            settings.pop("metavar")
+        if default not in (None, (), {}, 0, "auto", ("auto",)):
+            shown = " ".join(default) if isinstance(default, tuple) else default
+            settings["help"] += f" (default: {shown})".replace("%", "%%")
+    group.add_argument(*option.flags, **settings)
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> Config:
+    """Read the command line, and the configuration file if one is given.
+
+    Parameters
+    ----------
+    arguments
+        Command-line words; default: those of the process.
+
+    Returns
+    -------
+    Config
+        Flags override the file, the file overrides the defaults.
+
+    Raises
+    ------
+    UsageError
+        If an option or the configuration file is wrong. Errors of argparse itself end the
+        program with exit code 2.
+    """
+    parser = build_parser()
+    words = vars(parser.parse_args(arguments))
+    words.pop("notrack")
+    assignments = words.pop("set")
+    config_file = words.pop("config_file")
+    values = read_toml(config_file, RECIPES) if config_file is not None else {}
+    by_name = {option.name: option for option in (*POSITIONALS, *OPTIONS)}
+    for name, value in words.items():
+        if value is None or value is False:
+            continue
+        values[name] = convert(name, _clean(by_name[name], value), "command line")
+    values["recipe_settings"] = _recipe_settings(values.get("recipe_settings", {}), assignments)
+    config = Config(**values)
+    _check(config)
+    return config
+
+
+def _clean(option: Option, value: Any) -> Any:
+    """Strip BIDS prefixes and split ``NAME=PATH``."""
+    if option.kind == "mapping":
+        pairs = [item.partition("=") for item in value]
+        wrong = [name for name, equals, _ in pairs if not equals]
+        if wrong:
+            msg = f"--{option.name} {wrong[0]}: write NAME=PATH, for example fmriprep={wrong[0]}"
+            raise UsageError(msg)
+        return {name: path for name, _, path in pairs}
+    if option.prefix:
+        return [item.removeprefix(option.prefix) for item in value]
+    return value
+
+
+def _recipe_settings(
+    from_file: dict[str, dict[str, Any]], assignments: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Add ``RECIPE.SETTING=VALUE`` to the recipe tables of the configuration file."""
+    settings = {recipe: dict(table) for recipe, table in from_file.items()}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        recipe, dot, setting = name.strip().partition(".")
+        if not (equals and dot) or recipe not in RECIPES:
+            msg = f"--set {assignment!r}: write RECIPE.SETTING=VALUE; recipes: {', '.join(RECIPES)}"
+            raise UsageError(msg)
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text.strip()
+        settings.setdefault(recipe, {})[setting] = value
+    return settings
+
+
+def _check(config: Config) -> None:
+    """Refuse what cannot work before anything is read."""
+    for option in (*POSITIONALS, *OPTIONS):
+        value = getattr(config, option.name)
+        wrong = set(value if isinstance(value, tuple) else (value,)) - set(option.choices)
+        if option.choices and wrong:
+            msg = f"{option.name} = {min(wrong)!r}: choose from {', '.join(option.choices)}"
+            raise UsageError(msg)
+    bids_dir, output_dir = config.bids_dir.resolve(), config.output_dir.resolve()
+    if not bids_dir.is_dir():
+        msg = (
+            f"{config.bids_dir}: there is no such folder; check the path, and in a container "
+            "that it is bound (-v or --bind)"
+        )
+        raise InputMissingError(msg)
+    if output_dir == bids_dir:
+        msg = f"{config.output_dir}: results may not be written into BIDS_DIR itself; name another folder, such as {config.output_dir}/derivatives/musicotopy"
+        raise UsageError(msg)
+    if config.output_dir.exists() and not config.output_dir.is_dir():
+        msg = f"{config.output_dir}: this is a file; OUTPUT_DIR must be a folder"
+        raise OutputError(msg)
+    scratch = config.scratch_dir.resolve()
+    if scratch.is_relative_to(bids_dir) and not scratch.is_relative_to(output_dir):
+        msg = f"--work-dir {config.work_dir}: lies inside BIDS_DIR, which is never written to; name another folder"
+        raise UsageError(msg)
+    if config.mem != "auto":
+        parse_memory(config.mem)
+    for name in ("stimuli_dir", "weights_dir", "bids_filter_file", "atlas"):
+        path = getattr(config, name)
+        if path is not None and not path.exists():
+            msg = f"--{name.replace('_', '-')} {path}: there is no such file or folder"
+            raise InputMissingError(msg)
+    if config.nprocs < 0 or config.omp_nthreads < 0:
+        msg = "--nprocs and --omp-nthreads count processors; give a positive number"
+        raise UsageError(msg)

@@ -1,0 +1,1 @@
+"""Representational gradients of music (Kim, Overath and Sammler)."""
