@@ -160,9 +160,11 @@ def _recipe_settings(
 def _check(config: Config) -> None:
     """Refuse what cannot work before anything is read."""
     for option in (*POSITIONALS, *OPTIONS):
+        if not option.choices:
+            continue
         value = getattr(config, option.name)
         wrong = set(value if isinstance(value, tuple) else (value,)) - set(option.choices)
-        if option.choices and wrong:
+        if wrong:
             msg = f"{option.name} = {min(wrong)!r}: choose from {', '.join(option.choices)}"
             raise UsageError(msg)
     bids_dir, output_dir = config.bids_dir.resolve(), config.output_dir.resolve()

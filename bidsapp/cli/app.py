@@ -1,0 +1,101 @@
+"""`musicotopy`: parse → plan → execute → report → exit."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bidsapp.cli.parser import parse_arguments
+from bidsapp.errors import AppError, OutputError
+
+if TYPE_CHECKING:
+    from bidsapp.config import Config
+    from bidsapp.engine.plan import Plan
+    from bidsapp.engine.status import Record
+
+LOGGER = logging.getLogger("musicotopy")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the app and return its exit code (listed in ``--help``)."""
+    try:
+        config = parse_arguments(arguments)
+        _configure_logging(config)
+        return _run(config)
+    except AppError as error:
+        print(f"musicotopy: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("musicotopy: interrupted; the same command goes on from here", file=sys.stderr)
+        return 75
+
+
+def _run(config: Config) -> int:
+    from bidsapp.engine.threads import limit_threads
+
+    limit_threads(config.n_threads)
+    from bidsapp.engine.plan import make_plan
+
+    plan = make_plan(config)
+    if config.dry_run:
+        from bidsapp.cli.show import show_plan
+
+        show_plan(plan, config)
+        return max((unit.error.exit_code for unit in plan.units if unit.error), default=0)
+    return _execute(plan, config)
+
+
+def _execute(plan: Plan, config: Config) -> int:
+    from bidsapp.cli.show import show_records, show_warnings
+    from bidsapp.engine.logs import prepare_output
+    from bidsapp.engine.plan import check_configuration
+    from bidsapp.engine.reports import write_reports
+    from bidsapp.engine.run import execute
+    from bidsapp.engine.status import is_writable, read_records
+    from bidsapp.engine.threads import limit_torch
+
+    if not is_writable(config.output_dir):
+        msg = f"{config.output_dir}: the output folder cannot be written; check its owner and the bind options of the container"
+        raise OutputError(msg)
+    recorded = {
+        name: (record.recipe, record.configuration_hash)
+        for name, record in read_records(config.output_dir).items()
+        if record.state == "done"
+    }
+    check_configuration(recorded, plan, overwrite=config.overwrite)
+    prepare_output(plan, config)
+    show_warnings(plan)
+    limit_torch(config.n_threads)
+    records = _finished(plan, config) if config.reports_only else execute(plan, config)
+    records = write_reports(records, config)
+    return show_records(records, plan, config)
+
+
+def _finished(plan: Plan, config: Config) -> list[Record]:
+    """Return the records of the plan's units that are done (``--reports-only``)."""
+    from bidsapp.engine.status import read_records
+
+    known = read_records(config.output_dir)
+    done = [known[unit.name] for unit in plan.units if unit.name in known]
+    done = [record for record in done if record.state == "done"]
+    if not done:
+        msg = f"{config.output_dir}: holds no finished participant to report on; run without --reports-only first"
+        raise OutputError(msg)
+    return done
+
+
+def _configure_logging(config: Config) -> None:
+    """Send messages to standard error; -v and -q move the threshold in steps of five."""
+    logging.addLevelName(25, "NOTE")
+    level = 30 if config.quiet else max(25 - 5 * config.verbose, 10)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    LOGGER.handlers[:] = [handler]
+    LOGGER.setLevel(level)
+    LOGGER.propagate = False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

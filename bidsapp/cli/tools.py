@@ -1,0 +1,143 @@
+"""`musicotopy-tools`: first contact with a dataset, simulation, and its truth check."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bidsapp import __version__
+from bidsapp.errors import AppError, InputMissingError, OutputError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one of the tools and return its exit code."""
+    options = build_parser().parse_args(arguments)
+    try:
+        options.function(options)
+    except AppError as error:
+        print(f"musicotopy-tools: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("musicotopy-tools: interrupted", file=sys.stderr)
+        return 75
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser of all tools."""
+    parser = argparse.ArgumentParser(prog="musicotopy-tools", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"musicotopy {__version__}")
+    tools = parser.add_subparsers(required=True, metavar="TOOL")
+    _add_init(tools)
+    _add_simulate(tools)
+    _add_check_truth(tools)
+    return parser
+
+
+def _add_init(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "Look at a dataset: what it holds, what is missing for which recipe, what to run."
+    tool = tools.add_parser("init", help=text, description=text)
+    tool.add_argument("bids_dir", type=Path, help="The dataset; it is not written to.")
+    tool.add_argument("--sounds", type=Path, metavar="DIR", help="Folder with the sounds.")
+    tool.add_argument(
+        "-d",
+        "--derivatives",
+        nargs="+",
+        default=[],
+        metavar="NAME=PATH",
+        help="Derivative datasets, such as fmriprep=PATH.",
+    )
+    tool.add_argument(
+        "--write",
+        type=Path,
+        metavar="DIR",
+        help="Write the tables to fill in (presentations.tsv, stimuli.tsv) to this folder; "
+        "files that are there are kept.",
+    )
+    tool.set_defaults(function=_init)
+
+
+def _init(options: argparse.Namespace) -> None:
+    from bidsapp.bids.survey import survey
+
+    if not options.bids_dir.is_dir():
+        msg = f"{options.bids_dir}: there is no such folder"
+        raise InputMissingError(msg)
+    pairs = [item.partition("=") for item in options.derivatives]
+    derivatives = {name: Path(path) for name, _, path in pairs}
+    found = survey(options.bids_dir, sounds=options.sounds, derivatives=derivatives)
+    print(found.text())
+    if options.write is None:
+        return
+    options.write.mkdir(parents=True, exist_ok=True)
+    for name, text in found.tables().items():
+        path = options.write / name
+        if path.exists():
+            print(f"{path} is there already and is kept")
+            continue
+        path.write_text(text, encoding="utf-8")
+        print(f"wrote {path}: fill in what it leaves open")
+
+
+def _add_simulate(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = (
+        "Write a BIDS dataset with fMRIPrep derivatives, composed music, ratings and a planted "
+        "truth; or fill the images of a real tree with --like."
+    )
+    tool = tools.add_parser("simulate", help=text, description=text)
+    tool.add_argument("out_dir", type=Path, help="New folder for the dataset.")
+    tool.add_argument("--participants", type=int, metavar="N", help="How many; default 3.")
+    tool.add_argument("--pieces", type=int, metavar="N", help="Pieces of music.")
+    tool.add_argument("--piece-s", type=float, metavar="S", help="Length of a piece.")
+    tool.add_argument("--snr", type=float, metavar="R", help="Signal-to-noise ratio.")
+    tool.add_argument("--spaces", nargs="+", metavar="SPACE", help="Spaces to write.")
+    tool.add_argument("--seed", type=int, default=0, metavar="INT", help="Default 0.")
+    tool.add_argument("--like", type=Path, metavar="TREE", help="Metadata tree to fill.")
+    tool.add_argument("--sounds", type=Path, metavar="DIR", help="Sounds to use with --like.")
+    tool.add_argument("--labels", nargs="+", metavar="LABEL", help="Participants of --like.")
+    tool.set_defaults(function=_simulate)
+
+
+def _simulate(options: argparse.Namespace) -> None:
+    if options.out_dir.exists() and any(options.out_dir.iterdir()):
+        msg = f"{options.out_dir}: is not empty; name a new folder or remove it"
+        raise OutputError(msg)
+    if options.like is not None:
+        from bidsapp.simulate.like import simulate_like
+
+        simulate_like(options.out_dir, options)
+    else:
+        from bidsapp.simulate.dataset import SimulationOptions, simulate
+
+        given = {
+            "n_participants": options.participants,
+            "n_pieces": options.pieces,
+            "piece_s": options.piece_s,
+            "snr": options.snr,
+            "spaces": tuple(options.spaces) if options.spaces else None,
+            "seed": options.seed,
+        }
+        chosen = {name: value for name, value in given.items() if value is not None}
+        simulate(options.out_dir, SimulationOptions(**chosen))
+    print(f"dataset: {options.out_dir}")
+
+
+def _add_check_truth(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "Compare results with the planted truth of a simulated dataset; prints JSON."
+    tool = tools.add_parser("check-truth", help=text, description=text)
+    tool.add_argument("data_dir", type=Path, help="Dataset made by simulate.")
+    tool.add_argument("output_dir", type=Path, help="Results of musicotopy on it.")
+    tool.set_defaults(function=_check_truth)
+
+
+def _check_truth(options: argparse.Namespace) -> None:
+    from bidsapp.simulate.truth import check_truth
+
+    print(json.dumps(check_truth(options.data_dir, options.output_dir), indent=2))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""The plan of a run: which units of work there are, what each needs, which are already done.
+
+A unit is one recipe × level × participant × space. The plan is data: it can be printed by
+``--dry-run`` and executed anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bidsapp.bids.dataset import Dataset, open_dataset, participants
+from bidsapp.config import Config, configuration_hash
+from bidsapp.errors import AppError, InputMissingError, OutputError
+from bidsapp.recipes import RECIPES
+from bidsapp.recipes.inputs import Inputs, chosen_spaces, collect
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One unit of work.
+
+    Attributes
+    ----------
+    name
+        ``gradients_sub-01_space-fsaverage5``; also the name of its record.
+    recipe, level, subject, space
+        What it is.
+    settings
+        The recipe's complete settings.
+    configuration_hash
+        Hash of everything that changes results.
+    inputs
+        What was found for it; None when `error` says why nothing was.
+    error
+        Why it cannot run.
+    """
+
+    name: str
+    recipe: str
+    level: str
+    subject: str
+    space: str
+    settings: Any
+    configuration_hash: str
+    inputs: Inputs | None = None
+    error: AppError | None = None
+
+    @property
+    def inputs_hash(self) -> str:
+        """Hash of the unit's input, empty when there is none."""
+        return self.inputs.identity() if self.inputs is not None else ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The units of a run, in order."""
+
+    dataset: Dataset
+    units: tuple[Unit, ...]
+    configuration_hashes: Mapping[str, str] = field(default_factory=dict)
+
+
+def select_participants(dataset: Dataset, config: Config) -> tuple[str, ...]:
+    """Return the labels to analyse.
+
+    Raises
+    ------
+    InputMissingError
+        If a label does not exist (the known ones are listed) or none is left.
+    """
+    known = participants(dataset)
+    for option in ("participant_label", "exclude_participant_label"):
+        unknown = sorted(set(getattr(config, option)) - set(known))
+        if unknown:
+            msg = (
+                f"--{option.replace('_', '-')} {' '.join(unknown)}: not in {config.bids_dir}; "
+                f"it has {' '.join(known) or 'no sub-* folder'}"
+            )
+            raise InputMissingError(msg)
+    wanted = config.participant_label or known
+    chosen = [label for label in known if label in wanted]
+    chosen = [label for label in chosen if label not in config.exclude_participant_label]
+    if not chosen:
+        msg = f"{config.bids_dir}: no participant is left to analyse; it has {' '.join(known) or 'no sub-* folder'}"
+        raise InputMissingError(msg)
+    return tuple(chosen)
+
+
+def make_plan(config: Config) -> Plan:
+    """Find out what there is to do; nothing is computed.
+
+    Raises
+    ------
+    AppError
+        If the dataset cannot be opened or a participant does not exist. What is wrong with
+        single participants stands in their units instead.
+    """
+    dataset = open_dataset(config.bids_dir, config.derivatives)
+    subjects = select_participants(dataset, config)
+    units: list[Unit] = []
+    hashes: dict[str, str] = {}
+    for name in config.recipe:
+        settings = RECIPES[name].settings(config.variant, config.recipe_settings.get(name, {}))
+        hashes[name] = configuration_hash(config, name, vars(settings))
+        for subject in subjects:
+            units += _participant_units(dataset, config, name, settings, hashes[name], subject)
+    return Plan(dataset, tuple(units), hashes)
+
+
+def _participant_units(
+    dataset: Dataset, config: Config, recipe: str, settings: Any, code: str, subject: str
+) -> list[Unit]:
+    units = []
+    try:
+        found: Sequence[str] = chosen_spaces(dataset, subject, config)
+    except AppError as error:
+        name = f"{recipe}_sub-{subject}"
+        return [Unit(name, recipe, "participant", subject, "", settings, code, error=error)]
+    for space in found:
+        inputs, problem = None, None
+        try:
+            inputs = collect(dataset, subject, space, config, settings.lags_s)
+        except AppError as error:
+            problem = error
+        name = f"{recipe}_sub-{subject}_space-{space}"
+        units.append(
+            Unit(name, recipe, "participant", subject, space, settings, code, inputs, problem)
+        )
+    return units
+
+
+def check_configuration(
+    recorded: Mapping[str, tuple[str, str]], plan: Plan, *, overwrite: bool
+) -> None:
+    """Refuse to mix results of different configurations in one output folder.
+
+    Parameters
+    ----------
+    recorded
+        Unit name → (recipe, configuration hash) of what the folder holds.
+    plan
+        What is about to run.
+    overwrite
+        Units of the plan may replace results of other settings.
+
+    Raises
+    ------
+    OutputError
+        If results of another configuration would stand beside the new ones.
+    """
+    renewed = {unit.name for unit in plan.units} if overwrite else set()
+    for unit, (recipe, code) in sorted(recorded.items()):
+        wanted = plan.configuration_hashes.get(recipe)
+        if wanted is not None and code != wanted and unit not in renewed:
+            msg = (
+                f"the output folder holds {unit} of configuration {code}, but these settings "
+                f"make {wanted}; choose another output folder, or pass --overwrite and all "
+                "participants that are there"
+            )
+            raise OutputError(msg)

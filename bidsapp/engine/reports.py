@@ -1,0 +1,54 @@
+"""Make the reports of the participants that are done."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import traceback
+from collections.abc import Sequence
+
+from bidsapp.config import Config
+from bidsapp.engine.status import Record
+
+LOGGER = logging.getLogger("musicotopy")
+
+
+def write_reports(records: Sequence[Record], config: Config) -> list[Record]:
+    """Write one HTML report per participant with at least one finished unit.
+
+    Returns
+    -------
+    list of Record
+        The records; where a report failed, the participant's are marked failed with the reason
+        (the results themselves stay complete, and ``--reports-only`` tries again).
+    """
+    from bidsapp.report.participant import participant_report
+
+    failures: dict[str, str] = {}
+    for subject in dict.fromkeys(record.subject for record in records if record.state == "done"):
+        if not _stale(subject, records, config):
+            continue
+        try:
+            participant_report(config.output_dir, subject)
+        except Exception as error:
+            failures[subject] = f"the results are complete, but the report failed: {error!r}"
+            LOGGER.error("sub-%s: %s\n%s", subject, failures[subject], traceback.format_exc())
+    return [
+        dataclasses.replace(record, state="failed", reason=failures[record.subject], exit_code=70)
+        if record.subject in failures and record.state == "done"
+        else record
+        for record in records
+    ]
+
+
+def _stale(subject: str, records: Sequence[Record], config: Config) -> bool:
+    """Tell whether a report is missing, older than its results, or asked for."""
+    from bidsapp.engine.status import record_path
+
+    report = config.output_dir / f"sub-{subject}.html"
+    if config.reports_only or not report.is_file():
+        return True
+    written = report.stat().st_mtime_ns
+    paths = [record_path(config.output_dir, item.unit) for item in records]
+    mine = [path for path, item in zip(paths, records, strict=True) if item.subject == subject]
+    return any(path.is_file() and path.stat().st_mtime_ns > written for path in mine)

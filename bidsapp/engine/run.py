@@ -1,0 +1,148 @@
+"""Run the units of a plan: each on its own, each result whole or absent, all outcomes recorded."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from bidsapp.bids.dataset import Dataset
+from bidsapp.bids.write import Staging
+from bidsapp.config import Config
+from bidsapp.engine.plan import Plan, Unit
+from bidsapp.engine.status import (
+    Record,
+    is_complete,
+    peak_memory_bytes,
+    read_records,
+    write_record,
+)
+from bidsapp.errors import AppError
+from bidsapp.recipes import RECIPES
+from bidsapp.recipes.analysis import Analysis
+
+LOGGER = logging.getLogger("musicotopy")
+
+
+def execute(plan: Plan, config: Config) -> list[Record]:
+    """Run every unit that is not done yet, one after the other.
+
+    A unit that fails leaves the others; its record names the reason. With
+    ``--stop-on-first-crash`` the rest is not started.
+
+    Returns
+    -------
+    list of Record
+        One per unit, in the plan's order; the units not started have no record.
+    """
+    known = read_records(config.output_dir)
+    records: list[Record] = []
+    for unit in plan.units:
+        record = _attend(unit, plan.dataset, config, known.get(unit.name))
+        records.append(record)
+        if record.state == "failed" and config.stop_on_first_crash:
+            LOGGER.error("stopping at the first failure, as asked")
+            break
+    return records
+
+
+def _attend(unit: Unit, dataset: Dataset, config: Config, known: Record | None) -> Record:
+    """Skip, run or refuse one unit and record what came of it."""
+    code, inputs = unit.configuration_hash, unit.inputs_hash
+    if not config.overwrite and is_complete(config.output_dir, known, code, inputs):
+        assert known is not None
+        LOGGER.info("%s: already done, nothing to do", unit.name)
+        return known
+    with _lock(config.output_dir, unit.name) as mine:
+        if not mine:
+            reason = "another run is working on it; start again when that has ended"
+            LOGGER.warning("%s: %s", unit.name, reason)
+            return _record(unit, "skipped", reason=reason, exit_code=75)
+        LOGGER.log(25, "%s: started", unit.name)
+        start = time.monotonic()
+        record = _run(unit, dataset, config)
+        record = _timed(record, time.monotonic() - start)
+        write_record(config.output_dir, record)
+    return record
+
+
+def _run(unit: Unit, dataset: Dataset, config: Config) -> Record:
+    if unit.inputs is None:
+        error = unit.error or AppError(f"{unit.name}: no input")
+        LOGGER.error("%s: %s", unit.name, error)
+        return _record(unit, "failed", reason=str(error), exit_code=error.exit_code)
+    function: Callable[[Analysis], None] = RECIPES[unit.recipe].participant_function()
+    try:
+        with Staging(config.output_dir, unit.name) as staging:
+            function(
+                Analysis(
+                    dataset=dataset,
+                    config=config,
+                    settings=unit.settings,
+                    inputs=unit.inputs,
+                    configuration_hash=unit.configuration_hash,
+                    staging=staging,
+                    scratch=config.scratch_dir,
+                )
+            )
+            outputs = tuple(str(path) for path in staging.publish())
+    except AppError as error:
+        LOGGER.error("%s: %s", unit.name, error)
+        return _record(unit, "failed", reason=str(error), exit_code=error.exit_code)
+    except MemoryError:
+        reason = f"out of memory; give more with --mem (now {config.memory_bytes >> 20} MB)"
+        LOGGER.error("%s: %s", unit.name, reason)
+        return _record(unit, "failed", reason=reason, exit_code=75)
+    except OSError as error:
+        reason = f"{error.filename or config.output_dir}: {error.strerror or error}"
+        LOGGER.error("%s: %s", unit.name, reason)
+        LOGGER.debug("%s", traceback.format_exc())
+        return _record(unit, "failed", reason=reason, exit_code=73)
+    except Exception as error:  # the other participants go on; the log keeps the traceback
+        LOGGER.error("%s: internal error: %s\n%s", unit.name, error, traceback.format_exc())
+        return _record(unit, "failed", reason=f"internal error: {error!r}", exit_code=70)
+    return _record(unit, "done", outputs=outputs)
+
+
+def _record(unit: Unit, state: Any, **values: Any) -> Record:
+    return Record(
+        unit=unit.name,
+        recipe=unit.recipe,
+        level=unit.level,
+        subject=unit.subject,
+        space=unit.space,
+        state=state,
+        configuration_hash=unit.configuration_hash,
+        inputs_hash=unit.inputs_hash,
+        **values,
+    )
+
+
+def _timed(record: Record, seconds: float) -> Record:
+    return dataclasses.replace(
+        record, seconds=round(seconds, 2), peak_memory_bytes=peak_memory_bytes()
+    )
+
+
+@contextlib.contextmanager
+def _lock(output_dir: Path, unit: str) -> Iterator[bool]:
+    """Hold the unit's lock, or yield False when another run holds it; a crash frees it."""
+    folder = output_dir / ".locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{unit}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()

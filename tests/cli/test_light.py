@@ -1,0 +1,37 @@
+"""`--help` and `--version` answer at once: nothing heavy is imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "nilearn", "pandas", "sklearn", "numpy", "scipy", "nibabel", "bids", "librosa")
+
+
+@pytest.mark.parametrize("module", ["bidsapp.cli.app", "bidsapp.cli.tools"])
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_nothing_heavy(module: str, flag: str) -> None:
+    code = (
+        f"import sys\nfrom {module} import main\n"
+        f"try:\n    main(['{flag}'])\nexcept SystemExit as end:\n    assert not end.code\n"
+        f"print('LOADED', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "LOADED []" in done.stdout
+
+
+def test_settings_have_sources() -> None:
+    """Every setting of every recipe says what the paper did and where it says so."""
+    import dataclasses
+
+    from bidsapp.recipes import RECIPES
+
+    for recipe in RECIPES.values():
+        assert set(recipe.variants) == {"robust", "faithful"}
+        for item in dataclasses.fields(next(iter(recipe.variants.values()))):
+            assert item.metadata["paper"], item.name
+            assert item.metadata["source"], item.name
