@@ -1,0 +1,116 @@
+"""Coordinates of cortical vertices, from what is at hand without a network.
+
+1. Meshes the user gives (``midthickness.surf.gii`` of the participant or of a template).
+2. fsaverage5: the mean of nilearn's white and pial surfaces (MNI305 millimetres).
+3. fsLR: the midthickness of a filled TemplateFlow folder (``TEMPLATEFLOW_HOME``).
+
+Otherwise coordinates are NaN, and parcels fall back to ranges of vertex numbers.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from bidsapp.brain.untyped import nib
+from bidsapp.errors import InputInvalidError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_NILEARN: Final = "nilearn:fsaverage5"
+_FSAVERAGE5_SIZE: Final = 10242
+
+
+def find_meshes(space: str, sizes: tuple[int, int]) -> tuple[Path, Path] | str | None:
+    """Look for surfaces of a template.
+
+    Parameters
+    ----------
+    space
+        ``fsaverage`` or ``fsLR``.
+    sizes
+        Vertices of the left and the right hemisphere.
+
+    Returns
+    -------
+    (left, right) paths, the name of a shipped mesh, or None
+        For `mesh_coordinates`.
+    """
+    if space == "fsaverage" and sizes == (_FSAVERAGE5_SIZE, _FSAVERAGE5_SIZE):
+        return _NILEARN
+    if space == "fsLR":
+        return _templateflow_meshes(sizes)
+    return None
+
+
+def _templateflow_meshes(sizes: tuple[int, int]) -> tuple[Path, Path] | None:
+    default = Path.home() / ".cache" / "templateflow" if os.environ.get("HOME") else Path()
+    folder = Path(os.environ.get("TEMPLATEFLOW_HOME", default)) / "tpl-fsLR"
+    density = f"den-{round(sizes[0] / 1000)}k"
+    pair: list[Path] = []
+    for hemi in "LR":
+        found = sorted(
+            path
+            for path in folder.glob(f"*hemi-{hemi}*midthickness.surf.gii")
+            if density in path.name and "_desc-" not in path.name and path.stat().st_size
+        )
+        pair += found[:1]
+    return (pair[0], pair[1]) if len(pair) == 2 else None
+
+
+def mesh_coordinates(
+    sizes: tuple[int, int], meshes: tuple[Path, Path] | str | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Vertex coordinates of both hemispheres.
+
+    Parameters
+    ----------
+    sizes
+        Vertices of the left and the right hemisphere.
+    meshes
+        What `find_meshes` returned.
+
+    Returns
+    -------
+    left, right : (n_vertices, 3) arrays
+        Millimetres; NaN where there is no mesh.
+
+    Raises
+    ------
+    InputInvalidError
+        A given mesh has another number of vertices.
+    """
+    if meshes is None:
+        left, right = (np.full((size, 3), np.nan) for size in sizes)
+    elif isinstance(meshes, str):
+        left, right = _fsaverage5()
+    else:
+        left, right = (_read(path, size) for path, size in zip(meshes, sizes, strict=True))
+    return left, right
+
+
+def _fsaverage5() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    from nilearn.datasets import load_fsaverage
+
+    surfaces = load_fsaverage("fsaverage5")
+    left, right = (
+        (
+            surfaces["white_matter"].parts[side].coordinates.astype(np.float64)
+            + surfaces["pial"].parts[side].coordinates
+        )
+        / 2
+        for side in ("left", "right")
+    )
+    return left, right
+
+
+def _read(path: Path, size: int) -> NDArray[np.float64]:
+    coordinates = np.asarray(nib.load(path).agg_data("pointset"), dtype=np.float64)
+    if coordinates.shape != (size, 3):
+        msg = f"{path} has {coordinates.shape[0]} vertices, the data {size}; give the right mesh."
+        raise InputInvalidError(msg)
+    return coordinates

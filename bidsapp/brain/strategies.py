@@ -1,0 +1,102 @@
+"""Confound strategies by name: a table, light enough for the command line to list.
+
+The names say what is regressed from the BOLD. The high-pass filter is not part of a strategy: it
+is an option of its own and enters the same regression (see `bidsapp.brain.clean`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from bidsapp.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """What is read from an fMRIPrep confounds table.
+
+    Attributes
+    ----------
+    description
+        One line for help and methods text.
+    components
+        The ``strategy`` of `nilearn.interfaces.fmriprep.load_confounds`.
+    options
+        Its further keywords.
+    """
+
+    description: str
+    components: tuple[str, ...]
+    options: Mapping[str, str | int] = field(default_factory=dict)
+
+
+_MOTION24: Final[Mapping[str, str | int]] = MappingProxyType({"motion": "full"})
+_TISSUE: Final[Mapping[str, str | int]] = MappingProxyType({"motion": "full", "wm_csf": "basic"})
+
+#: Default: 24 motion parameters, mean white-matter and CSF signal (nilearn's preset "simple",
+#: whose cosines are replaced by our own high-pass). The global signal stays: music drives large
+#: parts of cortex together. CompCor is no default: its size differs between runs.
+DEFAULT_STRATEGY: Final = "motion24+wmcsf"
+
+STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType(
+    {
+        "none": Strategy("nothing is regressed but the high-pass basis", ()),
+        "motion6": Strategy("6 rigid-body motion parameters", ("motion",), {"motion": "basic"}),
+        "motion24": Strategy(
+            "6 motion parameters, their derivatives and the squares of both",
+            ("motion",),
+            _MOTION24,
+        ),
+        "motion24+wmcsf": Strategy(
+            "24 motion parameters and mean white-matter and cerebrospinal-fluid signals",
+            ("motion", "wm_csf"),
+            _TISSUE,
+        ),
+        "motion24+wmcsf+gsr": Strategy(
+            "24 motion parameters, mean white-matter, cerebrospinal-fluid and global signals",
+            ("motion", "wm_csf", "global_signal"),
+            {**_TISSUE, "global_signal": "basic"},
+        ),
+        "compcor": Strategy(
+            "24 motion parameters and the first 5 anatomical CompCor components (combined mask)",
+            ("high_pass", "motion", "compcor"),
+            {**_MOTION24, "compcor": "anat_combined", "n_compcor": 5},
+        ),
+        "aroma": Strategy(
+            "ICA-AROMA noise components and mean white-matter and cerebrospinal-fluid signals",
+            ("wm_csf", "ica_aroma"),
+            {"wm_csf": "basic", "ica_aroma": "basic"},
+        ),
+    }
+)
+
+
+def get_strategy(name: str) -> Strategy:
+    """Look a strategy up.
+
+    Parameters
+    ----------
+    name
+        A key of `STRATEGIES`.
+
+    Returns
+    -------
+    Strategy
+        The entry.
+
+    Raises
+    ------
+    UsageError
+        There is no such name; the message lists the known ones.
+    """
+    try:
+        return STRATEGIES[name]
+    except KeyError:
+        known = ", ".join(STRATEGIES)
+        msg = f"--confounds {name} is unknown; known are {known}."
+        raise UsageError(msg) from None
