@@ -1,1 +1,1 @@
-
+"""Reading BIDS datasets and writing BIDS derivatives: the only part that knows file names."""

@@ -1,0 +1,206 @@
+"""What was given as BIDS_DIR, and where raw data, fMRIPrep derivatives and sounds lie.
+
+Three layouts are understood: a raw dataset with ``derivatives/fmriprep*`` inside, a raw dataset
+with ``-d fmriprep=PATH``, and an fMRIPrep folder itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from bidsapp.bids.records import Problem
+from bidsapp.bids.sidecars import read_json
+from bidsapp.errors import InputMissingError, UsageError
+
+Layout = Literal["raw+derivatives", "derivatives only", "raw"]
+_SUBJECT_FOLDER = re.compile(r"sub-([A-Za-z0-9+]+)")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset as it lies on disk; nothing is indexed yet.
+
+    Attributes
+    ----------
+    bids_dir
+        What the user gave.
+    root
+        Raw dataset, if there is one.
+    fmriprep
+        fMRIPrep derivatives, if there are any.
+    layout
+        What was recognised.
+    description
+        ``dataset_description.json`` of the raw dataset, else of the derivatives; empty if broken.
+    stimuli_dirs
+        ``stimuli`` folders that exist in the dataset.
+    derivatives
+        Every folder given with ``-d NAME=PATH``.
+    problems
+        What was odd on the way.
+    """
+
+    bids_dir: Path
+    root: Path | None
+    fmriprep: Path | None
+    layout: Layout
+    description: Mapping[str, Any] = field(default_factory=dict)
+    stimuli_dirs: tuple[Path, ...] = ()
+    derivatives: Mapping[str, Path] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """The raw dataset and the derivatives, whichever exist."""
+        return tuple(root for root in (self.root, self.fmriprep) if root is not None)
+
+
+def open_dataset(bids_dir: Path, derivatives: Mapping[str, Path] | None = None) -> Dataset:
+    """Find out what `bids_dir` is.
+
+    Parameters
+    ----------
+    bids_dir
+        Raw BIDS dataset or fMRIPrep folder.
+    derivatives
+        Name to folder, as given with ``-d``.
+
+    Raises
+    ------
+    InputMissingError
+        A folder does not exist, or holds no ``sub-`` folder.
+    UsageError
+        Several fMRIPrep folders lie in ``derivatives/`` and none was chosen.
+    """
+    given = {name: _existing(path, f"-d {name}") for name, path in (derivatives or {}).items()}
+    bids_dir = _existing(bids_dir, "BIDS_DIR")
+    description, problems = _description(bids_dir)
+    layout: Layout
+    root: Path | None
+    fmriprep: Path | None
+    if _is_derivative(bids_dir, description):
+        root, fmriprep = _raw_above(bids_dir), bids_dir
+        layout = "derivatives only"
+    else:
+        root, fmriprep = bids_dir, _chosen(given) or _found(bids_dir)
+        layout = "raw+derivatives" if fmriprep else "raw"
+    dataset = Dataset(
+        bids_dir=bids_dir,
+        root=root,
+        fmriprep=fmriprep,
+        layout=layout,
+        description=description,
+        stimuli_dirs=_stimuli(root, fmriprep),
+        derivatives=given,
+        problems=tuple(problems),
+    )
+    if not participants(dataset):
+        msg = f"{bids_dir} holds no sub-* folder; give the root of a BIDS dataset or of fMRIPrep"
+        raise InputMissingError(msg)
+    return dataset
+
+
+def participants(dataset: Dataset) -> list[str]:
+    """Return the participants' labels without ``sub-``, sorted.
+
+    A participant is a ``sub-`` folder; ``participants.tsv`` is not consulted. When BIDS_DIR is an
+    fMRIPrep folder only its own participants count.
+    """
+    roots = (dataset.bids_dir,) if dataset.layout == "derivatives only" else dataset.roots
+    return sorted({label for root in roots for label in _labels(root)})
+
+
+def _labels(root: Path) -> list[str]:
+    matches = (_SUBJECT_FOLDER.fullmatch(path.name) for path in root.iterdir() if path.is_dir())
+    return [match[1] for match in matches if match]
+
+
+def _existing(path: Path, what: str) -> Path:
+    if not path.is_dir():
+        msg = f"{what}: folder {path} does not exist; check the path and the container's mounts"
+        raise InputMissingError(msg)
+    return path.absolute()
+
+
+def _description(root: Path) -> tuple[dict[str, Any], list[Problem]]:
+    content = read_json(root / "dataset_description.json")
+    return ({}, [content]) if isinstance(content, Problem) else (content, [])
+
+
+def pipelines(description: Mapping[str, Any]) -> list[str]:
+    """Return the names of the pipelines that made a dataset; empty if the entry is odd."""
+    entries = description.get("GeneratedBy")
+    old = description.get("PipelineDescription")
+    found = [*(entries if isinstance(entries, list) else []), old]
+    return [str(entry["Name"]) for entry in found if isinstance(entry, dict) and "Name" in entry]
+
+
+def _is_derivative(root: Path, description: Mapping[str, Any]) -> bool:
+    if description.get("DatasetType") == "derivative" or _names_fmriprep(description):
+        return True
+    if description.get("DatasetType") == "raw":
+        return False
+    # a broken or missing description: files that only fMRIPrep writes
+    return any(
+        next(root.glob(pattern), None) is not None
+        for pattern in (
+            "sub-*/func/*_desc-preproc_bold.*",
+            "sub-*/ses-*/func/*_desc-preproc_bold.*",
+        )
+    )
+
+
+def _names_fmriprep(description: Mapping[str, Any]) -> bool:
+    return any("fmriprep" in name.lower() for name in pipelines(description))
+
+
+def _raw_above(folder: Path) -> Path | None:
+    """Raw dataset in whose ``derivatives/`` a folder lies, if it does."""
+    for parent in folder.parents[:3]:
+        if parent.name == "derivatives" and (parent.parent / "dataset_description.json").exists():
+            return parent.parent
+    return None
+
+
+def _chosen(given: Mapping[str, Path]) -> Path | None:
+    if not given:
+        return None
+    named = [name for name in given if name.lower().startswith("fmriprep")]
+    named += [name for name in given if _names_fmriprep(_description(given[name])[0])]
+    if not named and len(given) > 1:
+        msg = f"none of -d {sorted(given)} is fMRIPrep; name it: -d fmriprep=PATH"
+        raise UsageError(msg)
+    return _inner(given[named[0] if named else next(iter(given))])
+
+
+def _found(root: Path) -> Path | None:
+    folder = root / "derivatives"
+    if not folder.is_dir():
+        return None
+    found = sorted(
+        path for path in folder.iterdir() if path.is_dir() and path.name.startswith("fmriprep")
+    )
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        msg = f"{folder} holds several fMRIPrep folders ({names}); choose one: -d fmriprep=PATH"
+        raise UsageError(msg)
+    if found:
+        return _inner(found[0])
+    # fMRIPrep whose output folder was ``derivatives`` itself
+    return folder if _labels(folder) else None
+
+
+def _inner(folder: Path) -> Path:
+    """Return the folder with the participants: ``fmriprep/fmriprep`` in the legacy layout."""
+    if not _labels(folder) and (folder / "fmriprep").is_dir():
+        return folder / "fmriprep"
+    return folder
+
+
+def _stimuli(root: Path | None, fmriprep: Path | None) -> tuple[Path, ...]:
+    folders = [base / "stimuli" for base in (root, fmriprep) if base is not None]
+    return tuple(folder for folder in folders if folder.is_dir())

@@ -1,0 +1,224 @@
+"""Finding runs: the only module that uses pybids.
+
+The layout is rooted at one participant's folder and reads nothing but names: no metadata, no
+``dataset_description.json``, no other participant. Start-up stays a few times a plain walk, and no
+broken JSON anywhere can stop it. Metadata are read afterwards, for the files that are used.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from bidsapp.bids.acquisitions import (
+    Acquisition,
+    bold_files,
+    combined_echoes,
+    group_acquisitions,
+    in_space,
+    is_wanted,
+    offered_spaces,
+    refuse_variants,
+)
+from bidsapp.bids.dataset import Dataset
+from bidsapp.bids.filters import Filters, Query
+from bidsapp.bids.names import Name, parse_name
+from bidsapp.bids.records import Problem, Run
+from bidsapp.bids.runs import Files, read_run
+from bidsapp.errors import InputMissingError
+
+__all__ = ["Acquisition", "Filters", "find_acquisitions", "find_runs", "open_layout", "spaces"]
+
+# only func and beh are looked into; everything else, and every JSON, is passed over
+_ELSEWHERE = r"^/(?!(?:ses-[^/]+(?:/(?:func|beh)(?:/[^/]*)?)?|(?:func|beh)(?:/[^/]*)?)$)"
+_METADATA = r"\.(?:json|svg|html|csv|txt|h5)$"
+
+
+def find_runs(
+    dataset: Dataset, subject: str, *, space: str | None = None, filters: Filters | None = None
+) -> tuple[list[Run], list[Problem]]:
+    """Return the runs of one participant in one space, and what was passed over.
+
+    Parameters
+    ----------
+    dataset
+        From `open_dataset`.
+    subject
+        Label without ``sub-``.
+    space
+        ``fsaverage5``, ``fsLR``, ``MNI152NLin2009cAsym``, also ``MNI152NLin2009cAsym:res-2`` or
+        ``fsaverage:den-10k``; None for the first that `spaces` offers.
+    filters
+        Choice of runs.
+
+    Raises
+    ------
+    InputMissingError
+        The filter file matches nothing, or there is BOLD but none in this space.
+    InputInvalidError
+        One acquisition exists in several variants and no filter chooses.
+    """
+    filters = filters or Filters()
+    root, problems = _source(dataset, subject, filters)
+    if root is None:
+        return [], problems
+    paths = _subject_files(root, subject, {})
+    acquisitions, more = _acquisitions(root, subject, filters, paths)
+    problems += more
+    if not acquisitions:
+        return [], problems
+    chosen = in_space(acquisitions, space, subject)
+    refuse_variants(chosen, filters.query("bold"), subject)
+    files = Files(
+        confounds=_named(_matching(root, subject, filters, "confounds", paths), "confounds"),
+        masks=_named(_matching(root, subject, filters, "mask", paths), "brain"),
+        preprocessed=root == dataset.fmriprep,
+    )
+    runs = []
+    for acquisition in chosen:
+        run, more = read_run(dataset, root, acquisition, files)
+        problems += more
+        runs += [run] if run else []
+    return runs, problems
+
+
+def spaces(dataset: Dataset, subject: str, filters: Filters | None = None) -> dict[str, int]:
+    """Return the spaces a participant's BOLD is offered in, with the number of runs.
+
+    Preferred spaces come first. Keys can be given to `find_runs`; a space that exists in several
+    resolutions or densities appears once for each.
+    """
+    filters = filters or Filters()
+    root, _ = _source(dataset, subject, filters)
+    if root is None:
+        return {}
+    paths = _subject_files(root, subject, {})
+    acquisitions, _ = _acquisitions(root, subject, filters, paths)
+    return offered_spaces(acquisitions)
+
+
+def find_acquisitions(
+    dataset: Dataset, subject: str, filters: Filters | None = None
+) -> tuple[list[Acquisition], list[Problem]]:
+    """Return every BOLD acquisition in every space by name alone: no file is opened."""
+    filters = filters or Filters()
+    root, problems = _source(dataset, subject, filters)
+    if root is None:
+        return [], problems
+    found, more = _acquisitions(root, subject, filters, _subject_files(root, subject, {}))
+    return found, problems + more
+
+
+def open_layout(folder: Path, ignore: Iterable[str] = ()) -> Any:
+    """Return a pybids layout of a folder that was indexed by names alone.
+
+    Parameters
+    ----------
+    folder
+        Root of the layout.
+    ignore
+        Regular expressions; paths (relative, with a leading slash) that match are passed over.
+    """
+    from bids import BIDSLayout
+    from bids.layout import BIDSLayoutIndexer
+
+    indexer = BIDSLayoutIndexer(
+        validate=False,
+        index_metadata=False,
+        ignore=[re.compile(pattern) for pattern in ignore],
+        config_filename=".no-layout-config",
+    )
+    # our configuration reads entities from the file name; pybids' own also reads the folders
+    # above the dataset, so that a path such as /data/sub-projects/ would rename participants
+    with resources.as_file(resources.files("bidsapp.bids") / "pybids_config.json") as config:
+        return BIDSLayout(str(folder), validate=False, config=[str(config)], indexer=indexer)
+
+
+def _source(dataset: Dataset, subject: str, filters: Filters) -> tuple[Path | None, list[Problem]]:
+    """Dataset that BOLD is taken from: the derivatives, or raw data if that is allowed."""
+    folder = f"sub-{subject}"
+    problems = [
+        Problem(
+            dataset.bids_dir,
+            f"the filter file has queries this app does not make ({', '.join(filters.unused)})",
+            "they are ignored",
+        )
+    ] * bool(filters.unused)
+    if dataset.fmriprep is not None and (dataset.fmriprep / folder).is_dir():
+        return dataset.fmriprep, problems
+    if dataset.root is not None and (dataset.root / folder).is_dir() and filters.allow_raw_bold:
+        return dataset.root, problems
+    where = dataset.fmriprep or dataset.bids_dir
+    what = (
+        "participant is not among the fMRIPrep derivatives"
+        if dataset.fmriprep
+        else "no fMRIPrep derivatives were found"
+    )
+    remedy = "give them with -d fmriprep=PATH, or take raw BOLD with --allow-raw-bold"
+    return None, [*problems, Problem(where / folder, what, remedy)]
+
+
+def _subject_files(root: Path, subject: str, query: Query) -> list[Path]:
+    """Names below ``func`` and ``beh`` of one participant that match a query."""
+    layout = open_layout(root / f"sub-{subject}", ignore=[_ELSEWHERE, _METADATA])
+    try:
+        plain = {key: _pybids_value(value) for key, value in query.items()}
+        found = layout.get(return_type="file", invalid_filters="allow", **plain)
+    finally:
+        layout.session.close()
+    return [Path(path) for path in found]
+
+
+def _pybids_value(value: Any) -> Any:
+    """FMRIPrep's reading of a filter value: null is absent, ``*`` is any."""
+    from bids.layout import Query as PybidsQuery
+
+    if isinstance(value, list):
+        return [_pybids_value(item) for item in value]
+    words = {"*": "ANY", "Query.ANY": "ANY", "Query.NONE": "NONE", "Query.OPTIONAL": "OPTIONAL"}
+    word = "NONE" if value is None else words.get(value) if isinstance(value, str) else None
+    return getattr(PybidsQuery, word) if word else value
+
+
+def _matching(
+    root: Path, subject: str, filters: Filters, query: str, paths: list[Path]
+) -> list[Path]:
+    chosen = filters.query(query)
+    return _subject_files(root, subject, chosen) if chosen else paths
+
+
+def _named(paths: Iterable[Path], desc: str) -> list[tuple[Name, Path]]:
+    names = [(parse_name(path), path) for path in paths]
+    return [(name, path) for name, path in names if name.entities.get("desc") == desc]
+
+
+def _acquisitions(
+    root: Path, subject: str, filters: Filters, paths: list[Path]
+) -> tuple[list[Acquisition], list[Problem]]:
+    """Group the BOLD files that the filters leave into acquisitions."""
+    folder = root / f"sub-{subject}"
+    every = bold_files(paths)
+    if not every:
+        what = "holds no BOLD (behavioural only?)"
+        return [], [Problem(folder, what, "leave the participant out or fetch the data")]
+    query = filters.query("bold")
+    bold = bold_files(_subject_files(root, subject, query)) if query else every
+    if not bold:
+        text = json.dumps(dict(query))
+        msg = (
+            f"BIDS filter 'bold': {text} matches none of the {len(every)} BOLD files of "
+            f"sub-{subject}; correct the filter file or remove the query"
+        )
+        raise InputMissingError(msg)
+    bold = [item for item in bold if is_wanted(item[0], query, filters)]
+    if not bold:
+        what = (
+            f"holds no BOLD of sessions {list(filters.sessions)} and tasks {list(filters.tasks)}"
+        )
+        return [], [Problem(folder, what, "check --session-label and --task-id")]
+    found, problems = group_acquisitions(bold)
+    return combined_echoes(found, query), problems

@@ -1,0 +1,272 @@
+"""One grammar of file names: entities in BIDS order, a suffix, an extension.
+
+``entity``
+    a key and a label, ``task-happy``. Labels are letters, digits and ``+``.
+``suffix``
+    what the file holds, ``bold``, ``statmap``.
+``extension``
+    everything from the first dot, ``.nii.gz``, ``.func.gii``.
+
+`build_path` makes names and refuses what is not a name; `parse_name` reads them and accepts
+everything, the names of old fMRIPrep versions included. Only this package knows file names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath, PurePosixPath, PureWindowsPath
+from types import MappingProxyType
+
+from bidsapp.errors import InputInvalidError
+
+#: Entities in the order in which they stand in a file name. Source: BIDS 1.11 (entities), with
+#: ``model``, ``contrast`` and ``stat`` of the statistical derivatives before the label and desc.
+ENTITY_ORDER = (
+    *("tpl", "cohort", "sub", "ses", "sample", "task", "tracksys", "acq", "nuc", "voi"),
+    *("ce", "trc", "stain", "rec", "dir", "run", "mod", "echo", "flip", "inv", "mt", "part"),
+    *("proc", "from", "to", "mode", "hemi", "space", "split", "recording", "chunk"),
+    *("atlas", "seg", "scale", "res", "den", "model", "contrast", "stat", "label", "desc"),
+)
+#: Entities that tell acquisitions apart; the others say how one was stored or processed.
+ACQUISITION_ENTITIES = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part")
+#: pybids' names of the entities that differ from the key in the file name.
+LONG_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "sub": "subject",
+        "ses": "session",
+        "acq": "acquisition",
+        "ce": "ceagent",
+        "rec": "reconstruction",
+        "dir": "direction",
+        "seg": "segmentation",
+    }
+)
+#: Vertices per hemisphere of FreeSurfer's average surfaces, as a ``den`` label.
+FSAVERAGE_DENSITIES: Mapping[str, str] = MappingProxyType(
+    {
+        "fsaverage3": "642",
+        "fsaverage4": "3k",
+        "fsaverage5": "10k",
+        "fsaverage6": "41k",
+        "fsaverage": "164k",
+    }
+)
+
+_INDEX_ENTITIES = frozenset({"run", "echo", "flip", "inv", "split", "chunk"})
+_RANK = {key: rank for rank, key in enumerate(ENTITY_ORDER)}
+_LABEL = re.compile(r"[A-Za-z0-9+]+")
+_INDEX = re.compile(r"[0-9]+")
+_SUFFIX = re.compile(r"[A-Za-z0-9]+")
+_EXTENSION = re.compile(r"(\.[A-Za-z0-9]+)+")
+_OLD_HEMISPHERE = re.compile(r"\.([LR])(\.(?:func|surf|shape)\.gii)$")
+#: bare words after ``_bold`` in fMRIPrep 1.0 and 1.1, as (desc, suffix)
+_OLD_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "preproc": ("preproc", "bold"),
+        "brainmask": ("brain", "mask"),
+        "confounds": ("confounds", "regressors"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A file name taken apart.
+
+    Attributes
+    ----------
+    entities
+        Key to label, in the order of the file name.
+    suffix, extension
+        Empty when the name has none.
+    """
+
+    entities: Mapping[str, str]
+    suffix: str
+    extension: str
+
+
+def in_order(entities: Mapping[str, str]) -> dict[str, str]:
+    """Return `entities` sorted into BIDS order; unknown keys come last, as they came."""
+    last = len(_RANK)
+    return dict(sorted(entities.items(), key=lambda item: _RANK.get(item[0], last)))
+
+
+def check_label(key: str, label: str) -> str:
+    """Return `label` if it may stand after ``key-`` in a file name.
+
+    Raises
+    ------
+    InputInvalidError
+        It holds anything but letters, digits and ``+``, or is not a number where BIDS has one.
+    """
+    pattern, allowed = (
+        (_INDEX, "digits") if key in _INDEX_ENTITIES else (_LABEL, "letters, digits and +")
+    )
+    if not pattern.fullmatch(label):
+        msg = f"{key}-{label!r} cannot stand in a file name: only {allowed} are allowed"
+        raise InputInvalidError(msg)
+    return label
+
+
+def build_name(entities: Mapping[str, str], suffix: str, extension: str) -> str:
+    """Return the file name of `entities` in BIDS order.
+
+    Parameters
+    ----------
+    entities
+        Key to label; keys are those of `ENTITY_ORDER`.
+    suffix
+        For example ``statmap``.
+    extension
+        With its dot, for example ``.nii.gz``.
+
+    Raises
+    ------
+    InputInvalidError
+        A key is unknown, or a label, the suffix or the extension cannot stand in a file name.
+    """
+    unknown = sorted(set(entities) - set(_RANK))
+    if unknown:
+        msg = f"unknown entities {unknown} in a file name; known are {list(ENTITY_ORDER)}"
+        raise InputInvalidError(msg)
+    if not _SUFFIX.fullmatch(suffix):
+        msg = f"suffix {suffix!r} cannot stand in a file name: only letters and digits"
+        raise InputInvalidError(msg)
+    if not _EXTENSION.fullmatch(extension):
+        msg = f"extension {extension!r} cannot end a file name"
+        raise InputInvalidError(msg)
+    pairs = [f"{key}-{check_label(key, label)}" for key, label in in_order(entities).items()]
+    return "_".join([*pairs, suffix]) + extension
+
+
+def build_path(
+    entities: Mapping[str, str], suffix: str, extension: str, *, datatype: str = "func"
+) -> str:
+    """Return the POSIX path of a file relative to its dataset.
+
+    ``sub-01/[ses-1/]func/sub-01_..._suffix.ext``; without ``sub`` it lies in ``group/``.
+
+    Parameters
+    ----------
+    entities, suffix, extension
+        As for `build_name`.
+    datatype
+        Folder below the participant.
+
+    Raises
+    ------
+    InputInvalidError
+        As for `build_name`.
+    """
+    name = build_name(entities, suffix, extension)
+    if "sub" not in entities:
+        return f"group/{name}"
+    check_label("datatype", datatype)
+    folders = [f"{key}-{entities[key]}" for key in ("sub", "ses") if key in entities]
+    return "/".join([*folders, datatype, name])
+
+
+def parse_name(name: str | PurePath) -> Name:
+    """Take a file name apart; never fails.
+
+    Names of fMRIPrep 1.x (``_bold_space-fsaverage5.L.func.gii``, ``_bold_space-X_preproc.nii.gz``,
+    ``_space-fsaverage5_hemi-L.func.gii``) are read as if they were written today.
+
+    Parameters
+    ----------
+    name
+        A file name or a path, of which the last part counts.
+    """
+    base = PurePosixPath(name).name if isinstance(name, str) else name.name
+    stem, dot, rest = base.partition(".")
+    extension = dot + rest
+    entities: dict[str, str] = {}
+    words: list[str] = []
+    for token in stem.split("_"):
+        key, dash, label = token.partition("-")
+        if dash and key and label:
+            entities.setdefault(key, label)
+        else:
+            words.append(token)
+    return _modernise(entities, words, extension, ends_in_word="-" not in stem.split("_")[-1])
+
+
+def _modernise(
+    entities: dict[str, str], words: list[str], extension: str, *, ends_in_word: bool
+) -> Name:
+    suffix = words[-1] if words and ends_in_word else ""
+    old = _OLD_HEMISPHERE.fullmatch(extension)
+    if old:
+        entities["hemi"], extension = old[1], old[2]
+    if "bold" in words[:-1] and suffix in _OLD_WORDS:
+        entities["desc"], suffix = _OLD_WORDS[suffix]
+    if not suffix and extension == ".func.gii":
+        suffix = "bold"
+    return Name(MappingProxyType(in_order(entities)), suffix, extension)
+
+
+def select(entities: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
+    """Return those of `entities` whose key is in `keys`, in BIDS order."""
+    wanted = set(keys)
+    return in_order({key: label for key, label in entities.items() if key in wanted})
+
+
+def same_label(key: str, one: str, other: str) -> bool:
+    """Whether two labels mean the same: ``run-1`` is ``run-01``, all others are literal."""
+    if key in _INDEX_ENTITIES and one.isdecimal() and other.isdecimal():
+        return int(one) == int(other)
+    return one == other
+
+
+def is_part_of(fewer: Mapping[str, str], more: Mapping[str, str]) -> bool:
+    """Whether every entity of `fewer` stands in `more` with the same label."""
+    return all(key in more and same_label(key, label, more[key]) for key, label in fewer.items())
+
+
+def space_entities(
+    space: str, resolution: str | None = None, density: str | None = None
+) -> dict[str, str]:
+    """Return the entities with which results in a space are written.
+
+    ``fsaverage5`` is not an identifier that BIDS knows: it becomes ``space-fsaverage_den-10k``.
+
+    Parameters
+    ----------
+    space, resolution, density
+        As in a `Run`.
+    """
+    if space == "native":
+        return {}
+    entities = {"space": space}
+    if space in FSAVERAGE_DENSITIES:
+        entities = {"space": "fsaverage", "den": density or FSAVERAGE_DENSITIES[space]}
+    elif density:
+        entities["den"] = density
+    if resolution:
+        entities["res"] = resolution
+    return in_order(entities)
+
+
+def relative_path(text: str) -> str:
+    """Return a path of a table as a clean POSIX path relative to its folder.
+
+    ``./a//b.wav`` and ``stimuli/a/b.wav`` become ``a/b.wav``: one sound has one name.
+
+    Raises
+    ------
+    InputInvalidError
+        The path is empty, absolute, or leads out of the folder.
+    """
+    clean = text.strip().replace("\\", "/")
+    path = PurePosixPath(clean)
+    if path.is_absolute() or PureWindowsPath(clean).drive or ".." in path.parts:
+        msg = f"path {text!r} leads out of the folder it is relative to; write it without '..'"
+        raise InputInvalidError(msg)
+    parts = path.parts[1:] if len(path.parts) > 1 and path.parts[0] == "stimuli" else path.parts
+    if not parts or "\0" in clean:
+        msg = f"path {text!r} names no file"
+        raise InputInvalidError(msg)
+    return "/".join(parts)

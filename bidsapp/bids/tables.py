@@ -1,0 +1,109 @@
+"""Tab- and comma-separated tables as text, read without any heavy library."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bidsapp.bids.records import Problem
+
+_MISSING = frozenset({"", "n/a", "na", "nan", "none", "null"})
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with a header; every cell is stripped text.
+
+    Attributes
+    ----------
+    path
+        Where it was read.
+    columns
+        Names; the first of two equal names wins.
+    rows
+        One mapping for each row, column name to cell. Short rows are filled with ``n/a``.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[Mapping[str, str], ...]
+
+
+def is_missing(cell: str | None) -> bool:
+    """Whether a cell holds no value (``n/a``, empty, NaN)."""
+    return cell is None or cell.strip().lower() in _MISSING
+
+
+def number(cell: str | None) -> float:
+    """Return the number in a cell; NaN when there is none or it is not finite."""
+    try:
+        value = float(cell) if cell is not None else math.nan
+    except ValueError:
+        return math.nan
+    return value if math.isfinite(value) else math.nan
+
+
+def read_table(path: Path) -> Table | Problem:
+    """Read a table with a header row.
+
+    TSV is split at tabs and never unquoted, as BIDS has it; ``.csv`` is split at commas (or
+    semicolons, if the header has only those) and unquoted.
+
+    Parameters
+    ----------
+    path
+        ``.tsv``, ``.csv``, also with ``.gz``.
+    """
+    text = read_text(path)
+    if isinstance(text, Problem):
+        return text
+    rows = list(_split(text, comma=".csv" in path.suffixes))
+    if not rows:
+        return Problem(path, "has no header row", "restore the file or remove it")
+    header = tuple(cell.strip() for cell in rows[0])
+    columns = tuple(dict.fromkeys(header))
+    first = [header.index(column) for column in columns]
+    cells = tuple(
+        {
+            column: row[index].strip() if index < len(row) else "n/a"
+            for column, index in zip(columns, first, strict=True)
+        }
+        for row in rows[1:]
+    )
+    return Table(path, columns, cells)
+
+
+def read_text(path: Path) -> str | Problem:
+    """Return the text of a file, unpacked if it is gzipped.
+
+    A file that is absent, empty or not text is a `Problem`.
+    """
+    try:
+        data = path.read_bytes()
+        if path.suffix == ".gz" and data:
+            data = gzip.decompress(data)
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    except (OSError, EOFError, ValueError) as error:
+        return Problem(path, f"cannot be read ({error})", _fetch(path))
+    return text if text.strip() else Problem(path, "is empty (0 bytes of text)", _fetch(path))
+
+
+def _fetch(path: Path) -> str:
+    return f"fetch it (`datalad get {path}`), restore it or remove it"
+
+
+def _split(text: str, *, comma: bool) -> Iterator[list[str]]:
+    lines = io.StringIO(text, newline=None)
+    if not comma:
+        yield from (line.rstrip("\n").split("\t") for line in lines if line.strip())
+        return
+    header = text.lstrip().partition("\n")[0]
+    delimiter = ";" if ";" in header and "," not in header else ","
+    yield from (row for row in csv.reader(lines, delimiter=delimiter) if any(row))
