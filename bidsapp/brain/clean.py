@@ -50,14 +50,14 @@ class Cleaning:
     confounds
         A name in `bidsapp.brain.strategies.STRATEGIES`.
     high_pass_hz
-        Cut-off of the discrete cosine filter in Hz (1/128: fMRIPrep's and SPM's); None for none.
+        Cut-off of the discrete cosine filter in Hz (1/128: fMRIPrep's and SPM's); 0 for none.
     smoothing_fwhm_mm
-        Gaussian smoothing in mm, volumes only; None for none.
+        Gaussian smoothing in mm, volumes only; 0 for none.
     """
 
     confounds: str = DEFAULT_STRATEGY
-    high_pass_hz: float | None = 1 / 128
-    smoothing_fwhm_mm: float | None = None
+    high_pass_hz: float = 1 / 128
+    smoothing_fwhm_mm: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,9 +163,7 @@ def load_bold(
         `memory_bytes` is too small for a single volume.
     """
     if cleaning.smoothing_fwhm_mm and units.kind != "volume":
-        msg = (
-            f"--smoothing is for volumes; smooth the {units.kind} runs beforehand or leave it out."
-        )
+        msg = f"--smoothing-fwhm-mm is for volumes; smooth the {units.kind} runs beforehand or leave it out."
         raise UsageError(msg)
     cache_dir.mkdir(parents=True, exist_ok=True)
     models = [nuisance(run, cleaning.confounds, cleaning.high_pass_hz) for run in runs]

@@ -50,7 +50,7 @@ class Nuisance:
     problems: tuple[Problem, ...] = ()
 
 
-def nuisance(run: Run, strategy: str, high_pass_hz: float | None) -> Nuisance:
+def nuisance(run: Run, strategy: str, high_pass_hz: float) -> Nuisance:
     """Build the nuisance model of one run.
 
     Confounds, cosines and one spike for each non-steady volume enter one basis, so that one
@@ -64,7 +64,7 @@ def nuisance(run: Run, strategy: str, high_pass_hz: float | None) -> Nuisance:
     strategy
         A name in `bidsapp.brain.strategies.STRATEGIES`.
     high_pass_hz
-        Cut-off in Hz of the discrete cosine filter; None for no filter.
+        Cut-off in Hz of the discrete cosine filter; 0 for no filter.
 
     Returns
     -------
@@ -83,10 +83,10 @@ def nuisance(run: Run, strategy: str, high_pass_hz: float | None) -> Nuisance:
     parts: list[NDArray[np.float64]] = [np.empty((run.n_trs, 0))]
     names: list[str] = []
     if get_strategy(strategy).components:
-        table = read_confounds(run, strategy, keep_cosines=high_pass_hz is None)
+        table = read_confounds(run, strategy, keep_cosines=high_pass_hz <= 0)
         parts.append(table.to_numpy(dtype=np.float64))
         names += [str(name) for name in table.columns]
-    if high_pass_hz is not None:
+    if high_pass_hz > 0:
         cosines = cosine_basis(run.n_trs, run.tr_s, high_pass_hz)
         parts.append(cosines)
         names += [f"cosine{index:02d}" for index in range(cosines.shape[1])]

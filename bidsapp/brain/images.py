@@ -205,7 +205,7 @@ def stream_cifti(run: Run, memory_bytes: int) -> Iterator[Block]:
 
 
 def stream_volume(
-    run: Run, mask: NDArray[np.bool_], memory_bytes: int, smoothing_fwhm_mm: float | None
+    run: Run, mask: NDArray[np.bool_], memory_bytes: int, smoothing_fwhm_mm: float
 ) -> Iterator[Block]:
     """Read a 4D volume in slabs of time.
 
@@ -218,7 +218,7 @@ def stream_volume(
     memory_bytes
         Bound on what is held at once.
     smoothing_fwhm_mm
-        Full width at half maximum of a Gaussian, in mm; None for no smoothing. Voxels that are
+        Full width at half maximum of a Gaussian, in mm; 0 for no smoothing. Voxels that are
         not finite stay so.
 
     Yields

@@ -62,12 +62,12 @@ STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType(
             ("motion", "wm_csf", "global_signal"),
             {**_TISSUE, "global_signal": "basic"},
         ),
-        "compcor": Strategy(
+        "motion24+compcor": Strategy(
             "24 motion parameters and the first 5 anatomical CompCor components (combined mask)",
             ("high_pass", "motion", "compcor"),
             {**_MOTION24, "compcor": "anat_combined", "n_compcor": 5},
         ),
-        "aroma": Strategy(
+        "aroma+wmcsf": Strategy(
             "ICA-AROMA noise components and mean white-matter and cerebrospinal-fluid signals",
             ("wm_csf", "ica_aroma"),
             {"wm_csf": "basic", "ica_aroma": "basic"},

@@ -28,7 +28,11 @@ class Maker:
     def run(self, kind: str, bold: tuple[Path, ...], n_trs: int, **changes: object) -> Run:
         spaces = {"volume": "MNI152NLin2009cAsym", "gifti": "fsaverage5", "cifti": "fsLR"}
         values: dict[str, object] = {
-            "entities": {"sub": "01", "task": "music", "run": str(len(list(self.folder.iterdir())))},
+            "entities": {
+                "sub": "01",
+                "task": "music",
+                "run": str(len(list(self.folder.iterdir()))),
+            },
             "space": spaces[kind],
             "resolution": None,
             "density": "91k" if kind == "cifti" else None,

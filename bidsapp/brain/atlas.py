@@ -1,0 +1,247 @@
+"""Parcels from a label image that the user gives.
+
+Volumes are looked up at the nearest voxel, so that another resolution of the same space will do.
+Surfaces are looked up vertex by vertex: the mesh must be the same. A label found on both
+hemispheres of a surface makes two parcels; in a volume it stays one, as the atlas wants it.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bidsapp.bids.records import Problem
+from bidsapp.brain.geometry import Grayordinates, UnitSpace, VolumeGrid
+from bidsapp.brain.images import open_image
+from bidsapp.brain.untyped import nib
+from bidsapp.errors import InputInvalidError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_CORTEX = {"L": "CIFTI_STRUCTURE_CORTEX_LEFT", "R": "CIFTI_STRUCTURE_CORTEX_RIGHT"}
+_OTHER_SIDE = (("hemi-L", "hemi-R"), ("lh.", "rh."), (".L.", ".R."))
+
+
+@dataclass(frozen=True, eq=False)
+class Atlas:
+    """Parcels of an atlas in a unit space.
+
+    Attributes
+    ----------
+    labels
+        (n_units,) 0, 1, …; -1 where the atlas has no label.
+    names
+        One per parcel; only parcels that have units.
+    problems
+        What deserves a line in the report (another grid, another template).
+    """
+
+    labels: NDArray[np.int32]
+    names: tuple[str, ...]
+    problems: tuple[Problem, ...] = field(default=(), repr=False)
+
+
+def atlas_parcels(path: Path, units: UnitSpace) -> Atlas:
+    """Take parcels from a label image.
+
+    Parameters
+    ----------
+    path
+        NIfTI for volumes; ``.label.gii`` or ``.dlabel.nii`` for surfaces and CIFTI. Of a GIFTI
+        pair one is named, the other found by its name (``hemi-L``/``hemi-R``, ``lh.``/``rh.``,
+        ``.L.``/``.R.``). A table ``index``, ``name`` with the name of a NIfTI and ``.tsv`` is
+        read if there is one.
+    units
+        Where parcels are wanted. Label 0 means none.
+
+    Returns
+    -------
+    Atlas
+        Labels and names.
+
+    Raises
+    ------
+    InputMissingError
+        A file is absent.
+    InputInvalidError
+        Labels are not integers, the mesh differs, the kind of file does not fit, or no unit has
+        a label.
+    """
+    image = open_image(path)
+    problems: tuple[Problem, ...] = ()
+    if isinstance(units.geometry, VolumeGrid):
+        values, table, problems = _volume(path, image, units)
+        sides = np.full(units.n_units, "")
+    else:
+        values, table = _surfaces(path, image, units)
+        sides = np.where(np.isin(units.structure, ("L", "R")), units.structure, "")
+    labels, names = _number(values, sides, table)
+    if not names:
+        msg = f"{path} labels none of the {units.n_units} units; give an atlas in {units.space}."
+        raise InputInvalidError(msg)
+    return Atlas(labels, names, problems)
+
+
+def _number(
+    values: NDArray[np.int64], sides: NDArray[np.str_], table: Mapping[int, str]
+) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """Give each (side, value) pair that occurs a number and a name; equal names get their side."""
+    pairs = sorted(set(zip(sides.tolist(), values.tolist(), strict=True)))
+    pairs = [(side, value) for side, value in pairs if value > 0]
+    numbers = {pair: number for number, pair in enumerate(pairs)}
+    labels = [numbers.get(pair, -1) for pair in zip(sides.tolist(), values.tolist(), strict=True)]
+    plain = [table.get(value, f"label-{value}") for _, value in pairs]
+    names = (
+        f"{side} {name}".strip() if plain.count(name) > 1 else name
+        for (side, _), name in zip(pairs, plain, strict=True)
+    )
+    return np.array(labels, dtype=np.int32), tuple(names)
+
+
+def _volume(
+    path: Path, image: Any, units: UnitSpace
+) -> tuple[NDArray[np.int64], dict[int, str], tuple[Problem, ...]]:
+    shape = image.shape[:3]
+    if not isinstance(image, nib.Nifti1Pair) or len(image.shape) != 3:
+        msg = f"{path} is no 3D label volume ({image.shape}); give one for volumes."
+        raise InputInvalidError(msg)
+    atlas = _integers(path, np.asarray(image.dataobj))
+    voxels = nib.affines.apply_affine(np.linalg.inv(image.affine), units.coordinates_mm())
+    nearest = np.floor(voxels + 0.5).astype(int)
+    inside = ((nearest >= 0) & (nearest < shape)).all(axis=1)
+    values = np.zeros(units.n_units, dtype=np.int64)
+    values[inside] = atlas[tuple(nearest[inside].T)]
+    return values, _tsv_names(path), _volume_problems(path, image, units)
+
+
+def _volume_problems(path: Path, image: Any, units: UnitSpace) -> tuple[Problem, ...]:
+    grid = units.geometry
+    assert isinstance(grid, VolumeGrid)
+    problems = []
+    if image.shape != grid.mask.shape or not np.allclose(image.affine, grid.affine, atol=1e-3):
+        what = f"a grid of {image.shape} where the data have {grid.mask.shape}"
+        problems.append(Problem(path, what, "labels were taken from the nearest voxel"))
+    parts = dict(part.split("-", 1) for part in path.name.split("_") if "-" in part)
+    space = parts.get("space", parts.get("tpl"))
+    if space not in (None, units.space):
+        what = f"an atlas in {space}, while the data are in {units.space}"
+        problems.append(Problem(path, what, "check that the two templates agree well enough"))
+    return tuple(problems)
+
+
+def _tsv_names(path: Path) -> dict[int, str]:
+    table = path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".tsv")
+    if not table.is_file():
+        return {}
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    try:
+        return {int(row["index"]): row["name"] for row in rows}
+    except (KeyError, TypeError, ValueError) as error:
+        msg = f"{table} needs the columns index (integers) and name; repair or remove it."
+        raise InputInvalidError(msg) from error
+
+
+def _surfaces(
+    path: Path, image: Any, units: UnitSpace
+) -> tuple[NDArray[np.int64], dict[int, str]]:
+    if isinstance(image, nib.gifti.GiftiImage):
+        pair = _gifti_pair(path)
+        images = [open_image(file) for file in pair]
+        dense = {
+            _CORTEX[side]: _integers(file, here.darrays[0].data)
+            for side, file, here in zip("LR", pair, images, strict=True)
+        }
+        table = {key: name for here in images for key, name in _gifti_names(here).items()}
+    elif isinstance(image, nib.Cifti2Image):
+        dense = _dense_structures(path, image)
+        table = _cifti_names(image)
+    else:
+        msg = f"{path} is a volume, the data are {units.kind}; give a .label.gii or .dlabel.nii."
+        raise InputInvalidError(msg)
+    return _look_up(path, dense, units), table
+
+
+def _gifti_pair(path: Path) -> tuple[Path, Path]:
+    for left, right in _OTHER_SIDE:
+        if left in path.name:
+            return path, path.with_name(path.name.replace(left, right))
+        if right in path.name:
+            return path.with_name(path.name.replace(right, left)), path
+    msg = f"{path} does not say its hemisphere; name the pair with hemi-L and hemi-R."
+    raise InputInvalidError(msg)
+
+
+def _gifti_names(image: Any) -> dict[int, str]:
+    return {int(key): str(name) for key, name in image.labeltable.get_labels_as_dict().items()}
+
+
+def _cifti_names(image: Any) -> dict[int, str]:
+    axis = image.header.get_axis(0)
+    if not isinstance(axis, nib.cifti2.LabelAxis):
+        return {}
+    return {int(key): str(entry[0]) for key, entry in axis.label[0].items()}
+
+
+def _dense_structures(path: Path, image: Any) -> dict[str, NDArray[np.int64]]:
+    """Spread a CIFTI row over whole structures: by vertex, or by position in the volume."""
+    row = _integers(path, np.asarray(image.dataobj)[0])
+    axis = image.header.get_axis(1)
+    dense = {}
+    for name, where, model in axis.iter_structures():
+        size = axis.nvertices.get(name) or int(np.prod(axis.volume_shape))
+        full = np.zeros(size, dtype=np.int64)
+        full[_positions(model, name)] = row[where]
+        dense[str(name)] = full
+    return dense
+
+
+def _positions(model: Any, name: str) -> NDArray[np.intp]:
+    if name in model.nvertices:
+        return np.asarray(model.vertex)
+    return np.asarray(np.ravel_multi_index(tuple(model.voxel.T), model.volume_shape))
+
+
+def _look_up(
+    path: Path, dense: Mapping[str, NDArray[np.int64]], units: UnitSpace
+) -> NDArray[np.int64]:
+    values = np.zeros(units.n_units, dtype=np.int64)
+    for name, size, here, positions in _unit_structures(units):
+        if name not in dense:
+            continue
+        if dense[name].size != size:
+            what = f"has {dense[name].size} places in {name}, the data have {size}"
+            msg = f"{path} {what}; give the atlas on the mesh of the data."
+            raise InputInvalidError(msg)
+        values[here] = dense[name][positions]
+    return values
+
+
+def _unit_structures(
+    units: UnitSpace,
+) -> list[tuple[str, int, NDArray[np.intp], NDArray[np.intp]]]:
+    """List structure, its full size, the units in it and their places in it."""
+    if not isinstance(units.geometry, Grayordinates):
+        sides = [(name, np.flatnonzero(units.structure == side)) for side, name in _CORTEX.items()]
+        return [(name, here.size, here, np.arange(here.size)) for name, here in sides]
+    axis = units.geometry.axis
+    parts = []
+    for name, where, model in axis.iter_structures():
+        size = axis.nvertices.get(name) or int(np.prod(axis.volume_shape))
+        here = np.arange(len(axis))[where]
+        parts.append((str(name), size, here, _positions(model, name)))
+    return parts
+
+
+def _integers(path: Path, values: NDArray[Any]) -> NDArray[np.int64]:
+    filled = np.nan_to_num(np.asarray(values, dtype=np.float64))
+    if not (filled == np.round(filled)).all():
+        msg = f"{path} holds values that are no integers; give labels, not a probability map."
+        raise InputInvalidError(msg)
+    return filled.astype(np.int64)
