@@ -163,13 +163,14 @@ def load_bold(
         `memory_bytes` is too small for a single volume.
     """
     if cleaning.smoothing_fwhm_mm and units.kind != "volume":
-        msg = f"--smoothing-fwhm-mm is for volumes; smooth the {units.kind} runs beforehand or leave it out."
+        what = f"--smoothing-fwhm-mm is for volumes, the runs are {units.kind}"
+        msg = f"{what}; smooth them beforehand or leave it out."
         raise UsageError(msg)
     cache_dir.mkdir(parents=True, exist_ok=True)
     models = [nuisance(run, cleaning.confounds, cleaning.high_pass_hz) for run in runs]
     path = cache_dir / f"bold-{_cache_key(runs, units, cleaning)}.npy"
     with FileLock(path.with_suffix(".lock")):
-        if not path.with_suffix(".npz").exists():
+        if not (path.exists() and path.with_suffix(".npz").exists()):
             _build(path, runs, units, cleaning, models, memory_bytes, quiet)
     return _open(path, runs, units, models)
 
@@ -214,22 +215,18 @@ def _build(
     memory_bytes: int,
     quiet: bool,
 ) -> None:
-    shape = (sum(run.n_trs for run in runs), units.n_units)
-    _check_room(path.parent, 4 * shape[0] * shape[1])
+    _check_room(path.parent, 4 * sum(run.n_trs for run in runs) * units.n_units)
     part = path.with_suffix(".part.npy")
-    np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=shape).flush()
-    missing, constant = np.zeros((2, units.n_units), dtype=bool)
-    start = 0
-    for run in track(runs, total=len(runs), label="Reading BOLD", quiet=quiet):
-        absent, still = _read_run(part, start, run, units, cleaning, memory_bytes)
-        missing |= absent
-        constant |= still
-        start += run.n_trs
-    _clean_all(part, runs, models, missing, constant, memory_bytes, quiet)
-    part.replace(path)
     facts = path.with_suffix(".part.npz")
-    np.savez(facts, missing=missing, constant=constant)
-    facts.replace(path.with_suffix(".npz"))
+    try:
+        missing, constant = _read_all(part, runs, units, cleaning, memory_bytes, quiet)
+        _clean_all(part, runs, models, missing, constant, memory_bytes, quiet)
+        np.savez(facts, missing=missing, constant=constant)
+        part.replace(path)
+        facts.replace(path.with_suffix(".npz"))
+    finally:
+        part.unlink(missing_ok=True)
+        facts.unlink(missing_ok=True)
 
 
 def _check_room(folder: Path, need: int) -> None:
@@ -238,6 +235,27 @@ def _check_room(folder: Path, need: int) -> None:
         what = f"has {free / 2**30:.1f} GiB free, the BOLD matrix needs {need / 2**30:.1f}"
         msg = f"{folder} {what}; make room or choose another folder with --work-dir."
         raise OutputError(msg)
+
+
+def _read_all(
+    path: Path,
+    runs: Sequence[Run],
+    units: UnitSpace,
+    cleaning: Cleaning,
+    memory_bytes: int,
+    quiet: bool,
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Copy all runs into a new matrix; return which units are missing and constant in any."""
+    shape = (sum(run.n_trs for run in runs), units.n_units)
+    np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape).flush()
+    missing, constant = np.zeros((2, units.n_units), dtype=bool)
+    start = 0
+    for run in track(runs, total=len(runs), label="Reading BOLD", quiet=quiet):
+        absent, still = _read_run(path, start, run, units, cleaning, memory_bytes)
+        missing |= absent
+        constant |= still
+        start += run.n_trs
+    return missing, constant
 
 
 def _read_run(
