@@ -1,0 +1,200 @@
+"""Temporal nulls by refitting under circular shifts, and p values that are never zero.
+
+A shift keeps the autocorrelation of both series and breaks their alignment. The whole
+cross-validation is fitted again for each shift: keeping the predictions and shifting only the
+data has twice the nominal error rate, because the scores of few folds depend on one another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import beta
+
+from bidsapp.errors import InputInvalidError
+
+FloatArray = npt.NDArray[np.floating]
+IntArray = npt.NDArray[np.integer]
+
+
+def circular_shifts(
+    block_lengths: Sequence[int] | IntArray,
+    n_shifts: int,
+    min_shift: int | Sequence[int] | IntArray,
+    seed: int,
+    *,
+    first: int = 0,
+) -> IntArray:
+    """Draw one shift per block for each of many copies.
+
+    Parameters
+    ----------
+    block_lengths : array of shape (n_blocks,)
+        Rows in each block.
+    n_shifts
+        Number of copies.
+    min_shift
+        Least distance from the true alignment in rows, in either direction; one number, or one
+        per block. In a block shorter than three times this, a third of the block is used
+        instead (at least one row), so that there are shifts to choose from.
+    seed
+        With the index of a copy it determines that copy's shifts, so the draw does not depend
+        on how copies are divided over calls.
+    first
+        Index of the first copy.
+
+    Returns
+    -------
+    array of shape (n_shifts, n_blocks)
+
+    Raises
+    ------
+    InputInvalidError
+        If a block has fewer than two rows.
+    """
+    lengths = np.asarray(block_lengths, dtype=np.int64)
+    if lengths.size and lengths.min() < 2:
+        msg = f"a block of {lengths.min()} row cannot be shifted; leave such blocks out"
+        raise InputInvalidError(msg)
+    low = np.maximum(1, np.minimum(np.asarray(min_shift, dtype=np.int64), lengths // 3))
+    draws = [
+        np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, index)))).integers(
+            low, lengths - low, endpoint=True
+        )
+        for index in range(first, first + n_shifts)
+    ]
+    return np.array(draws, dtype=np.int64).reshape(n_shifts, lengths.size)
+
+
+def apply_shifts(y: FloatArray, labels: IntArray, shifts: IntArray) -> FloatArray:
+    """Shift the rows of each block circularly, once per copy.
+
+    Parameters
+    ----------
+    y : array of shape (n_rows, n_units)
+    labels : array of shape (n_rows,)
+        Block of each row; rows labelled -1 stay where they are.
+    shifts : array of shape (n_shifts, n_blocks)
+
+    Returns
+    -------
+    array of shape (n_rows, n_shifts * n_units)
+        Copy after copy; row t of a block moves to t + shift.
+    """
+    source = np.tile(np.arange(labels.size), (shifts.shape[0], 1))
+    for block in range(shifts.shape[1]):
+        rows = np.flatnonzero(labels == block)
+        moved = (np.arange(rows.size)[None, :] - shifts[:, block, None]) % max(rows.size, 1)
+        source[:, rows] = rows[moved]
+    return np.ascontiguousarray(y[source].transpose(1, 0, 2)).reshape(labels.size, -1)
+
+
+def refit_null(
+    score: Callable[[FloatArray], FloatArray],
+    y: FloatArray,
+    labels: IntArray,
+    shifts: IntArray,
+    *,
+    max_columns: int = 8192,
+) -> Iterator[FloatArray]:
+    """Score shifted copies of the targets, many at a time.
+
+    Parameters
+    ----------
+    score
+        From targets (n_rows, n_columns) to scores (n_columns,): the whole nested
+        cross-validation, whose factorisations depend on features only and are computed once.
+    y : array of shape (n_rows, n_units)
+        Targets, usually parcel means.
+    labels : array of shape (n_rows,)
+        Block of each row, -1 for none.
+    shifts : array of shape (n_shifts, n_blocks)
+        From `circular_shifts`.
+    max_columns
+        Bound on columns scored in one call.
+
+    Yields
+    ------
+    array of shape (n_units,)
+        Scores of one copy, in the order of `shifts`.
+    """
+    n_units = y.shape[1]
+    step = max(1, max_columns // max(n_units, 1))
+    for start in range(0, shifts.shape[0], step):
+        copies = apply_shifts(y, labels, shifts[start : start + step])
+        yield from score(copies).reshape(-1, n_units)
+
+
+def permutation_p(observed: FloatArray, null: FloatArray) -> FloatArray:
+    """Return (b + 1) / (m + 1), where b of m null scores reach the observed one.
+
+    Parameters
+    ----------
+    observed : array of shape (...)
+    null : array of shape (m, ...)
+        A null score that is NaN counts as reaching the observed one.
+
+    Returns
+    -------
+    array of shape (...)
+        NaN where `observed` is.
+
+    Notes
+    -----
+    Source: Phipson and Smyth 2010, p values of permutation tests are never zero.
+    """
+    observed = np.asarray(observed, dtype=np.float64)
+    reached = np.count_nonzero(~(np.asarray(null) < observed[None]), axis=0)
+    return np.where(np.isnan(observed), np.nan, (reached + 1) / (len(null) + 1))
+
+
+def max_statistic_p(observed: FloatArray, null_max: FloatArray) -> FloatArray:
+    """Return family-wise p values against the largest null score over the family.
+
+    Parameters
+    ----------
+    observed : array of any shape
+        Scores of the family, for instance layers by parcels.
+    null_max : array of shape (m,)
+        Largest score over the same family for each copy.
+
+    Returns
+    -------
+    array of the shape of `observed`
+    """
+    observed = np.asarray(observed, dtype=np.float64)
+    ordered = np.sort(np.nan_to_num(np.asarray(null_max, dtype=np.float64), nan=np.inf))
+    reached = ordered.size - np.searchsorted(ordered, observed, side="left")
+    return np.where(np.isnan(observed), np.nan, (reached + 1) / (ordered.size + 1))
+
+
+def monte_carlo_interval(
+    p: FloatArray | float, n_shifts: int, *, level: float = 0.95
+) -> tuple[FloatArray, FloatArray]:
+    """Bound the p value that infinitely many copies would give.
+
+    Parameters
+    ----------
+    p : array
+        From `permutation_p` or `max_statistic_p`.
+    n_shifts
+        Number of copies behind it.
+    level
+        Coverage.
+
+    Returns
+    -------
+    low, high : arrays of the shape of `p`
+
+    Notes
+    -----
+    Source: Clopper and Pearson 1934, exact interval of a binomial proportion.
+    """
+    reached = np.rint(np.asarray(p, dtype=np.float64) * (n_shifts + 1)) - 1
+    tail = (1 - level) / 2
+    low = np.where(reached <= 0, 0.0, beta.ppf(tail, reached, n_shifts - reached + 1))
+    high = np.where(reached >= n_shifts, 1.0, beta.ppf(1 - tail, reached + 1, n_shifts - reached))
+    missing = np.isnan(reached)
+    return np.where(missing, np.nan, low), np.where(missing, np.nan, high)
