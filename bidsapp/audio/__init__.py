@@ -1,1 +1,1 @@
-
+"""Sound: decoding, log-mel spectrograms, networks."""

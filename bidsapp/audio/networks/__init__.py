@@ -1,0 +1,113 @@
+"""The networks one can ask for by name.
+
+A new network is one module with one subclass of `Network`, one entry here, and its proof in
+tests/audio. Importing this package imports no numerical library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from bidsapp.errors import UsageError
+
+if TYPE_CHECKING:
+    from bidsapp.audio.networks.base import Network
+
+RANDOM = "random"
+"""Name of seeded random weights: the untrained control."""
+DEFAULT_HOP_S = 0.48
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkEntry:
+    """One line of the registry.
+
+    Attributes
+    ----------
+    summary
+        What the network is, for ``--help`` and the docs.
+    weight_files
+        Known weights: name → file names looked for in ``--weights-dir``, first found wins. Empty
+        for a network without parameters.
+    build
+        Makes the network from (weights, weights_dir, seed, hop_s); imports what it needs.
+    """
+
+    summary: str
+    weight_files: Mapping[str, tuple[str, ...]]
+    build: Callable[[str | Path, Path | None, int, float], Network]
+
+
+def _vggish(weights: str | Path, weights_dir: Path | None, seed: int, hop_s: float) -> Network:
+    from bidsapp.audio.networks.vggish import VGGish
+    from bidsapp.audio.networks.weights import find_weights
+
+    if str(weights) == RANDOM:
+        return VGGish.random(seed, hop_s)
+    known = NETWORKS["vggish"].weight_files
+    return VGGish.from_file(find_weights("vggish", weights, weights_dir, known), hop_s)
+
+
+def _baseline(weights: str | Path, weights_dir: Path | None, seed: int, hop_s: float) -> Network:
+    from bidsapp.audio.networks.baseline import Baseline
+
+    return Baseline(hop_s)
+
+
+NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
+    {
+        "vggish": NetworkEntry(
+            summary="VGGish, 24 layers, trained on AudioSet (or random)",
+            weight_files={"audioset": ("vggish-10086976.pth", "vggish.pt")},
+            build=_vggish,
+        ),
+        "baseline": NetworkEntry(
+            summary="acoustic descriptors without a network: mel, loudness, spectral",
+            weight_files={},
+            build=_baseline,
+        ),
+    }
+)
+
+
+def get_network(
+    name: str,
+    *,
+    weights: str | Path = RANDOM,
+    weights_dir: Path | None = None,
+    seed: int = 0,
+    hop_s: float = DEFAULT_HOP_S,
+) -> Network:
+    """Make a network of the registry.
+
+    Parameters
+    ----------
+    name
+        Key of `NETWORKS`.
+    weights
+        ``random``, a name of the entry's `weight_files`, or a file. Networks without parameters
+        take no notice.
+    weights_dir
+        Folder in which named weights are looked for.
+    seed
+        Of random weights.
+    hop_s
+        Time between frames in seconds, a multiple of 0.01.
+
+    Raises
+    ------
+    UsageError
+        No network has this name, or the hop is none it can have.
+    ResourceUnavailableError
+        The weights are not there.
+    InputInvalidError
+        The weights are not this network's, or not those their file name promises.
+    """
+    if name not in NETWORKS:
+        msg = f"--model {name}: no such network; known are {', '.join(NETWORKS)}"
+        raise UsageError(msg)
+    return NETWORKS[name].build(weights, weights_dir, seed, hop_s)

@@ -1,0 +1,136 @@
+"""What every network offers: layers, frames, and all activations as a stream of columns.
+
+``frame``
+    one window of sound, stamped with the time of its centre.
+``block``
+    all frames × a slice of one layer's features. A network yields its activations as blocks, in
+    an order of its own, and never holds a whole layer: who wants Gram matrices adds them up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer space.
+
+    Attributes
+    ----------
+    name
+        As the network's authors call it.
+    kind
+        What it computes (``input``, ``conv``, ``relu``, ``pool``, ``fc``, …).
+    n_features
+        Its size for one frame.
+    """
+
+    name: str
+    kind: str
+    n_features: int
+
+
+class Network(ABC):
+    """A sound goes in, one vector per frame and layer comes out.
+
+    Attributes
+    ----------
+    name
+        Key of the registry.
+    layers
+        In order from superficial to deep; blocks name them by position from 0.
+    sampling_hz
+        Rate of the waveforms it takes.
+    window_s, hop_s
+        Sound one frame sees, and time between two frames, in seconds.
+    weights
+        Where the parameters come from: seed, or file and SHA-256.
+    version
+        Raised whenever the code changes what the network computes.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    sampling_hz: int
+    window_s: float
+    hop_s: float
+    weights: Mapping[str, object]
+    version: int = 1
+
+    @abstractmethod
+    def frames(self, waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Cut a waveform into frames.
+
+        Parameters
+        ----------
+        waveform
+            Samples (n_samples,) at `sampling_hz`.
+
+        Returns
+        -------
+        numpy.ndarray
+            (n_frames, …), float32. Frame i sees ``window_s`` seconds from ``i * hop_s`` on; sound
+            that fills no whole window is left out, so n_frames may be 0.
+        """
+
+    @abstractmethod
+    def blocks(
+        self,
+        frames: npt.NDArray[np.float32],
+        *,
+        memory_bytes: int,
+        device: str = "cpu",
+        scratch_dir: Path | None = None,
+    ) -> Iterator[tuple[int, torch.Tensor]]:
+        """Yield every feature of every layer exactly once.
+
+        Parameters
+        ----------
+        frames
+            (n_frames, …) as `frames` returns them; several sounds may be concatenated.
+        memory_bytes
+            Bound on what is held at once, beyond `frames`.
+        device
+            Where the blocks are computed and live.
+        scratch_dir
+            Folder for what exceeds the bound; the system's temporary folder if None.
+
+        Yields
+        ------
+        layer
+            Position in `layers`.
+        columns
+            (n_frames, n) float32 features; valid until the next block is asked for, and not to
+            be written to. Sizes depend on `memory_bytes`, values only to rounding.
+        """
+
+    @abstractmethod
+    def n_blocks(self, n_frames: int, memory_bytes: int) -> int:
+        """Count what `blocks` will yield, for the progress bar."""
+
+    def frame_times_s(self, n_frames: int) -> npt.NDArray[np.float64]:
+        """Time of each frame's centre in seconds from the start of the sound, (n_frames,)."""
+        return self.window_s / 2 + self.hop_s * np.arange(n_frames, dtype=np.float64)
+
+    def identity(self) -> str:
+        """SHA-256 of everything that changes the features of a given waveform."""
+        facts = {
+            "name": self.name,
+            "version": self.version,
+            "layers": [astuple(layer) for layer in self.layers],
+            "sampling_hz": self.sampling_hz,
+            "window_s": self.window_s,
+            "hop_s": self.hop_s,
+            "weights": dict(self.weights),
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

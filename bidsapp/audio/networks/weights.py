@@ -1,0 +1,123 @@
+"""Parameters of networks: found on disk and checked, or drawn from a seed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bidsapp.audio.io import content_hash
+from bidsapp.errors import InputInvalidError, ResourceUnavailableError
+
+_HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.\w+$")
+
+
+def find_weights(
+    network: str,
+    weights: str | Path,
+    weights_dir: Path | None,
+    known: Mapping[str, tuple[str, ...]],
+) -> Path:
+    """Turn the name of weights into a file.
+
+    Parameters
+    ----------
+    network
+        Name of the network, for the message.
+    weights
+        A key of `known`, the name of a file in `weights_dir`, or a path.
+    weights_dir
+        Folder of weights.
+    known
+        Name → file names, in order of preference.
+
+    Raises
+    ------
+    ResourceUnavailableError
+        None of them is a file; the message says what to put where.
+    """
+    names = known.get(str(weights), (str(weights),))
+    folders = [weights_dir] if weights_dir is not None else []
+    candidates = [folder / name for folder in folders for name in names]
+    if str(weights) not in known:
+        candidates.insert(0, Path(weights))
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    place = f"in {weights_dir}" if weights_dir is not None else "(no --weights-dir given)"
+    msg = (
+        f"{network} weights {weights!s} not found {place}; put {' or '.join(names)} into a folder "
+        f"and name it with --weights-dir, or run the untrained control with --weights random"
+    )
+    raise ResourceUnavailableError(msg)
+
+
+def read_state(path: Path) -> tuple[dict[str, torch.Tensor], str]:
+    """Read a file of named tensors without running any code in it.
+
+    Parameters
+    ----------
+    path
+        Written by ``torch.save``. If its name ends in ``-`` and hexadecimal digits, they must be
+        the beginning of its SHA-256.
+
+    Returns
+    -------
+    state
+        Name → tensor, mapped from the file and read when touched.
+    sha256
+        Of the file.
+
+    Raises
+    ------
+    InputInvalidError
+        The hash is not the promised one, or the file is no dictionary of tensors.
+    """
+    sha256 = content_hash(path)
+    promised = _HASH_IN_NAME.search(path.name)
+    if promised and not sha256.startswith(promised[1]):
+        msg = (
+            f"{path}: its SHA-256 begins with {sha256[:8]}, its name promises {promised[1]}; "
+            f"the file is damaged or another one, fetch it again"
+        )
+        raise InputInvalidError(msg)
+    try:
+        state = _load(path)
+    except Exception as error:
+        msg = f"{path}: not a file of weights ({type(error).__name__}); fetch it again"
+        raise InputInvalidError(msg) from error
+    if not isinstance(state, dict) or not all(map(torch.is_tensor, state.values())):
+        msg = f"{path}: holds no dictionary of tensors; give a state dict"
+        raise InputInvalidError(msg)
+    return state, sha256
+
+
+def _load(path: Path) -> object:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except RuntimeError:  # the format before 2019 cannot be mapped
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def he_normal(shape: tuple[int, ...], seed: int, index: int) -> torch.Tensor:
+    """Draw one layer's weights: normal, variance ``2 / fan_in``.
+
+    The stream belongs to (seed, index) alone, whatever was drawn before and on however many
+    threads.
+
+    Parameters
+    ----------
+    shape
+        (outputs, inputs, …).
+    seed, index
+        Seed of the network and position of the layer.
+
+    Source: He et al. 2015, Delving deep into rectifiers, §2.2.
+    """
+    generator = np.random.Generator(np.random.Philox(key=[seed, index]))
+    values = generator.standard_normal(shape, dtype=np.float32)
+    values *= np.float32(np.sqrt(2.0 / np.prod(shape[1:])))
+    return torch.from_numpy(values)

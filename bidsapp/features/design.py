@@ -1,0 +1,111 @@
+"""Design matrices: what was heard some seconds before each volume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array, csr_array
+
+from bidsapp.errors import InputInvalidError
+from bidsapp.features.extract import FeatureBank
+from bidsapp.features.sampling import sampling_matrix
+from bidsapp.features.timeline import Timeline
+
+Floats = npt.NDArray[np.float64]
+
+
+def lag_operators(
+    bank: FeatureBank, timeline: Timeline, lags_s: Sequence[float]
+) -> tuple[csr_array, ...]:
+    """Sparse matrices that turn scores of frames into rows of a design, one for each lag.
+
+    They depend on times alone: make them once, use them for every layer and fold.
+
+    Parameters
+    ----------
+    bank
+        Frames of all pieces.
+    timeline
+        Rows of the design.
+    lags_s
+        Lags in seconds; the same as the timeline was made with.
+
+    Returns
+    -------
+    tuple of scipy.sparse.csr_array
+        Each (n_rows, n_frames).
+
+    Raises
+    ------
+    InputInvalidError
+        The bank lacks a piece, or a row asks for a moment that the sound does not have.
+    """
+    return tuple(_lag_operator(bank, timeline, lag) for lag in lags_s)
+
+
+def _lag_operator(bank: FeatureBank, timeline: Timeline, lag_s: float) -> csr_array:
+    parts = [_piece_operator(bank, timeline, lag_s, piece) for piece in np.unique(timeline.piece)]
+    shape = (timeline.n_rows, bank.n_frames)
+    if not parts:
+        return csr_array(shape)
+    rows, columns, values = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return coo_array((values, (rows, columns)), shape=shape).tocsr()
+
+
+def _piece_operator(
+    bank: FeatureBank, timeline: Timeline, lag_s: float, piece: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats]:
+    """Rows, columns and values of one piece's part of the operator."""
+    name = timeline.pieces[piece]
+    if name not in bank.pieces:
+        msg = f"{name}: no features of this sound; extract them first"
+        raise InputInvalidError(msg)
+    mine = np.flatnonzero(timeline.piece == piece)
+    frames = np.flatnonzero(bank.frame_piece == bank.pieces.index(name))
+    part = sampling_matrix(
+        bank.frame_time_s[frames],
+        timeline.stim_time_s[mine] - lag_s,
+        timeline.tr_s[mine],
+        reach_s=bank.window_s + bank.hop_s,
+    ).tocoo()
+    rows, columns = part.coords
+    return mine[rows], frames[columns], part.data
+
+
+def lagged_design(
+    scores: Floats, bank: FeatureBank, timeline: Timeline, lags_s: Sequence[float]
+) -> Floats:
+    """Design matrix: the scores heard ``lag`` seconds before each row, lags side by side.
+
+    Parameters
+    ----------
+    scores
+        (n_frames, k) scores of the bank's frames.
+    bank
+        Says which frame is when in which piece.
+    timeline
+        Rows of the design, made with the same lags.
+    lags_s
+        Lags in seconds.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n_rows, k · n_lags): ``[S(t - lag_1) | S(t - lag_2) | …]``, where S(t) is the mean over
+        the frames within half a TR of t.
+
+    Raises
+    ------
+    InputInvalidError
+        As `lag_operators`.
+
+    Source: poster, Encoding models (lags of 4, 5 and 6 s).
+    """
+    return apply_lags(scores, lag_operators(bank, timeline, lags_s))
+
+
+def apply_lags(scores: Floats, operators: Sequence[csr_array]) -> Floats:
+    """Design matrix from operators made before (see `lagged_design`)."""
+    return np.hstack([operator @ scores for operator in operators])
