@@ -1,0 +1,293 @@
+"""Which sound was played when.
+
+For every run the first of these that says something counts:
+
+1. ``presentations.tsv`` in ``--stimuli-dir`` (or in ``stimuli/``), the overlay for datasets that
+   cannot be edited: task, run, session, subject (n/a for all), onset, duration, stim_file,
+   stim_start;
+2. the adapter given with ``--adapter``;
+3. ``events.tsv`` with ``stim_file`` [and ``stim_start``];
+4. ``events.tsv`` with ``stim_id`` and the catalogue ``stimuli.tsv`` (BEP044).
+
+Times are seconds in the run; ``stim_start`` is the position in the sound at which playing began.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bidsapp.bids.adapters import Adapter, EventRule, adapter_names, load_adapter
+from bidsapp.bids.dataset import Dataset
+from bidsapp.bids.names import same_label
+from bidsapp.bids.records import Presentation, Problem, Run
+from bidsapp.bids.sidecars import applicable_files
+from bidsapp.bids.sounds import SoundLibrary, clean_stim_file, sound_duration_s
+from bidsapp.bids.stimuli import read_catalogue, stimuli_folders
+from bidsapp.bids.tables import Table, is_missing, number, read_table
+
+OVERLAY = "presentations.tsv"
+_STANDARD = EventRule()
+
+
+@dataclass(frozen=True, slots=True)
+class _Played:
+    """A presentation before its sound is looked up; `duration_s` may be NaN."""
+
+    onset_s: float
+    duration_s: float
+    stim_file: str
+    stim_start_s: float
+    table: Path
+    source: str
+
+
+_Found = tuple[list[_Played], list[Problem]]
+
+
+def find_presentations(
+    dataset: Dataset,
+    runs: Sequence[Run],
+    *,
+    stimuli_dir: Path | None = None,
+    adapter: str | None = None,
+) -> tuple[list[Presentation], list[Problem]]:
+    """Return the sounds played in `runs`, by run and onset, and what was odd.
+
+    A sound that is not on disk is a presentation with ``path`` None and a `Problem`; a path that
+    leads out of the stimuli folder is left out.
+
+    Parameters
+    ----------
+    dataset
+        From `open_dataset`.
+    runs
+        From `find_runs`.
+    stimuli_dir
+        ``--stimuli-dir``, searched before ``stimuli/`` of the dataset.
+    adapter
+        Name, or path of a TOML file, with options; see `load_adapter`.
+
+    Raises
+    ------
+    UsageError
+        The adapter does not exist.
+    """
+    chosen = load_adapter(adapter) if adapter else None
+    folders = stimuli_folders(dataset, stimuli_dir)
+    library = SoundLibrary.open(folders)
+    overlay, problems = _read_overlay(folders)
+    presentations: list[Presentation] = []
+    for run in runs:
+        played, more = _played(dataset, run, overlay, chosen, library)
+        problems += more
+        found, more = _with_sounds(run, played, library)
+        presentations += found
+        problems += more
+    return presentations, list(dict.fromkeys(problems))
+
+
+def events_file(dataset: Dataset, run: Run) -> Path | None:
+    """Return the ``events.tsv`` that applies to a run, inherited ones included."""
+    for root in dataset.roots:
+        session = [f"ses-{run.entities['ses']}"] if "ses" in run.entities else []
+        folder = root.joinpath(f"sub-{run.subject}", *session, "func")
+        found = applicable_files(folder, root, run.entities, "events", (".tsv",))
+        if found:
+            return found[-1]
+    return None
+
+
+def _read_overlay(folders: Iterable[Path]) -> tuple[Table | None, list[Problem]]:
+    for folder in folders:
+        path = folder / OVERLAY
+        if path.exists():
+            table = read_table(path)
+            if isinstance(table, Problem):
+                return None, [table]
+            missing = {"onset", "stim_file"} - set(table.columns)
+            if missing:
+                what = f"has no column {', '.join(sorted(missing))}"
+                return None, [Problem(path, what, "add it; see musicotopy-tools init")]
+            return table, []
+    return None, []
+
+
+def _played(
+    dataset: Dataset,
+    run: Run,
+    overlay: Table | None,
+    adapter: Adapter | None,
+    library: SoundLibrary,
+) -> _Found:
+    if overlay is not None:
+        rows = [row for row in overlay.rows if _is_for(row, run)]
+        if rows:
+            return _from_rows(rows, _STANDARD, overlay.path, OVERLAY)
+    path = events_file(dataset, run)
+    events = read_table(path) if path else None
+    if adapter is not None and _covers(adapter, run):
+        return _from_adapter(adapter, run, events, dataset)
+    if isinstance(events, Problem):
+        return [], [events]
+    if events is None:
+        return [], [_silence(dataset.bids_dir, run, "has no events.tsv")]
+    missing = {"onset", "duration"} - set(events.columns)
+    if missing:
+        what = f"has no column {', '.join(sorted(missing))}"
+        return [], [Problem(events.path, what, "repair it as BIDS has it")]
+    rows = [row for row in events.rows if is_missing(row.get("annot"))]
+    if "stim_file" in events.columns:
+        return _from_rows(rows, _STANDARD, events.path, "events.tsv")
+    if "stim_id" in events.columns:
+        return _from_ids(rows, events.path, library)
+    return [], [_silence(events.path, run, "has neither stim_file nor stim_id in its events.tsv")]
+
+
+def _silence(path: Path, run: Run, what: str) -> Problem:
+    remedy = (
+        f"give {OVERLAY} in --stimuli-dir or an --adapter ({', '.join(adapter_names())}), "
+        "or leave it out with --task-id"
+    )
+    return Problem(path, f"{run.name} {what}: no sound is known", remedy)
+
+
+def _is_for(row: Mapping[str, str], run: Run) -> bool:
+    """Whether a row of the overlay speaks of a run; n/a speaks of all."""
+    columns = {"subject": "sub", "session": "ses", "task": "task", "run": "run"}
+    for column, key in columns.items():
+        cell = row.get(column)
+        if cell is None or is_missing(cell):
+            continue
+        wanted = cell.removeprefix(f"{key}-")
+        own = run.entities.get(key, "1" if key == "run" else "")
+        if not same_label(key, wanted, own):
+            return False
+    return True
+
+
+def _covers(adapter: Adapter, run: Run) -> bool:
+    if run.task in adapter.silent_tasks or any(item.task == run.task for item in adapter.played):
+        return True
+    rule = adapter.events
+    return rule is not None and (not rule.tasks or run.task in rule.tasks)
+
+
+def _from_adapter(
+    adapter: Adapter, run: Run, events: Table | Problem | None, dataset: Dataset
+) -> _Found:
+    source = f"adapter {adapter.name}"
+    fixed = [item for item in adapter.played if item.task == run.task]
+    if fixed or run.task in adapter.silent_tasks:
+        where = dataset.bids_dir
+        return [
+            _Played(
+                item.onset_s + adapter.onset_shift_s,
+                item.duration_s,
+                item.stim_file,
+                item.stim_start_s,
+                where,
+                source,
+            )
+            for item in fixed
+        ], []
+    if isinstance(events, Problem):
+        return [], [events]
+    if events is None or adapter.events is None:
+        return [], [_silence(dataset.bids_dir, run, "has no events.tsv")]
+    return _from_rows(
+        adapter.keep(events.rows), adapter.events, events.path, source, adapter.onset_shift_s
+    )
+
+
+def _from_rows(
+    rows: Iterable[Mapping[str, str]],
+    rule: EventRule,
+    table: Path,
+    source: str,
+    shift_s: float = 0.0,
+) -> _Found:
+    played: list[_Played] = []
+    unusable = 0
+    for row in rows:
+        stim_file = rule.file_of(row)
+        if stim_file is None:
+            continue
+        onset = number(row.get("onset")) + shift_s + _optional(row, rule.delay)
+        if math.isnan(onset):
+            unusable += 1
+            continue
+        start = _optional(row, rule.stim_start)
+        played.append(_Played(onset, number(row.get("duration")), stim_file, start, table, source))
+    problems = []
+    if unusable:
+        what = f"{unusable} presentations have no numeric onset"
+        problems.append(Problem(table, what, "they are left out; repair the onset column"))
+    return played, problems
+
+
+def _optional(row: Mapping[str, str], column: str) -> float:
+    value = number(row.get(column)) if column else math.nan
+    return 0.0 if math.isnan(value) else value
+
+
+def _from_ids(rows: Iterable[Mapping[str, str]], table: Path, library: SoundLibrary) -> _Found:
+    """Presentations of BEP044: identifiers, resolved by the catalogue or by file names."""
+    catalogue, problems = read_catalogue(library.folders)
+    resolved = []
+    for row in rows:
+        stim_id = row.get("stim_id", "")
+        if is_missing(stim_id):
+            continue
+        entry = catalogue.by_id(stim_id)
+        stim_file = entry.get("stim_file") if entry else None
+        resolved.append({**row, "stim_file": stim_file or library.with_id(stim_id) or stim_id})
+    played, more = _from_rows(resolved, _STANDARD, table, "events.tsv (stim_id)")
+    return played, problems + more
+
+
+def _with_sounds(
+    run: Run, played: Iterable[_Played], library: SoundLibrary
+) -> tuple[list[Presentation], list[Problem]]:
+    presentations: list[Presentation] = []
+    problems: list[Problem] = []
+    for item in sorted(played, key=lambda item: item.onset_s):
+        stim_file = clean_stim_file(item.stim_file, item.table)
+        if isinstance(stim_file, Problem):
+            problems.append(stim_file)
+            continue
+        path, problem = library.find(stim_file)
+        problems += [problem] if problem else []
+        duration, more = _duration(run, item, path)
+        problems += more
+        if duration > 0:
+            presentations.append(
+                Presentation(
+                    run_name=run.name,
+                    onset_s=item.onset_s,
+                    duration_s=duration,
+                    stim_file=stim_file,
+                    path=path,
+                    stim_start_s=item.stim_start_s,
+                    source=item.source,
+                )
+            )
+    return presentations, problems
+
+
+def _duration(run: Run, item: _Played, path: Path | None) -> tuple[float, list[Problem]]:
+    """Length of a presentation: as stated, else what is left of the sound, else of the run."""
+    if item.duration_s > 0:
+        return item.duration_s, []
+    length = sound_duration_s(path) if path else None
+    left = run.duration_s - item.onset_s
+    if length is not None:
+        left = min(left, length - item.stim_start_s)
+    if left > 0:
+        stated = "n/a" if math.isnan(item.duration_s) else f"{item.duration_s:g} s"
+        what = f"{run.name}: duration of {item.stim_file} is {stated}"
+        return left, [Problem(item.table, what, f"{left:.3f} s are taken; state the duration")]
+    what = f"{run.name}: {item.stim_file} at {item.onset_s:g} s has no positive duration"
+    return 0.0, [Problem(item.table, what, "it is left out; repair onset, duration or stim_start")]
