@@ -1,0 +1,1 @@
+"""Figures of the reports: arrays in, matplotlib figure out, no global state touched."""

@@ -1,0 +1,160 @@
+"""Cross-validation: who was held out when, piece by piece results, and the penalties chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import TwoSlopeNorm
+from matplotlib.figure import Figure
+
+from bidsapp.report.figures import style
+from bidsapp.report.maps import Array
+
+_MAX_FOLDS_LABELLED = 24
+
+
+@dataclass(frozen=True)
+class Block:
+    """A stretch of rows scored together: its length, fold, piece and run."""
+
+    n_rows: int
+    fold: int
+    piece: str
+    run: str
+
+
+@style.styled
+def fold_figure(blocks: Sequence[Block], colours: Mapping[str, str]) -> Figure:
+    """Draw one line per fold: held-out blocks coloured by piece, training blocks pale."""
+    folds = sorted({block.fold for block in blocks})
+    figure = style.new_figure(9.0, 0.9 + 0.24 * min(len(folds), 24))
+    axes = figure.subplots()
+    start = 0
+    for block in blocks:
+        for row, fold in enumerate(folds):
+            held_out = block.fold == fold
+            colour = colours.get(block.piece, style.MUTED) if held_out else style.FAINT
+            axes.barh(row, block.n_rows, left=start, height=0.74, color=colour,
+                      alpha=1.0 if held_out else 0.6, edgecolor="white", linewidth=0.7)  # fmt: skip
+        start += block.n_rows
+    step = 1 if len(folds) <= _MAX_FOLDS_LABELLED else int(np.ceil(len(folds) / 12))
+    axes.set_yticks(range(0, len(folds), step), [f"fold {fold}" for fold in folds[::step]])
+    axes.set_ylim(len(folds) - 0.45, -0.55)
+    axes.set_xlim(0, start)
+    axes.set_xlabel("volumes, in the order of the runs")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    return figure
+
+
+@style.styled
+def piece_figure(
+    scores: Array, layers: Sequence[str], pieces: Sequence[str], control: Array | None = None
+) -> Figure:
+    """Draw scores of every layer in every held-out piece, and their spread over layers.
+
+    Parameters
+    ----------
+    scores
+        (n_pieces, n_layers) mean correlation over the parcels in question.
+    layers, pieces
+        Names.
+    control
+        (n_pieces,) mean over layers at the negative lags.
+    """
+    figure = style.new_figure(9.0, 1.55 + 0.3 * len(pieces))
+    left, right = figure.subplots(1, 2, width_ratios=[3.2, 1], sharey=True)
+    limit = max(float(np.nanmax(np.abs(scores), initial=0.0)), 1e-3)
+    image = left.imshow(
+        scores, cmap=style.signed_colours(), norm=TwoSlopeNorm(0, -limit, limit), aspect="auto",
+        interpolation="nearest",
+    )  # fmt: skip
+    left.set_yticks(range(len(pieces)), list(pieces))
+    left.set_xticks(range(len(layers)))
+    left.set_xticklabels(
+        style.short_layers(layers), rotation=45, ha="right", rotation_mode="anchor"
+    )
+    left.tick_params(length=0)
+    left.spines[["left", "bottom"]].set_visible(False)
+    bar = figure.colorbar(image, ax=left, location="left", shrink=0.9, aspect=12, pad=0.01)
+    bar.set_label("mean r")
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    _piece_range(right, scores, control)
+    return figure
+
+
+def _piece_range(axes: Axes, scores: Array, control: Array | None) -> None:
+    rows = np.arange(len(scores))
+    axes.hlines(rows, np.nanmin(scores, axis=1), np.nanmax(scores, axis=1), color=style.FAINT,
+                linewidth=5)  # fmt: skip
+    axes.plot(np.nanmean(scores, axis=1), rows, "o", color=style.POSITIVE, label="mean of layers")
+    if control is not None:
+        axes.plot(control, rows, "D", color=style.NEGATIVE, markersize=4, label="negative lags")
+    axes.axvline(0, color=style.MUTED, linewidth=0.8)
+    axes.tick_params(axis="y", length=0, labelleft=False)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel("r (bar: range over layers)")
+    style.quiet_grid(axes, "x")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, handletextpad=0.1,
+                columnspacing=0.8)  # fmt: skip
+
+
+@style.styled
+def alpha_figure(
+    layers: Sequence[str],
+    quartiles: Array | None,
+    edge_low: Array,
+    edge_high: Array,
+    grid_log10: tuple[float, float] | None,
+) -> Figure:
+    """Draw the ridge penalties chosen per layer, and how often they sat at the grid's edges.
+
+    Parameters
+    ----------
+    layers
+        Names.
+    quartiles
+        (3, n_layers) quartiles over units of log10 alpha; None when unknown.
+    edge_low, edge_high
+        (n_layers,) shares of units, 0 to 1.
+    grid_log10
+        Smallest and largest log10 alpha that were offered.
+    """
+    figure = style.new_figure(9.0, 3.4 if quartiles is not None else 2.4)
+    x = np.arange(1, len(layers) + 1)
+    if quartiles is not None:
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.5, 1])
+        _penalties(upper, x, quartiles, grid_log10)
+    else:
+        lower = figure.subplots()
+    lower.bar(x, 100 * edge_high, width=0.7, color=style.POSITIVE, label="largest alpha")
+    lower.bar(x, 100 * edge_low, width=0.7, bottom=100 * edge_high, color=style.NEGATIVE,
+              label="smallest alpha")  # fmt: skip
+    lower.set_ylabel("at edge (%)")
+    lower.set_ylim(0, max(10.0, 105 * float(np.nanmax(edge_low + edge_high, initial=0.0))))
+    lower.legend(loc="upper left", ncols=2, bbox_to_anchor=(0, 1.18), borderaxespad=0)
+    style.quiet_grid(lower)
+    lower.set_xlim(0.4, len(layers) + 0.6)
+    lower.set_xticks(x)
+    lower.set_xticklabels(
+        style.short_layers(layers), rotation=45, ha="right", rotation_mode="anchor"
+    )
+    return figure
+
+
+def _penalties(
+    axes: Axes, x: Array, quartiles: Array, grid_log10: tuple[float, float] | None
+) -> None:
+    low, median, high = quartiles
+    axes.vlines(x, low, high, color=style.POSITIVE, alpha=0.35, linewidth=6)
+    axes.plot(x, median, "o", color=style.POSITIVE, markersize=4)
+    for edge in grid_log10 or ():
+        axes.axhline(edge, color=style.MUTED, linewidth=0.9, linestyle=(0, (4, 2)))
+    if grid_log10:
+        margin = 0.06 * (grid_log10[1] - grid_log10[0])
+        axes.set_ylim(grid_log10[0] - margin, grid_log10[1] + margin)
+    axes.set_ylabel("log10 alpha")
+    style.quiet_grid(axes)

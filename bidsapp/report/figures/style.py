@@ -1,0 +1,122 @@
+"""One look for all figures, and how they become bytes.
+
+Figures are made through the object interface: pyplot, its state and its windows play no part.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap
+from matplotlib.figure import Figure
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+INK = "#1c2127"
+MUTED = "#66707b"
+FAINT = "#d9dee3"
+POSITIVE = "#0b5c94"
+NEGATIVE = "#c05a1c"
+CEILING = "#6a4c93"
+#: told apart with any colour vision (Okabe and Ito), dark enough for thin lines on white
+PIECES = ("#0072b2", "#d55e00", "#009e73", "#aa4499", "#a6761d", "#56b4e9", "#332288", "#7f7f7f")
+DPI = 150
+SHIFT_MARK = "\u2212"
+
+_MEASURED = "DejaVu Sans"  # comes with matplotlib; wide, so that other fonts fit as well
+_SHOWN = "system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif"
+
+_STYLE: dict[str, Any] = {
+    "font.family": [_MEASURED],
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "report",
+    "path.simplify": True,
+}
+
+
+def styled(draw: Callable[P, T]) -> Callable[P, T]:
+    """Run a drawing function in the house style, leaving matplotlib's settings alone."""
+
+    @functools.wraps(draw)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        with mpl.rc_context(_STYLE):
+            return draw(*args, **kwargs)
+
+    return wrapper
+
+
+def new_figure(width_in: float = 9.0, height_in: float = 3.2) -> Figure:
+    """Make an empty figure that arranges its axes by itself; sizes in inches."""
+    return Figure(figsize=(width_in, height_in), layout="constrained")
+
+
+@styled
+def to_png(figure: Figure, dpi: int = DPI) -> bytes:
+    """Render a figure as PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+@styled
+def to_svg(figure: Figure) -> bytes:
+    """Render a figure as SVG whose text stays text, identical for identical figures."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue().replace(f"'{_MEASURED}'".encode(), _SHOWN.encode())
+
+
+def layer_colours(n_layers: int) -> ListedColormap:
+    """Sequential, perceptually uniform colours, one for each layer from shallow to deep."""
+    viridis = mpl.colormaps["viridis"]
+    return ListedColormap(viridis(np.linspace(0.0, 1.0, max(n_layers, 1))), name="layers")
+
+
+def score_colours() -> Colormap:
+    """Sequential, perceptually uniform colours for correlations; no black, no white."""
+    inferno = mpl.colormaps["inferno"]
+    return LinearSegmentedColormap.from_list("scores", inferno(np.linspace(0.12, 0.96, 256)))
+
+
+def signed_colours() -> Colormap:
+    """Diverging colours for values whose sign matters; grey-white at zero."""
+    return mpl.colormaps["RdBu_r"]
+
+
+def short_layers(names: Sequence[str]) -> list[str]:
+    """Abbreviate long layer names for tick labels."""
+    return [name if len(name) <= 12 else f"{name[:11]}…" for name in names]
+
+
+def quiet_grid(axes: Axes, axis: str = "y") -> None:
+    """Light guide lines behind the data."""
+    axes.grid(True, axis=axis, color=FAINT, linewidth=0.6)  # type: ignore[arg-type]
+    axes.set_axisbelow(True)

@@ -1,0 +1,243 @@
+"""Build a self-contained HTML page from sections made of a few kinds of parts.
+
+A report is data: `Page` holds `Section`s, a section holds parts (`Prose`, `Numbers`, `Picture`,
+`Table`, `Notes`, `Listing`), and one template turns them into HTML. Nothing is loaded from
+elsewhere: styles, the sorting script and all pictures are inside the file.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import jinja2
+from matplotlib.figure import Figure
+
+from bidsapp.report.figures.style import to_png, to_svg
+
+Severity = Literal["serious", "caution", "note"]
+
+
+@dataclass(frozen=True)
+class Prose:
+    """A paragraph of plain text."""
+
+    kind: ClassVar[str] = "prose"
+    text: str
+
+
+@dataclass(frozen=True)
+class Number:
+    """One figure at a glance: what, how much, and a short remark."""
+
+    label: str
+    value: str
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A row of numbers at a glance."""
+
+    kind: ClassVar[str] = "numbers"
+    items: Sequence[Number]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image with its alternative text and caption."""
+
+    kind: ClassVar[str] = "picture"
+    source: str
+    alt: str
+    caption: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table; `numeric` aligns it right."""
+
+    title: str
+    numeric: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a cell shows, and what it is sorted by."""
+
+    text: str
+    key: float | str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose columns can be sorted by a click."""
+
+    kind: ClassVar[str] = "table"
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something the reader should know before believing a number."""
+
+    severity: Severity
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Notes:
+    """A list of notes."""
+
+    kind: ClassVar[str] = "notes"
+    items: Sequence[Note]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Preformatted text with a button that copies it."""
+
+    kind: ClassVar[str] = "listing"
+    text: str
+    label: str
+    prose: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and values, side by side."""
+
+    kind: ClassVar[str] = "facts"
+    items: Sequence[tuple[str, str]]
+
+
+Part = Prose | Numbers | Picture | Table | Notes | Listing | Facts
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled stretch of the page; `children` are its subsections."""
+
+    title: str
+    anchor: str
+    parts: Sequence[Part] = ()
+    children: Sequence[Section] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole report.
+
+    Attributes
+    ----------
+    title, subtitle
+        Heading.
+    meta
+        Names and values under the heading.
+    banners
+        Loud statements before anything else.
+    sections
+        Body.
+    """
+
+    title: str
+    subtitle: str
+    meta: Sequence[tuple[str, str]] = ()
+    banners: Sequence[Note] = ()
+    sections: Sequence[Section] = field(default_factory=tuple)
+
+
+def picture(figure: Figure, *, alt: str, caption: str, vector: bool = True) -> Picture:
+    """Embed a figure.
+
+    Parameters
+    ----------
+    figure
+        What to show.
+    alt
+        Says in words what can be seen, for readers who cannot.
+    caption
+        Says how to read it.
+    vector
+        SVG; False makes a PNG, for figures with very many elements.
+    """
+    data, kind = (to_svg(figure), "svg+xml") if vector else (to_png(figure), "png")
+    source = f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+    width, height = (round(96 * float(size)) for size in figure.get_size_inches())
+    return Picture(source, alt, caption, width, height)
+
+
+def cell(value: Any, digits: int = 3) -> Cell:
+    """Format a value for a table; a missing number is an en dash and sorts last."""
+    if isinstance(value, str):
+        return Cell(value, value)
+    number = math.nan if value is None else float(value)
+    if not math.isfinite(number):
+        return Cell("–", math.inf)
+    return Cell(number_text(number, digits), number)
+
+
+def number_text(value: float, digits: int = 3) -> str:
+    """Write a number: integers with thin spaces, others with `digits` decimals."""
+    if not math.isfinite(value):
+        return "–"
+    if float(value).is_integer() and (digits == 0 or abs(value) >= 1):
+        text = f"{int(value):,}".replace(",", "\u2009")
+    elif 0 < abs(value) < 0.5 * 10**-digits:
+        text = f"{value:.0e}"
+    else:
+        text = f"{value:.{digits}f}"
+    return text.replace("-", "\u2212")
+
+
+def p_text(p: float, smallest: float | None = None) -> str:
+    """Write a p-value; at the smallest one that can be reached, as a bound."""
+    if not math.isfinite(p):
+        return "–"
+    sign = "≤ " if smallest is not None and p <= smallest * 1.0001 else ""
+    return f"{sign}{p:.4f}" if p < 0.01 else f"{sign}{p:.3f}"
+
+
+@functools.cache
+def environment() -> jinja2.Environment:
+    """Return the template environment; undefined names are errors."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("bidsapp.report"),
+        autoescape=jinja2.select_autoescape(["html", "html.j2"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render(page: Page) -> str:
+    """Turn a page into one HTML document."""
+    return environment().get_template("page.html.j2").render(page=page)
+
+
+def write_page(page: Page, path: Path) -> Path:
+    """Write a page so that the file is either the old or the new one, never half of one.
+
+    Raises
+    ------
+    OSError
+        When the folder cannot be written.
+    """
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        staged.write_text(render(page), encoding="utf-8")
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)
+    return path

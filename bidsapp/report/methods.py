@@ -1,0 +1,252 @@
+"""Methods text and citations, from what was run and nothing else.
+
+A clause stands in the text only if the summary recorded what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from bidsapp.report.html import environment
+from bidsapp.report.references import REFERENCES, bibliography
+from bidsapp.report.results import Results, SpaceResults, setting
+
+_CONFOUNDS = {
+    "none": "no confounds",
+    "motion6": "the 6 motion parameters",
+    "motion24": "24 motion parameters (6, their derivatives, and squares of both)",
+    "motion24+wmcsf": "24 motion parameters and the mean signals of white matter and CSF",
+}
+_SPACE_REFERENCES = {"fsaverage": "fischl1999", "fsLR": "glasser2013"}
+
+
+@dataclass(frozen=True)
+class Methods:
+    """The text of a methods section and what it cites.
+
+    Attributes
+    ----------
+    text
+        Paragraphs, separated by blank lines; citations as numbers in square brackets.
+    references
+        Keys of `REFERENCES`, in order of first citation.
+    """
+
+    text: str
+    references: tuple[str, ...]
+
+    @property
+    def bibtex(self) -> str:
+        """The cited works as BibTeX."""
+        return bibliography(self.references)
+
+    @property
+    def numbered(self) -> str:
+        """The cited works as a numbered list."""
+        lines = [f"[{n}] {REFERENCES[key].plain}" for n, key in enumerate(self.references, 1)]
+        return "\n".join(lines)
+
+    @property
+    def markdown(self) -> str:
+        """Text and references for ``logs/CITATION.md``."""
+        items = [f"{n}. {REFERENCES[key].plain}" for n, key in enumerate(self.references, 1)]
+        return "\n\n".join(["# Methods", self.text, "# References", "\n".join(items)]) + "\n"
+
+
+class _Citations:
+    """Numbers works in the order in which the text cites them."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+
+    def __call__(self, *keys: str) -> str:
+        self.keys += [key for key in keys if key not in self.keys]
+        return "[" + ", ".join(str(self.keys.index(key) + 1) for key in keys) + "]"
+
+
+def methods(results: Results) -> Methods:
+    """Write the methods of one participant's analysis.
+
+    Parameters
+    ----------
+    results
+        Read back from the output folder.
+    """
+    cite = _Citations()
+    template = environment().get_template("methods.txt.j2")
+    text = template.render(cite=cite, **_context(results))
+    paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
+    return Methods("\n\n".join(filter(None, paragraphs)), tuple(cite.keys))
+
+
+def citation_markdown(results: Results) -> str:
+    """Return the content of ``logs/CITATION.md``."""
+    return methods(results).markdown
+
+
+def citation_bibtex(results: Results) -> str:
+    """Return the content of ``logs/CITATION.bib``."""
+    return methods(results).bibtex
+
+
+def _context(results: Results) -> dict[str, Any]:
+    facts = results.facts
+
+    def chosen(name: str) -> Any:
+        return setting(facts, name)
+
+    return {
+        "facts": facts,
+        "setting": chosen,
+        "version": facts.get("version"),
+        "models": [
+            _model(space, model.name) for space in results.spaces[:1] for model in space.models
+        ],
+        "baselines": _baselines(results.spaces),
+        "spaces": [_space(space) for space in results.spaces],
+        "counts": _counts(results),
+        "folds": _folds(results.table("folds")),
+        "confounds": _confounds(chosen("confounds")),
+        "alpha_range": alpha_range(facts),
+        "lags": lag_text(chosen("lags_s")),
+        "control_lags": lag_text(chosen("control_lags_s")),
+        "period_s": 1 / chosen("high_pass_hz") if chosen("high_pass_hz") else None,
+        "n_shifts": _n_shifts(results),
+        "has_ceiling": any(space.ceiling is not None for space in results.spaces),
+        "ratings": sorted(
+            {name for table in results.ratings().values() for name in table["rating"]}
+        ),
+        "fmriprep": chosen("preprocessed") is not False and not chosen("allow_raw_bold"),
+    }
+
+
+def _model(space: SpaceResults, name: str) -> dict[str, Any]:
+    model = next(model for model in space.models if model.name == name)
+    layers = model.layers
+    explained = layers["explained_variance"].dropna() if "explained_variance" in layers else []
+    share = (100 * min(explained), 100 * max(explained)) if len(explained) else None
+    return {
+        "name": "VGGish" if name == "vggish" else name,
+        "is_vggish": name == "vggish",
+        "n_layers": len(layers),
+        "explained": share,
+        "weights": weights_text(space.facts, name),
+        "random": random_weights(space.facts, name),
+    }
+
+
+def weights_record(facts: Mapping[str, Any], model: str) -> Any:
+    """Return what the summary says about a network's weights."""
+    record = facts.get("weights")
+    if isinstance(record, Mapping) and isinstance(record.get(model), Mapping | str):
+        return record[model]
+    return record
+
+
+def random_weights(facts: Mapping[str, Any], model: str) -> bool:
+    """Tell whether a network ran with random weights."""
+    record = weights_record(facts, model)
+    if isinstance(record, Mapping):
+        kinds = (record.get("kind"), record.get("source"), record.get("weights"))
+        return "random" in kinds or "random" in record
+    return isinstance(record, str) and record.startswith("random")
+
+
+def weights_text(facts: Mapping[str, Any], model: str) -> str:
+    """Describe a network's weights in a few words."""
+    record = weights_record(facts, model)
+    if random_weights(facts, model):
+        seed = record.get("seed", record.get("random")) if isinstance(record, Mapping) else None
+        return "random weights" + (f" (seed {seed})" if seed is not None else "")
+    if isinstance(record, Mapping) and record:
+        name = record.get("file", record.get("name", "a file"))
+        digest = str(record.get("sha256", ""))[:12]
+        return f"pretrained weights ({name}" + (f", sha256 {digest}…)" if digest else ")")
+    return str(record) if record else "weights not recorded"
+
+
+def _baselines(spaces: Sequence[SpaceResults]) -> list[str]:
+    found = next((space.baseline for space in spaces if space.baseline is not None), None)
+    return [] if found is None else [str(name) for name in found.layers["layer"]]
+
+
+def _space(space: SpaceResults) -> dict[str, Any]:
+    name = space.space.space
+    reference = "fonov2011" if space.space.is_mni else _SPACE_REFERENCES.get(name)
+    return {
+        "title": space.space.title,
+        "n_units": space.facts.get("n_units"),
+        "unit": unit_word(space),
+        "reference": reference,
+        "n_parcels": n_parcels(space),
+    }
+
+
+def unit_word(space: SpaceResults) -> str:
+    """Call the units of a space by their name."""
+    if space.grid is None:
+        return "units"
+    if not space.grid.is_surface:
+        return "voxels"
+    return "vertices" if space.grid.columns is None else "grayordinates"
+
+
+def n_parcels(space: SpaceResults) -> int | None:
+    """Count the parcels that were tested."""
+    tables = [model.summary for model in space.models if not model.summary.empty]
+    return int(tables[0]["parcel"].nunique()) if tables else None
+
+
+def _n_shifts(results: Results) -> int | None:
+    for space in results.spaces:
+        for model in space.models:
+            if not model.null.empty:
+                return int(model.null["shift"].nunique())
+    return None
+
+
+def _counts(results: Results) -> dict[str, Any]:
+    alignment = results.table("alignment")
+    if alignment.empty:
+        return {"runs": None, "pieces": None, "presentations": None, "minutes": None, "trs": []}
+    runs = alignment.drop_duplicates("run")
+    return {
+        "runs": len(runs),
+        "pieces": alignment["stim_file"].nunique(),
+        "presentations": int(alignment["stim_file"].notna().sum()),
+        "minutes": alignment["duration_s"].sum() / 60,
+        "trs": sorted({f"{tr:g}" for tr in runs["tr_s"].dropna()}),
+    }
+
+
+def _folds(table: pd.DataFrame) -> dict[str, Any]:
+    if table.empty:
+        return {"n": None, "kind": None}
+    kinds = table["kind"].dropna()
+    return {"n": int(table["fold"].nunique()), "kind": kinds.iloc[0] if len(kinds) else None}
+
+
+def _confounds(value: Any) -> str | None:
+    if value is None or isinstance(value, Mapping):
+        return None
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "no confounds"
+    return _CONFOUNDS.get(str(value), f"the strategy “{value}”")
+
+
+def alpha_range(facts: Mapping[str, Any]) -> tuple[float, float, int] | None:
+    """Smallest and largest log10 alpha that were offered, and their number."""
+    grid = setting(facts, "log10_alpha")
+    return (min(grid), max(grid), len(grid)) if grid else None
+
+
+def lag_text(lags: Any) -> str | None:
+    """Write lags as ``4, 5 and 6 s``."""
+    if not lags:
+        return None
+    names = [f"{lag:g}".replace("-", "\u2212") for lag in lags]
+    return (f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]) + " s"

@@ -1,0 +1,1 @@
+"""Sections of the participant report: results in, sections of a page out."""
