@@ -304,8 +304,7 @@ OPTIONS = (
         "work_dir",
         "performance",
         "path",
-        "Folder for intermediate files, which several runs may share. Default: "
-        "OUTPUT_DIR/.work.",
+        "Folder for intermediate files, which several runs may share. Default: OUTPUT_DIR/.work.",
         aliases=("-w",),
         metavar="DIR",
     ),

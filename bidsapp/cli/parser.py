@@ -34,7 +34,9 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"musicotopy {__version__}")
-    defaults = {name: getattr(Config, name, None) for names in sections().values() for name in names}
+    defaults = {
+        name: getattr(Config, name, None) for names in sections().values() for name in names
+    }
     groups = {key: parser.add_argument_group(title) for key, title in GROUPS.items()}
     for option in POSITIONALS:
         _add_positional(parser, option)
@@ -147,7 +149,9 @@ def _recipe_settings(
         name, equals, text = assignment.partition("=")
         recipe, dot, setting = name.strip().partition(".")
         if not (equals and dot) or recipe not in RECIPES:
-            msg = f"--set {assignment!r}: write RECIPE.SETTING=VALUE; recipes: {', '.join(RECIPES)}"
+            msg = (
+                f"--set {assignment!r}: write RECIPE.SETTING=VALUE; recipes: {', '.join(RECIPES)}"
+            )
             raise UsageError(msg)
         try:
             value = tomllib.loads(f"value = {text}")["value"]

@@ -47,7 +47,8 @@ def _cell(value: Any) -> str:
 
 def show_plan(plan: Plan, config: Config) -> None:
     """Print what a run would do (``--dry-run``)."""
-    print(f"dataset: {plan.dataset.describe()}")
+    print(f"dataset: {plan.dataset.bids_dir} ({plan.dataset.layout})")
+    print(f"fMRIPrep: {plan.dataset.fmriprep or 'none'}")
     print(f"output:  {config.output_dir}")
     for name, code in plan.configuration_hashes.items():
         print(f"recipe:  {name} ({config.variant}), configuration {code}")

@@ -1,21 +1,14 @@
-"""The root files of an output folder: description, settings, inputs, fidelity, citations."""
+"""The root files of an output folder: description, settings, inputs, fidelity."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from bidsapp import __version__
-from bidsapp.bids.write import (
-    write_bidsignore,
-    write_dataset_description,
-    write_descriptions,
-    write_readme,
-    write_text,
-    write_tsv,
-)
+from bidsapp.bids.describe import write_root_files
+from bidsapp.bids.write import write_text, write_tsv
 from bidsapp.config import Config, to_toml
 from bidsapp.engine.plan import Plan
+from bidsapp.recipes import RECIPES
 from bidsapp.recipes.settings import fidelity
 
 
@@ -29,20 +22,21 @@ def prepare_output(plan: Plan, config: Config) -> None:
     config
         Its configuration.
     """
-    output = config.output_dir
-    (output / "logs").mkdir(parents=True, exist_ok=True)
-    write_dataset_description(
-        output,
+    logs = config.output_dir / "logs"
+    write_root_files(
+        config.output_dir,
         plan.dataset,
-        version=__version__,
-        configuration_hashes=dict(plan.configuration_hashes),
+        descriptions={
+            label: text
+            for name in plan.configuration_hashes
+            for label, text in RECIPES[name].descriptions.items()
+        },
+        configuration_hash="+".join(plan.configuration_hashes.values()),
+        stimuli_dir=config.stimuli_dir,
     )
-    write_bidsignore(output)
-    write_descriptions(output)
-    write_readme(output, version=__version__)
-    write_text(output / "logs" / "config.toml", to_toml(config))
-    write_tsv(output / "logs" / "inputs.tsv", _input_rows(plan))
-    write_tsv(output / "logs" / "fidelity.tsv", _fidelity_rows(plan, config))
+    write_text(logs / "config.toml", to_toml(config))
+    write_tsv(logs / "inputs.tsv", _input_rows(plan), ("unit", "file", "bytes"))
+    write_tsv(logs / "fidelity.tsv", _fidelity_rows(plan, config))
 
 
 def _input_rows(plan: Plan) -> list[dict[str, Any]]:
@@ -59,11 +53,5 @@ def _fidelity_rows(plan: Plan, config: Config) -> list[dict[str, Any]]:
     return [
         {"recipe": recipe, **row}
         for recipe, chosen in settings.items()
-        for row in fidelity(chosen, config.variant)
+        for row in [*fidelity(chosen, config.variant), *RECIPES[recipe].remarks]
     ]
-
-
-def write_citations(output_dir: Path, markdown: str, bibtex: str) -> None:
-    """Write ``logs/CITATION.md`` and ``logs/CITATION.bib``."""
-    write_text(output_dir / "logs" / "CITATION.md", markdown)
-    write_text(output_dir / "logs" / "CITATION.bib", bibtex)

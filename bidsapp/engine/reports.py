@@ -6,7 +6,9 @@ import dataclasses
 import logging
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
+from bidsapp.bids.write import write_text
 from bidsapp.config import Config
 from bidsapp.engine.status import Record
 
@@ -30,6 +32,7 @@ def write_reports(records: Sequence[Record], config: Config) -> list[Record]:
             continue
         try:
             participant_report(config.output_dir, subject)
+            _write_citations(config.output_dir, subject)
         except Exception as error:
             failures[subject] = f"the results are complete, but the report failed: {error!r}"
             LOGGER.error("sub-%s: %s\n%s", subject, failures[subject], traceback.format_exc())
@@ -39,6 +42,17 @@ def write_reports(records: Sequence[Record], config: Config) -> list[Record]:
         else record
         for record in records
     ]
+
+
+def _write_citations(output_dir: Path, subject: str) -> None:
+    """Write ``logs/CITATION.md`` and ``.bib`` from what ran for one participant."""
+    from bidsapp.report.files import Derivatives
+    from bidsapp.report.methods import citation_bibtex, citation_markdown
+    from bidsapp.report.results import load_results
+
+    results = load_results(Derivatives(output_dir, subject))
+    write_text(output_dir / "logs" / "CITATION.md", citation_markdown(results))
+    write_text(output_dir / "logs" / "CITATION.bib", citation_bibtex(results))
 
 
 def _stale(subject: str, records: Sequence[Record], config: Config) -> bool:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.write import Staging
@@ -60,20 +56,15 @@ def _attend(unit: Unit, dataset: Dataset, config: Config, known: Record | None) 
         assert known is not None
         LOGGER.info("%s: already done, nothing to do", unit.name)
         return known
-    with _lock(config.output_dir, unit.name) as mine:
-        if not mine:
-            reason = "another run is working on it; start again when that has ended"
-            LOGGER.warning("%s: %s", unit.name, reason)
-            return _record(unit, "skipped", reason=reason, exit_code=75)
-        LOGGER.log(25, "%s: started", unit.name)
-        start = time.monotonic()
-        record = _run(unit, dataset, config)
-        record = _timed(record, time.monotonic() - start)
-        write_record(config.output_dir, record)
+    LOGGER.log(25, "%s: started", unit.name)
+    start = time.monotonic()
+    record = _run(unit, dataset, config, known.outputs if known is not None else ())
+    record = _timed(record, time.monotonic() - start)
+    write_record(config.output_dir, record)
     return record
 
 
-def _run(unit: Unit, dataset: Dataset, config: Config) -> Record:
+def _run(unit: Unit, dataset: Dataset, config: Config, replaces: tuple[str, ...]) -> Record:
     if unit.inputs is None:
         error = unit.error or AppError(f"{unit.name}: no input")
         LOGGER.error("%s: %s", unit.name, error)
@@ -92,7 +83,7 @@ def _run(unit: Unit, dataset: Dataset, config: Config) -> Record:
                     scratch=config.scratch_dir,
                 )
             )
-            outputs = tuple(str(path) for path in staging.publish())
+            outputs = tuple(staging.publish(replaces=replaces))
     except AppError as error:
         LOGGER.error("%s: %s", unit.name, error)
         return _record(unit, "failed", reason=str(error), exit_code=error.exit_code)
@@ -129,20 +120,3 @@ def _timed(record: Record, seconds: float) -> Record:
     return dataclasses.replace(
         record, seconds=round(seconds, 2), peak_memory_bytes=peak_memory_bytes()
     )
-
-
-@contextlib.contextmanager
-def _lock(output_dir: Path, unit: str) -> Iterator[bool]:
-    """Hold the unit's lock, or yield False when another run holds it; a crash frees it."""
-    folder = output_dir / ".locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f"{unit}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()

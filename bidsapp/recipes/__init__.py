@@ -7,11 +7,12 @@ library; an entry names its functions, and they are imported when they are calle
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bidsapp.recipes.gradients.settings import VARIANTS as GRADIENTS
+from bidsapp.recipes.gradients import facts as gradients_facts
+from bidsapp.recipes.gradients import settings as gradients_settings
 from bidsapp.recipes.settings import override
 
 
@@ -27,13 +28,17 @@ class Recipe:
         Variant name → settings.
     analyse
         ``module:function`` of the participant level, called with an `Analysis`.
-    networks
-        Registered networks whose layers become feature spaces.
+    descriptions
+        Every ``desc-`` label of its files, and what it means.
+    remarks
+        Rows of ``logs/fidelity.tsv`` beyond its settings.
     """
 
     name: str
     variants: Mapping[str, Any]
     analyse: str
+    descriptions: Mapping[str, str]
+    remarks: Sequence[Mapping[str, str]] = ()
 
     def settings(self, variant: str, changes: Mapping[str, Any]) -> Any:
         """Return the settings of a variant with the user's changes."""
@@ -47,5 +52,11 @@ class Recipe:
 
 
 RECIPES = {
-    "gradients": Recipe("gradients", GRADIENTS, "bidsapp.recipes.gradients.participant:analyse"),
+    "gradients": Recipe(
+        "gradients",
+        gradients_settings.VARIANTS,
+        "bidsapp.recipes.gradients.participant:analyse",
+        gradients_facts.DESCRIPTIONS,
+        gradients_facts.REMARKS,
+    ),
 }

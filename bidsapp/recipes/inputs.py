@@ -12,7 +12,8 @@ from typing import Any
 from bidsapp.audio.io import audio_duration_s
 from bidsapp.bids.annotations import find_ratings
 from bidsapp.bids.dataset import Dataset
-from bidsapp.bids.index import Filters, find_runs, spaces
+from bidsapp.bids.filters import Filters, read_filter_file
+from bidsapp.bids.index import find_runs, spaces
 from bidsapp.bids.presentations import find_presentations
 from bidsapp.bids.records import Presentation, Problem, Rating, Run
 from bidsapp.config import Config
@@ -80,10 +81,11 @@ class Inputs:
 
 def query_filters(config: Config) -> Filters:
     """Return the part of the configuration that selects files."""
-    return Filters.from_options(
+    file = config.bids_filter_file
+    return Filters(
         sessions=config.session_label,
         tasks=config.task_id,
-        bids_filter_file=config.bids_filter_file,
+        bids_filter=read_filter_file(file) if file is not None else None,
         allow_raw_bold=config.allow_raw_bold,
     )
 

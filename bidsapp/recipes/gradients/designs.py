@@ -8,16 +8,21 @@ times (through the cache folder).
 from __future__ import annotations
 
 import hashlib
+import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from bidsapp.features.align import Timeline, lagged_design
+from bidsapp.features.design import apply_lags, lag_operators
 from bidsapp.features.extract import FeatureBank
 from bidsapp.features.gram import gram_pca
+from bidsapp.features.timeline import Timeline
 from bidsapp.models.ridge import FoldFactors, factorise, scale_columns
 from bidsapp.recipes.gradients.settings import GradientsSettings
 from bidsapp.stats.folds import Blocks, Fold
@@ -58,7 +63,8 @@ def training_frames(bank: FeatureBank, timeline: Timeline, blocks: Blocks, fold:
     train_rows = (blocks.label >= 0) & ~test_rows
     chosen = np.zeros(bank.n_frames, dtype=bool)
     for piece in np.unique(timeline.piece[train_rows]):
-        of_piece = np.flatnonzero(bank.frame_piece == piece)
+        number = bank.pieces.index(timeline.pieces[piece])
+        of_piece = np.flatnonzero(bank.frame_piece == number)
         if not np.any(timeline.piece[test_rows] == piece):
             chosen[of_piece] = True
             continue
@@ -75,10 +81,21 @@ def make_design(
     timeline: Timeline,
     blocks: Blocks,
     fold: Fold,
-    lags_s: Sequence[float],
+    operators: Sequence[csr_array],
     settings: GradientsSettings,
 ) -> Design:
     """Build the regressors of one layer for one outer fold.
+
+    Parameters
+    ----------
+    bank, layer
+        Frames of a network, and the layer's number from 0.
+    timeline, blocks, fold
+        Rows, their partition, and the fold.
+    operators
+        From `lag_operators`: one sparse matrix (n_rows, n_frames) per lag.
+    settings
+        Recipe settings.
 
     Source: poster, Methods (50 components per layer, lags of 4, 5, 6 s); the components are
     fitted on the training frames unless ``pca_fit`` is ``all``.
@@ -89,7 +106,7 @@ def make_design(
         else training_frames(bank, timeline, blocks, fold)
     )
     pca = gram_pca(bank.gram(layer), np.flatnonzero(train), settings.n_components)
-    x = lagged_design(pca.scores, bank, timeline, lags_s)
+    x = apply_lags(pca.scores, operators)
     x = scale_columns(x, (blocks.label >= 0) & ~np.isin(blocks.label, fold.test))
     alphas = 10.0 ** np.asarray(settings.log10_alpha)
     factors = factorise(x, blocks.label, fold, alphas, centre=settings.centre)
@@ -153,11 +170,22 @@ class DesignStore:
             self.timeline,
             self.blocks,
             self.folds[fold],
-            self.lags_s,
+            self._operators,
             self.settings,
         )
         _save(path, design)
         return design
+
+    def explained_variance(self) -> tuple[float, ...]:
+        """Share of the training variance in the components of each layer, over folds."""
+        return tuple(
+            float(np.mean([design.explained for _, _, design in self.layer(layer)]))
+            for layer in range(self.n_layers)
+        )
+
+    @cached_property
+    def _operators(self) -> tuple[csr_array, ...]:
+        return lag_operators(self.bank, self.timeline, self.lags_s)
 
     def _key(self) -> str:
         """Hash everything the designs depend on."""
@@ -174,14 +202,11 @@ class DesignStore:
 
 def _save(path: Path, design: Design) -> None:
     """Write atomically, so that participants running at once may share the folder."""
-    import os
-    import tempfile
-
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
     with os.fdopen(handle, "wb") as stream:
         np.savez(stream, x=design.x, explained=design.explained, **design.factors.to_arrays())
-    os.replace(name, path)
+    Path(name).replace(path)
 
 
 def _load(path: Path) -> Design:

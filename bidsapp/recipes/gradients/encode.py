@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.models.himalaya_ridge import himalaya_score_fold
-from bidsapp.models.ridge import FoldScores, score_fold
+from bidsapp.models.ridge import FoldScores, batch_size, score_fold
 from bidsapp.progress import track
 from bidsapp.recipes.gradients.designs import Design, DesignStore
 from bidsapp.recipes.gradients.settings import GradientsSettings
@@ -50,7 +49,9 @@ class Encoding:
         return np.asarray(self.r.mean(axis=1))
 
 
-def make_scorer(solver: str, settings: GradientsSettings, device: str, batch_units: int) -> Scorer:
+def make_scorer(
+    solver: str, settings: GradientsSettings, device: str, memory_bytes: int
+) -> Scorer:
     """Return the function that scores one fold with the chosen solver."""
 
     def gram(design: Design, y: NDArray[Any], fold: Fold) -> FoldScores:
@@ -60,13 +61,18 @@ def make_scorer(solver: str, settings: GradientsSettings, device: str, batch_uni
             y,
             alpha_metric=settings.alpha_metric,
             device=device,
-            batch_units=batch_units,
+            batch_units=batch_size(
+                memory_bytes,
+                *design.x.shape,
+                len(settings.log10_alpha),
+                int(design.factors.labels.max()) + 1,
+                itemsize=y.dtype.itemsize,
+            ),
         )
 
     def himalaya(design: Design, y: NDArray[Any], fold: Fold) -> FoldScores:
-        return himalaya_score_fold(
-            design.factors, design.x, y, alpha_metric=settings.alpha_metric
-        )
+
+        return himalaya_score_fold(design.factors, design.x, y, alpha_metric=settings.alpha_metric)
 
     return {"gram": gram, "himalaya": himalaya}[solver]
 
@@ -104,9 +110,10 @@ def encode(
             for _, fold, design in store.layer(layer):
                 scores = scorer(design, y, fold)
                 r[layer, list(fold.test), columns] = scores.r
-                alpha[layer, columns] += grid[scores.alpha_index] / len(store.folds)
-                low[layer, columns] += (scores.alpha_index == 0) / len(store.folds)
-                high[layer, columns] += (scores.alpha_index == len(grid) - 1) / len(store.folds)
+                index, share = scores.alpha_index, 1 / len(store.folds)
+                alpha[layer, columns] += np.where(index >= 0, grid[index], np.nan) * share
+                low[layer, columns] += (index == 0) * share
+                high[layer, columns] += (index == len(grid) - 1) * share
     return Encoding(r, alpha, low, high)
 
 

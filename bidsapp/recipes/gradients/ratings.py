@@ -1,0 +1,145 @@
+"""Continuous ratings as targets of the same models.
+
+Source: poster, Methods: independent models were fit for each layer to predict emotional ratings,
+with the same lags and the same cross-validation as for voxels.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.bids.records import Rating
+from bidsapp.features.sampling import sample_series
+from bidsapp.features.timeline import Timeline
+from bidsapp.recipes.gradients.designs import DesignStore
+from bidsapp.recipes.gradients.encode import Scorer, encode, encode_null
+from bidsapp.recipes.gradients.rows import Rows
+from bidsapp.recipes.inputs import Inputs
+from bidsapp.stats.nulls import permutation_p
+
+
+@dataclass(frozen=True)
+class RatingScores:
+    """How well each layer predicts one rating.
+
+    Attributes
+    ----------
+    name, rater
+        What was rated, and by whom (None: an average).
+    r_blocks
+        (n_layers, n_blocks) correlation inside each held-out block; NaN where the rating has
+        no value.
+    p
+        (n_layers,) p-value of the mean against refitted circular shifts.
+    """
+
+    name: str
+    rater: str | None
+    r_blocks: NDArray[np.floating[Any]]
+    p: NDArray[np.floating[Any]]
+
+
+def rating_rows(
+    ratings: Sequence[Rating],
+    rows: Timeline,
+    run_times_s: Sequence[NDArray[np.floating[Any]]],
+    run_names: Sequence[str],
+) -> NDArray[np.float64]:
+    """Sample one rating, given in parts (pieces or runs), at every row.
+
+    Parameters
+    ----------
+    ratings
+        Parts of one rating by one rater.
+    rows
+        Rows of the design.
+    run_times_s
+        Time of each volume of each run, in run time.
+    run_names
+        Names of the runs.
+
+    Returns
+    -------
+    ndarray, (n_rows,)
+        NaN where the rating has no value.
+    """
+    y = np.full(rows.n_rows, np.nan)
+    for part in ratings:
+        if part.reference == "stimulus":
+            if part.key not in rows.pieces:
+                continue
+            mine = np.flatnonzero(rows.piece == rows.pieces.index(part.key))
+            times = rows.stim_time_s[mine]
+        else:
+            if part.key not in run_names:
+                continue
+            run = run_names.index(part.key)
+            mine = np.flatnonzero(rows.run == run)
+            times = run_times_s[run][rows.volume[mine]]
+        if mine.size:
+            values = sample_series(part, times, float(rows.tr_s[mine[0]]))
+            y[mine] = np.where(np.isfinite(values), values, y[mine])
+    return y
+
+
+def score_ratings(
+    store: DesignStore, rows: Rows, inputs: Inputs, scorer: Scorer, shifts: NDArray[np.integer]
+) -> tuple[RatingScores, ...]:
+    """Predict every rating from every layer.
+
+    A rating is used if it covers all rows of all blocks; a rating with gaps is left out of the
+    blocks it does not cover (their score is NaN).
+    """
+    groups: dict[tuple[str, str | None], list[Rating]] = defaultdict(list)
+    for rating in inputs.ratings:
+        groups[rating.name, rating.rater].append(rating)
+    times = [run.start_time_s + run.tr_s * np.arange(run.n_trs) for run in inputs.runs]
+    names = [run.name for run in inputs.runs]
+    found = []
+    for (name, rater), parts in sorted(
+        groups.items(), key=lambda item: (item[0][0], item[0][1] or "")
+    ):
+        y = rating_rows(parts, rows.timeline, times, names)
+        covered = np.isfinite(y) | (rows.blocks.label < 0)
+        if not covered.all():
+            y = _fill_gaps(y, rows)
+        if not np.isfinite(y[rows.blocks.label >= 0]).all():
+            continue
+        found.append(_score(name, rater, y, store, scorer, shifts))
+    return tuple(found)
+
+
+def _fill_gaps(y: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+    """Carry the nearest value into gaps of at most 10 % of a block; longer gaps stay NaN."""
+    filled = y.copy()
+    for block in range(rows.n_blocks):
+        mine = np.flatnonzero(rows.blocks.label == block)
+        known = np.isfinite(y[mine])
+        if known.mean() < 0.9:
+            return y
+        positions = np.arange(mine.size)
+        filled[mine] = np.interp(positions, positions[known], y[mine][known])
+    return filled
+
+
+def _score(
+    name: str,
+    rater: str | None,
+    y: NDArray[np.float64],
+    store: DesignStore,
+    scorer: Scorer,
+    shifts: NDArray[np.integer],
+) -> RatingScores:
+    column = np.nan_to_num(y)[:, None]
+    scores = encode(store, [(slice(0, 1), column)], 1, scorer, label=name, quiet=True)
+    null = encode_null(
+        store, column, shifts, scorer, columns_at_once=len(shifts), label=name, quiet=True
+    )
+    p = permutation_p(scores.mean_r[:, 0], null[:, :, 0])
+    return RatingScores(name, rater, scores.r[:, :, 0], p)

@@ -1,0 +1,66 @@
+"""Responses to the same sound, for the noise ceiling."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.brain.clean import BoldMatrix
+from bidsapp.recipes.inputs import Inputs
+
+_MIN_ROWS = 20
+
+
+def repeated_volumes(inputs: Inputs) -> list[NDArray[np.intp]]:
+    """Return, for each repeat, the rows of the BOLD matrix in which the same music is heard.
+
+    Presentations of the same stretch of the same sound are repeats of each other. Volumes are
+    paired by their order after the onset; with different onsets relative to the volumes they
+    are up to half a TR apart.
+
+    Returns
+    -------
+    list of ndarray
+        One array of row numbers per repeat, all of one length; empty when nothing was repeated
+        or the repeats are shorter than 20 volumes in all.
+    """
+    starts = np.concatenate([[0], np.cumsum([run.n_trs for run in inputs.runs])])
+    number = {run.name: index for index, run in enumerate(inputs.runs)}
+    heard: dict[tuple[str, float, float], list[NDArray[np.intp]]] = defaultdict(list)
+    for item in inputs.presentations:
+        if item.run_name not in number:
+            continue
+        index = number[item.run_name]
+        run = inputs.runs[index]
+        times = run.start_time_s + run.tr_s * np.arange(run.n_trs) - item.onset_s
+        volumes = np.flatnonzero((times >= 0) & (times < item.duration_s))
+        key = (item.stim_file, round(item.stim_start_s, 2), round(item.duration_s, 1))
+        heard[key].append(starts[index] + volumes)
+    groups = [group for group in heard.values() if len(group) > 1]
+    if not groups:
+        return []
+    n_repeats = min(map(len, groups))
+    repeats: list[list[NDArray[np.intp]]] = [[] for _ in range(n_repeats)]
+    for group in groups:
+        length = min(map(len, group[:n_repeats]))
+        for repeat, volumes in zip(repeats, group, strict=False):
+            repeat.append(volumes[:length])
+    rows = [np.concatenate(parts) for parts in repeats]
+    return rows if rows[0].size >= _MIN_ROWS else []
+
+
+def repeated_responses(inputs: Inputs, bold: BoldMatrix) -> NDArray[np.floating[Any]] | None:
+    """Return the responses to repeated sounds, or None when nothing was repeated.
+
+    Returns
+    -------
+    ndarray, (n_repeats, n_rows, n_units), or None
+    """
+    rows = repeated_volumes(inputs)
+    if not rows:
+        return None
+    data = bold.data
+    return np.stack([np.asarray(data[some]) for some in rows])
