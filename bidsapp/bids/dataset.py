@@ -7,7 +7,7 @@ with ``-d fmriprep=PATH``, and an fMRIPrep folder itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -57,6 +57,36 @@ class Dataset:
     def roots(self) -> tuple[Path, ...]:
         """The raw dataset and the derivatives, whichever exist."""
         return tuple(root for root in (self.root, self.fmriprep) if root is not None)
+
+    def bids_uris(self, paths: Iterable[Path], stimuli_dir: Path | None = None) -> list[str]:
+        """Return ``bids:<dataset>:<path>`` for each input; its bare name if it lies elsewhere.
+
+        Parameters
+        ----------
+        paths
+            Inputs.
+        stimuli_dir
+            ``--stimuli-dir``, referred to as ``stimuli``.
+        """
+        folders = self.links(stimuli_dir)
+        return [_uri(path.absolute(), folders) for path in paths]
+
+    def links(self, stimuli_dir: Path | None = None) -> dict[str, Path]:
+        """Return the inputs under the names that BIDS URIs refer to, nested ones first."""
+        named = {
+            **self.derivatives,
+            "fmriprep": self.fmriprep,
+            "stimuli": stimuli_dir,
+            "raw": self.root,
+        }
+        return {name: path.absolute() for name, path in named.items() if path is not None}
+
+
+def _uri(path: Path, folders: Mapping[str, Path]) -> str:
+    for name, folder in folders.items():
+        if path.is_relative_to(folder):
+            return f"bids:{name}:{path.relative_to(folder).as_posix()}"
+    return path.name
 
 
 def open_dataset(bids_dir: Path, derivatives: Mapping[str, Path] | None = None) -> Dataset:

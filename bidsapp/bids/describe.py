@@ -13,12 +13,12 @@ from types import MappingProxyType
 from typing import Any
 
 from bidsapp import __version__
+from bidsapp.bids.atomic import output_errors, output_lock, write_json, write_text, write_tsv
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.names import space_entities
 from bidsapp.bids.records import Problem
 from bidsapp.bids.sidecars import read_json
 from bidsapp.bids.tables import read_table
-from bidsapp.bids.write import output_errors, output_lock, write_json, write_text, write_tsv
 from bidsapp.errors import OutputError
 
 BIDS_VERSION = "1.10.0"
@@ -55,6 +55,28 @@ _DENSITIES: Mapping[str, str] = MappingProxyType(
         "170k": "170494 grayordinates: 59k vertices per hemisphere and 1.6 mm voxels",
     }
 )
+#: what the desc- labels of the results mean
+DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "positive": "Encoding with the sound before the response (lags of 4 to 6 s).",
+        "negative": "Control: encoding with the sound after the response (negative lags).",
+        "positivepieces": "As positive, one map for each layer and held-out piece.",
+        "negativepieces": "As negative, one map for each layer and held-out piece.",
+        "bestlayerpositive": "Number of the layer with the highest score, positive lags.",
+        "bestlayernegative": "Number of the layer with the highest score, negative lags.",
+        "significant": "Units in parcels with family-wise p below .05, positive lags.",
+        "parcels": "Parcels, and the score of each layer in each of them.",
+        "parcelsummary": "For each parcel: best and centroid layer, p and q over layers.",
+        "pieces": "Score of each layer in each parcel and held-out piece.",
+        "null": "Highest and mean score for each circular shift of the responses.",
+        "profile": "For each layer: its kind, size, and scores over all units.",
+        "ratings": "Scores with continuous ratings in place of brain responses.",
+        "alignment": "Which sound meets which volumes.",
+        "folds": "Blocks and cross-validation folds.",
+        "waveform": "Loudness of each sound in time, for figures.",
+        "summary": "Settings, counts, warnings and provenance of one analysis.",
+    }
+)
 _README = """\
 # musicotopy
 
@@ -72,7 +94,8 @@ def dataset_description(
     dataset: Dataset,
     output_dir: Path,
     *,
-    configuration_hash: str = "",
+    version: str = __version__,
+    configuration_hashes: Mapping[str, str] | None = None,
     stimuli_dir: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
@@ -84,14 +107,16 @@ def dataset_description(
         What the results were made from.
     output_dir
         Where they are written: links are relative to it.
-    configuration_hash
-        Hash of the settings that change results.
+    version
+        Of this app.
+    configuration_hashes
+        Recipe to hash of the settings that change its results.
     stimuli_dir
         ``--stimuli-dir``, linked as ``stimuli``.
     environment
         Of the process; the image sets ``MUSICOTOPY_DOCKER_TAG`` or ``MUSICOTOPY_SINGULARITY_URL``.
     """
-    generated = {"Name": "musicotopy", "Version": __version__}
+    generated: dict[str, Any] = {"Name": "musicotopy", "Version": version}
     container = _container(os.environ if environment is None else environment)
     source = dataset.description
     name = str(source.get("Name") or "").strip()
@@ -102,11 +127,14 @@ def dataset_description(
         "GeneratedBy": [
             generated
             | ({"Container": container} if container else {})
-            | ({"ConfigurationHash": configuration_hash} if configuration_hash else {}),
+            | ({"ConfigurationHash": dict(configuration_hashes)} if configuration_hashes else {}),
             *_generated_by(dataset),
         ],
         "HowToAcknowledge": "Please cite what logs/CITATION.md lists.",
-        "DatasetLinks": dataset_links(dataset, output_dir, stimuli_dir),
+        "DatasetLinks": {
+            link: Path(os.path.relpath(folder, output_dir.absolute())).as_posix()
+            for link, folder in dataset.links(stimuli_dir).items()
+        },
     }
     sources = _source_datasets(source)
     if sources:
@@ -117,41 +145,13 @@ def dataset_description(
     return description
 
 
-def dataset_links(
-    dataset: Dataset, output_dir: Path, stimuli_dir: Path | None = None
-) -> dict[str, str]:
-    """Return the names under which ``Sources`` refer to the inputs, as relative paths."""
-    folders = {"raw": dataset.root, "fmriprep": dataset.fmriprep, "stimuli": stimuli_dir}
-    return {
-        name: Path(os.path.relpath(folder.absolute(), output_dir.absolute())).as_posix()
-        for name, folder in (folders | dict(dataset.derivatives)).items()
-        if folder is not None
-    }
-
-
-def bids_uri(path: Path, dataset: Dataset, stimuli_dir: Path | None = None) -> str:
-    """Return ``bids:<dataset>:<path>`` of an input; its bare name if it lies nowhere known."""
-    folders = {
-        "fmriprep": dataset.fmriprep,
-        "stimuli": stimuli_dir,
-        **dataset.derivatives,
-        "raw": dataset.root,
-    }
-    for name, folder in folders.items():
-        if folder is not None and path.absolute().is_relative_to(folder.absolute()):
-            return f"bids:{name}:{path.absolute().relative_to(folder.absolute()).as_posix()}"
-    return path.name
-
-
 def sidecar(
     description: str,
     *,
-    dataset: Dataset,
-    sources: Iterable[Path] = (),
+    sources: Iterable[str] = (),
     space: str = "",
     resolution: str | None = None,
     density: str | None = None,
-    stimuli_dir: Path | None = None,
     **fields: object,
 ) -> dict[str, Any]:
     """Return the content of the JSON beside a result.
@@ -160,19 +160,14 @@ def sidecar(
     ----------
     description
         One sentence: what the file holds.
-    dataset
-        What it was made from.
     sources
-        Input files.
+        Inputs as BIDS URIs, see `Dataset.bids_uris`.
     space, resolution, density
         As in a `Run`; empty space for files without one.
-    stimuli_dir
-        ``--stimuli-dir``.
     **fields
         Anything else, under the name it has in JSON.
     """
-    uris = [bids_uri(path, dataset, stimuli_dir) for path in sources]
-    content: dict[str, Any] = {"Description": description, "Sources": list(dict.fromkeys(uris))}
+    content: dict[str, Any] = {"Description": description, "Sources": list(dict.fromkeys(sources))}
     if space:
         entities = space_entities(space, resolution, density)
         reference = SPATIAL_REFERENCES.get(entities.get("space", ""))
@@ -186,25 +181,21 @@ def sidecar(
     return content | fields
 
 
-def write_root_files(
+def write_dataset_description(
     output_dir: Path,
     dataset: Dataset,
     *,
-    descriptions: Mapping[str, str],
-    configuration_hash: str = "",
+    version: str = __version__,
+    configuration_hashes: Mapping[str, str] | None = None,
     stimuli_dir: Path | None = None,
 ) -> None:
-    """Write the files at the root that all units share; safe from several processes at once.
+    """Write ``dataset_description.json``; hashes of other recipes in it are kept.
 
     Parameters
     ----------
     output_dir
         Output folder.
-    dataset
-        What the results are made from.
-    descriptions
-        Every ``desc-`` label in use, without ``desc-``, and what it means.
-    configuration_hash, stimuli_dir
+    dataset, version, configuration_hashes, stimuli_dir
         As for `dataset_description`.
 
     Raises
@@ -212,16 +203,58 @@ def write_root_files(
     OutputError
         The folder cannot be written.
     """
-    content = dataset_description(
-        dataset, output_dir, configuration_hash=configuration_hash, stimuli_dir=stimuli_dir
-    )
+    target = output_dir / "dataset_description.json"
     with output_lock(output_dir):
-        target = output_dir / "dataset_description.json"
+        hashes = {**configuration_hashes_of(output_dir), **(configuration_hashes or {})}
+        content = dataset_description(
+            dataset,
+            output_dir,
+            version=version,
+            configuration_hashes=hashes,
+            stimuli_dir=stimuli_dir,
+        )
         if read_json(target) != content:
             write_json(target, content)
-        _write_descriptions(output_dir / "descriptions.tsv", descriptions)
-        _write_if_new(output_dir / ".bidsignore", "".join(f"{line}\n" for line in BIDSIGNORE))
-        _write_if_new(output_dir / "README.md", _README.format(version=__version__))
+
+
+def configuration_hashes_of(output_dir: Path) -> dict[str, str]:
+    """Return recipe and hash of the settings an output folder was made with; empty if none."""
+    content = read_json(output_dir / "dataset_description.json")
+    entries = content.get("GeneratedBy") if isinstance(content, dict) else None
+    first = entries[0] if isinstance(entries, list) and entries else {}
+    hashes = first.get("ConfigurationHash") if isinstance(first, dict) else None
+    return {str(k): str(v) for k, v in hashes.items()} if isinstance(hashes, dict) else {}
+
+
+def write_bidsignore(output_dir: Path) -> None:
+    """Write ``.bidsignore``."""
+    _write_if_new(output_dir / ".bidsignore", "".join(f"{line}\n" for line in BIDSIGNORE))
+
+
+def write_readme(output_dir: Path, *, version: str = __version__) -> None:
+    """Write ``README.md``."""
+    _write_if_new(output_dir / "README.md", _README.format(version=version))
+
+
+def write_descriptions(output_dir: Path, descriptions: Mapping[str, str] = DESCRIPTIONS) -> None:
+    """Write ``descriptions.tsv``; what other recipes have written there is kept.
+
+    Parameters
+    ----------
+    output_dir
+        Output folder.
+    descriptions
+        Every ``desc-`` label in use, without ``desc-``, and what it means.
+    """
+    path = output_dir / "descriptions.tsv"
+    with output_lock(output_dir):
+        table = read_table(path) if path.exists() else None
+        rows = () if table is None or isinstance(table, Problem) else table.rows
+        known = {row["desc_id"]: row.get("description", "") for row in rows if "desc_id" in row}
+        merged = known | {f"desc-{label}": text for label, text in descriptions.items()}
+        if merged != known:
+            lines = [{"desc_id": key, "description": merged[key]} for key in sorted(merged)]
+            write_tsv(path, lines, ["desc_id", "description"])
 
 
 def check_output(output_dir: Path, dataset: Dataset) -> None:
@@ -240,28 +273,6 @@ def check_output(output_dir: Path, dataset: Dataset) -> None:
         probe = output_dir / f".probe-{os.getpid()}"
         probe.touch()
         probe.unlink()
-
-
-def read_configuration_hash(output_dir: Path) -> str:
-    """Return the hash of the settings with which an output folder was made; empty if none."""
-    content = read_json(output_dir / "dataset_description.json")
-    if isinstance(content, Problem):
-        return ""
-    entries = content.get("GeneratedBy")
-    first = entries[0] if isinstance(entries, list) and entries else {}
-    return str(first.get("ConfigurationHash", "")) if isinstance(first, dict) else ""
-
-
-def _write_descriptions(path: Path, descriptions: Mapping[str, str]) -> None:
-    known = {}
-    if path.exists():
-        table = read_table(path)
-        if not isinstance(table, Problem):
-            known = {row["desc_id"]: row.get("description", "") for row in table.rows}
-    merged = known | {f"desc-{label}": text for label, text in descriptions.items()}
-    if merged != known or not path.exists():
-        rows = [{"desc_id": key, "description": merged[key]} for key in sorted(merged)]
-        write_tsv(path, rows, ["desc_id", "description"])
 
 
 def _write_if_new(path: Path, text: str) -> None:

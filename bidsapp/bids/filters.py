@@ -10,7 +10,7 @@ The file is a JSON object of queries, each an object of entity and value::
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -62,6 +62,25 @@ class Filters:
     def __reduce__(self) -> tuple[object, ...]:
         plain = {key: dict(query) for key, query in (self.bids_filter or {}).items()} or None
         return (Filters, (self.sessions, self.tasks, plain, self.allow_raw_bold))
+
+    @classmethod
+    def from_options(
+        cls,
+        *,
+        sessions: Iterable[str] = (),
+        tasks: Iterable[str] = (),
+        bids_filter_file: Path | None = None,
+        allow_raw_bold: bool = False,
+    ) -> Filters:
+        """Return the choice that command-line options make.
+
+        Raises
+        ------
+        InputInvalidError, UsageError
+            As for `read_filter_file`.
+        """
+        query = read_filter_file(bids_filter_file) if bids_filter_file is not None else None
+        return cls(tuple(sessions), tuple(tasks), query, allow_raw_bold)
 
     def query(self, name: str) -> Query:
         """Return the query called `name`; empty if the file has none."""

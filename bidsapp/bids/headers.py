@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bidsapp.bids.records import ImageKind, Problem
+from bidsapp.bids.records import ImageKind, Problem, Run
 
 _GIFTI_HEAD_BYTES = 65536
 _POINTER_BYTES = 1024
@@ -77,6 +77,26 @@ def _volume(path: Path) -> TimeAxis:
     return TimeAxis(
         int(shape[3]), seconds(float(header.get_zooms()[3]), header.get_xyzt_units()[1])
     )
+
+
+def n_mask_voxels(run: Run) -> int:
+    """Return how many voxels the brain mask of a volume run has.
+
+    Without a readable mask it is the whole grid: an upper bound.
+
+    Parameters
+    ----------
+    run
+        A run in volume space.
+    """
+    import nibabel as nib
+    import numpy as np
+
+    if run.mask is not None and content_problem(run.mask) is None:
+        mask: Any = nib.load(run.mask)
+        return int(np.count_nonzero(np.asanyarray(mask.dataobj)))
+    header: Any = nib.load(run.bold[0]).header
+    return int(np.prod(header.get_data_shape()[:3]))
 
 
 def seconds(zoom: float, unit: str) -> float | None:

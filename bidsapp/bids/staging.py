@@ -1,0 +1,165 @@
+"""Results that appear together or not at all.
+
+A unit of work (one participant, one group) writes into ``OUTPUT/.staging-<unit>/`` under the names
+its files will have. `Staging.publish` then renames them into place. A run that is killed while it
+works leaves a staging folder, which the next run removes; one that is killed while it publishes
+leaves a journal, and the next run finishes the renames. Participants do not touch each other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bidsapp.bids.atomic import inside, lock_folder, output_errors, write_json
+from bidsapp.errors import OutputError
+
+_PREFIX = ".staging-"
+_JOURNAL = ".publish"
+_UNUSUAL = re.compile(r"[^A-Za-z0-9+_-]")
+
+
+class Staging:
+    """Files of one unit of work that appear together or not at all.
+
+    Use it as a context; without `publish` nothing appears.
+
+    Parameters
+    ----------
+    output_dir
+        Output folder; it is made if absent.
+    unit
+        Name of the unit, for example ``gradients_sub-01``.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written, or another process works on the same unit.
+    """
+
+    def __init__(self, output_dir: Path, unit: str) -> None:
+        self.output_dir = output_dir
+        self.unit = unit
+        self.folder = output_dir / (_PREFIX + _UNUSUAL.sub("+", unit))
+        self._lock: int | None = None
+
+    def __enter__(self) -> Self:
+        with output_errors(self.output_dir):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = lock_folder(self.folder, wait=False)
+            if self._lock is None:
+                msg = (
+                    f"another process is writing {self.unit} into {self.output_dir}; "
+                    "wait for it, or choose another output folder"
+                )
+                raise OutputError(msg)
+            _roll_forward(self.folder, self.output_dir)
+            _empty(self.folder)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not (self.folder / _JOURNAL).exists():  # else the next run finishes the renames
+            shutil.rmtree(self.folder, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def path(self, relative: str) -> Path:
+        """Return where to write the file that will be ``OUTPUT/relative``.
+
+        Raises
+        ------
+        InputInvalidError
+            The path leads out of the output folder.
+        """
+        clean = inside(relative)
+        target = self.folder / clean
+        with output_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+    def files(self) -> list[str]:
+        """Return what was written so far, relative to the output folder, sorted."""
+        return sorted(
+            path.relative_to(self.folder).as_posix()
+            for path in self.folder.rglob("*")
+            if path.is_file() and path != self.folder / _JOURNAL
+        )
+
+    def publish(self, *, last: Sequence[str] = (), replaces: Sequence[str] = ()) -> list[str]:
+        """Move every file into place and return their names.
+
+        Parameters
+        ----------
+        last
+            Files that go last: whoever sees them knows that the others are there.
+        replaces
+            Files of an earlier result, relative to the output folder, that are removed unless
+            they are written anew.
+        """
+        files = self.files()
+        ordered = [name for name in files if name not in last] + [
+            name for name in last if name in files
+        ]
+        stale = sorted({inside(name) for name in replaces} - set(files))
+        with output_errors(self.output_dir):
+            # from here on the result is complete: who finds the journal finishes the renames
+            write_json(self.folder / _JOURNAL, {"remove": stale, "move": ordered})
+            _roll_forward(self.folder, self.output_dir)
+        return ordered
+
+
+def clean_leftovers(output_dir: Path) -> list[str]:
+    """Finish or remove what killed runs left behind; units that others work on are left alone.
+
+    Returns
+    -------
+    list of str
+        Names of the units that were cleaned up.
+    """
+    cleaned = []
+    for folder in sorted(output_dir.glob(f"{_PREFIX}*")):
+        with output_errors(folder):
+            lock = lock_folder(folder, wait=False)
+            if lock is None:
+                continue
+            _roll_forward(folder, output_dir)
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+        cleaned.append(folder.name.removeprefix(_PREFIX))
+    return cleaned
+
+
+def _roll_forward(folder: Path, output_dir: Path) -> None:
+    """Finish the renames of a journal, if there is one; safe to repeat."""
+    journal = folder / _JOURNAL
+    if not journal.exists():
+        return
+    plan = json.loads(journal.read_text("utf-8"))
+    for name in plan["remove"]:
+        (output_dir / name).unlink(missing_ok=True)
+    for name in plan["move"]:
+        source, target = folder / name, output_dir / name
+        if source.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.replace(target)
+    journal.unlink()
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
