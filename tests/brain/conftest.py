@@ -19,11 +19,46 @@ SHAPE = (8, 7, 5)
 TR_S = 1.5
 
 
+def brain_models(n_left: int = 20, n_right: int = 18, n_deep: int = 6) -> BrainModelAxis:
+    """Two hemispheres of 24 vertices without their medial wall, and a piece of thalamus."""
+    left = BrainModelAxis.from_surface(np.arange(n_left), 24, "CIFTI_STRUCTURE_CORTEX_LEFT")
+    right = BrainModelAxis.from_surface(np.arange(n_right), 24, "CIFTI_STRUCTURE_CORTEX_RIGHT")
+    voxels = np.argwhere(np.ones((n_deep, 1, 1)))
+    deep = BrainModelAxis(
+        "CIFTI_STRUCTURE_THALAMUS_LEFT", voxel=voxels, affine=AFFINE, volume_shape=SHAPE
+    )
+    return left + right + deep
+
+
+def noise(*shape: int, seed: int = 0) -> np.ndarray:
+    """Positive float32 noise around 1000."""
+    return (1000 + 10 * np.random.default_rng(seed).standard_normal(shape)).astype(np.float32)
+
+
 @dataclass
 class Maker:
     """Write runs into a folder."""
 
     folder: Path
+    affine = AFFINE
+    shape = SHAPE
+    tr_s = TR_S
+
+    noise = staticmethod(noise)
+    brain_models = staticmethod(brain_models)
+
+    def mask(self) -> np.ndarray:
+        return np.random.default_rng(0).random(self.shape) > 0.4
+
+    def plain(self, kind: str, n_trs: int = 40, seed: int = 0, **changes: object) -> Run:
+        """A run of any kind, of noise."""
+        if kind == "volume":
+            data = noise(*SHAPE, n_trs, seed=seed)
+            return self.volume(f"v{seed}", data, self.mask(), **changes)
+        if kind == "gifti":
+            left, right = noise(n_trs, 30, seed=seed), noise(n_trs, 28, seed=seed + 100)
+            return self.gifti(f"g{seed}", left, right, space="fsnative", **changes)
+        return self.cifti(f"c{seed}", noise(n_trs, 44, seed=seed), **changes)
 
     def run(self, kind: str, bold: tuple[Path, ...], n_trs: int, **changes: object) -> Run:
         spaces = {"volume": "MNI152NLin2009cAsym", "gifti": "fsaverage5", "cifti": "fsLR"}
@@ -91,7 +126,7 @@ class Maker:
         motion = [f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz"]
         columns = {}
         for column in [*motion, "csf", "white_matter", "global_signal"]:
-            trace = rng.standard_normal(n_trs).cumsum() * 0.01
+            trace = rng.standard_normal(n_trs) * 0.05 + rng.standard_normal(n_trs).cumsum() * 0.01
             slope = np.r_[np.nan, np.diff(trace)]
             columns |= {
                 column: trace,
@@ -99,25 +134,9 @@ class Maker:
                 f"{column}_power2": trace**2,
                 f"{column}_derivative1_power2": slope**2,
             }
-        path = self.folder / f"{name}_desc-confounds_{suffix}.tsv"
+        path = self.folder / f"sub-01_task-{name}_desc-confounds_{suffix}.tsv"
         pd.DataFrame(columns).to_csv(path, sep="\t", index=False, na_rep="n/a")
         return path
-
-
-def brain_models(n_left: int = 20, n_right: int = 18, n_deep: int = 6) -> BrainModelAxis:
-    """Two hemispheres of 24 vertices without their medial wall, and a piece of thalamus."""
-    left = BrainModelAxis.from_surface(np.arange(n_left), 24, "CIFTI_STRUCTURE_CORTEX_LEFT")
-    right = BrainModelAxis.from_surface(np.arange(n_right), 24, "CIFTI_STRUCTURE_CORTEX_RIGHT")
-    voxels = np.argwhere(np.ones((n_deep, 1, 1)))
-    deep = BrainModelAxis(
-        "CIFTI_STRUCTURE_THALAMUS_LEFT", voxel=voxels, affine=AFFINE, volume_shape=SHAPE
-    )
-    return left + right + deep
-
-
-def noise(*shape: int, seed: int = 0) -> np.ndarray:
-    """Positive float32 noise around 1000."""
-    return (1000 + 10 * np.random.default_rng(seed).standard_normal(shape)).astype(np.float32)
 
 
 @pytest.fixture
