@@ -5,24 +5,32 @@ For one outer fold, in three steps:
 1. `factorise` decomposes the features (`bidsapp.models.ridge_factors`; no targets).
 2. Moments :math:`C_b = X_b' Y_b` of every block: time is touched once.
 3. Every training set is a sum of blocks. Inner scores of all regularisations and the outer
-   score of the chosen one follow from moments (`bidsapp.models.ridge_scores`).
+   score of the chosen one follow from moments (`bidsapp.models.ridge_scores`,
+   `bidsapp.models.ridge_batches`).
 
-Targets go through in batches that never meet, each on one thread, so that results depend
-neither on the batch size (beyond rounding) nor on the number of threads (at all).
+Targets go through in batches that never meet, each on one thread
+(`bidsapp.models.threads`): results depend neither on the batch size, beyond rounding, nor on
+the number of threads, at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from bidsapp.errors import InputInvalidError
+from bidsapp.models.ridge_batches import (
+    AlphaMetric,
+    Design,
+    FoldScorer,
+    Moments,
+    Targets,
+    block_rows,
+)
 from bidsapp.models.ridge_factors import (
     Centre,
     FloatArray,
@@ -31,7 +39,7 @@ from bidsapp.models.ridge_factors import (
     centred,
     factorise,
 )
-from bidsapp.models.ridge_scores import SplitTensors, inner_terms, prepare_split, refit_terms
+from bidsapp.models.threads import map_single_threaded
 
 __all__ = [
     "AlphaMetric",
@@ -46,8 +54,6 @@ __all__ = [
     "score_fold",
     "score_nested",
 ]
-
-AlphaMetric = Literal["correlation", "mse"]
 
 
 @dataclass(frozen=True)
@@ -132,24 +138,11 @@ def score_fold(
     Source: nested cross-validation with one regularisation per target, as in voxelwise
     encoding models (Huth et al. 2016; Dupre la Tour et al. 2022).
     """
-    _check_rows(factors, x, y)
-    fold = _FoldTensors(factors, x, y.dtype, device)
-    n_units = y.shape[1]
-    scores = FoldScores(
-        np.full((len(factors.refit.test), n_units), np.nan, dtype=fold.numpy_dtype),
-        np.full(n_units, -1, dtype=np.int16),
-        np.full(n_units, np.nan, dtype=fold.numpy_dtype),
+    scores = score_nested(
+        [factors], [x], y, alpha_metric=alpha_metric, device=device, batch_units=batch_units
     )
-
-    def work(start: int) -> None:
-        units = slice(start, min(start + batch_units, n_units))
-        r, index, inner = fold.score(fold.load(y, units), alpha_metric)
-        scores.r[:, units] = r.cpu().numpy()
-        scores.alpha_index[units] = index.cpu().numpy()
-        scores.inner_score[units] = inner.cpu().numpy()
-
-    _for_each(work, range(0, n_units, batch_units), device)
-    return scores
+    r = scores.r[list(factors.refit.test)]
+    return FoldScores(r, scores.alpha_index[0], scores.inner_score[0])
 
 
 def score_nested(
@@ -179,19 +172,50 @@ def score_nested(
     -------
     NestedScores
     """
-    folds = [
-        score_fold(f, x, y, alpha_metric=alpha_metric, device=device, batch_units=batch_units)
-        for f, x in zip(factors, designs, strict=True)
-    ]
-    n_blocks = int(factors[0].labels.max()) + 1
-    r = np.full((n_blocks, y.shape[1]), np.nan, dtype=folds[0].r.dtype)
-    for factor, fold in zip(factors, folds, strict=True):
-        r[list(factor.refit.test)] = fold.r
-    return NestedScores(
-        r,
-        np.stack([fold.alpha_index for fold in folds]),
-        np.stack([fold.inner_score for fold in folds]),
+    for factor, x in zip(factors, designs, strict=True):
+        _check_rows(factor, x, y)
+    dtype = torch.float64 if y.dtype == np.float64 else torch.float32
+    where = torch.device(device)
+    scorers = _scorers(factors, designs, dtype, where)
+    rows = block_rows(factors[0].labels)
+    numpy_dtype = np.float64 if dtype == torch.float64 else np.float32
+    n_folds, n_units = len(scorers), y.shape[1]
+    scores = NestedScores(
+        np.full((int(factors[0].labels.max()) + 1, n_units), np.nan, dtype=numpy_dtype),
+        np.full((n_folds, n_units), -1, dtype=np.int16),
+        np.full((n_folds, n_units), np.nan, dtype=numpy_dtype),
     )
+
+    def work(start: int) -> None:
+        units = slice(start, min(start + batch_units, n_units))
+        targets = Targets(y, rows, units, dtype, where)
+        moments = None
+        for fold, (scorer, factor) in enumerate(zip(scorers, factors, strict=True)):
+            if moments is None or moments.design is not scorer.design:
+                moments = Moments(scorer.design, targets)
+            r, chosen, inner = scorer.score(moments, alpha_metric)
+            scores.r[list(factor.refit.test), units] = r.cpu().numpy()
+            scores.alpha_index[fold, units] = chosen.cpu().numpy()
+            scores.inner_score[fold, units] = inner.cpu().numpy()
+
+    n_workers = None if where.type == "cpu" else 1
+    map_single_threaded(work, range(0, n_units, batch_units), n_workers=n_workers)
+    return scores
+
+
+def _scorers(
+    factors: Sequence[FoldFactors],
+    designs: Sequence[FloatArray],
+    dtype: torch.dtype,
+    device: torch.device,
+) -> list[FoldScorer]:
+    """Prepare all folds; consecutive folds with the same features share their design."""
+    scorers: list[FoldScorer] = []
+    for number, (factor, x) in enumerate(zip(factors, designs, strict=True)):
+        shared = scorers and x is designs[number - 1] and scorers[-1].design.serves(factor)
+        design = scorers[-1].design if shared else Design(factor, x, dtype, device)
+        scorers.append(FoldScorer(factor, design, dtype, device))
+    return scorers
 
 
 def ridge_weights(
@@ -274,186 +298,8 @@ def batch_size(
     return int(np.clip(fitting // 32 * 32, 32, 2048))
 
 
-class _FoldTensors:
-    """Features of one outer fold on the device, ready to meet batches of targets."""
-
-    def __init__(
-        self, factors: FoldFactors, x: FloatArray, y_dtype: npt.DTypeLike, device: str
-    ) -> None:
-        double = np.dtype(y_dtype) == np.float64
-        self.numpy_dtype = np.dtype(np.float64 if double else np.float32)
-        self.dtype = torch.float64 if double else torch.float32
-        self.device = torch.device(device)
-        self.centre = factors.centre
-        x = np.asarray(x, dtype=np.float64)
-        x = x - x[factors.labels >= 0].mean(axis=0)
-        self.rows, design, self.x_mean = {}, {}, {}
-        for block in np.unique(factors.labels[factors.labels >= 0]).tolist():
-            self.rows[block] = np.flatnonzero(factors.labels == block)
-            coordinates = x[self.rows[block]] @ factors.basis
-            self.x_mean[block] = coordinates.mean(axis=0)
-            design[block] = coordinates - self.x_mean[block]
-        self.design = {block: self._tensor(rows.T) for block, rows in design.items()}
-        self.refit, *self.inner = (
-            prepare_split(split, design, factors.alphas, self.dtype, self.device)
-            for split in (factors.refit, *factors.inner)
-        )
-        self.alphas = self._tensor(factors.alphas)
-
-    def _tensor(self, array: FloatArray) -> torch.Tensor:
-        return torch.as_tensor(np.ascontiguousarray(array), dtype=self.dtype, device=self.device)
-
-    def load(self, y: FloatArray, units: slice) -> dict[int, torch.Tensor]:
-        """Copy one batch of targets block by block to the device."""
-        batch = {}
-        for block, rows in self.rows.items():
-            first, last = int(rows[0]), int(rows[-1]) + 1
-            whole = last - first == rows.size
-            part = y[first:last, units] if whole else y[rows, units]
-            batch[block] = torch.tensor(part, dtype=self.dtype, device=self.device)
-        return batch
-
-    def score(
-        self, y: dict[int, torch.Tensor], metric: AlphaMetric
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Score one batch of targets, which is centred in place."""
-        batch = _Batch(self, y)
-        total = sum(self._inner_score(split, batch, metric) for split in self.inner)
-        assert isinstance(total, torch.Tensor)
-        score = total / len(self.inner)
-        best = score.amax(0)
-        tied = score >= best - 32 * torch.finfo(self.dtype).eps
-        steps = torch.arange(len(self.alphas), device=self.device)[:, None]
-        index = torch.where(tied, steps, -1).amax(0)
-        index = torch.where(batch.usable(self.refit.train), index, -1)
-        best = torch.where(index >= 0, best, torch.nan)
-        return self._refit_score(batch, index), index, best
-
-    def _inner_score(
-        self, split: SplitTensors, batch: _Batch, metric: AlphaMetric
-    ) -> torch.Tensor:
-        """Return the score of all alphas (n_alphas, n_units) in one inner fold."""
-        c_train = batch.training_moments(split.train)
-        b = split.projection @ c_train
-        total = torch.zeros(len(self.alphas), b.shape[1], dtype=self.dtype, device=self.device)
-        n_rows = sum(self.rows[held_out.block].size for held_out in split.held_out)
-        for held_out in split.held_out:
-            block = held_out.block
-            e = split.projection @ batch.moments[block]
-            covariance, power = inner_terms(split, held_out, b, c_train, e)
-            if metric == "correlation":
-                r = _correlation(covariance, power, batch.power[block])
-                total += torch.where(batch.varies[block], r, 0.0) / len(split.held_out)
-            else:
-                error = power - 2 * covariance + batch.power[block]
-                error += self._offset_error(split, block, batch, b)
-                total -= error / n_rows / batch.variance
-        return total
-
-    def _offset_error(
-        self, split: SplitTensors, block: int, batch: _Batch, b: torch.Tensor
-    ) -> torch.Tensor | float:
-        """Return the squared error that stems from predicting a block's mean."""
-        if self.centre == "block":
-            return 0.0
-        sizes = np.array([self.rows[number].size for number in split.train], dtype=np.float64)
-        weights = sizes / sizes.sum()
-        x_mean = sum(w * self.x_mean[n] for w, n in zip(weights, split.train, strict=True))
-        y_mean = sum(w * batch.mean[n] for w, n in zip(weights, split.train, strict=True))
-        direction = split.projection @ self._tensor(self.x_mean[block] - x_mean)
-        predicted = split.table @ (direction[:, None] * b)
-        offset: torch.Tensor = batch.mean[block] - y_mean - predicted
-        return offset.square() * self.rows[block].size
-
-    def _refit_score(self, batch: _Batch, index: torch.Tensor) -> torch.Tensor:
-        """Return the correlation in each test block (n_test_blocks, n_units)."""
-        alpha = torch.where(index >= 0, self.alphas[index], torch.nan)
-        z = self.refit.projection @ batch.training_moments(self.refit.train)
-        z /= self.refit.eigenvalues[:, None] + alpha
-        result = []
-        for held_out in self.refit.held_out:
-            e = self.refit.projection @ batch.moments[held_out.block]
-            covariance, power = refit_terms(held_out, z, e)
-            r = _correlation(covariance, power, batch.power[held_out.block])
-            defined = batch.varies[held_out.block] & (power > 0)
-            result.append(torch.where(defined, r, torch.nan))
-        return torch.stack(result)
-
-
-class _Batch:
-    """Moments of one batch of targets.
-
-    Attributes
-    ----------
-    moments, mean, power
-        For each block: X'Y (n_coordinates, n_units), the mean (n_units,) and the sum of
-        squares about it (n_units,).
-    varies
-        For each block: whether the target is neither constant nor NaN (n_units,).
-    variance
-        Over all blocks (n_units,).
-    """
-
-    def __init__(self, fold: _FoldTensors, y: dict[int, torch.Tensor]) -> None:
-        self.fold = fold
-        self.moments, self.mean, self.power, self.varies = {}, {}, {}, {}
-        rounding = (16 * torch.finfo(fold.dtype).eps) ** 2
-        for block, values in y.items():
-            self.mean[block] = values.mean(0)
-            values.sub_(self.mean[block])
-            self.moments[block] = fold.design[block] @ values
-            self.power[block] = values.square_().sum(0)
-            least = len(values) * rounding * self.mean[block].square()
-            self.varies[block] = self.power[block] > least
-        n_rows = sum(len(values) for values in y.values())
-        self.variance = torch.stack(list(self.power.values())).sum(0) / n_rows
-
-    def usable(self, train: tuple[int, ...]) -> torch.Tensor:
-        """Return where some training block varies and no block at all has NaN."""
-        varies = torch.stack([self.varies[block] for block in train]).any(0)
-        return varies & ~torch.isnan(self.variance)
-
-    def training_moments(self, train: tuple[int, ...]) -> torch.Tensor:
-        """Sum moments over blocks, and add those between block means for ``train``."""
-        first, *others = (self.moments[block] for block in train)
-        total = first if not others else first + others[0]
-        for moments in others[1:]:
-            total += moments
-        if self.fold.centre == "block":
-            return total
-        sizes = np.array([self.fold.rows[block].size for block in train], dtype=np.float64)
-        x_means = np.stack([self.fold.x_mean[block] for block in train])
-        x_means = (x_means - sizes @ x_means / sizes.sum()) * sizes[:, None]
-        y_means = torch.stack([self.mean[block] for block in train])
-        return total + self.fold._tensor(x_means.T) @ y_means
-
-
-def _correlation(
-    covariance: torch.Tensor, power: torch.Tensor, y_power: torch.Tensor
-) -> torch.Tensor:
-    """Divide a covariance by the root of both sums of squares, within [-1, 1]."""
-    tiny = torch.finfo(covariance.dtype).tiny
-    return (covariance * power.clamp(min=tiny).rsqrt() * y_power.rsqrt()).clamp_(-1.0, 1.0)
-
-
 def _check_rows(factors: FoldFactors, x: FloatArray, y: FloatArray) -> None:
     if not len(x) == len(y) == factors.labels.size or x.shape[1] != factors.basis.shape[0]:
         msg = f"features {x.shape} and targets {y.shape} do not fit factors of \
 {factors.labels.size} rows and {factors.basis.shape[0]} features; factorise these features"
         raise InputInvalidError(msg)
-
-
-def _for_each(work: Callable[[int], None], starts: Sequence[int], device: str) -> None:
-    """Call `work` for each batch: in single-threaded workers on the CPU, else in turn."""
-    n_threads = torch.get_num_threads()
-    if device != "cpu" or n_threads == 1:
-        for start in starts:
-            work(start)
-        return
-    try:
-        with ThreadPoolExecutor(
-            n_threads, initializer=torch.set_num_threads, initargs=(1,)
-        ) as pool:
-            list(pool.map(work, starts))
-    finally:
-        torch.set_num_threads(n_threads)

@@ -25,8 +25,10 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from bidsapp.errors import InputInvalidError
+from bidsapp.models.threads import map_single_threaded
 from bidsapp.stats.folds import Fold
 
 FloatArray = npt.NDArray[np.floating]
@@ -168,28 +170,22 @@ def factorise(
     _check(x, labels, alphas)
     x = np.asarray(x, dtype=np.float64)
     x = np.where(labels[:, None] >= 0, x - x[labels >= 0].mean(axis=0), 0.0)
-    rotation, scale = _working_coordinates(centred(x, labels, centre))
-    rotated = x @ rotation
     blocks = set(np.unique(labels[labels >= 0]).tolist())
-    outer_train = blocks - set(fold.test)
+    training = blocks - set(fold.test)
+    parts = [(_without(blocks, fold.test), fold.test)]
+    parts += [(_without(training, held_out), held_out) for held_out in fold.inner]
 
-    def split(test: Sequence[int], pool: set[int]) -> Split:
-        train = tuple(sorted(pool - set(test)))
-        if not train:
-            msg = f"no block is left to train on when {len(set(test))} of {len(blocks)} are held \
-out; more pieces or smaller blocks are needed"
-            raise InputInvalidError(msg)
-        eigenvalues, vectors = _decompose(rotated, labels, train, centre)
-        return Split(train, tuple(test), eigenvalues, vectors.T * scale)
+    (rotation, scale), *_ = map_single_threaded(_axes, [centred(x, labels, centre)])
+    (rotated,) = map_single_threaded(lambda array: _product(array, rotation), [x])
 
-    return FoldFactors(
-        alphas,
-        labels,
-        centre,
-        rotation / scale,
-        split(fold.test, blocks),
-        tuple(split(held_out, outer_train) for held_out in fold.inner),
-    )
+    def split(part: tuple[tuple[int, ...], tuple[int, ...]]) -> Split:
+        train, test = part
+        rows = np.isin(labels, train)
+        eigenvalues, vectors = _decompose(centred(rotated[rows], labels[rows], centre))
+        return Split(train, test, eigenvalues, vectors.T * scale)
+
+    refit, *inner = map_single_threaded(split, parts)
+    return FoldFactors(alphas, labels, centre, rotation / scale, refit, tuple(inner))
 
 
 def centred(x: FloatArray, labels: IntArray, centre: Centre) -> FloatArray:
@@ -225,30 +221,40 @@ leave those rows out (label -1)"
         raise InputInvalidError(msg)
 
 
-def _working_coordinates(x: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return principal axes (n_features, n_coordinates) and root mean squares times sqrt(n)."""
-    if x.shape[1] > x.shape[0]:
-        _, scale, axes = np.linalg.svd(x, full_matrices=False)
-        rotation = axes.T
-    else:
-        variances, rotation = np.linalg.eigh(x.T @ x)
-        rotation, scale = rotation[:, ::-1], np.sqrt(np.clip(variances[::-1], 0, None))
+def _without(pool: set[int], held_out: Sequence[int]) -> tuple[int, ...]:
+    """Return the blocks to train on."""
+    train = tuple(sorted(pool - set(held_out)))
+    if not train:
+        msg = f"no block is left to train on when {len(held_out)} are held out; more pieces or \
+smaller blocks are needed"
+        raise InputInvalidError(msg)
+    return train
+
+
+def _product(a: FloatArray, b: FloatArray) -> FloatArray:
+    return (torch.from_numpy(a) @ torch.from_numpy(np.ascontiguousarray(b))).numpy()
+
+
+def _principal_axes(x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return eigenvalues of x'x, largest first, and eigenvectors (columns), thin."""
+    rows = torch.from_numpy(x)
+    if x.shape[0] < x.shape[1]:
+        _, singular, axes = torch.linalg.svd(rows, full_matrices=False)
+        return singular.square().numpy(), axes.T.numpy()
+    eigenvalues, vectors = torch.linalg.eigh(rows.T @ rows)
+    return eigenvalues.flip(0).clamp(min=0.0).numpy(), vectors.flip(1).numpy()
+
+
+def _axes(x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the rotation to working coordinates and the norms of the rotated columns."""
+    eigenvalues, rotation = _principal_axes(x)
+    scale = np.sqrt(eigenvalues)
     floor = scale[0] * np.sqrt(np.finfo(np.float64).eps) if scale[0] > 0 else 1.0
     return rotation, np.maximum(scale, floor)
 
 
-def _decompose(
-    x: FloatArray, labels: IntArray, train: tuple[int, ...], centre: Centre
-) -> tuple[FloatArray, FloatArray]:
-    """Return non-zero eigenvalues and eigenvectors (columns) of the centred training Gram."""
-    rows = np.isin(labels, train)
-    x = centred(x[rows], labels[rows], centre)
-    if x.shape[0] < x.shape[1]:
-        _, singular, vectors = np.linalg.svd(x, full_matrices=False)
-        eigenvalues, vectors = singular**2, vectors.T
-    else:
-        eigenvalues, vectors = np.linalg.eigh(x.T @ x)
-        eigenvalues, vectors = eigenvalues[::-1], vectors[:, ::-1]
-    tolerance = max(eigenvalues[0], 0.0) * x.shape[1] * np.finfo(np.float64).eps
-    kept = eigenvalues > tolerance
+def _decompose(x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the eigenvalues of x'x that are not zero to rounding, and their eigenvectors."""
+    eigenvalues, vectors = _principal_axes(x)
+    kept = eigenvalues > eigenvalues[0] * x.shape[1] * np.finfo(np.float64).eps
     return eigenvalues[kept], vectors[:, kept]

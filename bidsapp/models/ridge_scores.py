@@ -55,17 +55,17 @@ class HeldOut:
         R with R'R = S.
     loewner : tensor of shape (n_components, n_coordinates)
         2 L P.
-    first, second : integer tensors of shape (n_pairs,)
-        Eigenvalue pairs that are near.
-    power_table : tensor of shape (n_alphas, n_components + n_pairs)
-        Factors of B (LB) and of the near products; None if alphas are gone through one by one.
+    pairs : integer tensor of shape (2, n_pairs)
+        Different eigenvalues that are near each other.
+    power_table : tensor of shape (n_alphas, 2 * n_components + n_pairs)
+        Factors of B (LB), of B B and of the products of near pairs; None if alphas are gone
+        through one by one.
     """
 
     block: int
     root: torch.Tensor
     loewner: torch.Tensor
-    first: torch.Tensor
-    second: torch.Tensor
+    pairs: torch.Tensor
     power_table: torch.Tensor | None
 
 
@@ -112,24 +112,24 @@ def prepare_split(
         Eigenvalues closer than this relative distance make a near pair.
     """
 
-    def tensor(array: npt.NDArray[np.generic]) -> torch.Tensor:
-        kind = None if array.dtype.kind == "i" else dtype
-        return torch.as_tensor(np.ascontiguousarray(array), dtype=kind, device=device)
+    def tensor(array: FloatArray | torch.Tensor) -> torch.Tensor:
+        return torch.as_tensor(array, dtype=dtype, device=device).contiguous()
 
-    e, projection = split.eigenvalues, split.projection
+    e = split.eigenvalues
+    projection = torch.from_numpy(np.ascontiguousarray(split.projection))
     table = 1.0 / (e[None, :] + alphas[:, None])
     held_out = []
     for block in split.test:
-        seen = design[block] @ projection.T
-        loewner, first, second, power = _loewner(e, seen.T @ seen, alphas, near)
+        seen = torch.from_numpy(design[block]) @ projection.T
+        loewner, pairs, power_table = _loewner(e, (seen.T @ seen).numpy(), alphas, near)
+        few = pairs.shape[1] <= MAX_NEAR * e.size
         held_out.append(
             HeldOut(
                 block,
-                tensor(np.linalg.qr(seen, mode="r") if len(seen) > e.size else seen),
-                tensor(2.0 * loewner @ projection),
-                tensor(first),
-                tensor(second),
-                tensor(power) if first.size <= (MAX_NEAR + 1) * e.size else None,
+                tensor(torch.linalg.qr(seen, mode="r")[1] if len(seen) > e.size else seen),
+                tensor(2.0 * torch.from_numpy(loewner) @ projection),
+                torch.as_tensor(pairs, device=device),
+                tensor(power_table) if few else None,
             )
         )
     return SplitTensors(split.train, tuple(held_out), tensor(projection), tensor(e), tensor(table))
@@ -137,17 +137,17 @@ def prepare_split(
 
 def _loewner(
     e: FloatArray, power: FloatArray, alphas: FloatArray, near: float
-) -> tuple[FloatArray, npt.NDArray[np.int64], npt.NDArray[np.int64], FloatArray]:
-    """Return L, the near pairs, and the table of factors of both sums."""
+) -> tuple[FloatArray, npt.NDArray[np.int64], FloatArray]:
+    """Return L, the near pairs off the diagonal, and the table of factors of all products."""
     gap = e[None, :] - e[:, None]
     is_near = np.abs(gap) <= near * np.maximum(e[None, :], e[:, None])
     loewner = np.where(is_near, 0.0, power) / np.where(is_near, 1.0, gap)
-    first, second = np.nonzero(np.triu(is_near))
-    weight = power[first, second] * np.where(first == second, 1.0, 2.0)
+    one, other = pairs = np.stack(np.nonzero(np.triu(is_near, 1)))
     a = alphas[:, None]
-    far_table = np.where(a < e.max(initial=0.0), 1.0 / (e + a), -e / (a * (e + a)))
-    near_table = weight / ((e[first] + a) * (e[second] + a))
-    return loewner, first, second, np.hstack([far_table, near_table])
+    far = np.where(a < e.max(initial=0.0), 1.0 / (e + a), -e / (a * (e + a)))
+    diagonal = np.diag(power) / (e + a) ** 2
+    near_pairs = 2.0 * power[one, other] / ((e[one] + a) * (e[other] + a))
+    return loewner, pairs, np.hstack([far, diagonal, near_pairs])
 
 
 def inner_terms(
@@ -177,8 +177,9 @@ def inner_terms(
     products = b.new_empty(held_out.power_table.shape[1], b.shape[1])
     torch.matmul(held_out.loewner, c_train, out=products[:n])
     products[:n].mul_(b)
-    torch.index_select(b, 0, held_out.first, out=products[n:])
-    products[n:].mul_(b.index_select(0, held_out.second))
+    torch.mul(b, b, out=products[n : 2 * n])
+    one, other = held_out.pairs
+    torch.mul(b[one], b[other], out=products[2 * n :])
     return covariance, held_out.power_table @ products
 
 
