@@ -23,6 +23,8 @@ def brain_models(n_left: int = 20, n_right: int = 18, n_deep: int = 6) -> BrainM
     """Two hemispheres of 24 vertices without their medial wall, and a piece of thalamus."""
     left = BrainModelAxis.from_surface(np.arange(n_left), 24, "CIFTI_STRUCTURE_CORTEX_LEFT")
     right = BrainModelAxis.from_surface(np.arange(n_right), 24, "CIFTI_STRUCTURE_CORTEX_RIGHT")
+    if not n_deep:
+        return left + right
     voxels = np.argwhere(np.ones((n_deep, 1, 1)))
     deep = BrainModelAxis(
         "CIFTI_STRUCTURE_THALAMUS_LEFT", voxel=voxels, affine=AFFINE, volume_shape=SHAPE
