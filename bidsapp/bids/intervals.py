@@ -1,0 +1,138 @@
+"""Labelled stretches of time: emotions, sections, moods.
+
+- of a sound: ``<stem>_annot-<label>_events.tsv`` in a stimuli folder;
+- of a run: rows of ``events.tsv`` whose column ``annot`` is filled;
+- of a run, for everybody: ``*[task-<t>_]run-<n>_events.tsv`` in a stimuli folder, as studyforrest
+  has it. Without ``task-`` in the name such a file is used only if all runs are of one task.
+
+The label is ``trial_type``; a table with columns ``e_<label>`` gives one interval for each of them
+that is above zero, with that value as agreement. Intervals may overlap.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from bidsapp.bids.annotation_files import annotation_files, is_run_locked, tables_below
+from bidsapp.bids.dataset import Dataset
+from bidsapp.bids.names import is_part_of, parse_name, select
+from bidsapp.bids.presentations import events_file
+from bidsapp.bids.records import Interval, Presentation, Problem, Run, TimeReference
+from bidsapp.bids.stimuli import stimuli_folders
+from bidsapp.bids.tables import Table, is_missing, number, read_table
+
+_WIDE = "e_"
+
+
+def find_intervals(
+    dataset: Dataset,
+    runs: Sequence[Run],
+    presentations: Sequence[Presentation],
+    stimuli_dir: Path | None = None,
+) -> tuple[list[Interval], list[Problem]]:
+    """Return the labelled intervals of `runs` and of the sounds played in them.
+
+    Parameters
+    ----------
+    dataset
+        From `open_dataset`.
+    runs, presentations
+        Of one participant.
+    stimuli_dir
+        ``--stimuli-dir``, searched before ``stimuli/`` of the dataset.
+    """
+    folders = stimuli_folders(dataset, stimuli_dir)
+    files, problems = annotation_files(folders, {item.stim_file for item in presentations})
+    found: list[Interval] = []
+    for file in files:
+        if file.is_events:
+            intervals, more = _read(file.path, "stimulus", file.stim_file, file.rater)
+            found += intervals
+            problems += more
+    for run in runs:
+        path = events_file(dataset, run)
+        table = read_table(path) if path else None
+        if isinstance(table, Table) and "annot" in table.columns:
+            rows = [row for row in table.rows if not is_missing(row["annot"])]
+            found += _intervals(rows, table, "run", run.name, None)
+    shared, more = _of_runs(folders, runs)
+    return found + shared, list(dict.fromkeys(problems + more))
+
+
+def _of_runs(folders: Iterable[Path], runs: Sequence[Run]) -> tuple[list[Interval], list[Problem]]:
+    found: list[Interval] = []
+    problems: list[Problem] = []
+    one_task = len({run.task for run in runs}) == 1
+    for folder in folders:
+        for path in tables_below(folder):
+            name = parse_name(path)
+            if name.suffix != "events" or not is_run_locked(path):
+                continue
+            if "task" not in name.entities and not one_task:
+                what = "names a run but no task, and runs of several tasks are selected"
+                problems.append(Problem(path, what, "choose one with --task-id"))
+                continue
+            key = select(name.entities, ("ses", "task", "acq", "rec", "dir", "run"))
+            for run in runs:
+                if is_part_of(key, run.entities):
+                    intervals, more = _read(path, "run", run.name, None)
+                    found += intervals
+                    problems += more
+    return found, problems
+
+
+def _read(
+    path: Path, reference: TimeReference, key: str, rater: str | None
+) -> tuple[list[Interval], list[Problem]]:
+    table = read_table(path)
+    if isinstance(table, Problem):
+        return [], [table]
+    labelled = "trial_type" in table.columns or any(c.startswith(_WIDE) for c in table.columns)
+    if not {"onset", "duration"} <= set(table.columns) or not labelled:
+        what = "has no columns onset, duration and trial_type (or e_<label>)"
+        return [], [Problem(path, what, "it is passed over as labels")]
+    return _intervals(table.rows, table, reference, key, rater), []
+
+
+def _intervals(
+    rows: Iterable[Mapping[str, str]],
+    table: Table,
+    reference: TimeReference,
+    key: str,
+    rater: str | None,
+) -> list[Interval]:
+    found = []
+    for row in rows:
+        onset, duration = number(row.get("onset")), number(row.get("duration"))
+        if math.isnan(onset) or math.isnan(duration):
+            continue
+        for label, agreement in _labels(row):
+            found.append(
+                Interval(
+                    label=label,
+                    onset_s=onset,
+                    duration_s=duration,
+                    reference=reference,
+                    key=key,
+                    agreement=None if math.isnan(agreement) else agreement,
+                    rater=_text(row, "rater") or rater,
+                    character=_text(row, "character"),
+                    source=table.path,
+                )
+            )
+    return found
+
+
+def _labels(row: Mapping[str, str]) -> list[tuple[str, float]]:
+    label = row.get("trial_type")
+    if label is not None and not is_missing(label):
+        return [(label, number(row.get("agreement")))]
+    wide = {c.removeprefix(_WIDE): number(v) for c, v in row.items() if c.startswith(_WIDE)}
+    return [(label, value) for label, value in wide.items() if value > 0]
+
+
+def _text(row: Mapping[str, str], column: str) -> str | None:
+    cell = row.get(column)
+    return None if cell is None or is_missing(cell) else cell
