@@ -172,16 +172,16 @@ def test_families_have_their_own_maximum():
 
 
 def test_family_wise_error_is_held_on_null_data_and_not_without_the_maximum(capsys):
-    reached, uncorrected, n_groups = 0, 0, 400
+    rng = np.random.default_rng(2)
+    reached, uncorrected, n_groups = 0, 0, 1000
     for seed in range(n_groups):
-        values = draw((14, 25), seed + 1000)
-        values += 0.5 * draw((14, 1), seed + 9000)
+        values = rng.standard_normal((14, 25)) + 0.5 * rng.standard_normal((14, 1))
         result = sign_flip_test(values, n_permutations=199, seed=seed)
         reached += result.p_fwe.min() <= 0.05
         uncorrected += result.p.min() <= 0.05
     with capsys.disabled():
         print(f"\nsign-flip max-T, 25 units, {n_groups} null groups: {reached / n_groups:.3f}")
-    assert 0.025 <= reached / n_groups <= 0.08
+    assert 0.03 <= reached / n_groups <= 0.07
     assert uncorrected / n_groups > 0.3
 
 
