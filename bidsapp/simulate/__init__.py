@@ -1,1 +1,1 @@
-
+"""Simulated datasets with a planted truth, and the check of what came back."""

@@ -1,0 +1,123 @@
+"""BOLD of one run: planted responses, structured noise, motion and drift."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bidsapp.simulate.nuisance import Nuisance, ar1
+from bidsapp.simulate.spaces import BASELINE
+from bidsapp.simulate.topography import Topography, smooth_fields
+
+Floats = npt.NDArray[np.float64]
+Bulk = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseModel:
+    """Shares of the variance of the noise, and its size.
+
+    Attributes
+    ----------
+    white, smooth, motion, physiology
+        Standard deviations, relative to a total near 1, of noise that is independent between
+        units, noise that is smooth over the brain, effects of head motion, and physiology.
+    drift
+        Standard deviation of drifts slower than 1/128 Hz, on the same scale.
+    phi
+        Range of AR(1) coefficients over units.
+    smooth_mm
+        Length scale of the smooth noise.
+    percent
+        What 1 means in per cent of the baseline.
+    """
+
+    white: float = 0.8
+    smooth: float = 0.5
+    motion: float = 0.35
+    physiology: float = 0.25
+    drift: float = 0.8
+    phi: tuple[float, float] = (0.4, 0.6)
+    smooth_mm: float = 8.0
+    percent: float = 1.0
+
+
+def planted_signal(
+    responses: list[Floats], topography: Topography, coordinates_mm: Floats, seed: int
+) -> Bulk:
+    """Unit-variance response of every unit; zero where nothing is planted.
+
+    A unit mixes the courses of its layer with weights that vary smoothly over the brain (plus
+    a constant, so that neighbours do not cancel in a parcel mean).
+
+    Parameters
+    ----------
+    responses
+        Per layer (n_times, n_courses), over all runs.
+    topography
+        What is planted where.
+    coordinates_mm
+        (n_units, 3).
+    seed
+        Of the weights.
+
+    Returns
+    -------
+    Bulk
+        (n_times, n_units) float32, multiplied by the amplitude of the unit.
+    """
+    n_courses = responses[0].shape[1]
+    fields = smooth_fields(coordinates_mm, n_courses, length_mm=20.0, seed=[seed, 1])
+    weights = 1.0 + fields
+    signal = np.zeros((len(responses[0]), len(coordinates_mm)), dtype=np.float32)
+    for number, response in enumerate(responses, start=1):
+        units = np.flatnonzero(topography.layer == number)
+        course = response @ weights[:, units]
+        course /= np.maximum(course.std(axis=0), 1e-12)
+        signal[:, units] = topography.amplitude[units] * course
+    return signal
+
+
+def run_noise(
+    nuisance: Nuisance,
+    coordinates_mm: Floats,
+    model: NoiseModel,
+    seed: list[int],
+) -> Bulk:
+    """Noise of one run in units of its own standard deviation, (n_trs, n_units) float32.
+
+    The smooth parts are functions of the coordinates and of `seed`, so a volume and a surface
+    of the same run share motion, drift and smooth noise; the independent part differs.
+    """
+    n_trs, n_units = len(nuisance.motion), len(coordinates_mm)
+    shared = np.random.default_rng(seed)
+    n_waves = 120
+    directions = (shared.standard_normal((n_waves, 3)) / model.smooth_mm).astype(np.float32)
+    phase = directions @ coordinates_mm.T.astype(np.float32)
+    phase += shared.uniform(0, 2 * np.pi, n_waves).astype(np.float32)[:, None]
+    courses = ar1(n_trs, n_waves, 0.5, shared) * (model.smooth * np.sqrt(2.0 / n_waves))
+    noise: Bulk = courses.astype(np.float32) @ np.cos(phase)
+    for series, size, number in (
+        (nuisance.motion_effect, model.motion, 2),
+        (nuisance.drift, model.drift, 3),
+        (nuisance.physiology, model.physiology, 4),
+    ):
+        n_series = series.shape[1]
+        fields = smooth_fields(coordinates_mm, n_series, length_mm=30.0, seed=[*seed, number])
+        scaled = (size / np.sqrt(n_series)) * series
+        noise += scaled.astype(np.float32) @ fields.astype(np.float32)
+    own = np.random.default_rng([*seed, n_units])
+    phi = own.uniform(*model.phi, n_units)
+    noise += (model.white * ar1(n_trs, n_units, phi, own)).astype(np.float32)
+    return noise
+
+
+def assemble(
+    signal: Bulk, noise: Bulk, coordinates_mm: Floats, model: NoiseModel, seed: int
+) -> Bulk:
+    """Signal and noise around a baseline of about 1000, (n_trs, n_units) float32."""
+    tissue = 1.0 + 0.1 * np.tanh(smooth_fields(coordinates_mm, 1, length_mm=15.0, seed=seed)[0])
+    baseline = (BASELINE * tissue).astype(np.float32)
+    return np.asarray(baseline * (1 + 0.01 * model.percent * (signal + noise)), dtype=np.float32)

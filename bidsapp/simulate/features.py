@@ -1,0 +1,61 @@
+"""The features that are planted: leading components of every layer of a network."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bidsapp.simulate.signals import LayerFeatures
+
+Stimuli = Sequence[tuple[str, Path]]
+FeatureSource = Callable[[Stimuli], LayerFeatures]
+
+_N_COMPONENTS = 50
+_MEMORY_BYTES = 1_500_000_000
+
+
+def vggish_features(
+    stimuli: Stimuli, *, hop_s: float = 0.48, cache_dir: Path | None = None, quiet: bool = False
+) -> LayerFeatures:
+    """Components of the 24 layers of VGGish with random weights (seed 0).
+
+    Parameters
+    ----------
+    stimuli
+        (stim_file, path) of each sound.
+    hop_s
+        Time between frames.
+    cache_dir
+        Folder shared with later runs of the app; a temporary one by default.
+    quiet
+        Show no progress.
+
+    Returns
+    -------
+    LayerFeatures
+        Fifty components per layer, scaled so that the total variance is 1.
+    """
+    from bidsapp.audio.networks import get_network
+    from bidsapp.features.extract import extract
+    from bidsapp.features.gram import gram_pca
+
+    network = get_network("vggish", weights="random", seed=0, hop_s=hop_s)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = cache_dir or Path(scratch)
+        bank = extract(stimuli, network, folder, memory_bytes=_MEMORY_BYTES, quiet=quiet)
+        everything = np.arange(bank.n_frames)
+        scores = []
+        for index in range(len(bank.layers)):
+            pca = gram_pca(bank.gram(index), everything, _N_COMPONENTS)
+            scores.append(pca.scores / np.sqrt(pca.scores.var(axis=0).sum()))
+    return LayerFeatures(
+        network="vggish",
+        layers=tuple(layer.name for layer in bank.layers),
+        pieces=bank.pieces,
+        frame_piece=np.asarray(bank.frame_piece, dtype=np.int64),
+        frame_time_s=np.asarray(bank.frame_time_s, dtype=np.float64),
+        scores=tuple(scores),
+    )

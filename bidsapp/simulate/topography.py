@@ -1,0 +1,99 @@
+"""The planted map: which layer each unit follows, and where nothing is planted.
+
+Depth grows with the distance from Heschl's gyrus: the auditory core follows superficial layers,
+tissue farther away deeper ones, and everything beyond a radius follows nothing. The map is a
+function of template coordinates, so volumes and surfaces of one participant agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+HESCHL_MM = np.array([[-45.0, -22.0, 8.0], [47.0, -20.0, 8.0]])
+
+
+@dataclass(frozen=True)
+class Topography:
+    """What is planted in each unit.
+
+    Attributes
+    ----------
+    layer
+        (n_units,) int, 1-based; 0 where nothing is planted.
+    amplitude
+        (n_units,) relative strength, 0 where nothing is planted.
+    """
+
+    layer: npt.NDArray[np.int64]
+    amplitude: Floats
+
+    @property
+    def null(self) -> npt.NDArray[np.bool_]:
+        """Units without any signal."""
+        return np.asarray(self.layer == 0)
+
+
+def plant(
+    coordinates_mm: Floats,
+    n_layers: int,
+    *,
+    radius_mm: float = 55.0,
+    shift_mm: Floats | None = None,
+    seed: int = 0,
+) -> Topography:
+    """Plant a gradient of layers around both auditory cortices.
+
+    Parameters
+    ----------
+    coordinates_mm
+        (n_units, 3) template coordinates.
+    n_layers
+        Depth reached at the edge of the planted tissue.
+    radius_mm
+        Extent of the planted tissue around Heschl's gyri.
+    shift_mm
+        (2, 3) displacement of the two centres (individual anatomy).
+    seed
+        Seed of the smooth variation of amplitude (0.7 to 1).
+
+    Returns
+    -------
+    Topography
+        Layers 1 to `n_layers`, about as many units for each.
+    """
+    centres = HESCHL_MM + (0.0 if shift_mm is None else shift_mm)
+    distance = np.linalg.norm(coordinates_mm[:, None] - centres, axis=2).min(axis=1)
+    share = (distance / radius_mm) ** 2
+    planted = share < 1
+    layer = np.where(planted, 1 + np.floor(n_layers * np.minimum(share, 1 - 1e-9)), 0)
+    bumps = smooth_fields(coordinates_mm, 1, length_mm=30.0, seed=seed)[0]
+    amplitude = np.where(planted, 0.85 + 0.15 * np.tanh(bumps), 0.0)
+    return Topography(layer.astype(np.int64), amplitude)
+
+
+def smooth_fields(
+    coordinates_mm: Floats, n_fields: int, *, length_mm: float, seed: int | list[int]
+) -> Floats:
+    """Smooth random fields with zero mean and unit variance, (n_fields, n_units).
+
+    Sums of 200 random cosines, which approach a Gaussian process with covariance
+    ``exp(-d² / (2 length²))``. They are functions of the coordinates: the same seed gives the
+    same field on a surface and in a volume.
+
+    Source: Rahimi & Recht 2007, Random features for large-scale kernel machines.
+    """
+    rng = np.random.default_rng(seed)
+    n_waves = 200
+    directions = rng.standard_normal((n_waves, 3)) / length_mm
+    phases = rng.uniform(0, 2 * np.pi, n_waves)
+    weights = rng.standard_normal((n_fields, n_waves)) * np.sqrt(2.0 / n_waves)
+    waves = np.cos(
+        directions.astype(np.float32) @ coordinates_mm.T.astype(np.float32)
+        + phases.astype(np.float32)[:, None]
+    )
+    return np.asarray(weights.astype(np.float32) @ waves, dtype=np.float64)
