@@ -68,8 +68,8 @@ class FoldScores:
     alpha_index : integer array of shape (n_units,)
         Chosen regularisation; -1 where the target is constant or NaN.
     inner_score : array of shape (n_units,)
-        Mean score of the chosen regularisation over inner folds: correlation, or minus the
-        mean squared error in units of the target's variance.
+        Score of the chosen regularisation, averaged over the blocks held out in inner folds:
+        correlation, or minus the mean squared error in units of the target's variance.
     """
 
     r: FloatArray
@@ -115,8 +115,8 @@ def score_fold(
         Targets. Products are in float32, or in float64 if `y` is. A memory map is read batch
         by batch.
     alpha_metric
-        What chooses the regularisation: mean over inner folds of the mean correlation inside
-        held-out blocks, or of the mean squared error.
+        What chooses the regularisation: correlation inside a block held out in an inner fold,
+        averaged over all these blocks, or their mean squared error.
     device
         ``cpu``, ``cuda``, ``cuda:1``.
     batch_units

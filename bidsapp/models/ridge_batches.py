@@ -185,7 +185,8 @@ class FoldScorer:
         self, moments: Moments, metric: AlphaMetric
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return r (n_test_blocks, n_units), alpha numbers and inner scores (n_units,)."""
-        score = torch.stack([self._inner(split, moments, metric) for split in self.inner]).mean(0)
+        score = torch.stack([self._inner(split, moments, metric) for split in self.inner]).sum(0)
+        score /= sum(len(split.held_out) for split in self.inner)
         best = score.amax(0)
         tied = score >= best - 32 * torch.finfo(score.dtype).eps
         number = torch.arange(len(self.alphas), device=score.device)[:, None]
@@ -194,24 +195,23 @@ class FoldScorer:
         return self._outer(moments, chosen), chosen, torch.where(chosen >= 0, best, torch.nan)
 
     def _inner(self, split: SplitTensors, moments: Moments, metric: AlphaMetric) -> torch.Tensor:
-        """Return the score of all alphas (n_alphas, n_units) in one inner fold."""
+        """Return the score of all alphas (n_alphas, n_units), summed over held-out blocks."""
         targets = moments.targets
         c_train = moments.training(split.train)
         b = split.projection @ c_train
         total = b.new_zeros(len(self.alphas), b.shape[1])
-        n_rows = sum(self.design.rows[held_out.block].size for held_out in split.held_out)
         for held_out in split.held_out:
             block = held_out.block
             e = split.projection @ moments.of[block]
             covariance, power = inner_terms(split, held_out, b, c_train, e)
             if metric == "correlation":
                 r = _correlation(covariance, power, targets.power[block])
-                total += torch.where(targets.varies[block], r, 0.0) / len(split.held_out)
+                total += torch.where(targets.varies[block], r, 0.0)
                 continue
             error = power - 2 * covariance + targets.power[block]
             if self.design.centre == "train":
                 error += moments.offset_error(split, block, b)
-            total -= error / n_rows / targets.variance
+            total -= error / self.design.rows[block].size / targets.variance
         return total
 
     def _outer(self, moments: Moments, chosen: torch.Tensor) -> torch.Tensor:

@@ -37,7 +37,7 @@ from bidsapp.models.ridge_factors import Split
 
 FloatArray = npt.NDArray[np.floating]
 
-NEAR = 0.03
+NEAR = 0.05
 """Eigenvalues closer than this, relative to the larger, are not divided by their difference."""
 MAX_NEAR = 10
 """With more than this many near pairs per eigenvalue, alphas are gone through one by one."""

@@ -80,7 +80,7 @@ def brute_force_block(problem, block, fit, metric, centre):
     if metric == "correlation" or centre == "block":
         y, prediction = y - y.mean(axis=0), prediction - prediction.mean(axis=0)
     if metric == "mse":
-        return ((y - prediction) ** 2).sum(axis=0)
+        return -((y - prediction) ** 2).mean(axis=0)
     scale = np.sqrt((y**2).sum(axis=0) * (prediction**2).sum(axis=0))
     return (y * prediction).sum(axis=0) / scale
 
@@ -91,15 +91,11 @@ def brute_force(problem, fold, alphas, metric="correlation", centre="block"):
     train = blocks - set(fold.test)
     inner, test = [], []
     for alpha in alphas:
-        folds = []
+        scores = []
         for held_out in fold.inner:
             fit = brute_force_weights(problem, list(train - set(held_out)), alpha, centre)
-            scores = [brute_force_block(problem, b, fit, metric, centre) for b in held_out]
-            n_rows = np.isin(problem.labels, held_out).sum()
-            folds.append(
-                np.mean(scores, axis=0) if metric == "correlation" else -np.sum(scores, 0) / n_rows
-            )
-        inner.append(np.mean(folds, axis=0))
+            scores += [brute_force_block(problem, b, fit, metric, centre) for b in held_out]
+        inner.append(np.mean(scores, axis=0))
         fit = brute_force_weights(problem, list(train), alpha, centre)
         test.append([brute_force_block(problem, b, fit, "correlation", centre) for b in fold.test])
     return np.array(inner), np.array(test)
