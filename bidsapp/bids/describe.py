@@ -29,11 +29,8 @@ BIDSIGNORE = (
     "group",
     "*_statmap.*",
     "*_stats.*",
-    "*_relmat.*",
-    "*_hemi-*",
-    "*_den-91k_*",
-    "*_den-10k_*_dseg.*",
     "*_model-*",
+    "*_desc-parcels_dseg.*",
 )
 #: where the coordinates of a space are defined
 SPATIAL_REFERENCES: Mapping[str, str] = MappingProxyType(
