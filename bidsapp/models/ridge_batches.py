@@ -26,6 +26,9 @@ FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
 AlphaMetric = Literal["correlation", "mse"]
 
+TIE = {torch.float32: 1e-6, torch.float64: 1e-12}
+"""Inner scores that differ by less are equal to rounding."""
+
 
 class Design:
     """Working coordinates of the features, block by block.
@@ -188,7 +191,7 @@ class FoldScorer:
         score = torch.stack([self._inner(split, moments, metric) for split in self.inner]).sum(0)
         score /= sum(len(split.held_out) for split in self.inner)
         best = score.amax(0)
-        tied = score >= best - 32 * torch.finfo(score.dtype).eps
+        tied = score >= best - TIE[score.dtype]
         number = torch.arange(len(self.alphas), device=score.device)[:, None]
         chosen = torch.where(tied, number, -1).amax(0)
         chosen = torch.where(moments.targets.usable(self.refit.train), chosen, -1)
