@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bidsapp.report.html import Note
+from bidsapp.report.html import Note, Severity
 from bidsapp.report.methods import alpha_range, random_weights, unit_word
 from bidsapp.report.results import (
     NEGATIVE,
@@ -26,6 +26,7 @@ from bidsapp.report.results import (
 FEW_PIECES = 6
 MUCH_AT_EDGE = 0.2
 MUCH_CONSTANT = 0.02
+MEDIAL_WALL = 0.09  # share of the vertices of a hemisphere that is no cortex
 LITTLE_COVERAGE = 0.5
 SIMILAR_LAYERS = 0.9
 _SEVERITIES = ("serious", "caution", "note")
@@ -107,7 +108,7 @@ def _negative_lags(_results: Results, _space: SpaceResults, model: ModelResults)
         f"{ratio:.1f} times that at positive lags. The sound cannot follow the brain: slow trends "
         "shared by sound and scan may carry part of the scores."
     )
-    severity = "serious" if ratio >= 1 else "caution"
+    severity: Severity = "serious" if ratio >= 1 else "caution"
     return Note(severity, f"The control does too well ({model.name}).", text)
 
 
@@ -130,9 +131,9 @@ def _baseline_wins(_results: Results, space: SpaceResults, model: ModelResults) 
     if share < 0.25:
         return None
     text = (
-        f"In {100 * share:.0f} % of the significant parcels a plain acoustic description (the best "
-        f"of {', '.join(space.baseline.layers['layer'])}) predicts at least as well as the best "
-        f"layer of {model.name}."
+        f"In {100 * share:.0f} % of the significant parcels a plain acoustic description "
+        f"(the best of {', '.join(space.baseline.layers['layer'])}) predicts at least as well as "
+        f"the best layer of {model.name}."
     )
     return Note("caution", "A simpler model explains much of it.", text)
 
@@ -154,7 +155,7 @@ def _alpha_edges(_results: Results, space: SpaceResults, model: ModelResults) ->
         f"{100 * low:.0f} % of the choices are the smallest and {100 * high:.0f} % the largest "
         f"penalty offered{limits}. {consequence}"
     )
-    severity = "caution" if low >= MUCH_AT_EDGE else "note"
+    severity: Severity = "caution" if low >= MUCH_AT_EDGE else "note"
     return Note(severity, f"Penalties sit at the edge of the grid ({model.name}).", text)
 
 
@@ -182,9 +183,9 @@ def _few_pieces(results: Results, _space: SpaceResults, _model: ModelResults) ->
     if n_pieces >= FEW_PIECES:
         return None
     text = (
-        f"Each model was trained on at most {max(n_pieces - 1, 1)} of {n_pieces} pieces and had to "
-        "generalise to another style. Read the scores of the single pieces, not only their mean; "
-        "nothing can be said about music in general."
+        f"Each model was trained on at most {max(n_pieces - 1, 1)} of {n_pieces} pieces and had "
+        "to generalise to one that it never heard. Read the scores of the single pieces, not "
+        "only their mean; nothing can be said about music in general."
     )
     return Note("caution", f"Only {n_pieces} piece{'s' if n_pieces != 1 else ''}.", text)
 
@@ -220,11 +221,13 @@ def _coverage(results: Results, _space: SpaceResults, _model: ModelResults) -> N
 def _constant(_results: Results, space: SpaceResults, _model: ModelResults) -> Note | None:
     n_units = fact(space.facts, "n_units", default=0)
     lost = (space.facts.get("n_constant") or 0) + (space.facts.get("n_nan") or 0)
-    if not n_units or lost / n_units < MUCH_CONSTANT:
+    surface = space.grid is not None and space.grid.is_surface
+    usual = MEDIAL_WALL if surface else 0.0
+    if not n_units or lost / n_units < usual + MUCH_CONSTANT:
         return None
     text = (
-        f"They are constant or missing in at least one run and are undefined (n/a) in every map. "
-        f"On surfaces about 8 % (the medial wall) is normal. Space: {space.space.title}."
+        "They are constant or missing in at least one run and are undefined (NaN) in every map: "
+        f"check the field of view and the registration ({space.space.title})."
     )
     return Note(
         "note", f"{100 * lost / n_units:.1f} % of the {unit_word(space)} have no data.", text
@@ -266,7 +269,7 @@ def _winner(_results: Results, _space: SpaceResults, model: ModelResults) -> Not
         "account for this choice, the printed r does not: do not compare the best layer's r with "
         "the score of a single model. Means over significant units are selected in the same way."
     )
-    return Note("note", "The best layer's score is a winner's.", text)
+    return Note("note", "The best layer's r is optimistic.", text)
 
 
 CHECKS: tuple[Check, ...] = (

@@ -21,6 +21,8 @@ from matplotlib.figure import Figure
 
 from bidsapp.report.figures.style import to_png, to_svg
 
+_LONG_TABLE = 30
+
 Severity = Literal["serious", "caution", "note"]
 
 
@@ -63,10 +65,30 @@ class Picture:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table; `numeric` aligns it right."""
+    """A column of a table; `numeric` aligns it right, `prose` lets it break into lines."""
 
     title: str
     numeric: bool = False
+    prose: bool = False
+
+    @property
+    def style(self) -> str:
+        """Class of its cells."""
+        return "numeric" if self.numeric else "prose" if self.prose else "word"
+
+
+def columns(*titles: str) -> list[Column]:
+    """Make columns; ``volumes#`` is numeric, ``note~`` may break into lines.
+
+    Examples
+    --------
+    >>> [column.style for column in columns("run", "volumes#", "note~")]
+    ['word', 'numeric', 'prose']
+    """
+    return [
+        Column(title.rstrip("#~"), numeric=title.endswith("#"), prose=title.endswith("~"))
+        for title in titles
+    ]
 
 
 @dataclass(frozen=True)
@@ -85,6 +107,11 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     caption: str = ""
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is shown folded."""
+        return len(self.rows) > _LONG_TABLE
 
 
 @dataclass(frozen=True)
@@ -184,29 +211,28 @@ def cell(value: Any, digits: int = 3) -> Cell:
         return Cell(value, value)
     number = math.nan if value is None else float(value)
     if not math.isfinite(number):
-        return Cell("–", math.inf)
+        return Cell("\u2013", math.inf)
     return Cell(number_text(number, digits), number)
 
 
 def number_text(value: float, digits: int = 3) -> str:
-    """Write a number: integers with thin spaces, others with `digits` decimals."""
+    """Write a number with `digits` decimals, thousands apart, and a proper minus sign."""
     if not math.isfinite(value):
-        return "–"
-    if float(value).is_integer() and (digits == 0 or abs(value) >= 1):
-        text = f"{int(value):,}".replace(",", "\u2009")
+        return "\u2013"
+    if digits == 0:
+        text = f"{value:,.0f}".replace(",", "\u2009")
     elif 0 < abs(value) < 0.5 * 10**-digits:
         text = f"{value:.0e}"
     else:
         text = f"{value:.{digits}f}"
+    if not float(text.replace(",", "").replace("\u2009", "")):
+        text = text.lstrip("-")
     return text.replace("-", "\u2212")
 
 
-def p_text(p: float, smallest: float | None = None) -> str:
-    """Write a p-value; at the smallest one that can be reached, as a bound."""
-    if not math.isfinite(p):
-        return "–"
-    sign = "≤ " if smallest is not None and p <= smallest * 1.0001 else ""
-    return f"{sign}{p:.4f}" if p < 0.01 else f"{sign}{p:.3f}"
+def p_cell(p: float) -> Cell:
+    """Format a p-value for a table."""
+    return cell(p, 4 if p < 0.01 else 3)
 
 
 @functools.cache

@@ -94,7 +94,7 @@ def load_maps(paths: Sequence[Path], names: Sequence[str] = (), grid: Grid | Non
         When a file cannot be read or does not fit the grid.
     """
     try:
-        image: Any = nib.load(paths[0])  # type: ignore[attr-defined]
+        image: Any = nib.load(paths[0])
         if isinstance(image, nib.GiftiImage):
             values, found = _surfaces(paths)
         elif isinstance(image, nib.Cifti2Image):
@@ -117,7 +117,7 @@ def load_maps(paths: Sequence[Path], names: Sequence[str] = (), grid: Grid | Non
 def _surfaces(paths: Sequence[Path]) -> tuple[Array, Grid]:
     blocks, vertices, start = [], {}, 0
     for path in paths:
-        image: Any = nib.load(path)  # type: ignore[attr-defined]
+        image: Any = nib.load(path)
         block = np.stack([np.asarray(array.data, dtype=np.float32) for array in image.darrays])
         size = block.shape[1]
         hemisphere = "R" if "_hemi-R_" in path.name else "L"
@@ -136,7 +136,8 @@ def _volume(image: Any, grid: Grid | None) -> tuple[Array, Grid]:
         columns = np.arange(len(voxels))
         grid = Grid(len(voxels), {}, columns, voxels, shape, np.asarray(image.affine))
     if grid.voxels is None or data.shape[:3] != grid.shape:
-        raise ValueError(f"a volume of shape {data.shape[:3]} where {grid.shape} was expected")
+        msg = f"a volume of shape {data.shape[:3]} where {grid.shape} was expected"
+        raise ValueError(msg)
     return data[tuple(grid.voxels.T)].T, grid
 
 

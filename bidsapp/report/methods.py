@@ -5,6 +5,7 @@ A clause stands in the text only if the summary recorded what it says.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from bidsapp.report.html import environment
-from bidsapp.report.references import REFERENCES, bibliography
+from bidsapp.report.references import bibliography, references
 from bidsapp.report.results import Results, SpaceResults, setting
 
 _CONFOUNDS = {
@@ -21,6 +22,7 @@ _CONFOUNDS = {
     "motion24": "24 motion parameters (6, their derivatives, and squares of both)",
     "motion24+wmcsf": "24 motion parameters and the mean signals of white matter and CSF",
 }
+_SPACES = re.compile(r"[ \n]+")  # not the no-break spaces before units
 _SPACE_REFERENCES = {"fsaverage": "fischl1999", "fsLR": "glasser2013"}
 
 
@@ -33,7 +35,7 @@ class Methods:
     text
         Paragraphs, separated by blank lines; citations as numbers in square brackets.
     references
-        Keys of `REFERENCES`, in order of first citation.
+        Keys of `references()`, in order of first citation.
     """
 
     text: str
@@ -47,13 +49,13 @@ class Methods:
     @property
     def numbered(self) -> str:
         """The cited works as a numbered list."""
-        lines = [f"[{n}] {REFERENCES[key].plain}" for n, key in enumerate(self.references, 1)]
+        lines = [f"[{n}] {references()[key].plain}" for n, key in enumerate(self.references, 1)]
         return "\n".join(lines)
 
     @property
     def markdown(self) -> str:
         """Text and references for ``logs/CITATION.md``."""
-        items = [f"{n}. {REFERENCES[key].plain}" for n, key in enumerate(self.references, 1)]
+        items = [f"{n}. {references()[key].plain}" for n, key in enumerate(self.references, 1)]
         return "\n\n".join(["# Methods", self.text, "# References", "\n".join(items)]) + "\n"
 
 
@@ -79,7 +81,7 @@ def methods(results: Results) -> Methods:
     cite = _Citations()
     template = environment().get_template("methods.txt.j2")
     text = template.render(cite=cite, **_context(results))
-    paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
+    paragraphs = [_SPACES.sub(" ", paragraph).strip() for paragraph in text.split("\n\n")]
     return Methods("\n\n".join(filter(None, paragraphs)), tuple(cite.keys))
 
 
@@ -127,8 +129,9 @@ def _context(results: Results) -> dict[str, Any]:
 def _model(space: SpaceResults, name: str) -> dict[str, Any]:
     model = next(model for model in space.models if model.name == name)
     layers = model.layers
-    explained = layers["explained_variance"].dropna() if "explained_variance" in layers else []
-    share = (100 * min(explained), 100 * max(explained)) if len(explained) else None
+    known = "explained_variance" in layers and layers["explained_variance"].notna().any()
+    explained = 100 * layers["explained_variance"] if known else None
+    share = None if explained is None else (explained.min(), explained.max())
     return {
         "name": "VGGish" if name == "vggish" else name,
         "is_vggish": name == "vggish",
@@ -180,19 +183,23 @@ def _space(space: SpaceResults) -> dict[str, Any]:
     return {
         "title": space.space.title,
         "n_units": space.facts.get("n_units"),
-        "unit": unit_word(space),
+        "units": unit_word(space),
+        "unit": unit_word(space, 1),
         "reference": reference,
         "n_parcels": n_parcels(space),
     }
 
 
-def unit_word(space: SpaceResults) -> str:
-    """Call the units of a space by their name."""
-    if space.grid is None:
-        return "units"
-    if not space.grid.is_surface:
-        return "voxels"
-    return "vertices" if space.grid.columns is None else "grayordinates"
+def unit_word(space: SpaceResults, number: int = 2) -> str:
+    """Call the units of a space by their name, in the singular for one."""
+    words = ("unit", "units")
+    if space.grid is not None and not space.grid.is_surface:
+        words = ("voxel", "voxels")
+    elif space.grid is not None and space.grid.columns is None:
+        words = ("vertex", "vertices")
+    elif space.grid is not None:
+        words = ("grayordinate", "grayordinates")
+    return words[number != 1]
 
 
 def n_parcels(space: SpaceResults) -> int | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from bidsapp.report.files import open_derivatives
 from bidsapp.report.html import Page, Section, write_page
 from bidsapp.report.results import ModelResults, Results, SpaceResults, load_results
-from bidsapp.report.sections import about, cortex, overview, scores, timing
+from bidsapp.report.sections import about, cortex, crossval, overview, ratings, scores, timing
 
 
 def participant_report(output_dir: Path, subject: str) -> Path:
@@ -46,7 +46,7 @@ def participant_page(results: Results) -> Page:
         timing.alignment(results),
         timing.folds(results),
         *_results(results),
-        *scores.ratings(results),
+        *ratings.ratings(results),
         about.methods_section(results),
         about.fidelity(results),
         about.about(results),
@@ -78,6 +78,6 @@ def _children(space: SpaceResults, model: ModelResults, suffix: str) -> list[Sec
         cortex.maps(space, model, suffix),
         scores.null(model, suffix),
         scores.parcels(model, suffix),
-        scores.pieces(model, suffix),
-        scores.penalties(space, model, suffix),
+        crossval.pieces(model, suffix),
+        crossval.penalties(space, model, suffix),
     ]

@@ -66,7 +66,7 @@ class ModelResults:
     grid: Grid | None = None
 
     def _table(self, desc: str) -> pd.DataFrame:
-        return self.files.table(desc, model=self.name, **self.space.entities)
+        return self.files.table(desc, "stats", model=self.name, **self.space.entities)
 
     @cached_property
     def profile(self) -> pd.DataFrame:
@@ -101,7 +101,7 @@ class ModelResults:
         unique = self.profile.drop_duplicates("layer_index").sort_values("layer_index")
         return unique.reset_index(drop=True)
 
-    def maps(self, suffix: str = "statmap", **entities: str) -> Maps | None:
+    def maps(self, suffix: str = "statmap", **entities: str | None) -> Maps | None:
         """Read maps of this model; None when they were not written."""
         keys: dict[str, str | None] = {"stat": None, "model": self.name, **entities}
         return read_maps(self.files, self.space, suffix, self.grid, **keys)
@@ -230,6 +230,13 @@ def setting(facts: Mapping[str, Any], name: str) -> Any:
     places = (facts.get("settings"), facts.get("config"), facts)
     found = (place[name] for place in places if isinstance(place, Mapping) and name in place)
     return next((value for value in found if value is not None), None)
+
+
+def short_run(name: object) -> str:
+    """Name a run without its participant, who is the same throughout a report."""
+    text = str(name)
+    head, _, rest = text.partition("_")
+    return rest if head.startswith("sub-") and rest else text
 
 
 def rows_of(table: pd.DataFrame, **where: object) -> pd.DataFrame:

@@ -80,7 +80,7 @@ def alignment_figure(runs: Sequence[RunTrack], colours: Mapping[str, str]) -> Fi
 
 def clock(seconds: float, _position: int | None = None) -> str:
     """Write seconds as ``min:s``."""
-    sign = style.SHIFT_MARK if seconds < -0.5 else ""
+    sign = style.MINUS if seconds < -0.5 else ""
     whole = round(abs(seconds))
     return f"{sign}{whole // 60}:{whole % 60:02d}"
 

@@ -14,6 +14,8 @@ from bidsapp.report.figures import style
 from bidsapp.report.maps import Array
 
 _MAX_FOLDS_LABELLED = 24
+_MAX_PIECES_LABELLED = 30
+_TRAINING = "#e8ebee"
 
 
 @dataclass(frozen=True)
@@ -32,18 +34,20 @@ def fold_figure(blocks: Sequence[Block], colours: Mapping[str, str]) -> Figure:
     folds = sorted({block.fold for block in blocks})
     figure = style.new_figure(9.0, 0.9 + 0.24 * min(len(folds), 24))
     axes = figure.subplots()
-    start = 0
-    for block in blocks:
-        for row, fold in enumerate(folds):
-            held_out = block.fold == fold
-            colour = colours.get(block.piece, style.MUTED) if held_out else style.FAINT
-            axes.barh(row, block.n_rows, left=start, height=0.74, color=colour,
-                      alpha=1.0 if held_out else 0.6, edgecolor="white", linewidth=0.7)  # fmt: skip
-        start += block.n_rows
+    lengths = np.array([block.n_rows for block in blocks])
+    spans = list(zip(np.cumsum(lengths) - lengths, lengths, strict=True))
+    for row, fold in enumerate(folds):
+        shades = [
+            colours.get(block.piece, style.MUTED) if block.fold == fold else _TRAINING
+            for block in blocks
+        ]
+        axes.broken_barh(
+            spans, (row - 0.37, 0.74), facecolors=shades, edgecolors="white", linewidth=0.7
+        )
     step = 1 if len(folds) <= _MAX_FOLDS_LABELLED else int(np.ceil(len(folds) / 12))
     axes.set_yticks(range(0, len(folds), step), [f"fold {fold}" for fold in folds[::step]])
     axes.set_ylim(len(folds) - 0.45, -0.55)
-    axes.set_xlim(0, start)
+    axes.set_xlim(0, lengths.sum())
     axes.set_xlabel("volumes, in the order of the runs")
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
@@ -65,14 +69,15 @@ def piece_figure(
     control
         (n_pieces,) mean over layers at the negative lags.
     """
-    figure = style.new_figure(9.0, 1.55 + 0.3 * len(pieces))
+    labelled = len(pieces) <= _MAX_PIECES_LABELLED
+    figure = style.new_figure(9.0, 1.55 + (0.3 * len(pieces) if labelled else 5.0))
     left, right = figure.subplots(1, 2, width_ratios=[3.2, 1], sharey=True)
     limit = max(float(np.nanmax(np.abs(scores), initial=0.0)), 1e-3)
     image = left.imshow(
         scores, cmap=style.signed_colours(), norm=TwoSlopeNorm(0, -limit, limit), aspect="auto",
         interpolation="nearest",
     )  # fmt: skip
-    left.set_yticks(range(len(pieces)), list(pieces))
+    left.set_yticks(range(len(pieces)) if labelled else [], list(pieces) if labelled else [])
     left.set_xticks(range(len(layers)))
     left.set_xticklabels(
         style.short_layers(layers), rotation=45, ha="right", rotation_mode="anchor"
@@ -81,7 +86,7 @@ def piece_figure(
     left.spines[["left", "bottom"]].set_visible(False)
     bar = figure.colorbar(image, ax=left, location="left", shrink=0.9, aspect=12, pad=0.01)
     bar.set_label("mean r")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     _piece_range(right, scores, control)
     return figure
 
@@ -89,10 +94,20 @@ def piece_figure(
 def _piece_range(axes: Axes, scores: Array, control: Array | None) -> None:
     rows = np.arange(len(scores))
     axes.hlines(rows, np.nanmin(scores, axis=1), np.nanmax(scores, axis=1), color=style.FAINT,
-                linewidth=5)  # fmt: skip
-    axes.plot(np.nanmean(scores, axis=1), rows, "o", color=style.POSITIVE, label="mean of layers")
+                linewidth=min(5, 150 / len(rows)))  # fmt: skip
+    size = 6 if len(rows) <= _MAX_PIECES_LABELLED else 2
+    axes.plot(
+        np.nanmean(scores, axis=1),
+        rows,
+        "o",
+        markersize=size,
+        color=style.POSITIVE,
+        label="mean of layers",
+    )
     if control is not None:
-        axes.plot(control, rows, "D", color=style.NEGATIVE, markersize=4, label="negative lags")
+        axes.plot(
+            control, rows, "D", color=style.NEGATIVE, markersize=0.7 * size, label="negative lags"
+        )
     axes.axvline(0, color=style.MUTED, linewidth=0.8)
     axes.tick_params(axis="y", length=0, labelleft=False)
     axes.spines["left"].set_visible(False)

@@ -49,13 +49,18 @@ def null_figure(positive: NullData, negative: NullData | None, unit: str = "parc
     unit
         What was tested.
     """
-    figure = style.new_figure(9.0, 3.3)
+    figure = style.new_figure(9.0, 3.4)
     left, middle, right = figure.subplots(1, 3, width_ratios=[2.1, 1, 1])
     _observed(left, positive, negative, unit)
-    _null(middle, positive.null_max, np.nanmax(positive.observed, initial=-np.inf))
-    middle.set_title("largest r anywhere")
-    _null(right, positive.null_mean, positive.observed_mean)
-    right.set_title("mean r everywhere")
+    largest = np.nanmax(positive.observed, initial=-np.inf)
+    _null(middle, positive.null_max, largest, "largest r")
+    _null(right, positive.null_mean, positive.observed_mean, "mean r")
+    handles = [
+        handle
+        for axes, number in ((left, 3), (middle, 2))
+        for handle in axes.get_legend_handles_labels()[0][:number]
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 
@@ -67,7 +72,7 @@ def _observed(axes: Axes, positive: NullData, negative: NullData | None, unit: s
     if not pooled.size:
         axes.text(0.5, 0.5, "no finite score", ha="center", transform=axes.transAxes)
         return
-    edges = np.linspace(pooled.min(), pooled.max() + 1e-9, 32)
+    edges = np.linspace(pooled.min(), pooled.max() + 1e-9, 32).tolist()
     axes.hist(positive.observed, edges, color=style.POSITIVE, alpha=0.75, label="positive lags")
     if negative is not None:
         axes.hist(
@@ -76,25 +81,24 @@ def _observed(axes: Axes, positive: NullData, negative: NullData | None, unit: s
         )  # fmt: skip
     axes.axvline(
         positive.threshold, color=style.INK, linewidth=1.1, linestyle=(0, (4, 2)),
-        label=f"family-wise 5 % at r = {positive.threshold:.3f}",
+        label=f"5 % family-wise (r = {positive.threshold:.3f})",
     )  # fmt: skip
     axes.set_xlabel("best r over layers")
     axes.set_ylabel(unit)
     axes.set_title(f"observed {unit}")
-    axes.legend(loc="upper right")
 
 
-def _null(axes: Axes, null: Array | None, observed: float) -> None:
+def _null(axes: Axes, null: Array | None, observed: float, what: str) -> None:
     finite = np.array([]) if null is None else null[np.isfinite(null)]
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel("r")
+    axes.set_xlabel(what)
     if not finite.size:
         axes.text(0.5, 0.5, "not computed", ha="center", transform=axes.transAxes)
         return
     axes.hist(finite, bins=min(30, 5 + finite.size // 8), color=style.FAINT, edgecolor="#b9c1c9",
               linewidth=0.5, label=f"{finite.size} shifts")  # fmt: skip
+    axes.locator_params(axis="x", nbins=4)
     if np.isfinite(observed):
-        axes.axvline(observed, color=style.POSITIVE, linewidth=2, label=f"observed {observed:.3f}")
-    axes.set_ylim(0, axes.get_ylim()[1] * 1.45)
-    axes.legend(loc="upper center", handlelength=1.2, borderaxespad=0.1)
+        axes.axvline(observed, color=style.POSITIVE, linewidth=2, label="observed")
+        axes.set_title(f"{what}: {observed:.3f}".replace("-", style.MINUS))

@@ -104,7 +104,7 @@ def _curve(
 def _baselines(axes: Axes, baselines: Mapping[str, float], n_layers: int) -> None:
     finite = {name: value for name, value in baselines.items() if np.isfinite(value)}
     dashes = [(0, (6, 2)), (0, (3, 2)), (0, (1, 1.5)), (0, (5, 1, 1, 1))]
-    for (name, value), dash in zip(finite.items(), dashes * len(finite), strict=False):
+    for value, dash in zip(finite.values(), dashes * len(finite), strict=False):
         axes.axhline(value, color=style.MUTED, linewidth=1, linestyle=dash)
     heights = spread_labels(list(finite.values()), 0.045 * _span(axes))
     for name, height in zip(finite, heights, strict=True):

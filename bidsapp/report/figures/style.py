@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import io
 from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import matplotlib as mpl
 import numpy as np
@@ -28,7 +28,7 @@ CEILING = "#6a4c93"
 #: told apart with any colour vision (Okabe and Ito), dark enough for thin lines on white
 PIECES = ("#0072b2", "#d55e00", "#009e73", "#aa4499", "#a6761d", "#56b4e9", "#332288", "#7f7f7f")
 DPI = 150
-SHIFT_MARK = "\u2212"
+MINUS = "\u2212"
 
 _MEASURED = "DejaVu Sans"  # comes with matplotlib; wide, so that other fonts fit as well
 _SHOWN = "system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif"
@@ -67,7 +67,7 @@ def styled(draw: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(draw)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
-        with mpl.rc_context(_STYLE):
+        with mpl.rc_context(cast(Any, _STYLE)):
             return draw(*args, **kwargs)
 
     return wrapper

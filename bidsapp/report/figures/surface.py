@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,8 +23,8 @@ from matplotlib.gridspec import SubplotSpec
 from bidsapp.report.figures import style
 from bidsapp.report.maps import Array
 
+_PALE = 0.5
 VIEWS = (("L", "lateral"), ("L", "medial"), ("R", "medial"), ("R", "lateral"))
-_FADED = 0.45
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,10 @@ class CortexMap:
     ordinal
         The values are labels with an order (layers): never averaged.
     emphasis
-        Hemisphere → (n_vertices,) bool: full strength and outlined here, faded elsewhere.
+        Hemisphere → (n_vertices,) bool: full strength and outlined here, paler
+        elsewhere.
+    graded
+        Outside the emphasis strength grows with the value (scores) instead of being even.
     label
         Of the colour bar.
     ticks
@@ -63,6 +67,7 @@ class CortexMap:
     norm: Normalize
     ordinal: bool = False
     emphasis: Mapping[str, Array] | None = None
+    graded: bool = False
     label: str = ""
     ticks: Mapping[float, str] = field(default_factory=dict)
 
@@ -70,7 +75,7 @@ class CortexMap:
 @style.styled
 def cortex_figure(maps: Sequence[CortexMap], meshes: Mapping[str, Mesh]) -> Figure:
     """Draw each map laterally and medially on both hemispheres, one row per map."""
-    figure = Figure(figsize=(9.0, 1.85 * len(maps) + 0.1))
+    figure = Figure(figsize=(9.0, 1.9 * len(maps) + 0.1))
     rows = figure.add_gridspec(
         len(maps), 1, left=0.005, right=0.995, top=0.995, bottom=0.01, hspace=0.04
     )
@@ -81,7 +86,7 @@ def cortex_figure(maps: Sequence[CortexMap], meshes: Mapping[str, Mesh]) -> Figu
 
 def _row(figure: Figure, place: SubplotSpec, shown: CortexMap, meshes: Mapping[str, Mesh]) -> None:
     cells = place.subgridspec(
-        2, 5, width_ratios=[1, 1, 1, 1, 0.16], height_ratios=[0.13, 1], wspace=0.03, hspace=0.02
+        2, 5, width_ratios=[1, 1, 1, 1, 0.42], height_ratios=[0.16, 1], wspace=0.03, hspace=0.02
     )
     heading = figure.add_subplot(cells[0, :4])
     heading.axis("off")
@@ -100,10 +105,10 @@ def _row(figure: Figure, place: SubplotSpec, shown: CortexMap, meshes: Mapping[s
 def _colour_bar(figure: Figure, cell: SubplotSpec, shown: CortexMap) -> None:
     host = figure.add_subplot(cell)
     host.axis("off")
-    axes = host.inset_axes((0.0, 0.08, 0.24, 0.84))
+    axes = host.inset_axes((0.06, 0.08, 0.11, 0.84))
     mappable = _mappable(shown)
     bar = figure.colorbar(mappable, cax=axes)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     axes.tick_params(length=2, labelsize=7, pad=2)
     if shown.ticks:
         bar.set_ticks(list(shown.ticks), labels=list(shown.ticks.values()))
@@ -137,7 +142,7 @@ def paint(axes: Axes, mesh: Mesh, shown: CortexMap, hemisphere: str, view: str) 
     colours = _face_colours(mesh, faces, facing, shown, shown.values[hemisphere], emphasis)
     axes.add_collection(
         PolyCollection(
-            list(points[faces]), facecolors=colours, edgecolors=colours, linewidths=0.25,
+            cast(Any, points[faces]), facecolors=colours, edgecolors=colours, linewidths=0.25,
             rasterized=True,
         )
     )  # fmt: skip
@@ -190,8 +195,10 @@ def _face_colours(
     overlay = np.asarray(overlay) * (0.92 + 0.08 * facing[:, None])
     strength = np.where(defined, 1.0, 0.0)
     if emphasis is not None:
-        strength *= np.where(emphasis[faces].sum(axis=1) >= 2, 1.0, _FADED)
-    return np.clip(strength[:, None] * overlay + (1 - strength[:, None]) * cortex, 0, 1)
+        faded = np.clip(shown.norm(value), 0.0, 0.8) if shown.graded else _PALE
+        strength *= np.where(emphasis[faces].sum(axis=1) >= 2, 1.0, faded)
+    mixed: Array = strength[:, None] * overlay + (1 - strength[:, None]) * cortex
+    return np.clip(mixed, 0, 1)
 
 
 def face_values(corners: Array, *, ordinal: bool) -> tuple[Array, Array]:
@@ -225,7 +232,8 @@ def outline(points: Array, faces: Array, inside: Array) -> Array:
     rows = np.arange(len(faces))
     tip = points[faces[rows, lone]]
     others = [points[faces[rows, (lone + step) % 3]] for step in (1, 2)]
-    return np.stack([(tip + other) / 2 for other in others], axis=1)
+    segments: Array = np.stack([(tip + other) / 2 for other in others], axis=1)
+    return segments
 
 
 def layer_norm(n_layers: int) -> BoundaryNorm:

@@ -27,12 +27,17 @@ class Volume:
 
 @dataclass(frozen=True)
 class Overlay:
-    """A map over slices: values, colours, their scale, and the colour bar's words."""
+    """A map over slices: values, colours, their scale, and the colour bar's words.
+
+    As in `CortexMap`, colours are paler outside `emphasis`: evenly, or, if `graded`, the more so
+    the smaller the value.
+    """
 
     volume: Volume
     colours: Colormap
     norm: Normalize
     label: str
+    graded: bool = False
     emphasis: Volume | None = None
     ticks: Mapping[float, str] = field(default_factory=dict)
 
@@ -90,7 +95,7 @@ def mosaic(
     Parameters
     ----------
     background
-        Anatomy; the map's own support when None.
+        Anatomy, NaN outside the head; the map's own support when None.
     overlay
         What to show.
     levels_mm
@@ -101,7 +106,7 @@ def mosaic(
     low, high = _extent(background or overlay.volume)
     x = np.arange(low[0], high[0], _STEP_MM)
     y = np.arange(low[1], high[1], _STEP_MM)
-    figure = Figure(figsize=(9.0, 2.9), layout="constrained")
+    figure = Figure(figsize=(9.0, 3.9), layout="constrained")
     figure.suptitle(title, x=0.004, ha="left", fontsize=9.5, weight="bold")
     rows = 2
     columns = -(-len(levels_mm) // rows)
@@ -112,13 +117,15 @@ def mosaic(
         axes.imshow(picture, origin="lower", aspect="equal", interpolation="nearest",
                     extent=(x[0], x[-1], y[0], y[-1]))  # fmt: skip
         _outline(axes, overlay.emphasis, grid)
-        axes.set_title(f"z = {level:g} mm", fontsize=7.5, weight="normal", loc="center", pad=1,
-                       color=style.MUTED)  # fmt: skip
+        axes.set_title(
+            f"z = {level:g} mm".replace("-", style.MINUS), fontsize=7.5, weight="normal",
+            loc="center", pad=1, color=style.MUTED,
+        )  # fmt: skip
     for axes in panels:
         axes.axis("off")
     mappable = ScalarMappable(norm=overlay.norm, cmap=overlay.colours)
     bar = figure.colorbar(mappable, ax=list(panels), shrink=0.7, aspect=18, pad=0.01)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.ax.tick_params(length=2, labelsize=7)
     if overlay.ticks:
         bar.set_ticks(list(overlay.ticks), labels=list(overlay.ticks.values()))
@@ -128,7 +135,7 @@ def mosaic(
 
 
 def _extent(volume: Volume) -> tuple[Array, Array]:
-    voxels = np.argwhere(np.isfinite(volume.data) & (volume.data != 0))
+    voxels = np.argwhere(np.isfinite(volume.data))
     if not len(voxels):
         voxels = np.array([[0, 0, 0], np.array(volume.data.shape) - 1])
     ends = np.stack([voxels.min(axis=0), voxels.max(axis=0)])
@@ -146,11 +153,13 @@ def _slice(background: Volume | None, overlay: Overlay, grid: Array) -> Array:
     else:
         anatomy = nearest(background, grid)
         top = np.nanpercentile(background.data, 99.5)
-        grey = np.where(anatomy > 0, 0.25 + 0.6 * np.clip(anatomy / top, 0, 1), 1.0)
+        grey = np.where(np.isfinite(anatomy), 0.25 + 0.6 * np.clip(anatomy / top, 0, 1), 1.0)
     colours = np.asarray(overlay.colours(overlay.norm(np.where(defined, values, 0.0))))[..., :3]
-    strength = np.where(defined, 0.9, 0.0)
+    strength = np.where(defined, 0.95, 0.0)
     if overlay.emphasis is not None:
-        strength *= np.where(nearest(overlay.emphasis, grid) > 0, 1.0, 0.45)
+        faded = np.clip(overlay.norm(np.where(defined, values, 0.0)), 0.0, 0.8)
+        faded = faded if overlay.graded else np.full_like(strength, 0.5)
+        strength *= np.where(nearest(overlay.emphasis, grid) > 0, 1.0, faded)
     picture: Array = strength[..., None] * colours + (1 - strength)[..., None] * grey[..., None]
     return np.clip(picture, 0, 1)
 

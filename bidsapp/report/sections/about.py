@@ -7,13 +7,13 @@ from typing import Any
 
 from bidsapp.report.distrust import distrust
 from bidsapp.report.files import read_table
-from bidsapp.report.html import Column, Facts, Listing, Notes, Part, Prose, Section, Table, cell
+from bidsapp.report.html import Facts, Listing, Notes, Part, Prose, Section, Table, cell, columns
 from bidsapp.report.methods import methods
 from bidsapp.report.results import Results
 
 
 def caution(results: Results) -> Section:
-    """What to distrust."""
+    """List the reasons to doubt the results."""
     notes = distrust(results)
     intro = "Reasons to doubt what follows, found in the data and the settings."
     parts: list[Part] = [Prose(intro), Notes(notes)] if notes else [Prose("Nothing was found.")]
@@ -45,12 +45,14 @@ def fidelity(results: Results) -> Section | None:
     if table.empty or any(name not in table for name in names):
         return None
     rows = [
-        [cell(value if isinstance(value, str) else "–") for value in row]
+        [cell(value if isinstance(value, str) else "\u2013") for value in row]
         for row in table[names].astype(object).itertuples(index=False)
     ]
     caption = "Each option: what the paper did, what was used, and why"
     return Section(
-        "Fidelity to the paper", "fidelity", [Table([*map(Column, names)], rows, caption)]
+        "Fidelity to the paper",
+        "fidelity",
+        [Table(columns(names[0], *(f"{name}~" for name in names[1:])), rows, caption)],
     )
 
 

@@ -19,7 +19,7 @@ from bidsapp.report.html import Part, Prose, Section, picture
 from bidsapp.report.maps import Array
 from bidsapp.report.results import NEGATIVE, POSITIVE, ModelResults, SpaceResults
 
-_FSAVERAGE5 = 10242
+_AIR = 0.08  # share of an anatomy's brightness below which there is no brain
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,14 @@ def _layers(model: ModelResults) -> list[Layer]:
             found.append(
                 Layer(f"Largest score over layers{words}", _max(scores.values), False, "r", "r")
             )
-    best = model.maps("dseg", stat=None, desc=f"bestlayer{POSITIVE}")  # type: ignore[arg-type]
+    best = model.maps("dseg", stat=None, desc=f"bestlayer{POSITIVE}")
     centroid = model.maps(stat="centroid", desc=POSITIVE)
     if best is not None:
         values = np.where(best.values[0] > 0, best.values[0], np.nan)
         found.insert(1, Layer("Best layer", values, True, "layer", "layer"))
     if centroid is not None:
         found.insert(2, Layer("Centroid layer", centroid.values[0], False, "layer", "layer"))
-    return found
+    return [layer for layer in found if np.isfinite(layer.values).any()]
 
 
 def _max(values: Array) -> Array:
@@ -102,7 +102,7 @@ def _cortex(space: SpaceResults, model: ModelResults, layers: list[Layer]) -> li
     mask = model.significant
     top = _top(layers, mask)
     emphasis = None
-    if mask is not None and mask.any():
+    if mask is not None:
         emphasis = {
             side: np.nan_to_num(values) > 0
             for side, values in project(space, canvas, mask.astype(float), ordinal=True).items()
@@ -112,6 +112,7 @@ def _cortex(space: SpaceResults, model: ModelResults, layers: list[Layer]) -> li
             layer.title,
             project(space, canvas, layer.values, ordinal=layer.ordinal),
             ordinal=layer.ordinal,
+            graded=layer.scale == "r",
             emphasis=emphasis,
             **_scale(layer, top, model),
         )
@@ -123,12 +124,13 @@ def _cortex(space: SpaceResults, model: ModelResults, layers: list[Layer]) -> li
 
 def _caption(space: SpaceResults, mask: Array | None) -> str:
     where = (
-        "Outlined and in full colour: parcels with family-wise p < .05 at positive lags; elsewhere "
-        "colours are faded, not removed. "
+        "Outlined and in full colour: parcels with family-wise p < .05 at positive lags; "
+        "elsewhere colours fade with the score, none is cut off. "
         if mask is not None and mask.any()
-        else "No parcel is significant: these maps show noise and the extent of the data. "
+        else "No parcel is significant: scores are pale, and best and centroid layers, where the "
+        "variant leaves them undefined outside significant parcels, are not drawn. "
     )
-    scale = "Scores are clipped at zero and at their 99.5th percentile; both lag sets share one scale. "
+    scale = "Scores are clipped at zero and their 99.5th percentile, on one scale for all lags. "
     source = "Inflated surface of the template."
     if space.grid is not None and not space.grid.is_surface:
         source = (
@@ -196,7 +198,7 @@ def _fsaverage5() -> Canvas:
 def _read_meshes(paths: tuple[Path, Path]) -> dict[str, Mesh]:
     meshes = {}
     for side, path in zip("LR", paths, strict=True):
-        image: Any = nib.load(path)  # type: ignore[attr-defined]
+        image: Any = nib.load(path)
         coordinates, faces = image.agg_data(("pointset", "triangle"))
         meshes[side] = Mesh(coordinates, faces, np.zeros(len(coordinates)))
     return meshes
@@ -237,9 +239,7 @@ def _slices(space: SpaceResults, model: ModelResults, layers: list[Layer]) -> li
             continue
         volume = Volume(box, grid.affine)
         scale = _scale(layer, top, model)
-        overlay = Overlay(
-            volume, emphasis=emphasis if mask is not None and mask.any() else None, **scale
-        )
+        overlay = Overlay(volume, graded=layer.scale == "r", emphasis=emphasis, **scale)
         figure = mosaic(background, overlay, slice_levels(volume), layer.title)
         parts.append(
             picture(
@@ -256,4 +256,5 @@ def _anatomy() -> Volume:
     from nilearn.datasets import load_mni152_template
 
     image = load_mni152_template(resolution=2)
-    return Volume(np.asarray(image.dataobj, dtype=np.float32), image.affine)
+    data = np.asarray(image.dataobj, dtype=np.float32)
+    return Volume(np.where(data > _AIR * data.max(), data, np.nan), image.affine)

@@ -8,19 +8,26 @@ from typing import Any
 import numpy as np
 
 from bidsapp.report.html import (
-    Column,
     Note,
-    Notes,
     Number,
     Numbers,
     Prose,
     Section,
     Table,
     cell,
+    columns,
     number_text,
 )
 from bidsapp.report.methods import n_parcels, random_weights, unit_word, weights_text
-from bidsapp.report.results import POSITIVE, ModelResults, Results, SpaceResults, fact, rows_of
+from bidsapp.report.results import (
+    POSITIVE,
+    ModelResults,
+    Results,
+    SpaceResults,
+    fact,
+    rows_of,
+    short_run,
+)
 
 
 def meta(results: Results) -> list[tuple[str, str]]:
@@ -92,9 +99,10 @@ def _amounts(results: Results) -> list[Number]:
     runs = alignment.drop_duplicates("run")
     n_rows = alignment["n_rows"].sum()
     total = runs["n_trs"].sum()
+    share = f"{100 * n_rows / max(total, 1):.0f} % of all"
     return [
-        Number("Runs", number_text(len(runs), 0), f"{total * 1.0:.0f} volumes"),
-        Number("Volumes analysed", number_text(n_rows, 0), f"{100 * n_rows / max(total, 1):.0f} % of all"),
+        Number("Runs", number_text(len(runs), 0), f"{number_text(total, 0)} volumes"),
+        Number("Volumes analysed", number_text(n_rows, 0), share),
         Number("Pieces", number_text(alignment["stim_file"].nunique(), 0),
                f"{alignment['duration_s'].sum() / 60:.1f} min of sound"),
     ]  # fmt: skip
@@ -115,7 +123,7 @@ def _numbers(space: SpaceResults, model: ModelResults) -> list[Number]:
             )
         )
         peak = float(np.nanmax(scores.values))
-        items.append(Number(f"Peak r, one of the {unit_word(space)}", number_text(peak, 2),
+        items.append(Number(f"Peak r, {unit_word(space, 1)}", number_text(peak, 2),
                             f"layer {model.layers['layer'].iloc[layer]}"))  # fmt: skip
     return items + _parcel_numbers(space, model)
 
@@ -132,13 +140,13 @@ def _parcel_numbers(space: SpaceResults, model: ModelResults) -> list[Number]:
     ]
     if len(passed):
         low, high = np.nanpercentile(passed["centroid"], [5, 95])
-        items.append(Number("Centroid layer", f"{low:.1f} – {high:.1f}",
+        items.append(Number("Centroid layer", f"{low:.1f} \u2013 {high:.1f}",
                             f"5th to 95th percentile, of {len(model.layers)} layers"))  # fmt: skip
     return items
 
 
 def analysed(results: Results) -> Section:
-    """Runs and pieces, and what was passed over."""
+    """Tabulate runs and pieces."""
     alignment = results.table("alignment")
     if alignment.empty:
         return Section("What was analysed", "analysed", [Prose("No alignment table was written.")])
@@ -157,16 +165,15 @@ def _runs(results: Results) -> Table:
         first = group.iloc[0]
         rows.append(
             [
-                cell(str(name)), cell(first["n_trs"], 0), cell(first["tr_s"], 2),
+                cell(short_run(name)), cell(first["n_trs"], 0), cell(first["tr_s"], 2),
                 cell(first["scan_s"], 1), cell(float(group["stim_file"].notna().sum()), 0),
                 cell(group["n_rows"].sum(), 0), cell(_count(confounds.get(str(name))), 0),
             ]
         )  # fmt: skip
-    columns = [
-        Column("run"), Column("volumes", True), Column("TR (s)", True), Column("scan (s)", True),
-        Column("presentations", True), Column("volumes used", True), Column("confounds", True),
-    ]  # fmt: skip
-    return Table(columns, rows, "Runs")
+    heads = columns(
+        "run", "volumes#", "TR (s)#", "scan (s)#", "presentations#", "volumes used#", "confounds#"
+    )
+    return Table(heads, rows, "Runs")
 
 
 def _count(value: Any) -> float | None:
@@ -185,8 +192,5 @@ def _pieces(results: Results) -> Table:
                 cell(group["duration_s"].sum(), 1), cell(group["n_rows"].sum(), 0),
             ]
         )  # fmt: skip
-    columns = [
-        Column("piece"), Column("sound file (s)", True), Column("presentations", True),
-        Column("played (s)", True), Column("volumes used", True),
-    ]  # fmt: skip
-    return Table(columns, rows, "Pieces: the unit that is held out in cross-validation")
+    heads = columns("piece", "file (s)#", "presentations#", "played (s)#", "volumes used#")
+    return Table(heads, rows, "Pieces: the unit that is held out in cross-validation")

@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bidsapp.report.distrust import edge_share
-from bidsapp.report.figures.crossval import alpha_figure, piece_figure
 from bidsapp.report.figures.null import NullData, null_figure
 from bidsapp.report.figures.profile import Curve, ProfileData, layer_profile
-from bidsapp.report.figures.ratings import RatingProfile, rating_figure
 from bidsapp.report.html import (
     Cell,
-    Column,
-    Part,
     Prose,
     Section,
     Table,
     cell,
+    columns,
     number_text,
-    p_text,
+    p_cell,
     picture,
 )
 from bidsapp.report.maps import Array
-from bidsapp.report.methods import alpha_range, unit_word
+from bidsapp.report.methods import unit_word
 from bidsapp.report.results import (
     NEGATIVE,
     POSITIVE,
     ModelResults,
-    Results,
     SpaceResults,
     rows_of,
 )
 
 _TOP_PARCELS = 20
-_TOP_IF_NONE = 10
 
 
 def profile(space: SpaceResults, model: ModelResults, suffix: str) -> Section:
     """Layer profile over significant units, with reference lines."""
-    chosen, who = _chosen_units(space, model)
+    chosen, who = chosen_units(space, model)
     curves = {lags: _curve(model, lags, chosen) for lags in (POSITIVE, NEGATIVE)}
     if curves[POSITIVE] is None:
         return Section(
@@ -69,7 +63,8 @@ def profile(space: SpaceResults, model: ModelResults, suffix: str) -> Section:
                    [picture(layer_profile(data), alt=alt, caption=caption)])  # fmt: skip
 
 
-def _chosen_units(space: SpaceResults, model: ModelResults) -> tuple[Array | None, str]:
+def chosen_units(space: SpaceResults, model: ModelResults) -> tuple[Array | None, str]:
+    """Return the significant units (None: all, when there are none), and who that is in words."""
     mask = model.significant
     word = unit_word(space)
     if mask is None or not mask.any():
@@ -164,162 +159,31 @@ def parcels(model: ModelResults, suffix: str) -> Section:
     if rows.empty:
         return Section(title, anchor, [Prose("No parcel table was written.")])
     shown = rows.sort_values("r_max", ascending=False).head(_TOP_PARCELS)
-    smallest = float(rows["p"].min())
-    columns = [
-        Column("parcel"), Column("structure"), Column("x", True), Column("y", True),
-        Column("z", True), Column("units", True), Column("best layer"), Column("layer no.", True),
-        Column("centroid", True), Column("r", True), Column("p", True),
-        Column("p family-wise", True), Column("q", True),
-    ]  # fmt: skip
+    heads = columns(
+        "parcel", "structure", "x#", "y#", "z#", "units#", "best layer", "centroid#", "r#", "p#",
+        "p family-wise#", "q#",
+    )  # fmt: skip
+    n_shifts = model.null["shift"].nunique() if "shift" in model.null else 0
+    bound = f"With {n_shifts} shifts no p is below {1 / (n_shifts + 1):.2g}. " if n_shifts else ""
     caption = (
         f"The {len(shown)} parcels with the largest score, of {len(rows)}; coordinates of the "
         "centre in mm; r of the best layer; p over layers, p over layers and parcels, "
-        "false discovery rate over parcels. Click a heading to sort."
+        f"false discovery rate over parcels. {bound}Click a heading to sort."
     )
-    body = [_parcel(row, smallest) for row in shown.to_dict("records")]
-    return Section(title, anchor, [Table(columns, body, caption)])
+    body = [_parcel(row) for row in shown.to_dict("records")]
+    return Section(title, anchor, [Table(heads, body, caption)])
 
 
-def _parcel(row: dict[object, object], smallest: float) -> list[Cell]:
-    def number(name: str, digits: int) -> Cell:
-        return cell(row[name], digits)
-
-    def probability(name: str) -> Cell:
-        value = float(str(row[name]))
-        return Cell(p_text(value, smallest), value if np.isfinite(value) else np.inf)
-
-    label = row["parcel"]
+def _parcel(row: dict[Any, Any]) -> list[Cell]:
+    """Make one line of the parcel table; the best layer is sorted by its depth."""
+    best = Cell(f"{row['best_layer_index']:.0f} {row['best_layer']}", row["best_layer_index"])
+    digits = {"x": 0, "y": 0, "z": 0, "n_units": 0}
     return [
-        cell(label if isinstance(label, str) else number_text(float(str(label)), 0)),
-        cell(str(row["structure"])), number("x", 0), number("y", 0), number("z", 0),
-        number("n_units", 0), cell(str(row["best_layer"])), number("best_layer_index", 0),
-        number("centroid", 1), number("r_max", 3), probability("p"), probability("p_fwe"),
-        probability("q"),
-    ]  # fmt: skip
-
-
-def pieces(model: ModelResults, suffix: str) -> Section:
-    """Scores in each held-out piece."""
-    anchor, title = f"pieces{suffix}", "Piece by piece"
-    scores, who = _piece_scores(model, POSITIVE)
-    if scores.empty:
-        return Section(title, anchor, [Prose("No piece table was written.")])
-    layers = [str(name) for name in model.layers["layer"]]
-    scores = scores.reindex(columns=layers)
-    control, _ = _piece_scores(model, NEGATIVE)
-    figure = piece_figure(
-        scores.to_numpy(),
-        layers,
-        [str(name) for name in scores.index],
-        None if control.empty else control.reindex(scores.index).mean(axis=1).to_numpy(),
-    )
-    means = scores.mean(axis=1)
-    caption = (
-        f"Mean correlation over {who}, in each held-out piece. A mean carried by one piece is not "
-        "a result about music."
-    )
-    alt = "Scores by piece: " + ", ".join(f"{name} {value:.3f}" for name, value in means.items())
-    return Section(title, anchor, [picture(figure, alt=alt + ".", caption=caption)])
-
-
-def _piece_scores(model: ModelResults, lags: str) -> tuple[pd.DataFrame, str]:
-    rows = rows_of(model.pieces, lags=lags)
-    if rows.empty:
-        return pd.DataFrame(), ""
-    summary = rows_of(model.summary, lags=POSITIVE)
-    passed = summary.loc[summary["p_fwe"] < 0.05, "parcel"]
-    who = f"the {len(passed)} significant parcels"
-    if passed.empty:
-        passed = summary.nlargest(_TOP_IF_NONE, "r_max")["parcel"]
-        who = f"the {len(passed)} parcels with the largest score (none is significant)"
-    kept = rows[rows["parcel"].isin(passed)]
-    table = kept.pivot_table(index="piece", columns="layer", values="r", sort=False)
-    return table, who
-
-
-def penalties(space: SpaceResults, model: ModelResults, suffix: str) -> Section:
-    """Ridge penalties chosen, and how often they sat at an edge of the grid."""
-    anchor, title = f"alphas{suffix}", "Ridge penalties"
-    rows = rows_of(model.profile, lags=POSITIVE)
-    if rows.empty or "alpha_edge_low" not in rows:
-        return Section(title, anchor, [Prose("No penalties were recorded.")])
-    rows = rows.sort_values("layer_index")
-    low, high = (edge_share(rows, side).to_numpy() for side in ("low", "high"))
-    alphas = model.maps(stat="alpha", desc=POSITIVE)
-    quartiles, who = None, ""
-    if alphas is not None:
-        chosen, who = _chosen_units(space, model)
-        kept = alphas.values if chosen is None else alphas.values[:, chosen]
-        kept = kept[:, np.isfinite(kept).any(axis=0)]
-        if kept.shape[1]:
-            quartiles = np.nanpercentile(kept, [25, 50, 75], axis=1)
-    grid = alpha_range(space.facts)
-    figure = alpha_figure(
-        [str(name) for name in rows["layer"]], quartiles, low, high, grid[:2] if grid else None
-    )
-    caption = (
-        (f"Top: median and middle half of the penalty over {who.partition(' (')[0]}; dashes are the "
-         "ends of the grid. " if quartiles is not None else "")
-        + "Bars: share of all choices that fell on the smallest or the largest value offered."
-    )  # fmt: skip
-    alt = f"Share of penalties at the smallest value {np.nanmean(low):.1%}, at the largest {np.nanmean(high):.1%}."
-    return Section(title, anchor, [picture(figure, alt=alt, caption=caption)])
-
-
-def ratings(results: Results) -> list[Section]:
-    """Layer profiles of continuous ratings, one section per model."""
-    tables = {name: table for name, table in results.ratings().items() if not table.empty}
-    networks = {name: table for name, table in tables.items() if name != "baseline"} or tables
-    sections = []
-    for name, table in networks.items():
-        profiles, layers = _rating_profiles(table)
-        parts: list[Part] = []
-        if profiles:
-            parts.append(_rating_picture(profiles, layers))
-        title = "Ratings" if len(networks) == 1 else f"Ratings ({name})"
-        anchor = "ratings" if len(networks) == 1 else f"ratings-{name}"
-        sections.append(Section(title, anchor, parts or [Prose("No rating could be predicted.")]))
-    return sections
-
-
-def _rating_picture(profiles: Sequence[RatingProfile], layers: Sequence[str]) -> Part:
-    best = [
-        f"{profile.title}: best {np.nanmax(profile.positive):.2f} in "
-        f"{layers[int(np.nanargmax(profile.positive))]}"
-        for profile in profiles
-        if np.isfinite(profile.positive).any()
+        cell(str(row["parcel"])),
+        cell(str(row["structure"])),
+        *(cell(row[name], number) for name, number in digits.items()),
+        best,
+        cell(row["centroid"], 1),
+        cell(row["r_max"], 3),
+        *(p_cell(row[name]) for name in ("p", "p_fwe", "q")),
     ]
-    caption = (
-        "The same models with a continuous rating in place of the brain. Thin lines are single "
-        "held-out pieces. There is one rating per piece: few independent samples, so only large "
-        "differences between layers mean anything."
-    )
-    return picture(rating_figure(profiles, layers), alt="; ".join(best) + ".", caption=caption)
-
-
-def _rating_profiles(table: pd.DataFrame) -> tuple[list[RatingProfile], list[str]]:
-    order = table.drop_duplicates("layer_index").sort_values("layer_index")
-    layers = [str(name) for name in order["layer"]]
-    profiles = []
-    for (name, rater), group in table.groupby(["rating", "rater"], sort=False, dropna=False):
-        positive = rows_of(group, lags=POSITIVE)
-        scores = _by_layer(rows_of(positive, piece="mean"), layers, "r")
-        if scores is None:
-            continue
-        singles = {
-            str(piece): values
-            for piece, rows in positive[positive["piece"] != "mean"].groupby("piece", sort=False)
-            if (values := _by_layer(rows, layers, "r")) is not None
-        }
-        negative = _by_layer(rows_of(group, lags=NEGATIVE, piece="mean"), layers, "r")
-        p = _by_layer(rows_of(positive, piece="mean"), layers, "p")
-        title = f"{name} ({rater})" if isinstance(rater, str) else str(name)
-        profiles.append(RatingProfile(title, scores, negative, p, singles))
-    return profiles, layers
-
-
-def _by_layer(rows: pd.DataFrame, layers: Sequence[str], column: str) -> Array | None:
-    if rows.empty or column not in rows:
-        return None
-    unique = rows.drop_duplicates("layer").set_index("layer")[column]
-    return unique.reindex(list(layers)).to_numpy(dtype=float)

@@ -11,8 +11,18 @@ import pandas as pd
 from bidsapp.report.figures.alignment import Played, RunTrack, alignment_figure
 from bidsapp.report.figures.crossval import Block, fold_figure
 from bidsapp.report.figures.style import MUTED, PIECES
-from bidsapp.report.html import Column, Part, Picture, Prose, Section, Table, cell, picture
-from bidsapp.report.results import Results
+from bidsapp.report.html import (
+    Cell,
+    Part,
+    Picture,
+    Prose,
+    Section,
+    Table,
+    cell,
+    columns,
+    picture,
+)
+from bidsapp.report.results import Results, short_run
 
 _MAX_RUNS_DRAWN = 12
 
@@ -56,7 +66,7 @@ def _tracks(results: Results, table: pd.DataFrame) -> list[RunTrack]:
         for piece, rows in waveform.groupby("piece"):
             envelopes[str(piece)] = thin(rows[["time_s", "rms"]].to_numpy(dtype=float))
     return [
-        RunTrack(str(name), float(rows["scan_s"].iloc[0]),
+        RunTrack(short_run(name), float(rows["scan_s"].iloc[0]),
                  tuple(_played(row, envelopes) for row in rows.to_dict("records") if _heard(row)))
         for name, rows in table.groupby("run", sort=False)
     ]  # fmt: skip
@@ -94,36 +104,38 @@ def _played(row: dict[Any, Any], envelopes: dict[str, np.ndarray[Any, Any]]) -> 
 
 
 def _table(table: pd.DataFrame) -> Table:
-    columns = [
-        Column("run"), Column("piece"), Column("onset (s)", True), Column("played (s)", True),
-        Column("from (s)", True), Column("sound (s)", True), Column("volumes used", True),
-        Column("first", True), Column("last", True), Column("read from"), Column("note"),
-    ]  # fmt: skip
-    fields = [
-        "onset_s",
-        "duration_s",
-        "stim_start_s",
-        "sound_s",
-        "n_rows",
-        "first_volume",
-        "last_volume",
-    ]
-    digits = [2, 1, 1, 1, 0, 0, 0]
+    heads = columns(
+        "run", "piece", "onset (s)#", "played (s)#", "from (s)#", "file (s)#", "volumes#",
+        "from\u2013to", "source~", "note~",
+    )  # fmt: skip
+    fields = {"onset_s": 2, "duration_s": 1, "stim_start_s": 1, "sound_s": 1, "n_rows": 0}
     rows = [
         [
-            cell(str(row["run"])),
+            cell(short_run(row["run"])),
             cell(_words(row["stim_file"])),
-            *(cell(row[field], number) for field, number in zip(fields, digits, strict=True)),
+            *(cell(row[field], digits) for field, digits in fields.items()),
+            _span(row),
             cell(_words(row.get("source"))),
             cell(_words(row.get("note"))),
         ]
         for row in table.to_dict("records")
     ]
-    return Table(columns, rows, "What met what; volumes are counted from 0")
+    caption = (
+        "What met what: when each piece was played and for how long, from where in its file, and "
+        "the volumes that entered the models (counted from 0)"
+    )
+    return Table(heads, rows, caption)
+
+
+def _span(row: dict[Any, Any]) -> Cell:
+    first, last = row["first_volume"], row["last_volume"]
+    if not (np.isfinite(first) and np.isfinite(last)):
+        return cell(None)
+    return Cell(f"{first:.0f}\u2013{last:.0f}", float(first))
 
 
 def _words(value: Any) -> str:
-    return value if isinstance(value, str) else "–"
+    return value if isinstance(value, str) else "\u2013"
 
 
 def folds(results: Results) -> Section:
@@ -156,16 +168,13 @@ def _fold_figure(blocks: Sequence[Block], results: Results, n_folds: int) -> lis
 
 
 def _blocks(table: pd.DataFrame) -> Table:
-    columns = [
-        Column("block", True), Column("kind"), Column("fold", True), Column("run"), Column("piece"),
-        Column("volumes", True), Column("first", True), Column("last", True),
-    ]  # fmt: skip
+    heads = columns("block#", "kind", "fold#", "run", "piece", "volumes#", "from\u2013to")
     rows = [
         [
             cell(row["block"], 0), cell(_words(row["kind"])), cell(row["fold"], 0),
-            cell(_words(row["run"])), cell(_words(row["piece"])), cell(row["n_rows"], 0),
-            cell(row["first_volume"], 0), cell(row["last_volume"], 0),
+            cell(short_run(row["run"])), cell(_words(row["piece"])), cell(row["n_rows"], 0),
+            _span(row),
         ]
         for row in table.to_dict("records")
     ]  # fmt: skip
-    return Table(columns, rows, "Blocks: stretches that are centred and scored on their own")
+    return Table(heads, rows, "Blocks: stretches that are centred and scored on their own")
