@@ -14,7 +14,7 @@ neighbours scores that likeness (mean r = .1 to .6 on data without any signal).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -57,9 +57,10 @@ class Blocks:
         As given to `make_blocks`; -1 where a block holds several.
     kind
         ``presentation``: one presentation is one block. ``run``: presentations are short, one
-        run is one block. ``clips``: presentations are short and every run shares pieces with
-        others, one set of pieces within one run is one block. ``split``: pieces are few, parts
-        of a piece are blocks, with purged rows between them.
+        run is one block. ``clips``: presentations are short and runs share pieces, one set of
+        pieces within one run is one block (neighbours of different sets are not purged: their
+        features have nothing in common). ``split``: pieces are few, parts of a piece are
+        blocks, with purged rows between them.
     n_short, n_purged
         Rows left out because their presentation is too short, or for the purge.
     """
@@ -153,8 +154,8 @@ def nested_folds(
     block_group : array of shape (n_blocks,)
         Blocks with the same value stand on the same side of every fold.
     max_outer, max_inner
-        With more groups than this, groups are dealt into as many folds, in order of their
-        first block.
+        With more groups than this, groups are dealt into as many folds (at least three outer
+        and two inner ones), in order of their first block.
 
     Returns
     -------
@@ -177,8 +178,8 @@ def nested_folds(
 {len(order)}; add pieces or let pieces be split"
         raise InputInvalidError(msg)
     folds = []
-    for held_out in _deal(order, max_outer):
-        inner = _deal([group for group in order if group not in held_out], max_inner)
+    for held_out in _deal(order, max(max_outer, 3)):
+        inner = _deal([group for group in order if group not in held_out], max(max_inner, 2))
         folds.append(
             Fold(_blocks_of(groups, held_out), tuple(_blocks_of(groups, part) for part in inner))
         )
@@ -186,7 +187,7 @@ def nested_folds(
 
 
 def _deal(items: list[int], n_hands: int) -> list[list[int]]:
-    n_hands = min(max(n_hands, 2), len(items))
+    n_hands = min(n_hands, len(items))
     return [items[hand::n_hands] for hand in range(n_hands)]
 
 
@@ -265,28 +266,53 @@ def _split(
 ) -> Blocks:
     """Cut each piece at fixed positions of the sound; rows near a cut are purged."""
     kept = whole.label >= 0
-    pieces = np.unique(rows[2][kept])
-    part = np.full(time_s.shape, -1, dtype=np.int64)
-    n_groups = 0
-    for piece in pieces:
-        mine = kept & (rows[2] == piece)
-        start, stop = float(time_s[mine].min()), float(time_s[mine].max())
-        most = int((stop - start + purge_s) // (min_block_s + purge_s))
-        wished = max(-(-min_groups // pieces.size), round((stop - start) / max_block_s))
-        edges = np.linspace(start, stop, min(most, wished) + 1)
-        near = np.abs(time_s[:, None] - edges[None, 1:-1]).min(axis=1, initial=np.inf)
-        inside = mine & (near >= purge_s / 2)
-        part[inside] = n_groups + np.searchsorted(edges[1:-1], time_s[inside])
-        n_groups += edges.size - 1
-    if n_groups < min_groups:
-        msg = f"{pieces.size} pieces can be cut into {n_groups} parts of {min_block_s:.0f} s \
+    pieces = [kept & (rows[2] == piece) for piece in np.unique(rows[2][kept])]
+    spans = [(float(time_s[mine].min()), float(time_s[mine].max())) for mine in pieces]
+    lengths = np.array([stop - start for start, stop in spans])
+    n_parts = _parts(lengths, min_groups, min_block_s + purge_s, max_block_s)
+    if sum(n_parts) < min_groups:
+        msg = f"{len(pieces)} pieces can be cut into {sum(n_parts)} parts of {min_block_s:.0f} s \
 with {purge_s:.0f} s between them, and {min_groups} are needed; add pieces"
         raise InputInvalidError(msg)
-    _, presentation = np.unique(rows[0], return_inverse=True)
-    key = np.where(part >= 0, presentation * n_groups + part, -1)
-    cut = _number(key, rows, "split")
+    part = np.full(time_s.shape, -1, dtype=np.int64)
+    for mine, (start, stop), n, first in zip(
+        pieces, spans, n_parts, np.cumsum([0, *n_parts[:-1]]), strict=True
+    ):
+        cuts = np.linspace(start, stop, n + 1)[1:-1]
+        gap = np.abs(time_s[:, None] - cuts).min(axis=1, initial=np.inf)
+        inside = mine & (gap >= purge_s / 2)
+        part[inside] = first + np.searchsorted(cuts, time_s[inside])
+    return _number_parts(rows, time_s, whole, part, min_block_s)
+
+
+def _parts(lengths_s: FloatArray, min_groups: int, least_s: float, aim_s: float) -> list[int]:
+    """Return into how many parts each piece is cut; the longest parts are cut further first."""
+    most = [max(1, int(length // least_s)) for length in lengths_s]
+    parts = [
+        min(limit, max(1, round(length / aim_s)))
+        for limit, length in zip(most, lengths_s.tolist(), strict=True)
+    ]
+    while sum(parts) < min_groups:
+        open_ = [piece for piece, limit in enumerate(most) if parts[piece] < limit]
+        if not open_:
+            break
+        parts[max(open_, key=lambda piece: lengths_s[piece] / parts[piece])] += 1
+    return parts
+
+
+def _number_parts(
+    rows: Sequence[IntArray],
+    time_s: FloatArray,
+    whole: Blocks,
+    part: IntArray,
+    min_block_s: float,
+) -> Blocks:
+    """Give numbers to parts; drop what a shortened presentation leaves over."""
+    key = np.unique(rows[0], return_inverse=True)[1] * (part.max() + 1) + part
+    key = np.where(part >= 0, key, -1)
+    durations = _durations(key, time_s)
+    scraps = [name for name, seconds in durations.items() if seconds < min_block_s / 2]
+    cut = _number(np.where(np.isin(key, scraps), -1, key), rows, "split")
     group = np.array([part[cut.label == block][0] for block in range(cut.n_blocks)])
-    n_purged = int(np.count_nonzero(kept & (cut.label < 0)))
-    return Blocks(
-        cut.label, group, cut.presentation, cut.run, cut.piece, "split", whole.n_short, n_purged
-    )
+    n_purged = int(np.count_nonzero((whole.label >= 0) & (cut.label < 0)))
+    return replace(cut, group=group, n_short=whole.n_short, n_purged=n_purged)

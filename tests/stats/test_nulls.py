@@ -1,0 +1,107 @@
+"""Shifts stay inside blocks and away from the truth; p values are those of counting."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bidsapp.errors import InputInvalidError
+from bidsapp.stats.nulls import (
+    apply_shifts,
+    circular_shifts,
+    max_statistic_p,
+    monte_carlo_interval,
+    permutation_p,
+    refit_null,
+)
+
+
+@given(
+    lengths=st.lists(st.integers(2, 300), min_size=1, max_size=5),
+    least=st.integers(1, 30),
+    seed=st.integers(0, 2**32),
+)
+def test_shifts_keep_their_distance_and_do_not_depend_on_division(lengths, least, seed):
+    shifts = circular_shifts(lengths, 20, least, seed)
+    low = np.maximum(1, np.minimum(least, np.array(lengths) // 3))
+    assert (shifts >= low).all()
+    assert (shifts <= lengths - low).all()
+    parts = [circular_shifts(lengths, 5, least, seed, first=first) for first in (0, 5, 10, 15)]
+    np.testing.assert_array_equal(np.vstack(parts), shifts)
+
+
+def test_shifts_differ_between_seeds_and_blocks_and_cover_their_range():
+    shifts = circular_shifts([40, 40], 3000, 8, 0)
+    assert set(shifts[:, 0]) == set(range(8, 33))
+    assert abs(np.corrcoef(shifts.T)[0, 1]) < 0.06
+    assert (shifts != circular_shifts([40, 40], 3000, 8, 1)).mean() > 0.9
+
+
+def test_a_single_row_cannot_be_shifted():
+    with pytest.raises(InputInvalidError, match="1 row"):
+        circular_shifts([30, 1], 5, 3, 0)
+
+
+def test_apply_shifts_rolls_each_block():
+    rng = np.random.default_rng(0)
+    labels = np.array([0, 0, 0, -1, 1, 1, 1, 1, 0, -1])
+    y = rng.standard_normal((10, 3)).astype(np.float32)
+    shifts = np.array([[1, 2], [3, 1]])
+    shifted = apply_shifts(y, labels, shifts)
+    assert shifted.shape == (10, 6)
+    assert shifted.dtype == np.float32
+    for copy in range(2):
+        part = shifted[:, 3 * copy : 3 * copy + 3]
+        np.testing.assert_array_equal(part[labels < 0], y[labels < 0])
+        for block in range(2):
+            expected = np.roll(y[labels == block], shifts[copy, block], axis=0)
+            np.testing.assert_array_equal(part[labels == block], expected)
+
+
+@pytest.mark.parametrize("max_columns", [1, 7, 1000])
+def test_refit_null_scores_each_copy(max_columns):
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [12, 20])
+    y, x = rng.standard_normal((32, 5)), rng.standard_normal(32)
+    shifts = circular_shifts([12, 20], 9, 2, 3)
+    null = list(refit_null(lambda copies: x @ copies, y, labels, shifts, max_columns=max_columns))
+    expected = [x @ apply_shifts(y, labels, shift[None]) for shift in shifts]
+    np.testing.assert_allclose(null, expected)
+
+
+def test_permutation_p_counts():
+    null = np.array([[0.1, 0.5], [0.2, np.nan], [0.3, 0.5]])
+    p = permutation_p(np.array([0.2, 0.6]), null)
+    np.testing.assert_allclose(p, [3 / 4, 2 / 4])
+    assert np.isnan(permutation_p(np.array([np.nan]), null[:, :1]))[0]
+    assert permutation_p(np.array([9.0]), null[:, :1])[0] == 1 / 4
+
+
+@given(st.integers(0, 1000))
+def test_max_statistic_equals_permutation_p_of_the_maximum(seed):
+    rng = np.random.default_rng(seed)
+    observed, null = rng.integers(0, 9, (4, 3)) / 4, rng.integers(0, 9, 30) / 4
+    observed[0, 0] = np.nan
+    expected = permutation_p(observed, np.broadcast_to(null[:, None, None], (30, 4, 3)))
+    np.testing.assert_allclose(max_statistic_p(observed, null), expected)
+
+
+def test_p_values_of_exchangeable_scores_hold_their_level():
+    """With m = 99 copies, exactly 5 in 100 exchangeable scores reach p <= .05."""
+    scores = np.random.default_rng(0).standard_normal((100, 20000))
+    p = permutation_p(scores[0], scores[1:])
+    assert (p <= 0.05).mean() == pytest.approx(0.05, abs=0.005)
+
+
+def test_monte_carlo_interval():
+    low, high = monte_carlo_interval(np.array([1 / 100, 1.0, np.nan, 0.05]), 99)
+    np.testing.assert_allclose(low[:2], [0.0, 0.025 ** (1 / 99)])
+    np.testing.assert_allclose(high[:2], [1 - 0.025 ** (1 / 99), 1.0])
+    assert np.isnan([low[2], high[2]]).all()
+    assert 0.0 < low[3] < 0.05 < high[3] < 0.11
+    rng, truth = np.random.default_rng(0), 0.04
+    p = (rng.binomial(199, truth, 5000) + 1) / 200
+    low, high = monte_carlo_interval(p, 199)
+    assert ((low <= truth) & (truth <= high)).mean() >= 0.95
