@@ -65,14 +65,14 @@ def _of_runs(folders: Iterable[Path], runs: Sequence[Run]) -> tuple[list[Interva
     found: list[Interval] = []
     problems: list[Problem] = []
     one_task = len({run.task for run in runs}) == 1
+    homeless: list[Path] = []
     for folder in folders:
         for path in tables_below(folder):
             name = parse_name(path)
             if name.suffix != "events" or not is_run_locked(path):
                 continue
             if "task" not in name.entities and not one_task:
-                what = "names a run but no task, and runs of several tasks are selected"
-                problems.append(Problem(path, what, "choose one with --task-id"))
+                homeless.append(path)
                 continue
             key = select(name.entities, ("ses", "task", "acq", "rec", "dir", "run"))
             for run in runs:
@@ -80,6 +80,9 @@ def _of_runs(folders: Iterable[Path], runs: Sequence[Run]) -> tuple[list[Interva
                     intervals, more = _read(path, "run", run.name, None)
                     found += intervals
                     problems += more
+    if homeless and runs:
+        what = f"{len(homeless)} files like this name a run but no task, and there are several"
+        problems.append(Problem(homeless[0], what, "choose one with --task-id"))
     return found, problems
 
 

@@ -15,6 +15,7 @@ Times are seconds in the run; ``stim_start`` is the position in the sound at whi
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from bidsapp.bids.tables import Table, is_missing, number, read_table
 
 OVERLAY = "presentations.tsv"
 _STANDARD = EventRule()
+_N_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +82,20 @@ def find_presentations(
     library = SoundLibrary.open(folders)
     overlay, problems = _read_overlay(folders)
     presentations: list[Presentation] = []
+    silent: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
-        played, more = _played(dataset, run, overlay, chosen, library)
+        try:
+            played, more = _played(dataset, run, overlay, chosen, library)
+        except _SilentRunError as reason:
+            silent[str(reason)].append(run)
+            continue
         problems += more
         found, more = _with_sounds(run, played, library)
         presentations += found
         problems += more
+    where = folders[0] if folders else dataset.bids_dir / "stimuli"
+    problems += _absent(presentations, problems, where)
+    problems += [_silence(dataset, reason, who) for reason, who in silent.items()]
     return presentations, list(dict.fromkeys(problems))
 
 
@@ -133,7 +143,8 @@ def _played(
     if isinstance(events, Problem):
         return [], [events]
     if events is None:
-        return [], [_silence(dataset.bids_dir, run, "has no events.tsv")]
+        msg = "there is no events.tsv"
+        raise _SilentRunError(msg)
     missing = {"onset", "duration"} - set(events.columns)
     if missing:
         what = f"has no column {', '.join(sorted(missing))}"
@@ -143,15 +154,42 @@ def _played(
         return _from_rows(rows, _STANDARD, events.path, "events.tsv")
     if "stim_id" in events.columns:
         return _from_ids(rows, events.path, library)
-    return [], [_silence(events.path, run, "has neither stim_file nor stim_id in its events.tsv")]
+    msg = "events.tsv has neither stim_file nor stim_id"
+    raise _SilentRunError(msg)
 
 
-def _silence(path: Path, run: Run, what: str) -> Problem:
+class _SilentRunError(Exception):
+    """Nothing says what was played during a run; the message says why."""
+
+
+def _silence(dataset: Dataset, reason: str, runs: Sequence[Run]) -> Problem:
+    what = f"{_some([run.name for run in runs])}: {reason}, so no sound is known"
     remedy = (
         f"give {OVERLAY} in --stimuli-dir or an --adapter ({', '.join(adapter_names())}), "
-        "or leave it out with --task-id"
+        "or leave out what is silent with --task-id"
     )
-    return Problem(path, f"{run.name} {what}: no sound is known", remedy)
+    return Problem(dataset.bids_dir, what, remedy)
+
+
+def _absent(
+    presentations: Iterable[Presentation], problems: Iterable[Problem], folder: Path
+) -> list[Problem]:
+    """Name the sounds that are nowhere; those found empty have a problem of their own."""
+    broken = {problem.path.stem for problem in problems}
+    absent = dict.fromkeys(
+        item.stim_file
+        for item in presentations
+        if item.path is None and Path(item.stim_file).stem not in broken
+    )
+    if not absent:
+        return []
+    what = f"{len(absent)} sounds were not found: {_some(list(absent))}"
+    return [Problem(folder, what, "put them there or give --stimuli-dir")]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _N_NAMED
+    return ", ".join(names[:_N_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _is_for(row: Mapping[str, str], run: Run) -> bool:
@@ -196,7 +234,8 @@ def _from_adapter(
     if isinstance(events, Problem):
         return [], [events]
     if events is None or adapter.events is None:
-        return [], [_silence(dataset.bids_dir, run, "has no events.tsv")]
+        msg = "there is no events.tsv"
+        raise _SilentRunError(msg)
     return _from_rows(
         adapter.keep(events.rows), adapter.events, events.path, source, adapter.onset_shift_s
     )

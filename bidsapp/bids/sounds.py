@@ -58,7 +58,7 @@ class SoundLibrary:
         """Return where a sound lies.
 
         The exact path comes first; then the same path with another extension, then the same file
-        name in any folder, each if there is only one.
+        name in any folder, each if there is only one. Both are None when there is no such sound.
 
         Parameters
         ----------
@@ -70,10 +70,10 @@ class SoundLibrary:
             matches = self._same_stem(stim_file)
             if len(matches) > 1:
                 what = f"several sounds match {stim_file!r} ({', '.join(matches[:4])})"
-                return None, Problem(self._place(), what, "name one with its folder and extension")
+                where = self.files[matches[0]]
+                return None, Problem(where, what, "name one with its folder and extension")
             if not matches:
-                what = f"sound {stim_file!r} was not found"
-                return None, Problem(self._place(), what, "put it there or give --stimuli-dir")
+                return None, None
             found = self.files[matches[0]]
         problem = content_problem(found)
         return (None, problem) if problem else (found, None)
@@ -93,9 +93,6 @@ class SoundLibrary:
         is_sound = path.suffix.lower() in SOUND_EXTENSIONS
         stem = path.with_suffix("") if is_sound else path
         return self._stems.get(stem.as_posix()) or self._stems.get(stem.name, [])
-
-    def _place(self) -> Path:
-        return self.folders[0] if self.folders else Path("stimuli")
 
 
 def _walk(folder: Path) -> Iterable[Path]:

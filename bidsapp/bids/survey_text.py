@@ -1,0 +1,234 @@
+"""A survey in words: the table that is printed, the tables to fill in, the next command."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+
+from bidsapp.bids.presentations import OVERLAY
+from bidsapp.bids.sounds import sound_duration_s
+from bidsapp.bids.stimuli import CATALOGUE
+from bidsapp.bids.survey import LABELS, Survey, TaskFacts, adapter_title, has_table
+
+_N_SHOWN = 8
+#: different sounds below which a recipe that compares sounds has little to work on
+_FEW_PIECES = 20
+
+
+def survey_text(found: Survey) -> str:
+    """Return the survey as lines of text."""
+    blocks = [
+        _table(_dataset_rows(found)),
+        "Tasks\n" + _table(_task_rows(found)) if found.tasks else "",
+        "BOLD\n" + _table(_space_rows(found)) if found.spaces else "",
+        "What listeners heard and said\n" + _table(_sound_rows(found)),
+        "Recipes\n" + _table(_recipe_rows(found)),
+        _problems(found),
+        "Next\n" + "\n".join(f"  {line}" for line in _next(found)),
+    ]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def survey_tables(found: Survey) -> dict[str, str]:
+    """Return the tables that a user should fill in, by file name, unless they exist."""
+    tables = {}
+    silent = [task for task in found.tasks if task not in found.tasks_with_sound]
+    if silent and not found.tasks_with_sound and not has_table(found, OVERLAY):
+        tables[OVERLAY] = _presentations(found, silent)
+    if (found.sounds or found.stim_files) and not has_table(found, CATALOGUE):
+        tables[CATALOGUE] = _catalogue(found)
+    return tables
+
+
+def missing_for(found: Survey) -> dict[str, list[str]]:
+    """Return, for each recipe, what the dataset lacks; an empty list means that it can run."""
+    bold = [] if found.spaces else ["BOLD"]
+    if found.spaces and found.dataset.fmriprep is None:
+        bold = ["fMRIPrep derivatives (-d fmriprep=PATH, or --allow-raw-bold)"]
+    if found.spaces and all(absent == runs for _, runs, absent in found.spaces.values()):
+        bold.append("the content of the images (datalad get)")
+    if _open_variants(found):
+        bold.append("a choice of variants (--bids-filter-file)")
+    played = [] if found.tasks_with_sound else ["what was played when (presentations.tsv)"]
+    n_missing = sum(facts.n_missing for facts in found.tasks.values())
+    sounds = [f"{n_missing} sounds"] if n_missing else []
+    pieces = (
+        [f"more sounds ({len(found.stim_files)} are few)"]
+        if 0 < len(found.stim_files) < _FEW_PIECES
+        else []
+    )
+    words = [] if {"caption", "tags"} & set(found.labels) else ["captions or tags (stimuli.tsv)"]
+    quadrant = {"valence", "arousal"}
+    rated = quadrant <= set(found.labels) or quadrant <= set(found.ratings)
+    feelings = [] if rated else ["valence and arousal (stimuli.tsv or ratings)"]
+    has_emotions = "emotion" in found.labels or bool(found.intervals)
+    emotions = [] if has_emotions else ["emotion labels (intervals or stimuli.tsv)"]
+    volumes = [] if _has_volumes(found) else ["BOLD volumes"]
+    return {
+        "gradients": bold + played + sounds,
+        "rsa": bold + played + sounds + pieces,
+        "reconstruct": bold + played + sounds + pieces + words,
+        "harmony": bold + played + sounds + feelings,
+        "emotion3d": bold + volumes + emotions,
+    }
+
+
+def _open_variants(found: Survey) -> list[str]:
+    """Return the tasks, of those that can be analysed, in which a variant must be chosen."""
+    tasks = found.tasks_with_sound or list(found.tasks)
+    return [task for task in tasks if task in found.variants]
+
+
+def _has_volumes(found: Survey) -> bool:
+    return any(
+        space not in ("fsLR", "fsnative") and "fsaverage" not in space for space in found.spaces
+    )
+
+
+def _dataset_rows(found: Survey) -> list[list[str]]:
+    dataset = found.dataset
+    rows = [
+        ["Dataset", str(dataset.description.get("Name") or dataset.bids_dir.name)],
+        ["Layout", dataset.layout],
+        ["fMRIPrep", str(dataset.fmriprep or "none found")],
+        ["Participants", f"{len(found.participants)}: {_some(found.participants)}"],
+    ]
+    if found.without_bold:
+        label = "not in fMRIPrep" if dataset.fmriprep else "without BOLD"
+        rows.append([label, f"{len(found.without_bold)}: {_some(found.without_bold)}"])
+    if found.adapter:
+        rows.append(["Adapter", f"{found.adapter} ({adapter_title(found.adapter)})"])
+    return rows
+
+
+def _task_rows(found: Survey) -> list[list[str]]:
+    head = ["task", "participants", "runs each", "TR (s)", "volumes", "presentations", "sounds"]
+    return [head, *(_task_row(task, facts) for task, facts in found.tasks.items())]
+
+
+def _task_row(task: str, facts: TaskFacts) -> list[str]:
+    each = facts.runs_each
+    runs = ", ".join(
+        str(count) if len(each) == 1 else f"{count} (in {people})"
+        for count, people in each.items()
+    )
+    played = f"{facts.n_presentations} from {facts.source}" if facts.n_presentations else "unknown"
+    sounds = f"{facts.n_pieces - facts.n_missing} found, {facts.n_missing} missing"
+    return [
+        task,
+        str(facts.n_participants),
+        runs,
+        ", ".join(f"{tr:g}" for tr in facts.tr_s) or "unknown",
+        ", ".join(map(str, facts.n_trs)) or "unknown (no content)",
+        played,
+        sounds if facts.n_pieces else "-",
+    ]
+
+
+def _space_rows(found: Survey) -> list[list[str]]:
+    rows = [["space", "participants", "runs", "images without content"]]
+    for space, counts in found.spaces.items():
+        rows.append([space, *map(str, counts)])
+    tables, runs = found.n_confounds
+    return [*rows, ["confounds tables", "", f"{tables} of {runs}", ""]]
+
+
+def _sound_rows(found: Survey) -> list[list[str]]:
+    return [
+        ["sounds on disk", f"{len(found.sounds)}: {_some(found.sounds)}" if found.sounds else "0"],
+        ["ratings", _some(found.ratings) or "none found"],
+        ["labelled intervals", _some(f"{k} ({n})" for k, n in found.intervals.items()) or "none"],
+        ["stimuli.tsv", ", ".join(found.labels) or ("empty" if found.catalogue.path else "none")],
+    ]
+
+
+def _recipe_rows(found: Survey) -> list[list[str]]:
+    return [
+        [recipe, "ready" if not missing else "missing: " + "; ".join(missing)]
+        for recipe, missing in missing_for(found).items()
+    ]
+
+
+def _problems(found: Survey) -> str:
+    lines = [f"  {reason}" for reason in found.variants.values()]
+    lines += [f"  {problem}" for problem in found.problems[:_N_SHOWN]]
+    more = len(found.problems) - _N_SHOWN
+    if more > 0:
+        lines.append(f"  ... and {more} more")
+    return "Problems\n" + "\n".join(lines) if lines else ""
+
+
+def _next(found: Survey) -> list[str]:
+    lines = []
+    tables = survey_tables(found)
+    if OVERLAY in tables:
+        lines.append(
+            f"write what was played when into {OVERLAY} (init --write DIR starts it), then"
+        )
+    command = ["musicotopy", str(found.dataset.bids_dir), "OUT_DIR", "participant"]
+    for name, path in found.dataset.derivatives.items():
+        command += ["-d", f"{name}={path}"]
+    if found.sounds_dir is not None:
+        command += ["--stimuli-dir", str(found.sounds_dir)]
+    elif OVERLAY in tables or any(facts.n_missing for facts in found.tasks.values()):
+        command += ["--stimuli-dir", "DIR"]
+    if found.adapter:
+        command += ["--adapter", found.adapter]
+    if 0 < len(found.tasks_with_sound) < len(found.tasks):
+        command += ["--task-id", *found.tasks_with_sound]
+    if found.dataset.fmriprep is None:
+        command += ["--allow-raw-bold"]
+    if _open_variants(found):
+        command += ["--bids-filter-file", "FILTER.json"]
+    command += ["--recipe", "gradients", "--dry-run"]
+    return [*lines, shlex.join(command)]
+
+
+def _presentations(found: Survey, tasks: Iterable[str]) -> str:
+    """One row for each task and run number, with the sound if one is named like the task."""
+    by_stem = {PurePosixPath(name).stem.lower(): name for name in found.sounds}
+    lines = ["task\trun\tsubject\tonset\tduration\tstim_file\tstim_start"]
+    for task in tasks:
+        most = max(found.tasks[task].runs_each, default=1)
+        for run in range(1, most + 1):
+            label = str(run) if most > 1 else "n/a"
+            sound = by_stem.get(task.lower()) or by_stem.get(f"{task}{run}".lower()) or "n/a"
+            lines.append(f"{task}\t{label}\tn/a\t0\tn/a\t{sound}\t0")
+    return "\n".join(lines) + "\n"
+
+
+def _catalogue(found: Survey) -> str:
+    """One row for each sound; what the name of its folder says is taken for the genre."""
+    names = found.stim_files or tuple(sorted(found.sounds))
+    lines = ["\t".join(["stim_file", "duration", *LABELS])]
+    for name in names:
+        path = found.sounds.get(name)
+        length = sound_duration_s(path) if path is not None else None
+        genre = PurePosixPath(name).parent.name or "n/a"
+        cells = {"genre": genre}
+        lines.append(
+            "\t".join(
+                [
+                    name,
+                    "n/a" if length is None else f"{length:.3f}",
+                    *(cells.get(column, "n/a") for column in LABELS),
+                ]
+            )
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _some(items: Iterable[str] | Mapping[str, object]) -> str:
+    names = list(items)
+    shown = ", ".join(names[:_N_SHOWN])
+    return shown + (f", ... ({len(names)})" if len(names) > _N_SHOWN else "")
+
+
+def _table(rows: list[list[str]]) -> str:
+    widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(len(rows[0]))]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip()
+        for row in rows
+    )
+    return "\n".join(f"  {line}" for line in lines)
