@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -157,7 +157,8 @@ def _compute(
     """Write a bank into a temporary folder and move it into place; the lock is held."""
     for leftover in folder.parent.glob(f".{folder.name}-*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    partial = folder.with_name(f".{folder.name}-{os.getpid()}")
+    partial.mkdir()
     try:
         frames = list(
             track(_frames(stimuli, network), total=len(stimuli), label="Sounds", quiet=quiet)

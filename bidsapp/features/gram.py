@@ -19,7 +19,8 @@ from scipy.linalg import eigh
 Floats = npt.NDArray[np.float64]
 
 _COLUMNS_AT_ONCE = 4096
-_RANK_TOLERANCE = 1e-7
+_RANK_TOLERANCE = 1e-6
+"""Share of the first component's variance that float32 products leave where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

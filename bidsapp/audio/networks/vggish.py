@@ -108,7 +108,7 @@ N_PARAMETERS = sum(int(np.prod(stage.shape)) + stage.shape[0] for stage in STAGE
 _PREFIXES = {"features_network.": "features.", "embedding_network.": "embeddings."}
 _PCA_FILE = "vggish_pca_params-970ea276.pth"
 _PCA_SHAPES = {"pca_eigen_vectors": (128, 128), "pca_means": (128,)}
-_FRAMES_AT_ONCE = 32
+_FRAMES_AT_ONCE = {"conv": 32, "fc": 512}
 _LARGEST_BLOCK_BYTES = 1 << 28
 
 
@@ -283,8 +283,9 @@ def _block_limit(memory_bytes: int) -> int:
 
 def _fill(block: torch.Tensor, x: Scratch, weight: torch.Tensor, bias: torch.Tensor) -> None:
     """Compute some output channels of all frames, batch by batch, into `block`."""
-    for start in range(0, len(block), _FRAMES_AT_ONCE):
-        batch = slice(start, start + _FRAMES_AT_ONCE)
+    step = _FRAMES_AT_ONCE["conv" if weight.ndim == 4 else "fc"]
+    for start in range(0, len(block), step):
+        batch = slice(start, start + step)
         inputs = x.tensor[batch].to(block.device)
         if weight.ndim == 4:
             with torch.backends.cudnn.flags(allow_tf32=False):

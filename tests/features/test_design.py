@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bidsapp.errors import InputInvalidError
+from bidsapp.features.design import apply_lags, lag_operators, lagged_design
+from bidsapp.features.timeline import timeline
+
+
+@pytest.mark.parametrize("lags_s", [(4.0, 5.0, 6.0), (-6.0, -5.0, -4.0), (2.5,)])
+@pytest.mark.parametrize("tr_s", [0.8, 1.0, 2.0])
+def test_an_event_shows_up_a_lag_later(make_run, make_presentation, make_bank, lags_s, tr_s):
+    """A feature that is on for a moment of the sound lights the rows a lag after it, no others."""
+    run = make_run(n_trs=100, tr_s=tr_s)
+    shown = make_presentation(run, onset_s=7.0, duration_s=60.0, stim_start_s=3.0)
+    bank = make_bank({"a.wav": 70.0})
+    event_s = 33.0
+    scores = (np.abs(bank.frame_time_s - event_s) < 0.06).astype(float)[:, None]
+    rows = timeline([run], [shown], lags_s)
+    x = lagged_design(scores, bank, rows, lags_s)
+    assert x.shape == (rows.n_rows, len(lags_s))
+    for column, lag in zip(x.T, lags_s, strict=True):
+        volume_s = rows.volume * tr_s - 7.0 + 3.0
+        lit = np.abs(volume_s - lag - event_s) <= tr_s / 2 + 0.06
+        assert column.max() > 0
+        assert np.all(column[~lit] == 0)
+
+
+def test_columns_are_lags_of_all_scores(make_run, make_presentation, make_bank):
+    run = make_run()
+    bank = make_bank({"a.wav": 60.0})
+    scores = np.random.default_rng(0).standard_normal((bank.n_frames, 3))
+    rows = timeline([run], [make_presentation(run)], (4.0, 6.0))
+    x = lagged_design(scores, bank, rows, (4.0, 6.0))
+    np.testing.assert_allclose(x[:-2, :3], x[2:, 3:])
+    expected = scores[np.abs(bank.frame_time_s - 9.95) < 0.5]
+    row = np.flatnonzero(rows.stim_time_s == 14.0)[0]
+    assert len(expected) == 10
+    np.testing.assert_allclose(x[row, :3], expected.mean(axis=0))
+
+
+def test_pieces_are_found_by_name_and_never_mixed(make_run, make_presentation, make_bank):
+    run = make_run(n_trs=120)
+    shown = [
+        make_presentation(run, 0.0, 50.0, "b.wav"),
+        make_presentation(run, 50.0, 50.0, "a.wav"),
+    ]
+    bank = make_bank({"a.wav": 50.0, "c.wav": 10.0, "b.wav": 50.0})
+    scores = bank.frame_piece[:, None].astype(float)
+    rows = timeline([run], shown, (4.0, 6.0))
+    x = lagged_design(scores, bank, rows, (4.0, 6.0))
+    expected = np.where(rows.presentation == 0, 2.0, 0.0)[:, None] * [1, 1]
+    np.testing.assert_allclose(x, expected)
+
+
+@given(offset=st.floats(0.0, 1.0), tr_s=st.floats(0.4, 3.0), lag=st.floats(-8.0, 8.0))
+def test_time_itself_is_read_a_lag_earlier(
+    make_run, make_presentation, make_bank, offset, tr_s, lag
+):
+    run = make_run(n_trs=60, tr_s=tr_s, start_time_s=offset)
+    bank = make_bank({"a.wav": 60.0})
+    rows = timeline([run], [make_presentation(run)], (lag,))
+    x = lagged_design(bank.frame_time_s[:, None], bank, rows, (lag,))
+    wanted = rows.stim_time_s - lag
+    inner = (wanted > 0.1 + tr_s / 2) & (wanted < 59.9 - tr_s / 2)
+    assert np.all(np.abs(x[inner, 0] - wanted[inner]) <= 0.051)
+
+
+def test_operators_made_once_give_the_same_design(make_run, make_presentation, make_bank):
+    run = make_run()
+    bank = make_bank({"a.wav": 60.0})
+    rows = timeline([run], [make_presentation(run)], (4.0, 5.0))
+    scores = np.random.default_rng(0).standard_normal((bank.n_frames, 3))
+    operators = lag_operators(bank, rows, (4.0, 5.0))
+    assert [operator.shape for operator in operators] == [(rows.n_rows, bank.n_frames)] * 2
+    np.testing.assert_array_equal(
+        apply_lags(scores, operators), lagged_design(scores, bank, rows, (4.0, 5.0))
+    )
+
+
+def test_a_sound_without_features_is_named(make_run, make_presentation, make_bank):
+    run = make_run()
+    rows = timeline([run], [make_presentation(run, stim_file="lost.wav")], (4.0,))
+    with pytest.raises(InputInvalidError, match=r"lost\.wav"):
+        lag_operators(make_bank({"a.wav": 60.0}), rows, (4.0,))
+
+
+def test_a_sound_shorter_than_its_presentation_is_refused(make_run, make_presentation, make_bank):
+    run = make_run()
+    rows = timeline([run], [make_presentation(run)], (4.0,))
+    with pytest.raises(InputInvalidError, match="check onset"):
+        lag_operators(make_bank({"a.wav": 40.0}), rows, (4.0,))
+
+
+def test_no_rows_give_an_empty_design(make_run, make_presentation, make_bank):
+    run = make_run(n_trs=3)
+    bank = make_bank({"a.wav": 60.0})
+    rows = timeline([run], [make_presentation(run)], (4.0,))
+    assert lagged_design(np.ones((bank.n_frames, 2)), bank, rows, (4.0,)).shape == (0, 2)
