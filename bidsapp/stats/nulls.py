@@ -83,12 +83,12 @@ def apply_shifts(y: FloatArray, labels: IntArray, shifts: IntArray) -> FloatArra
     array of shape (n_rows, n_shifts * n_units)
         Copy after copy; row t of a block moves to t + shift.
     """
-    source = np.tile(np.arange(labels.size), (shifts.shape[0], 1))
+    source = np.repeat(np.arange(labels.size)[:, None], shifts.shape[0], axis=1)
     for block in range(shifts.shape[1]):
         rows = np.flatnonzero(labels == block)
-        moved = (np.arange(rows.size)[None, :] - shifts[:, block, None]) % max(rows.size, 1)
-        source[:, rows] = rows[moved]
-    return np.ascontiguousarray(y[source].transpose(1, 0, 2)).reshape(labels.size, -1)
+        moved = (np.arange(rows.size)[:, None] - shifts[:, block]) % max(rows.size, 1)
+        source[rows] = rows[moved]
+    return y[source].reshape(labels.size, -1)
 
 
 def refit_null(
