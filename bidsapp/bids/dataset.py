@@ -178,8 +178,8 @@ def _is_derivative(root: Path, description: Mapping[str, Any]) -> bool:
     return any(
         next(root.glob(pattern), None) is not None
         for pattern in (
-            "sub-*/func/*_desc-preproc_bold.*",
-            "sub-*/ses-*/func/*_desc-preproc_bold.*",
+            "sub-*/func/*_desc-preproc_bold.nii*",
+            "sub-*/ses-*/func/*_desc-preproc_bold.nii*",
         )
     )
 

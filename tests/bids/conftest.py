@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
-
-VOLUME = "volume"
+import soundfile
 
 
 class Tree:
@@ -76,9 +75,33 @@ class Tree:
         from nibabel import cifti2
 
         series = cifti2.SeriesAxis(start=0, step=tr, size=n_trs, unit="SECOND")
-        brain = cifti2.BrainModelAxis.from_mask(np.ones(3, bool), name="CIFTI_STRUCTURE_CORTEX_LEFT")
+        brain = cifti2.BrainModelAxis.from_mask(
+            np.ones(3, bool), name="CIFTI_STRUCTURE_CORTEX_LEFT"
+        )
         image = cifti2.Cifti2Image(np.zeros((n_trs, 3), np.float32), header=(series, brain))
         return self._save(relative, image)
+
+    def wav(self, relative: str, seconds: float = 1.0) -> Path:
+        path = self.root / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, np.zeros(int(seconds * 1000), np.float32), 1000)
+        return path
+
+    def fmriprep_run(
+        self, acquisition: str, folder: str = "sub-01/func", tr: float = 2.0, n_trs: int = 20
+    ) -> None:
+        """One run as fMRIPrep 23 writes it: MNI volume, fsaverage5, fsLR, mask, confounds."""
+        base = f"{folder}/{acquisition}"
+        mni = f"{base}_space-MNI152NLin2009cAsym_res-2"
+        self.volume(f"{mni}_desc-preproc_bold.nii.gz", n_trs, tr)
+        self.json(f"{mni}_desc-preproc_bold.json", {"RepetitionTime": tr})
+        self.mask(f"{mni}_desc-brain_mask.nii.gz")
+        for hemi in "LR":
+            surface = f"{base}_hemi-{hemi}_space-fsaverage5_bold"
+            self.gifti(f"{surface}.func.gii", n_trs)
+            self.json(f"{surface}.json", {"RepetitionTime": tr})
+        self.cifti(f"{base}_space-fsLR_den-91k_bold.dtseries.nii", n_trs, tr)
+        self.tsv(f"{base}_desc-confounds_timeseries.tsv", "trans_x", *["0.0"] * n_trs)
 
     def _save(self, relative: str, image: Any) -> Path:
         path = self.root / relative
@@ -93,26 +116,6 @@ def tree(tmp_path: Path) -> Callable[[str], Tree]:
     return lambda name: Tree(tmp_path / name)
 
 
-def fmriprep_run(tree: Tree, acquisition: str, folder: str = "sub-01/func", tr: float = 2.0) -> None:
-    """One run as fMRIPrep 23 writes it: MNI volume, fsaverage5, fsLR, mask, confounds."""
-    base = f"{folder}/{acquisition}"
-    mni = f"{base}_space-MNI152NLin2009cAsym_res-2"
-    tree.volume(f"{mni}_desc-preproc_bold.nii.gz", tr=tr)
-    tree.json(f"{mni}_desc-preproc_bold.json", {"RepetitionTime": tr, "SkullStripped": False})
-    tree.mask(f"{mni}_desc-brain_mask.nii.gz")
-    for hemi in "LR":
-        surface = f"{base}_hemi-{hemi}_space-fsaverage5_bold"
-        tree.gifti(f"{surface}.func.gii")
-        tree.json(f"{surface}.json", {"RepetitionTime": tr})
-    tree.cifti(f"{base}_space-fsLR_den-91k_bold.dtseries.nii", tr=tr)
-    tree.json(f"{base}_space-fsLR_den-91k_bold.json", {"RepetitionTime": tr})
-    tree.tsv(f"{base}_desc-confounds_timeseries.tsv", "trans_x", *["0.0"] * 20)
-
-
-def entities(run: Mapping[str, str]) -> str:
-    return "_".join(f"{key}-{label}" for key, label in run.items())
-
-
 @pytest.fixture
 def study(tree: Callable[[str], Tree]) -> tuple[Tree, Tree]:
     """A raw dataset with two participants, and fMRIPrep of the first inside it."""
@@ -124,6 +127,6 @@ def study(tree: Callable[[str], Tree]) -> tuple[Tree, Tree]:
     for number in (1, 2):
         name = f"sub-01_task-music_run-{number}"
         raw.volume(f"sub-01/func/{name}_bold.nii.gz")
-        fmriprep_run(prep, name)
+        prep.fmriprep_run(name)
     raw.volume("sub-02/func/sub-02_task-music_run-1_bold.nii.gz")
     return raw, prep

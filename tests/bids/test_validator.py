@@ -57,7 +57,10 @@ def _validator() -> str:
 def validate(folder: Path) -> tuple[int, list[str]]:
     """Return the validator's exit code and its errors."""
     done = subprocess.run(
-        [_validator(), str(folder), "--format", "json"], capture_output=True, text=True, check=False
+        [_validator(), str(folder), "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     report = json.loads(done.stdout)
     issues = report["issues"]["issues"]
@@ -110,13 +113,16 @@ def _write_results(staging: Staging, subject: str, dataset, sources: list[Path])
                     write_json(
                         staging.path(build_path(where, suffix, ".json")),
                         sidecar(
-                            "A map.", sources=uris, space=space, resolution=res, density=den, **extra
+                            "A map.",
+                            sources=uris,
+                            space=space,
+                            resolution=res,
+                            density=den,
+                            **extra,
                         ),
                     )
         best = place | MODEL | {"desc": "bestlayerpositive"}
-        write_tsv(
-            staging.path(build_path(best, "dseg", ".tsv")), [{"index": 1, "name": "conv1"}]
-        )
+        write_tsv(staging.path(build_path(best, "dseg", ".tsv")), [{"index": 1, "name": "conv1"}])
         for table in TABLES:
             where = place | MODEL | {"desc": table}
             write_tsv(staging.path(build_path(where, "stats", ".tsv")), [{"parcel": 1, "r": 0.5}])

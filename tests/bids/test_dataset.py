@@ -1,0 +1,136 @@
+"""What was given as BIDS_DIR."""
+
+from __future__ import annotations
+
+import pytest
+
+from bidsapp.bids.dataset import open_dataset, participants
+from bidsapp.errors import InputMissingError, UsageError
+
+
+def test_raw_with_derivatives_inside(study) -> None:
+    raw, prep = study
+    dataset = open_dataset(raw.root)
+    assert (dataset.root, dataset.fmriprep) == (raw.root, prep.root)
+    assert dataset.layout == "raw+derivatives"
+    assert dataset.description["Name"] == "A dataset"
+    assert participants(dataset) == ["01", "02"]
+
+
+def test_derivatives_elsewhere(study, tree) -> None:
+    raw, _ = study
+    other = tree("prep")
+    other.fmriprep_description()
+    other.fmriprep_run("sub-01_task-music_run-1")
+    assert open_dataset(raw.root, {"fmriprep": other.root}).fmriprep == other.root
+    assert open_dataset(raw.root, {"anything": other.root}).fmriprep == other.root
+
+
+def test_an_fmriprep_folder_itself(study) -> None:
+    raw, prep = study
+    dataset = open_dataset(prep.root)
+    assert dataset.layout == "derivatives only"
+    assert dataset.root == raw.root  # events lie there
+    assert participants(dataset) == ["01"]
+
+
+def test_an_fmriprep_folder_alone(tree) -> None:
+    prep = tree("prep")
+    prep.fmriprep_description()
+    prep.fmriprep_run("sub-07_task-a", "sub-07/func")
+    dataset = open_dataset(prep.root)
+    assert (dataset.root, dataset.layout) == (None, "derivatives only")
+    assert participants(dataset) == ["07"]
+
+
+@pytest.mark.parametrize("description", [None, "", "{", "[1]", '{"GeneratedBy": {"Name": 3}}'])
+def test_fmriprep_is_known_without_its_description(tree, description) -> None:
+    prep = tree("prep")
+    prep.fmriprep_run("sub-01_task-a")
+    if description is not None:
+        prep.text("dataset_description.json", description)
+    dataset = open_dataset(prep.root)
+    assert dataset.layout == "derivatives only"
+    if description in ("", "{", "[1]"):
+        assert "dataset_description.json" in str(dataset.problems[0])
+
+
+def test_raw_alone(tree) -> None:
+    raw = tree("raw")
+    raw.description()
+    raw.text("sub-001/func/x")
+    assert open_dataset(raw.root).layout == "raw"
+
+
+def test_several_fmripreps_must_be_chosen_from(study) -> None:
+    raw, prep = study
+    (raw.root / "derivatives" / "fmriprep-old" / "sub-01").mkdir(parents=True)
+    with pytest.raises(UsageError, match="fmriprep, fmriprep-old"):
+        open_dataset(raw.root)
+    assert open_dataset(raw.root, {"fmriprep": prep.root}).fmriprep == prep.root
+
+
+def test_several_derivatives_without_fmriprep(study, tree) -> None:
+    raw, _ = study
+    one, two = tree("one").root, tree("two").root
+    with pytest.raises(UsageError, match="-d fmriprep=PATH"):
+        open_dataset(raw.root, {"a": one, "b": two})
+
+
+def test_legacy_layout_and_derivatives_as_output_folder(tree) -> None:
+    raw = tree("raw")
+    raw.description()
+    raw.text("sub-01/func/x")
+    inner = raw.root / "derivatives" / "fmriprep" / "fmriprep"
+    (inner / "sub-01").mkdir(parents=True)
+    assert open_dataset(raw.root).fmriprep == inner
+    other = tree("other")
+    other.description()
+    other.text("sub-01/func/x")
+    other.text("derivatives/sub-01/func/x")
+    assert open_dataset(other.root).fmriprep == other.root / "derivatives"
+
+
+def test_participants_are_folders(tree) -> None:
+    raw = tree("raw")
+    raw.description()
+    for name in ("sub-01", "sub-02", "sub-phantom", "sub-001", "sub-bad_name", "stimuli"):
+        raw.text(f"{name}/beh/x")
+    raw.text("sub-03", "a file")
+    raw.tsv("participants.tsv", "participant_id", "01", "04")
+    assert participants(open_dataset(raw.root)) == ["001", "01", "02", "phantom"]
+
+
+def test_participants_of_the_derivatives_count(study) -> None:
+    raw, prep = study
+    prep.text("sub-99/func/x")
+    assert participants(open_dataset(raw.root)) == ["01", "02", "99"]
+
+
+def test_missing_folders_are_named(tmp_path, tree) -> None:
+    with pytest.raises(InputMissingError, match="nowhere does not exist"):
+        open_dataset(tmp_path / "nowhere")
+    raw = tree("raw")
+    raw.text("sub-01/func/x")
+    with pytest.raises(InputMissingError, match="-d fmriprep"):
+        open_dataset(raw.root, {"fmriprep": tmp_path / "nowhere"})
+    with pytest.raises(InputMissingError, match=r"no sub-\* folder"):
+        open_dataset(tree("empty").root)
+
+
+def test_bids_uris(study, tree) -> None:
+    raw, prep = study
+    sounds = tree("sounds")
+    dataset = open_dataset(raw.root)
+    paths = [
+        prep.root / "sub-01" / "func" / "b.nii.gz",
+        raw.root / "sub-01" / "func" / "e.tsv",
+        sounds.root / "a.wav",
+        raw.root.parent / "elsewhere.wav",
+    ]
+    assert dataset.bids_uris(paths, sounds.root) == [
+        "bids:fmriprep:sub-01/func/b.nii.gz",
+        "bids:raw:sub-01/func/e.tsv",
+        "bids:stimuli:a.wav",
+        "elsewhere.wav",
+    ]
