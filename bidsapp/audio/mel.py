@@ -9,12 +9,15 @@ of the AudioSet VGGish release.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import rfft
 from scipy.signal import get_window
+
+from bidsapp.errors import UsageError
 
 SAMPLING_HZ = 16_000
 WINDOW = 400
@@ -52,30 +55,44 @@ def mel_filters() -> npt.NDArray[np.float64]:
     return filters
 
 
-def log_mel(waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Log-mel spectrogram of a 16 kHz waveform.
+def spectra(waveform: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.float64]]:
+    """Magnitude spectra of a 16 kHz waveform, a few thousand at a time.
 
     Parameters
     ----------
     waveform
         Samples (n_samples,) at 16 kHz. Nothing is padded.
 
+    Yields
+    ------
+    numpy.ndarray
+        (n, 257); spectrum k sees samples ``160 k`` to ``160 k + 400``.
+    """
+    if waveform.size < WINDOW:
+        return
+    slices = np.lib.stride_tricks.sliding_window_view(waveform, WINDOW)[::HOP]
+    window = get_window("hann", WINDOW, fftbins=True)
+    for start in range(0, len(slices), _SPECTRA_AT_ONCE):
+        yield np.abs(rfft(slices[start : start + _SPECTRA_AT_ONCE] * window, FFT))
+
+
+def log_mel(waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Log-mel spectrogram of a 16 kHz waveform.
+
+    Parameters
+    ----------
+    waveform
+        Samples (n_samples,) at 16 kHz.
+
     Returns
     -------
     numpy.ndarray
-        (n_spectra, 64), float32: ``log(mel magnitude + 0.01)``, one spectrum each 10 ms;
-        spectrum k sees samples ``160 k`` to ``160 k + 400``.
+        (n_spectra, 64), float32: ``log(mel magnitude + 0.01)``, one each 10 ms (see `spectra`).
     """
-    if waveform.size < WINDOW:
-        return np.empty((0, N_BANDS), np.float32)
-    slices = np.lib.stride_tricks.sliding_window_view(waveform, WINDOW)[::HOP]
-    window = get_window("hann", WINDOW, fftbins=True)
-    out = np.empty((len(slices), N_BANDS), np.float32)
-    for start in range(0, len(slices), _SPECTRA_AT_ONCE):
-        part = slice(start, start + _SPECTRA_AT_ONCE)
-        magnitude = np.abs(rfft(slices[part] * window, FFT))
-        out[part] = np.log(magnitude @ mel_filters() + LOG_OFFSET)
-    return out
+    bands = [
+        np.log(part @ mel_filters() + LOG_OFFSET).astype(np.float32) for part in spectra(waveform)
+    ]
+    return np.concatenate([np.empty((0, N_BANDS), np.float32), *bands])
 
 
 def examples(spectrogram: npt.NDArray[np.float32], hop: int) -> npt.NDArray[np.float32]:
@@ -97,3 +114,18 @@ def examples(spectrogram: npt.NDArray[np.float32], hop: int) -> npt.NDArray[np.f
         return np.empty((0, EXAMPLE, spectrogram.shape[1]), np.float32)
     view = np.lib.stride_tricks.sliding_window_view(spectrogram, EXAMPLE, axis=0)
     return view[::hop].transpose(0, 2, 1)
+
+
+def hop_in_spectra(hop_s: float) -> int:
+    """Whole number of 10 ms spectra in a hop.
+
+    Raises
+    ------
+    UsageError
+        There is none, or it is 0.
+    """
+    spectra = hop_s * SAMPLING_HZ / HOP
+    if round(spectra) < 1 or abs(spectra - round(spectra)) > 1e-6:
+        msg = f"hop of {hop_s} s: give a multiple of 0.01 s, such as 0.48 or 0.96"
+        raise UsageError(msg)
+    return round(spectra)

@@ -20,7 +20,6 @@ import torch
 from bidsapp.audio import mel
 from bidsapp.audio.io import RESAMPLER
 from bidsapp.audio.networks.base import Layer, Network
-from bidsapp.audio.networks.vggish import hop_in_spectra
 
 Floats = npt.NDArray[np.float32]
 
@@ -31,7 +30,6 @@ SPECTRAL = (
     *(f"contrast{band}" for band in range(CONTRAST_BANDS + 1)),
 )
 _QUIETEST = 1e-5
-_FFT = 512
 
 
 class Baseline(Network):
@@ -58,7 +56,7 @@ class Baseline(Network):
     window_s = mel.EXAMPLE_S
 
     def __init__(self, hop_s: float) -> None:
-        self._hop = hop_in_spectra(hop_s)
+        self._hop = mel.hop_in_spectra(hop_s)
         self.hop_s = self._hop * mel.HOP / mel.SAMPLING_HZ
         self.weights = {
             "source": "none",
@@ -112,10 +110,8 @@ def spectral_shape(waveform: Floats) -> Floats:
         re 1 kHz, flatness in bels, flux (mean rise of the log spectrum) in bels, contrast of
         six bands in bels.
     """
-    spectrum = np.abs(
-        librosa.stft(waveform, n_fft=_FFT, hop_length=mel.HOP, win_length=mel.WINDOW, center=False)
-    )
-    spectrum = np.maximum(_aligned(spectrum, waveform.size), _QUIETEST)
+    parts = [part.astype(np.float32) for part in mel.spectra(waveform)]
+    spectrum = np.maximum(np.concatenate(parts).T, _QUIETEST)
     feature, sr = librosa.feature, mel.SAMPLING_HZ
     hertz = [
         feature.spectral_centroid(S=spectrum, sr=sr),
@@ -128,13 +124,6 @@ def spectral_shape(waveform: Floats) -> Floats:
     octaves = np.log2(np.maximum(np.vstack(hertz), 1.0) / 1000.0)
     rows = [octaves, np.log10(flatness), 2 * rise.mean(axis=0, keepdims=True), contrast / 10.0]
     return np.vstack(rows).T.astype(np.float32)
-
-
-def _aligned(spectrum: Floats, n_samples: int) -> Floats:
-    """Keep as many spectra as `mel.log_mel` has: librosa pads the window to the FFT's length."""
-    n_spectra = 1 + (n_samples - mel.WINDOW) // mel.HOP
-    missing = n_spectra - spectrum.shape[1]
-    return np.pad(spectrum, ((0, 0), (0, max(0, missing))), mode="edge")[:, :n_spectra]
 
 
 def _power(waveform: Floats) -> Floats:

@@ -23,7 +23,7 @@ from bidsapp.audio.io import RESAMPLER
 from bidsapp.audio.networks.base import Layer, Network
 from bidsapp.audio.networks.scratch import Scratch
 from bidsapp.audio.networks.weights import he_normal, read_state
-from bidsapp.errors import InputInvalidError, UsageError
+from bidsapp.errors import InputInvalidError
 
 Parameters = tuple[torch.Tensor, torch.Tensor]
 """Weight (outputs, inputs, …) and bias (outputs,) of one stage."""
@@ -145,7 +145,7 @@ class VGGish(Network):
         hop_s: float,
         pca: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> None:
-        self._hop = hop_in_spectra(hop_s)
+        self._hop = mel.hop_in_spectra(hop_s)
         self._parameters = parameters
         self._pca = pca
         self.hop_s = self._hop * mel.HOP / mel.SAMPLING_HZ
@@ -260,21 +260,6 @@ class VGGish(Network):
             return embedding
         vectors, means = (part.to(embedding.device) for part in self._pca)
         return (embedding - means) @ vectors.T
-
-
-def hop_in_spectra(hop_s: float) -> int:
-    """Whole number of 10 ms spectra in a hop.
-
-    Raises
-    ------
-    UsageError
-        There is none, or it is 0.
-    """
-    spectra = hop_s * mel.SAMPLING_HZ / mel.HOP
-    if round(spectra) < 1 or abs(spectra - round(spectra)) > 1e-6:
-        msg = f"hop of {hop_s} s: give a multiple of 0.01 s, such as 0.48 or 0.96"
-        raise UsageError(msg)
-    return round(spectra)
 
 
 def _block_limit(memory_bytes: int) -> int:
