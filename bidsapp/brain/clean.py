@@ -118,6 +118,11 @@ class BoldMatrix:
         """
         return np.array(self.data[:, units])
 
+    def remove(self) -> None:
+        """Delete the file: results are written, and it is as large as the BOLD itself."""
+        for suffix in (".npy", ".npz"):
+            self.path.with_suffix(suffix).unlink(missing_ok=True)
+
 
 def load_bold(
     runs: Sequence[Run],

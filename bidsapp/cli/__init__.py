@@ -1,1 +1,1 @@
-
+"""The command line: one table of options, two commands."""

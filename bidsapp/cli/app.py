@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -48,6 +50,7 @@ def _run(config: Config) -> int:
 
 
 def _execute(plan: Plan, config: Config) -> int:
+    from bidsapp.bids.write import clean_leftovers
     from bidsapp.cli.show import show_records, show_warnings
     from bidsapp.engine.logs import prepare_output
     from bidsapp.engine.plan import check_configuration
@@ -57,7 +60,10 @@ def _execute(plan: Plan, config: Config) -> int:
     from bidsapp.engine.threads import limit_torch
 
     if not is_writable(config.output_dir):
-        msg = f"{config.output_dir}: the output folder cannot be written; check its owner and the bind options of the container"
+        msg = (
+            f"{config.output_dir}: the output folder cannot be written; check its owner and the "
+            "bind options of the container"
+        )
         raise OutputError(msg)
     recorded = {
         name: (record.recipe, record.configuration_hash)
@@ -65,8 +71,10 @@ def _execute(plan: Plan, config: Config) -> int:
         if record.state == "done"
     }
     check_configuration(recorded, plan, overwrite=config.overwrite)
+    clean_leftovers(config.output_dir)
     prepare_output(plan, config)
-    show_warnings(plan)
+    _log_to_file(config)
+    show_warnings(plan, config)
     limit_torch(config.n_threads)
     records = _finished(plan, config) if config.reports_only else execute(plan, config)
     records = write_reports(records, config)
@@ -81,7 +89,10 @@ def _finished(plan: Plan, config: Config) -> list[Record]:
     done = [known[unit.name] for unit in plan.units if unit.name in known]
     done = [record for record in done if record.state == "done"]
     if not done:
-        msg = f"{config.output_dir}: holds no finished participant to report on; run without --reports-only first"
+        msg = (
+            f"{config.output_dir}: holds no finished participant to report on; run without "
+            "--reports-only first"
+        )
         raise OutputError(msg)
     return done
 
@@ -95,6 +106,14 @@ def _configure_logging(config: Config) -> None:
     LOGGER.handlers[:] = [handler]
     LOGGER.setLevel(level)
     LOGGER.propagate = False
+
+
+def _log_to_file(config: Config) -> None:
+    """Keep every message of this run in ``logs/``."""
+    name = f"run-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
+    handler = logging.FileHandler(config.output_dir / "logs" / name, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    LOGGER.addHandler(handler)
 
 
 if __name__ == "__main__":

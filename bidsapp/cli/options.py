@@ -137,7 +137,8 @@ OPTIONS = (
         "skip_bids_validation",
         "inputs",
         "flag",
-        "Do not check the parts of the dataset that are used before the analysis.",
+        "Do not report what is odd about the dataset as a whole (what a run needs is always "
+        "checked).",
     ),
     Option(
         "participant_label",

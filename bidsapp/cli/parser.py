@@ -179,14 +179,20 @@ def _check(config: Config) -> None:
         )
         raise InputMissingError(msg)
     if output_dir == bids_dir:
-        msg = f"{config.output_dir}: results may not be written into BIDS_DIR itself; name another folder, such as {config.output_dir}/derivatives/musicotopy"
+        msg = (
+            f"{config.output_dir}: results may not be written into BIDS_DIR itself; name another "
+            f"folder, such as {config.output_dir}/derivatives/musicotopy"
+        )
         raise UsageError(msg)
     if config.output_dir.exists() and not config.output_dir.is_dir():
         msg = f"{config.output_dir}: this is a file; OUTPUT_DIR must be a folder"
         raise OutputError(msg)
     scratch = config.scratch_dir.resolve()
     if scratch.is_relative_to(bids_dir) and not scratch.is_relative_to(output_dir):
-        msg = f"--work-dir {config.work_dir}: lies inside BIDS_DIR, which is never written to; name another folder"
+        msg = (
+            f"--work-dir {config.work_dir}: lies inside BIDS_DIR, which is never written to; "
+            "name another folder"
+        )
         raise UsageError(msg)
     if config.mem != "auto":
         parse_memory(config.mem)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from bidsapp.config import Config
@@ -11,6 +14,7 @@ from bidsapp.engine.estimate import estimate
 from bidsapp.engine.plan import Plan
 from bidsapp.engine.status import Record
 
+LOGGER = logging.getLogger("musicotopy")
 _ALIGNMENT_COLUMNS = (
     "run",
     "n_trs",
@@ -38,7 +42,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
 
 
 def _cell(value: Any) -> str:
-    if value is None or value != value:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return "n/a"
     if isinstance(value, float):
         return f"{value:.2f}".rstrip("0").rstrip(".")
@@ -70,13 +74,15 @@ def show_plan(plan: Plan, config: Config) -> None:
             print(f"  note: {problem}")
 
 
-def show_warnings(plan: Plan) -> None:
-    """Print what was passed over, once per problem."""
-    seen = dict.fromkeys(
-        str(problem) for unit in plan.units if unit.inputs for problem in unit.inputs.problems
-    )
-    for text in seen:
-        print(f"note: {text}", file=sys.stderr)
+def show_warnings(plan: Plan, config: Config) -> None:
+    """Say what was passed over, once per problem.
+
+    ``--skip-bids-validation`` leaves out what is odd about the dataset as a whole.
+    """
+    whole = () if config.skip_bids_validation else plan.dataset.problems
+    parts = (unit.inputs.problems for unit in plan.units if unit.inputs)
+    for text in dict.fromkeys(str(problem) for problem in chain(whole, *parts)):
+        LOGGER.warning("note: %s", text)
 
 
 def show_records(records: Sequence[Record], plan: Plan, config: Config) -> int:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from bidsapp.bids.describe import write_root_files
-from bidsapp.bids.write import write_text, write_tsv
+from bidsapp.bids.write import (
+    write_bidsignore,
+    write_dataset_description,
+    write_descriptions,
+    write_readme,
+    write_text,
+    write_tsv,
+)
 from bidsapp.config import Config, to_toml
 from bidsapp.engine.plan import Plan
 from bidsapp.recipes import RECIPES
@@ -23,17 +29,16 @@ def prepare_output(plan: Plan, config: Config) -> None:
         Its configuration.
     """
     logs = config.output_dir / "logs"
-    write_root_files(
+    write_dataset_description(
         config.output_dir,
         plan.dataset,
-        descriptions={
-            label: text
-            for name in plan.configuration_hashes
-            for label, text in RECIPES[name].descriptions.items()
-        },
-        configuration_hash="+".join(plan.configuration_hashes.values()),
+        configuration_hashes=plan.configuration_hashes,
         stimuli_dir=config.stimuli_dir,
     )
+    for name in plan.configuration_hashes:
+        write_descriptions(config.output_dir, RECIPES[name].descriptions)
+    write_bidsignore(config.output_dir)
+    write_readme(config.output_dir)
     write_text(logs / "config.toml", to_toml(config))
     write_tsv(logs / "inputs.tsv", _input_rows(plan), ("unit", "file", "bytes"))
     write_tsv(logs / "fidelity.tsv", _fidelity_rows(plan, config))

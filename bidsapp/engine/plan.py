@@ -83,7 +83,7 @@ def select_participants(dataset: Dataset, config: Config) -> tuple[str, ...]:
     chosen = [label for label in known if label in wanted]
     chosen = [label for label in chosen if label not in config.exclude_participant_label]
     if not chosen:
-        msg = f"{config.bids_dir}: no participant is left to analyse; it has {' '.join(known) or 'no sub-* folder'}"
+        msg = f"{config.bids_dir}: no participant is left to analyse; it has {' '.join(known)}"
         raise InputMissingError(msg)
     return tuple(chosen)
 

@@ -46,11 +46,11 @@ def write_reports(records: Sequence[Record], config: Config) -> list[Record]:
 
 def _write_citations(output_dir: Path, subject: str) -> None:
     """Write ``logs/CITATION.md`` and ``.bib`` from what ran for one participant."""
-    from bidsapp.report.files import Derivatives
+    from bidsapp.report.files import open_derivatives
     from bidsapp.report.methods import citation_bibtex, citation_markdown
     from bidsapp.report.results import load_results
 
-    results = load_results(Derivatives(output_dir, subject))
+    results = load_results(open_derivatives(output_dir, subject))
     write_text(output_dir / "logs" / "CITATION.md", citation_markdown(results))
     write_text(output_dir / "logs" / "CITATION.bib", citation_bibtex(results))
 

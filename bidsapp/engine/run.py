@@ -58,7 +58,10 @@ def _attend(unit: Unit, dataset: Dataset, config: Config, known: Record | None) 
         return known
     LOGGER.log(25, "%s: started", unit.name)
     start = time.monotonic()
-    record = _run(unit, dataset, config, known.outputs if known is not None else ())
+    before = known.outputs if known is not None else ()
+    record = _run(unit, dataset, config, before)
+    if record.state == "failed":  # what an earlier run left is still there, and still known
+        record = dataclasses.replace(record, outputs=before)
     record = _timed(record, time.monotonic() - start)
     write_record(config.output_dir, record)
     return record

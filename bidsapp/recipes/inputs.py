@@ -12,7 +12,7 @@ from typing import Any
 from bidsapp.audio.io import audio_duration_s
 from bidsapp.bids.annotations import find_ratings
 from bidsapp.bids.dataset import Dataset
-from bidsapp.bids.filters import Filters, read_filter_file
+from bidsapp.bids.filters import Filters
 from bidsapp.bids.index import find_runs, spaces
 from bidsapp.bids.presentations import find_presentations
 from bidsapp.bids.records import Presentation, Problem, Rating, Run
@@ -81,11 +81,10 @@ class Inputs:
 
 def query_filters(config: Config) -> Filters:
     """Return the part of the configuration that selects files."""
-    file = config.bids_filter_file
-    return Filters(
+    return Filters.from_options(
         sessions=config.session_label,
         tasks=config.task_id,
-        bids_filter=read_filter_file(file) if file is not None else None,
+        bids_filter_file=config.bids_filter_file,
         allow_raw_bold=config.allow_raw_bold,
     )
 
@@ -138,7 +137,10 @@ def collect(
     runs, problems = find_runs(dataset, subject, space=space, filters=query_filters(config))
     if not runs:
         reasons = "".join(f"\n  {problem}" for problem in problems)
-        msg = f"sub-{subject}: no usable BOLD run in space {space}; check --space and the filters{reasons}"
+        msg = (
+            f"sub-{subject}: no usable BOLD run in space {space}; check --space and the "
+            f"filters{reasons}"
+        )
         raise InputMissingError(msg)
     presentations, more = find_presentations(
         dataset, runs, stimuli_dir=config.stimuli_dir, adapter=config.adapter

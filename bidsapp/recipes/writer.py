@@ -38,7 +38,8 @@ class ResultWriter:
             "Variant": analysis.config.variant,
             "MusicotopyVersion": __version__,
         }
-        self._bold = [path for run in analysis.inputs.runs for path in run.bold]
+        bold = [path for run in analysis.inputs.runs for path in run.bold]
+        self._sources = analysis.dataset.bids_uris(bold, analysis.config.stimuli_dir)
 
     def maps(
         self,
@@ -115,7 +116,7 @@ class ResultWriter:
         """
         entities = {**run, "recording": label}
         path = self.analysis.staging.path(build_path(entities, "stim", ".tsv.gz"))
-        write_tsv_gz(path, dict(zip(columns, values.T, strict=True)))
+        write_tsv_gz(path, values)
         write_json(
             self.analysis.staging.path(build_path(entities, "stim", ".json")),
             {
@@ -143,9 +144,7 @@ class ResultWriter:
                 staging.path(build_path(names, suffix, ".json")),
                 sidecar(
                     description,
-                    dataset=self.analysis.dataset,
-                    sources=self._bold,
-                    stimuli_dir=self.analysis.config.stimuli_dir,
+                    sources=self._sources,
                     space=self.units.space,
                     resolution=self.units.resolution,
                     density=self.units.density,
@@ -156,7 +155,7 @@ class ResultWriter:
 
     def _write_rows(
         self,
-        rows: list[Mapping[str, Any]],
+        rows: Sequence[Mapping[str, Any]],
         entities: Mapping[str, str],
         suffix: str,
         description: str,

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,9 @@ class Design:
     explained: float
 
 
-def training_frames(bank: FeatureBank, timeline: Timeline, blocks: Blocks, fold: Fold) -> NDArray:
+def training_frames(
+    bank: FeatureBank, timeline: Timeline, blocks: Blocks, fold: Fold
+) -> NDArray[np.bool_]:
     """Return which frames may be seen when the components of a fold are fitted.
 
     A frame counts as training if the piece it belongs to is heard in a training block and not
@@ -106,8 +109,10 @@ def make_design(
         else training_frames(bank, timeline, blocks, fold)
     )
     pca = gram_pca(bank.gram(layer), np.flatnonzero(train), settings.n_components)
-    x = apply_lags(pca.scores, operators)
-    x = scale_columns(x, (blocks.label >= 0) & ~np.isin(blocks.label, fold.test))
+    x = scale_columns(
+        apply_lags(pca.scores, operators),
+        (blocks.label >= 0) & ~np.isin(blocks.label, fold.test),
+    )
     alphas = 10.0 ** np.asarray(settings.log10_alpha)
     factors = factorise(x, blocks.label, fold, alphas, centre=settings.centre)
     return Design(x, factors, float(pca.explained_ratio.sum()))
@@ -205,7 +210,8 @@ def _save(path: Path, design: Design) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
     with os.fdopen(handle, "wb") as stream:
-        np.savez(stream, x=design.x, explained=design.explained, **design.factors.to_arrays())
+        arrays: dict[str, Any] = dict(design.factors.to_arrays())
+        np.savez(stream, allow_pickle=False, x=design.x, explained=design.explained, **arrays)
     Path(name).replace(path)
 
 

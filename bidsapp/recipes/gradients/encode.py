@@ -20,7 +20,7 @@ from bidsapp.stats.folds import Fold
 from bidsapp.stats.nulls import apply_shifts
 
 Scorer = Callable[[Design, NDArray[Any], Fold], FoldScores]
-Slabs = Iterable[tuple[slice, NDArray[np.float32]]]
+Slabs = Iterable[tuple[slice, NDArray[np.floating[Any]]]]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ def make_scorer(
             device=device,
             batch_units=batch_size(
                 memory_bytes,
-                *design.x.shape,
+                design.x.shape[0],
+                design.x.shape[1],
                 len(settings.log10_alpha),
                 int(design.factors.labels.max()) + 1,
                 itemsize=y.dtype.itemsize,
@@ -71,6 +72,8 @@ def make_scorer(
         )
 
     def himalaya(design: Design, y: NDArray[Any], fold: Fold) -> FoldScores:
+
+        from bidsapp.models.himalaya_ridge import himalaya_score_fold
 
         return himalaya_score_fold(design.factors, design.x, y, alpha_metric=settings.alpha_metric)
 

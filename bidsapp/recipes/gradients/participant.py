@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.audio.networks import get_network
+from bidsapp.brain.atlas import atlas_parcels
 from bidsapp.brain.clean import BoldMatrix, Cleaning, load_bold
-from bidsapp.brain.parcels import atlas_parcels, geometric_parcels, parcel_means
+from bidsapp.brain.parcels import geometric_parcels, parcel_means
 from bidsapp.brain.units import unit_space
 from bidsapp.features.extract import FeatureBank, extract
 from bidsapp.recipes.analysis import Analysis
@@ -49,6 +50,7 @@ def analyse(analysis: Analysis) -> None:
             LOGGER.info("%s: %s, %s lags", study.label, name, rows.lags)
             results.append(study.encode(bank, rows))
     write_results(analysis, study.results(results))
+    study.bold.remove()
 
 
 class _Study:
@@ -92,7 +94,7 @@ class _Study:
         if self.config.atlas is None:
             labels = geometric_parcels(units, self.settings.n_parcels, valid=valid)
         else:
-            labels = np.where(valid, atlas_parcels(self.config.atlas, units), -1)
+            labels = np.where(valid, atlas_parcels(self.config.atlas, units).labels, -1)
         members = [np.flatnonzero(labels == number) for number in range(int(labels.max()) + 1)]
         xyz = units.coordinates_mm()
         return Parcels(

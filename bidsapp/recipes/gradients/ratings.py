@@ -69,7 +69,7 @@ def rating_rows(
     ndarray, (n_rows,)
         NaN where the rating has no value.
     """
-    y = np.full(rows.n_rows, np.nan)
+    y: NDArray[np.float64] = np.full(rows.n_rows, np.nan)
     for part in ratings:
         if part.reference == "stimulus":
             if part.key not in rows.pieces:
@@ -115,9 +115,14 @@ def score_ratings(
     return tuple(found)
 
 
+def _rating_order(item: tuple[tuple[str, str | None], list[Rating]]) -> tuple[str, str]:
+    (name, rater), _ = item
+    return name, rater or ""
+
+
 def _fill_gaps(y: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
     """Carry the nearest value into gaps of at most 10 % of a block; longer gaps stay NaN."""
-    filled = y.copy()
+    filled: NDArray[np.float64] = y.copy()
     for block in range(rows.n_blocks):
         mine = np.flatnonzero(rows.blocks.label == block)
         known = np.isfinite(y[mine])

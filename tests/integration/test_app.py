@@ -1,0 +1,247 @@
+"""The app as users run it: whole runs in processes of their own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.integration.conftest import BASELINE, SMALL, Run
+
+VOLATILE = ("logs", "sub-01.html", "sub-02.html", ".work", ".locks")
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Digest of every result; logs and reports carry times and are left out."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.relative_to(folder).parts[0] not in VOLATILE
+    }
+
+
+def test_outputs_are_complete(finished: tuple[Path, Path]) -> None:
+    output, _ = finished
+    names = set(contents(output))
+    stem = "sub-01/func/sub-01_space-MNI152NLin2009cAsym_model-baseline"
+    for expected in (
+        f"{stem}_stat-r_desc-positive_statmap.nii.gz",
+        f"{stem}_stat-r_desc-positivepieces_statmap.nii.gz",
+        f"{stem}_stat-centroid_desc-negative_statmap.json",
+        f"{stem}_stat-alpha_desc-positive_statmap.nii.gz",
+        f"{stem}_desc-bestlayerpositive_dseg.nii.gz",
+        f"{stem}_desc-bestlayerpositive_dseg.tsv",
+        f"{stem}_desc-significant_mask.nii.gz",
+        f"{stem}_desc-parcels_stats.tsv",
+        f"{stem}_desc-parcelsummary_stats.tsv",
+        f"{stem}_desc-pieces_stats.tsv",
+        f"{stem}_desc-null_stats.tsv",
+        f"{stem}_desc-profile_stats.tsv",
+        "sub-01/func/sub-01_model-baseline_desc-ratings_stats.tsv",
+        "sub-01/func/sub-01_desc-alignment_stats.tsv",
+        "sub-01/func/sub-01_desc-folds_stats.tsv",
+        "sub-01/func/sub-01_space-MNI152NLin2009cAsym_desc-summary_stats.json",
+        "sub-01/func/sub-01_space-MNI152NLin2009cAsym_stat-ceiling_statmap.nii.gz",
+        "dataset_description.json",
+        "descriptions.tsv",
+        ".bidsignore",
+    ):
+        assert expected in names, expected
+    assert (output / "sub-01.html").stat().st_size > 50_000
+    for log in ("config.toml", "status.json", "inputs.tsv", "fidelity.tsv", "CITATION.md"):
+        assert (output / "logs" / log).is_file(), log
+    assert not [path for path in output.iterdir() if path.name.startswith(".staging")]
+
+
+def test_maps_read_in_nilearn(finished: tuple[Path, Path]) -> None:
+    from nilearn import image
+
+    output, _ = finished
+    stem = output / "sub-01" / "func" / "sub-01_space-MNI152NLin2009cAsym_model-baseline"
+    scores = image.load_img(f"{stem}_stat-r_desc-positive_statmap.nii.gz")
+    columns = json.loads(Path(f"{stem}_stat-r_desc-positive_statmap.json").read_text())["Columns"]
+    assert scores.shape[3] == len(columns) == 3
+    values = scores.get_fdata()
+    assert np.isnan(values[0, 0, 0]).all()
+    assert np.nanmax(np.abs(values)) <= 1
+
+
+def test_load_results(finished: tuple[Path, Path]) -> None:
+    from bidsapp import load_results
+
+    table = load_results(finished[0], "parcelsummary")
+    assert set(table["participant"]) == {"01", "02"}
+    assert table["p"].between(0.05, 1).all()
+
+
+@pytest.mark.slow
+def test_validator_finds_no_error(finished: tuple[Path, Path]) -> None:
+    command = [
+        Path(sys.executable).with_name("bids-validator-deno"),
+        finished[0],
+        "--format",
+        "json",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    issues = json.loads(done.stdout)["issues"]["issues"]
+    assert [issue for issue in issues if issue["severity"] == "error"] == []
+    assert done.returncode == 0
+
+
+def test_second_run_does_nothing(
+    dataset: Path, finished: tuple[Path, Path], musicotopy: Run
+) -> None:
+    output, work = finished
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("sub-*") if path.is_file()}
+    words = [word for word in BASELINE if word != "-q"]
+    done = musicotopy(dataset, output, "participant", "-v", "-w", work, *words)
+    assert done.returncode == 0
+    assert done.stderr.count("already done, nothing to do") == 2
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_other_settings_are_refused_then_replaced(
+    dataset: Path, finished: tuple[Path, Path], musicotopy: Run, tmp_path: Path
+) -> None:
+    output, work = tmp_path / "out", finished[1]
+    shutil.copytree(finished[0], output)
+    words = [dataset, output, "participant", "-w", work, *BASELINE]
+    words += ["--set", "gradients.n_components=5"]
+    refused = musicotopy(*words)
+    assert refused.returncode == 73
+    assert "--overwrite" in refused.stderr
+    assert contents(output) == contents(finished[0])
+    partly = musicotopy(*words, "--overwrite", "--participant-label", "01")
+    assert partly.returncode == 73
+    done = musicotopy(*words, "--overwrite")
+    assert done.returncode == 0, done.stderr
+    assert contents(output) != contents(finished[0])
+
+
+def test_one_broken_participant_leaves_the_other(
+    dataset: Path, finished: tuple[Path, Path], musicotopy: Run, tmp_path: Path
+) -> None:
+    broken = tmp_path / "data"
+    shutil.copytree(dataset, broken)
+    for path in broken.glob("derivatives/fmriprep/sub-02/func/*desc-preproc_bold.nii.gz"):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    output = tmp_path / "out"
+    done = musicotopy(broken, output, "participant", "-w", tmp_path / "work", *BASELINE)
+    assert done.returncode == 1
+    units = json.loads((output / "logs" / "status.json").read_text())["Units"]
+    states = {unit["subject"]: unit for unit in units}
+    assert states["01"]["state"] == "done"
+    assert states["02"]["state"] == "failed"
+    assert "sub-02" in states["02"]["reason"]
+    assert "Traceback" not in done.stderr
+    assert not (output / "sub-02").exists()
+    one = {
+        name: text for name, text in contents(finished[0]).items() if name.startswith("sub-01/")
+    }
+    two = {name: text for name, text in contents(output).items() if name.startswith("sub-01/")}
+    assert {name for name in one if not name.endswith(".json")} == {
+        name for name in two if not name.endswith(".json")
+    }
+    assert all(one[name] == two[name] for name in one if name.endswith((".nii.gz", ".tsv")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after_s", [4.0, 7.0, 10.0])
+def test_killed_run_goes_on(
+    dataset: Path, finished: tuple[Path, Path], musicotopy: Run, tmp_path: Path, after_s: float
+) -> None:
+    output, work = tmp_path / "out", tmp_path / "work"
+    words = [dataset, output, "participant", "-w", work, *BASELINE]
+    command = [sys.executable, "-m", "bidsapp.cli.app", *map(str, words)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(after_s)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    done = musicotopy(*words)
+    assert done.returncode == 0, done.stderr
+    assert contents(output) == contents(finished[0])
+    leftovers = [path.name for path in output.rglob("*") if ".part" in path.name]
+    leftovers += [path.name for path in output.glob(".staging*")]
+    assert leftovers == []
+
+
+def test_unknown_participant_lists_the_known(
+    dataset: Path, musicotopy: Run, tmp_path: Path
+) -> None:
+    done = musicotopy(dataset, tmp_path, "participant", "--participant-label", "sub-99")
+    assert done.returncode == 66
+    assert "99" in done.stderr
+    assert "01 02" in done.stderr
+
+
+def test_missing_weights(dataset: Path, musicotopy: Run, tmp_path: Path) -> None:
+    done = musicotopy(dataset, tmp_path / "out", "participant", "--weights-dir", tmp_path)
+    assert done.returncode == 69
+    assert "--weights random" in done.stderr
+
+
+def test_dry_run_prints_the_alignment_and_writes_nothing(
+    dataset: Path, musicotopy: Run, tmp_path: Path
+) -> None:
+    done = musicotopy(dataset, tmp_path / "out", "participant", "--dry-run", *SMALL)
+    assert done.returncode == 0, done.stderr
+    for word in ("gradients_sub-01", "n_rows", ".flac", "estimate", "enjoyment"):
+        assert word in done.stdout
+    assert not (tmp_path / "out").exists()
+
+
+def test_written_configuration_repeats_the_run(
+    dataset: Path, finished: tuple[Path, Path], musicotopy: Run
+) -> None:
+    output, _ = finished
+    config = output / "logs" / "config.toml"
+    done = musicotopy(dataset, output, "participant", "--config-file", config)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((output / "logs" / "status.json").read_text())["Units"]
+
+
+def test_reports_only(dataset: Path, finished: tuple[Path, Path], musicotopy: Run) -> None:
+    output, work = finished
+    report = output / "sub-02.html"
+    report.unlink()
+    done = musicotopy(dataset, output, "participant", "-w", work, "--reports-only", *BASELINE)
+    assert done.returncode == 0, done.stderr
+    assert report.is_file()
+
+
+def test_dataset_is_never_written(dataset: Path, finished: tuple[Path, Path]) -> None:
+    newest = max(path.stat().st_mtime for path in dataset.rglob("*"))
+    oldest = min(path.stat().st_mtime for path in finished[0].rglob("*.nii.gz"))
+    assert newest < oldest
+
+
+@pytest.mark.slow
+def test_memory_is_respected_and_changes_nothing(
+    dataset: Path, finished: tuple[Path, Path], musicotopy: Run, tmp_path: Path
+) -> None:
+    done = musicotopy(
+        dataset, tmp_path / "out", "participant", "-w", tmp_path / "w", "--mem", "1G", *BASELINE
+    )
+    assert done.returncode == 0, done.stderr
+    one, two = (
+        np.nan_to_num(
+            _scores(folder / "sub-01/func/sub-01_space-MNI152NLin2009cAsym_model-baseline")
+        )
+        for folder in (finished[0], tmp_path / "out")
+    )
+    np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+def _scores(stem: Path) -> np.ndarray:
+    import nibabel
+
+    return nibabel.load(f"{stem}_stat-r_desc-positive_statmap.nii.gz").get_fdata()
