@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from bidsapp.stats.spins import SpinNull
 
@@ -134,8 +134,8 @@ def clopper_pearson(
     """
     tail = (1 - confidence) / 2
     b, n = np.asarray(b, float), np.asarray(n, float)
-    low = np.where(b > 0, beta.ppf(tail, np.maximum(b, 1), n - b + 1), 0.0)
-    high = np.where(b < n, beta.ppf(1 - tail, b + 1, np.maximum(n - b, 1)), 1.0)
+    low = np.where(b > 0, betaincinv(np.maximum(b, 1), n - b + 1, tail), 0.0)
+    high = np.where(b < n, betaincinv(b + 1, np.maximum(n - b, 1), 1 - tail), 1.0)
     return low, high
 
 

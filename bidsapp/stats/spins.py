@@ -27,7 +27,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.stats import rankdata
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from bidsapp.stats.rotations import haar_rotations
 from bidsapp.stats.sphere_lookup import nearest_on_device
@@ -172,7 +172,7 @@ def start_null(
         problem.digest,
     )
     identity = np.arange(problem.mesh.n_units, dtype=np.int32)[None]
-    null.observed[:] = _correlate(_operands(_Cpu(1), problem), problem.shape, identity)[0][0]
+    null.observed[:] = _correlate(_operands(_Cpu(), problem), problem.shape, identity)[0][0]
     if saved is not None:
         if str(saved["digest"]) != problem.digest:
             raise ValueError("the saved spin null belongs to other maps, seed or settings")
@@ -200,7 +200,8 @@ def advance(
         Rotations held in memory at a time (20 bytes × n_units each); changes no result beyond
         the last digits.
     n_threads
-        Threads of the look-up on the CPU.
+        Threads on the CPU, each with its share of the chunk; matrix products use no further ones
+        (waiting for each other costs them more than they gain).
     device
         ``cpu`` or a torch device; the indices are identical.
 
@@ -209,16 +210,26 @@ def advance(
     int
         Rotations done so far.
     """
-    engine = _Cpu(n_threads) if device == "cpu" else _Device(problem.mesh, device)
+    engine = _Cpu() if device == "cpu" else _Device(problem.mesh, device)
+    n_parts = n_threads if device == "cpu" else 1
     operands = _operands(engine, problem)
-    while null.done < len(null.correlations):
-        stop = min(null.done + chunk, len(null.correlations))
-        rotations = haar_rotations(problem.seed, null.done, stop)
+    blas = ThreadpoolController()
+
+    def work(rotations: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         indices = engine.indices(problem.mesh, rotations, problem.convention)
-        part = slice(null.done, stop)
-        null.correlations[part], null.overlap[part] = _correlate(operands, problem.shape, indices)
-        null.done = stop
-        yield stop
+        return _correlate(operands, problem.shape, indices)
+
+    with ThreadPoolExecutor(n_parts) as pool:
+        while null.done < len(null.correlations):
+            stop = min(null.done + chunk, len(null.correlations))
+            rotations = haar_rotations(problem.seed, null.done, stop)
+            parts = np.array_split(rotations, min(n_parts, len(rotations)))
+            with blas.limit(limits=1, user_api="blas"):
+                correlations, overlap = zip(*pool.map(work, parts), strict=True)
+            null.correlations[null.done : stop] = np.concatenate(correlations)
+            null.overlap[null.done : stop] = np.concatenate(overlap)
+            null.done = stop
+            yield stop
 
 
 def spin_null(
@@ -273,24 +284,17 @@ class _Engine(Protocol):
 
 
 class _Cpu:
-    def __init__(self, n_threads: int) -> None:
-        self.n_threads = n_threads
-
     def indices(
         self, mesh: SpinMesh, rotations: NDArray[np.float64], convention: Convention
     ) -> NDArray[np.int32]:
-        return spin_indices(mesh, rotations, convention=convention, n_threads=self.n_threads)
+        return spin_indices(mesh, rotations, convention=convention)
 
     def put(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         return values
 
     def take(self, row: NDArray[np.float64], indices: NDArray[np.int32]) -> NDArray[np.float64]:
         out = np.empty(indices.shape)
-        bounds = np.linspace(0, len(indices), self.n_threads + 1).astype(int)
-        with ThreadPoolExecutor(self.n_threads) as pool:
-            list(
-                pool.map(lambda a, b: _take(row, indices[a:b], out[a:b]), bounds[:-1], bounds[1:])
-            )
+        _take(row, indices, out)
         return out
 
     def fetch(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -341,12 +345,18 @@ def _standardise(values: NDArray[np.float64], statistic: Statistic) -> _Samples:
     valid = np.isfinite(values)
     scores = np.zeros_like(values)
     for row, good, out in zip(values, valid, scores, strict=True):
-        sample = rankdata(row[good]) if statistic == "spearman" else row[good]
+        sample = _midranks(row[good]) if statistic == "spearman" else row[good]
         spread = np.ptp(sample) if sample.size else 0.0
         if spread > 0:
             out[good] = (sample - sample.mean()) / sample.std()
     masks, mask_of = np.unique(valid, axis=0, return_inverse=True)
     return _Samples(scores, masks.astype(np.float64), mask_of.reshape(-1))
+
+
+def _midranks(sample: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks from 1; equal values share the mean of their ranks."""
+    _, position, count = np.unique(sample, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(count) - (count - 1) / 2)[position])
 
 
 @dataclass(frozen=True, eq=False)
