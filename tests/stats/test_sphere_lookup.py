@@ -168,3 +168,12 @@ def test_odd_grids_and_empty_meshes_are_refused():
         build_lookup(LEFT[:42], grid=33)
     with pytest.raises(ValueError, match="at least one hemisphere"):
         spin_mesh(None, None)
+
+
+def test_the_table_is_exact_on_fslr_too():
+    from bidsapp.resources import fslr_spheres
+
+    mesh = spin_mesh(*fslr_spheres())
+    rotations = haar_rotations(13, 0, 3)
+    expected = spin_indices(mesh, rotations, backend="kdtree")
+    assert np.array_equal(spin_indices(mesh, rotations), expected)
