@@ -5,6 +5,7 @@ Each check looks at the results of one model in one space and returns at most on
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -29,6 +30,11 @@ MUCH_CONSTANT = 0.02
 MEDIAL_WALL = 0.09  # share of the vertices of a hemisphere that is no cortex
 LITTLE_COVERAGE = 0.5
 SIMILAR_LAYERS = 0.9
+#: recorded sentences whose subject is one of the checks below
+_SAID_HERE = re.compile(
+    r"units are constant|^Raw BOLD was analysed|^Only \d+ pieces|too few pieces to leave"
+    r"|^Components were fitted on all pieces|has random weights|of the penalties of"
+)
 _SEVERITIES = ("serious", "caution", "note")
 
 Check = Callable[[Results, SpaceResults, ModelResults], Note | None]
@@ -58,7 +64,7 @@ def _warnings(results: Results) -> Iterator[Note]:
                 parts = [str(warning.get(key, "")) for key in ("path", "what", "remedy")]
                 text = "; ".join(part for part in parts[1:] if part)
                 yield Note("caution", f"{parts[0]}:" if parts[0] else "Recorded:", f"{text}.")
-            else:
+            elif not _SAID_HERE.search(str(warning)):
                 yield Note("caution", "Recorded during the analysis:", str(warning))
 
 
@@ -74,18 +80,18 @@ def _random(_results: Results, space: SpaceResults, model: ModelResults) -> Note
 
 
 def _faithful(_results: Results, space: SpaceResults, _model: ModelResults) -> Note | None:
-    if space.facts.get("variant") != "faithful":
+    if setting(space.facts, "pca_fit") != "all":
         return None
     text = (
-        "The faithful variant repeats what the paper did, components fitted on test pieces "
-        "included. Its scores are optimistic; the robust variant answers the same question."
+        "Components were fitted on all pieces, the held-out one among them, as the paper did. "
+        "Scores may be optimistic; the robust variant answers the same question without this."
     )
     return Note("serious", "Test pieces took part in fitting.", text)
 
 
 def _no_parcel(_results: Results, _space: SpaceResults, model: ModelResults) -> Note | None:
     parcels = rows_of(model.summary, lags=POSITIVE)
-    if parcels.empty or (parcels["p_fwe"] < 0.05).any():
+    if parcels.empty or not model.passed.empty:
         return None
     smallest = parcels["p_fwe"].min()
     text = (
@@ -99,7 +105,7 @@ def _negative_lags(_results: Results, _space: SpaceResults, model: ModelResults)
     positive, negative = (rows_of(model.summary, lags=lags) for lags in (POSITIVE, NEGATIVE))
     if positive.empty or negative.empty:
         return None
-    passed = (negative["p_fwe"] < 0.05).mean()
+    passed = (negative["p_fwe"] < model.level).mean()
     ratio = negative["r_max"].max() / max(positive["r_max"].max(), 1e-9)
     if passed <= 0.05 and ratio < 0.8:
         return None
@@ -123,8 +129,7 @@ def _baseline_wins(_results: Results, space: SpaceResults, model: ModelResults) 
     )
     if best is None or other is None:
         return None
-    passed = rows_of(model.summary, lags=POSITIVE)
-    chosen = passed.loc[passed["p_fwe"] < 0.05, "parcel"]
+    chosen = model.passed["parcel"]
     if chosen.empty:
         return None
     share = float((other.reindex(chosen) >= best.reindex(chosen)).mean())
@@ -143,7 +148,7 @@ def _alpha_edges(_results: Results, space: SpaceResults, model: ModelResults) ->
     if rows.empty or "alpha_edge_low" not in rows:
         return None
     low, high = (edge_share(rows, side).mean() for side in ("low", "high"))
-    if low < MUCH_AT_EDGE and high < MUCH_AT_EDGE:
+    if not (low >= MUCH_AT_EDGE or high >= MUCH_AT_EDGE):
         return None
     grid = alpha_range(space.facts)
     limits = f" (10^{grid[0]:g} to 10^{grid[1]:g})" if grid else ""
@@ -152,8 +157,8 @@ def _alpha_edges(_results: Results, space: SpaceResults, model: ModelResults) ->
         "value mean that the grid should start lower."
     )
     text = (
-        f"{100 * low:.0f} % of the choices are the smallest and {100 * high:.0f} % the largest "
-        f"penalty offered{limits}. {consequence}"
+        f"For significant units {100 * low:.0f} % of the choices are the smallest and "
+        f"{100 * high:.0f} % the largest penalty offered{limits}. {consequence}"
     )
     severity: Severity = "caution" if low >= MUCH_AT_EDGE else "note"
     return Note(severity, f"Penalties sit at the edge of the grid ({model.name}).", text)
@@ -235,9 +240,8 @@ def _constant(_results: Results, space: SpaceResults, _model: ModelResults) -> N
 
 
 def _unpreprocessed(_results: Results, space: SpaceResults, _model: ModelResults) -> Note | None:
-    if not (
-        setting(space.facts, "allow_raw_bold") or setting(space.facts, "preprocessed") is False
-    ):
+    runs = space.facts.get("runs") or ()
+    if all(run.get("preprocessed", True) for run in runs):
         return None
     text = "No motion correction, no registration to a template: maps are in scanner space."
     return Note("serious", "Raw images were analysed.", text)

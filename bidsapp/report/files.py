@@ -5,6 +5,7 @@ The report reads files, never the analysis in memory, so that it can be made aga
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -71,6 +72,18 @@ class Derivatives:
         """
         paths = self.data_files(suffix, desc=desc, **entities)
         return read_table(paths[0]) if paths else pd.DataFrame()
+
+    def records(self) -> list[dict[str, Any]]:
+        """Read what the app recorded of the units of work that ended well: seconds, memory."""
+        found = []
+        for path in sorted((self.root / "logs" / "units").glob("*.json")):
+            with contextlib.suppress(InputInvalidError):
+                found.append(read_json(path))
+        return [
+            record
+            for record in found
+            if record.get("subject") == self.subject and record.get("state") == "done"
+        ]
 
     def sidecar(self, path: Path) -> dict[str, Any]:
         """Return the metadata beside a file; empty when there are none."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import functools
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, ClassVar, Literal
 import jinja2
 from matplotlib.figure import Figure
 
+from bidsapp.bids.write import write_text
 from bidsapp.report.figures.style import to_png, to_svg
 
 _LONG_TABLE = 30
@@ -257,13 +257,8 @@ def write_page(page: Page, path: Path) -> Path:
 
     Raises
     ------
-    OSError
+    OutputError
         When the folder cannot be written.
     """
-    staged = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        staged.write_text(render(page), encoding="utf-8")
-        staged.replace(path)
-    finally:
-        staged.unlink(missing_ok=True)
+    write_text(path, render(page))
     return path

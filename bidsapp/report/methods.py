@@ -81,7 +81,7 @@ def methods(results: Results) -> Methods:
     cite = _Citations()
     template = environment().get_template("methods.txt.j2")
     text = template.render(cite=cite, **_context(results))
-    paragraphs = [_SPACES.sub(" ", paragraph).strip() for paragraph in text.split("\n\n")]
+    paragraphs = [_SPACES.sub(" ", paragraph).strip() for paragraph in text.split("§")]
     return Methods("\n\n".join(filter(None, paragraphs)), tuple(cite.keys))
 
 
@@ -122,7 +122,7 @@ def _context(results: Results) -> dict[str, Any]:
         "ratings": sorted(
             {name for table in results.ratings().values() for name in table["rating"]}
         ),
-        "fmriprep": chosen("preprocessed") is not False and not chosen("allow_raw_bold"),
+        "fmriprep": all(run.get("preprocessed", True) for run in facts.get("runs") or ()),
     }
 
 

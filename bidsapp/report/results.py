@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -58,12 +59,23 @@ class Space:
 
 @dataclass(frozen=True)
 class ModelResults:
-    """Results of one feature space (network or baseline) in one space."""
+    """Results of one feature space (network or baseline) in one space.
+
+    Attributes
+    ----------
+    files, space, grid
+        Where they lie.
+    name
+        Of the network.
+    level
+        Family-wise p-value below which a parcel is significant.
+    """
 
     files: Derivatives
     space: Space
     name: str
     grid: Grid | None = None
+    level: float = 0.05
 
     def _table(self, desc: str) -> pd.DataFrame:
         return self.files.table(desc, "stats", model=self.name, **self.space.entities)
@@ -108,9 +120,15 @@ class ModelResults:
 
     @cached_property
     def significant(self) -> Array | None:
-        """(n_units,) bool: in a parcel with family-wise p < .05 at positive lags."""
+        """(n_units,) bool: in a significant parcel (family-wise, positive lags)."""
         found = self.maps("mask", desc="significant")
         return None if found is None else found.values[0] > 0
+
+    @cached_property
+    def passed(self) -> pd.DataFrame:
+        """Rows of `summary` of the significant parcels at positive lags."""
+        rows = rows_of(self.summary, lags=POSITIVE)
+        return rows[rows["p_fwe"] < self.level] if "p_fwe" in rows else rows.iloc[:0]
 
     def scores(self, lags: str) -> Maps | None:
         """(n_layers, n_units) correlation of each layer's model."""
@@ -147,6 +165,13 @@ class Results:
     def facts(self) -> Mapping[str, Any]:
         """Return the summary of the first space: what holds for all of them."""
         return self.spaces[0].facts if self.spaces else {}
+
+    @property
+    def date(self) -> str:
+        """When the results were written (UTC), as far as the files know."""
+        summaries = self.files.find("stats", desc="summary")
+        times = [artefact.path.stat().st_mtime for artefact in summaries]
+        return f"{datetime.fromtimestamp(max(times), UTC):%Y-%m-%d %H:%M} UTC" if times else ""
 
     def table(self, desc: str) -> pd.DataFrame:
         """Return a table that belongs to no space and no model."""
@@ -196,7 +221,8 @@ def _load_space(files: Derivatives, space: Space) -> SpaceResults:
         if "model" in artefact.entities
     }
     grid = _grid(files, space, names)
-    models = {name: ModelResults(files, space, name, grid) for name in sorted(names)}
+    level = setting(facts, "significance") or 0.05
+    models = {name: ModelResults(files, space, name, grid, level) for name in sorted(names)}
     baseline = models.pop(BASELINE, None)
     return SpaceResults(files, space, facts, tuple(models.values()), baseline, grid)
 

@@ -14,15 +14,19 @@ import pandas as pd
 import pytest
 
 from bidsapp.bids.names import build_path
+from bidsapp.resources import fslr_midthickness
 
-LAYERS = (
-    "InputBatch conv1 relu pool1 conv2 relu2 pool2 conv3_1 relu3_1 conv3_2 relu3_2 pool3 conv4_1 "
-    "relu4_1 conv4_2 relu4_2 pool4 fc1_1 relu5_1 fc1_2 relu5_2 fc2 EmbeddingBatch output"
-).split()
+LAYERS = [
+    *("InputBatch", "conv1", "relu", "pool1", "conv2", "relu2", "pool2"),
+    *("conv3_1", "relu3_1", "conv3_2", "relu3_2", "pool3"),
+    *("conv4_1", "relu4_1", "conv4_2", "relu4_2", "pool4"),
+    *("fc1_1", "relu5_1", "fc1_2", "relu5_2", "fc2", "EmbeddingBatch", "output"),
+]
 BASELINES = ["mel", "loudness", "spectral"]
 PIECES = ["music/happy.wav", "music/sad_short.wav", "music/sad_long.wav"]
 N_PARCELS = 60
 N_SHIFTS = 99
+THALAMUS_AFFINE = nib.affines.from_matvec(np.diag([4.0, 4, 4]), [-22, -30, 0])
 AUDITORY = np.array([58.0, -20.0, 6.0])
 
 SURFACE = {"space": "fsaverage", "den": "10k"}
@@ -47,7 +51,7 @@ class Tree:
     baseline: bool = True
     ceiling: bool = True
     ratings: bool = True
-    weights: Mapping[str, Any] = field(default_factory=lambda: {"kind": "random", "seed": 0})
+    weights: Mapping[str, Any] = field(default_factory=lambda: {"source": "random", "seed": 0})
     facts: Mapping[str, Any] = field(default_factory=dict)
     edge_low: float = 0.01
 
@@ -80,6 +84,18 @@ class Writer:
             "SourceDatasets": [{"Name": "Three pieces of film music"}],
         }
         (self.root / "dataset_description.json").write_text(json.dumps(description))
+        units = self.root / "logs" / "units"
+        units.mkdir(parents=True, exist_ok=True)
+        for subject, seconds in (("01", 143.2), ("02", 999.0)):
+            record = {
+                "subject": subject, "recipe": "gradients", "space": "fsaverage5", "state": "done",
+                "seconds": seconds, "peak_memory_bytes": 3 * 2**29,
+            }  # fmt: skip
+            (units / f"gradients_sub-{subject}.json").write_text(json.dumps(record))
+        (self.root / "logs" / "fidelity.tsv").write_text(
+            "recipe\toption\tpaper\tused\tvariant\tsource\twhy\n"
+            "gradients\tpca_fit\tall pieces\ttrain\trobust\tposter\tno leak\n"
+        )
         self._timing()
         for space in self.tree.spaces:
             _Space(self, space).write()
@@ -145,7 +161,8 @@ class _Space:
         distance = np.linalg.norm((ears - [58, 0, 0]) / [1.0, 1.0, 1.0], axis=1)
         self.tuning = np.clip(6 + distance / 5, 1, 24)
         self.strength = np.exp(-((distance / 30) ** 2))
-        centres = self.coordinates[self.random.choice(np.flatnonzero(self.valid), N_PARCELS)]
+        chosen = self.random.choice(np.flatnonzero(self.valid), N_PARCELS, replace=False)
+        centres = self.coordinates[chosen]
         gaps = np.stack([np.linalg.norm(self.coordinates - centre, axis=1) for centre in centres])
         self.parcel = np.where(self.valid, gaps.argmin(axis=0), -1)
         self.centres = centres
@@ -160,8 +177,11 @@ class _Space:
             coordinates = np.concatenate(points)
             return coordinates, np.abs(coordinates[:, 0]) > 3
         if self.entities["space"] == "fsLR":
-            points = self.random.normal(0, 40, (2 * 400 + 150, 3))
-            points[:400, 0] = -np.abs(points[:400, 0])
+            (left, _), (right, _) = fslr_midthickness()
+            below = nib.affines.apply_affine(
+                THALAMUS_AFFINE, np.indices((5, 5, 5)).reshape(3, -1).T
+            )
+            points = np.concatenate([left[::3], right[::3], below])
             return points, np.ones(len(points), dtype=bool)
         self.affine = nib.affines.from_matvec(np.diag([6.0, 6, 6]), [-78, -112, -70])
         self.shape = (27, 33, 27)
@@ -228,7 +248,7 @@ class _Space:
                     }
                     for i, layer in enumerate(layers)
                 ]
-                positive = np.clip(means[k], 0, None)
+                positive = np.clip(means[k], 1e-9, None)
                 summary.append(
                     {**where, "best_layer": layers[best[k]], "best_layer_index": best[k] + 1,
                      "centroid": positive @ np.arange(1, len(layers) + 1) / positive.sum(),
@@ -271,7 +291,7 @@ class _Space:
         alpha = np.where(self.valid, self.random.normal(3, 0.7, r.shape).clip(0, 6), np.nan)
         self.maps(alpha, "statmap", columns=layers, stat="alpha", **names)
         index = np.arange(1, len(layers) + 1)[:, None]
-        positive = np.clip(r, 0, None)
+        positive = np.clip(r, 1e-9, None)
         centroid = (positive * index).sum(axis=0) / positive.sum(axis=0)
         self.maps(np.where(mask, centroid, np.nan)[None], "statmap", stat="centroid", **names)
         best = np.where(mask, np.nan_to_num(r, nan=-9).argmax(axis=0) + 1, 0)
@@ -308,11 +328,10 @@ class _Space:
     def _summary(self) -> None:
         facts = {
             "recipe": "gradients", "variant": "robust", "version": "0.1.0",
-            "date": "2026-01-02T03:04:05", "configuration_hash": "0badcafe",
-            "dataset": "Three pieces of film music", "participant": "01",
-            "command": "musicotopy /data /out participant --recipe gradients --weights random",
-            "n_units": int(len(self.valid)), "n_constant": int((~self.valid).sum()),
-            "runs": [{"name": f"sub-01_task-{Path(piece).stem.replace('_', '')}", "n_confounds": 26}
+            "ConfigurationHash": "0badcafe", "subject": "01",
+            "n_units": len(self.valid), "n_constant": int((~self.valid).sum()),
+            "runs": [{"name": f"sub-01_task-{Path(piece).stem.replace('_', '')}",
+                      "preprocessed": True, "confounds": [f"c{k}" for k in range(26)]}
                      for piece in self.tree.pieces],
             "settings": {
                 "hop_s": 0.48, "n_components": 50, "pca_fit": "train", "lags_s": [4, 5, 6],
@@ -322,12 +341,14 @@ class _Space:
             },
             "config": {
                 "confounds": "motion24+wmcsf", "high_pass_hz": 1 / 128, "smoothing_fwhm_mm": 0.0,
-                "solver": "gram", "random_seed": 0, "allow_raw_bold": False,
+                "solver": "gram", "random_seed": 0, "device": "cpu",
             },
             "weights": {"vggish": self.tree.weights},
-            "warnings": ["sub-01_task-happy: confounds table has no CSF column; used the others"],
-            "versions": {"python": "3.11", "numpy": "2.3", "torch": "2.8", "nilearn": "0.12"},
-            "seconds": 143.2, "peak_memory_mb": 1532,
+            "warnings": [
+                "/data/sub-01/x_confounds.tsv: no column csf; the others were used",
+                "Only 3 pieces: a model is trained on 2.",
+            ],
+            "python": "3.11.7",
         }  # fmt: skip
         self.writer.json({**facts, **self.tree.facts}, "stats", desc="summary", **self.entities)
 
@@ -338,18 +359,16 @@ def _gifti(values: Any) -> Any:
 
 
 def _cifti(values: Any) -> Any:
+    models = nib.cifti2.BrainModelAxis
     sides = [
-        nib.cifti2.BrainModelAxis.from_surface(np.arange(0, 800, 2), 1000, f"CORTEX_{side}")
+        models.from_surface(np.arange(0, 32492, 3), 32492, f"CORTEX_{side}")
         for side in ("LEFT", "RIGHT")
     ]
-    box = np.zeros((8, 8, 8), dtype=bool)
-    box.ravel()[:150] = True
-    below = nib.cifti2.BrainModelAxis.from_mask(
-        box, affine=np.diag([4.0, 4, 4, 1]), name="thalamus_left"
+    below = models.from_mask(
+        np.ones((5, 5, 5), bool), affine=THALAMUS_AFFINE, name="thalamus_left"
     )
-    axis = sides[0] + sides[1] + below
     names = nib.cifti2.ScalarAxis([f"map {k}" for k in range(len(values))])
-    return nib.Cifti2Image(values, header=(names, axis))
+    return nib.Cifti2Image(values, header=(names, sides[0] + sides[1] + below))
 
 
 @pytest.fixture(scope="session")

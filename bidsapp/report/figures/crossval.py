@@ -145,11 +145,12 @@ def alpha_figure(
         _penalties(upper, x, quartiles, grid_log10)
     else:
         lower = figure.subplots()
+    edge_low, edge_high = np.nan_to_num(edge_low), np.nan_to_num(edge_high)
     lower.bar(x, 100 * edge_high, width=0.7, color=style.POSITIVE, label="largest alpha")
     lower.bar(x, 100 * edge_low, width=0.7, bottom=100 * edge_high, color=style.NEGATIVE,
               label="smallest alpha")  # fmt: skip
     lower.set_ylabel("at edge (%)")
-    lower.set_ylim(0, max(10.0, 105 * float(np.nanmax(edge_low + edge_high, initial=0.0))))
+    lower.set_ylim(0, max(10.0, 105 * float(np.max(edge_low + edge_high, initial=0.0))))
     lower.legend(loc="upper left", ncols=2, bbox_to_anchor=(0, 1.18), borderaxespad=0)
     style.quiet_grid(lower)
     lower.set_xlim(0.4, len(layers) + 0.6)

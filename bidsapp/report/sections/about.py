@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from bidsapp.report.distrust import distrust
 from bidsapp.report.files import read_table
 from bidsapp.report.html import Facts, Listing, Notes, Part, Prose, Section, Table, cell, columns
 from bidsapp.report.methods import methods
-from bidsapp.report.results import Results
+from bidsapp.report.results import Results, setting
 
 
 def caution(results: Results) -> Section:
@@ -57,38 +59,40 @@ def fidelity(results: Results) -> Section | None:
 
 
 def about(results: Results) -> Section:
-    """Versions, time, memory and command."""
-    facts = results.facts
+    """Versions, time, memory and the command that gives the same results again."""
+    facts, label = results.facts, results.files.subject
+    command = (
+        "musicotopy BIDS_DIR OUTPUT_DIR participant --config-file OUTPUT_DIR/logs/config.toml "
+        f"--participant-label {label}"
+    )
     items = [
-        ("Command", facts.get("command")),
-        ("Output folder", results.files.root.name),
-        ("Configuration hash", facts.get("configuration_hash") or facts.get("config_hash")),
-        ("Time", _time(facts.get("seconds"))),
-        ("Peak memory", _memory(facts)),
-        ("Random seed", facts.get("random_seed", _nested(facts, "random_seed"))),
-        ("Device", facts.get("device")),
-        *((str(name), str(version)) for name, version in (facts.get("versions") or {}).items()),
+        ("Same results again", command),
+        ("Configuration hash", facts.get("ConfigurationHash")),
+        ("Random seed", setting(facts, "random_seed")),
+        ("Device", setting(facts, "device")),
+        *(_record(record) for record in results.files.records()),
+        ("Python", facts.get("python")),
+        *((str(name), number) for name, number in (facts.get("versions") or {}).items()),
+        ("Report made with", _software()),
     ]
     shown = [(name, str(value)) for name, value in items if value not in (None, "")]
     return Section("About", "about", [Facts(shown)])
 
 
-def _nested(facts: Mapping[str, Any], name: str) -> Any:
-    for key in ("config", "settings"):
-        if isinstance(facts.get(key), Mapping) and name in facts[key]:
-            return facts[key][name]
-    return None
+def _record(record: Mapping[str, Any]) -> tuple[str, str]:
+    seconds = float(record.get("seconds", 0.0))
+    time = f"{seconds:.1f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
+    memory = float(record.get("peak_memory_bytes", 0)) / 2**30
+    return (
+        f"{record.get('recipe')}, {record.get('space')}",
+        f"{time}, peak memory {memory:.2f} GiB",
+    )
 
 
-def _time(seconds: Any) -> str | None:
-    if isinstance(seconds, Mapping):
-        return ", ".join(f"{name} {_time(value)}" for name, value in seconds.items())
-    if not isinstance(seconds, int | float):
-        return None
-    return f"{seconds:.1f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
-
-
-def _memory(facts: Mapping[str, Any]) -> str | None:
-    bytes_ = facts.get("peak_memory_bytes")
-    megabytes = facts.get("peak_memory_mb", bytes_ / 2**20 if bytes_ else None)
-    return None if megabytes is None else f"{megabytes / 1024:.2f} GiB"
+def _software() -> str:
+    names = ("musicotopy", "nibabel", "nilearn", "matplotlib", "numpy")
+    found = []
+    for name in names:
+        with contextlib.suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return ", ".join(found)

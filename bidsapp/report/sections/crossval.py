@@ -43,10 +43,10 @@ def _piece_scores(model: ModelResults, lags: str) -> tuple[pd.DataFrame, str]:
     rows = rows_of(model.pieces, lags=lags)
     if rows.empty:
         return pd.DataFrame(), ""
-    summary = rows_of(model.summary, lags=POSITIVE)
-    passed = summary.loc[summary["p_fwe"] < 0.05, "parcel"]
+    passed = model.passed["parcel"]
     who = f"the {len(passed)} significant parcels"
     if passed.empty:
+        summary = rows_of(model.summary, lags=POSITIVE)
         passed = summary.nlargest(_TOP_IF_NONE, "r_max")["parcel"]
         who = f"the {len(passed)} parcels with the largest score (none is significant)"
     kept = rows[rows["parcel"].isin(passed)]
@@ -77,10 +77,13 @@ def penalties(space: SpaceResults, model: ModelResults, suffix: str) -> Section:
     caption = (
         (f"Top: median and middle half of the penalty over {who.partition(' (')[0]}; dashes are "
          "the ends of the grid. " if quartiles is not None else "")
-        + "Bars: share of all choices that fell on the smallest or the largest value offered."
+        + "Bars: share of the choices for significant units that fell on the smallest or the "
+        "largest value offered."
     )  # fmt: skip
-    alt = (
-        f"Share of penalties at the smallest value {np.nanmean(low):.1%}, at the largest "
-        f"{np.nanmean(high):.1%}."
-    )
+    alt = "Penalties by layer; none was recorded for significant units."
+    if np.isfinite(low).any():
+        alt = (
+            f"Share of penalties at the smallest value {np.nanmean(low):.1%}, at the largest "
+            f"{np.nanmean(high):.1%}."
+        )
     return Section(title, anchor, [picture(figure, alt=alt, caption=caption)])

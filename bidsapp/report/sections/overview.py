@@ -41,9 +41,9 @@ def meta(results: Results) -> list[tuple[str, str]]:
             "Recipe",
             f"{facts.get('recipe', 'gradients')}, {facts.get('variant', 'variant not recorded')}",
         ),
-        ("Date", str(facts.get("date", ""))[:16].replace("T", " ")),
+        ("Date", results.date),
         ("Version", facts.get("version") or made_by.get("Version")),
-        ("Configuration", facts.get("configuration_hash") or facts.get("config_hash")),
+        ("Configuration", facts.get("ConfigurationHash")),
         *(
             (f"Weights of {model.name}", weights_text(space.facts, model.name))
             for space in results.spaces[:1]
@@ -109,7 +109,7 @@ def _amounts(results: Results) -> list[Number]:
 
 
 def _numbers(space: SpaceResults, model: ModelResults) -> list[Number]:
-    items = []
+    items: list[Number] = []
     n_units = fact(space.facts, "n_units", default=space.grid.n_units if space.grid else None)
     if n_units:
         items.append(
@@ -132,11 +132,13 @@ def _parcel_numbers(space: SpaceResults, model: ModelResults) -> list[Number]:
     parcels = rows_of(model.summary, lags=POSITIVE)
     if parcels.empty:
         return []
-    passed = parcels[parcels["p_fwe"] < 0.05]
+    passed = model.passed
     total = n_parcels(space) or len(parcels)
     items = [
         Number("Peak r, parcel", number_text(parcels["r_max"].max(), 2), "mean of a parcel"),
-        Number("Significant parcels", f"{len(passed)} of {total}", "family-wise p < .05"),
+        Number(
+            "Significant parcels", f"{len(passed)} of {total}", f"family-wise p < {model.level:g}"
+        ),
     ]
     if len(passed):
         low, high = np.nanpercentile(passed["centroid"], [5, 95])
