@@ -1,0 +1,39 @@
+"""Which volumes heard the same music twice."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from bidsapp.bids.records import Presentation, Run
+from bidsapp.recipes.inputs import Inputs
+from bidsapp.recipes.repeats import repeated_volumes
+
+
+def make_inputs(runs: tuple[Run, ...], presentations: tuple[Presentation, ...]) -> Inputs:
+    return Inputs("01", "fsaverage5", runs, presentations, (), (), ())
+
+
+def test_nothing_repeated(runs: tuple[Run, ...], presentations: tuple[Presentation, ...]) -> None:
+    assert repeated_volumes(make_inputs(runs, presentations)) == []
+
+
+def test_repeats_are_paired_from_their_onsets(
+    runs: tuple[Run, ...], presentations: tuple[Presentation, ...]
+) -> None:
+    again = dataclasses.replace(presentations[0], run_name=runs[1].name, onset_s=7.0)
+    found = repeated_volumes(make_inputs(runs, (*presentations[:2], again)))
+    assert len(found) == 2
+    first, second = found
+    np.testing.assert_array_equal(first, np.arange(5, 65))
+    np.testing.assert_array_equal(second, 140 + np.arange(7, 67))
+
+
+def test_other_parts_of_a_sound_are_no_repeats(
+    runs: tuple[Run, ...], presentations: tuple[Presentation, ...]
+) -> None:
+    part = dataclasses.replace(
+        presentations[0], run_name=runs[1].name, stim_start_s=30.0, duration_s=30.0
+    )
+    assert repeated_volumes(make_inputs(runs, (*presentations[:2], part))) == []
