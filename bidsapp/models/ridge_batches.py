@@ -141,7 +141,8 @@ class Moments:
         x_means, sizes = self.block_means(train)
         y_means = torch.stack([self.targets.mean[block] for block in train])
         x_means = (x_means - sizes @ x_means / sizes.sum()) * sizes[:, None]
-        return total + torch.as_tensor(x_means.T, dtype=total.dtype, device=total.device) @ y_means
+        weights = torch.as_tensor(x_means.T, dtype=total.dtype, device=total.device)
+        return torch.addmm(total, weights, y_means)
 
     def block_means(self, blocks: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
         """Return means of the coordinates (n_blocks, n_coordinates) and rows per block."""

@@ -69,7 +69,7 @@ def test_null_data(lengths, ar):
     Units of one data set share features, so data sets are what is counted: the standard error
     is taken over them.
     """
-    n_sets, n_units = 120, 25
+    n_sets, n_units = 80, 25
     labels = np.repeat(np.arange(len(lengths)), lengths)
     means, rates = [], []
     for seed in range(n_sets):
