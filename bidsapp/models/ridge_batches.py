@@ -159,7 +159,8 @@ class Moments:
             self.targets.mean[t] * float(n) for t, n in zip(split.train, sizes, strict=True)
         ]
         offset = self.targets.mean[block] - torch.stack(y_means).sum(0) / sizes.sum() - predicted
-        return offset.square() * self.design.rows[block].size
+        error: torch.Tensor = offset.square() * self.design.rows[block].size
+        return error
 
 
 class FoldScorer:
