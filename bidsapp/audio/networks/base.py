@@ -99,7 +99,7 @@ class Network(ABC):
         frames
             (n_frames, …) as `frames` returns them; several sounds may be concatenated.
         memory_bytes
-            Bound on what is held at once, beyond `frames`.
+            Bound on the activations held at once, beyond `frames` and one layer's parameters.
         device
             Where the blocks are computed and live.
         scratch_dir

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+_ROWS_AT_ONCE = 32
+
 
 class Scratch:
     """An uninitialised float32 tensor, in memory or in an unnamed temporary file.
@@ -28,7 +30,7 @@ class Scratch:
     Attributes
     ----------
     tensor
-        To read from and to write to.
+        To read from; call `release` after each part.
     """
 
     def __init__(
@@ -43,6 +45,14 @@ class Scratch:
             file.truncate(n_bytes)
             self._map = mmap.mmap(file.fileno(), n_bytes)
         self.tensor = torch.from_numpy(np.frombuffer(self._map, np.float32).reshape(shape))
+
+    def write(self, channels: slice, values: torch.Tensor) -> None:
+        """Set a slice of the last dimension to `values` (n, …, n_channels)."""
+        step = len(self.tensor) if self._map is None else _ROWS_AT_ONCE
+        for start in range(0, len(self.tensor), max(1, step)):
+            rows = slice(start, start + step)
+            self.tensor[rows, ..., channels] = values[rows].to(self.tensor.device)
+            self.release()
 
     def release(self) -> None:
         """Give the pages of a file back; what was written stays and is read again on demand."""

@@ -219,7 +219,7 @@ class VGGish(Network):
             device=device,
             folder=scratch_dir,
         )
-        x.tensor[..., 0] = torch.tensor(frames, device=x.tensor.device)
+        x.write(slice(None), torch.tensor(frames)[..., None])
         yield 0, x.tensor.flatten(1)
         for stage in STAGES:
             x = yield from self._stage(stage, x, memory_bytes, device, scratch_dir)
@@ -251,8 +251,7 @@ class VGGish(Network):
             if stage.pooled:
                 result = max_pool2d(block.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
                 yield stage.layer + 2, result.flatten(1)
-            kept.tensor[..., channels] = result.to(kept.tensor.device)
-            kept.release()
+            kept.write(channels, result)
         return kept
 
     def _output(self, embedding: torch.Tensor) -> torch.Tensor:
