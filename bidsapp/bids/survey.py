@@ -203,7 +203,10 @@ class _Detail:
 
     def look(self, acquisitions: list[Acquisition]) -> None:
         """Open headers, events and annotations of one participant."""
-        runs = [self._run(item) for item in _once(acquisitions)]
+        items = _once(acquisitions)
+        first = {item.entities["task"]: item for item in reversed(items)}
+        times = {task: self._tr_s(item) for task, item in first.items()}
+        runs = [self._run(item, times[item.entities["task"]]) for item in items]
         played, problems = find_presentations(self.dataset, runs, stimuli_dir=self.sounds)
         if self.adapter and not played:
             played, problems = find_presentations(
@@ -220,15 +223,18 @@ class _Detail:
         self.ratings |= {item.name for item in ratings}
         self.problems += [*problems, *more, *others]
 
-    def _run(self, item: Acquisition) -> Run:
-        """Return a run of which only the header was read, if there is one."""
+    def _tr_s(self, item: Acquisition) -> float | None:
+        """Return the repetition time in the sidecars: once for each task, they can be large."""
         root = self.dataset.fmriprep or self.dataset.bids_dir
         metadata, problems = run_metadata(self.dataset, root, item)
         self.problems += problems
+        stated = metadata.get("RepetitionTime")
+        return seconds(float(stated), "sec") if isinstance(stated, int | float) else None
+
+    def _run(self, item: Acquisition, tr_s: float | None) -> Run:
+        """Return a run of which only the header was read, if there is one."""
         axis = time_axis(item.bold[0], item.kind)
         header = axis if isinstance(axis, TimeAxis) else TimeAxis(0, None)
-        stated = metadata.get("RepetitionTime")
-        tr = seconds(float(stated), "sec") if isinstance(stated, int | float) else header.tr_s
         return Run(
             entities=item.entities,
             space=item.space,
@@ -238,7 +244,7 @@ class _Detail:
             bold=item.bold,
             mask=None,
             confounds=None,
-            tr_s=tr or 0.0,
+            tr_s=tr_s or header.tr_s or 0.0,
             n_trs=header.n_trs,
         )
 

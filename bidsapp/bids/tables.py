@@ -7,7 +7,8 @@ import gzip
 import io
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from bidsapp.bids.records import Problem
@@ -15,7 +16,7 @@ from bidsapp.bids.records import Problem
 _MISSING = frozenset({"", "n/a", "na", "nan", "none", "null"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table:
     """A table with a header; every cell is stripped text.
 
@@ -23,15 +24,36 @@ class Table:
     ----------
     path
         Where it was read.
-    columns
-        Names; the first of two equal names wins.
-    rows
-        One mapping for each row, column name to cell. Short rows are filled with ``n/a``.
+    header
+        Names as they stand in the first row.
+    body
+        The text below it; taken apart only if `rows` are asked for, as some event files have
+        a row for every frame of a film.
+    delimiter
+        Between cells.
     """
 
     path: Path
-    columns: tuple[str, ...]
-    rows: tuple[Mapping[str, str], ...]
+    header: tuple[str, ...]
+    body: str = field(repr=False)
+    delimiter: str = "\t"
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns; the first of two equal names wins."""
+        return tuple(dict.fromkeys(self.header))
+
+    @cached_property
+    def rows(self) -> tuple[Mapping[str, str], ...]:
+        """One mapping for each row, column name to cell; short rows are filled with ``n/a``."""
+        first = {column: self.header.index(column) for column in self.columns}
+        return tuple(
+            {
+                column: row[index].strip() if index < len(row) else "n/a"
+                for column, index in first.items()
+            }
+            for row in _split(self.body, self.delimiter)
+        )
 
 
 def is_missing(cell: str | None) -> bool:
@@ -62,20 +84,13 @@ def read_table(path: Path) -> Table | Problem:
     text = read_text(path)
     if isinstance(text, Problem):
         return text
-    rows = list(_split(text, comma=".csv" in path.suffixes))
-    if not rows:
-        return Problem(path, "has no header row", "restore the file or remove it")
-    header = tuple(cell.strip() for cell in rows[0])
-    columns = tuple(dict.fromkeys(header))
-    first = [header.index(column) for column in columns]
-    cells = tuple(
-        {
-            column: row[index].strip() if index < len(row) else "n/a"
-            for column, index in zip(columns, first, strict=True)
-        }
-        for row in rows[1:]
-    )
-    return Table(path, columns, cells)
+    lines = io.StringIO(text.lstrip("\r\n "), newline=None)
+    first = lines.readline()
+    delimiter = "\t"
+    if ".csv" in path.suffixes:
+        delimiter = ";" if ";" in first and "," not in first else ","
+    header = tuple(cell.strip() for cell in next(_split(first, delimiter)))
+    return Table(path, header, lines.read(), delimiter)
 
 
 def read_text(path: Path) -> str | Problem:
@@ -99,11 +114,9 @@ def _fetch(path: Path) -> str:
     return f"fetch it (`datalad get {path}`), restore it or remove it"
 
 
-def _split(text: str, *, comma: bool) -> Iterator[list[str]]:
+def _split(text: str, delimiter: str) -> Iterator[list[str]]:
     lines = io.StringIO(text, newline=None)
-    if not comma:
+    if delimiter == "\t":
         yield from (line.rstrip("\n").split("\t") for line in lines if line.strip())
-        return
-    header = text.lstrip().partition("\n")[0]
-    delimiter = ";" if ";" in header and "," not in header else ","
-    yield from (row for row in csv.reader(lines, delimiter=delimiter) if any(row))
+    else:
+        yield from (row for row in csv.reader(lines, delimiter=delimiter) if any(row))

@@ -1,0 +1,116 @@
+"""First contact: what `init` says about a dataset."""
+
+from __future__ import annotations
+
+import pytest
+
+from bidsapp.bids.dataset import open_dataset
+from bidsapp.bids.index import find_runs
+from bidsapp.bids.presentations import find_presentations
+from bidsapp.bids.survey import survey
+from bidsapp.bids.survey_text import missing_for
+
+
+@pytest.fixture
+def complete(study):
+    raw, prep = study
+    for number in (1, 2):
+        raw.tsv(
+            f"sub-01/func/sub-01_task-music_run-{number}_events.tsv",
+            "onset duration stim_file",
+            *(f"{i} 1 pop/piece{number}{i:02d}.wav" for i in range(12)),
+        )
+        for i in range(12):
+            raw.wav(f"stimuli/pop/piece{number}{i:02d}.wav")
+    return raw, prep
+
+
+def test_a_complete_dataset(complete) -> None:
+    raw, _ = complete
+    found = survey(raw.root)
+    assert found.participants == ("01", "02")
+    assert found.without_bold == ("02",)
+    assert found.spaces["fsaverage5"] == (1, 2, 0)
+    assert found.n_confounds == (2, 2)
+    facts = found.tasks["music"]
+    assert (facts.n_runs, facts.tr_s, facts.n_trs) == (2, (2.0,), (20,))
+    assert (facts.n_presentations, facts.n_pieces, facts.n_missing) == (24, 24, 0)
+    missing = missing_for(found)
+    assert missing["gradients"] == missing["rsa"] == []
+    assert missing["reconstruct"] == ["captions or tags (stimuli.tsv)"]
+    assert missing["harmony"] == ["valence and arousal (stimuli.tsv or ratings)"]
+    assert missing["emotion3d"] == ["emotion labels (intervals or stimuli.tsv)"]
+    text = found.text()
+    assert "gradients    ready" in text
+    assert f"musicotopy {raw.root} OUT_DIR participant --recipe gradients --dry-run" in text
+
+
+def test_labels_complete_the_other_recipes(complete) -> None:
+    raw, _ = complete
+    raw.tsv(
+        "stimuli/stimuli.tsv",
+        "stim_file tags emotion valence arousal genre",
+        "pop/piece100.wav calm|piano joy 0.5 0.1 n/a",
+    )
+    found = survey(raw.root)
+    assert found.labels == ("tags", "emotion", "valence", "arousal")
+    assert not any(missing_for(found).values())
+    assert found.catalogue.values("tags") == {"pop/piece100.wav": ("calm", "piano")}
+    assert found.tables() == {}
+
+
+def test_the_tables_to_fill_in_can_be_read(study, tree) -> None:
+    raw, _ = study
+    sounds = tree("sounds")
+    sounds.wav("music1.wav", 3)
+    sounds.wav("music2.wav", 4)
+    found = survey(raw.root, sounds.root)
+    assert missing_for(found)["gradients"] == ["what was played when (presentations.tsv)"]
+    assert "--write DIR" in found.text()
+    for name, text in found.tables().items():
+        sounds.text(name, text)
+    dataset = open_dataset(raw.root)
+    runs, _ = find_runs(dataset, "01", space="fsLR")
+    presentations, _ = find_presentations(dataset, runs, stimuli_dir=sounds.root)
+    assert [(item.stim_file, item.duration_s) for item in presentations] == [
+        ("music1.wav", 3.0),
+        ("music2.wav", 4.0),
+    ]
+    again = survey(raw.root, sounds.root)
+    assert again.tasks["music"].source == "presentations.tsv"
+    assert again.tables() == {}
+    assert again.catalogue.of("music1.wav")["duration"] == "3.000"
+
+
+def test_derivatives_and_variants_that_are_missing(tree) -> None:
+    raw = tree("raw")
+    raw.description()
+    raw.volume("sub-01/func/sub-01_task-x_acq-a_bold.nii.gz")
+    raw.volume("sub-01/func/sub-01_task-x_acq-b_bold.nii.gz")
+    raw.text("sub-phantom/func/readme")
+    found = survey(raw.root)
+    missing = missing_for(found)["gradients"]
+    assert any("fMRIPrep" in item for item in missing)
+    assert any("--bids-filter-file" in item for item in missing)
+    assert "acq-a, acq-b" in found.text()
+    assert "--allow-raw-bold" in found.text().splitlines()[-1]
+
+
+def test_images_without_content(study) -> None:
+    raw, prep = study
+    for path in prep.root.rglob("*_bold*"):
+        if path.suffix != ".json":
+            path.write_bytes(b"")
+    found = survey(raw.root)
+    assert found.spaces["fsLR"] == (1, 2, 2)
+    assert "datalad get" in str(missing_for(found)["gradients"])
+    assert found.tasks["music"].tr_s == (2.0,)
+    assert "unknown (no content)" in found.text()
+
+
+def test_a_dataset_without_any_bold(tree) -> None:
+    raw = tree("raw")
+    raw.text("sub-01/beh/sub-01_task-x_beh.tsv", "a\n")
+    found = survey(raw.root)
+    assert missing_for(found)["gradients"][0] == "BOLD"
+    assert "dataset_description.json" in found.text()
