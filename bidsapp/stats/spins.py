@@ -349,8 +349,10 @@ def _standardise(values: NDArray[np.float64], statistic: Statistic) -> _Samples:
         spread = np.ptp(sample) if sample.size else 0.0
         if spread > 0:
             out[good] = (sample - sample.mean()) / sample.std()
-    masks, mask_of = np.unique(valid, axis=0, return_inverse=True)
-    return _Samples(scores, masks.astype(np.float64), mask_of.reshape(-1))
+    patterns: dict[bytes, int] = {}
+    mask_of = [patterns.setdefault(row.tobytes(), len(patterns)) for row in valid]
+    masks = np.array([np.frombuffer(pattern, np.bool_) for pattern in patterns], np.float64)
+    return _Samples(scores, masks, np.array(mask_of))
 
 
 def _midranks(sample: NDArray[np.float64]) -> NDArray[np.float64]:
