@@ -10,6 +10,9 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from bidsapp.bids.records import Presentation, Problem, Run
 from bidsapp.errors import InputInvalidError
 from bidsapp.features.design import apply_lags, lag_operators, lagged_design
@@ -71,8 +74,10 @@ def alignment_table(
         is no longer than the scan, asks for more than the sound has, or overlaps the next one.
     """
     by_name = {run.name: run for run in runs}
-    rows, problems = [], []
-    for shown in presentations:
+    lines = timeline(runs, presentations, lags_s, durations)
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    for position, shown in enumerate(presentations):
         if shown.run_name not in by_name:
             continue
         run = by_name[shown.run_name]
@@ -80,8 +85,11 @@ def alignment_table(
         sound = durations.get(shown.stim_file, math.nan)
         _refuse(run, shown, sound, slack)
         _refuse_overlap(shown, presentations, slack)
-        rows.append(_row(run, shown, presentations, lags_s, durations))
-        problems += _problems(run, shown, str(rows[-1]["note"]))
+        volumes = lines.volume[lines.presentation == position]
+        heard = heard_until_s(shown, presentations, durations)
+        note = _note(run, shown, sound, heard, volumes.size)
+        rows.append(_row(run, shown, sound, volumes, note))
+        problems += _problems(run, shown, note)
     return rows, problems
 
 
@@ -128,17 +136,8 @@ def _refuse_overlap(
 
 
 def _row(
-    run: Run,
-    shown: Presentation,
-    presentations: Sequence[Presentation],
-    lags_s: Sequence[float],
-    durations: Mapping[str, float],
+    run: Run, shown: Presentation, sound_s: float, volumes: npt.NDArray[np.intp], note: str
 ) -> Row:
-    same_run = [other for other in presentations if other.run_name == shown.run_name]
-    lines = timeline([run], same_run, lags_s, durations)
-    position = next(i for i, other in enumerate(same_run) if other is shown)
-    volumes = lines.volume[lines.presentation == position]
-    sound = durations.get(shown.stim_file, math.nan)
     return {
         "run": run.name,
         "n_trs": run.n_trs,
@@ -148,12 +147,12 @@ def _row(
         "onset_s": shown.onset_s,
         "duration_s": shown.duration_s,
         "stim_start_s": shown.stim_start_s,
-        "sound_s": sound,
+        "sound_s": sound_s,
         "first_volume": int(volumes[0]) if volumes.size else math.nan,
         "last_volume": int(volumes[-1]) if volumes.size else math.nan,
         "n_rows": int(volumes.size),
         "source": shown.source,
-        "note": _note(run, shown, sound, heard_until_s(shown, same_run, durations), volumes.size),
+        "note": note,
     }
 
 

@@ -118,8 +118,8 @@ def _volumes(
     """Volumes of a presentation that all lags can explain, and their times in the sound."""
     volume_s = run.start_time_s + run.tr_s * np.arange(run.n_trs, dtype=np.float64)
     since_onset = volume_s - shown.onset_s
-    earliest = since_onset - max(0.0, *lags_s)
-    latest = since_onset - min(0.0, *lags_s)
+    earliest = since_onset - max([0.0, *lags_s])
+    latest = since_onset - min([0.0, *lags_s])
     inside = (earliest >= -_ROUNDING_S) & (latest < end_s - shown.onset_s - _ROUNDING_S)
     volumes = np.flatnonzero(inside)
     return volumes, shown.stim_start_s + since_onset[volumes]

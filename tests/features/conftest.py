@@ -4,10 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from bidsapp.audio.networks.base import Layer
 from bidsapp.bids.records import Presentation, Run
 from bidsapp.features.extract import FeatureBank
+
+settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
+settings.load_profile("unhurried")
 
 
 def _run(name="1", n_trs=100, tr_s=1.0, start_time_s=0.0):
