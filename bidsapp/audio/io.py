@@ -26,6 +26,8 @@ RESAMPLER = "HQ"
 """Quality of soxr; part of what identifies cached features."""
 
 _READ_FRAMES = 1 << 20
+_LOST = 0.01
+"""Share of the promised length that may be missing: headers of MP3 are estimates."""
 _HASH_BYTES = 1 << 22
 
 
@@ -168,8 +170,16 @@ def _converted(path: Path, error: Exception) -> Iterator[soundfile.SoundFile]:
 
 
 def _mono_parts(sound: soundfile.SoundFile) -> Iterator[npt.NDArray[np.float32]]:
-    for part in sound.blocks(_READ_FRAMES, dtype="float32", always_2d=True):
+    n_read = 0
+    while (part := sound.read(_READ_FRAMES, dtype="float32", always_2d=True)).size:
+        n_read += len(part)
         yield part.mean(axis=1, dtype=np.float32)
+    if n_read < (1 - _LOST) * sound.frames:
+        msg = (
+            f"{sound.name}: ends after {n_read / sound.samplerate:.2f} s, its header promises "
+            f"{sound.frames / sound.samplerate:.2f} s; fetch or copy the sound again"
+        )
+        raise InputInvalidError(msg)
 
 
 def _resampled(

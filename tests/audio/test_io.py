@@ -83,6 +83,17 @@ def test_broken_files_are_invalid_and_named(tmp_path, monkeypatch):
         assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("extension", ["flac", "mp3"])
+def test_a_sound_cut_short_is_refused(tmp_path, extension):
+    path = tmp_path / f"cut.{extension}"
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 100_000), 44_100)
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+    with pytest.raises(InputInvalidError, match=r"broken|ends after") as caught:
+        load_audio(path, 16_000)
+    assert str(path) in str(caught.value)
+
+
 def test_samples_that_are_no_numbers_are_refused(tmp_path):
     path = tmp_path / "nan.wav"
     samples = tone(0.1, 8000)
@@ -118,11 +129,8 @@ def test_envelope_is_the_rms_of_each_window():
 
 
 @pytest.mark.data
-def test_real_recordings_decode():
-    folder = os.environ.get("MUSICOTOPY_TEST_DATA")
-    if not folder:
-        pytest.skip("MUSICOTOPY_TEST_DATA is not set")
-    paths = sorted(Path(folder, "audio").glob("*.ogg"))
+def test_real_recordings_decode(test_data):
+    paths = sorted((test_data / "audio").glob("*.ogg"))
     assert paths
     for path in paths:
         waveform = load_audio(path, 16_000)
