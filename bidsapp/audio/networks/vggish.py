@@ -106,6 +106,7 @@ STAGES = (
 N_PARAMETERS = sum(int(np.prod(stage.shape)) + stage.shape[0] for stage in STAGES)
 
 _PREFIXES = {"features_network.": "features.", "embedding_network.": "embeddings."}
+_NO_PCA = "none: the last layer repeats the one before"
 _PCA_FILE = "vggish_pca_params-970ea276.pth"
 _PCA_SHAPES = {"pca_eigen_vectors": (128, 128), "pca_means": (128,)}
 _FRAMES_AT_ONCE = {"conv": 32, "fc": 512}
@@ -149,7 +150,7 @@ class VGGish(Network):
         self._parameters = parameters
         self._pca = pca
         self.hop_s = self._hop * mel.HOP / mel.SAMPLING_HZ
-        self.weights = {"resampler": RESAMPLER, **weights}
+        self.weights = {"resampler": RESAMPLER, "pca": _NO_PCA, **weights}
         last = Layer("output", "identity" if pca is None else "pca", 128)
         self.layers = (*LAYERS[:-1], last)
 
@@ -302,7 +303,7 @@ def _find_pca(
     path: Path,
 ) -> tuple[tuple[torch.Tensor, torch.Tensor] | None, dict[str, object]]:
     if not path.is_file():
-        return None, {"pca": "none: the last layer repeats the one before"}
+        return None, {}
     state, sha256 = read_state(path)
     state = {key: value.squeeze() for key, value in state.items()}
     for key, shape in _PCA_SHAPES.items():
