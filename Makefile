@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= demo
+WORKERS ?= 2
 BIN := $(VENV)/bin
 
 .PHONY: demo test lint clean
@@ -17,7 +18,7 @@ demo: $(VENV)/.installed
 	$(BIN)/musicotopy-tools check-truth $(DEMO)/data $(DEMO)/out
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

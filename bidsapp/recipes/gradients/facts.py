@@ -11,6 +11,7 @@ DESCRIPTIONS = {
     "bestlayernegative": "Layer with the largest positive score at negative lags.",
     "significant": "Units in parcels that pass the refitted temporal null (positive lags).",
     "parcels": "Parcels of the subject-level test, and their scores.",
+    "parcelcourses": "Cleaned BOLD of each parcel on the clock of the sounds.",
     "parcelsummary": "Best and centroid layer of each parcel.",
     "pieces": "Scores inside each held-out piece.",
     "null": "Largest scores under circular shifts.",

@@ -14,6 +14,7 @@ from bidsapp.audio.io import load_audio, rms_envelope
 from bidsapp.features.gram import gram_pca
 from bidsapp.features.sampling import sampling_matrix
 from bidsapp.recipes.analysis import Analysis
+from bidsapp.recipes.courses import course_rows
 from bidsapp.recipes.gradients.distrust import warnings
 from bidsapp.recipes.gradients.results import NetworkResult, Results
 from bidsapp.recipes.gradients.rows import Rows
@@ -248,6 +249,14 @@ def _write_shared(writer: ResultWriter, analysis: Analysis, results: Results) ->
     )
     writer.table(
         fold_rows(first.rows, analysis), {"desc": "folds"}, "Blocks and folds.", in_space=False
+    )
+    writer.table(
+        course_rows(analysis.inputs, results.parcel_means),
+        {"desc": "parcelcourses"},
+        "Cleaned BOLD of each parcel (mean over units, standardised run by run) for the volumes "
+        "that heard a sound.",
+        stim_time_s="position in the sound, seconds",
+        repeat="1 for the first presentation of the piece",
     )
     writer.table(
         _waveform_rows(analysis),

@@ -213,6 +213,7 @@ class _Study:
         return Results(
             bold=self.bold,
             parcels=self.parcels,
+            parcel_means=self._parcel_means,
             networks=tuple(networks),
             ceiling=self.ceiling(),
             significance=self.settings.significance,

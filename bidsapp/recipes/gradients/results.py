@@ -55,6 +55,8 @@ class Results:
         The matrix that was analysed.
     parcels
         Parcels of the subject-level test.
+    parcel_means
+        (n_trs_total, n_parcels) cleaned BOLD averaged over parcels.
     networks
         One result per network and set of lags.
     ceiling
@@ -67,6 +69,7 @@ class Results:
 
     bold: BoldMatrix
     parcels: Parcels
+    parcel_means: NDArray[np.float32]
     networks: tuple[NetworkResult, ...]
     ceiling: NDArray[np.floating[Any]] | None
     significance: float
