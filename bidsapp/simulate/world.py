@@ -136,7 +136,7 @@ class World:
 
     def times_s(self, run: ScheduledRun) -> Floats:
         """Time of each volume's reference slice, the middle of the TR."""
-        return np.asarray((np.arange(run.n_trs) + 0.5) * self.options.tr_s, dtype=np.float64)
+        return volume_times_s(run.n_trs, self.options.tr_s)
 
     def responses(self) -> list[Floats]:
         """Per layer (n_trs of all runs, n_courses): haemodynamic responses."""
@@ -149,6 +149,11 @@ class World:
             matrix @ (scores @ weights)
             for scores, weights in zip(self.features.scores, self.weights, strict=True)
         ]
+
+
+def volume_times_s(n_trs: int, tr_s: float) -> Floats:
+    """Time of each volume's reference slice, the middle of the TR: (n_trs,) s."""
+    return (np.arange(n_trs, dtype=np.float64) + 0.5) * np.float64(tr_s)
 
 
 def schedule(options: SimulationOptions, order: Sequence[int]) -> tuple[ScheduledRun, ...]:
