@@ -101,7 +101,7 @@ def test_refusals(bids: Path, tmp_path: Path) -> None:
         parse_arguments([str(bids), str(bids), "participant"])
     with pytest.raises(UsageError, match="work-dir"):
         parse(bids, "-w", str(bids / "work"))
-    with pytest.raises(UsageError, match="RECIPE.SETTING"):
+    with pytest.raises(UsageError, match=r"RECIPE\.SETTING"):
         parse(bids, "--set", "n_components=3")
     with pytest.raises(UsageError, match="NAME=PATH"):
         parse(bids, "-d", "/some/where")

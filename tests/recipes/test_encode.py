@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ from bidsapp.recipes.gradients.summaries import (
     parcel_summary_rows,
     piece_rows,
     profile_rows,
+)
+from bidsapp.recipes.gradients.summaries import (
     test_parcels as compare_parcels,
 )
 from bidsapp.recipes.inputs import Inputs
@@ -67,7 +70,7 @@ def bold(store: DesignStore, rng: np.random.Generator) -> np.ndarray:
 def run(store: DesignStore, y: np.ndarray, solver: str = "gram", slabs: int = 1) -> Encoding:
     scorer = make_scorer(solver, SETTINGS, "cpu", 64 << 20)
     edges = np.linspace(0, y.shape[1], slabs + 1).astype(int)
-    parts = [(slice(a, b), y[:, a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True) if b > a]
+    parts = [(slice(a, b), y[:, a:b]) for a, b in pairwise(edges) if b > a]
     return encode(store, parts, y.shape[1], scorer, label="test", quiet=True)
 
 

@@ -62,13 +62,16 @@ def _design(analysis: Analysis, results: Results) -> list[str]:
         found.append(
             f"With {settings.n_shifts} shifts no p-value is below 1/{settings.n_shifts + 1}."
         )
-    for result in results.networks:
-        if result.bank.weights.get("source") == "random" and result.rows.lags == "positive":
-            found.append(
-                f"{result.bank.network} has random weights: its layers show what the "
-                "architecture does, not what was learned from sound."
-            )
-    return found
+    untrained = (
+        result.bank.network
+        for result in results.networks
+        if result.bank.weights.get("source") == "random"
+    )
+    return found + [
+        f"{name} has random weights: its layers show what the architecture does, not what was "
+        "learned from sound."
+        for name in dict.fromkeys(untrained)
+    ]
 
 
 def _penalties(results: Results) -> list[str]:

@@ -1,0 +1,79 @@
+"""Records of units: what counts as done, and what may stand beside each other."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from bidsapp.cli.show import _exit_code, table
+from bidsapp.engine.plan import Plan, Unit, check_configuration
+from bidsapp.engine.status import Record, is_complete, read_records, record_path, write_record
+from bidsapp.errors import OutputError
+
+RECORD = Record(
+    unit="gradients_sub-01_space-fsaverage5",
+    recipe="gradients",
+    level="participant",
+    subject="01",
+    space="fsaverage5",
+    state="done",
+    configuration_hash="aaaa",
+    inputs_hash="bbbb",
+    outputs=("sub-01/func/map.nii.gz",),
+)
+
+
+def make_unit(name: str = RECORD.unit) -> Unit:
+    return Unit(name, "gradients", "participant", "01", "fsaverage5", None, "aaaa")
+
+
+def make_plan(code: str) -> Plan:
+    return Plan(dataset=None, units=(make_unit(),), configuration_hashes={"gradients": code})  # type: ignore[arg-type]
+
+
+def test_round_trip_and_broken_records(tmp_path: Path) -> None:
+    write_record(tmp_path, RECORD)
+    record_path(tmp_path, "other").write_text("{ broken")
+    assert read_records(tmp_path) == {RECORD.unit: RECORD}
+    assert len(json.loads((tmp_path / "logs" / "status.json").read_text())["Units"]) == 1
+
+
+def test_complete_means_done_same_and_present(tmp_path: Path) -> None:
+    assert not is_complete(tmp_path, None, "aaaa", "bbbb")
+    assert not is_complete(tmp_path, RECORD, "aaaa", "bbbb")  # the file is not there
+    path = tmp_path / RECORD.outputs[0]
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert is_complete(tmp_path, RECORD, "aaaa", "bbbb")
+    assert not is_complete(tmp_path, RECORD, "other", "bbbb")
+    assert not is_complete(tmp_path, RECORD, "aaaa", "other")
+    failed = dataclasses.replace(RECORD, state="failed")
+    assert not is_complete(tmp_path, failed, "aaaa", "bbbb")
+
+
+def test_configurations_are_not_mixed() -> None:
+    same = {RECORD.unit: ("gradients", "aaaa")}
+    check_configuration(same, make_plan("aaaa"), overwrite=False)
+    with pytest.raises(OutputError, match="--overwrite"):
+        check_configuration(same, make_plan("cccc"), overwrite=False)
+    check_configuration(same, make_plan("cccc"), overwrite=True)
+    other = {"gradients_sub-02_space-fsaverage5": ("gradients", "aaaa")}
+    with pytest.raises(OutputError, match="sub-02"):
+        check_configuration(other, make_plan("cccc"), overwrite=True)
+    check_configuration({"rsa_sub-02": ("rsa", "aaaa")}, make_plan("cccc"), overwrite=False)
+
+
+@pytest.mark.parametrize(
+    ("codes", "n_units", "expected"), [([66], 1, 66), ([66, 65], 2, 1), ([66], 2, 1)]
+)
+def test_exit_code(codes: list[int], n_units: int, expected: int) -> None:
+    failed = [dataclasses.replace(RECORD, state="failed", exit_code=code) for code in codes]
+    assert _exit_code(failed, n_units) == expected
+
+
+def test_table_lays_out_and_says_missing() -> None:
+    text = table([{"a": 1.0, "b": float("nan")}, {"a": 12.345, "b": None}], ("a", "b"))
+    assert text.splitlines() == ["a      b", "1      n/a", "12.35  n/a"]
