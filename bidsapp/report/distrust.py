@@ -79,7 +79,7 @@ def _random(_results: Results, space: SpaceResults, model: ModelResults) -> Note
     return Note("serious", f"{model.name} ran with random weights.", text)
 
 
-def _faithful(_results: Results, space: SpaceResults, _model: ModelResults) -> Note | None:
+def _all_pieces(_results: Results, space: SpaceResults, _model: ModelResults) -> Note | None:
     if setting(space.facts, "pca_fit") != "all":
         return None
     text = (
@@ -278,7 +278,7 @@ def _winner(_results: Results, _space: SpaceResults, model: ModelResults) -> Not
 
 CHECKS: tuple[Check, ...] = (
     _random,
-    _faithful,
+    _all_pieces,
     _no_parcel,
     _negative_lags,
     _unpreprocessed,

@@ -12,16 +12,12 @@ from typing import Any
 
 import pandas as pd
 
+from bidsapp.brain.strategies import STRATEGIES
 from bidsapp.report.html import environment
 from bidsapp.report.references import bibliography, references
 from bidsapp.report.results import Results, SpaceResults, setting
 
-_CONFOUNDS = {
-    "none": "no confounds",
-    "motion6": "the 6 motion parameters",
-    "motion24": "24 motion parameters (6, their derivatives, and squares of both)",
-    "motion24+wmcsf": "24 motion parameters and the mean signals of white matter and CSF",
-}
+NO_CONFOUNDS = "no confounds"
 _SPACES = re.compile(r"[ \n]+")  # not the no-break spaces before units
 _SPACE_REFERENCES = {"fsaverage": "fischl1999", "fsLR": "glasser2013"}
 
@@ -241,8 +237,11 @@ def _confounds(value: Any) -> str | None:
     if value is None or isinstance(value, Mapping):
         return None
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "no confounds"
-    return _CONFOUNDS.get(str(value), f"the strategy “{value}”")
+        return ", ".join(map(str, value)) or NO_CONFOUNDS
+    if str(value) == "none":
+        return NO_CONFOUNDS
+    known = STRATEGIES.get(str(value))
+    return f"the strategy “{value}”" if known is None else known.description
 
 
 def alpha_range(facts: Mapping[str, Any]) -> tuple[float, float, int] | None:

@@ -54,6 +54,7 @@ class Tree:
     weights: Mapping[str, Any] = field(default_factory=lambda: {"source": "random", "seed": 0})
     facts: Mapping[str, Any] = field(default_factory=dict)
     edge_low: float = 0.01
+    maps: bool = True
 
 
 class Writer:
@@ -281,7 +282,7 @@ class _Space:
              "p95_r": np.nanpercentile(r[i], 95),
              "mean_r_significant": np.nanmean(r[i][mask]) if mask.any() else np.nan,
              "n_units": int(self.valid.sum()), "n_best": 10,
-             "alpha_edge_low": self.tree.edge_low, "alpha_edge_high": 0.02 * i}
+             "alpha_edge_low": self.tree.edge_low, "alpha_edge_high": 0.005 * i}
             for i, layer in enumerate(layers)
         ]  # fmt: skip
 
@@ -302,6 +303,8 @@ class _Space:
         path.write_text("index\tname\n")
 
     def maps(self, values: Any, suffix: str, columns: Sequence[str] = (), **entities: str) -> None:
+        if not self.tree.maps:
+            return
         values = values.astype(np.float32)
         for extra, extension, image in self._images(values, suffix):
             path = self.writer.path(suffix, extension, **self.entities, **extra, **entities)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,18 +25,22 @@ class NullData:
         (n_shifts,) maximum over layers and parcels of each shift.
     observed_mean, null_mean
         Mean over layers and parcels, and its value in each shift.
+    level
+        Family-wise p-value that counts as significant.
     """
 
     observed: Array
     null_max: Array
     observed_mean: float = np.nan
     null_mean: Array | None = None
+    level: float = 0.05
 
     @property
     def threshold(self) -> float:
-        """Score that the maximum exceeds in 5 % of the shifts."""
-        finite = self.null_max[np.isfinite(self.null_max)]
-        return float(np.quantile(finite, 0.95, method="higher")) if finite.size else np.nan
+        """Score above which (b + 1)/(m + 1) is below `level`; infinite with too few shifts."""
+        finite = np.sort(self.null_max[np.isfinite(self.null_max)])[::-1]
+        allowed = math.ceil(round(self.level * (finite.size + 1), 9)) - 2
+        return float(finite[allowed]) if allowed >= 0 else math.inf
 
 
 @style.styled
@@ -79,10 +84,11 @@ def _observed(axes: Axes, positive: NullData, negative: NullData | None, unit: s
             negative.observed, edges, histtype="step", color=style.NEGATIVE, linewidth=1.4,
             label="negative lags (control)",
         )  # fmt: skip
-    axes.axvline(
-        positive.threshold, color=style.INK, linewidth=1.1, linestyle=(0, (4, 2)),
-        label=f"5 % family-wise (r = {positive.threshold:.3f})",
-    )  # fmt: skip
+    if math.isfinite(positive.threshold):
+        axes.axvline(
+            positive.threshold, color=style.INK, linewidth=1.1, linestyle=(0, (4, 2)),
+            label=f"{100 * positive.level:g} % family-wise (r = {positive.threshold:.3f})",
+        )  # fmt: skip
     axes.set_xlabel("best r over layers")
     axes.set_ylabel(unit)
     axes.set_title(f"observed {unit}")

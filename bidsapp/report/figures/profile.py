@@ -142,7 +142,7 @@ def spread_labels(values: Sequence[float], gap: float) -> list[float]:
     gap
         Smallest distance.
     """
-    order = np.argsort(values)
+    order = np.argsort(values, kind="stable")
     placed = np.asarray(values, dtype=float)[order]
     for index in range(1, len(placed)):
         placed[index] = max(placed[index], placed[index - 1] + gap)

@@ -43,13 +43,14 @@ def _piece_scores(model: ModelResults, lags: str) -> tuple[pd.DataFrame, str]:
     rows = rows_of(model.pieces, lags=lags)
     if rows.empty:
         return pd.DataFrame(), ""
-    passed = model.passed["parcel"]
-    who = f"the {len(passed)} significant parcels"
-    if passed.empty:
-        summary = rows_of(model.summary, lags=POSITIVE)
-        passed = summary.nlargest(_TOP_IF_NONE, "r_max")["parcel"]
-        who = f"the {len(passed)} parcels with the largest score (none is significant)"
-    kept = rows[rows["parcel"].isin(passed)]
+    summary, chosen = rows_of(model.summary, lags=POSITIVE), model.passed
+    who = f"the {len(chosen)} significant parcels"
+    if chosen.empty and not summary.empty:
+        chosen = summary.nlargest(_TOP_IF_NONE, "r_max")
+        who = f"the {len(chosen)} parcels with the largest score (none is significant)"
+    if chosen.empty:
+        chosen, who = rows, "all parcels"
+    kept = rows[rows["parcel"].isin(chosen["parcel"])]
     table = kept.pivot_table(index="piece", columns="layer", values="r", sort=False)
     return table, who
 

@@ -126,9 +126,9 @@ def null(model: ModelResults, suffix: str) -> Section:
     negative = _null_data(model, NEGATIVE)
     passed = int(np.sum(positive.observed > positive.threshold))
     caption = (
-        "Left: the best score of each parcel, and the score that the largest of all layers and "
-        "parcels exceeds in 5 % of the circular shifts. Middle and right: what each shift "
-        "produced, with the whole cross-validation refitted, and what was observed."
+        "Left: the best score of each parcel, and the score above which a parcel is significant, "
+        "corrected over layers and parcels. Middle and right: what each circular shift produced, "
+        "with the whole cross-validation refitted, and what was observed."
     )
     alt = (
         f"Histogram of {len(positive.observed)} parcel scores; {passed} exceed the family-wise "
@@ -149,6 +149,7 @@ def _null_data(model: ModelResults, lags: str) -> NullData | None:
         shifts["max_r"].to_numpy(dtype=float) if "max_r" in shifts else np.array([]),
         float(scores["r"].mean()) if not scores.empty else np.nan,
         _column(shifts, "mean_r"),
+        model.level,
     )
 
 

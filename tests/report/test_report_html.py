@@ -1,0 +1,103 @@
+"""Pages: numbers as text, escaping, structure."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+from bidsapp.errors import OutputError
+from bidsapp.report.html import (
+    Facts,
+    Listing,
+    Note,
+    Notes,
+    Number,
+    Numbers,
+    Page,
+    Prose,
+    Section,
+    Table,
+    cell,
+    columns,
+    number_text,
+    p_cell,
+    render,
+    write_page,
+)
+
+EVIL = "<script>alert('x')</script> & \"quotes\""
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (20484, 0, "20\u2009484"),
+        (1.0, 3, "1.000"),
+        (-0.25, 2, "\u22120.25"),
+        (-0.3, 0, "0"),
+        (0.00004, 3, "4e\u221205"),
+        (0.0, 3, "0.000"),
+        (math.nan, 3, "\u2013"),
+    ],
+)
+def test_numbers_read_well(value: float, digits: int, text: str) -> None:
+    assert number_text(value, digits) == text
+
+
+def test_missing_sorts_last_and_p_keeps_its_digits() -> None:
+    assert cell(math.nan).key == math.inf
+    assert cell(None).text == "\u2013"
+    assert [p_cell(p).text for p in (0.004975, 0.04, 1.0)] == ["0.0050", "0.040", "1.000"]
+
+
+def _page(text: str, n_rows: int = 2) -> Page:
+    parts = [
+        Prose(text),
+        Numbers([Number(text, text, text)]),
+        Table(columns(f"{text}", "n#"), [[cell(text), cell(k)] for k in range(n_rows)], text),
+        Notes([Note("serious", text, text)]),
+        Listing(text, text),
+        Facts([(text, text)]),
+    ]
+    child = Section(text, "child", parts)
+    return Page(text, text, [(text, text)], [Note("caution", text, text)],
+                [Section("Top", "top", children=[child])])  # fmt: skip
+
+
+def test_every_part_escapes_what_it_is_given() -> None:
+    html = render(_page(EVIL))
+    assert "<script>alert" not in html
+    assert html.count("&lt;script&gt;alert") > 15
+    assert html.count("<script>") == 1  # our own
+
+
+def test_contents_lead_to_sections() -> None:
+    html = render(_page("x"))
+    ids = re.findall(r'\sid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]+)"', html)) <= set(ids)
+
+
+def test_nothing_can_be_loaded_from_elsewhere() -> None:
+    html = render(_page("x"))
+    assert "default-src 'none'" in html
+    assert not re.findall(r"(?:src|href)=\"(?!data:|#)", html)
+    assert not re.findall(r"url\(|@import|https?://", html)
+
+
+def test_long_tables_are_folded() -> None:
+    assert "<details>" not in render(_page("x", 30))
+    assert "<details><summary>x (31 rows)" in render(_page("x", 31))
+
+
+def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    path = write_page(_page("old"), tmp_path / "sub-01.html")
+    blocked = tmp_path / "folder.html"
+    blocked.mkdir()
+    with pytest.raises(OutputError):
+        write_page(_page("new"), blocked)
+    assert "old" in path.read_text()
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["folder.html", "sub-01.html"]
