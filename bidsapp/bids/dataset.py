@@ -118,6 +118,9 @@ def open_dataset(bids_dir: Path, derivatives: Mapping[str, Path] | None = None) 
     else:
         root, fmriprep = bids_dir, _chosen(given) or _found(bids_dir)
         layout = "raw+derivatives" if fmriprep else "raw"
+    if fmriprep is not None and not _labels(fmriprep):
+        what = "holds no sub-* folder (a datalad dataset that is not installed?)"
+        problems.append(Problem(fmriprep, what, f"fetch it with `datalad get {fmriprep}`"))
     dataset = Dataset(
         bids_dir=bids_dir,
         root=root,

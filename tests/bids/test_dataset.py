@@ -91,6 +91,16 @@ def test_legacy_layout_and_derivatives_as_output_folder(tree) -> None:
     assert open_dataset(other.root).fmriprep == other.root / "derivatives"
 
 
+def test_derivatives_that_are_not_installed_are_told(tree) -> None:
+    raw = tree("raw")
+    raw.description()
+    raw.text("sub-01/func/x")
+    (raw.root / "derivatives" / "fmriprep").mkdir(parents=True)
+    dataset = open_dataset(raw.root)
+    assert dataset.fmriprep == raw.root / "derivatives" / "fmriprep"
+    assert "datalad get" in dataset.problems[0].remedy
+
+
 def test_participants_are_folders(tree) -> None:
     raw = tree("raw")
     raw.description()
