@@ -3,20 +3,27 @@
 Geometric parcels need no atlas: each structure is halved again and again across the coordinate
 axis along which it is widest, until the parcels have the wanted size. Exact, deterministic on
 every machine, and balanced: sizes within a structure differ by at most one unit.
+
+`geometric_parcels` divides the units of one participant; `standard_parcels` divides the template
+instead, so that a parcel is the same place in everybody.
 """
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
+from bidsapp import resources
+from bidsapp.brain.cortex import CIFTI_SIDES, cortex_columns, cortex_mask, find_mesh
+from bidsapp.brain.geometry import Grayordinates, UnitSpace, VolumeGrid, cifti_units, volume_units
+from bidsapp.brain.untyped import nib
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from bidsapp.brain.geometry import UnitSpace
 
 _MEAN_BYTES = 32  # per row and unit of a chunk: data, finite flags, float64 copies
 
@@ -63,6 +70,96 @@ def geometric_parcels(
             points = here[:, np.newaxis].astype(np.float64)
         labels[here] = number + bisect(points, share)
         number += share
+    return labels
+
+
+def standard_parcels(
+    units: UnitSpace, n_parcels: int, *, valid: NDArray[np.bool_] | None = None
+) -> NDArray[np.int32]:
+    """Divide the template into parcels and read those of the units.
+
+    Parcels do not depend on which units a participant has: shared units have equal labels.
+
+    ================  ================================================================
+    space             what is divided
+    ================  ================================================================
+    fsaverage5        cortex of the mesh
+    fsLR-32k          cortex of the mesh; CIFTI also each subcortical structure of the file
+    MNI152 volumes    nilearn's ICBM152 brain mask, on the voxel grid of the data
+    other             the valid units, as by `geometric_parcels`
+    ================  ================================================================
+
+    Parameters
+    ----------
+    units
+        Where parcels are wanted.
+    n_parcels
+        How many the template is divided into; as for `geometric_parcels`.
+    valid
+        (n_units,) units to label; all when None.
+
+    Returns
+    -------
+    (n_units,) array
+        0, 1, …; -1 outside `valid` and outside the template. A number may be missing where a
+        participant has no unit in the parcel.
+
+    Raises
+    ------
+    ValueError
+        `n_parcels` is not positive.
+    InputInvalidError
+        A voxel grid lies outside the template.
+    """
+    if isinstance(units.geometry, VolumeGrid) and units.space.startswith("MNI152"):
+        labels = _volume_labels(units, units.geometry, n_parcels)
+    elif find_mesh(units) is None:
+        return geometric_parcels(units, n_parcels, valid=valid)
+    elif isinstance(units.geometry, Grayordinates):
+        labels = _cifti_labels(units, units.geometry.axis, n_parcels)
+    else:
+        labels = geometric_parcels(units, n_parcels, valid=cortex_mask(units))
+    return labels if valid is None else np.where(valid, labels, np.int32(-1))
+
+
+def _volume_labels(units: UnitSpace, grid: VolumeGrid, n_parcels: int) -> NDArray[np.int32]:
+    template = _template_mask(grid.mask.shape, grid.affine)
+    labels = np.full(template.shape, -1, dtype=np.int32)
+    standard = volume_units(template, grid.affine, space=units.space)
+    labels[template] = geometric_parcels(standard, n_parcels)
+    return labels[grid.mask]
+
+
+def _template_mask(shape: tuple[int, ...], affine: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """ICBM152 brain mask at the nearest voxel of each voxel of a grid."""
+    from nilearn.datasets import load_mni152_brain_mask
+
+    image = load_mni152_brain_mask()
+    brain = np.asarray(image.dataobj) > 0
+    to_template = np.linalg.inv(image.affine) @ affine
+    places = np.indices(shape).reshape(3, -1).T @ to_template[:3, :3].T + to_template[:3, 3]
+    nearest = np.floor(places + 0.5).astype(np.intp)
+    inside = ((nearest >= 0) & (nearest < brain.shape)).all(axis=1)
+    mask = np.zeros(len(places), dtype=bool)
+    mask[inside] = brain[tuple(nearest[inside].T)]
+    return mask.reshape(shape)
+
+
+def _cifti_labels(units: UnitSpace, axis: Any, n_parcels: int) -> NDArray[np.int32]:
+    columns = cortex_columns(units)
+    left, right = np.split(resources.cortex_mask(columns.mesh), 2)
+    standard = [
+        nib.cifti2.BrainModelAxis.from_surface(np.flatnonzero(mask), mask.size, name)
+        for mask, name in zip((left, right), CIFTI_SIDES, strict=True)
+    ]
+    deep = ~np.isin(axis.name, CIFTI_SIDES)
+    whole = standard[0] + standard[1] + axis[deep] if deep.any() else standard[0] + standard[1]
+    of_whole = geometric_parcels(cifti_units(whole, space=units.space), n_parcels)
+    on_mesh = np.full(columns.n_vertices, -1)
+    n_cortex = int(left.sum() + right.sum())
+    on_mesh[np.r_[left, right]] = of_whole[:n_cortex]
+    labels: NDArray[np.int32] = np.nan_to_num(columns.gather(on_mesh), nan=-1).astype(np.int32)
+    labels[deep] = of_whole[n_cortex:]
     return labels
 
 
@@ -144,7 +241,8 @@ def parcel_means(
     Parameters
     ----------
     data
-        (n_rows, n_units), may be memory-mapped; NaN is missing.
+        (n_rows, n_units); NaN is missing. Pages of a memory-mapped file are given back after
+        each chunk.
     labels
         (n_units,); -1 belongs to none.
     n_parcels
@@ -171,5 +269,12 @@ def parcel_means(
         pick = csr_array((ones, (np.arange(here.size), labels[here])), (here.size, n_parcels))
         total += np.where(finite, block, 0) @ pick
         count += finite @ pick
+        _give_back(data)
     with np.errstate(invalid="ignore"):
         return (total / count).astype(np.float32)
+
+
+def _give_back(data: NDArray[np.floating]) -> None:
+    """Let go of the pages of a file mapped for reading, which count as resident memory."""
+    if isinstance(data, np.memmap) and data.mode == "r" and isinstance(data.base, mmap.mmap):
+        data.base.madvise(mmap.MADV_DONTNEED)

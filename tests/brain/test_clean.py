@@ -300,16 +300,14 @@ class TestCache:
         assert len({result.path for result in results}) == 1
 
 
-def test_columns_copies_what_is_asked(make, tmp_path):
+def test_the_matrix_is_read_only_and_can_be_removed(make, tmp_path):
     run = make.plain("cifti")
     bold = load_bold([run], unit_space([run]), PLAIN, tmp_path, quiet=True)
-    part = bold.columns(slice(3, 9))
-    assert not isinstance(part, np.memmap)
-    np.testing.assert_array_equal(part, bold.data[:, 3:9])
-    picked = bold.columns(np.array([40, 2]))
-    np.testing.assert_array_equal(picked, bold.data[:, [40, 2]])
     with pytest.raises(ValueError, match="read-only"):
         bold.data[0, 0] = 1
+    bold.remove()
+    bold.remove()
+    assert [path.suffix for path in tmp_path.glob("bold-*")] == [".lock"]
 
 
 def test_clean_is_a_projection(make):
