@@ -2,7 +2,8 @@
 
 1. Meshes the user gives (``midthickness.surf.gii`` of the participant or of a template).
 2. fsaverage5: the mean of nilearn's white and pial surfaces (MNI305 millimetres).
-3. fsLR: the midthickness of a filled TemplateFlow folder (``TEMPLATEFLOW_HOME``).
+3. fsLR-32k: the midthickness that comes with the app (`bidsapp.resources`).
+4. fsLR of another density: that of a filled TemplateFlow folder (``TEMPLATEFLOW_HOME``).
 
 Otherwise coordinates are NaN, and parcels fall back to ranges of vertex numbers.
 """
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from bidsapp import resources
 from bidsapp.brain.untyped import nib
 from bidsapp.errors import InputInvalidError
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NILEARN: Final = "nilearn:fsaverage5"
-_FSAVERAGE5_SIZE: Final = 10242
+_SHIPPED: Final = "resources:fsLR32k"
 
 
 def find_meshes(space: str, sizes: tuple[int, int]) -> tuple[Path, Path] | str | None:
@@ -40,8 +42,11 @@ def find_meshes(space: str, sizes: tuple[int, int]) -> tuple[Path, Path] | str |
     (left, right) paths, the name of a shipped mesh, or None
         For `mesh_coordinates`.
     """
-    if space == "fsaverage" and sizes == (_FSAVERAGE5_SIZE, _FSAVERAGE5_SIZE):
+    present = {size for size in sizes if size}  # a CIFTI file may lack a hemisphere
+    if space == "fsaverage" and present == {resources.N_VERTICES["fsaverage5"]}:
         return _NILEARN
+    if space == "fsLR" and present == {resources.N_VERTICES["fsLR32k"]}:
+        return _SHIPPED
     if space == "fsLR":
         return _templateflow_meshes(sizes)
     return None
@@ -86,26 +91,34 @@ def mesh_coordinates(
     """
     if meshes is None:
         left, right = (np.full((size, 3), np.nan) for size in sizes)
+    elif meshes == _SHIPPED:
+        (left, _), (right, _) = resources.fslr_midthickness()
     elif isinstance(meshes, str):
-        left, right = _fsaverage5()
+        left, right = np.split(np.mean(fsaverage5_surfaces(), axis=0), 2)
     else:
         left, right = (_read(path, size) for path, size in zip(meshes, sizes, strict=True))
     return left, right
 
 
-def _fsaverage5() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def fsaverage5_surfaces() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Pial and white surface of fsaverage5, as nilearn ships them.
+
+    Returns
+    -------
+    pial, white : (20484, 3) arrays
+        Left, then right vertices; MNI305 millimetres.
+    """
     from nilearn.datasets import load_fsaverage
 
     surfaces = load_fsaverage("fsaverage5")
-    left, right = (
-        (
-            surfaces["white_matter"].parts[side].coordinates.astype(np.float64)
-            + surfaces["pial"].parts[side].coordinates
+    pial, white = (
+        np.concatenate(
+            [surfaces[name].parts[side].coordinates for side in ("left", "right")],
+            dtype=np.float64,
         )
-        / 2
-        for side in ("left", "right")
+        for name in ("pial", "white_matter")
     )
-    return left, right
+    return pial, white
 
 
 def _read(path: Path, size: int) -> NDArray[np.float64]:
