@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bidsapp.bids.results import load_results
+    from bidsapp.bids.results import load_results, open_results
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load_results"]
+__all__ = ["__version__", "load_results", "open_results"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import `load_results` when it is asked for: the command line stays light."""
-    if name == "load_results":
-        from bidsapp.bids.results import load_results
+    """Import readers of results when they are asked for: the command line stays light."""
+    if name in ("load_results", "open_results"):
+        from bidsapp.bids import results
 
-        return load_results
+        return getattr(results, name)
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)

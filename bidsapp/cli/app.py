@@ -50,21 +50,16 @@ def _run(config: Config) -> int:
 
 
 def _execute(plan: Plan, config: Config) -> int:
-    from bidsapp.bids.write import clean_leftovers
+    from bidsapp.bids.write import check_output, clean_leftovers
     from bidsapp.cli.show import show_records, show_warnings
     from bidsapp.engine.logs import prepare_output
     from bidsapp.engine.plan import check_configuration
     from bidsapp.engine.reports import write_reports
     from bidsapp.engine.run import execute
-    from bidsapp.engine.status import is_writable, read_records
+    from bidsapp.engine.status import read_records
     from bidsapp.engine.threads import limit_torch
 
-    if not is_writable(config.output_dir):
-        msg = (
-            f"{config.output_dir}: the output folder cannot be written; check its owner and the "
-            "bind options of the container"
-        )
-        raise OutputError(msg)
+    check_output(config.output_dir, plan.dataset)
     recorded = {
         name: (record.recipe, record.configuration_hash)
         for name, record in read_records(config.output_dir).items()

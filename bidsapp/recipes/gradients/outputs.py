@@ -346,6 +346,7 @@ def _summary(analysis: Analysis, results: Results) -> dict[str, Any]:
         },
         "weights": {name: dict(bank.weights) for name, bank in banks.items()},
         "n_units": bold.units.n_units,
+        "units_hash": bold.units.identity(),
         "n_constant": bold.n_constant,
         "n_nan": bold.n_nan,
         "n_parcels": results.parcels.n_parcels,

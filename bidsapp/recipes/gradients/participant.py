@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bidsapp.audio.networks import get_network
 from bidsapp.brain.atlas import atlas_parcels
 from bidsapp.brain.clean import BoldMatrix, Cleaning, load_bold
-from bidsapp.brain.parcels import geometric_parcels, parcel_means
+from bidsapp.brain.parcels import parcel_means, standard_parcels
 from bidsapp.brain.units import unit_space
 from bidsapp.features.extract import FeatureBank, extract
 from bidsapp.recipes.analysis import Analysis
@@ -91,11 +91,13 @@ class _Study:
     def parcels(self) -> Parcels:
         """Parcels of the valid units."""
         units, valid = self.bold.units, ~self.bold.invalid
-        if self.config.atlas is None:
-            labels = geometric_parcels(units, self.settings.n_parcels, valid=valid)
-        else:
-            labels = np.where(valid, atlas_parcels(self.config.atlas, units).labels, -1)
-        members = [np.flatnonzero(labels == number) for number in range(int(labels.max()) + 1)]
+        numbered = (
+            standard_parcels(units, self.settings.n_parcels)
+            if self.config.atlas is None
+            else atlas_parcels(self.config.atlas, units).labels
+        )
+        labels = np.where(valid, numbered, -1)
+        members = [np.flatnonzero(labels == number) for number in range(int(numbered.max()) + 1)]
         xyz = units.coordinates_mm()
         return Parcels(
             labels=labels,

@@ -75,7 +75,7 @@ def rating_rows(
             if part.key not in rows.pieces:
                 continue
             mine = np.flatnonzero(rows.piece == rows.pieces.index(part.key))
-            times = rows.stim_time_s[mine]
+            times: NDArray[np.floating[Any]] = rows.stim_time_s[mine]
         else:
             if part.key not in run_names:
                 continue
