@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bidsapp.simulate.nuisance import Nuisance, ar1
+from bidsapp.simulate.nuisance import Nuisance, ar1, recur
 from bidsapp.simulate.spaces import BASELINE
 from bidsapp.simulate.topography import Topography, smooth_fields
 
@@ -109,8 +109,9 @@ def run_noise(
         scaled = (size / np.sqrt(n_series)) * series
         noise += scaled.astype(np.float32) @ fields.astype(np.float32)
     own = np.random.default_rng([*seed, n_units])
-    phi = own.uniform(*model.phi, n_units)
-    noise += (model.white * ar1(n_trs, n_units, phi, own)).astype(np.float32)
+    phi = own.uniform(*model.phi, n_units).astype(np.float32)
+    shocks = own.standard_normal((n_trs, n_units), dtype=np.float32)
+    noise += np.float32(model.white) * recur(shocks, phi)
     return noise
 
 

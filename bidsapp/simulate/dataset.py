@@ -27,7 +27,7 @@ from bidsapp.simulate.music import compose, write_piece
 from bidsapp.simulate.participant import FMRIPREP, write_participant
 from bidsapp.simulate.spaces import Space, fsaverage5_space, mni_space
 from bidsapp.simulate.tree import BIDS_VERSION, GENERATOR, write_catalogue, write_root
-from bidsapp.simulate.world import SimulationOptions, build_world
+from bidsapp.simulate.world import SimulationOptions, build_world, schedule
 
 __all__ = ["SimulationOptions", "simulate"]
 
@@ -75,7 +75,7 @@ def simulate(
         layers = vggish_features(stimuli, hop_s=options.hop_s, cache_dir=cache_dir, quiet=quiet)
     else:
         layers = features(stimuli)
-    world = build_world(options, layers)
+    world = build_world(options, layers, schedule(options))
     write_root(out_dir, world)
     write_catalogue(out_dir / "stimuli", pieces)
     _describe_derivatives(out_dir / FMRIPREP)

@@ -49,11 +49,15 @@ def ar1(n_samples: int, n_series: int, phi: float | Floats, rng: np.random.Gener
     rng
         Source of the shocks.
     """
-    series = rng.standard_normal((n_samples, n_series))
-    series[1:] *= np.sqrt(1.0 - np.square(phi))
-    for row in range(1, n_samples):
-        series[row] += phi * series[row - 1]
-    return series
+    return np.asarray(recur(rng.standard_normal((n_samples, n_series)), phi))
+
+
+def recur(shocks: npt.NDArray[Any], phi: Any) -> npt.NDArray[Any]:
+    """Turn unit-variance shocks into AR(1) series of unit variance, in place, and return them."""
+    shocks[1:] *= np.sqrt(1 - np.square(phi))
+    for row in range(1, len(shocks)):
+        shocks[row] += phi * shocks[row - 1]
+    return shocks
 
 
 def draw_nuisance(n_trs: int, tr_s: float, rng: np.random.Generator) -> Nuisance:

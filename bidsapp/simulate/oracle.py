@@ -20,8 +20,8 @@ from bidsapp.brain.untyped import nib
 from bidsapp.simulate.nuisance import MOTION
 from bidsapp.simulate.participant import FMRIPREP
 from bidsapp.simulate.planted import Truth
-from bidsapp.simulate.signals import response_matrix
-from bidsapp.simulate.world import volume_times_s
+from bidsapp.simulate.signals import LayerFeatures, response_matrix
+from bidsapp.simulate.world import ScheduledRun
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -49,29 +49,41 @@ def oracle_scores(data_dir: Path, truth: Truth, subject: str, space: str, units:
     Floats
         (n_layers, n_units) mean correlation over held-out presentations.
     """
-    bold = [_clean_run(data_dir, subject, run.label, space, units) for run in truth.runs]
-    return score_layers(truth, np.concatenate(bold))
+    runs = truth.runs(subject)
+    bold = [_clean_run(data_dir, subject, run, space, units) for run in runs]
+    return score_layers(truth.features, runs, np.concatenate(bold))
 
 
-def score_layers(truth: Truth, bold: Floats) -> Floats:
-    """Score of every layer for (n_trs of all runs, n_units) clean targets."""
-    rows, presentation, piece = music_rows(truth)
-    matrix = np.concatenate(
-        [
-            response_matrix(volume_times_s(run.n_trs, truth.tr_s), run.playing, truth.features)
-            for run in truth.runs
-        ]
-    )[rows]
+def score_layers(features: LayerFeatures, runs: Sequence[ScheduledRun], bold: Floats) -> Floats:
+    """Score of every layer for clean targets.
+
+    Parameters
+    ----------
+    features
+        Components of the layers.
+    runs
+        Schedule.
+    bold
+        (n_trs of all runs, n_units).
+
+    Returns
+    -------
+    Floats
+        (n_layers, n_units).
+    """
+    rows, presentation, piece = music_rows(runs)
+    responses = [response_matrix(run.times_s, run.playing, features) for run in runs]
+    matrix = np.concatenate(responses)[rows]
     targets = _centre(bold[rows], presentation)
     return np.array(
         [
             _leave_piece_out(_centre(matrix @ scores, presentation), targets, presentation, piece)
-            for scores in truth.features.scores
+            for scores in features.scores
         ]
     )
 
 
-def music_rows(truth: Truth) -> tuple[Ints, Ints, Ints]:
+def music_rows(runs: Sequence[ScheduledRun]) -> tuple[Ints, Ints, Ints]:
     """Volumes of all runs during which music has been on for 5 s.
 
     Returns
@@ -81,8 +93,8 @@ def music_rows(truth: Truth) -> tuple[Ints, Ints, Ints]:
     """
     rows, presentations, pieces = [], [], []
     first = number = 0
-    for run in truth.runs:
-        times = volume_times_s(run.n_trs, truth.tr_s)
+    for run in runs:
+        times = run.times_s
         for item in run.playing:
             since = times - item.onset_s
             found = np.flatnonzero((since >= _RISE_S) & (since < item.duration_s))
@@ -143,11 +155,11 @@ def _centre(data: Floats, groups: Ints) -> Floats:
     return centred
 
 
-def _clean_run(data_dir: Path, subject: str, run: str, space: str, units: Ints) -> Floats:
+def _clean_run(data_dir: Path, subject: str, run: ScheduledRun, space: str, units: Ints) -> Floats:
     """BOLD of some units without confounds, z-scored: (n_trs, n_units)."""
     import pandas as pd
 
-    entities = {"sub": subject, "task": "music", "run": run}
+    entities = {"sub": subject, **run.entities}
     root = data_dir / FMRIPREP
     bold = read_grid(bold_paths(root, entities, space))[units].T.astype(np.float64)
     names = build_path({**entities, "desc": "confounds"}, "timeseries", ".tsv")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def draw_person(world: World, label: str, number: int) -> Person:
     rng = np.random.default_rng(seed)
     shift = rng.normal(0, 3.0, (2, 3))
     strength = options.snr * float(np.exp(rng.normal(0, 0.1)))
-    nuisances = [draw_nuisance(run.n_trs, options.tr_s, rng) for run in world.runs]
+    nuisances = [draw_nuisance(run.n_trs, run.tr_s, rng) for run in world.runs]
     return Person(label, seed, shift, strength, tuple(nuisances))
 
 
@@ -69,21 +69,49 @@ def write_participant(out_dir: Path, world: World, spaces: Sequence[Space], numb
     for run in world.runs:
         write_raw_run(out_dir, person.label, run, world)
     rate(out_dir, person.label, world, rng)
+    planted.write_person(out_dir / planted.TRUTH, person.label, world.runs)
     summaries: list[tuple[Floats, Floats]] = []
     for space in spaces:
         topography = plant_for(world, space, person)
+        found = []
         series = participant_bold(world, space, topography, person)
         for run, data in zip(world.runs, series, strict=True):
-            write_bold(out_dir / FMRIPREP, person.label, run, space, data, world)
-        summaries = summaries or [_summary(data) for data in series]
+            write_bold(out_dir / FMRIPREP, person.label, run, space, data)
+            found.append(summary_of(data))
+        summaries = summaries or found
         planted.write_map(
             out_dir / planted.TRUTH, person.label, space, topography, person.strength
         )
     for run, nuisance, summary in zip(world.runs, person.nuisances, summaries, strict=True):
-        columns, metadata = confounds(nuisance, *summary, world.options.tr_s, rng)
-        namer = _namer(out_dir / FMRIPREP, person.label, world.task, run.label)
-        files.write_tsv(namer({"desc": "confounds"}, "timeseries", ".tsv"), columns)
-        files.write_json(namer({"desc": "confounds"}, "timeseries", ".json"), metadata)
+        namer = run_namer(out_dir / FMRIPREP, person.label, run)
+        write_confounds(namer, nuisance, summary, run.tr_s, rng)
+
+
+def write_confounds(
+    namer: Namer,
+    nuisance: Nuisance,
+    summary: tuple[Floats, Floats],
+    tr_s: float,
+    rng: np.random.Generator,
+) -> None:
+    """Write the confounds table of one run and its JSON.
+
+    Parameters
+    ----------
+    namer
+        Names files of the run.
+    nuisance
+        What was mixed into its BOLD.
+    summary
+        Global signal and DVARS, as `summary_of` returns them.
+    tr_s
+        Repetition time.
+    rng
+        Source of measurement noise.
+    """
+    columns, metadata = confounds(nuisance, *summary, tr_s, rng)
+    files.write_tsv(namer({"desc": "confounds"}, "timeseries", ".tsv"), columns)
+    files.write_json(namer({"desc": "confounds"}, "timeseries", ".json"), metadata)
 
 
 def plant_for(world: World, space: Space, person: Person) -> Topography:
@@ -99,49 +127,44 @@ def plant_for(world: World, space: Space, person: Person) -> Topography:
 
 def participant_bold(
     world: World, space: Space, topography: Topography, person: Person
-) -> list[Bulk]:
-    """BOLD of every run, (n_trs, n_units) float32."""
+) -> Iterator[Bulk]:
+    """Yield the BOLD of every run, (n_trs, n_units) float32."""
     places = space.coordinates_mm
     signal = bold.planted_signal(world.responses(), topography, places, world.options.seed)
     signal *= person.strength
     ends = np.cumsum([run.n_trs for run in world.runs])[:-1]
-    series = []
     for number, part in enumerate(np.split(signal, ends)):
         nuisance = person.nuisances[number]
         noise = bold.run_noise(nuisance, places, NOISE, [*person.seed, 10 + number])
-        series.append(bold.assemble(part, noise, places, NOISE, world.options.seed))
-    return series
+        yield bold.assemble(part, noise, places, NOISE, world.options.seed)
 
 
-def write_bold(
-    root: Path, label: str, run: ScheduledRun, space: Space, data: Bulk, world: World
-) -> None:
+def write_bold(root: Path, label: str, run: ScheduledRun, space: Space, data: Bulk) -> None:
     """Write BOLD of one run in one space with sidecars, as fMRIPrep names them."""
-    namer = _namer(root, label, world.task, run.label)
-    tr_s = world.options.tr_s
-    for path in space.save(data, tr_s, namer):
-        sidecar: dict[str, Any] = {"Type": "Brain", "RawSources": [_raw_source(label, run, world)]}
+    namer = run_namer(root, label, run)
+    for path in space.save(data, run.tr_s, namer):
+        sidecar: dict[str, Any] = {"Type": "Brain", "RawSources": [_raw_source(label, run)]}
         if "_bold." in path.name:
             sidecar = {
-                "RepetitionTime": tr_s,
+                "RepetitionTime": run.tr_s,
                 "SkullStripped": False,
                 "SliceTimingCorrected": True,
-                "StartTime": tr_s / 2,
-                "TaskName": world.task,
+                "StartTime": run.start_s,
+                "TaskName": run.entities["task"],
             }
         files.write_json(path.with_name(path.name.split(".")[0] + ".json"), sidecar)
 
 
-def _raw_source(label: str, run: ScheduledRun, world: World) -> str:
-    entities = {"sub": label, "task": world.task, "run": run.label}
+def _raw_source(label: str, run: ScheduledRun) -> str:
+    entities = {"sub": label, **run.entities}
     return "bids:raw:" + build_path(entities, "bold", ".nii.gz")
 
 
-def _namer(root: Path, label: str, task: str, run: str) -> Namer:
+def run_namer(root: Path, label: str, run: ScheduledRun) -> Namer:
     """Return a function that names files of one run below `root` and makes their folder."""
 
     def name(entities: dict[str, str], suffix: str, extension: str) -> Path:
-        all_entities = {"sub": label, "task": task, "run": run} | entities
+        all_entities = {"sub": label, **run.entities} | entities
         path = root / build_path(all_entities, suffix, extension)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
@@ -149,7 +172,7 @@ def _namer(root: Path, label: str, task: str, run: str) -> Namer:
     return name
 
 
-def _summary(data: Bulk) -> tuple[Floats, Floats]:
+def summary_of(data: Bulk) -> tuple[Floats, Floats]:
     """Return global signal (n_trs,) and DVARS (n_trs - 1,) of one run."""
     change = np.diff(data, axis=0)
     dvars = np.sqrt(np.square(change).mean(axis=1))

@@ -1,9 +1,9 @@
 """The truth beside the data: what was planted, written and read back.
 
-``derivatives/truth`` holds ``truth.json`` (options, layers, ratings, schedule), ``features.npz``
-(components of every layer) and for each participant and space
-``sub-01/sub-01_space-X_truth.npz`` with, over the flattened grid of the space's files (voxels in
-C order; left vertices, then right ones),
+``derivatives/truth`` holds ``truth.json`` (options, layers, ratings), ``features.npz``
+(components of every layer), for each participant the schedule (``sub-01/sub-01_truth.json``), and
+for each participant and space ``sub-01/sub-01_space-X_truth.npz`` with, over the flattened grid
+of the space's files (voxels in C order; left vertices, then right ones),
 
 - ``layer``: planted layer, 1-based; 0 in planted-null tissue; -1 outside the brain or cortex;
 - ``snr``: standard deviation of signal over noise (drift not counted).
@@ -12,6 +12,7 @@ C order; left vertices, then right ones),
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -61,18 +62,20 @@ class Truth:
         Layer components.
     ratings
         Rating to the 1-based layer that drives it.
-    runs
-        The schedule.
-    tr_s
-        Repetition time.
     """
 
     folder: Path
     options: dict[str, Any]
     features: LayerFeatures
     ratings: dict[str, int]
-    runs: tuple[ScheduledRun, ...]
-    tr_s: float
+
+    def runs(self, subject: str) -> tuple[ScheduledRun, ...]:
+        """Return the schedule of one participant (label without ``sub-``)."""
+        path = self.folder / f"sub-{subject}" / f"sub-{subject}_truth.json"
+        return tuple(
+            ScheduledRun(**{**run, "playing": tuple(Playing(**item) for item in run["playing"])})
+            for run in json.loads(path.read_text())["runs"]
+        )
 
     def maps(self) -> dict[tuple[str, str], Path]:
         """Return (participant label, space) to the file with its planted map."""
@@ -104,8 +107,6 @@ def write_world(folder: Path, world: World) -> None:
             "layers": list(world.features.layers),
             "pieces": list(world.features.pieces),
             "ratings": {plan.name: plan.layer_index(n_layers) + 1 for plan in PLANS},
-            "tr_s": world.options.tr_s,
-            "runs": [asdict(run) for run in world.runs],
         },
     )
     arrays: dict[str, Any] = {
@@ -115,6 +116,12 @@ def write_world(folder: Path, world: World) -> None:
     arrays["frame_piece"] = world.features.frame_piece
     arrays["frame_time_s"] = world.features.frame_time_s
     np.savez_compressed(folder / "features.npz", **arrays)
+
+
+def write_person(folder: Path, label: str, runs: Sequence[ScheduledRun]) -> None:
+    """Write the schedule of one participant."""
+    content = {"runs": [asdict(run) for run in runs]}
+    files.write_json(folder / f"sub-{label}" / f"sub-{label}_truth.json", content)
 
 
 def write_map(
@@ -173,8 +180,4 @@ def read_truth(data_dir: Path) -> Truth:
             frame_time_s=arrays["frame_time_s"],
             scores=tuple(arrays[name].astype(np.float64) for name in names),
         )
-    runs = tuple(
-        ScheduledRun(run["label"], run["n_trs"], tuple(Playing(**item) for item in run["playing"]))
-        for run in facts["runs"]
-    )
-    return Truth(folder, facts["options"], features, facts["ratings"], runs, facts["tr_s"])
+    return Truth(folder, facts["options"], features, facts["ratings"])

@@ -60,7 +60,7 @@ def rating_course(
     Floats
         (n_samples,).
     """
-    times = np.arange(0, run.n_trs * world.options.tr_s, 1 / RATING_HZ)
+    times = np.arange(0, run.duration_s, 1 / RATING_HZ)
     index = plan.layer_index(len(world.features.layers))
     matrix = signals.response_matrix(times, run.playing, world.features, signals.rating_kernel)
     course = (matrix @ world.features.scores[index] @ world.weights[index]).sum(axis=1)
@@ -77,7 +77,7 @@ def rate(out_dir: Path, label: str, world: World, rng: np.random.Generator) -> N
     """Write the ratings of one participant, one recording per rating and run."""
     for run in world.runs:
         for plan in PLANS:
-            entities = {"sub": label, "task": world.task, "run": run.label, "recording": plan.name}
+            entities = {"sub": label, **run.entities, "recording": plan.name}
             course = rating_course(world, run, plan, rng)
             path = out_dir / build_path(entities, "stim", ".tsv.gz")
             files.write_tsv_gz(path, np.round(course, 2)[:, None])

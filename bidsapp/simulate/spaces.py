@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bidsapp.brain.untyped import nib
+from bidsapp.resources import cortex_mask
 
-Floats = npt.NDArray[np.float32]
+Bulk = npt.NDArray[np.float32]
 Namer = Callable[[dict[str, str], str, str], Path]
 
 BASELINE = 1000.0
@@ -37,7 +38,7 @@ class Space(Protocol):
     @property
     def n_grid(self) -> int: ...  # noqa: D102
 
-    def save(self, bold: Floats, tr_s: float, namer: Namer) -> list[Path]:
+    def save(self, bold: Bulk, tr_s: float, namer: Namer) -> list[Path]:
         """Write (n_trs, n_units) BOLD to the files that `namer` names; return them."""
         ...
 
@@ -79,37 +80,35 @@ class VolumeSpace:
         voxels = np.argwhere(self.mask)
         return np.asarray(nib.affines.apply_affine(self.affine, voxels), dtype=np.float64)
 
-    def save(self, bold: Floats, tr_s: float, namer: Namer) -> list[Path]:
+    def save(self, bold: Bulk, tr_s: float, namer: Namer) -> list[Path]:
         """Write int16 NIfTI and its mask."""
         entities = {"space": self.name} | ({"res": self.resolution} if self.resolution else {})
-        steps = np.zeros((*self.mask.shape, len(bold)), dtype=np.int16)
-        steps[self.mask] = np.rint(bold.T / _STEP).astype(np.int16)
         path = namer({**entities, "desc": "preproc"}, "bold", ".nii.gz")
-        self._write(path, steps, tr_s, slope=_STEP)
+        self._write(path, np.rint(bold / _STEP).astype(np.int16), tr_s)
         mask = namer({**entities, "desc": "brain"}, "mask", ".nii.gz")
-        self._write(mask, self.mask.astype(np.uint8), None, slope=None)
+        self._write(mask, np.ones((1, self.mask.sum()), dtype=np.uint8), None)
         return [path, mask]
 
-    def _write(
-        self, path: Path, data: npt.NDArray[Any], tr_s: float | None, slope: float | None
-    ) -> None:
-        """Write integers as they are, with the slope in the header."""
-        header: Any = nib.Nifti1Header()
+    def _write(self, path: Path, data: npt.NDArray[Any], tr_s: float | None) -> None:
+        """Write (n_volumes, n_units) integers as they are, 3D without a TR."""
+        header = nib.Nifti1Header()
         header.set_data_dtype(data.dtype)
-        header.set_data_shape(data.shape)
+        header.set_data_shape(self.mask.shape + ((len(data),) if tr_s else ()))
         header.set_sform(self.affine, code="mni")
         header.set_qform(self.affine, code="mni")
         header.set_xyzt_units("mm", "sec" if tr_s else None)
-        zooms = tuple(np.abs(np.diag(self.affine)[:3]))
-        header.set_zooms(zooms + ((tr_s,) if tr_s else ()))
-        header["scl_slope"], header["scl_inter"] = (slope or 1.0), 0.0
+        header.set_zooms((*np.abs(np.diag(self.affine)[:3]), *((tr_s,) if tr_s else ())))
+        header["scl_slope"], header["scl_inter"] = (_STEP if tr_s else 1.0), 0.0
         header["magic"], header["vox_offset"] = b"n+1", 352
+        volume = np.zeros(self.mask.shape, dtype=data.dtype)
         with (
             path.open("wb") as raw,
             gzip.GzipFile("", "wb", compresslevel=4, fileobj=raw, mtime=0) as file,
         ):
             file.write(header.binaryblock + b"\0" * 4)
-            file.write(data.tobytes(order="F"))
+            for units in data:
+                volume[self.mask] = units
+                file.write(volume.tobytes(order="F"))
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ class GiftiSpace:
         """(n_units, 3) coordinates on the white surface."""
         return self.vertices_mm[self.cortex]
 
-    def save(self, bold: Floats, tr_s: float, namer: Namer) -> list[Path]:
+    def save(self, bold: Bulk, tr_s: float, namer: Namer) -> list[Path]:
         """Write one ``.func.gii`` per hemisphere, one data array per volume."""
         full = np.zeros((len(bold), self.n_grid), dtype=np.float32)
         full[:, self.cortex] = np.rint(bold / _STEP) * _STEP
@@ -162,7 +161,7 @@ class GiftiSpace:
         return paths
 
 
-def _gifti(data: Floats, hemisphere: str, tr_s: float) -> Any:
+def _gifti(data: Bulk, hemisphere: str, tr_s: float) -> Any:
     structure = {"L": "CortexLeft", "R": "CortexRight"}[hemisphere]
     meta = nib.gifti.GiftiMetaData(
         {"AnatomicalStructurePrimary": structure, "TimeStep": f"{1e3 * tr_s:f}"}
@@ -189,32 +188,10 @@ def mni_space(voxel_mm: int, name: str = "MNI152NLin2009cAsym") -> VolumeSpace:
 
 def fsaverage5_space() -> GiftiSpace:
     """Return the fsaverage5 mesh that nilearn ships: 10 242 vertices in each hemisphere."""
-    from nilearn.datasets import fetch_surf_fsaverage
-    from nilearn.surface import load_surf_mesh
+    from nilearn.datasets import load_fsaverage
 
-    surfaces = fetch_surf_fsaverage("fsaverage5")
-    vertices, cortex = [], []
-    for side in ("left", "right"):
-        white = load_surf_mesh(surfaces[f"white_{side}"])
-        flat = load_surf_mesh(surfaces[f"flat_{side}"])
-        vertices.append(np.asarray(white.coordinates, dtype=np.float64))
-        cortex.append(_cortex(np.asarray(white.faces), np.asarray(flat.faces)))
+    parts = load_fsaverage("fsaverage5")["white_matter"].parts
+    vertices = [np.asarray(parts[side].coordinates, dtype=np.float64) for side in parts]
     return GiftiSpace(
-        "fsaverage5", np.concatenate(vertices), np.concatenate(cortex), len(vertices[0])
+        "fsaverage5", np.concatenate(vertices), cortex_mask("fsaverage5"), len(vertices[0])
     )
-
-
-def _cortex(faces: npt.NDArray[Any], flat_faces: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """All but the medial wall: the largest patch that the flattened cortex leaves out."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    n_vertices = int(faces.max()) + 1
-    left_out = np.ones(n_vertices, dtype=bool)
-    left_out[np.unique(flat_faces)] = False
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    edges = edges[left_out[edges].all(axis=1)]
-    graph = coo_array((np.ones(len(edges)), edges.T), shape=(n_vertices, n_vertices))
-    _, label = connected_components(graph, directed=False)
-    wall = label == np.bincount(label[left_out]).argmax()
-    return np.asarray(~wall, dtype=np.bool_)

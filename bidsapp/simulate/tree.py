@@ -13,7 +13,7 @@ from bidsapp import __version__
 from bidsapp.bids.names import build_path
 from bidsapp.simulate import files
 from bidsapp.simulate.music import Piece
-from bidsapp.simulate.world import ScheduledRun, World
+from bidsapp.simulate.world import TASK, ScheduledRun, World
 
 BIDS_VERSION = "1.10.0"
 GENERATOR: dict[str, Any] = {
@@ -66,15 +66,15 @@ def write_root(out_dir: Path, world: World) -> None:
         },
     )
     files.write_json(
-        out_dir / f"task-{world.task}_bold.json",
+        out_dir / f"task-{TASK}_bold.json",
         {
-            "TaskName": world.task,
+            "TaskName": TASK,
             "RepetitionTime": options.tr_s,
             "Instructions": "Listen to the music with your eyes closed.",
         },
     )
     files.write_json(
-        out_dir / f"task-{world.task}_events.json",
+        out_dir / f"task-{TASK}_events.json",
         {
             "trial_type": {"Description": "What is played", "Levels": {"music": "A piece"}},
             "stim_file": {"Description": "Sound file below /stimuli"},
@@ -133,10 +133,10 @@ def _write_moods(path: Path, piece: Piece) -> None:
 def write_raw_run(out_dir: Path, label: str, run: ScheduledRun, world: World) -> None:
     """Write events and a stand-in BOLD of one run of one participant."""
     options = world.options
-    entities = {"sub": label, "task": world.task, "run": run.label}
-    seed = (options.seed, int(label), int(run.label))
+    entities = {"sub": label, **run.entities}
+    seed = (options.seed, int(label))
     bold = out_dir / build_path(entities, "bold", ".nii.gz")
-    files.write_tiny_bold(bold, run.n_trs, options.tr_s, seed)
+    files.write_tiny_bold(bold, run.n_trs, run.tr_s, seed)
     files.write_tsv(
         out_dir / build_path(entities, "events", ".tsv"),
         {

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from bidsapp.simulate.signals import LayerFeatures, Playing
 
 Floats = npt.NDArray[np.float64]
 
+TASK = "music"
 _LEAD_S, _GAP_S, _TAIL_S = 6.0, 10.0, 12.0
 _SHRINK = 0.01
 
@@ -97,17 +97,33 @@ class ScheduledRun:
 
     Attributes
     ----------
-    label
-        The ``run`` entity.
+    entities
+        What names the run: ``task``, and ``run`` if there are several.
     n_trs
         Volumes.
+    tr_s
+        Repetition time.
+    start_s
+        Time of the reference slice of the first volume.
     playing
         Presentations; ``piece`` counts as in `LayerFeatures.pieces`.
     """
 
-    label: str
+    entities: dict[str, str]
     n_trs: int
+    tr_s: float
+    start_s: float
     playing: tuple[Playing, ...]
+
+    @property
+    def times_s(self) -> Floats:
+        """Time of each volume's reference slice, (n_trs,) s."""
+        return np.asarray(self.start_s + self.tr_s * np.arange(self.n_trs), dtype=np.float64)
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the scan in s."""
+        return self.n_trs * self.tr_s
 
 
 @dataclass(frozen=True)
@@ -124,25 +140,17 @@ class World:
         The schedule.
     weights
         Per layer (k, n_courses): planted directions of the components.
-    task
-        The ``task`` entity.
     """
 
     options: SimulationOptions
     features: LayerFeatures
     runs: tuple[ScheduledRun, ...]
     weights: tuple[Floats, ...]
-    task: str = "music"
-
-    def times_s(self, run: ScheduledRun) -> Floats:
-        """Time of each volume's reference slice, the middle of the TR."""
-        return volume_times_s(run.n_trs, self.options.tr_s)
 
     def responses(self) -> list[Floats]:
         """Per layer (n_trs of all runs, n_courses): haemodynamic responses."""
         maps = [
-            signals.response_matrix(self.times_s(run), run.playing, self.features)
-            for run in self.runs
+            signals.response_matrix(run.times_s, run.playing, self.features) for run in self.runs
         ]
         matrix = np.concatenate(maps)
         return [
@@ -151,22 +159,18 @@ class World:
         ]
 
 
-def volume_times_s(n_trs: int, tr_s: float) -> Floats:
-    """Time of each volume's reference slice, the middle of the TR: (n_trs,) s."""
-    return (np.arange(n_trs, dtype=np.float64) + 0.5) * np.float64(tr_s)
+def schedule(options: SimulationOptions) -> tuple[ScheduledRun, ...]:
+    """Spread the pieces, in random order and the first repeated at the end, over the runs.
 
-
-def schedule(options: SimulationOptions, order: Sequence[int]) -> tuple[ScheduledRun, ...]:
-    """Spread the pieces, the first of `order` repeated at the end, over the runs.
+    Volumes are stamped with the middle of the TR, as fMRIPrep's slice timing correction does.
 
     Parameters
     ----------
     options
         Lengths and numbers.
-    order
-        Pieces in the order in which they are first played.
     """
-    played = list(order) + [order[0]] * (options.repeats - 1)
+    order = np.random.default_rng([options.seed, 1]).permutation(options.n_pieces)
+    played = [*order, *[order[0]] * (options.repeats - 1)]
     runs = []
     for number, part in enumerate(np.array_split(np.array(played), options.n_runs), start=1):
         if len(part) == 0:
@@ -177,12 +181,16 @@ def schedule(options: SimulationOptions, order: Sequence[int]) -> tuple[Schedule
             for piece, onset in zip(part, onsets, strict=True)
         )
         seconds = playing[-1].onset_s + options.piece_s + _TAIL_S
-        runs.append(ScheduledRun(str(number), int(np.ceil(seconds / options.tr_s)), playing))
+        n_trs = int(np.ceil(seconds / options.tr_s))
+        entities = {"task": TASK, "run": str(number)}
+        runs.append(ScheduledRun(entities, n_trs, options.tr_s, options.tr_s / 2, playing))
     return tuple(runs)
 
 
-def build_world(options: SimulationOptions, features: LayerFeatures) -> World:
-    """Draw the order of the pieces and choose the directions that are planted.
+def build_world(
+    options: SimulationOptions, features: LayerFeatures, runs: tuple[ScheduledRun, ...]
+) -> World:
+    """Choose the directions that are planted.
 
     Parameters
     ----------
@@ -190,14 +198,13 @@ def build_world(options: SimulationOptions, features: LayerFeatures) -> World:
         What to simulate.
     features
         Of the network, for the pieces.
+    runs
+        Schedule; at least one presentation.
     """
-    order = np.random.default_rng([options.seed, 1]).permutation(len(features.pieces))
-    runs = schedule(options, [int(piece) for piece in order])
-    draft = World(options, features, runs, ())
     rows, groups = [], []
     played = [(run, item) for run in runs for item in run.playing]
     for number, (run, item) in enumerate(played):
-        times = draft.times_s(run)
+        times = run.times_s
         heard = (times > item.onset_s + 5) & (times < item.onset_s + item.duration_s)
         rows.append(signals.response_matrix(times[heard], run.playing, features))
         groups.append(np.full(int(heard.sum()), number))
@@ -208,4 +215,4 @@ def build_world(options: SimulationOptions, features: LayerFeatures) -> World:
         options.n_courses,
         shrink=_SHRINK,
     )
-    return replace(draft, weights=tuple(weights))
+    return World(options, features, runs, tuple(weights))
