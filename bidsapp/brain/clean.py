@@ -79,9 +79,6 @@ class BoldMatrix:
         How many were constant, and how many not finite.
     confounds
         For each run, the names of what was regressed.
-    bases
-        For each run, the (n_trs, rank) orthonormal nuisance basis that was projected out: the
-        same projection must be applied to regressors, else their correlation is attenuated.
     problems
         Oddities that did not stop the work.
     """
@@ -93,7 +90,6 @@ class BoldMatrix:
     n_constant: int
     n_nan: int
     confounds: tuple[tuple[str, ...], ...]
-    bases: tuple[NDArray[np.float64], ...] = field(repr=False)
     problems: tuple[Problem, ...] = field(default=(), repr=False)
 
     @property
@@ -192,7 +188,6 @@ def _open(
         n_constant=int((constant & ~missing).sum()),
         n_nan=int(missing.sum()),
         confounds=tuple(model.columns for model in models),
-        bases=tuple(model.basis for model in models),
         problems=tuple(problem for model in models for problem in model.problems),
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from bidsapp.brain.strategies import STRATEGIES
+
 Kind = Literal["text", "path", "float", "int", "flag", "count", "mapping", "assignment"]
 
 RECIPES = ("gradients",)
@@ -234,9 +236,8 @@ OPTIONS = (
         "confounds",
         "workflow",
         "text",
-        "Confound regressors taken from fMRIPrep's table: none, motion6, motion24, "
-        "motion24+wmcsf, motion24+compcor.",
-        metavar="STRATEGY",
+        "Confound regressors taken from fMRIPrep's table.",
+        choices=tuple(STRATEGIES),
     ),
     Option(
         "high_pass_hz",
