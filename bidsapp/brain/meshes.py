@@ -52,9 +52,25 @@ def find_meshes(space: str, sizes: tuple[int, int]) -> tuple[Path, Path] | str |
     return None
 
 
-def _templateflow_meshes(sizes: tuple[int, int]) -> tuple[Path, Path] | None:
+def templateflow_folder(template: str) -> Path:
+    """Where TemplateFlow keeps a template, whether or not it is there.
+
+    Parameters
+    ----------
+    template
+        Its name, without ``tpl-``.
+
+    Returns
+    -------
+    Path
+        In ``TEMPLATEFLOW_HOME``, else in the user's cache.
+    """
     default = Path.home() / ".cache" / "templateflow" if os.environ.get("HOME") else Path()
-    folder = Path(os.environ.get("TEMPLATEFLOW_HOME", default)) / "tpl-fsLR"
+    return Path(os.environ.get("TEMPLATEFLOW_HOME", default)) / f"tpl-{template}"
+
+
+def _templateflow_meshes(sizes: tuple[int, int]) -> tuple[Path, Path] | None:
+    folder = templateflow_folder("fsLR")
     density = f"den-{round(sizes[0] / 1000)}k"
     pair: list[Path] = []
     for hemi in "LR":
@@ -96,7 +112,9 @@ def mesh_coordinates(
     elif isinstance(meshes, str):
         left, right = np.split(np.mean(fsaverage5_surfaces(), axis=0), 2)
     else:
-        left, right = (_read(path, size) for path, size in zip(meshes, sizes, strict=True))
+        left, right = (
+            read_coordinates(path, size) for path, size in zip(meshes, sizes, strict=True)
+        )
     return left, right
 
 
@@ -121,7 +139,41 @@ def fsaverage5_surfaces() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return pial, white
 
 
-def _read(path: Path, size: int) -> NDArray[np.float64]:
+def fsaverage5_spheres() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Registration spheres of fsaverage5, as nilearn ships them.
+
+    Returns
+    -------
+    left, right : (10242, 3) arrays
+        Radius 100.
+    """
+    from nilearn.datasets import load_fsaverage
+
+    parts = load_fsaverage("fsaverage5")["sphere"].parts
+    left, right = (parts[side].coordinates.astype(np.float64) for side in ("left", "right"))
+    return left, right
+
+
+def read_coordinates(path: Path, size: int) -> NDArray[np.float64]:
+    """Coordinates of a surface file.
+
+    Parameters
+    ----------
+    path
+        ``.surf.gii``.
+    size
+        Vertices it should have.
+
+    Returns
+    -------
+    (size, 3) array
+        Millimetres.
+
+    Raises
+    ------
+    InputInvalidError
+        Another number of vertices.
+    """
     coordinates = np.asarray(nib.load(path).agg_data("pointset"), dtype=np.float64)
     if coordinates.shape != (size, 3):
         msg = f"{path} has {coordinates.shape[0]} vertices, the data {size}; give the right mesh."

@@ -1,4 +1,4 @@
-"""What the group level needs of the cortex: spheres, masks, reference maps, projections.
+"""What the group level needs of the cortex: spheres, masks, networks, references, projections.
 
 Two meshes are served, fsaverage5 and fsLR-32k (`bidsapp.brain.cortex`), from what comes with the
 app (`bidsapp.resources`) and with nilearn; nothing is downloaded. The spheres of the two are NOT
@@ -8,25 +8,18 @@ between the meshes is `to_fsaverage5`.
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bidsapp import resources
-from bidsapp.brain.atlas import _gifti_pair
-from bidsapp.brain.cortex import (
-    CortexColumns,
-    cortex_columns,
-    cortex_mask,
-    find_mesh,
-)
+from bidsapp.brain.correspondence import carry
+from bidsapp.brain.cortex import CortexColumns, cortex_columns, cortex_mask, find_mesh
 from bidsapp.brain.geometry import UnitSpace
-from bidsapp.brain.maps import read_maps
+from bidsapp.brain.meshes import fsaverage5_spheres
 from bidsapp.brain.projection import Projection, project_volume, volume_projection
-from bidsapp.errors import InputInvalidError, UsageError
-from bidsapp.resources import Mesh
+from bidsapp.brain.references import reference_map, reference_provenance
+from bidsapp.errors import InputInvalidError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,9 +39,6 @@ __all__ = [
     "volume_projection",
 ]
 
-#: Reference maps by name, with the number of the gradient.
-GRADIENTS = {"gradient1": 1, "gradient2": 2}
-_MAP_FILES = (".func.gii", ".shape.gii", ".gii", ".dscalar.nii")
 _NETWORKS = {
     "Vis": "Visual",
     "SomMot": "Somatomotor",
@@ -79,16 +69,8 @@ def sphere(units: UnitSpace) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         Units on no such mesh.
     """
     mesh = cortex_columns(units).mesh
-    left, right = resources.fslr_spheres() if mesh == "fsLR32k" else _fsaverage5_spheres()
+    left, right = resources.fslr_spheres() if mesh == "fsLR32k" else fsaverage5_spheres()
     return _unit_length(left), _unit_length(right)
-
-
-def _fsaverage5_spheres() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    from nilearn.datasets import load_fsaverage
-
-    parts = load_fsaverage("fsaverage5")["sphere"].parts
-    left, right = (np.asarray(parts[side].coordinates, np.float64) for side in ("left", "right"))
-    return left, right
 
 
 def _unit_length(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -126,8 +108,9 @@ def network_labels(
     """
     columns = cortex_columns(units)
     order = list(_NETWORKS)
-    label = np.zeros(1 + len(resources.schaefer400_parcels()), dtype=np.int64)
-    for parcel in resources.schaefer400_parcels():
+    parcels = resources.schaefer400_parcels()
+    label = np.zeros(1 + len(parcels), dtype=np.int64)
+    for parcel in parcels:
         right = by_hemisphere and parcel.hemisphere == "R"
         label[parcel.index] = 1 + order.index(parcel.network) + len(order) * right
     labels = np.nan_to_num(columns.gather(label[resources.schaefer400(columns.mesh)]))
@@ -135,116 +118,6 @@ def network_labels(
     if by_hemisphere:
         names = tuple(f"{side} {name}" for side in "LR" for name in names)
     return labels.astype(np.int64), names
-
-
-def reference_map(reference: str | Path, units: UnitSpace) -> NDArray[np.float64]:
-    """Map of the cortex to compare others with.
-
-    Parameters
-    ----------
-    reference
-        ``gradient1`` or ``gradient2`` of functional connectivity, or a file on the same mesh as
-        the data with one map: ``.func.gii``, ``.shape.gii`` (one of the pair, the other is found
-        by its name) or ``.dscalar.nii``; missing is NaN.
-    units
-        GIFTI or CIFTI, on fsaverage5 or fsLR-32k.
-
-    Returns
-    -------
-    (n_units,) array
-        NaN outside cortex.
-
-    Raises
-    ------
-    UsageError
-        Neither a name nor a file.
-    InputMissingError
-        The other hemisphere is absent.
-    InputInvalidError
-        Unreadable, another mesh, several maps, or a constant one.
-    """
-    columns = cortex_columns(units)
-    full: NDArray[np.floating[Any]]
-    if str(reference) in GRADIENTS:
-        full = resources.functional_gradient(columns.mesh, GRADIENTS[str(reference)])
-    else:
-        full = _given_map(_existing(reference), columns.mesh)
-    return np.where(cortex_mask(units), columns.gather(full), np.nan).astype(np.float64)
-
-
-def reference_provenance(reference: str | Path, units: UnitSpace) -> dict[str, str]:
-    """Say where a reference map is from.
-
-    Parameters
-    ----------
-    reference, units
-        As for `reference_map`.
-
-    Returns
-    -------
-    dict
-        Name, file, SHA-256 (of both hemispheres) and source, for sidecars.
-
-    Raises
-    ------
-    UsageError, InputInvalidError
-        As for `reference_map`.
-    """
-    if str(reference) in GRADIENTS:
-        mesh = cortex_columns(units).mesh
-        return {
-            "Name": str(reference),
-            "File": f"{mesh}.npz",
-            "SHA256": resources.resource_hash(f"{mesh}.npz"),
-            "Source": "Vos de Wael et al. (2020), Communications Biology 3, 103 (BrainSpace)",
-        }
-    path = _existing(reference)
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in _files(path)))
-    return {
-        "Name": "user",
-        "File": path.name,
-        "SHA256": digest.hexdigest(),
-        "Source": "given by the user",
-    }
-
-
-def _existing(reference: str | Path) -> Path:
-    path = Path(reference)
-    if not path.is_file():
-        names = ", ".join(GRADIENTS)
-        msg = f"{reference} is no reference map; give one of {names} or an existing file."
-        raise UsageError(msg)
-    return path
-
-
-def _files(path: Path) -> tuple[Path, ...]:
-    return _gifti_pair(path) if path.name.endswith(".gii") else (path,)
-
-
-def _given_map(path: Path, mesh: Mesh) -> NDArray[np.floating[Any]]:
-    """Whole hemispheres of a user's map."""
-    if not path.name.endswith(_MAP_FILES) or path.name.endswith((".surf.gii", ".label.gii")):
-        msg = (
-            f"{path} is no map of the cortex; give {' or '.join(_MAP_FILES[:2])} or .dscalar.nii."
-        )
-        raise InputInvalidError(msg)
-    maps = read_maps(_files(path))
-    found = find_mesh(maps.units)
-    if found != mesh:
-        has = found or f"another mesh ({maps.units.n_units} values)"
-        msg = (
-            f"{path} is on {has}, the data on {mesh}; resample it with registered spheres first "
-            "(for instance with wb_command -metric-resample)."
-        )
-        raise InputInvalidError(msg)
-    if len(maps.values) != 1:
-        msg = f"{path} has {len(maps.values)} maps; give a file with one."
-        raise InputInvalidError(msg)
-    full = cortex_columns(maps.units).scatter(maps.values[0])
-    if not np.nanstd(full[resources.cortex_mask(mesh)]) > 0:
-        msg = f"{path} is constant or missing all over the cortex; give a map that varies."
-        raise InputInvalidError(msg)
-    return full
 
 
 def to_fsaverage5(
@@ -262,7 +135,7 @@ def to_fsaverage5(
     Returns
     -------
     values : (..., 20484) array
-        Floating point; NaN outside cortex.
+        Floating point; NaN outside cortex and where the corresponding vertex is no unit.
     provenance : dict
         For the sidecar.
 
@@ -275,15 +148,6 @@ def to_fsaverage5(
     if columns.mesh != "fsLR32k":
         msg = f"The data are on {columns.mesh}; only fsLR-32k can be carried to fsaverage5."
         raise InputInvalidError(msg)
-    carried = columns.scatter(values)[..., resources.fslr_to_fsaverage5()]
-    carried[..., ~resources.cortex_mask("fsaverage5")] = np.nan
-    provenance = {
-        "Method": "nearest corresponding vertex; anatomical correspondence of template surfaces",
-        "Accuracy": "median 2.1 mm, 90th percentile 4.4 mm from registered spheres (radius 100)",
-        "Correspondence": "fsLR32k_to_fsaverage5.npz",
-        "SHA256": resources.resource_hash("fsLR32k_to_fsaverage5.npz"),
-        "CortexVerticesReached": int(
-            np.isfinite(carried).reshape(-1, carried.shape[-1]).any(0).sum()
-        ),
-    }
-    return carried, provenance
+    carried, how = carry(columns.scatter(values))
+    reached, _ = carry(columns.scatter(np.ones(units.n_units)))
+    return carried, {"From": "fsLR-32k", **how, "CortexVerticesReached": int(np.nansum(reached))}

@@ -1,0 +1,173 @@
+"""Reference maps of the cortex: functional gradients, and maps that the user gives.
+
+``gradient1``, ``gradient2``
+    come with the app (`bidsapp.resources`).
+``fcgradient01``, ``fcgradient02``
+    the gradients of Margulies et al. (2016) on fsLR-32k, if neuromaps has downloaded them
+    before (``NEUROMAPS_DATA``, else ``~/neuromaps-data``); data on fsaverage5 get them by
+    `bidsapp.brain.correspondence`.
+a file
+    on the mesh of the data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bidsapp import resources
+from bidsapp.brain.atlas import _gifti_pair
+from bidsapp.brain.correspondence import carry
+from bidsapp.brain.cortex import cortex_columns, cortex_mask, find_mesh
+from bidsapp.brain.geometry import UnitSpace
+from bidsapp.brain.maps import read_maps
+from bidsapp.errors import InputInvalidError, ResourceUnavailableError, UsageError
+from bidsapp.resources import Mesh
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Maps that come with the app, with the number of the gradient.
+GRADIENTS = {"gradient1": 1, "gradient2": 2}
+#: Maps of neuromaps.
+MARGULIES = ("fcgradient01", "fcgradient02")
+_MAP_FILES = (".func.gii", ".shape.gii", ".dscalar.nii")
+
+
+def reference_map(reference: str | Path, units: UnitSpace) -> NDArray[np.float64]:
+    """Map of the cortex to compare others with.
+
+    Parameters
+    ----------
+    reference
+        ``gradient1``, ``gradient2``, ``fcgradient01``, ``fcgradient02``, or a file on the same
+        mesh as the data with one map: ``.func.gii`` or ``.shape.gii`` (one of the pair, the other
+        is found by its name) or ``.dscalar.nii``; missing is NaN.
+    units
+        GIFTI or CIFTI, on fsaverage5 or fsLR-32k.
+
+    Returns
+    -------
+    (n_units,) array
+        NaN outside cortex.
+
+    Raises
+    ------
+    UsageError
+        Neither a name nor a file.
+    ResourceUnavailableError
+        A map of neuromaps that is not on this machine.
+    InputMissingError
+        The other hemisphere is absent.
+    InputInvalidError
+        Unreadable, another mesh, several maps, or a constant one.
+    """
+    return load_reference(reference, units)[0]
+
+
+def reference_provenance(reference: str | Path, units: UnitSpace) -> dict[str, str]:
+    """Say where a reference map is from.
+
+    Parameters
+    ----------
+    reference, units
+        As for `reference_map`, which raises the same.
+
+    Returns
+    -------
+    dict
+        Name, file, SHA-256 (of both hemispheres), source, and the correspondence of meshes if
+        one was needed.
+    """
+    return load_reference(reference, units)[1]
+
+
+def load_reference(
+    reference: str | Path, units: UnitSpace
+) -> tuple[NDArray[np.float64], dict[str, str]]:
+    """`reference_map` and `reference_provenance` in one."""
+    columns = cortex_columns(units)
+    full: NDArray[np.floating[Any]]
+    if str(reference) in GRADIENTS:
+        full = resources.functional_gradient(columns.mesh, GRADIENTS[str(reference)])
+        source = _shipped(str(reference), columns.mesh)
+    elif str(reference) in MARGULIES:
+        full, source = _margulies(str(reference), columns.mesh)
+    else:
+        path = _existing(reference)
+        full = _read_whole(path, columns.mesh)
+        source = _given("user", path, "given by the user")
+    values = np.where(cortex_mask(units), columns.gather(full), np.nan)
+    return values.astype(np.float64), source
+
+
+def _shipped(name: str, mesh: Mesh) -> dict[str, str]:
+    return {
+        "Name": name,
+        "File": f"{mesh}.npz",
+        "SHA256": resources.resource_hash(f"{mesh}.npz"),
+        "Source": "Vos de Wael et al. (2020), Communications Biology 3, 103 (BrainSpace)",
+    }
+
+
+def _margulies(name: str, mesh: Mesh) -> tuple[NDArray[np.floating[Any]], dict[str, str]]:
+    folder = Path(os.environ.get("NEUROMAPS_DATA", "~/neuromaps-data")).expanduser()
+    file = f"source-margulies2016_desc-{name}_space-fsLR_den-32k_hemi-L_feature.func.gii"
+    path = folder / "annotations" / "margulies2016" / name / "fsLR" / file
+    if not path.is_file():
+        msg = f"{path} is absent; let neuromaps download it, or take {next(iter(GRADIENTS))}."
+        raise ResourceUnavailableError(msg)
+    full = _read_whole(path, "fsLR32k")
+    source = _given(name, path, "Margulies et al. (2016), PNAS 113, 12574 (neuromaps)")
+    if mesh == "fsLR32k":
+        return full, source
+    carried, how = carry(full)
+    return carried, source | {"Correspondence": how["Correspondence"]}
+
+
+def _given(name: str, path: Path, source: str) -> dict[str, str]:
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in _files(path)))
+    return {"Name": name, "File": path.name, "SHA256": digest.hexdigest(), "Source": source}
+
+
+def _existing(reference: str | Path) -> Path:
+    path = Path(reference)
+    if not path.is_file():
+        names = ", ".join((*GRADIENTS, *MARGULIES))
+        msg = f"{reference} is no reference map; give one of {names}, or an existing file."
+        raise UsageError(msg)
+    if not path.name.endswith(_MAP_FILES):
+        msg = f"{path} is no map of the cortex; give a file in {', '.join(_MAP_FILES)}."
+        raise InputInvalidError(msg)
+    return path
+
+
+def _files(path: Path) -> tuple[Path, ...]:
+    return _gifti_pair(path) if path.name.endswith(".gii") else (path,)
+
+
+def _read_whole(path: Path, mesh: Mesh) -> NDArray[np.floating[Any]]:
+    """Whole hemispheres of the one map of a file on `mesh`."""
+    maps = read_maps(_files(path))
+    found = find_mesh(maps.units)
+    if found != mesh:
+        has = found or f"another mesh ({maps.units.n_units} values)"
+        msg = (
+            f"{path} is on {has}, the data on {mesh}; resample it with registered spheres first "
+            "(for instance with wb_command -metric-resample)."
+        )
+        raise InputInvalidError(msg)
+    if len(maps.values) != 1:
+        msg = f"{path} has {len(maps.values)} maps; give a file with one."
+        raise InputInvalidError(msg)
+    full = cortex_columns(maps.units).scatter(maps.values[0])
+    on_cortex = full[resources.cortex_mask(mesh)]
+    finite = on_cortex[np.isfinite(on_cortex)]
+    if not finite.size or finite.min() == finite.max():
+        msg = f"{path} is constant or missing all over the cortex; give a map that varies."
+        raise InputInvalidError(msg)
+    return full
