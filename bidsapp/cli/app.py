@@ -41,19 +41,28 @@ def _run(config: Config) -> int:
     from bidsapp.engine.plan import make_plan
 
     plan = make_plan(config)
-    if config.dry_run:
-        from bidsapp.cli.show import show_plan
+    return _dry_run(plan, config) if config.dry_run else _execute(plan, config)
 
-        show_plan(plan, config)
-        return max((unit.error.exit_code for unit in plan.units if unit.error), default=0)
-    return _execute(plan, config)
+
+def _dry_run(plan: Plan, config: Config) -> int:
+    """Print what a run would do; the group level is planned from what is there already."""
+    from bidsapp.cli.show import show_plan
+    from bidsapp.engine.plan import group_plan
+
+    parts = [plan] if "participant" in config.analysis_level else []
+    if "group" in config.analysis_level:
+        parts.append(group_plan(plan, config))
+    for part in parts:
+        show_plan(part, config)
+    errors = (unit.error for part in parts for unit in part.units if unit.error)
+    return max((error.exit_code for error in errors), default=0)
 
 
 def _execute(plan: Plan, config: Config) -> int:
     from bidsapp.bids.write import check_output, clean_leftovers
     from bidsapp.cli.show import show_records, show_warnings
     from bidsapp.engine.logs import prepare_output
-    from bidsapp.engine.plan import check_configuration
+    from bidsapp.engine.plan import check_configuration, group_plan
     from bidsapp.engine.reports import write_reports
     from bidsapp.engine.run import execute
     from bidsapp.engine.status import read_records
@@ -63,7 +72,7 @@ def _execute(plan: Plan, config: Config) -> int:
     recorded = {
         name: (record.recipe, record.configuration_hash)
         for name, record in read_records(config.output_dir).items()
-        if record.state == "done"
+        if record.state == "done" and record.level == "participant"
     }
     check_configuration(recorded, plan, overwrite=config.overwrite)
     clean_leftovers(config.output_dir)
@@ -71,18 +80,32 @@ def _execute(plan: Plan, config: Config) -> int:
     _log_to_file(config)
     show_warnings(plan, config)
     limit_torch(config.n_threads)
-    records = _finished(plan, config) if config.reports_only else execute(plan, config)
+    units, records = list(plan.units), []
+    if config.reports_only:
+        records = _finished(plan, config)
+    else:
+        records = execute(plan, config)
+        if "group" in config.analysis_level:
+            groups = group_plan(plan, config)
+            show_warnings(groups, config)
+            records += execute(groups, config)
+            units += groups.units
     records = write_reports(records, config)
-    return show_records(records, plan, config)
+    return show_records(records, len(units), config)
 
 
 def _finished(plan: Plan, config: Config) -> list[Record]:
-    """Return the records of the plan's units that are done (``--reports-only``)."""
+    """Return the records of what is done, of the chosen participants and levels."""
     from bidsapp.engine.status import read_records
 
-    known = read_records(config.output_dir)
-    done = [known[unit.name] for unit in plan.units if unit.name in known]
-    done = [record for record in done if record.state == "done"]
+    done = [
+        record
+        for record in read_records(config.output_dir).values()
+        if record.state == "done"
+        and record.recipe in config.recipe
+        and record.level in config.analysis_level
+        and (record.level == "group" or record.subject in plan.subjects)
+    ]
     if not done:
         msg = (
             f"{config.output_dir}: holds no finished participant to report on; run without "

@@ -10,8 +10,9 @@ from bidsapp.brain.strategies import STRATEGIES
 Kind = Literal["text", "path", "float", "int", "flag", "count", "mapping", "assignment"]
 
 RECIPES = ("gradients",)
+SETTINGS_TABLES = ("gradients", "gradients_group")
 VARIANTS = ("robust", "faithful")
-LEVELS = ("participant",)
+LEVELS = ("participant", "group")
 SOLVERS = ("gram", "himalaya")
 
 GROUPS = {
@@ -85,7 +86,8 @@ POSITIONALS = (
         "analysis_level",
         "inputs",
         "text",
-        "Level of the analysis; several may follow each other.",
+        "Level of the analysis; several may follow each other. 'group' reads the results of "
+        "finished participants in OUTPUT_DIR.",
         many=True,
         choices=LEVELS,
     ),

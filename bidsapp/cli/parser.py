@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bidsapp import __version__
-from bidsapp.cli.options import GROUPS, OPTIONS, POSITIONALS, RECIPES, Option
+from bidsapp.cli.options import GROUPS, OPTIONS, POSITIONALS, SETTINGS_TABLES, Option
 from bidsapp.config import Config, convert, parse_memory, read_toml, sections
 from bidsapp.errors import InputMissingError, OutputError, UsageError
 
@@ -114,7 +114,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> Config:
     words.pop("notrack")
     assignments = words.pop("set")
     config_file = words.pop("config_file")
-    values = read_toml(config_file, RECIPES) if config_file is not None else {}
+    values = read_toml(config_file, SETTINGS_TABLES) if config_file is not None else {}
     by_name = {option.name: option for option in (*POSITIONALS, *OPTIONS)}
     for name, value in words.items():
         if value is None or value is False:
@@ -148,10 +148,8 @@ def _recipe_settings(
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         recipe, dot, setting = name.strip().partition(".")
-        if not (equals and dot) or recipe not in RECIPES:
-            msg = (
-                f"--set {assignment!r}: write RECIPE.SETTING=VALUE; recipes: {', '.join(RECIPES)}"
-            )
+        if not (equals and dot) or recipe not in SETTINGS_TABLES:
+            msg = f"--set {assignment!r}: write RECIPE.SETTING=VALUE; tables: {', '.join(SETTINGS_TABLES)}"
             raise UsageError(msg)
         try:
             value = tomllib.loads(f"value = {text}")["value"]

@@ -11,8 +11,11 @@ from typing import Any
 
 from bidsapp.config import Config
 from bidsapp.engine.estimate import estimate
-from bidsapp.engine.plan import Plan
+from bidsapp.engine.plan import Plan, Unit
+from bidsapp.engine.reports import report_path
 from bidsapp.engine.status import Record
+from bidsapp.recipes.group_inputs import GroupInputs
+from bidsapp.recipes.inputs import Inputs
 
 LOGGER = logging.getLogger("musicotopy")
 _ALIGNMENT_COLUMNS = (
@@ -61,17 +64,30 @@ def show_plan(plan: Plan, config: Config) -> None:
         if unit.error is not None or unit.inputs is None:
             print(f"  cannot run: {unit.error}")
             continue
-        print(_indent(table(unit.inputs.alignment, _ALIGNMENT_COLUMNS)))
-        names = sorted({rating.name for rating in unit.inputs.ratings})
-        print(f"  ratings: {', '.join(names) or 'none'}")
-        cost = estimate(unit.inputs, unit.settings, config)
-        print(
-            f"  estimate: {cost.n_units:,} units, {cost.n_frames:,} feature frames; memory "
-            f"{cost.memory_bytes / 2**30:.1f} of {config.memory_bytes / 2**30:.1f} GiB allowed; "
-            f"scratch {cost.scratch_bytes / 2**30:.1f} GiB"
-        )
+        if isinstance(unit.inputs, GroupInputs):
+            _show_group(unit.inputs)
+        elif isinstance(unit.inputs, Inputs):
+            _show_participant(unit.inputs, unit, config)
         for problem in unit.inputs.problems:
             print(f"  note: {problem}")
+
+
+def _show_participant(inputs: Inputs, unit: Unit, config: Config) -> None:
+    print(_indent(table(inputs.alignment, _ALIGNMENT_COLUMNS)))
+    names = sorted({rating.name for rating in inputs.ratings})
+    print(f"  ratings: {', '.join(names) or 'none'}")
+    cost = estimate(inputs, unit.settings, config)
+    print(
+        f"  estimate: {cost.n_units:,} units, {cost.n_frames:,} feature frames; memory "
+        f"{cost.memory_bytes / 2**30:.1f} of {config.memory_bytes / 2**30:.1f} GiB allowed; "
+        f"scratch {cost.scratch_bytes / 2**30:.1f} GiB"
+    )
+
+
+def _show_group(inputs: GroupInputs) -> None:
+    print(f"  {len(inputs.participants)} participants: {' '.join(inputs.subjects)}")
+    for subject, reason in inputs.left_out:
+        print(f"  left out: {subject} ({reason})")
 
 
 def show_warnings(plan: Plan, config: Config) -> None:
@@ -85,10 +101,10 @@ def show_warnings(plan: Plan, config: Config) -> None:
         LOGGER.warning("note: %s", text)
 
 
-def show_records(records: Sequence[Record], plan: Plan, config: Config) -> int:
+def show_records(records: Sequence[Record], n_units: int, config: Config) -> int:
     """Print the outcome of every unit, the success line last, and return the exit code."""
     failed = [record for record in records if record.state != "done"]
-    missing = len(plan.units) - len(records) if not config.reports_only else 0
+    missing = n_units - len(records) if not config.reports_only else 0
     if not config.quiet:
         rows = [
             {
@@ -102,15 +118,15 @@ def show_records(records: Sequence[Record], plan: Plan, config: Config) -> int:
         ]
         print(table(rows, ("unit", "state", "seconds", "peak memory (MB)", "reason")))
         for subject in dict.fromkeys(item.subject for item in records if item.state == "done"):
-            print(f"report: {config.output_dir / f'sub-{subject}.html'}")
+            print(f"report: {report_path(config.output_dir, subject)}")
     if failed or missing:
         print(
-            f"musicotopy: {len(failed)} of {len(plan.units)} units failed"
+            f"musicotopy: {len(failed)} of {n_units} units failed"
             + (f", {missing} not started" if missing else "")
             + "; the others are complete (logs/status.json)",
             file=sys.stderr,
         )
-        return _exit_code(failed, len(plan.units))
+        return _exit_code(failed, n_units)
     if not config.quiet:
         print(f"musicotopy: all {len(records)} units are complete")
     return 0

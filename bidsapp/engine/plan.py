@@ -6,15 +6,33 @@ A unit is one recipe × level × participant × space. The plan is data: it can 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from bidsapp.bids.dataset import Dataset, open_dataset, participants
+from bidsapp.bids.records import Problem
 from bidsapp.config import Config, configuration_hash
 from bidsapp.errors import AppError, InputMissingError, OutputError
-from bidsapp.recipes import RECIPES
-from bidsapp.recipes.inputs import Inputs, chosen_spaces, collect
+from bidsapp.recipes import RECIPES, load_function
+from bidsapp.recipes.inputs import chosen_spaces, collect
+
+
+class UnitInputs(Protocol):
+    """What the engine asks of a unit's input: participants' or a group's."""
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What was passed over."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files the result depends on."""
+
+    def identity(self) -> str:
+        """Hash of the input."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +62,7 @@ class Unit:
     space: str
     settings: Any
     configuration_hash: str
-    inputs: Inputs | None = None
+    inputs: UnitInputs | None = None
     error: AppError | None = None
 
     @property
@@ -55,9 +73,22 @@ class Unit:
 
 @dataclass(frozen=True)
 class Plan:
-    """The units of a run, in order."""
+    """The units of a run, in order.
+
+    Attributes
+    ----------
+    dataset
+        The opened dataset.
+    subjects
+        Labels chosen.
+    units
+        What is to be done.
+    configuration_hashes
+        Recipe → hash of the settings of its participant level.
+    """
 
     dataset: Dataset
+    subjects: tuple[str, ...]
     units: tuple[Unit, ...]
     configuration_hashes: Mapping[str, str] = field(default_factory=dict)
 
@@ -102,11 +133,14 @@ def make_plan(config: Config) -> Plan:
     units: list[Unit] = []
     hashes: dict[str, str] = {}
     for name in config.recipe:
-        settings = RECIPES[name].settings(config.variant, config.recipe_settings.get(name, {}))
+        recipe = RECIPES[name]
+        recipe.group_settings(config.variant, config.recipe_settings)  # refuses what is wrong
+        settings = recipe.settings(config.variant, config.recipe_settings)
         hashes[name] = configuration_hash(config, name, vars(settings))
-        for subject in subjects:
-            units += _participant_units(dataset, config, name, settings, hashes[name], subject)
-    return Plan(dataset, tuple(units), hashes)
+        if "participant" in config.analysis_level:
+            for subject in subjects:
+                units += _participant_units(dataset, config, name, settings, hashes[name], subject)
+    return Plan(dataset, subjects, tuple(units), hashes)
 
 
 def _participant_units(
@@ -129,6 +163,46 @@ def _participant_units(
             Unit(name, recipe, "participant", subject, space, settings, code, inputs, problem)
         )
     return units
+
+
+def group_plan(plan: Plan, config: Config) -> Plan:
+    """Plan the group level over the participants that are finished now.
+
+    Parameters
+    ----------
+    plan
+        The plan of the participant level; its dataset and participants are kept.
+    config
+        The run's configuration.
+
+    Returns
+    -------
+    Plan
+        One unit per recipe and space. A recipe whose participants cannot be brought together
+        has one unit that says why.
+    """
+    units: list[Unit] = []
+    for name in config.recipe:
+        recipe = RECIPES[name]
+        settings = recipe.group_settings(config.variant, config.recipe_settings)
+        try:
+            found = load_function(recipe.collect_group)(
+                config.output_dir,
+                spaces=() if config.space == ("auto",) else config.space,
+                participants=config.participant_label,
+                excluded=config.exclude_participant_label,
+                expected=plan.subjects,
+            )
+        except AppError as error:
+            unit = f"{name}_group"
+            units.append(Unit(unit, name, "group", "", "", settings, "", error=error))
+            continue
+        for inputs in found:
+            base = inputs.participants[0].configuration_hash
+            code = configuration_hash(config, f"{name}-group-{base}", vars(settings))
+            unit = f"{name}_group_space-{inputs.space}"
+            units.append(Unit(unit, name, "group", "", inputs.space, settings, code, inputs))
+    return dataclasses.replace(plan, units=tuple(units))
 
 
 def check_configuration(

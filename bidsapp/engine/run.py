@@ -6,7 +6,6 @@ import dataclasses
 import logging
 import time
 import traceback
-from collections.abc import Callable
 from typing import Any
 
 from bidsapp.bids.dataset import Dataset
@@ -21,8 +20,9 @@ from bidsapp.engine.status import (
     write_record,
 )
 from bidsapp.errors import AppError
-from bidsapp.recipes import RECIPES
+from bidsapp.recipes import RECIPES, load_function
 from bidsapp.recipes.analysis import Analysis
+from bidsapp.recipes.group_inputs import GroupAnalysis
 
 LOGGER = logging.getLogger("musicotopy")
 
@@ -72,20 +72,9 @@ def _run(unit: Unit, dataset: Dataset, config: Config, replaces: tuple[str, ...]
         error = unit.error or AppError(f"{unit.name}: no input")
         LOGGER.error("%s: %s", unit.name, error)
         return _record(unit, "failed", reason=str(error), exit_code=error.exit_code)
-    function: Callable[[Analysis], None] = RECIPES[unit.recipe].participant_function()
     try:
         with Staging(config.output_dir, unit.name) as staging:
-            function(
-                Analysis(
-                    dataset=dataset,
-                    config=config,
-                    settings=unit.settings,
-                    inputs=unit.inputs,
-                    configuration_hash=unit.configuration_hash,
-                    staging=staging,
-                    scratch=config.scratch_dir,
-                )
-            )
+            _call(unit, dataset, config, staging)
             outputs = tuple(staging.publish(replaces=replaces))
     except AppError as error:
         LOGGER.error("%s: %s", unit.name, error)
@@ -103,6 +92,24 @@ def _run(unit: Unit, dataset: Dataset, config: Config, replaces: tuple[str, ...]
         LOGGER.error("%s: internal error: %s\n%s", unit.name, error, traceback.format_exc())
         return _record(unit, "failed", reason=f"internal error: {error!r}", exit_code=70)
     return _record(unit, "done", outputs=outputs)
+
+
+def _call(unit: Unit, dataset: Dataset, config: Config, staging: Staging) -> None:
+    """Call the recipe's function of the unit's level."""
+    recipe = RECIPES[unit.recipe]
+    common: dict[str, Any] = {
+        "config": config,
+        "settings": unit.settings,
+        "inputs": unit.inputs,
+        "configuration_hash": unit.configuration_hash,
+        "staging": staging,
+        "scratch": config.scratch_dir,
+    }
+    if unit.level == "group":
+        analysis = GroupAnalysis(output_dir=config.output_dir, **common)
+        load_function(recipe.analyse_group)(analysis)
+    else:
+        load_function(recipe.analyse)(Analysis(dataset=dataset, **common))
 
 
 def _record(unit: Unit, state: Any, **values: Any) -> Record:

@@ -42,7 +42,7 @@ def make_plan(*subjects: str, code: str = "aaaa") -> Plan:
         )
         for subject in subjects
     )
-    return Plan(None, units, {"gradients": code})  # type: ignore[arg-type]
+    return Plan(None, subjects, units, {"gradients": code})  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ def recipe(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any], None]],
     """Put a function in the place of the recipe."""
 
     def install(function: Callable[[Any], None]) -> None:
-        entry = SimpleNamespace(participant_function=lambda: function)
-        monkeypatch.setattr(engine, "RECIPES", {"gradients": entry})
+        monkeypatch.setattr(engine, "RECIPES", {"gradients": SimpleNamespace(analyse="")})
+        monkeypatch.setattr(engine, "load_function", lambda address: function)
 
     return install
 

@@ -31,7 +31,12 @@ def make_unit(name: str = RECORD.unit) -> Unit:
 
 
 def make_plan(code: str) -> Plan:
-    return Plan(dataset=None, units=(make_unit(),), configuration_hashes={"gradients": code})  # type: ignore[arg-type]
+    return Plan(
+        dataset=None,
+        subjects=("01",),
+        units=(make_unit(),),
+        configuration_hashes={"gradients": code},
+    )  # type: ignore[arg-type]
 
 
 def test_round_trip_and_broken_records(tmp_path: Path) -> None:
