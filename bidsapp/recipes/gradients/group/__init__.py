@@ -1,0 +1,17 @@
+"""Group level of `gradients`: group maps, and their test against the functional gradient.
+
+It reads nothing but the results of the participant level:
+
+``collect``
+    which participants are complete and belong together;
+``analyse``
+    the order of the analysis, like a methods section;
+``maps``
+    group mean, sign-flip test, best and centroid layer, from scores kept on disk (``stack``);
+``cortex``, ``spin``
+    the surface on which layer maps are compared with the functional gradient, by rotation;
+``subjects``
+    the same comparison in each participant, tested over participants;
+``profiles``, ``ratings``, ``isc``
+    layer profiles of regions and ratings, and how alike participants respond.
+"""

@@ -1,0 +1,180 @@
+"""Group maps of layer scores: mean, sign-flip test, effect size, best and centroid layer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.progress import track
+from bidsapp.recipes.gradients.group.settings import GroupSettings
+from bidsapp.recipes.gradients.group.stack import ScoreStack
+from bidsapp.stats.fdr import benjamini_hochberg
+from bidsapp.stats.metrics import best_layer, centroid_layer
+from bidsapp.stats.signflip import SignFlips
+
+Array = NDArray[np.floating[Any]]
+_SLAB_BYTES = 32 << 20
+_FLIP_BYTES = 256 * 16  # per unit: sums of the flips that are computed at once
+
+
+@dataclass(frozen=True, eq=False)
+class SignFlipMaps:
+    """Test of every layer and unit against zero over participants; arrays (n_layers, n_units).
+
+    Attributes
+    ----------
+    t, d
+        One-sample t and Cohen's d of Fisher z.
+    p, p_fwe, q
+        Uncorrected; corrected by the largest t over all units and layers; false discovery rate
+        over all units and layers.
+    exact, n_flips, smallest_p
+        Whether all sign patterns were used, how many, and the smallest p that can come out.
+    """
+
+    t: Array
+    d: Array
+    p: Array
+    p_fwe: Array
+    q: Array
+    exact: bool
+    n_flips: int
+    smallest_p: float
+
+
+@dataclass(frozen=True, eq=False)
+class GroupMaps:
+    """Group result of one network at one set of lags.
+
+    Attributes
+    ----------
+    mean_r
+        (n_layers, n_units) back-transformed mean of Fisher z; NaN where too few have a value.
+    n
+        (n_units,) participants with a value, in the layer that has most.
+    best
+        (n_units,) 1 to n_layers, 0 undefined.
+    centroid
+        (n_units,) NaN undefined.
+    test
+        None with fewer than two participants.
+    """
+
+    mean_r: Array
+    n: NDArray[np.int64]
+    best: NDArray[np.integer[Any]]
+    centroid: Array
+    test: SignFlipMaps | None
+
+    def significant(self, level: float) -> NDArray[np.bool_]:
+        """(n_units,) whether any layer passes family-wise over layers and units."""
+        if self.test is None:
+            return np.zeros(self.n.shape, bool)
+        return np.asarray((self.test.p_fwe < level).any(axis=0))
+
+
+def needed(n_participants: int, min_share: float) -> int:
+    """Participants that must have a value at a unit."""
+    return max(1, math.ceil(min_share * n_participants))
+
+
+def group_maps(
+    stack: ScoreStack, settings: GroupSettings, *, seed: int, label: str, quiet: bool
+) -> GroupMaps:
+    """Average and test the scores of all participants.
+
+    Parameters
+    ----------
+    stack
+        Fisher z of every participant; NaN where missing.
+    settings
+        Of the group level.
+    seed
+        Names the random flips.
+    label, quiet
+        For the progress bar.
+
+    Returns
+    -------
+    GroupMaps
+
+    Notes
+    -----
+    Slabs of units with all participants are in memory, and the maximum of every flip; the same
+    flips serve all layers and units.
+    """
+    n_layers, n_participants, n_units = stack.shape
+    least = needed(n_participants, settings.min_share)
+    mean = np.full((n_layers, n_units), np.nan, np.float32)
+    n = np.zeros(n_units, np.int64)
+    t, p = (np.full((n_layers, n_units), np.nan, np.float32) for _ in range(2))
+    d = np.full_like(t, np.nan)
+    flips = _flips(n_participants, least, settings, seed)
+    step = max(256, _SLAB_BYTES // (_FLIP_BYTES + 40 * n_participants))
+    total = n_layers * -(-n_units // step)
+    for layer, units in track(stack.slabs(step), total=total, label=label, quiet=quiet):
+        z = stack.slab(layer, units)
+        count = np.isfinite(z).sum(axis=0)
+        n[units] = np.maximum(n[units], count)
+        enough = count >= least
+        mean[layer, units][enough] = np.nansum(z[:, enough], axis=0, dtype=float) / count[enough]
+        if flips is not None:
+            tests = flips.add(z)
+            t[layer, units], p[layer, units] = tests.t, tests.p
+            d[layer, units] = tests.t / np.sqrt(np.maximum(tests.n, 1))
+    mean_r = np.tanh(mean)
+    return GroupMaps(
+        mean_r,
+        n,
+        choose_best(mean_r, settings.best_layer),
+        centroid_layer(mean_r),
+        None if flips is None else _tested(flips, t, p, d),
+    )
+
+
+def _flips(
+    n_participants: int, least: int, settings: GroupSettings, seed: int
+) -> SignFlips | None:
+    if n_participants < 2:
+        return None
+    return SignFlips(
+        n_participants,
+        n_permutations=settings.n_flips,
+        seed=seed,
+        alternative=settings.alternative,
+        min_participants=least,
+    )
+
+
+def _tested(flips: SignFlips, t: Array, p: Array, d: Array) -> SignFlipMaps:
+    p_fwe = np.stack([flips.family_wise(row).astype(np.float32) for row in t])
+    q = np.asarray(benjamini_hochberg(p), np.float32)
+    return SignFlipMaps(t, d, p, p_fwe, q, flips.exact, len(flips.signs), flips.smallest_p)
+
+
+def choose_best(r: Array, rule: str) -> NDArray[np.integer[Any]]:
+    """Choose the best layer of each unit.
+
+    Parameters
+    ----------
+    r
+        (n_layers, n_units) scores.
+    rule
+        ``positive``: 0 where no score is positive; ``everywhere``: the largest score, whatever
+        its sign, where all layers have one.
+
+    Returns
+    -------
+    ndarray of int, shape (n_units,)
+        1 to n_layers, 0 undefined.
+
+    Source: poster, Methods (argmax at each vertex) for ``everywhere``.
+    """
+    if rule == "positive":
+        return best_layer(r)
+    known = np.isfinite(r).all(axis=0)
+    return np.where(known, np.where(known, r, 0.0).argmax(axis=0) + 1, 0)

@@ -1,0 +1,436 @@
+"""Write the results of the group level: maps, tables, summary."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from bidsapp import __version__
+from bidsapp.bids.names import space_entities
+from bidsapp.brain.geometry import UnitSpace
+from bidsapp.recipes.gradients.group.isc import isc_rows
+from bidsapp.recipes.gradients.group.profiles import pca_rows, profile_rows, reliability_rows
+from bidsapp.recipes.gradients.group.ratings import rating_rows
+from bidsapp.recipes.gradients.group.results import Condition, GroupResults
+from bidsapp.recipes.gradients.group.spin import null_rows, spin_rows
+from bidsapp.recipes.gradients.group.subjects import subject_rows, subject_test_rows
+from bidsapp.recipes.gradients.group.wording import licences, methods, warnings
+from bidsapp.recipes.group_inputs import GroupAnalysis
+from bidsapp.recipes.writer import ResultWriter
+from bidsapp.stats.bootstrap import resample_counts
+from bidsapp.stats.layer_pca import LayerPca, layer_pca
+
+Row = dict[str, Any]
+
+
+class GroupWriter(ResultWriter):
+    """Writes group maps and tables: `ResultWriter` without a participant.
+
+    Parameters
+    ----------
+    analysis
+        The unit of work.
+    units
+        The space of the maps.
+    facts
+        Further fields of every sidecar.
+    """
+
+    def __init__(
+        self, analysis: GroupAnalysis, units: UnitSpace, facts: Mapping[str, Any] | None = None
+    ) -> None:
+        self.analysis = analysis  # type: ignore[assignment]
+        self.units = units
+        self.subject = {}
+        self.space = space_entities(units.space, units.resolution, units.density)
+        common: dict[str, Any] = {
+            "ConfigurationHash": analysis.configuration_hash,
+            "Recipe": analysis.inputs.recipe,
+            "Variant": analysis.config.variant,
+            "MusicotopyVersion": __version__,
+            "NumberOfParticipants": len(analysis.inputs.participants),
+            **(facts or {}),
+        }
+        self._common = common
+        self._sources = [
+            f"bids::{path.relative_to(analysis.output_dir).as_posix()}"
+            for path in analysis.inputs.files
+            if "_stat-r_" in path.name
+        ]
+
+
+def write_results(analysis: GroupAnalysis, results: GroupResults) -> None:
+    """Write everything the group level of one space has found.
+
+    Parameters
+    ----------
+    analysis
+        The unit of work.
+    results
+        What it found.
+    """
+    writer = GroupWriter(analysis, results.units)
+    pcas = {}
+    for item in results.conditions:
+        _write_maps(writer, item, analysis)
+        pcas[item.model, item.lags] = _components(item, analysis.settings.n_pcs)
+        _write_components(writer, item, pcas[item.model, item.lags])
+    if results.cortex is not None and results.cortex.is_projected:
+        _write_projected(analysis, results)
+    for model in results.models:
+        _write_tables(writer, model, analysis, results, pcas)
+        _write_gradient_tables(writer, model, analysis, results)
+    first = results.conditions[0]
+    writer.maps(
+        first.maps.n.astype(np.float32),
+        ["n"],
+        {"stat": "n", "desc": "participants"},
+        "Participants with a value at each unit.",
+    )
+    writer.table(
+        _participant_rows(analysis, first),
+        {"desc": "participants"},
+        "Who takes part, and who does not and why.",
+        mean_r="score at positive lags, averaged over the layers of the first network and units",
+    )
+    if results.isc is not None:
+        writer.table(
+            isc_rows(results.isc, results.units),
+            {"desc": "isc"},
+            "Correlation of each participant with the mean of the others, parcel by parcel: what "
+            "a model of the sound can reach at most.",
+            isc="mean over participants (Fisher z)",
+            n="participants",
+        )
+    writer.facts(_summary(analysis, results), {"desc": "summary"})
+
+
+def _write_maps(writer: GroupWriter, item: Condition, analysis: GroupAnalysis) -> None:
+    lags, model, layers = item.lags, item.model, item.layers
+    settings, maps = analysis.settings, item.maps
+    writer.maps(
+        maps.mean_r,
+        layers,
+        {"model": model, "stat": "r", "desc": f"{lags}mean"},
+        "Mean correlation over participants (Fisher z, back-transformed); NaN where less than "
+        f"{settings.min_share:.0%} of the participants have a value.",
+    )
+    writer.maps(
+        maps.centroid,
+        ["centroid"],
+        {"model": model, "stat": "centroid", "desc": lags},
+        "Mean layer number of the group profile, weighted by positive scores; NaN where no "
+        "layer's mean score is positive.",
+        Coverage=_coverage(maps.centroid),
+    )
+    writer.labels(
+        maps.best.astype(np.int64),
+        layers,
+        {"model": model, "desc": f"bestlayer{lags}"},
+        "Layer with the largest mean score; 0 where none is positive."
+        if settings.best_layer == "positive"
+        else "Layer with the largest mean score, whatever its sign (argmax at each unit).",
+    )
+    if maps.test is None:
+        return
+    facts = {
+        "NumberOfSignFlips": maps.test.n_flips,
+        "AllSignFlips": maps.test.exact,
+        "SmallestP": maps.test.smallest_p,
+        "Alternative": settings.alternative,
+    }
+    for stat, desc, values, text in (
+        ("t", lags, maps.test.t, "One-sample t of Fisher z over participants."),
+        ("d", lags, maps.test.d, "Cohen's d of Fisher z over participants."),
+        (
+            "p",
+            f"{lags}fwe",
+            maps.test.p_fwe,
+            "Sign-flip p, corrected over units and layers by the largest t.",
+        ),
+        (
+            "q",
+            f"{lags}fdr",
+            maps.test.q,
+            "False discovery rate (Benjamini-Hochberg) of the sign-flip p over units and layers.",
+        ),
+    ):
+        entities = {"model": model, "stat": stat, "desc": desc}
+        writer.maps(values, layers, entities, text, **facts)
+    if lags == "positive":
+        writer.mask(
+            maps.significant(settings.significance),
+            {"model": model, "desc": "significant"},
+            f"Units where any layer passes p < {settings.significance} at positive lags, "
+            "family-wise over units and layers (sign flips of participants).",
+        )
+
+
+def _components(item: Condition, n_pcs: int) -> LayerPca | None:
+    complete = int(np.isfinite(item.maps.mean_r).all(axis=0).sum())
+    n = min(n_pcs, len(item.layers), complete)
+    return layer_pca(item.maps.mean_r, n) if n > 0 else None
+
+
+def _write_components(writer: GroupWriter, item: Condition, pca: LayerPca | None) -> None:
+    if pca is None:
+        return
+    writer.maps(
+        pca.topographies,
+        [f"pc{number + 1}" for number in range(len(pca.topographies))],
+        {"model": item.model, "stat": "pc", "desc": item.lags},
+        "Principal components of mean scores, layers as variables, units as observations.",
+        ExplainedVariance=list(pca.explained),
+    )
+
+
+def _write_projected(analysis: GroupAnalysis, results: GroupResults) -> None:
+    """Write what volumes look like on the surface on which they were spun."""
+    cortex = results.cortex
+    assert cortex is not None
+    facts = {"Projection": dict(cortex.provenance), "ProjectedFrom": analysis.inputs.space}
+    writer = GroupWriter(analysis, cortex.units, facts)
+    for item in results.conditions:
+        assert item.surface_r is not None
+        assert item.surface_centroid is not None
+        assert item.surface_best is not None
+        model, lags = item.model, item.lags
+        text = "of each layer's mean score map, projected from the volume."
+        writer.maps(
+            item.surface_r,
+            item.layers,
+            {"model": model, "stat": "r", "desc": f"{lags}meanprojected"},
+            "Mean correlation over participants, projected from the volume layer by layer.",
+        )
+        writer.maps(
+            item.surface_centroid,
+            ["centroid"],
+            {"model": model, "stat": "centroid", "desc": f"{lags}projected"},
+            f"Centroid layer {text}",
+        )
+        writer.labels(
+            item.surface_best.astype(np.int64),
+            item.layers,
+            {"model": model, "desc": f"bestlayer{lags}projected"},
+            f"Best layer {text}",
+        )
+
+
+def _write_tables(
+    writer: GroupWriter,
+    model: str,
+    analysis: GroupAnalysis,
+    results: GroupResults,
+    pcas: Mapping[tuple[str, str], LayerPca | None],
+) -> None:
+    settings, seed = analysis.settings, analysis.config.random_seed
+    counts = resample_counts(len(analysis.inputs.participants), settings.n_bootstrap, seed)
+    conditions = list(results.of(model).values())
+
+    def gather(rows: Any) -> list[Row]:
+        return [row for item in conditions for row in rows(item)]
+
+    if conditions[0].profiles.names:
+        writer.table(
+            gather(lambda x: profile_rows(x.profiles, counts, x.layers, x.lags)),
+            {"model": model, "desc": "profile"},
+            "Mean score of each layer in each region.",
+            ci_low="95 % bootstrap interval (BCa) over participants",
+            ci_high="95 % bootstrap interval (BCa) over participants",
+        )
+        writer.table(
+            gather(lambda x: reliability_rows(x.profiles, counts, x.layers, x.lags)),
+            {"model": model, "desc": "reliability"},
+            "How often each layer is the best of a region when participants are redrawn.",
+            share="share of the resamples in which the layer is best",
+        )
+    components = [
+        row
+        for item in conditions
+        if (pca := pcas[model, item.lags]) is not None
+        for row in pca_rows(pca, item.layers, item.lags)
+    ]
+    if components:
+        writer.table(
+            components,
+            {"model": model, "desc": "pca"},
+            "Loadings of the components of mean scores (layers by units).",
+        )
+    ratings = list(rating_rows(analysis.inputs, model, settings, seed))
+    if ratings:
+        writer.table(
+            ratings,
+            {"model": model, "desc": "ratings"},
+            "Prediction of continuous ratings by each layer, over raters.",
+            in_space=False,
+            n="raters",
+            p="sign flips of raters; not corrected over layers",
+        )
+
+
+def _write_gradient_tables(
+    writer: GroupWriter, model: str, analysis: GroupAnalysis, results: GroupResults
+) -> None:
+    spins, settings = results.spins, analysis.settings
+    if spins is None:
+        return
+    writer.table(
+        spin_rows(spins, model, settings),
+        {"model": model, "desc": "spin"},
+        "Correlation of layer maps with reference maps, against rotations.",
+        lags="positive-negative: difference of the correlations under the same rotations",
+        p="two-sided, (b + 1) / (n + 1)",
+        p_low="95 % Monte Carlo interval of p",
+        p_high="95 % Monte Carlo interval of p",
+        p_max="against the largest correlation over the network's maps",
+        n_units="units at which both maps are defined",
+    )
+    writer.table(
+        null_rows(spins, model),
+        {"model": model, "desc": "spinnull"},
+        "Correlations after each rotation of the reference.",
+    )
+    names = [item.name for item in results.references]
+    correlations = {
+        lags: item.correlations
+        for lags, item in results.of(model).items()
+        if item.correlations is not None
+    }
+    subjects = analysis.inputs.subjects
+    writer.table(
+        (
+            row
+            for lags, values in correlations.items()
+            for row in subject_rows(values, subjects, lags, names)
+        ),
+        {"model": model, "desc": "subjects"},
+        "Correlation of each participant's layer maps with reference maps.",
+    )
+    seed = analysis.config.random_seed
+    writer.table(
+        subject_test_rows(correlations, names, settings, seed),
+        {"model": model, "desc": "subjecttest"},
+        "Test of these correlations over participants by sign flips.",
+        p="two-sided",
+        p_max="corrected over lags and kinds of map, for each reference",
+    )
+
+
+def _participant_rows(analysis: GroupAnalysis, first: Condition) -> Iterator[Row]:
+    """Yield one row per participant, those left out at the end."""
+    for one, mean_r in zip(analysis.inputs.participants, first.mean_r, strict=True):
+        summary = one.summary
+        yield {
+            "participant": one.subject,
+            "included": True,
+            "reason": None,
+            "configuration_hash": one.configuration_hash,
+            "n_trs": sum(int(run["n_trs"]) for run in summary.get("runs", ())),
+            "n_rows": summary.get("n_rows", {}).get("positive"),
+            "mean_r": mean_r,
+        }
+    for subject, reason in analysis.inputs.left_out:
+        yield {
+            "participant": subject,
+            "included": False,
+            "reason": reason,
+            **dict.fromkeys(("configuration_hash", "n_trs", "n_rows", "mean_r")),
+        }
+
+
+def _coverage(values: Any) -> float:
+    """Share of units at which a map is defined."""
+    return float(np.isfinite(values).mean())
+
+
+def _summary(analysis: GroupAnalysis, results: GroupResults) -> Row:
+    inputs, config = analysis.inputs, analysis.config
+    return {
+        "recipe": inputs.recipe,
+        "variant": config.variant,
+        "version": __version__,
+        "level": "group",
+        "space": inputs.space,
+        "settings": vars(analysis.settings),
+        "participant_settings": inputs.participants[0].summary.get("settings", {}),
+        "config": {"random_seed": config.random_seed, "atlas": config.atlas},
+        "participants": list(inputs.subjects),
+        "n_participants": len(inputs.participants),
+        "left_out": [
+            {"participant": subject, "reason": reason} for subject, reason in inputs.left_out
+        ],
+        "models": {model: list(layers) for model, layers in inputs.models.items()},
+        "lags": list(inputs.lags),
+        "weights": inputs.participants[0].summary.get("weights", {}),
+        "n_units": results.units.n_units,
+        "participants_per_unit": _n_facts(results.conditions[0]),
+        "sign_flips": _flip_facts(results),
+        "references": [
+            {"name": item.name, "n_units": int(np.isfinite(item.values).sum()), **item.provenance}
+            for item in results.references
+        ],
+        "spin": _spin_facts(analysis, results),
+        "coverage": {
+            model: {lags: _map_coverage(item, results) for lags, item in results.of(model).items()}
+            for model in results.models
+        },
+        "isc": None if results.isc is None else {"n_rows": results.isc.n_rows},
+        "licences": licences(analysis, results),
+        "methods": methods(analysis, results),
+        "warnings": warnings(analysis, results),
+        "python": platform.python_version(),
+    }
+
+
+def _n_facts(item: Condition) -> Row:
+    n = item.maps.n[item.maps.n > 0]
+    if not n.size:
+        return {}
+    return {"min": int(n.min()), "median": float(np.median(n)), "max": int(n.max())}
+
+
+def _flip_facts(results: GroupResults) -> Row | None:
+    test = results.conditions[0].maps.test
+    if test is None:
+        return None
+    return {"n_flips": test.n_flips, "all": test.exact, "smallest_p": test.smallest_p}
+
+
+def _spin_facts(analysis: GroupAnalysis, results: GroupResults) -> Row | None:
+    cortex, spins = results.cortex, results.spins
+    if cortex is None or spins is None:
+        return None
+    return {
+        "mesh": cortex.mesh_name,
+        "n_vertices": cortex.mesh.n_units,
+        "cortex_mask_sha256": cortex.mask_hash,
+        "n_cortex": int(cortex.mask.sum()),
+        "way_to_the_surface": dict(cortex.provenance),
+        "statistic": analysis.settings.spin_statistic,
+        "rotates": "reference",
+        "n_rotations": spins.null.done,
+        "n_swapped_rotations": 0 if spins.swapped is None else spins.swapped.done,
+        "seed": analysis.config.random_seed,
+        "rotations": "uniform on SO(3), keyed by seed and number; right hemisphere mirrored",
+        "convention": "neuromaps: a vertex takes the value of the vertex nearest to its rotation",
+        "overlap_floor": analysis.settings.overlap_floor,
+        "thresholded": analysis.settings.thresholded,
+        "digest": spins.null.digest,
+    }
+
+
+def _map_coverage(item: Condition, results: GroupResults) -> Row:
+    """Share of units (and of the cortex) at which best and centroid layer are defined."""
+    facts: Row = {
+        "best": float((item.maps.best > 0).mean()),
+        "centroid": _coverage(item.maps.centroid),
+    }
+    if results.cortex is not None and item.surface_best is not None:
+        mask = results.cortex.mask
+        assert item.surface_centroid is not None
+        facts["best_on_cortex"] = float((item.surface_best[mask] > 0).mean())
+        facts["centroid_on_cortex"] = _coverage(item.surface_centroid[mask])
+    return facts

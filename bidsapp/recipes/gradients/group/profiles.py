@@ -1,0 +1,192 @@
+"""Layer profiles of regions, how reliable their best layer is, and components over layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.brain.atlas import atlas_parcels
+from bidsapp.brain.geometry import UnitSpace
+from bidsapp.brain.parcels import parcel_means
+from bidsapp.brain.surfaces import network_labels
+from bidsapp.recipes.gradients.group.cortex import Cortex
+from bidsapp.stats.bootstrap import bootstrap_interval, resampled_means
+from bidsapp.stats.layer_pca import LayerPca
+from bidsapp.stats.metrics import best_layer, centroid_layer, fisher_z
+
+Array = NDArray[np.floating[Any]]
+_TAILS = (0.025, 0.975)
+
+
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """Regions that do not overlap.
+
+    Attributes
+    ----------
+    on_surface
+        Whether `labels` are of the surface's units, or of the data's.
+    labels
+        (n_units,) 0, 1, …; -1 for none.
+    names, structures
+        One per region; structure ``L``, ``R``, ``both`` or what the units belong to.
+    """
+
+    on_surface: bool
+    labels: NDArray[np.integer[Any]]
+    names: tuple[str, ...]
+    structures: tuple[str, ...]
+
+    def means(self, values: Array) -> NDArray[np.float64]:
+        """Mean of (n_layers, n_units) over the units of each region: (n_layers, n_regions)."""
+        return parcel_means(values, self.labels, len(self.names)).astype(np.float64)
+
+
+def regions(units: UnitSpace, cortex: Cortex | None, atlas: Path | None) -> tuple[Regions, ...]:
+    """List the regions that profiles are made of.
+
+    Parameters
+    ----------
+    units
+        Of the data.
+    cortex
+        Surface for the whole cortex and seven networks; None for neither.
+    atlas
+        User's label image on the units of the data.
+
+    Returns
+    -------
+    tuple of Regions
+
+    Raises
+    ------
+    InputMissingError, InputInvalidError
+        If the atlas is absent or does not fit.
+    """
+    found: list[Regions] = []
+    if cortex is not None:
+        found += _cortical(cortex)
+    if atlas is not None:
+        parcels = atlas_parcels(atlas, units)
+        first = [int(np.argmax(parcels.labels == k)) for k in range(len(parcels.names))]
+        structures = tuple(str(units.structure[unit]) for unit in first)
+        found.append(Regions(False, parcels.labels, parcels.names, structures))
+    return tuple(found)
+
+
+def _cortical(cortex: Cortex) -> Iterator[Regions]:
+    """Whole cortex and networks, both hemispheres together and each alone."""
+    side = np.where(cortex.units.structure == "L", 0, 1)
+    yield Regions(True, np.where(cortex.mask, 0, -1), ("Cortex",), ("both",))
+    yield Regions(True, np.where(cortex.mask, side, -1), ("Cortex",) * 2, ("L", "R"))
+    labels, names = network_labels(cortex.units, by_hemisphere=False)
+    yield Regions(True, labels - 1, names, ("both",) * len(names))
+    labels, sided = network_labels(cortex.units)
+    sides, plain = zip(*(name.split(" ", 1) for name in sided), strict=True)
+    yield Regions(True, labels - 1, plain, sides)
+
+
+@dataclass(frozen=True, eq=False)
+class Profiles:
+    """Profiles of all regions at one set of lags.
+
+    Attributes
+    ----------
+    names, structures
+        One per region.
+    r
+        (n_participants, n_layers, n_regions) mean score; NaN where a participant has no unit.
+    """
+
+    names: tuple[str, ...]
+    structures: tuple[str, ...]
+    r: Array
+
+
+def profile_rows(
+    profiles: Profiles, counts: NDArray[np.float64], layers: Sequence[str], lags: str
+) -> Iterator[dict[str, Any]]:
+    """Yield mean and 95 % bootstrap interval (over participants) of each region and layer.
+
+    Parameters
+    ----------
+    profiles
+        Of all participants.
+    counts
+        Resamples, from `resample_counts`.
+    layers, lags
+        Names.
+    """
+    z = fisher_z(profiles.r)
+    known = np.isfinite(z)
+    n = known.sum(axis=0)
+    mean = np.where(n > 0, np.where(known, z, 0).sum(axis=0) / np.maximum(n, 1), np.nan)
+    low, high = bootstrap_interval(z.reshape(len(z), -1), counts)
+    low, high = low.reshape(mean.shape), high.reshape(mean.shape)
+    for k, (name, structure) in enumerate(zip(profiles.names, profiles.structures, strict=True)):
+        for index, layer in enumerate(layers):
+            yield {
+                "roi": name,
+                "structure": structure,
+                "lags": lags,
+                "layer": layer,
+                "layer_index": index + 1,
+                "mean_r": np.tanh(mean[index, k]),
+                "ci_low": np.tanh(low[index, k]),
+                "ci_high": np.tanh(high[index, k]),
+                "n": int(n[index, k]),
+            }
+
+
+def reliability_rows(
+    profiles: Profiles, counts: NDArray[np.float64], layers: Sequence[str], lags: str
+) -> Iterator[dict[str, Any]]:
+    """Yield how often each layer is the best one of a region when participants are redrawn.
+
+    Parameters
+    ----------
+    profiles, counts, layers, lags
+        As for `profile_rows`.
+
+    Yields
+    ------
+    dict
+        ``share`` of the resamples; shares of a region sum to less than 1 where some resamples
+        have no positive layer. ``centroid_low, centroid_high``: 95 % percentile interval.
+    """
+    means = np.tanh(resampled_means(fisher_z(profiles.r), counts))
+    for k, (name, structure) in enumerate(zip(profiles.names, profiles.structures, strict=True)):
+        drawn = means[..., k].T
+        best, centroid = best_layer(drawn), centroid_layer(drawn)
+        known = centroid[np.isfinite(centroid)]
+        low, high = np.quantile(known, _TAILS) if known.size else (np.nan, np.nan)
+        for index, layer in enumerate(layers):
+            yield {
+                "roi": name,
+                "structure": structure,
+                "lags": lags,
+                "layer": layer,
+                "layer_index": index + 1,
+                "share": float((best == index + 1).mean()),
+                "centroid_low": low,
+                "centroid_high": high,
+            }
+
+
+def pca_rows(pca: LayerPca, layers: Sequence[str], lags: str) -> Iterator[dict[str, Any]]:
+    """Yield the loading of each layer on each component."""
+    for component in range(pca.loadings.shape[1]):
+        for index, layer in enumerate(layers):
+            yield {
+                "lags": lags,
+                "component": component + 1,
+                "layer": layer,
+                "layer_index": index + 1,
+                "loading": pca.loadings[index, component],
+                "explained": pca.explained[component],
+            }

@@ -1,0 +1,346 @@
+"""Spin tests of layer maps: one set of rotations for all maps, references and differences."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.bids.write import output_errors
+from bidsapp.progress import track
+from bidsapp.recipes.gradients.group.cortex import Cortex, Reference
+from bidsapp.recipes.gradients.group.settings import GroupSettings
+from bidsapp.stats.spin_tests import SpinTest, spin_test
+from bidsapp.stats.spins import SpinNull, SpinProblem, advance, spin_problem, start_null
+
+Array = NDArray[np.floating[Any]]
+CHUNK = 64
+SAVE_EVERY = 32
+"""Chunks between two saves of an unfinished null: 2,048 rotations."""
+HEMISPHERES = ("both", "L", "R")
+FIXED, SWAPPED = "reference rotated", "map rotated"
+
+
+@dataclass(frozen=True, eq=False)
+class LayerMap:
+    """A layer map on the surface.
+
+    Attributes
+    ----------
+    model, lags, kind
+        Network, set of lags, ``best`` or ``centroid``.
+    values
+        (n_units,) NaN where undefined.
+    """
+
+    model: str
+    lags: str
+    kind: str
+    values: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Spins:
+    """Nulls of all layer maps of one space.
+
+    Attributes
+    ----------
+    maps, references
+        What was compared.
+    null
+        Statistics × references × maps, the maps three times: both hemispheres, left, right.
+    swapped
+        The same, both hemispheres only, with the maps rotated; None if not asked for.
+    n_units
+        (n_references, 3 n_maps) units where both are defined.
+    """
+
+    maps: tuple[LayerMap, ...]
+    references: tuple[Reference, ...]
+    null: SpinNull
+    swapped: SpinNull | None
+    n_units: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Runner:
+    """How rotations are computed, and where unfinished work is kept.
+
+    Attributes
+    ----------
+    folder
+        For the state; it is keyed by everything the null depends on.
+    seed, n_threads, device, quiet
+        As in the configuration.
+    """
+
+    folder: Path
+    seed: int
+    n_threads: int = 1
+    device: str = "cpu"
+    quiet: bool = False
+
+    def run(self, problem: SpinProblem, n_rotations: int, label: str) -> SpinNull:
+        """Rotate, going on where an interrupted run of the same problem stopped."""
+        path = self.folder / f"spins-{problem.digest[:16]}.npz"
+        null = start_null(problem, n_rotations, _load(path, problem.digest))
+        if null.done >= n_rotations:
+            return null
+        chunks = -(-(n_rotations - null.done) // CHUNK)
+        steps = advance(problem, null, chunk=CHUNK, n_threads=self.n_threads, device=self.device)
+        for number, _ in enumerate(
+            track(steps, total=chunks, label=label, quiet=self.quiet), start=1
+        ):
+            if number % SAVE_EVERY == 0:
+                _save(path, null)
+        _save(path, null)
+        return null
+
+
+def spin_maps(
+    cortex: Cortex,
+    maps: Sequence[LayerMap],
+    references: Sequence[Reference],
+    settings: GroupSettings,
+    runner: Runner,
+    label: str,
+) -> Spins:
+    """Rotate the references against all layer maps at once, then the maps for comparison.
+
+    Parameters
+    ----------
+    cortex
+        The surface.
+    maps, references
+        What is compared on it.
+    settings
+        Numbers of rotations, statistic.
+    runner
+        How and where.
+    label
+        For the progress bar.
+
+    Returns
+    -------
+    Spins
+
+    Notes
+    -----
+    The reference is complete and smooth and rotates; the layer map, which may be thresholded,
+    stays. Source: poster, Methods (spin test with 10,000 rotations); Alexander-Bloch et al.
+    (2018), NeuroImage 178, 540-551.
+    """
+    fixed = np.stack([np.where(cortex.mask, item.values, np.nan) for item in maps])
+    rotating = np.stack([item.values for item in references])
+    sides = np.vstack([fixed, *(_only(fixed, cortex.units.structure, side) for side in "LR")])
+    statistics = (settings.spin_statistic,)
+    on_sphere = cortex.on_sphere
+    problem = spin_problem(
+        cortex.mesh,
+        on_sphere(rotating),
+        on_sphere(sides),
+        seed=runner.seed,
+        statistics=statistics,
+    )
+    null = runner.run(problem, settings.n_rotations, f"{label}: spins")
+    swapped = None
+    if settings.n_swapped_rotations:
+        problem = spin_problem(
+            cortex.mesh,
+            on_sphere(fixed),
+            on_sphere(rotating),
+            seed=runner.seed,
+            statistics=statistics,
+        )
+        swapped = _transposed(
+            runner.run(problem, settings.n_swapped_rotations, f"{label}: swapped spins")
+        )
+    shared = np.isfinite(rotating)[:, None] & np.isfinite(sides)[None]
+    return Spins(tuple(maps), tuple(references), null, swapped, shared.sum(axis=-1))
+
+
+def _only(maps: Array, structure: NDArray[np.str_], side: str) -> Array:
+    return np.where(structure == side, maps, np.nan)
+
+
+def _transposed(null: SpinNull) -> SpinNull:
+    """Exchange references and maps."""
+    return SpinNull(
+        np.swapaxes(null.observed, 1, 2),
+        np.swapaxes(null.correlations, 2, 3),
+        np.swapaxes(null.overlap, 1, 2),
+        null.done,
+        null.digest,
+    )
+
+
+def spin_rows(spins: Spins, model: str, settings: GroupSettings) -> Iterator[dict[str, Any]]:
+    """Yield the results of one network, and the paired differences positive - negative.
+
+    The family of ``p_max`` is the layer maps of the network (both sets of lags, best and
+    centroid), for each reference and hemisphere; for differences, both of them.
+    """
+    mine = [index for index, item in enumerate(spins.maps) if item.model == model]
+    pairs = _pairs(spins.maps, mine)
+    for number, side in enumerate(HEMISPHERES):
+        here = [number * len(spins.maps) + index for index in mine]
+        yield from _rows(spins, _subset(spins.null, here), here, side, FIXED, settings)
+        if pairs:
+            yield from _difference_rows(spins, pairs, number, settings)
+    if spins.swapped is not None:
+        yield from _rows(spins, _subset(spins.swapped, mine), mine, "both", SWAPPED, settings)
+
+
+def _rows(
+    spins: Spins,
+    null: SpinNull,
+    columns: Sequence[int],
+    side: str,
+    direction: str,
+    settings: GroupSettings,
+) -> Iterator[dict[str, Any]]:
+    test = spin_test(null, overlap_floor=settings.overlap_floor)
+    for place, column in enumerate(columns):
+        item = spins.maps[column % len(spins.maps)]
+        yield from _of_map(
+            test,
+            place,
+            spins.references,
+            {"lags": item.lags, "map": item.kind},
+            {"statistic": settings.spin_statistic, "hemisphere": side, "direction": direction},
+            spins.n_units[:, column],
+        )
+
+
+def _difference_rows(
+    spins: Spins,
+    pairs: Sequence[tuple[int, int]],
+    number: int,
+    settings: GroupSettings,
+) -> Iterator[dict[str, Any]]:
+    shift = number * len(spins.maps)
+    first = [shift + one for one, _ in pairs]
+    second = [shift + other for _, other in pairs]
+    test = spin_test(_difference(spins.null, first, second), overlap_floor=settings.overlap_floor)
+    for place, (one, other) in enumerate(pairs):
+        yield from _of_map(
+            test,
+            place,
+            spins.references,
+            {"lags": "positive-negative", "map": spins.maps[one].kind},
+            {
+                "statistic": settings.spin_statistic,
+                "hemisphere": HEMISPHERES[number],
+                "direction": FIXED,
+            },
+            np.minimum(spins.n_units[:, shift + one], spins.n_units[:, shift + other]),
+        )
+
+
+def _of_map(
+    test: SpinTest,
+    place: int,
+    references: Sequence[Reference],
+    first: dict[str, str],
+    then: dict[str, str],
+    n_units: NDArray[np.int64],
+) -> Iterator[dict[str, Any]]:
+    for k, reference in enumerate(references):
+        at = 0, k, place
+        yield {
+            **first,
+            "reference": reference.name,
+            **then,
+            "r": test.r[at],
+            "p": test.p[at],
+            "p_low": test.p_low[at],
+            "p_high": test.p_high[at],
+            "p_max": test.p_fwe[at],
+            "n_rotations": int(test.n_used[at]),
+            "n_units": int(n_units[k]),
+            "overlap_min": test.overlap_min[at],
+            "overlap_median": test.overlap_median[at],
+        }
+
+
+def null_rows(spins: Spins, model: str) -> Iterator[dict[str, Any]]:
+    """Yield one row per rotation, one column per main test (both hemispheres)."""
+    columns = [
+        (f"{item.lags}_{item.kind}_{reference.name}", k, index)
+        for index, item in enumerate(spins.maps)
+        if item.model == model
+        for k, reference in enumerate(spins.references)
+    ]
+    for rotation in range(spins.null.done):
+        values = spins.null.correlations[rotation, 0]
+        yield {
+            "rotation": rotation + 1,
+            **{name: values[k, index] for name, k, index in columns},
+        }
+
+
+def _pairs(maps: Sequence[LayerMap], mine: Sequence[int]) -> list[tuple[int, int]]:
+    """Numbers of the positive and the negative map of each kind."""
+    place = {(maps[index].lags, maps[index].kind): index for index in mine}
+    return [
+        (place["positive", kind], place["negative", kind])
+        for kind in ("best", "centroid")
+        if ("positive", kind) in place and ("negative", kind) in place
+    ]
+
+
+def _subset(null: SpinNull, columns: Sequence[int]) -> SpinNull:
+    """Take some of the maps as a family of their own."""
+    return SpinNull(
+        null.observed[..., columns],
+        null.correlations[..., columns],
+        null.overlap[..., columns],
+        null.done,
+        null.digest,
+    )
+
+
+def _difference(null: SpinNull, first: Sequence[int], second: Sequence[int]) -> SpinNull:
+    """Differences of correlations under the same rotations, as a family of maps."""
+    one, other = _subset(null, first), _subset(null, second)
+    return SpinNull(
+        one.observed - other.observed,
+        one.correlations - other.correlations,
+        np.minimum(one.overlap, other.overlap),
+        null.done,
+        null.digest,
+    )
+
+
+def _load(path: Path, digest: str) -> dict[str, NDArray[Any]] | None:
+    """State of an earlier run of the same problem; None if there is none that can be read."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            saved = {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return None
+    return saved if str(saved.get("digest")) == digest else None
+
+
+def _save(path: Path, null: SpinNull) -> None:
+    """Write the state at once: a killed run leaves the last whole one."""
+    _atomically(path, lambda stream: np.savez(stream, allow_pickle=False, **null.to_arrays()))
+
+
+def _atomically(path: Path, write: Callable[[Any], object]) -> None:
+    with output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                write(stream)
+            Path(name).replace(path)
+        finally:
+            Path(name).unlink(missing_ok=True)
