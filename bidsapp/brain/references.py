@@ -66,7 +66,7 @@ def reference_map(reference: str | Path, units: UnitSpace) -> NDArray[np.float64
     InputInvalidError
         Unreadable, another mesh, several maps, or a constant one.
     """
-    return load_reference(reference, units)[0]
+    return _load(reference, units)[0]
 
 
 def reference_provenance(reference: str | Path, units: UnitSpace) -> dict[str, str]:
@@ -83,12 +83,10 @@ def reference_provenance(reference: str | Path, units: UnitSpace) -> dict[str, s
         Name, file, SHA-256 (of both hemispheres), source, and the correspondence of meshes if
         one was needed.
     """
-    return load_reference(reference, units)[1]
+    return _load(reference, units)[1]
 
 
-def load_reference(
-    reference: str | Path, units: UnitSpace
-) -> tuple[NDArray[np.float64], dict[str, str]]:
+def _load(reference: str | Path, units: UnitSpace) -> tuple[NDArray[np.float64], dict[str, str]]:
     """`reference_map` and `reference_provenance` in one."""
     columns = cortex_columns(units)
     full: NDArray[np.floating[Any]]
