@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bidsapp.report.html import Note, Severity
-from bidsapp.report.methods import alpha_range, random_weights, unit_word
+from bidsapp.report.methods import alpha_range, random_weights, unit_words
 from bidsapp.report.results import (
     NEGATIVE,
     POSITIVE,
@@ -235,7 +235,7 @@ def _constant(_results: Results, space: SpaceResults, _model: ModelResults) -> N
         f"check the field of view and the registration ({space.space.title})."
     )
     return Note(
-        "note", f"{100 * lost / n_units:.1f} % of the {unit_word(space)} have no data.", text
+        "note", f"{100 * lost / n_units:.1f} % of the {unit_words(space)[1]} have no data.", text
     )
 
 

@@ -230,6 +230,11 @@ def number_text(value: float, digits: int = 3) -> str:
     return text.replace("-", "\u2212")
 
 
+def plural(number: float, word: str, words: str | None = None) -> str:
+    """Write a number with its noun: ``1 parcel``, ``3 parcels``."""
+    return f"{number_text(number, 0)} {word if number == 1 else words or word + 's'}"
+
+
 def p_cell(p: float) -> Cell:
     """Format a p-value for a table."""
     return cell(p, 4 if p < 0.01 else 3)

@@ -18,6 +18,7 @@ from bidsapp.report.references import bibliography, references
 from bidsapp.report.results import Results, SpaceResults, setting
 
 NO_CONFOUNDS = "no confounds"
+_GRAYORDINATES = ("grayordinate", "grayordinates")
 _SPACES = re.compile(r"[ \n]+")  # not the no-break spaces before units
 _SPACE_REFERENCES = {"fsaverage": "fischl1999", "fsLR": "glasser2013"}
 
@@ -179,23 +180,20 @@ def _space(space: SpaceResults) -> dict[str, Any]:
     return {
         "title": space.space.title,
         "n_units": space.facts.get("n_units"),
-        "units": unit_word(space),
-        "unit": unit_word(space, 1),
+        "unit": unit_words(space)[0],
+        "units": unit_words(space)[1],
         "reference": reference,
         "n_parcels": n_parcels(space),
     }
 
 
-def unit_word(space: SpaceResults, number: int = 2) -> str:
-    """Call the units of a space by their name, in the singular for one."""
-    words = ("unit", "units")
-    if space.grid is not None and not space.grid.is_surface:
-        words = ("voxel", "voxels")
-    elif space.grid is not None and space.grid.columns is None:
-        words = ("vertex", "vertices")
-    elif space.grid is not None:
-        words = ("grayordinate", "grayordinates")
-    return words[number != 1]
+def unit_words(space: SpaceResults) -> tuple[str, str]:
+    """Call a unit of a space, and several, by their name."""
+    if space.grid is None:
+        return "unit", "units"
+    if not space.grid.is_surface:
+        return "voxel", "voxels"
+    return ("vertex", "vertices") if space.grid.columns is None else _GRAYORDINATES
 
 
 def n_parcels(space: SpaceResults) -> int | None:

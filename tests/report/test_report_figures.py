@@ -14,7 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from bidsapp.report.figures import crossval, style
-from bidsapp.report.figures.alignment import Played, RunTrack, alignment_figure, clock
+from bidsapp.report.figures.alignment import Played, RunTrack, alignment_figure, clock, tick_step_s
 from bidsapp.report.figures.null import NullData, null_figure
 from bidsapp.report.figures.profile import Curve, ProfileData, layer_profile, spread_labels
 from bidsapp.report.figures.ratings import RatingProfile, rating_figure
@@ -171,6 +171,13 @@ def test_threshold_agrees_with_the_p_value(null: np.ndarray, score: float, level
 
 def test_clock() -> None:
     assert [clock(0), clock(59.6), clock(168), clock(-8)] == ["0:00", "1:00", "2:48", "−0:08"]  # noqa: RUF001
+
+
+@pytest.mark.parametrize(
+    ("span", "step"), [(10, 1), (175, 15), (600, 60), (3600, 300), (1e5, 1200)]
+)
+def test_ticks_fall_on_round_times(span: float, step: float) -> None:
+    assert tick_step_s(span) == step
 
 
 def _profile() -> Figure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -66,6 +67,16 @@ def test_every_picture_has_words(page: Path) -> None:
     alts = re.findall(r"<img [^>]*alt=\"([^\"]*)\"", source)
     assert len(alts) == source.count("<img ")
     assert min(map(len, alts)) > 30
+
+
+def test_simulated_data_are_called_so(make_tree: Callable[..., Path]) -> None:
+    root = make_tree(maps=False, ratings=False)
+    assert "Simulated data" not in _text(participant_report(root, "01"))
+    path = root / "dataset_description.json"
+    description = json.loads(path.read_text())
+    description["GeneratedBy"].append({"Name": "musicotopy-tools simulate"})
+    path.write_text(json.dumps(description))
+    assert "Simulated data No person was measured" in _text(participant_report(root, "01"))
 
 
 def test_a_second_report_replaces_the_first(surface_tree: Path, page: Path) -> None:

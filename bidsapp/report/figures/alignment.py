@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from bidsapp.report.figures import style
 from bidsapp.report.maps import Array
 
+_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200)
+_MOST_TICKS = 12
 _SCAN, _PLAYED, _SOUND = 2.0, 1.0, 0.0
 
 
@@ -72,7 +74,7 @@ def alignment_figure(runs: Sequence[RunTrack], colours: Mapping[str, str]) -> Fi
     last = rows[-1]
     last.spines["bottom"].set_visible(True)
     last.tick_params(axis="x", length=3)
-    last.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 1.2, 1.5, 2, 3, 6, 10]))
+    last.xaxis.set_major_locator(MultipleLocator(tick_step_s(high - low)))
     last.xaxis.set_major_formatter(FuncFormatter(clock))
     last.set_xlabel("time in the run (min:s)")
     return figure
@@ -83,6 +85,11 @@ def clock(seconds: float, _position: int | None = None) -> str:
     sign = style.MINUS if seconds < -0.5 else ""
     whole = round(abs(seconds))
     return f"{sign}{whole // 60}:{whole % 60:02d}"
+
+
+def tick_step_s(span_s: float) -> float:
+    """Choose a distance of ticks that reads well as minutes and seconds."""
+    return next((step for step in _STEPS_S if span_s / step <= _MOST_TICKS), _STEPS_S[-1])
 
 
 def _limits(runs: Sequence[RunTrack]) -> tuple[float, float]:

@@ -42,7 +42,11 @@ def fold_figure(blocks: Sequence[Block], colours: Mapping[str, str]) -> Figure:
             for block in blocks
         ]
         axes.broken_barh(
-            spans, (row - 0.37, 0.74), facecolors=shades, edgecolors="white", linewidth=0.7
+            spans,
+            (row - 0.37, 0.74),
+            facecolors=shades,
+            edgecolors="white",
+            linewidth=min(0.7, 30 / len(blocks)),
         )
     step = 1 if len(folds) <= _MAX_FOLDS_LABELLED else int(np.ceil(len(folds) / 12))
     axes.set_yticks(range(0, len(folds), step), [f"fold {fold}" for fold in folds[::step]])
@@ -84,7 +88,9 @@ def piece_figure(
     )
     left.tick_params(length=0)
     left.spines[["left", "bottom"]].set_visible(False)
-    bar = figure.colorbar(image, ax=left, location="left", shrink=0.9, aspect=12, pad=0.01)
+    bar = figure.colorbar(
+        image, ax=left, location="left", shrink=0.9, aspect=12 if labelled else 30, pad=0.01
+    )
     bar.set_label("mean r")
     bar.outline.set_visible(False)
     _piece_range(right, scores, control)

@@ -120,6 +120,7 @@ def _ceiling(axes: Axes, ceiling: float | None) -> None:
     top = axes.get_ylim()[1]
     if ceiling <= _OFF_SCALE * top:
         axes.axhline(ceiling, color=style.CEILING, linewidth=1.2, label="noise ceiling")
+        axes.set_ylim(top=max(top, ceiling + 0.05 * _span(axes)))
         return
     axes.annotate(
         f"↑ noise ceiling {ceiling:.2f}", (0.995, 0.98), xycoords="axes fraction",

@@ -7,7 +7,7 @@ import pandas as pd
 
 from bidsapp.report.distrust import edge_share
 from bidsapp.report.figures.crossval import alpha_figure, piece_figure
-from bidsapp.report.html import Prose, Section, picture
+from bidsapp.report.html import Prose, Section, picture, plural
 from bidsapp.report.methods import alpha_range
 from bidsapp.report.results import NEGATIVE, POSITIVE, ModelResults, SpaceResults, rows_of
 from bidsapp.report.sections.scores import chosen_units
@@ -44,7 +44,7 @@ def _piece_scores(model: ModelResults, lags: str) -> tuple[pd.DataFrame, str]:
     if rows.empty:
         return pd.DataFrame(), ""
     summary, chosen = rows_of(model.summary, lags=POSITIVE), model.passed
-    who = f"the {len(chosen)} significant parcels"
+    who = f"the {plural(len(chosen), 'significant parcel')}"
     if chosen.empty and not summary.empty:
         chosen = summary.nlargest(_TOP_IF_NONE, "r_max")
         who = f"the {len(chosen)} parcels with the largest score (none is significant)"

@@ -18,7 +18,7 @@ from bidsapp.report.html import (
     columns,
     number_text,
 )
-from bidsapp.report.methods import n_parcels, random_weights, unit_word, weights_text
+from bidsapp.report.methods import n_parcels, random_weights, unit_words, weights_text
 from bidsapp.report.results import (
     POSITIVE,
     ModelResults,
@@ -60,7 +60,19 @@ def _source(description: Mapping[str, Any]) -> str:
 
 
 def banners(results: Results) -> list[Note]:
-    """Loud statements: random weights."""
+    """Loud statements: simulated data, random weights."""
+    return [*_simulated(results), *_random(results)]
+
+
+def _simulated(results: Results) -> list[Note]:
+    chain = results.description.get("GeneratedBy") or ()
+    if not any("simulate" in str(step.get("Name")) for step in chain):
+        return []
+    text = "No person was measured; what was planted is known and stands beside the data."
+    return [Note("caution", "Simulated data", text)]
+
+
+def _random(results: Results) -> list[Note]:
     models = [
         model.name
         for space in results.spaces[:1]
@@ -113,7 +125,7 @@ def _numbers(space: SpaceResults, model: ModelResults) -> list[Number]:
     n_units = fact(space.facts, "n_units", default=space.grid.n_units if space.grid else None)
     if n_units:
         items.append(
-            Number(unit_word(space).capitalize(), number_text(n_units, 0), space.space.title)
+            Number(unit_words(space)[1].capitalize(), number_text(n_units, 0), space.space.title)
         )
     scores = model.scores(POSITIVE)
     if scores is not None and np.isfinite(scores.values).any():
@@ -123,7 +135,7 @@ def _numbers(space: SpaceResults, model: ModelResults) -> list[Number]:
             )
         )
         peak = float(np.nanmax(scores.values))
-        items.append(Number(f"Peak r, {unit_word(space, 1)}", number_text(peak, 2),
+        items.append(Number(f"Peak r, {unit_words(space)[0]}", number_text(peak, 2),
                             f"layer {model.layers['layer'].iloc[layer]}"))  # fmt: skip
     return items + _parcel_numbers(space, model)
 
@@ -142,8 +154,9 @@ def _parcel_numbers(space: SpaceResults, model: ModelResults) -> list[Number]:
     ]
     if len(passed):
         low, high = np.nanpercentile(passed["centroid"], [5, 95])
-        items.append(Number("Centroid layer", f"{low:.1f} \u2013 {high:.1f}",
-                            f"5th to 95th percentile, of {len(model.layers)} layers"))  # fmt: skip
+        extent = f"{low:.1f}" if len(passed) == 1 else f"{low:.1f} \u2013 {high:.1f}"
+        remark = f"5th to 95th percentile, of {len(model.layers)} layers"
+        items.append(Number("Centroid layer", extent, remark))
     return items
 
 

@@ -16,12 +16,12 @@ from bidsapp.report.html import (
     Table,
     cell,
     columns,
-    number_text,
     p_cell,
     picture,
+    plural,
 )
 from bidsapp.report.maps import Array
-from bidsapp.report.methods import unit_word
+from bidsapp.report.methods import unit_words
 from bidsapp.report.results import (
     NEGATIVE,
     POSITIVE,
@@ -66,10 +66,9 @@ def profile(space: SpaceResults, model: ModelResults, suffix: str) -> Section:
 def chosen_units(space: SpaceResults, model: ModelResults) -> tuple[Array | None, str]:
     """Return the significant units (None: all, when there are none), and who that is in words."""
     mask = model.significant
-    word = unit_word(space)
     if mask is None or not mask.any():
-        return None, f"all {word}, because no parcel is significant"
-    text = f"the {number_text(float(mask.sum()), 0)} {word} in significant parcels"
+        return None, f"all {unit_words(space)[1]}, because no parcel is significant"
+    text = f"the {plural(mask.sum(), *unit_words(space))} in significant parcels"
     return mask, f"{text} (chosen by these scores: read the shape, not the height)"
 
 

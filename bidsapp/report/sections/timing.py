@@ -10,7 +10,7 @@ import pandas as pd
 
 from bidsapp.report.figures.alignment import Played, RunTrack, alignment_figure
 from bidsapp.report.figures.crossval import Block, fold_figure
-from bidsapp.report.figures.style import MUTED, PIECES
+from bidsapp.report.figures.style import PIECES
 from bidsapp.report.html import (
     Cell,
     Part,
@@ -28,12 +28,15 @@ _MAX_RUNS_DRAWN = 12
 
 
 def piece_colours(results: Results) -> dict[str, str]:
-    """Give each piece a colour, in order of first appearance; grey when there are too many."""
+    """Give each piece a colour, in order of first appearance; they repeat when there are many."""
     table = results.table("alignment")
     names = [] if table.empty else [str(name) for name in table["stim_file"].dropna().unique()]
-    if len(names) > 3 * len(PIECES):
-        return dict.fromkeys(names, MUTED)
     return {name: PIECES[number % len(PIECES)] for number, name in enumerate(names)}
+
+
+def _colour_words(results: Results) -> str:
+    repeated = len(piece_colours(results)) > len(PIECES)
+    return "colours repeat" if repeated else "one colour for each piece"
 
 
 def alignment(results: Results) -> Section:
@@ -44,8 +47,9 @@ def alignment(results: Results) -> Section:
     tracks = _tracks(results, table)
     shown = tracks[:_MAX_RUNS_DRAWN]
     caption = (
-        "Grey: the scan, darker where volumes entered the models. Colour: one piece each, when it "
-        "was played; below it the loudness of the sound file, pale where it was not heard."
+        "Grey: the scan, darker where volumes entered the models. Colour: when each piece "
+        f"was played ({_colour_words(results)}); below it the loudness of its sound file, "
+        "pale where it was not heard."
     )
     if len(tracks) > len(shown):
         caption += f" The first {len(shown)} of {len(tracks)} runs; all are in the table."
@@ -160,7 +164,8 @@ def _fold_figure(blocks: Sequence[Block], results: Results, n_folds: int) -> lis
         alt=f"{len(blocks)} blocks in {n_folds} folds; each line marks the blocks held out.",
         caption=(
             "Each line is one fold: coloured blocks are held out and scored, pale ones train the "
-            "model. Blocks that share a piece (one colour) are always on the same side."
+            "model. Blocks that share a piece are always on the same side "
+            f"({_colour_words(results)})."
         ),
         vector=len(blocks) * n_folds <= 400,
     )
