@@ -152,7 +152,7 @@ def _surfaces(
     path: Path, image: Any, units: UnitSpace
 ) -> tuple[NDArray[np.int64], dict[int, str]]:
     if isinstance(image, nib.gifti.GiftiImage):
-        pair = _gifti_pair(path)
+        pair = gifti_pair(path)
         images = [open_image(file) for file in pair]
         dense = {
             _CORTEX[side]: _integers(file, here.darrays[0].data)
@@ -168,7 +168,8 @@ def _surfaces(
     return _look_up(path, dense, units), table
 
 
-def _gifti_pair(path: Path) -> tuple[Path, Path]:
+def gifti_pair(path: Path) -> tuple[Path, Path]:
+    """Return the left and the right file of a pair, of which one is given."""
     for left, right in _OTHER_SIDE:
         if left in path.name:
             return path, path.with_name(path.name.replace(left, right))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bidsapp import resources
-from bidsapp.brain.atlas import _gifti_pair
+from bidsapp.brain.atlas import gifti_pair
 from bidsapp.brain.correspondence import carry
 from bidsapp.brain.cortex import cortex_columns, cortex_mask, find_mesh
 from bidsapp.brain.geometry import UnitSpace
@@ -145,7 +145,7 @@ def _existing(reference: str | Path) -> Path:
 
 
 def _files(path: Path) -> tuple[Path, ...]:
-    return _gifti_pair(path) if path.name.endswith(".gii") else (path,)
+    return gifti_pair(path) if path.name.endswith(".gii") else (path,)
 
 
 def _read_whole(path: Path, mesh: Mesh) -> NDArray[np.floating[Any]]:

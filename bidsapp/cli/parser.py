@@ -149,7 +149,8 @@ def _recipe_settings(
         name, equals, text = assignment.partition("=")
         recipe, dot, setting = name.strip().partition(".")
         if not (equals and dot) or recipe not in SETTINGS_TABLES:
-            msg = f"--set {assignment!r}: write RECIPE.SETTING=VALUE; tables: {', '.join(SETTINGS_TABLES)}"
+            known = ", ".join(SETTINGS_TABLES)
+            msg = f"--set {assignment!r}: write RECIPE.SETTING=VALUE; recipes: {known}"
             raise UsageError(msg)
         try:
             value = tomllib.loads(f"value = {text}")["value"]

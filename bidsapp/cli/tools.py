@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 from bidsapp import __version__
-from bidsapp.errors import AppError, InputMissingError, OutputError
+from bidsapp.errors import AppError, InputMissingError, OutputError, UsageError
+
+T = TypeVar("T")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -105,24 +109,37 @@ def _simulate(options: argparse.Namespace) -> None:
     if options.out_dir.exists() and any(options.out_dir.iterdir()):
         msg = f"{options.out_dir}: is not empty; name a new folder or remove it"
         raise OutputError(msg)
+    given = {
+        "n_participants": options.participants,
+        "n_pieces": options.pieces,
+        "piece_s": options.piece_s,
+        "tree": options.like,
+        "participants": tuple(options.labels or ()) or None,
+        "sounds": options.sounds,
+        "snr": options.snr,
+        "spaces": tuple(options.spaces or ()) or None,
+        "seed": options.seed,
+    }
+    chosen = {name: value for name, value in given.items() if value is not None}
     if options.like is not None:
-        from bidsapp.simulate.like import simulate_like
+        from bidsapp.simulate.like import LikeOptions, simulate_like
 
-        simulate_like(options.out_dir, options)
+        simulate_like(options.out_dir, _options(LikeOptions, chosen, "with --like"))
     else:
         from bidsapp.simulate.dataset import SimulationOptions, simulate
 
-        given = {
-            "n_participants": options.participants,
-            "n_pieces": options.pieces,
-            "piece_s": options.piece_s,
-            "snr": options.snr,
-            "spaces": tuple(options.spaces) if options.spaces else None,
-            "seed": options.seed,
-        }
-        chosen = {name: value for name, value in given.items() if value is not None}
-        simulate(options.out_dir, SimulationOptions(**chosen))
+        simulate(options.out_dir, _options(SimulationOptions, chosen, "without --like"))
     print(f"dataset: {options.out_dir}")
+
+
+def _options(kind: type[T], chosen: dict[str, Any], when: str) -> T:
+    """Make the options of a simulation; refuse those that belong to the other kind."""
+    known = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    foreign = sorted(set(chosen) - known)
+    if foreign:
+        msg = f"{', '.join(foreign)} cannot be chosen {when}"
+        raise UsageError(msg)
+    return kind(**chosen)
 
 
 def _add_check_truth(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -48,7 +48,7 @@ class RatingScores:
 def rating_rows(
     ratings: Sequence[Rating],
     rows: Timeline,
-    run_times_s: Sequence[NDArray[np.floating[Any]]],
+    run_times_s: Sequence[NDArray[np.float64]],
     run_names: Sequence[str],
 ) -> NDArray[np.float64]:
     """Sample one rating, given in parts (pieces or runs), at every row.
@@ -75,7 +75,7 @@ def rating_rows(
             if part.key not in rows.pieces:
                 continue
             mine = np.flatnonzero(rows.piece == rows.pieces.index(part.key))
-            times: NDArray[np.floating[Any]] = rows.stim_time_s[mine]
+            times = rows.stim_time_s[mine]
         else:
             if part.key not in run_names:
                 continue
