@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import jinja2
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from bidsapp.bids.write import write_text
@@ -149,7 +150,15 @@ class Facts:
     items: Sequence[tuple[str, str]]
 
 
-Part = Prose | Numbers | Picture | Table | Notes | Listing | Facts
+@dataclass(frozen=True)
+class Embedded:
+    """Markup that brings its own script, as it is."""
+
+    kind: ClassVar[str] = "embedded"
+    markup: Markup
+
+
+Part = Prose | Numbers | Picture | Table | Notes | Listing | Facts | Embedded
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,8 @@ class CorticalMap:
     note
         What a reader should know when looking at it.
     series, place
-        Maps of one series are the points of a profile (layers), in the order of their places.
+        Maps of one series with a place from 1 on are the points of a profile (layers), which is
+        drawn for the place that was clicked on while a map of the series is shown.
     """
 
     group: str
@@ -113,7 +114,11 @@ def viewer(maps: Sequence[CorticalMap], meshes: Mapping[str, Mesh], regions: Reg
         raise ValueError(msg)
     text = json.dumps(payload(maps, meshes, regions), separators=(",", ":"), allow_nan=False)
     template = environment().get_template("cortex.html.j2")
-    html = template.render(groups=_groups(maps), data=Markup(text.replace("<", "\\u003c")))
+    html = template.render(
+        groups=_groups(maps),
+        data=Markup(text.replace("<", "\\u003c")),
+        has_series=any(each.place for each in maps),
+    )
     return Embedded(Markup(html))
 
 
@@ -180,7 +185,7 @@ def _map(each: CorticalMap, number: int) -> dict[str, Any]:
         "names": list(each.names),
     }
     if each.series:
-        entry |= {"series": each.series, "place": each.place}
+        entry |= {"series": each.series, "place": each.place}  # place 0: no point of the profile
     if each.kind == "rgb":
         return entry | {"data": _packed(rgba(values), np.uint8)}
     if each.scale is None:
@@ -245,7 +250,9 @@ def _scale(scale: Scale, kind: Kind, n_labels: int) -> dict[str, Any]:
 
 def _ticks(scale: Scale, kind: Kind) -> Iterator[tuple[float, str]]:
     """Position from 0 to 1 along the colour bar, and text."""
-    low, high = (scale.low - 0.5, scale.high + 0.5) if kind == "labels" else (scale.low, scale.high)
+    low, high = (
+        (scale.low - 0.5, scale.high + 0.5) if kind == "labels" else (scale.low, scale.high)
+    )
     ticks = scale.ticks or {value: f"{value:.3g}" for value in np.linspace(low, high, 3)}
     for value, text in ticks.items():
         yield (float(value) - low) / (high - low), text.replace("-", "\u2212")
