@@ -186,6 +186,21 @@ def mni_space(voxel_mm: int, name: str = "MNI152NLin2009cAsym") -> VolumeSpace:
     return VolumeSpace(name, np.asarray(image.dataobj) > 0, np.asarray(image.affine))
 
 
+def template_space(name: str) -> VolumeSpace:
+    """Brain mask on the 2 mm grid of TemplateFlow's templates (``res-2``: 97 × 115 × 97)."""
+    from nilearn.datasets import load_mni152_brain_mask
+    from nilearn.image import resample_img
+
+    affine = np.array([[2.0, 0, 0, -96], [0, 2, 0, -132], [0, 0, 2, -78], [0, 0, 0, 1]])
+    image = resample_img(
+        load_mni152_brain_mask(resolution=2),
+        target_affine=affine,
+        target_shape=(97, 115, 97),
+        interpolation="nearest",
+    )
+    return VolumeSpace(name, np.asarray(image.dataobj) > 0, affine, resolution="2")
+
+
 def fsaverage5_space() -> GiftiSpace:
     """Return the fsaverage5 mesh that nilearn ships: 10 242 vertices in each hemisphere."""
     from nilearn.datasets import load_fsaverage
