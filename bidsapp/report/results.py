@@ -131,8 +131,16 @@ class ModelResults:
         return rows[rows["p_fwe"] < self.level] if "p_fwe" in rows else rows.iloc[:0]
 
     def scores(self, lags: str) -> Maps | None:
-        """(n_layers, n_units) correlation of each layer's model."""
-        return self.maps(stat="r", desc=lags)
+        """(n_layers, n_units) correlation of each layer's model; each file is read once."""
+        return self._positive if lags == POSITIVE else self._negative
+
+    @cached_property
+    def _positive(self) -> Maps | None:
+        return self.maps(stat="r", desc=POSITIVE)
+
+    @cached_property
+    def _negative(self) -> Maps | None:
+        return self.maps(stat="r", desc=NEGATIVE)
 
 
 @dataclass(frozen=True)
