@@ -27,7 +27,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController
 
 from bidsapp.stats.rotations import haar_rotations
 from bidsapp.stats.sphere_lookup import nearest_on_device

@@ -92,7 +92,7 @@ def test_enough_groups_or_a_refusal(it):
     try:
         blocks = make_blocks(*it.columns)
     except InputInvalidError as error:
-        assert any(character.isdigit() for character in str(error))  # noqa: PT017
+        assert any(character.isdigit() for character in str(error))
     else:
         assert np.unique(blocks.group).size >= 3
 

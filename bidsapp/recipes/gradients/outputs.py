@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator, Mapping
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from bidsapp.recipes.gradients.summaries import (
 from bidsapp.recipes.writer import ResultWriter
 from bidsapp.stats.metrics import best_layer, centroid_layer
 
+_LIBRARIES = ("numpy", "scipy", "torch", "nibabel", "nilearn", "librosa", "soxr")
 _MAX_PIECES_IN_MAPS = 10
 _N_RECORDED = 3
 _AUDIO_HZ = 16_000
@@ -366,4 +368,10 @@ def _summary(analysis: Analysis, results: Results) -> dict[str, Any]:
         ],
         "warnings": warnings(analysis, results),
         "python": platform.python_version(),
+        "versions": _versions(),
     }
+
+
+def _versions() -> dict[str, str]:
+    """Versions of the libraries that decide numbers."""
+    return {name: version(name) for name in _LIBRARIES}

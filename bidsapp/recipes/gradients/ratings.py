@@ -99,7 +99,10 @@ def score_ratings(
     groups: dict[tuple[str, str | None], list[Rating]] = defaultdict(list)
     for rating in inputs.ratings:
         groups[rating.name, rating.rater].append(rating)
-    times = [run.start_time_s + run.tr_s * np.arange(run.n_trs) for run in inputs.runs]
+    times = [
+        np.asarray(run.start_time_s + run.tr_s * np.arange(run.n_trs), dtype=np.float64)
+        for run in inputs.runs
+    ]
     names = [run.name for run in inputs.runs]
     found = []
     for (name, rater), parts in sorted(
