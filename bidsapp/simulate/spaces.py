@@ -8,6 +8,8 @@ that truth, maps and BOLD can be matched without knowing how anyone else orders 
 from __future__ import annotations
 
 import gzip
+import zlib
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,24 @@ Namer = Callable[[dict[str, str], str, str], Path]
 
 BASELINE = 1000.0
 _STEP = 0.25  # BOLD is stored in steps of this size: 40 times below the noise, packs well
+
+_COMPRESSION = 2
+_GIFTI_HEAD = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE GIFTI SYSTEM "http://www.nitrc.org/frs/download.php/115/gifti.dtd">
+<GIFTI Version="1.0" NumberOfDataArrays="{n_trs}">
+<MetaData>
+<MD><Name>AnatomicalStructurePrimary</Name><Value>{structure}</Value></MD>
+<MD><Name>TimeStep</Name><Value>{step_ms:f}</Value></MD>
+</MetaData>
+<LabelTable/>
+"""
+_ARRAY_HEAD = (
+    '<DataArray Intent="NIFTI_INTENT_TIME_SERIES" DataType="NIFTI_TYPE_FLOAT32" '
+    'ArrayIndexingOrder="RowMajorOrder" Dimensionality="1" Dim0="{n_vertices}" '
+    'Encoding="GZipBase64Binary" Endian="LittleEndian" ExternalFileName="" '
+    'ExternalFileOffset=""><MetaData/><Data>'
+)
+_ARRAY_TAIL = b"</Data></DataArray>\n"
 
 
 class Space(Protocol):
@@ -103,7 +123,7 @@ class VolumeSpace:
         volume = np.zeros(self.mask.shape, dtype=data.dtype)
         with (
             path.open("wb") as raw,
-            gzip.GzipFile("", "wb", compresslevel=4, fileobj=raw, mtime=0) as file,
+            gzip.GzipFile("", "wb", compresslevel=_COMPRESSION, fileobj=raw, mtime=0) as file,
         ):
             file.write(header.binaryblock + b"\0" * 4)
             for units in data:
@@ -155,27 +175,25 @@ class GiftiSpace:
         paths = []
         for hemisphere, data in halves.items():
             path = namer({"hemi": hemisphere, "space": self.name}, "bold", ".func.gii")
-            image: Any = _gifti(data, hemisphere, tr_s)
-            path.write_bytes(image.to_bytes())
+            path.write_bytes(_gifti(data, hemisphere, tr_s))
             paths.append(path)
         return paths
 
 
-def _gifti(data: Bulk, hemisphere: str, tr_s: float) -> Any:
+def _gifti(data: Bulk, hemisphere: str, tr_s: float) -> bytes:
+    """Return (n_trs, n_vertices) as a GIFTI file, one array per volume.
+
+    Source: GIFTI 1.0 (``GZipBase64Binary`` is base64 of a zlib stream). nibabel compresses at a
+    level that takes seven times as long and saves 3 %.
+    """
     structure = {"L": "CortexLeft", "R": "CortexRight"}[hemisphere]
-    meta = nib.gifti.GiftiMetaData(
-        {"AnatomicalStructurePrimary": structure, "TimeStep": f"{1e3 * tr_s:f}"}
-    )
     arrays = [
-        nib.gifti.GiftiDataArray(
-            np.ascontiguousarray(volume),
-            intent="NIFTI_INTENT_TIME_SERIES",
-            datatype="NIFTI_TYPE_FLOAT32",
-            encoding="GIFTI_ENCODING_B64GZ",
-        )
-        for volume in data
+        b64encode(zlib.compress(volume.astype("<f4").tobytes(), _COMPRESSION)) for volume in data
     ]
-    return nib.gifti.GiftiImage(meta=meta, darrays=arrays)
+    before = _ARRAY_HEAD.format(n_vertices=data.shape[1]).encode()
+    head = _GIFTI_HEAD.format(n_trs=len(data), structure=structure, step_ms=1e3 * tr_s).encode()
+    parts = [part for array in arrays for part in (before, array, _ARRAY_TAIL)]
+    return b"".join([head, *parts, b"</GIFTI>\n"])
 
 
 def mni_space(voxel_mm: int, name: str = "MNI152NLin2009cAsym") -> VolumeSpace:
