@@ -27,7 +27,7 @@ from bidsapp.recipes.gradients.group.settings import GroupSettings
 from bidsapp.recipes.gradients.group.spin import LayerMap, Runner, Spins, spin_maps
 from bidsapp.recipes.gradients.group.stack import ScoreStack
 from bidsapp.recipes.gradients.group.subjects import KINDS, map_correlation
-from bidsapp.recipes.gradients.group.units import check_same_units, group_units, read_scores
+from bidsapp.recipes.gradients.group.units import group_units, read_scores
 from bidsapp.recipes.group_inputs import GroupAnalysis
 from bidsapp.stats.metrics import centroid_layer, fisher_z
 
@@ -57,7 +57,6 @@ class _Group:
         self.analysis, self.inputs, self.config = analysis, analysis.inputs, analysis.config
         self.settings: GroupSettings = analysis.settings
         self.label = f"group {self.inputs.space}"
-        check_same_units(self.inputs)
         self.units = group_units(self.inputs)
         self.cortex: Cortex | None = find_cortex(self.units, mni305=self.settings.mni305)
         self.references: tuple[Reference, ...] = (

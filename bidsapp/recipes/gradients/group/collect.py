@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -12,6 +13,7 @@ from bidsapp.bids.names import parse_name
 from bidsapp.bids.records import ImageKind, Problem
 from bidsapp.bids.sidecars import read_json
 from bidsapp.errors import InputInvalidError, InputMissingError, OutputError
+from bidsapp.recipes.gradients.group.units import check_same_units
 from bidsapp.recipes.group_inputs import GroupInputs, ParticipantResult
 
 RECIPE = "gradients"
@@ -79,7 +81,7 @@ def collect_group(
                 reasons[subject] = reason
         kept = [item for subject, item in sorted(here.items()) if subject not in reasons]
         groups.append(_checked(output_dir, space, dict(key), kept, reasons))
-    return groups
+    return _one_projection(output_dir, groups)
 
 
 def _find(output_dir: Path) -> dict[SpaceKey, list[ParticipantResult]]:
@@ -192,7 +194,7 @@ def _checked(
     )
     models, lags = columns[complete[0].subject]
     problems = _versions(output_dir, complete)
-    return GroupInputs(
+    inputs = GroupInputs(
         RECIPE,
         space,
         entities,
@@ -203,6 +205,23 @@ def _checked(
         tuple(sorted(reasons.items())),
         tuple(problems),
     )
+    check_same_units(inputs)
+    return inputs
+
+
+def _one_projection(output_dir: Path, groups: list[GroupInputs]) -> list[GroupInputs]:
+    """Say so when volumes of several templates would be projected under the same names."""
+    volumes = [group.space for group in groups if group.kind == "volume"]
+    if len(volumes) < 2:
+        return groups
+    what = f"maps of {' and '.join(volumes)} are projected to fsaverage5 under the same names"
+    problem = Problem(output_dir, what, "only the last are kept; analyse one --space for both")
+    return [
+        dataclasses.replace(group, problems=(*group.problems, problem))
+        if group.kind == "volume"
+        else group
+        for group in groups
+    ]
 
 
 def _layers(

@@ -111,8 +111,8 @@ def group_maps(
     least = needed(n_participants, settings.min_share)
     mean = np.full((n_layers, n_units), np.nan, np.float32)
     n = np.zeros(n_units, np.int64)
-    t, p = (np.full((n_layers, n_units), np.nan, np.float32) for _ in range(2))
-    d = np.full_like(t, np.nan)
+    p, d = (np.full((n_layers, n_units), np.nan, np.float32) for _ in range(2))
+    t = np.full((n_layers, n_units), np.nan)  # compared with its own flips: no rounding
     flips = _flips(n_participants, least, settings, seed)
     step = max(256, _SLAB_BYTES // (_FLIP_BYTES + 40 * n_participants))
     total = n_layers * -(-n_units // step)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,12 +36,18 @@ class GroupWriter(ResultWriter):
         The unit of work.
     units
         The space of the maps.
+    sources
+        Files that the results are made from.
     facts
         Further fields of every sidecar.
     """
 
     def __init__(
-        self, analysis: GroupAnalysis, units: UnitSpace, facts: Mapping[str, Any] | None = None
+        self,
+        analysis: GroupAnalysis,
+        units: UnitSpace,
+        sources: Iterable[Path],
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         self.analysis = analysis  # type: ignore[assignment]
         self.units = units
@@ -56,10 +63,16 @@ class GroupWriter(ResultWriter):
         }
         self._common = common
         self._sources = [
-            f"bids::{path.relative_to(analysis.output_dir).as_posix()}"
-            for path in analysis.inputs.files
-            if "_stat-r_" in path.name
+            f"bids::{path.relative_to(analysis.output_dir).as_posix()}" for path in sources
         ]
+
+
+def _score_files(analysis: GroupAnalysis, item: Condition) -> list[Path]:
+    """List the participants' score maps of one network and set of lags."""
+    inputs = analysis.inputs
+    return [
+        path for one in inputs.participants for path in inputs.scores(one, item.model, item.lags)
+    ]
 
 
 def write_results(analysis: GroupAnalysis, results: GroupResults) -> None:
@@ -72,18 +85,19 @@ def write_results(analysis: GroupAnalysis, results: GroupResults) -> None:
     results
         What it found.
     """
-    writer = GroupWriter(analysis, results.units)
+    first = results.conditions[0]
     pcas = {}
     for item in results.conditions:
+        writer = GroupWriter(analysis, results.units, _score_files(analysis, item))
         _write_maps(writer, item, analysis)
         pcas[item.model, item.lags] = _components(item, analysis.settings.n_pcs)
         _write_components(writer, item, pcas[item.model, item.lags])
+    writer = GroupWriter(analysis, results.units, _score_files(analysis, first))
     if results.cortex is not None and results.cortex.is_projected:
         _write_projected(analysis, results)
     for model in results.models:
         _write_tables(writer, model, analysis, results, pcas)
         _write_gradient_tables(writer, model, analysis, results)
-    first = results.conditions[0]
     writer.maps(
         first.maps.n.astype(np.float32),
         ["n"],
@@ -192,8 +206,8 @@ def _write_projected(analysis: GroupAnalysis, results: GroupResults) -> None:
     cortex = results.cortex
     assert cortex is not None
     facts = {"Projection": dict(cortex.provenance), "ProjectedFrom": analysis.inputs.space}
-    writer = GroupWriter(analysis, cortex.units, facts)
     for item in results.conditions:
+        writer = GroupWriter(analysis, cortex.units, _score_files(analysis, item), facts)
         assert item.surface_r is not None
         assert item.surface_centroid is not None
         assert item.surface_best is not None

@@ -16,6 +16,7 @@ from bidsapp.brain.parcels import parcel_means
 from bidsapp.brain.surfaces import network_labels
 from bidsapp.recipes.gradients.group.cortex import Cortex
 from bidsapp.stats.bootstrap import bootstrap_interval, resampled_means
+from bidsapp.stats.group import GroupMean
 from bidsapp.stats.layer_pca import LayerPca
 from bidsapp.stats.metrics import best_layer, centroid_layer, fisher_z
 
@@ -122,13 +123,11 @@ def profile_rows(
     layers, lags
         Names.
     """
-    z = fisher_z(profiles.r)
-    known = np.isfinite(z)
-    n = known.sum(axis=0)
-    mean = np.where(n > 0, np.where(known, z, 0).sum(axis=0) / np.maximum(n, 1), np.nan)
-    low, high = bootstrap_interval(z.reshape(len(z), -1), counts)
-    low, high = low.reshape(mean.shape), high.reshape(mean.shape)
     for k, (name, structure) in enumerate(zip(profiles.names, profiles.structures, strict=True)):
+        group = GroupMean((len(layers),))
+        for values in fisher_z(profiles.r[..., k]):
+            group.add(values)
+        low, high = bootstrap_interval(fisher_z(profiles.r[..., k]), counts)
         for index, layer in enumerate(layers):
             yield {
                 "roi": name,
@@ -136,10 +135,10 @@ def profile_rows(
                 "lags": lags,
                 "layer": layer,
                 "layer_index": index + 1,
-                "mean_r": np.tanh(mean[index, k]),
-                "ci_low": np.tanh(low[index, k]),
-                "ci_high": np.tanh(high[index, k]),
-                "n": int(n[index, k]),
+                "mean_r": np.tanh(group.mean[index]),
+                "ci_low": np.tanh(low[index]),
+                "ci_high": np.tanh(high[index]),
+                "n": int(group.n[index]),
             }
 
 
@@ -157,13 +156,14 @@ def reliability_rows(
     ------
     dict
         ``share`` of the resamples; shares of a region sum to less than 1 where some resamples
-        have no positive layer. ``centroid_low, centroid_high``: 95 % percentile interval.
+        have no positive layer. ``centroid_low, centroid_high``: 95 % percentile interval. All
+        are missing with fewer than two participants.
     """
-    means = np.tanh(resampled_means(fisher_z(profiles.r), counts))
+    single = len(profiles.r) < 2
     for k, (name, structure) in enumerate(zip(profiles.names, profiles.structures, strict=True)):
-        drawn = means[..., k].T
+        drawn = np.tanh(resampled_means(fisher_z(profiles.r[..., k]), counts)).T
         best, centroid = best_layer(drawn), centroid_layer(drawn)
-        known = centroid[np.isfinite(centroid)]
+        known = centroid[np.isfinite(centroid) & ~single]
         low, high = np.quantile(known, _TAILS) if known.size else (np.nan, np.nan)
         for index, layer in enumerate(layers):
             yield {
@@ -172,7 +172,7 @@ def reliability_rows(
                 "lags": lags,
                 "layer": layer,
                 "layer_index": index + 1,
-                "share": float((best == index + 1).mean()),
+                "share": np.nan if single else float((best == index + 1).mean()),
                 "centroid_low": low,
                 "centroid_high": high,
             }
