@@ -99,15 +99,14 @@ def run_noise(
     phase += shared.uniform(0, 2 * np.pi, n_waves).astype(np.float32)[:, None]
     courses = ar1(n_trs, n_waves, 0.5, shared) * (model.smooth * np.sqrt(2.0 / n_waves))
     noise: Bulk = courses.astype(np.float32) @ np.cos(phase)
-    for series, size, number in (
-        (nuisance.motion_effect, model.motion, 2),
-        (nuisance.drift, model.drift, 3),
-        (nuisance.physiology, model.physiology, 4),
-    ):
-        n_series = series.shape[1]
-        fields = smooth_fields(coordinates_mm, n_series, length_mm=30.0, seed=[*seed, number])
-        scaled = (size / np.sqrt(n_series)) * series
-        noise += scaled.astype(np.float32) @ fields.astype(np.float32)
+    parts = (
+        (nuisance.motion_effect, model.motion),
+        (nuisance.drift, model.drift),
+        (nuisance.physiology, model.physiology),
+    )
+    series = np.hstack([size / np.sqrt(part.shape[1]) * part for part, size in parts])
+    fields = smooth_fields(coordinates_mm, series.shape[1], length_mm=30.0, seed=[*seed, 2])
+    noise += series.astype(np.float32) @ fields.astype(np.float32)
     own = np.random.default_rng([*seed, n_units])
     phi = own.uniform(*model.phi, n_units).astype(np.float32)
     shocks = own.standard_normal((n_trs, n_units), dtype=np.float32)

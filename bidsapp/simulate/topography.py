@@ -68,8 +68,8 @@ def plant(
     """
     centres = HESCHL_MM + (0.0 if shift_mm is None else shift_mm)
     distance = np.linalg.norm(coordinates_mm[:, None] - centres, axis=2).min(axis=1)
-    share = (distance / radius_mm) ** 2
-    planted = share < 1
+    planted = distance < radius_mm
+    share = (distance / max(radius_mm, 1e-9)) ** 2
     layer = np.where(planted, 1 + np.floor(n_layers * np.minimum(share, 1 - 1e-9)), 0)
     bumps = smooth_fields(coordinates_mm, 1, length_mm=30.0, seed=seed)[0]
     amplitude = np.where(planted, 0.85 + 0.15 * np.tanh(bumps), 0.0)
@@ -81,14 +81,14 @@ def smooth_fields(
 ) -> Floats:
     """Smooth random fields with zero mean and unit variance, (n_fields, n_units).
 
-    Sums of 200 random cosines, which approach a Gaussian process with covariance
+    Sums of 100 random cosines, which approach a Gaussian process with covariance
     ``exp(-d² / (2 length²))``. They are functions of the coordinates: the same seed gives the
     same field on a surface and in a volume.
 
     Source: Rahimi & Recht 2007, Random features for large-scale kernel machines.
     """
     rng = np.random.default_rng(seed)
-    n_waves = 200
+    n_waves = 100
     directions = rng.standard_normal((n_waves, 3)) / length_mm
     phases = rng.uniform(0, 2 * np.pi, n_waves)
     weights = rng.standard_normal((n_fields, n_waves)) * np.sqrt(2.0 / n_waves)

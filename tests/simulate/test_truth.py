@@ -1,0 +1,183 @@
+"""The truth check on results that are made up, and the oracle on data that are simulated."""
+
+from __future__ import annotations
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from bidsapp.bids.names import build_path, space_entities
+from bidsapp.errors import InputMissingError
+from bidsapp.simulate.dataset import SimulationOptions, simulate
+from bidsapp.simulate.oracle import music_rows, oracle_scores
+from bidsapp.simulate.planted import read_map, read_truth
+from bidsapp.simulate.recovery import centroid, correlation, recovery
+from bidsapp.simulate.truth import check_truth, mean_of
+
+MNI = "MNI152NLin2009cAsym"
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory, stand_in):
+    folder = tmp_path_factory.mktemp("planted")
+    options = SimulationOptions.quick(
+        n_pieces=4, piece_s=40.0, spaces=(MNI, "fsaverage5"), snr=2.0
+    )
+    simulate(folder, options, features=stand_in, quiet=True)
+    return folder
+
+
+def _write(path, values, shape=None):
+    """Write (n_grid, n_maps): a volume, or the left and right half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if shape is None:
+        arrays = [nib.gifti.GiftiDataArray(np.float32(column)) for column in values.T]
+        nib.save(nib.gifti.GiftiImage(darrays=arrays), path)
+    else:
+        volume = np.float32(values).reshape(*shape, -1)
+        nib.save(nib.Nifti1Image(volume.squeeze(), np.eye(4)), path)
+
+
+def _make_results(dataset, out, space, scores, parcels, p_values):
+    """Write `scores` (n_layers, n_grid) and parcels as the recipe does."""
+    entities = {"sub": "01"} | space_entities(space)
+    surface = space == "fsaverage5"
+    mask = next((dataset / "derivatives/fmriprep/sub-01/func").glob(f"*{MNI}*brain_mask.nii.gz"))
+    shape = None if surface else nib.load(mask).shape
+
+    def write(names, suffix, values, extension):
+        halves = {"L": values[:10242], "R": values[10242:]} if surface else {"": values}
+        for side, part in halves.items():
+            named = {**entities, **names} | ({"hemi": side} if side else {})
+            _write(out / build_path(named, suffix, extension), part, shape)
+
+    for lags, factor in (("positive", 1.0), ("negative", 0.1)):
+        names = {"model": "vggish", "desc": lags}
+        extension = ".func.gii" if surface else ".nii.gz"
+        write(names | {"stat": "r"}, "statmap", factor * scores.T, extension)
+        write(names | {"stat": "centroid"}, "statmap", centroid(scores)[:, None], extension)
+    write({"desc": "parcels"}, "dseg", parcels[:, None], ".label.gii" if surface else ".nii.gz")
+    table = pd.DataFrame(
+        {"parcel": list(p_values), "lags": "positive", "p": list(p_values.values())}
+    )
+    name = build_path(entities | {"model": "vggish", "desc": "parcelsummary"}, "stats", ".tsv")
+    table.to_csv(out / name, sep="\t", index=False, na_rep="n/a")
+
+
+@pytest.mark.parametrize("space", [MNI, "fsaverage5"])
+def test_perfect_maps_are_recognised(dataset, tmp_path, space):
+    planted = read_map(read_truth(dataset).maps()["01", space])
+    layers = np.arange(1, 7)[:, None]
+    scores = np.where(planted.layer > 0, 0.3 - 0.05 * np.abs(layers - planted.layer), 0.0)
+    scores[:, planted.layer < 0] = np.nan
+    null = np.flatnonzero(planted.layer == 0)
+    parcels = np.where(planted.layer > 0, 1, 0)
+    parcels[null] = 2 + np.arange(len(null)) % 20
+    p_values = {1: 0.001, 2: 0.01} | dict.fromkeys(range(3, 21), 0.5) | {21: np.nan}
+    _make_results(dataset, tmp_path, space, scores, parcels, p_values)
+    found = check_truth(dataset, tmp_path, oracle=False)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    entry = found["participants"][0]
+    assert (entry["participant"], entry["space"]) == ("01", space)
+    assert entry["centroid_r"] > 0.95
+    assert entry["best_layer_r"] == pytest.approx(1)
+    assert entry["planted_layer_r"] == pytest.approx(0.3, abs=1e-3)
+    assert entry["planted_layer_r_negative_lags"] == pytest.approx(0.03, abs=1e-3)
+    assert entry["null_mean_r"] == 0
+    assert entry["n_null_parcels"] == 19
+    assert entry["null_parcels_significant"] == pytest.approx(1 / 19, abs=1e-4)
+    assert entry["planted_parcels_significant"] == 1
+    assert all(found["reached"][space].values())
+
+
+def test_maps_of_another_tissue_are_not_recognised(dataset, tmp_path):
+    planted = read_map(read_truth(dataset).maps()["01", MNI])
+    scores = np.random.default_rng(0).normal(0.1, 0.05, (6, len(planted.layer)))
+    parcels = np.where(planted.layer > 0, 1, 2)
+    _make_results(dataset, tmp_path, MNI, scores, parcels, {1: 0.5, 2: 0.01})
+    found = check_truth(dataset, tmp_path, oracle=False)
+    assert found["mean"][MNI]["centroid_r"] < 0.2
+    assert found["reached"][MNI] == {
+        "centroid_r": False,
+        "null_mean_r": False,
+        "null_parcels_significant": False,
+    }
+
+
+def test_ratings_are_averaged_over_participants(dataset, tmp_path):
+    planted = read_map(read_truth(dataset).maps()["01", MNI])
+    scores = np.ones((6, len(planted.layer)))
+    parcels = np.where(planted.layer > 0, 1, 2)
+    _make_results(dataset, tmp_path, MNI, scores, parcels, {1: 0.5, 2: 0.01})
+    profile = [0.1, 0.3, 0.2, -0.4, 0.0, 0.0]
+    rows = [
+        {"rating": "enjoyment", "lags": lags, "layer_index": n, "piece": "mean", "r": r}
+        for lags, sign in (("positive", 1), ("negative", -1))
+        for n, r in enumerate(sign * np.array(profile), start=1)
+    ]
+    name = build_path({"sub": "01", "model": "vggish", "desc": "ratings"}, "stats", ".tsv")
+    pd.DataFrame(rows).to_csv(tmp_path / name, sep="\t", index=False)
+    enjoyment = check_truth(dataset, tmp_path, oracle=False)["ratings"]["enjoyment"]
+    assert enjoyment["peak_layer"] == 2
+    assert enjoyment["centroid_layer"] == pytest.approx((0.1 + 0.6 + 0.6) / 0.6, abs=1e-3)
+    assert enjoyment["planted_layer"] == read_truth(dataset).ratings["enjoyment"]
+
+
+def test_missing_results_and_missing_truth_are_named(dataset, tmp_path):
+    with pytest.raises(InputMissingError, match="stat-r_desc-positive"):
+        check_truth(dataset, tmp_path)
+    with pytest.raises(InputMissingError, match=r"truth\.json"):
+        check_truth(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("space", [MNI, "fsaverage5"])
+def test_the_oracle_finds_what_is_planted_and_nothing_elsewhere(dataset, space):
+    truth = read_truth(dataset)
+    planted = read_map(truth.maps()["01", space])
+    rng = np.random.default_rng(0)
+    signal = rng.choice(np.flatnonzero(planted.layer > 0), 150)
+    null = rng.choice(np.flatnonzero(planted.layer == 0), 150)
+    scores = oracle_scores(dataset, truth, "01", space, np.concatenate([signal, null]))
+    found = recovery(scores[:, :150], planted.layer[signal])
+    assert found["centroid_r"] > 0.7
+    assert found["planted_layer_r"] > 0.3
+    assert abs(scores[:, 150:].mean()) < 0.06
+
+
+def test_music_rows_start_late_and_stay_inside_presentations(dataset):
+    runs = read_truth(dataset).runs("01")
+    rows, presentation, piece = music_rows(runs)
+    assert len(np.unique(rows)) == len(rows)
+    assert np.bincount(presentation).min() == np.bincount(presentation).max() == 35
+    assert [piece[presentation == n][0] for n in np.unique(presentation)] == [
+        item.piece for run in runs for item in run.playing
+    ]
+
+
+def test_centroids_use_positive_scores_only():
+    scores = np.array([[0.2, -0.1, 0.0], [0.2, -0.3, 0.0], [-0.5, 0.4, 0.0]])
+    np.testing.assert_allclose(centroid(scores), [1.5, 3.0, np.nan])
+
+
+def test_correlation_needs_variance_and_three_points():
+    assert np.isnan(correlation([1, 1, 1], [1, 2, 3]))
+    assert np.isnan(correlation([1, 2, np.nan], [1, 2, 3]))
+    assert correlation([1, 2, 3, np.nan], [2, 4, 6, 0]) == pytest.approx(1)
+
+
+def test_units_without_any_score_are_left_out():
+    scores = np.array([[0.1, np.nan, 0.4], [0.2, np.nan, 0.1]])
+    found = recovery(scores, np.array([2, 1, 1]))
+    assert found["n_units"] == 2
+    assert found["planted_layer_r"] == pytest.approx(0.3)
+
+
+def test_means_leave_out_what_is_undefined():
+    entries = [
+        {"a": 1.0, "b": {"c": float("nan")}, "name": "x"},
+        {"a": 3.0, "b": {"c": 2.0}, "name": "y"},
+    ]
+    assert mean_of(entries) == {"a": 2.0, "b": {"c": 2.0}}
