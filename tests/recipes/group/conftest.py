@@ -13,7 +13,7 @@ from bidsapp.bids.names import build_path
 from bidsapp.bids.write import Staging, write_image, write_json, write_tsv
 from bidsapp.brain.geometry import UnitSpace, surface_units
 from bidsapp.brain.maps import label_images, to_images
-from bidsapp.brain.surfaces import reference_map, sphere
+from bidsapp.brain.surfaces import reference_map
 from bidsapp.config import Config
 from bidsapp.recipes.gradients.group.settings import GroupSettings
 from bidsapp.recipes.group_inputs import GroupAnalysis, GroupInputs
@@ -88,34 +88,13 @@ def write_participant(
     write_json(place({**space, "desc": "summary"}, "stats", ".json"), summary)
 
 
-def smooth_field(units: UnitSpace, seed: int, degree: int = 6) -> np.ndarray:
-    """Return a random smooth map over both hemispheres of fsaverage5: plane waves on spheres."""
-    rng = np.random.default_rng(seed)
-    values = []
-    for points in sphere(units):
-        waves = rng.standard_normal((60, 3)) * degree / 2
-        phase = rng.uniform(0, 2 * np.pi, 60)
-        values.append(np.cos(points @ waves.T + phase).sum(axis=1))
-    return np.concatenate(values)
-
-
-def layer_scores(target: np.ndarray, n_layers: int = len(LAYERS)) -> np.ndarray:
-    """Return profiles (n_layers, n_units) that peak where the rank of `target` says."""
-    known = np.isfinite(target)
-    rank = np.full(target.shape, np.nan)
-    rank[known] = target[known].argsort().argsort() / known.sum()
-    centre = 1 + rank * (n_layers - 1)
-    layer = np.arange(1, n_layers + 1)[:, None]
-    return 0.25 * np.exp(-((layer - centre) ** 2) / 3)
-
-
 @pytest.fixture(scope="session")
 def toy() -> UnitSpace:
     """Return a mesh that is small and has no cortex here."""
     return surface_units(162, 162, space="toy")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write() -> Callable[..., None]:
     return write_participant
 
@@ -155,15 +134,16 @@ def gradient(fsaverage5: UnitSpace) -> np.ndarray:
     return reference_map("gradient1", fsaverage5)
 
 
-@pytest.fixture
-def analysis(tmp_path: Path) -> Callable[..., GroupAnalysis]:
+@pytest.fixture(scope="session")
+def make_analysis() -> Callable[..., GroupAnalysis]:
     """Return a function that makes the unit of work of some inputs."""
 
     def make(
-        inputs: GroupInputs, output: Path, settings: GroupSettings | None = None, **config: Any
+        inputs: GroupInputs, target: Path, settings: GroupSettings, **config: Any
     ) -> GroupAnalysis:
+        output = inputs.participants[0].output_dir
         chosen = Config(
-            bids_dir=tmp_path,
+            bids_dir=output,
             output_dir=output,
             analysis_level=("group",),
             device="cpu",
@@ -171,14 +151,9 @@ def analysis(tmp_path: Path) -> Callable[..., GroupAnalysis]:
             quiet=True,
             **config,
         )
+        staging = Staging(target, "gradients_group")
         return GroupAnalysis(
-            chosen,
-            settings or GroupSettings(n_rotations=199, n_swapped_rotations=64, n_bootstrap=100),
-            inputs,
-            "cafe0001",
-            Staging(output, "gradients_group"),
-            tmp_path / "scratch",
-            output,
+            chosen, settings, inputs, "cafe0001", staging, target / ".work", output
         )
 
     return make

@@ -41,13 +41,17 @@ class Reference:
     ----------
     name
         ``gradient1``, ``gradient2``, ``user`` (``user2``, …).
+    whole
+        (n_vertices,) over both whole hemispheres, whether or not there are data; what rotates.
+        NaN outside cortex.
     values
-        (n_units,) of the surface; NaN outside cortex.
+        (n_units,) the same at the units of the surface.
     provenance
         File, hash, source.
     """
 
     name: str
+    whole: NDArray[np.float64]
     values: NDArray[np.float64]
     provenance: Mapping[str, Any]
 
@@ -123,6 +127,9 @@ class Cortex:
         UsageError, InputMissingError, InputInvalidError
             If one is neither a name nor a file, or does not fit the surface.
         """
+        columns = cortex_columns(self.units)
+        n, space = columns.n_vertices // 2, self.units.entities["space"]
+        everywhere = surface_units(n, n, space=space)
         found = []
         n_users = 0
         for name in names:
@@ -131,7 +138,9 @@ class Cortex:
             if label == "user":
                 n_users += 1
                 label = "user" if n_users == 1 else f"user{n_users}"
-            found.append(Reference(label, reference_map(name, self.units), provenance))
+            whole = reference_map(name, everywhere)
+            values = columns.gather(whole).astype(np.float64)
+            found.append(Reference(label, whole, values, provenance))
         return tuple(found)
 
 

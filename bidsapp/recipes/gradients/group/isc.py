@@ -2,7 +2,8 @@
 
 Participants who heard the same sounds are compared on the clock of the sounds: rows are matched
 by piece and time in it, repeats averaged, pieces centred. Each participant is correlated with the
-mean of the others, which bounds what a model of the sound can explain.
+mean of the others, which bounds what a model of the sound can explain. Volumes are matched to the
+nearest moment at which the first participant was sampled, so up to half a TR apart.
 
 Source: Nastase et al. (2019), Soc Cogn Affect Neurosci 14, 667-685.
 """
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _KEYS = ["piece", "bin"]
+_TIMES = ["piece", "repeat", "stim_time_s"]
 _MIN_ROWS = 20
 MIN_AGREEMENT = 0.8
 """Share of units that must carry the same parcel number in two participants."""
@@ -75,8 +77,8 @@ def parcel_isc(inputs: GroupInputs, units: UnitSpace) -> tuple[ParcelIsc | None,
         elif len(inputs.participants) > 1:
             notes.append("No inter-subject correlation: fewer than two comparable participants.")
         return None, notes
-    step = _step(kept)
-    common = _common_rows(kept, step)
+    clock = _clock(kept[0])
+    common = _common_rows(kept, clock)
     if len(common) < _MIN_ROWS:
         notes.append(
             f"No inter-subject correlation: only {len(common)} moments of sound were heard by all."
@@ -85,10 +87,10 @@ def parcel_isc(inputs: GroupInputs, units: UnitSpace) -> tuple[ParcelIsc | None,
     n_parcels = int(labels.max()) + 1
     total = InterSubjectSum(len(common), n_parcels)
     for one in kept:
-        total.add(_responses(one, step, common))
+        total.add(_responses(one, clock, common))
     mean = FisherMean((n_parcels,))
     for one in kept:
-        mean.add(total.correlate(_responses(one, step, common)))
+        mean.add(total.correlate(_responses(one, clock, common)))
     return ParcelIsc(labels, mean.mean_r, mean.z.n, len(common)), notes
 
 
@@ -136,32 +138,51 @@ def _read(one: ParticipantResult, columns: list[str] | None = None) -> pd.DataFr
     )
 
 
-def _step(kept: list[ParticipantResult]) -> float:
-    """Seconds between rows: the median over the first participant's table."""
-    table = _read(kept[0], ["piece", "repeat", "stim_time_s"])
+@dataclass(frozen=True)
+class _Clock:
+    """Moments of the first participant's sampling, to which the others' volumes are matched.
+
+    Attributes
+    ----------
+    step_s
+        Seconds between rows.
+    first_s
+        Piece → time in it of its first row.
+    """
+
+    step_s: float
+    first_s: pd.Series[float]
+
+    def bins(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Give each row the number of the moment that it is nearest to; other pieces go."""
+        known = table[table["piece"].isin(self.first_s.index)]
+        steps = (known["stim_time_s"] - known["piece"].map(self.first_s)) / self.step_s
+        return known.assign(bin=np.floor(steps + 0.5).astype(int))
+
+
+def _clock(one: ParticipantResult) -> _Clock:
+    table = _read(one, _TIMES)
     gaps = table.groupby(["piece", "repeat"])["stim_time_s"].diff()
-    return float(gaps[gaps > 0].median())
+    first = table[table["repeat"] == 1].groupby("piece")["stim_time_s"].min()
+    return _Clock(float(gaps[gaps > 0].median()), first)
 
 
-def _bins(table: pd.DataFrame, step: float) -> pd.DataFrame:
-    """Give each row the multiple of the step that its time in the piece is nearest to."""
-    return table.assign(bin=np.floor(table["stim_time_s"] / step + 0.5 + 1e-6).astype(int))
-
-
-def _common_rows(kept: list[ParticipantResult], step: float) -> pd.Index[Any]:
+def _common_rows(kept: list[ParticipantResult], clock: _Clock) -> pd.Index[Any]:
     """(piece, bin) of the moments that all participants heard."""
     common = None
     for one in kept:
-        table = _bins(_read(one, ["piece", "repeat", "stim_time_s"]), step)
+        table = clock.bins(_read(one, _TIMES))
         index = table.set_index(_KEYS).index.unique()
         common = index if common is None else common.intersection(index)
     assert common is not None
     return common.sort_values()
 
 
-def _responses(one: ParticipantResult, step: float, common: pd.Index[Any]) -> NDArray[np.float64]:
+def _responses(
+    one: ParticipantResult, clock: _Clock, common: pd.Index[Any]
+) -> NDArray[np.float64]:
     """(n_rows, n_parcels) responses at the common moments, centred inside each piece."""
-    table = _bins(_read(one), step).drop(columns=["repeat", "stim_time_s"])
+    table = clock.bins(_read(one)).drop(columns=["repeat", "stim_time_s"])
     mean = table.groupby(_KEYS).mean().loc[common]
     centred = mean - mean.groupby(level="piece").transform("mean")
     return np.asarray(centred, dtype=np.float64)

@@ -163,8 +163,8 @@ def reliability_rows(
     for k, (name, structure) in enumerate(zip(profiles.names, profiles.structures, strict=True)):
         drawn = np.tanh(resampled_means(fisher_z(profiles.r[..., k]), counts)).T
         best, centroid = best_layer(drawn), centroid_layer(drawn)
-        known = centroid[np.isfinite(centroid) & ~single]
-        low, high = np.quantile(known, _TAILS) if known.size else (np.nan, np.nan)
+        known = centroid[np.isfinite(centroid)]
+        low, high = np.quantile(known, _TAILS) if known.size and not single else (np.nan,) * 2
         for index, layer in enumerate(layers):
             yield {
                 "roi": name,

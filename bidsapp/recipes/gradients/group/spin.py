@@ -138,13 +138,13 @@ def spin_maps(
     (2018), NeuroImage 178, 540-551.
     """
     fixed = np.stack([np.where(cortex.mask, item.values, np.nan) for item in maps])
-    rotating = np.stack([item.values for item in references])
+    rotating = np.stack([item.whole for item in references])
     sides = np.vstack([fixed, *(_only(fixed, cortex.units.structure, side) for side in "LR")])
     statistics = (settings.spin_statistic,)
     on_sphere = cortex.on_sphere
     problem = spin_problem(
         cortex.mesh,
-        on_sphere(rotating),
+        rotating,
         on_sphere(sides),
         seed=runner.seed,
         statistics=statistics,
@@ -155,14 +155,15 @@ def spin_maps(
         problem = spin_problem(
             cortex.mesh,
             on_sphere(fixed),
-            on_sphere(rotating),
+            rotating,
             seed=runner.seed,
             statistics=statistics,
         )
         swapped = _transposed(
             runner.run(problem, settings.n_swapped_rotations, f"{label}: swapped spins")
         )
-    shared = np.isfinite(rotating)[:, None] & np.isfinite(sides)[None]
+    values = np.stack([item.values for item in references])
+    shared = np.isfinite(values)[:, None] & np.isfinite(sides)[None]
     return Spins(tuple(maps), tuple(references), null, swapped, shared.sum(axis=-1))
 
 
@@ -254,15 +255,16 @@ def _of_map(
 ) -> Iterator[dict[str, Any]]:
     for k, reference in enumerate(references):
         at = 0, k, place
+        used = test.n_used[at] > 0
         yield {
             **first,
             "reference": reference.name,
             **then,
             "r": test.r[at],
-            "p": test.p[at],
-            "p_low": test.p_low[at],
-            "p_high": test.p_high[at],
-            "p_max": test.p_fwe[at],
+            "p": test.p[at] if used else np.nan,
+            "p_low": test.p_low[at] if used else np.nan,
+            "p_high": test.p_high[at] if used else np.nan,
+            "p_max": test.p_fwe[at] if used else np.nan,
             "n_rotations": int(test.n_used[at]),
             "n_units": int(n_units[k]),
             "overlap_min": test.overlap_min[at],

@@ -151,7 +151,7 @@ def warnings(analysis: GroupAnalysis, results: GroupResults) -> list[str]:
             "relative to data sampled on each participant's own cortex."
         )
     found += _coverage_warnings(results)
-    found += _spin_warnings(results)
+    found += _spin_warnings(results, settings)
     found += _weight_warnings(inputs.participants[0].summary.get("weights", {}))
     if settings.best_layer == "everywhere":
         found.append(
@@ -175,7 +175,7 @@ def _coverage_warnings(results: GroupResults) -> list[str]:
     return found
 
 
-def _spin_warnings(results: GroupResults) -> list[str]:
+def _spin_warnings(results: GroupResults, settings: GroupSettings) -> list[str]:
     spins = results.spins
     if spins is None:
         return []
@@ -189,6 +189,17 @@ def _spin_warnings(results: GroupResults) -> list[str]:
     ]
     if unknown:
         found.append(f"No spin test of constant or empty maps: {', '.join(unknown)}.")
+    refused = (spins.null.overlap < settings.overlap_floor).mean(axis=0)[:, : len(spins.maps)]
+    small = [
+        f"{item.model} {item.lags} {item.kind} ({refused[:, index].max():.0%})"
+        for index, item in enumerate(spins.maps)
+        if refused[:, index].max() > 0
+    ]
+    if small:
+        found.append(
+            f"Rotations that left less than {settings.overlap_floor:.0%} of a map were refused: "
+            f"{', '.join(small)}."
+        )
     if any(item.model == "baseline" for item in spins.maps):
         found.append(
             "The layers of the baseline are not ordered by depth: its best and centroid layers "
