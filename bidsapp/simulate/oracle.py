@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from bidsapp.bids.names import build_path
 from bidsapp.brain.untyped import nib
@@ -75,12 +76,12 @@ def score_layers(features: LayerFeatures, runs: Sequence[ScheduledRun], bold: Fl
     responses = [response_matrix(run.times_s, run.playing, features) for run in runs]
     matrix = np.concatenate(responses)[rows]
     targets = _centre(bold[rows], presentation)
-    return np.array(
-        [
+    with threadpool_limits(1):  # small matrices: more threads than one wait for each other
+        layers = [
             _leave_piece_out(_centre(matrix @ scores, presentation), targets, presentation, piece)
             for scores in features.scores
         ]
-    )
+    return np.array(layers)
 
 
 def music_rows(runs: Sequence[ScheduledRun]) -> tuple[Ints, Ints, Ints]:
