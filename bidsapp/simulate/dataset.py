@@ -5,10 +5,10 @@ What is planted, and how big it is:
 - Music: by default five pieces of 70 s, the first one played twice: 7 minutes of music per
   participant at a TR of 1 s, in two runs. Layers of one network say nearly the same; minutes of
   music and SNR bound what any method can tell apart (`bidsapp.simulate.oracle` measures it).
-- Signal: within 55 mm of Heschl's gyri each unit follows one layer, superficial layers in the
-  middle, deep ones at the edge. Courses are haemodynamic responses to directions of the layer's
-  50 leading components that distant layers predict badly. The other half of the brain is null:
-  no signal at all.
+- Signal: within 55 mm of Heschl's gyri each unit follows one layer, the deeper the farther the
+  tissue stands along the functional gradient from sensory to transmodal cortex. Courses are
+  haemodynamic responses to directions of the layer's 50 leading components that distant layers
+  predict badly. The other half of the brain is null: no signal at all.
 - Noise: AR(1) with coefficients of .4 to .6, partly smooth over the brain; head motion and its
   derivatives, physiology, and drifts slower than 1/128 Hz.
 - Participants differ in gain, motion and the place of the gradient.

@@ -1,8 +1,9 @@
 """The planted map: which layer each unit follows, and where nothing is planted.
 
-Depth grows with the distance from Heschl's gyrus: the auditory core follows superficial layers,
-tissue farther away deeper ones, and everything beyond a radius follows nothing. The map is a
-function of template coordinates, so volumes and surfaces of one participant agree.
+Around both auditory cortices, depth rises with the functional gradient from sensory to transmodal
+cortex: sensory tissue follows superficial layers, transmodal tissue deep ones, and everything
+beyond a radius follows nothing. The map is a function of template coordinates (the gradient of the
+nearest vertex of fsaverage5), so volumes and surfaces of one participant agree.
 """
 
 from __future__ import annotations
@@ -11,6 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
+
+from bidsapp.brain.meshes import find_meshes, mesh_coordinates
+from bidsapp.resources import functional_gradient
 
 Floats = npt.NDArray[np.float64]
 
@@ -67,13 +72,48 @@ def plant(
         Layers 1 to `n_layers`, about as many units for each.
     """
     centres = HESCHL_MM + (0.0 if shift_mm is None else shift_mm)
-    distance = np.linalg.norm(coordinates_mm[:, None] - centres, axis=2).min(axis=1)
+    distance = _distance(coordinates_mm, centres)
     planted = distance < radius_mm
-    share = (distance / max(radius_mm, 1e-9)) ** 2
-    layer = np.where(planted, 1 + np.floor(n_layers * np.minimum(share, 1 - 1e-9)), 0)
+    home = coordinates_mm - (centres - HESCHL_MM)[_nearest_centre(coordinates_mm, centres)]
+    layer = np.where(planted, 1 + np.floor(n_layers * gradient_rank(home, radius_mm)), 0)
     bumps = smooth_fields(coordinates_mm, 1, length_mm=30.0, seed=seed)[0]
     amplitude = np.where(planted, 0.85 + 0.15 * np.tanh(bumps), 0.0)
     return Topography(layer.astype(np.int64), amplitude)
+
+
+def gradient_rank(coordinates_mm: Floats, radius_mm: float) -> Floats:
+    """Where units stand along the first functional gradient.
+
+    Parameters
+    ----------
+    coordinates_mm
+        (n_units, 3) template coordinates.
+    radius_mm
+        Units are ranked among the template's vertices this near to Heschl's gyri.
+
+    Returns
+    -------
+    ndarray, (n_units,)
+        Share of those vertices with a lower gradient than the vertex nearest to the unit, in
+        [0, 1).
+    """
+    gradient = functional_gradient("fsaverage5", 1)
+    sizes = (gradient.size // 2, gradient.size // 2)
+    mesh = np.concatenate(mesh_coordinates(sizes, find_meshes("fsaverage", sizes)))
+    known = np.isfinite(gradient)
+    near = np.sort(gradient[known & (_distance(mesh, HESCHL_MM) < radius_mm)])
+    nearest = cKDTree(mesh[known]).query(coordinates_mm)[1]
+    rank = np.searchsorted(near, gradient[known][nearest])
+    return np.asarray(np.minimum(rank / max(near.size, 1), 1 - 1e-9))
+
+
+def _distance(coordinates_mm: Floats, centres: Floats) -> Floats:
+    apart = np.linalg.norm(coordinates_mm[:, None] - centres, axis=2)
+    return np.asarray(apart.min(axis=1))
+
+
+def _nearest_centre(coordinates_mm: Floats, centres: Floats) -> npt.NDArray[np.intp]:
+    return np.linalg.norm(coordinates_mm[:, None] - centres, axis=2).argmin(axis=1)
 
 
 def smooth_fields(

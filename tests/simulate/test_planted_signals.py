@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 
+from bidsapp.resources import functional_gradient
 from bidsapp.simulate.bold import NoiseModel, planted_signal, run_noise
 from bidsapp.simulate.nuisance import MOTION, ar1, confounds, cosines, draw_nuisance
 from bidsapp.simulate.signals import (
@@ -82,17 +84,20 @@ def test_planted_courses_have_unit_variance_and_say_what_other_layers_do_not():
         assert 1 - ((course - explained) ** 2).mean() > 0.5
 
 
-def test_depth_grows_with_distance_up_to_the_radius():
-    line = HESCHL_MM[0] - np.arange(0, 80, 1.0)[:, None] * np.array([0, 1.0, 0])
-    topography = plant(line, 24, radius_mm=50.0)
-    planted = topography.layer[:50]
-    assert planted[0] == 1
-    assert planted[-1] == 24
-    assert (np.diff(planted) >= 0).all()
-    assert topography.null[50:].all()
-    assert (topography.amplitude[50:] == 0).all()
-    assert (topography.amplitude[:50] >= 0.7).all()
-    assert plant(line, 24, radius_mm=0.0).null.all()
+def test_depth_follows_the_functional_gradient_up_to_the_radius():
+    space = fsaverage5_space()
+    topography = plant(space.coordinates_mm, 24, radius_mm=50.0)
+    gradient = functional_gradient("fsaverage5", 1)[space.index]
+    near = np.linalg.norm(space.coordinates_mm[:, None] - HESCHL_MM, axis=2).min(axis=1) < 50.0
+    assert (topography.null == ~near).all()
+    known = near & np.isfinite(gradient)
+    rho = spearmanr(topography.layer[known], gradient[known]).statistic
+    assert rho > 0.995
+    counts = np.bincount(topography.layer[known], minlength=25)[1:]
+    assert counts.min() > 0.8 * known.sum() / 24
+    assert (topography.amplitude[~near] == 0).all()
+    assert (topography.amplitude[near] >= 0.7).all()
+    assert plant(space.coordinates_mm, 24, radius_mm=0.0).null.all()
 
 
 def test_what_is_planted_in_a_unit_depends_on_its_place_only():
