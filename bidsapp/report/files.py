@@ -18,6 +18,7 @@ from bidsapp.bids.names import parse_name
 from bidsapp.errors import InputInvalidError, InputMissingError
 
 _SIDECAR = ".json"
+_TEXT = {"participant": str}  # a label, even when it looks like a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ def read_table(path: Path) -> pd.DataFrame:
         When the file cannot be parsed.
     """
     try:
-        return pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False)
+        return pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, dtype=_TEXT)
     except (ValueError, pd.errors.ParserError, UnicodeDecodeError) as error:
         msg = f"{path}: not a readable table ({error}); remove it and run the participant again"
         raise InputInvalidError(msg) from error

@@ -204,8 +204,8 @@ def _both(values: Mapping[str, Array]) -> Array:
 
 def rgba(colours: Array) -> NDArray[np.uint8]:
     """Bytes of (n, 3) colours from 0 to 1, and 255 where they are defined, else 0."""
-    defined = np.isfinite(colours).all(axis=1)
-    filled = np.where(defined[:, None], colours, 0.0)
+    defined = np.isfinite(np.asarray(colours)).all(axis=1, keepdims=True)
+    filled = np.where(defined, colours, 0.0)
     channels = np.rint(255 * np.clip(filled, 0, 1))
     return np.column_stack([channels, 255 * defined]).astype(np.uint8)
 
@@ -250,9 +250,8 @@ def _scale(scale: Scale, kind: Kind, n_labels: int) -> dict[str, Any]:
 
 def _ticks(scale: Scale, kind: Kind) -> Iterator[tuple[float, str]]:
     """Position from 0 to 1 along the colour bar, and text."""
-    low, high = (
-        (scale.low - 0.5, scale.high + 0.5) if kind == "labels" else (scale.low, scale.high)
-    )
+    half = 0.5 if kind == "labels" else 0.0  # a label fills a step of the bar
+    low, high = scale.low - half, scale.high + half
     ticks = scale.ticks or {value: f"{value:.3g}" for value in np.linspace(low, high, 3)}
     for value, text in ticks.items():
         yield (float(value) - low) / (high - low), text.replace("-", "\u2212")

@@ -120,7 +120,7 @@ def _surfaces(paths: Sequence[Path]) -> tuple[Array, Grid]:
         image: Any = nib.load(path)
         block = np.stack([np.asarray(array.data, dtype=np.float32) for array in image.darrays])
         size = block.shape[1]
-        hemisphere = "R" if "_hemi-R_" in path.name else "L"
+        hemisphere = "R" if "hemi-R_" in path.name else "L"
         vertices[hemisphere] = (np.arange(start, start + size), np.arange(size), size)
         blocks.append(block)
         start += size

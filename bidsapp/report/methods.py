@@ -75,9 +75,21 @@ def methods(results: Results) -> Methods:
     results
         Read back from the output folder.
     """
+    return render_methods("methods.txt.j2", methods_context(results))
+
+
+def render_methods(template: str, context: Mapping[str, Any]) -> Methods:
+    """Write the methods that a template makes of some facts.
+
+    Parameters
+    ----------
+    template
+        Name of the template; ``§`` separates its paragraphs, ``cite(...)`` cites.
+    context
+        What it may use.
+    """
     cite = _Citations()
-    template = environment().get_template("methods.txt.j2")
-    text = template.render(cite=cite, **_context(results))
+    text = environment().get_template(template).render(cite=cite, **context)
     paragraphs = [_SPACES.sub(" ", paragraph).strip() for paragraph in text.split("§")]
     return Methods("\n\n".join(filter(None, paragraphs)), tuple(cite.keys))
 
@@ -92,7 +104,8 @@ def citation_bibtex(results: Results) -> str:
     return methods(results).bibtex
 
 
-def _context(results: Results) -> dict[str, Any]:
+def methods_context(results: Results) -> dict[str, Any]:
+    """Return what a template may say about one participant's analysis."""
     facts = results.facts
 
     def chosen(name: str) -> Any:

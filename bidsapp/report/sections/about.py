@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from bidsapp.report.distrust import distrust
 from bidsapp.report.files import read_table
 from bidsapp.report.html import Facts, Listing, Notes, Part, Prose, Section, Table, cell, columns
-from bidsapp.report.methods import methods
+from bidsapp.report.methods import Methods, methods
 from bidsapp.report.results import Results, setting
 
 
@@ -24,7 +25,11 @@ def caution(results: Results) -> Section:
 
 def methods_section(results: Results) -> Section:
     """Methods text, references and BibTeX, each with a button that copies it."""
-    made = methods(results)
+    return methods_parts(methods(results))
+
+
+def methods_parts(made: Methods) -> Section:
+    """Arrange a methods text with its references and BibTeX."""
     return Section(
         "Methods text",
         "methods",
@@ -39,7 +44,12 @@ def methods_section(results: Results) -> Section:
 
 def fidelity(results: Results) -> Section | None:
     """Tabulate every option: the paper's value and ours."""
-    path = results.files.root / "logs" / "fidelity.tsv"
+    return fidelity_section(results.files.root)
+
+
+def fidelity_section(output_dir: Path) -> Section | None:
+    """Tabulate ``logs/fidelity.tsv``; None without it."""
+    path = output_dir / "logs" / "fidelity.tsv"
     if not path.is_file():
         return None
     table = read_table(path)
@@ -70,16 +80,17 @@ def about(results: Results) -> Section:
         ("Configuration hash", facts.get("ConfigurationHash")),
         ("Random seed", setting(facts, "random_seed")),
         ("Device", setting(facts, "device")),
-        *(_record(record) for record in results.files.records()),
+        *(record_fact(record) for record in results.files.records()),
         ("Python", facts.get("python")),
         *((str(name), number) for name, number in (facts.get("versions") or {}).items()),
-        ("Report made with", _software()),
+        ("Report made with", software()),
     ]
     shown = [(name, str(value)) for name, value in items if value not in (None, "")]
     return Section("About", "about", [Facts(shown)])
 
 
-def _record(record: Mapping[str, Any]) -> tuple[str, str]:
+def record_fact(record: Mapping[str, Any]) -> tuple[str, str]:
+    """Say how long a unit of work took and how much memory it needed."""
     seconds = float(record.get("seconds", 0.0))
     time = f"{seconds:.1f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
     memory = float(record.get("peak_memory_bytes", 0)) / 2**30
@@ -89,7 +100,8 @@ def _record(record: Mapping[str, Any]) -> tuple[str, str]:
     )
 
 
-def _software() -> str:
+def software() -> str:
+    """List the packages that make reports, with versions."""
     names = ("musicotopy", "nibabel", "nilearn", "matplotlib", "numpy")
     found = []
     for name in names:

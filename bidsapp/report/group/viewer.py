@@ -1,0 +1,159 @@
+"""Maps of the interactive cortex."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+import numpy as np
+
+from bidsapp import resources
+from bidsapp.report.figures import style
+from bidsapp.report.group.components import rgb, signed_scale, topographies
+from bidsapp.report.group.cortex import (
+    largest,
+    layer_ticks,
+    pooled,
+    reference_on_cortex,
+    references,
+    spin_words,
+    upper,
+)
+from bidsapp.report.group.inference import unit_maps
+from bidsapp.report.group.results import KINDS, GroupModel, GroupResults, GroupSpace, OnCortex
+from bidsapp.report.group.shared import isc_on_cortex
+from bidsapp.report.group.words import KIND_TITLES, lags_title, reference_title
+from bidsapp.report.html import Part, Prose, Section
+from bidsapp.report.interactive import CorticalMap, Regions, Scale, viewer
+from bidsapp.report.projection import cortex
+from bidsapp.report.results import NEGATIVE, POSITIVE
+from bidsapp.resources import N_VERTICES
+
+_SIZE = N_VERTICES["fsaverage5"]
+_MOST_SERIES = 3  # networks and spaces whose single layers are embedded: 1.3 MB each
+
+
+def interactive(results: GroupResults) -> Section:
+    """One cortex to turn, with all maps of all networks and spaces."""
+    maps = list(_maps(results))
+    parts: list[Part] = []
+    if maps:
+        parts = [viewer(maps, cortex().meshes, _regions())]
+    else:
+        parts = [Prose("No map of these spaces can be drawn on a template's cortex.")]
+    return Section("The cortex, interactive", "cortex-section", parts)
+
+
+@cache
+def _regions() -> Regions:
+    """Schaefer parcels, as names of places."""
+    index = resources.schaefer400("fsaverage5")
+    names = ["", *(parcel.name.replace("_", " ") for parcel in resources.schaefer400_parcels())]
+    return Regions(names, {"L": index[:_SIZE], "R": index[_SIZE:]})
+
+
+def _maps(results: GroupResults) -> Iterator[CorticalMap]:
+    pairs = results.models()
+    for number, (space, model) in enumerate(pairs):
+        where = f", {space.space.title}" if len(results.spaces) > 1 else ""
+        name = f"{model.title}{where}"
+        series = f"{name}, positive lags" if number < _MOST_SERIES else ""
+        yield from _layer_maps(space, model, name, series)
+        yield from _tests(space, model, name, series)
+        yield from _components(model, name, series)
+    yield from _references(results.spaces)
+    for number, (space, model) in enumerate(pairs[:_MOST_SERIES]):
+        where = f", {space.space.title}" if len(results.spaces) > 1 else ""
+        if number < _MOST_SERIES:
+            yield from _single_layers(model, f"{model.title}{where}")
+
+
+def _layer_maps(
+    space: GroupSpace, model: GroupModel, name: str, series: str
+) -> Iterator[CorticalMap]:
+    names = references(space)
+    top = None
+    for lags in (POSITIVE, NEGATIVE):
+        group = f"{name}, {lags_title(lags)}"
+        for kind in reversed(KINDS):
+            values = model.layer_map(lags, kind)
+            if values is None or not pooled(values).size:
+                continue
+            told = spin_words(model, lags, kind, names[0] if names else None)
+            note = f"With {reference_title(names[0])}: {told}." if told else ""
+            yield _layer_map(model, group, KIND_TITLES[kind], values, kind, note, series)
+        scores = model.cortical_scores(lags)
+        if scores is not None:
+            values = {side: largest(rows) for side, rows in scores.items()}
+            top = top or upper(values)
+            scale = Scale(style.score_colours(), 0.0, top, "mean r")
+            yield CorticalMap(group, "Largest mean r over layers", values, scale, series=series)
+
+
+def _layer_map(
+    model: GroupModel, group: str, title: str, values: OnCortex, kind: str, note: str, series: str
+) -> CorticalMap:
+    n = len(model.layers)
+    best = kind == "best"
+    low, high = (1.0, float(n)) if best else (0.5, n + 0.5)
+    scale = Scale(style.layer_colours(n), low, high, "layer", _few(layer_ticks(model)))
+    return CorticalMap(
+        group, title, values, scale, "labels" if best else "continuous",
+        model.layers if best else (), note, series,
+    )  # fmt: skip
+
+
+def _few(ticks: dict[float, str]) -> dict[float, str]:
+    """Keep the first, the middle and the last tick: names beside each other need room."""
+    places = sorted(ticks)
+    return {place: ticks[place] for place in {places[0], places[len(places) // 2], places[-1]}}
+
+
+def _tests(space: GroupSpace, model: GroupModel, name: str, series: str) -> Iterator[CorticalMap]:
+    group = f"{name}, over participants"
+    for each in unit_maps(space, model):
+        scale = Scale(each.colours, each.low, each.high, each.label)
+        yield CorticalMap(group, each.title, each.values, scale, series=series)
+    isc = isc_on_cortex(space, model)
+    if isc is not None and pooled(isc).size:
+        scale = Scale(style.score_colours(), 0.0, upper(isc), "ISC")
+        yield CorticalMap(group, "Noise ceiling (ISC of parcels)", isc, scale)
+
+
+def _components(model: GroupModel, name: str, series: str) -> Iterator[CorticalMap]:
+    maps = topographies(model, POSITIVE)
+    group = f"{name}, components"
+    colours = rgb(maps)
+    if colours is not None:
+        note = "Positive scores, each component scaled to its 99th percentile."
+        yield CorticalMap(group, "Components 1 to 3 as red, green, blue", colours, None, "rgb",
+                          note=note, series=series)  # fmt: skip
+    for number, values in enumerate(maps, start=1):
+        if pooled(values).size:
+            table, top = signed_scale(values)
+            scale = Scale(table, -top, top, "score")
+            yield CorticalMap(group, f"Component {number}", values, scale, series=series)
+
+
+def _references(spaces: Sequence[GroupSpace]) -> Iterator[CorticalMap]:
+    names = dict.fromkeys(name for space in spaces for name in references(space))
+    for name in names:
+        values = reference_on_cortex(name)
+        if values is not None:
+            low, high = np.percentile(pooled(values), [1, 99])
+            scale = Scale(style.layer_colours(256), float(low), float(high), "gradient")
+            yield CorticalMap("Reference maps", reference_title(name), values, scale)
+
+
+def _single_layers(model: GroupModel, name: str) -> Iterator[CorticalMap]:
+    scores = model.cortical_scores(POSITIVE)
+    if scores is None:
+        return
+    top = upper({side: largest(rows) for side, rows in scores.items()})
+    scale = Scale(style.score_colours(), 0.0, top, "mean r")
+    for number, layer in enumerate(model.layers):
+        values = {side: rows[number] for side, rows in scores.items()}
+        yield CorticalMap(
+            f"{name}, single layers", f"{number + 1} {layer}", values, scale,
+            series=f"{name}, positive lags", place=number + 1,
+        )  # fmt: skip
