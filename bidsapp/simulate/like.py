@@ -45,7 +45,8 @@ class LikeOptions:
     participants
         Labels; all that have fMRIPrep derivatives by default.
     spaces
-        ``fsaverage5``, ``fsLR`` (91k CIFTI) and ``MNI152NLin2009cAsym`` (2 mm: about 1 GB).
+        ``fsaverage5``, ``fsLR`` (91k CIFTI) and ``MNI152NLin2009cAsym`` (2 mm: half a GB on disk
+        and four of memory).
     sounds
         Folder with sounds to play; by default a piece is composed for each task, 15 s shorter
         than its run.

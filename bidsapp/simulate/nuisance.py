@@ -128,7 +128,7 @@ def confounds(
     columns["dvars"] = _led(dvars)
     columns["framewise_displacement"] = _led(displacement.sum(axis=1))
     columns["rmsd"] = _led(np.sqrt((displacement**2).mean(axis=1)))
-    components, metadata = _components(nuisance, rng)
+    components, metadata = _components(nuisance, tr_s, rng)
     columns |= components
     for number, cosine in enumerate(cosines(n_trs, tr_s).T):
         columns[f"cosine{number:02d}"] = cosine
@@ -141,7 +141,7 @@ def confounds(
 
 
 def _components(
-    nuisance: Nuisance, rng: np.random.Generator
+    nuisance: Nuisance, tr_s: float, rng: np.random.Generator
 ) -> tuple[dict[str, Floats], dict[str, dict[str, Any]]]:
     """CompCor columns: orthogonal mixtures of physiology, motion and noise."""
     columns: dict[str, Floats] = {}
@@ -156,7 +156,7 @@ def _components(
     for letter, mask, n_kept, sources in families:
         voxels = 3.0 * sources @ rng.standard_normal((sources.shape[1], 40))
         voxels += rng.standard_normal((n_trs, 40))
-        slow = cosines(n_trs, 1.0)
+        slow = cosines(n_trs, tr_s)
         voxels -= voxels.mean(axis=0) + slow @ (slow.T @ voxels)
         basis, values, _ = np.linalg.svd(voxels, full_matrices=False)
         shares = values**2 / np.sum(values**2)

@@ -113,7 +113,8 @@ def _distance(coordinates_mm: Floats, centres: Floats) -> Floats:
 
 
 def _nearest_centre(coordinates_mm: Floats, centres: Floats) -> npt.NDArray[np.intp]:
-    return np.linalg.norm(coordinates_mm[:, None] - centres, axis=2).argmin(axis=1)
+    apart = np.linalg.norm(coordinates_mm[:, None] - centres, axis=2)
+    return np.asarray(apart.argmin(axis=1))
 
 
 def smooth_fields(
