@@ -12,9 +12,15 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,torchaudio,neuromaps]"
 	touch $@
 
+# the demo draws fewer null shifts and parcels than a study would: it has five minutes on two cores
+DEMO_SCALE := --set gradients.n_shifts=59 --set gradients.n_parcels=100 \
+	--set gradients.max_inner_folds=2
+
 demo: $(VENV)/.installed
-	$(BIN)/musicotopy-tools simulate $(DEMO)/data --seed 0
-	$(BIN)/musicotopy $(DEMO)/data $(DEMO)/out participant --recipe gradients --weights random
+	rm -rf $(DEMO)
+	$(BIN)/musicotopy-tools simulate $(DEMO)/data --spaces fsaverage5 --seed 0 -w $(DEMO)/work
+	$(BIN)/musicotopy $(DEMO)/data $(DEMO)/out participant group --recipe gradients \
+		--weights random -w $(DEMO)/work $(DEMO_SCALE)
 	$(BIN)/musicotopy-tools check-truth $(DEMO)/data $(DEMO)/out
 
 test: $(VENV)/.installed

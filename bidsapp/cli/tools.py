@@ -102,6 +102,13 @@ def _add_simulate(tools: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     tool.add_argument("--like", type=Path, metavar="TREE", help="Metadata tree to fill.")
     tool.add_argument("--sounds", type=Path, metavar="DIR", help="Sounds to use with --like.")
     tool.add_argument("--labels", nargs="+", metavar="LABEL", help="Participants of --like.")
+    tool.add_argument(
+        "-w",
+        "--work-dir",
+        type=Path,
+        metavar="DIR",
+        help="Keep the network's features here, for runs of musicotopy with the same -w.",
+    )
     tool.set_defaults(function=_simulate)
 
 
@@ -121,14 +128,17 @@ def _simulate(options: argparse.Namespace) -> None:
         "seed": options.seed,
     }
     chosen = {name: value for name, value in given.items() if value is not None}
+    cache_dir = options.work_dir / "features" if options.work_dir is not None else None
     if options.like is not None:
         from bidsapp.simulate.like import LikeOptions, simulate_like
 
-        simulate_like(options.out_dir, _options(LikeOptions, chosen, "with --like"))
+        filling = _options(LikeOptions, chosen, "with --like")
+        simulate_like(options.out_dir, filling, cache_dir=cache_dir)
     else:
         from bidsapp.simulate.dataset import SimulationOptions, simulate
 
-        simulate(options.out_dir, _options(SimulationOptions, chosen, "without --like"))
+        planting = _options(SimulationOptions, chosen, "without --like")
+        simulate(options.out_dir, planting, cache_dir=cache_dir)
     print(f"dataset: {options.out_dir}")
 
 
