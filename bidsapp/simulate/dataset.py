@@ -14,6 +14,20 @@ What is planted, and how big it is:
 - Participants differ in gain, motion and the place of the gradient.
 - Ratings: felt emotionality follows a superficial layer, enjoyment a middle one, both 5 s late,
   with noise of each listener.
+
+What the oracle recovers (correlation of centroid and planted layer over planted units, mean of
+three participants, 6 mm volume):
+
+=====================  ====  ====  ====  ====  ====
+signal-to-noise ratio   0.4   0.6   0.8   1.0   1.2
+=====================  ====  ====  ====  ====  ====
+3 pieces, 4.7 min       .29   .48   .61   .69   .77
+5 pieces, 7.0 min       .50   .74   .84   .89   .90
+=====================  ====  ====  ====  ====  ====
+
+The default is the last cell. Its scores (mean r of the planted layer .4) are those of the best
+voxels of real auditory cortex, everywhere in the planted tissue: minutes are scarcer in a demo than
+in a study.
 """
 
 from __future__ import annotations
