@@ -26,8 +26,8 @@ signal-to-noise ratio   0.4   0.6   0.8   1.0   1.2
 =====================  ====  ====  ====  ====  ====
 
 The default is the last cell. Its scores (mean r of the planted layer .4) are those of the best
-voxels of real auditory cortex, everywhere in the planted tissue: minutes are scarcer in a demo than
-in a study.
+voxels of real auditory cortex, everywhere in the planted tissue: minutes are scarcer in a demo
+than in a study.
 """
 
 from __future__ import annotations
