@@ -17,6 +17,8 @@ from bidsapp.recipes.gradients.group.units import check_same_units
 from bidsapp.recipes.group_inputs import GroupInputs, ParticipantResult
 
 RECIPE = "gradients"
+EXCLUDED = "excluded by request"
+NOT_ASKED = "not among the participants asked for"
 _KINDS: dict[str, ImageKind] = {
     ".func.gii": "gifti",
     ".dscalar.nii": "cifti",
@@ -157,9 +159,9 @@ def _why_not(
 ) -> str:
     """Say why a participant does not take part; empty if it does."""
     if subject in excluded:
-        return "excluded by request"
+        return EXCLUDED
     if participants and subject not in participants:
-        return "not among the participants asked for"
+        return NOT_ASKED
     failure = failed.get((subject, space)) or failed.get((subject, ""))
     if failure:
         return failure

@@ -26,7 +26,6 @@ from bidsapp.stats.isc import InterSubjectSum
 if TYPE_CHECKING:
     import pandas as pd
 
-_KEYS = ["piece", "bin"]
 _TIMES = ["piece", "repeat", "stim_time_s"]
 _MIN_ROWS = 20
 MIN_AGREEMENT = 0.8
@@ -153,11 +152,10 @@ class _Clock:
     step_s: float
     first_s: pd.Series[float]
 
-    def bins(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Give each row the number of the moment that it is nearest to; other pieces go."""
-        known = table[table["piece"].isin(self.first_s.index)]
-        steps = (known["stim_time_s"] - known["piece"].map(self.first_s)) / self.step_s
-        return known.assign(bin=np.floor(steps + 0.5).astype(int))
+    def moments(self, table: pd.DataFrame) -> list[pd.Series[Any]]:
+        """Piece and number of the moment that each row is nearest to; NaN for other pieces."""
+        steps = (table["stim_time_s"] - table["piece"].map(self.first_s)) / self.step_s
+        return [table["piece"], np.floor(steps + 0.5).rename("moment")]
 
 
 def _clock(one: ParticipantResult) -> _Clock:
@@ -168,11 +166,11 @@ def _clock(one: ParticipantResult) -> _Clock:
 
 
 def _common_rows(kept: list[ParticipantResult], clock: _Clock) -> pd.Index[Any]:
-    """(piece, bin) of the moments that all participants heard."""
+    """Piece and number of the moments that all participants heard."""
     common = None
     for one in kept:
-        table = clock.bins(_read(one, _TIMES))
-        index = table.set_index(_KEYS).index.unique()
+        table = _read(one, _TIMES)
+        index = table.groupby(clock.moments(table)).size().index
         common = index if common is None else common.intersection(index)
     assert common is not None
     return common.sort_values()
@@ -182,8 +180,8 @@ def _responses(
     one: ParticipantResult, clock: _Clock, common: pd.Index[Any]
 ) -> NDArray[np.float64]:
     """(n_rows, n_parcels) responses at the common moments, centred inside each piece."""
-    table = clock.bins(_read(one)).drop(columns=["repeat", "stim_time_s"])
-    mean = table.groupby(_KEYS).mean().loc[common]
+    table = _read(one)
+    mean = table.drop(columns=_TIMES).groupby(clock.moments(table)).mean().loc[common]
     centred = mean - mean.groupby(level="piece").transform("mean")
     return np.asarray(centred, dtype=np.float64)
 

@@ -40,9 +40,10 @@ def rating_rows(
     dict
         Nothing if there are no ratings; interval and p are missing for a single rater.
     """
-    for (rating, lags, layer, index), raters in sorted(
-        _collect(inputs, model).items(), key=lambda item: (*item[0][:2], item[0][3])
-    ):
+    found = _collect(inputs, model)
+    order = sorted(found, key=lambda key: (key[0], inputs.lags.index(key[1]), key[3]))
+    for key in order:
+        (rating, lags, layer, index), raters = key, found[key]
         z = np.array([np.mean(fisher_z(np.array(values))) for values in raters.values()])
         low, high, p = _inference(z, settings, seed)
         yield {
@@ -84,7 +85,7 @@ def _collect(inputs: GroupInputs, model: str) -> Scores:
             continue
         for row in table.rows:
             r = number(row["r"])
-            if row["piece"] != "mean" or not np.isfinite(r):
+            if row["piece"] != "mean" or row["lags"] not in inputs.lags or not np.isfinite(r):
                 continue
             rater = "average" if is_missing(row["rater"]) else row["rater"]
             key = row["rating"], row["lags"], row["layer"], int(row["layer_index"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bidsapp.recipes.gradients.group.collect import EXCLUDED, NOT_ASKED
 from bidsapp.recipes.gradients.group.results import GroupResults
 from bidsapp.recipes.gradients.group.settings import GroupSettings
 from bidsapp.recipes.group_inputs import GroupAnalysis
@@ -107,14 +108,21 @@ def methods(analysis: GroupAnalysis, results: GroupResults) -> list[str]:
                 "Volumes were projected to fsaverage5 layer by layer before best and centroid "
                 "layers were determined: " + str(cortex.provenance.get("Method", "")) + "."
             )
+        if n > 1:
+            text.append(
+                "The same correlations were computed in each participant, and their Fisher z "
+                "tested over participants by sign flips (two-sided)."
+            )
+    if n > 1:
         text.append(
-            "The same correlations were computed in each participant, and their Fisher z tested "
-            "over participants by sign flips (two-sided)."
+            f"Intervals are from {settings.n_bootstrap} bootstrap resamples of participants."
         )
-    text.append(
-        f"Intervals are from {settings.n_bootstrap} bootstrap resamples of participants; cluster "
-        "statistics (TFCE) were not computed."
-    )
+    if results.isc is not None:
+        text.append(
+            "Inter-subject correlation is that of each participant's parcels with the mean of the "
+            f"others over {results.isc.n_rows} moments of sound that all heard, repeats averaged."
+        )
+    text.append("Cluster statistics (TFCE) were not computed.")
     return text
 
 
@@ -134,13 +142,10 @@ def warnings(analysis: GroupAnalysis, results: GroupResults) -> list[str]:
         )
     elif 1 < n < _FEW:
         found.append(f"Only {n} participants: intervals and sign-flip tests are coarse.")
-    missing = [label for label, reason in inputs.left_out if "request" not in reason]
+    missing = [label for label, reason in inputs.left_out if reason not in (EXCLUDED, NOT_ASKED)]
     if missing:
-        found.append(
-            f"{len(missing)} participants are left out: "
-            + ", ".join(f"sub-{label}" for label in missing)
-            + "."
-        )
+        names = ", ".join(f"sub-{label}" for label in missing)
+        found.append(f"Left out, without or with unfinished results: {names}.")
     if results.cortex is None:
         found.append(
             f"Space {inputs.space} has no cortical sphere here: no spin tests, no networks."
