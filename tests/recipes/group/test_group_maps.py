@@ -44,7 +44,6 @@ def test_stack_gives_back_what_was_put(tmp_path: Path) -> None:
     with ScoreStack(tmp_path / "deep" / "scores", (N_LAYERS, 3, N_UNITS)) as stack:
         for number, values in enumerate(z):
             stack.put(number, values)
-        assert np.array_equal(stack.participant(1), z[1])
         assert np.array_equal(stack.slab(2, slice(100, 177)), z[:, 2, 100:177])
         seen = np.zeros((N_LAYERS, N_UNITS), int)
         for layer, units in stack.slabs(400):

@@ -16,13 +16,8 @@ from bidsapp.brain.surfaces import sphere
 from bidsapp.recipes.gradients.group import spin as module
 from bidsapp.recipes.gradients.group.cortex import Cortex, Reference
 from bidsapp.recipes.gradients.group.settings import VARIANTS, GroupSettings
-from bidsapp.recipes.gradients.group.spin import (
-    LayerMap,
-    Runner,
-    null_rows,
-    spin_maps,
-    spin_rows,
-)
+from bidsapp.recipes.gradients.group.spin import LayerMap, Runner, spin_maps
+from bidsapp.recipes.gradients.group.spin_tables import null_rows, spin_rows
 from bidsapp.stats.rotations import haar_rotations
 from bidsapp.stats.spin_mesh import spin_indices
 

@@ -29,16 +29,15 @@ class SignFlipMaps:
     ----------
     t, d
         One-sample t and Cohen's d of Fisher z.
-    p, p_fwe, q
-        Uncorrected; corrected by the largest t over all units and layers; false discovery rate
-        over all units and layers.
+    p_fwe, q
+        P corrected by the largest t over all units and layers; false discovery rate over all
+        units and layers.
     exact, n_flips, smallest_p
         Whether all sign patterns were used, how many, and the smallest p that can come out.
     """
 
     t: Array
     d: Array
-    p: Array
     p_fwe: Array
     q: Array
     exact: bool
@@ -153,7 +152,7 @@ def _flips(
 def _tested(flips: SignFlips, t: Array, p: Array, d: Array) -> SignFlipMaps:
     p_fwe = np.stack([flips.family_wise(row).astype(np.float32) for row in t])
     q = np.asarray(benjamini_hochberg(p), np.float32)
-    return SignFlipMaps(t, d, p, p_fwe, q, flips.exact, len(flips.signs), flips.smallest_p)
+    return SignFlipMaps(t, d, p_fwe, q, flips.exact, len(flips.signs), flips.smallest_p)
 
 
 def choose_best(r: Array, rule: str) -> NDArray[np.integer[Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,12 @@ from bidsapp.bids.write import output_errors
 from bidsapp.progress import track
 from bidsapp.recipes.gradients.group.cortex import Cortex, Reference
 from bidsapp.recipes.gradients.group.settings import GroupSettings
-from bidsapp.stats.spin_tests import SpinTest, spin_test
 from bidsapp.stats.spins import SpinNull, SpinProblem, advance, spin_problem, start_null
 
 Array = NDArray[np.floating[Any]]
 CHUNK = 64
 SAVE_EVERY = 32
 """Chunks between two saves of an unfinished null: 2,048 rotations."""
-HEMISPHERES = ("both", "L", "R")
-FIXED, SWAPPED = "reference rotated", "map rotated"
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,145 +179,6 @@ def _transposed(null: SpinNull) -> SpinNull:
     )
 
 
-def spin_rows(spins: Spins, model: str, settings: GroupSettings) -> Iterator[dict[str, Any]]:
-    """Yield the results of one network, and the paired differences positive - negative.
-
-    The family of ``p_max`` is the layer maps of the network (both sets of lags, best and
-    centroid), for each reference and hemisphere; for differences, both of them.
-    """
-    mine = [index for index, item in enumerate(spins.maps) if item.model == model]
-    pairs = _pairs(spins.maps, mine)
-    for number, side in enumerate(HEMISPHERES):
-        here = [number * len(spins.maps) + index for index in mine]
-        yield from _rows(spins, _subset(spins.null, here), here, side, FIXED, settings)
-        if pairs:
-            yield from _difference_rows(spins, pairs, number, settings)
-    if spins.swapped is not None:
-        yield from _rows(spins, _subset(spins.swapped, mine), mine, "both", SWAPPED, settings)
-
-
-def _rows(
-    spins: Spins,
-    null: SpinNull,
-    columns: Sequence[int],
-    side: str,
-    direction: str,
-    settings: GroupSettings,
-) -> Iterator[dict[str, Any]]:
-    test = spin_test(null, overlap_floor=settings.overlap_floor)
-    for place, column in enumerate(columns):
-        item = spins.maps[column % len(spins.maps)]
-        yield from _of_map(
-            test,
-            place,
-            spins.references,
-            {"lags": item.lags, "map": item.kind},
-            {"statistic": settings.spin_statistic, "hemisphere": side, "direction": direction},
-            spins.n_units[:, column],
-        )
-
-
-def _difference_rows(
-    spins: Spins,
-    pairs: Sequence[tuple[int, int]],
-    number: int,
-    settings: GroupSettings,
-) -> Iterator[dict[str, Any]]:
-    shift = number * len(spins.maps)
-    first = [shift + one for one, _ in pairs]
-    second = [shift + other for _, other in pairs]
-    test = spin_test(_difference(spins.null, first, second), overlap_floor=settings.overlap_floor)
-    for place, (one, other) in enumerate(pairs):
-        yield from _of_map(
-            test,
-            place,
-            spins.references,
-            {"lags": "positive-negative", "map": spins.maps[one].kind},
-            {
-                "statistic": settings.spin_statistic,
-                "hemisphere": HEMISPHERES[number],
-                "direction": FIXED,
-            },
-            np.minimum(spins.n_units[:, shift + one], spins.n_units[:, shift + other]),
-        )
-
-
-def _of_map(
-    test: SpinTest,
-    place: int,
-    references: Sequence[Reference],
-    first: dict[str, str],
-    then: dict[str, str],
-    n_units: NDArray[np.int64],
-) -> Iterator[dict[str, Any]]:
-    for k, reference in enumerate(references):
-        at = 0, k, place
-        used = test.n_used[at] > 0
-        yield {
-            **first,
-            "reference": reference.name,
-            **then,
-            "r": test.r[at],
-            "p": test.p[at] if used else np.nan,
-            "p_low": test.p_low[at] if used else np.nan,
-            "p_high": test.p_high[at] if used else np.nan,
-            "p_max": test.p_fwe[at] if used else np.nan,
-            "n_rotations": int(test.n_used[at]),
-            "n_units": int(n_units[k]),
-            "overlap_min": test.overlap_min[at],
-            "overlap_median": test.overlap_median[at],
-        }
-
-
-def null_rows(spins: Spins, model: str) -> Iterator[dict[str, Any]]:
-    """Yield one row per rotation, one column per main test (both hemispheres)."""
-    columns = [
-        (f"{item.lags}_{item.kind}_{reference.name}", k, index)
-        for index, item in enumerate(spins.maps)
-        if item.model == model
-        for k, reference in enumerate(spins.references)
-    ]
-    for rotation in range(spins.null.done):
-        values = spins.null.correlations[rotation, 0]
-        yield {
-            "rotation": rotation + 1,
-            **{name: values[k, index] for name, k, index in columns},
-        }
-
-
-def _pairs(maps: Sequence[LayerMap], mine: Sequence[int]) -> list[tuple[int, int]]:
-    """Numbers of the positive and the negative map of each kind."""
-    place = {(maps[index].lags, maps[index].kind): index for index in mine}
-    return [
-        (place["positive", kind], place["negative", kind])
-        for kind in ("best", "centroid")
-        if ("positive", kind) in place and ("negative", kind) in place
-    ]
-
-
-def _subset(null: SpinNull, columns: Sequence[int]) -> SpinNull:
-    """Take some of the maps as a family of their own."""
-    return SpinNull(
-        null.observed[..., columns],
-        null.correlations[..., columns],
-        null.overlap[..., columns],
-        null.done,
-        null.digest,
-    )
-
-
-def _difference(null: SpinNull, first: Sequence[int], second: Sequence[int]) -> SpinNull:
-    """Differences of correlations under the same rotations, as a family of maps."""
-    one, other = _subset(null, first), _subset(null, second)
-    return SpinNull(
-        one.observed - other.observed,
-        one.correlations - other.correlations,
-        np.minimum(one.overlap, other.overlap),
-        null.done,
-        null.digest,
-    )
-
-
 def _load(path: Path, digest: str) -> dict[str, NDArray[Any]] | None:
     """State of an earlier run of the same problem; None if there is none that can be read."""
     try:
@@ -333,16 +191,12 @@ def _load(path: Path, digest: str) -> dict[str, NDArray[Any]] | None:
 
 def _save(path: Path, null: SpinNull) -> None:
     """Write the state at once: a killed run leaves the last whole one."""
-    _atomically(path, lambda stream: np.savez(stream, allow_pickle=False, **null.to_arrays()))
-
-
-def _atomically(path: Path, write: Callable[[Any], object]) -> None:
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as stream:
-                write(stream)
+                np.savez(stream, allow_pickle=False, **null.to_arrays())
             Path(name).replace(path)
         finally:
             Path(name).unlink(missing_ok=True)

@@ -58,11 +58,6 @@ class ScoreStack:
                 self._file.seek(self._offset(layer, participant, 0))
                 self._file.write(np.ascontiguousarray(row, _ITEM).tobytes())
 
-    def participant(self, participant: int) -> NDArray[np.float32]:
-        """Return the values (n_layers, n_units) of a participant."""
-        rows = [self._read(layer, participant, 0, self.shape[2]) for layer in range(self.shape[0])]
-        return np.stack(rows)
-
     def slab(self, layer: int, units: slice) -> NDArray[np.float32]:
         """Return the values (n_participants, n_units in `units`) of one layer."""
         size = units.stop - units.start
