@@ -52,28 +52,6 @@ _DENSITIES: Mapping[str, str] = MappingProxyType(
         "170k": "170494 grayordinates: 59k vertices per hemisphere and 1.6 mm voxels",
     }
 )
-#: what the desc- labels of the results mean
-DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
-    {
-        "positive": "Encoding with the sound before the response (lags of 4 to 6 s).",
-        "negative": "Control: encoding with the sound after the response (negative lags).",
-        "positivepieces": "As positive, one map for each layer and held-out piece.",
-        "negativepieces": "As negative, one map for each layer and held-out piece.",
-        "bestlayerpositive": "Number of the layer with the highest score, positive lags.",
-        "bestlayernegative": "Number of the layer with the highest score, negative lags.",
-        "significant": "Units in parcels with family-wise p below .05, positive lags.",
-        "parcels": "Parcels, and the score of each layer in each of them.",
-        "parcelsummary": "For each parcel: best and centroid layer, p and q over layers.",
-        "pieces": "Score of each layer in each parcel and held-out piece.",
-        "null": "Highest and mean score for each circular shift of the responses.",
-        "profile": "For each layer: its kind, size, and scores over all units.",
-        "ratings": "Scores with continuous ratings in place of brain responses.",
-        "alignment": "Which sound meets which volumes.",
-        "folds": "Blocks and cross-validation folds.",
-        "waveform": "Loudness of each sound in time, for figures.",
-        "summary": "Settings, counts, warnings and provenance of one analysis.",
-    }
-)
 _README = """\
 # musicotopy
 
@@ -233,7 +211,7 @@ def write_readme(output_dir: Path, *, version: str = __version__) -> None:
     _write_if_new(output_dir / "README.md", _README.format(version=version))
 
 
-def write_descriptions(output_dir: Path, descriptions: Mapping[str, str] = DESCRIPTIONS) -> None:
+def write_descriptions(output_dir: Path, descriptions: Mapping[str, str]) -> None:
     """Write ``descriptions.tsv``; what other recipes have written there is kept.
 
     Parameters

@@ -54,9 +54,14 @@ def _input_rows(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _fidelity_rows(plan: Plan, config: Config) -> list[dict[str, Any]]:
-    settings = {unit.recipe: unit.settings for unit in plan.units}
+    variant, changes = config.variant, config.recipe_settings
     return [
-        {"recipe": recipe, **row}
-        for recipe, chosen in settings.items()
-        for row in [*fidelity(chosen, config.variant), *RECIPES[recipe].remarks]
+        {"recipe": name, "level": level, **row}
+        for name in plan.configuration_hashes
+        for level, rows in (
+            ("participant", fidelity(RECIPES[name].settings(variant, changes), variant)),
+            ("group", fidelity(RECIPES[name].group_settings(variant, changes), variant)),
+            ("both", RECIPES[name].remarks),
+        )
+        for row in rows
     ]

@@ -13,6 +13,7 @@ from typing import Any
 
 from bidsapp.recipes.gradients import facts as gradients_facts
 from bidsapp.recipes.gradients import settings as gradients_settings
+from bidsapp.recipes.gradients.group import facts as gradients_group_facts
 from bidsapp.recipes.gradients.group import settings as gradients_group_settings
 from bidsapp.recipes.settings import override
 
@@ -77,7 +78,7 @@ RECIPES = {
         "bidsapp.recipes.gradients.participant:analyse",
         "bidsapp.recipes.gradients.group.collect:collect_group",
         "bidsapp.recipes.gradients.group.analyse:analyse_group",
-        gradients_facts.DESCRIPTIONS,
-        gradients_facts.REMARKS,
+        {**gradients_facts.DESCRIPTIONS, **gradients_group_facts.DESCRIPTIONS},
+        (*gradients_facts.REMARKS, *gradients_group_facts.REMARKS),
     ),
 }

@@ -144,7 +144,7 @@ def test_everything_we_write_is_valid(study, tmp_path) -> None:
     output = tmp_path / "out"
     write_dataset_description(output, dataset, configuration_hashes={"gradients": "ab12"})
     write_bidsignore(output)
-    write_descriptions(output)
+    write_descriptions(output, {"positive": "Positive lags.", "parcels": "Parcels."})
     write_readme(output)
     write_text(output / "logs" / "config.toml", "a = 1\n")
     write_json(output / "logs" / "units" / "gradients_sub-01.json", {"state": "done"})

@@ -207,7 +207,7 @@ class TestDescription:
 
         def write() -> dict[Path, int]:
             write_dataset_description(output, dataset)
-            write_descriptions(output)
+            write_descriptions(output, {"one": "First."})
             write_bidsignore(output)
             write_readme(output)
             return {path: path.stat().st_ino for path in output.iterdir()}
