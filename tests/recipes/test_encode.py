@@ -13,7 +13,7 @@ from bidsapp.features.extract import FeatureBank
 from bidsapp.recipes.gradients.designs import DesignStore
 from bidsapp.recipes.gradients.encode import Encoding, encode, encode_null, make_scorer
 from bidsapp.recipes.gradients.outputs import by_piece, fold_rows
-from bidsapp.recipes.gradients.ratings import rating_rows, score_ratings
+from bidsapp.recipes.gradients.ratings import rating_rows, rating_scores, rating_targets
 from bidsapp.recipes.gradients.rows import Rows, make_rows
 from bidsapp.recipes.gradients.settings import GradientsSettings
 from bidsapp.recipes.gradients.summaries import (
@@ -194,7 +194,10 @@ def test_ratings_follow_their_layer(
     rated = dataclasses.replace(inputs, ratings=tuple(ratings))
     shifts = circular_shifts(store.blocks.lengths, 19, 15, seed=0)
     scorer = make_scorer("gram", SETTINGS, "cpu", 64 << 20)
-    (found,) = score_ratings(store, rows, rated, scorer, shifts)
+    targets = rating_targets(rows, rated)
+    assert targets.names == (("felt", None),)
+    null = encode_null(store, targets.y, shifts, scorer, columns_at_once=99, label="", quiet=True)
+    (found,) = rating_scores(targets, run(store, targets.y).r, null)
     assert found.name == "felt"
     assert found.r_blocks.mean(axis=1).argmax() == 1
     assert found.p[1] == pytest.approx(1 / 20)

@@ -43,6 +43,11 @@ class Encoding:
     edge_low: NDArray[np.float32]
     edge_high: NDArray[np.float32]
 
+    def columns(self, some: slice) -> Encoding:
+        """Return the scores of some of the units."""
+        chosen = (self.log10_alpha, self.edge_low, self.edge_high)
+        return Encoding(self.r[:, :, some], *(array[:, some] for array in chosen))
+
     @property
     def mean_r(self) -> NDArray[np.float32]:
         """(n_layers, n_units) mean over blocks, each counting the same."""

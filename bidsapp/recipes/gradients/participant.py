@@ -27,7 +27,7 @@ from bidsapp.recipes.devices import resolve_device
 from bidsapp.recipes.gradients.designs import DesignStore
 from bidsapp.recipes.gradients.encode import Scorer, encode, encode_null, make_scorer
 from bidsapp.recipes.gradients.outputs import write_results
-from bidsapp.recipes.gradients.ratings import score_ratings
+from bidsapp.recipes.gradients.ratings import rating_scores, rating_targets
 from bidsapp.recipes.gradients.results import NetworkResult, Results
 from bidsapp.recipes.gradients.rows import Rows, make_rows
 from bidsapp.recipes.gradients.settings import GradientsSettings
@@ -144,29 +144,28 @@ class _Study:
         units = encode(
             store, self._slabs(rows), n_units, self.scorer, label=label, quiet=self.config.quiet
         )
-        y = self._parcel_rows(rows)
-        n_parcels = self.parcels.n_parcels
-        parcels = encode(
-            store, [(slice(0, n_parcels), y)], n_parcels, self.scorer, label=label, quiet=True
-        )
-        shifts = self._shifts(rows)
+        ratings, n_parcels = rating_targets(rows, self.inputs), self.parcels.n_parcels
+        y = np.column_stack([self._parcel_rows(rows), ratings.y]).astype(np.float32)
+        every = [(slice(0, y.shape[1]), y)]
+        observed = encode(store, every, y.shape[1], self.scorer, label=label, quiet=True)
         null = encode_null(
             store,
             y,
-            shifts,
+            self._shifts(rows),
             self.scorer,
             columns_at_once=self.columns_at_once(rows),
             label=f"{label} null",
             quiet=self.config.quiet,
         )
+        parcels = observed.columns(slice(0, n_parcels))
         return NetworkResult(
             bank=bank,
             rows=rows,
             units=units,
             parcels=parcels,
-            test=test_parcels(parcels.mean_r, null),
+            test=test_parcels(parcels.mean_r, null[:, :, :n_parcels]),
             explained=store.explained_variance(),
-            ratings=score_ratings(store, rows, self.inputs, self.scorer, shifts),
+            ratings=rating_scores(ratings, observed.r[:, :, n_parcels:], null[:, :, n_parcels:]),
         )
 
     @cached_property

@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from bidsapp.bids.records import Rating
 from bidsapp.features.sampling import sample_series
 from bidsapp.features.timeline import Timeline
-from bidsapp.recipes.gradients.designs import DesignStore
-from bidsapp.recipes.gradients.encode import Scorer, encode, encode_null
 from bidsapp.recipes.gradients.rows import Rows
 from bidsapp.recipes.inputs import Inputs
 from bidsapp.stats.nulls import permutation_p
@@ -88,13 +86,26 @@ def rating_rows(
     return y
 
 
-def score_ratings(
-    store: DesignStore, rows: Rows, inputs: Inputs, scorer: Scorer, shifts: NDArray[np.integer]
-) -> tuple[RatingScores, ...]:
-    """Predict every rating from every layer.
+@dataclass(frozen=True)
+class RatingTargets:
+    """Ratings as targets on the rows of a design.
 
-    A rating is used if it covers all rows of all blocks; a rating with gaps is left out of the
-    blocks it does not cover (their score is NaN).
+    Attributes
+    ----------
+    names
+        (rating, rater) of each column; the rater of an average is None.
+    y
+        (n_rows, n_ratings).
+    """
+
+    names: tuple[tuple[str, str | None], ...]
+    y: NDArray[np.float64]
+
+
+def rating_targets(rows: Rows, inputs: Inputs) -> RatingTargets:
+    """Sample every rating that covers the rows.
+
+    A rating with gaps of more than 10 % of a block is left out.
     """
     groups: dict[tuple[str, str | None], list[Rating]] = defaultdict(list)
     for rating in inputs.ratings:
@@ -103,19 +114,36 @@ def score_ratings(
         np.asarray(run.start_time_s + run.tr_s * np.arange(run.n_trs), dtype=np.float64)
         for run in inputs.runs
     ]
-    names = [run.name for run in inputs.runs]
-    found = []
-    for (name, rater), parts in sorted(
-        groups.items(), key=lambda item: (item[0][0], item[0][1] or "")
-    ):
-        y = rating_rows(parts, rows.timeline, times, names)
-        covered = np.isfinite(y) | (rows.blocks.label < 0)
-        if not covered.all():
-            y = _fill_gaps(y, rows)
-        if not np.isfinite(y[rows.blocks.label >= 0]).all():
-            continue
-        found.append(_score(name, rater, y, store, scorer, shifts))
-    return tuple(found)
+    run_names = [run.name for run in inputs.runs]
+    names, columns = [], []
+    for name, parts in sorted(groups.items(), key=_rating_order):
+        y = _fill_gaps(rating_rows(parts, rows.timeline, times, run_names), rows)
+        if np.isfinite(y[rows.blocks.label >= 0]).all():
+            names.append(name)
+            columns.append(np.nan_to_num(y))
+    empty = np.empty((rows.timeline.n_rows, 0))
+    return RatingTargets(tuple(names), np.column_stack(columns) if columns else empty)
+
+
+def rating_scores(
+    targets: RatingTargets, r: NDArray[Any], null: NDArray[Any]
+) -> tuple[RatingScores, ...]:
+    """Gather the scores of each rating.
+
+    Parameters
+    ----------
+    targets
+        The ratings, in the order of the last axis of the scores.
+    r
+        (n_layers, n_blocks, n_ratings).
+    null
+        (n_shifts, n_layers, n_ratings) mean scores under circular shifts.
+    """
+    p = permutation_p(r.mean(axis=1), null)
+    return tuple(
+        RatingScores(name, rater, r[:, :, column], p[:, column])
+        for column, (name, rater) in enumerate(targets.names)
+    )
 
 
 def _rating_order(item: tuple[tuple[str, str | None], list[Rating]]) -> tuple[str, str]:
@@ -134,20 +162,3 @@ def _fill_gaps(y: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
         positions = np.arange(mine.size)
         filled[mine] = np.interp(positions, positions[known], y[mine][known])
     return filled
-
-
-def _score(
-    name: str,
-    rater: str | None,
-    y: NDArray[np.float64],
-    store: DesignStore,
-    scorer: Scorer,
-    shifts: NDArray[np.integer],
-) -> RatingScores:
-    column = np.nan_to_num(y)[:, None]
-    scores = encode(store, [(slice(0, 1), column)], 1, scorer, label=name, quiet=True)
-    null = encode_null(
-        store, column, shifts, scorer, columns_at_once=len(shifts), label=name, quiet=True
-    )
-    p = permutation_p(scores.mean_r[:, 0], null[:, :, 0])
-    return RatingScores(name, rater, scores.r[:, :, 0], p)
