@@ -94,9 +94,9 @@ def _control(_space: GroupSpace, model: GroupModel) -> Note | None:
         positive, negative = (_row(model, lags, kind) for lags in (POSITIVE, NEGATIVE))
         if positive is None or negative is None:
             continue
-        stronger = abs(negative["r"]) >= abs(positive["r"])
-        if negative["p"] >= model.level and not stronger:
+        if not negative["p_max"] < model.level:  # corrected: four maps were looked at
             continue
+        stronger = abs(negative["r"]) >= abs(positive["r"])
         mark = symbol(model)
         text = (
             f"At negative lags {r_text(float(negative['r']), mark)} "

@@ -78,9 +78,9 @@ def _loadings(model: GroupModel) -> list[Part]:
     if not panels:
         return []
     caption = (
-        "Loading of each layer; in brackets the share of the variance over vertices. The sign of "
-        "a component is chosen so that its largest loading is positive; scores are centred over "
-        "vertices."
+        "Loading of each layer on components 1 to 3; in brackets the share of the variance over "
+        "vertices. The sign of a component is chosen so that its largest loading is positive; "
+        "scores are centred over vertices."
     )
     words = "; ".join(f"{title}: {_peaks(model, loadings)}" for title, loadings, _ in panels)
     figure = loading_figure(panels, model.layers)

@@ -74,9 +74,9 @@ def layer_scale(model: GroupModel, *, ordinal: bool) -> dict[str, Any]:
     }
 
 
-def emphasis(model: GroupModel) -> OnCortex | None:
+def emphasis(model: GroupModel, lags: str = POSITIVE) -> OnCortex | None:
     """Vertices where some layer passes; None when that was not tested."""
-    mask = model.significant
+    mask = model.passing(lags)
     region = model.on_cortex(None if mask is None else mask.astype(float), ordinal=True)
     return region and {side: values > 0 for side, values in region.items()}
 
@@ -134,21 +134,19 @@ def accuracy(space: GroupSpace, model: GroupModel, suffix: str) -> Section:
 
 
 def _accuracy_picture(space: GroupSpace, model: GroupModel, found: Mapping[str, OnCortex]) -> Part:
-    top, region = upper(found[POSITIVE]), emphasis(model)
+    top = upper(found[POSITIVE])
     rows = [
         CortexMap(
             f"Largest mean r over {len(model.layers)} layers, {lags_title(lags)}", values,
-            style.score_colours(), Normalize(0, top), emphasis=region, graded=True, label="mean r",
+            style.score_colours(), Normalize(0, top), emphasis=emphasis(model, lags), graded=True,
+            label="mean r",
         )
         for lags, values in found.items()
     ]  # fmt: skip
     peaks = {lags: float(pooled(values).max()) for lags, values in found.items()}
     words = ", ".join(f"{lags_title(lags)} {peak:.3f}" for lags, peak in peaks.items())
-    share = "" if model.significant is None else (
-        f"{100 * model.significant.mean():.0f} % of the units pass the group test. "
-    )  # fmt: skip
     caption = (
-        f"{share}{_outlined(model)} One scale for both rows, from zero to the 99.5th percentile. "
+        f"{_outlined(model)} One scale for both rows, from zero to the 99.5th percentile. "
         f"{how_drawn(space)}"
     )
     return picture(
@@ -167,8 +165,8 @@ def _outlined(model: GroupModel) -> str:
         return f"No unit passes p < {model.level:g} (family-wise), so all colours are pale."
     return (
         f"Outlined and in full colour: units where some layer passes p < {model.level:g}, "
-        "family-wise over units and layers (sign flips of participants, positive lags); elsewhere "
-        "colours fade with the score, none is cut off."
+        "family-wise over units and layers (sign flips of participants, at the lags of the row); "
+        "elsewhere colours fade with the score, none is cut off."
     )
 
 
@@ -261,13 +259,15 @@ def _reference_row(name: str, letter: str) -> CortexMap | None:
         return None
     low, high = np.percentile(pooled(values), [1, 99])
     title = reference_title(name)
+    margin = 0.06 * float(high - low)  # the title of the bar needs room
+    ends = {float(low) + margin: "unimodal", float(high) - margin: "transmodal"}
     return CortexMap(
         f"{letter}   {title[0].upper()}{title[1:]}",
         values,
         style.layer_colours(256),
         Normalize(low, high),
         label="gradient",
-        ticks={float(low): "unimodal", float(high): "transmodal"} if name.endswith("1") else {},
+        ticks=ends if name.endswith("1") else {},
     )
 
 

@@ -118,7 +118,7 @@ def _passing(space: GroupSpace, model: GroupModel) -> list[Part]:
             found = model.maps(stat=stat, desc=f"{lags}{desc}")
             if found is not None:
                 passed = np.sum(found.values < model.level, axis=1)
-                columns_of[f"{'family-wise' if stat == 'p' else 'FDR'}, {lags} lags"] = passed
+                columns_of[f"{desc.upper()}, {lags}"] = passed
     if not columns_of:
         return []
     scores = model.scores(POSITIVE)
@@ -131,12 +131,12 @@ def _passing(space: GroupSpace, model: GroupModel) -> list[Part]:
         for number, name in enumerate(model.layers, start=1)
     ]  # fmt: skip
     heads = columns("no.#", "layer", "mean r#", *(f"{name}#" for name in columns_of))
-    total = 0 if scores is None else int(np.isfinite(scores.values).any(axis=0).sum())
     flips = space.facts.get("sign_flips") or {}
     bound = flips.get("smallest_p")
     floor = f" No p can be below {bound:.2g}." if isinstance(bound, float) else ""
     caption = (
-        f"Units (of {number_text(total, 0)}) below {model.level:g} in each layer, corrected over "
-        f"units and layers.{floor} Mean r: over all units."
+        f"Units (of {number_text(model.known, 0)}) below {model.level:g} in each layer, corrected "
+        f"over units and layers: family-wise (FWE) and false discovery rate (FDR), at positive "
+        f"and negative lags.{floor} Mean r: over all units, positive lags."
     )
     return [Table(heads, rows, caption)]

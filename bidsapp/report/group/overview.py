@@ -8,7 +8,7 @@ import numpy as np
 
 from bidsapp.report.group.results import GroupModel, GroupResults, GroupSpace
 from bidsapp.report.group.spins import mean_interval
-from bidsapp.report.group.words import p_text, reference_title, symbol
+from bidsapp.report.group.words import correlation, p_text, symbol
 from bidsapp.report.html import (
     Note,
     Number,
@@ -76,8 +76,9 @@ def glance(results: GroupResults) -> Section:
                 [Numbers(_numbers(space, model))])
         for space, model in pairs
     ]  # fmt: skip
-    if len(children) == 1:
-        return Section("At a glance", "glance", [people, *children[0].parts])
+    if len(pairs) == 1:
+        numbers = [*people.items, *_numbers(*pairs[0])]
+        return Section("At a glance", "glance", [Numbers(numbers)])
     return Section("At a glance", "glance", [people], children)
 
 
@@ -105,9 +106,8 @@ def _numbers(space: GroupSpace, model: GroupModel) -> list[Number]:
             Number("Peak mean r", number_text(float(scores.values[place]), 2), f"layer {layer}")
         )
     mask = model.significant
-    if mask is not None and scores is not None:
-        known = max(int(np.isfinite(scores.values).any(axis=0).sum()), 1)
-        share = f"{100 * mask.sum() / known:.0f} %"
+    if mask is not None and model.known:
+        share = f"{100 * mask.sum() / model.known:.0f} %"
         items.append(
             Number(f"Significant {word}", share, f"family-wise p < {model.level:g}, some layer")
         )
@@ -123,25 +123,33 @@ def _spin_numbers(model: GroupModel) -> list[Number]:
                 continue
             row = rows.iloc[0]
             items.append(
-                Number(f"Spin {symbol(model)}, {kind}, {name}", number_text(round(float(row["r"]), 2), 2),
-                       f"{p_text(float(row['p']))}, {reference_title(row['reference'])}")
-            )  # fmt: skip
+                Number(
+                    f"Spin {symbol(model)}, {kind}, {name}",
+                    correlation(float(row["r"])),
+                    f"{p_text(float(row['p']))}, with {row['reference']}",
+                )
+            )
     return items
 
 
 def _subject_numbers(model: GroupModel) -> list[Number]:
     rows = rows_of(model.subjects, lags=POSITIVE, map="centroid")
-    if rows.empty:
+    if len(rows) < 2:
         return []
     reference = rows["reference"].iloc[0]
-    mean, low, high = mean_interval(rows_of(rows, reference=reference)["z"].to_numpy(dtype=float))
+    z = rows_of(rows, reference=reference)["z"].to_numpy(dtype=float)
+    mean, low, high = mean_interval(z)
+    if not math.isfinite(low):
+        return []
     tests = rows_of(model.subject_tests, lags=POSITIVE, map="centroid", reference=reference)
     p = float(tests["p"].iloc[0]) if len(tests) else math.nan
-    span = f"{number_text(low, 2)} to {number_text(high, 2)}, " if math.isfinite(low) else ""
     return [
-        Number(f"Mean {symbol(model)} of participants", number_text(mean, 2),
-               f"{span}{p_text(p)}, centroid")
-    ]  # fmt: skip
+        Number(
+            f"Mean {symbol(model)} of participants",
+            correlation(mean),
+            f"{correlation(low)} to {correlation(high)}, {p_text(p)}, centroid",
+        )
+    ]
 
 
 def participants(results: GroupResults) -> Section:
@@ -172,10 +180,14 @@ def _participants(space: GroupSpace, where: str) -> Table:
     heads = columns("participant", "included", "volumes#", "analysed#", "mean r#",
                     "configuration", "why not~")  # fmt: skip
     per_unit = space.facts.get("participants_per_unit") or {}
-    told = (
-        f" A unit has {per_unit['min']} to {per_unit['max']} of them (median "
-        f"{per_unit['median']:g})." if {"min", "max", "median"} <= set(per_unit) else ""
-    )  # fmt: skip
+    told = ""
+    if {"min", "max", "median"} <= set(per_unit):
+        told = (
+            f" At each unit, {per_unit['min']} to {per_unit['max']} of them have a value (median "
+            f"{per_unit['median']:g})."
+            if per_unit["min"] < per_unit["max"]
+            else f" All units with data have values of {per_unit['max']} of them."
+        )
     caption = (
         f"Who takes part{where}. Analysed: volumes with sound at all positive lags; mean r: over "
         f"the layers of the first network and all units, at positive lags.{told}"

@@ -139,6 +139,21 @@ class GroupModel:
         found = self.maps("mask", desc="significant")
         return None if found is None else found.values[0] > 0
 
+    def passing(self, lags: str) -> Array | None:
+        """(n_units,) bool: some layer passes family-wise at these lags; None if not tested."""
+        if lags == POSITIVE and self.significant is not None:
+            return self.significant
+        found = self.maps(stat="p", desc=f"{lags}fwe")
+        if found is None:
+            return None
+        return np.asarray((found.values < self.level).any(axis=0))
+
+    @cached_property
+    def known(self) -> int:
+        """Number of units with a mean score at positive lags."""
+        scores = self.scores(POSITIVE)
+        return 0 if scores is None else int(np.isfinite(scores.values).any(axis=0).sum())
+
     def on_cortex(self, values: Array | None, *, ordinal: bool = False) -> OnCortex | None:
         """Bring (n_units,) values to the vertices of fsaverage5; None where that is impossible."""
         return None if values is None else to_cortex(self.within, values, ordinal=ordinal)

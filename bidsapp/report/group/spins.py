@@ -19,6 +19,7 @@ from bidsapp.report.group.figures.spins import (
 from bidsapp.report.group.results import KINDS, GroupModel, GroupSpace
 from bidsapp.report.group.words import (
     KIND_TITLES,
+    correlation,
     interval_text,
     lags_title,
     licence,
@@ -62,7 +63,7 @@ def spin_tests(space: GroupSpace, model: GroupModel, suffix: str) -> Section:
             "Sensitivity: each hemisphere on its own, and the layer map rotated in place of the "
             "reference"
         )
-        parts += [_table(model, rest, caption), *licence(space, "spin_swapped")]
+        parts += [_table(model, rest, caption, is_main=False), *licence(space, "spin_swapped")]
     if space.baseline is not None and not space.baseline.spin.empty:
         names = ", ".join(space.baseline.layers)
         caption = (
@@ -114,9 +115,9 @@ def _panels(model: GroupModel, kind: str, reference: str) -> Iterator[SpinPanel]
         words = f"{r_text(float(row['r']), symbol(model))}, {p_text(float(row['p']))}"
         if lags == DIFFERENCE:
             words = f"\u0394{words}"
-        yield SpinPanel(
-            lags_title(lags), lags, null, float(row["r"]), f"{words}\n{interval_text(row)}"
-        )
+        interval = interval_text(row)
+        words += f"\n95 % MC {interval}" if interval else ""
+        yield SpinPanel(lags_title(lags), lags, null, float(row["r"]), words)
 
 
 def _null(table: pd.DataFrame, lags: str, kind: str, reference: str) -> Array | None:
@@ -134,30 +135,32 @@ def _main_caption(model: GroupModel, main: pd.DataFrame) -> str:
         "Both hemispheres, the reference rotated. p: two-sided, for one test at a time; p max: "
         "corrected over the layer maps of this network (best and centroid, both sets of lags; for "
         "differences, best and centroid) within each reference, through the largest size over "
-        "maps of each rotation. References are not corrected for one another. Overlap: share of "
-        f"the map's vertices that meet a defined value after a rotation.{floor}"
+        "maps of each rotation. References are not corrected for one another. Overlap: share "
+        "of the map's vertices that meet a defined value, in the rotation that leaves least."
+        f"{floor}"
     )
 
 
-def _table(model: GroupModel, rows: pd.DataFrame, caption: str) -> Table:
+def _table(model: GroupModel, rows: pd.DataFrame, caption: str, *, is_main: bool = True) -> Table:
+    more = () if is_main else ("hemisphere", "rotated")
     heads = columns(
-        "lags", "map", "reference", "hemispheres", "rotated", f"{symbol(model)}#", "p#",
-        "95 % MC#", "p max#", "rotations#", "vertices#", "overlap, least#", "median#",
+        "lags", "map", "reference", *more, f"{symbol(model)}#", "p#", "95 % MC#", "p max#",
+        "rotations#", "vertices#", "overlap#",
     )  # fmt: skip
-    return Table(heads, [_row(row) for row in rows.to_dict("records")], caption)
+    return Table(heads, [_row(row, is_main) for row in rows.to_dict("records")], caption)
 
 
-def _row(row: Mapping[Any, Any]) -> list[Cell]:
-    low, high = float(row["p_low"]), float(row["p_high"])
-    known = math.isfinite(low) and math.isfinite(high)
-    interval = Cell(f"{low:.4f}\u2013{high:.4f}", high) if known else cell(math.nan)
+def _row(row: Mapping[Any, Any], is_main: bool) -> list[Cell]:
+    rotated = str(row["direction"]).removesuffix(" rotated")
+    more = [] if is_main else [cell(str(row["hemisphere"])), cell(rotated)]
+    high = float(row["p_high"])
+    interval = interval_text(row)
     return [
         cell(str(row["lags"]).replace("-", " \u2212 ")), cell(str(row["map"])),
-        cell(str(row["reference"])), cell(str(row["hemisphere"])),
-        cell(str(row["direction"]).removesuffix(" rotated")), cell(row["r"], 3),
-        p_cell(float(row["p"])), interval, p_cell(float(row["p_max"])),
-        cell(row["n_rotations"], 0), cell(row["n_units"], 0), cell(row["overlap_min"], 2),
-        cell(row["overlap_median"], 2),
+        cell(str(row["reference"])), *more, cell(round(float(row["r"]), 3), 3),
+        p_cell(float(row["p"])), Cell(interval, high) if interval else cell(math.nan),
+        p_cell(float(row["p_max"])), cell(row["n_rotations"], 0), cell(row["n_units"], 0),
+        cell(row["overlap_min"], 2),
     ]  # fmt: skip
 
 
@@ -174,20 +177,25 @@ def subject_level(space: GroupSpace, model: GroupModel, suffix: str) -> Section:
     mark = symbol(model)
     figure = subject_figure(panels, mark)
     n = model.subjects["participant"].nunique()
+    tested = len(model.subject_tests) > 0 and bool(model.subject_tests["p"].notna().any())
     caption = (
         f"One dot per participant ({n}): {mark} between a layer map of their own and the "
         "reference; lines join the two sets of lags of one participant. Thick line: mean (Fisher "
-        "z, back-transformed); thin line: its 95 % interval (t). p: two-sided sign flips of "
-        "participants, not corrected."
+        "z, back-transformed); thin line: its 95 % interval (t). "
+    ) + (
+        "p: two-sided sign flips of participants, not corrected."
+        if tested
+        else "Not tested: that needs two participants."
     )
     words = "; ".join(
-        f"{panel}, {strip.label} {strip.lags} lags: mean {strip.mean:.2f}, {strip.words}"
+        f"{panel}, {strip.label} {strip.lags} lags: mean {correlation(strip.mean)} {strip.words}"
         for panel, strips in panels
         for strip in strips
     )
     parts: list[Part] = [picture(figure, alt=f"{words}.", caption=caption)]
-    parts += licence(space, "subjecttest")
-    return Section(title, anchor, [*parts, *_test_table(model)])
+    if tested:
+        parts += [*licence(space, "subjecttest"), _test_table(model)]
+    return Section(title, anchor, parts)
 
 
 def _strips(model: GroupModel, reference: str) -> Iterator[SubjectStrip]:
@@ -203,7 +211,8 @@ def _strips(model: GroupModel, reference: str) -> Iterator[SubjectStrip]:
             tests = rows_of(model.subject_tests, lags=lags, map=kind, reference=reference)
             p = float(tests["p"].iloc[0]) if len(tests) else math.nan
             values = by_participant["r"].to_numpy(dtype=float)
-            yield SubjectStrip(kind, lags, values, mean, low, high, p_text(p))
+            words = p_text(p) if math.isfinite(p) else ""
+            yield SubjectStrip(kind, lags, values, mean, low, high, words)
 
 
 def mean_interval(z: Array) -> tuple[float, float, float]:
@@ -226,10 +235,8 @@ def mean_interval(z: Array) -> tuple[float, float, float]:
     return math.tanh(mean), math.tanh(mean - reach), math.tanh(mean + reach)
 
 
-def _test_table(model: GroupModel) -> list[Part]:
+def _test_table(model: GroupModel) -> Table:
     tests = model.subject_tests
-    if tests.empty:
-        return []
     heads = columns(
         "lags", "map", "reference", "n#", "mean z#", "t#", "d#", "95 % of d#", "p#", "p max#",
         "flips#",
@@ -242,8 +249,8 @@ def _test_table(model: GroupModel) -> list[Part]:
         body.append(
             [
                 cell(str(row["lags"]).replace("-", " \u2212 ")), cell(str(row["map"])),
-                cell(str(row["reference"])), cell(row["n"], 0), cell(row["mean_z"], 3),
-                cell(row["t"], 2), cell(row["d"], 2),
+                cell(str(row["reference"])), cell(row["n"], 0),
+                cell(round(float(row["mean_z"]), 3), 3), cell(row["t"], 2), cell(row["d"], 2),
                 Cell(interval, high) if known else cell(math.nan),
                 p_cell(float(row["p"])), p_cell(float(row.get("p_max", math.nan))),
                 cell(row["n_flips"], 0),
@@ -255,4 +262,4 @@ def _test_table(model: GroupModel) -> list[Part]:
         f"Sign flips of participants ({how}), two-sided. p max: corrected over lags and kinds of "
         "map within each reference (differences: over kinds); d: Cohen's, of Fisher z."
     )
-    return [Table(heads, body, caption)]
+    return Table(heads, body, caption)

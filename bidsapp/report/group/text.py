@@ -98,10 +98,11 @@ def _of_participant(results: GroupResults) -> dict[str, Any]:
     """Return what the methods of the first participant may say."""
     for label in results.facts.get("participants") or ():
         try:
-            return methods_context(load_results(open_derivatives(results.files.root, str(label))))
+            found = load_results(open_derivatives(results.files.root, str(label)))
         except AppError:
             continue
-    return {"models": [], "fmriprep": False, "confounds": None, "period_s": None}
+        return {**methods_context(found), "has_participant": True}
+    return {"has_participant": False}
 
 
 def _has_profiles(results: GroupResults) -> bool:
@@ -125,6 +126,7 @@ def _space(space: GroupSpace) -> dict[str, Any]:
     return {
         "title": space.space.title,
         "n_units": space.facts.get("n_units"),
+        "unit": unit_words(space.within)[0],
         "units": unit_words(space.within)[1],
         "reference": "fonov2011" if space.space.is_mni else _SPACE_REFERENCES.get(name),
     }

@@ -60,17 +60,31 @@ def p_text(p: float) -> str:
     return f"p = {p:.4f}" if p < 0.01 else f"p = {p:.3f}"
 
 
+def correlation(r: float) -> str:
+    """Write a correlation with two decimals; what rounds to zero is zero."""
+    return number_text(round(r, 2), 2) if math.isfinite(r) else number_text(r)
+
+
 def r_text(r: float, mark: str) -> str:
     """Write a correlation, ``ρ = 0.35``."""
-    return f"{mark} = {number_text(round(r, 2), 2)}"
+    return f"{mark} = {correlation(r)}"
 
 
 def interval_text(row: Mapping[Any, Any]) -> str:
-    """Write the Monte Carlo interval of a spin p."""
+    """Write the Monte Carlo interval of a spin p; empty when it is missing.
+
+    Examples
+    --------
+    >>> interval_text({"p_low": 0.0001, "p_high": 0.0123})
+    '0.0001\u20130.0123'
+    >>> interval_text({"p_low": 0.4314, "p_high": 0.5208})
+    '0.43\u20130.52'
+    """
     low, high = (float(row.get(name, math.nan)) for name in ("p_low", "p_high"))
     if not (math.isfinite(low) and math.isfinite(high)):
         return ""
-    return f"95 % MC {low:.4f}\u2013{high:.4f}"
+    digits = 2 if low >= 0.1 else 4
+    return f"{low:.{digits}f}\u2013{high:.{digits}f}"
 
 
 def licence(space: GroupSpace, *tests: str) -> list[Part]:

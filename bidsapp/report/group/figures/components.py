@@ -28,7 +28,7 @@ def loading_figure(panels: Sequence[tuple[str, Array, Array]], layers: Sequence[
     layers
         Names.
     """
-    figure = style.new_figure(9.0, 3.0)
+    figure = style.new_figure(9.0, 3.2)
     for axes, (title, loadings, explained) in zip(
         figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels, strict=True
     ):
@@ -36,12 +36,13 @@ def loading_figure(panels: Sequence[tuple[str, Array, Array]], layers: Sequence[
         for number, (column, share) in enumerate(zip(loadings.T, explained, strict=True)):
             axes.plot(x, column, color=COLOURS[number % len(COLOURS)], linewidth=1.8,
                       linestyle=("-", (0, (5, 1.5)), (0, (1.5, 1.5)))[number % 3],
-                      label=f"component {number + 1} ({100 * share:.0f} %)")  # fmt: skip
+                      label=f"{number + 1} ({100 * share:.0f} %)")  # fmt: skip
         axes.axhline(0, color=style.MUTED, linewidth=0.7)
-        axes.set_title(title)
+        axes.set_title(title, pad=22)
         axes.set_xticks(x, style.short_layers(layers), rotation=60, ha="right",
                         rotation_mode="anchor", fontsize=7)  # fmt: skip
-        axes.legend(loc="best")
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.99), ncols=3, handlelength=1.6,
+                    columnspacing=1.0, borderaxespad=0.1)  # fmt: skip
         style.quiet_grid(axes)
     figure.axes[0].set_ylabel("loading")
     return figure
@@ -98,5 +99,5 @@ def _key(axes: Axes) -> None:
     axes.imshow(picture, extent=(-1.25, 1.25, -1.25, 1.25), origin="lower")
     for number, (a, b) in enumerate([(0.0, 1.16), (-0.85, -1.12), (0.85, -1.12)], start=1):
         axes.text(a, b, str(number), ha="center", va="center", fontsize=8)
-    axes.set_title("component", fontsize=8, weight="normal", loc="center", pad=2)
+    axes.set_title("component", fontsize=8, weight="normal", loc="center", pad=9)
     axes.axis("off")

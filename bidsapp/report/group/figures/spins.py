@@ -58,13 +58,17 @@ def _panel(axes: Axes, panel: SpinPanel, is_top: bool) -> None:
     axes.spines["left"].set_visible(False)
     finite = panel.null[np.isfinite(panel.null)]
     if finite.size:
-        axes.hist(finite, bins=40, color="#cdd4da", edgecolor="none")
+        axes.hist(finite, bins=40, color="#c3cbd2", edgecolor="#c3cbd2",
+                  linewidth=0.6)  # fmt: skip
         axes.set_ylim(0, axes.get_ylim()[1] * 1.45)
     colour = _COLOURS.get(panel.lags, style.CEILING)
     if np.isfinite(panel.observed):
-        axes.axvline(panel.observed, color=colour, linewidth=2)
+        axes.axvline(panel.observed, color=colour, linewidth=1.6)
         axes.axvline(-panel.observed, color=colour, linewidth=0.8, linestyle=(0, (3, 2)))
-    axes.text(0.02, 0.97, panel.words, transform=axes.transAxes, va="top", fontsize=8)
+    axes.text(
+        0.015, 0.98, panel.words, transform=axes.transAxes, va="top", fontsize=8,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.2},
+    )  # fmt: skip
     if is_top:
         axes.set_title(panel.title)
 
