@@ -12,9 +12,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,torchaudio,neuromaps]"
 	touch $@
 
-# the demo draws fewer null shifts and parcels than a study would: it has five minutes on two cores
-DEMO_SCALE := --set gradients.n_shifts=59 --set gradients.n_parcels=100 \
-	--set gradients.max_inner_folds=2
+# a study draws more shifts and keeps more components: the demo has five minutes on two cores
+DEMO_SCALE := --set gradients.n_shifts=39 --set gradients.n_parcels=100 \
+	--set gradients.max_inner_folds=2 --set gradients.n_components=30
 
 demo: $(VENV)/.installed
 	rm -rf $(DEMO)

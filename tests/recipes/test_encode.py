@@ -11,7 +11,7 @@ import pytest
 from bidsapp.bids.records import Presentation, Rating, Run
 from bidsapp.features.extract import FeatureBank
 from bidsapp.recipes.gradients.designs import DesignStore
-from bidsapp.recipes.gradients.encode import Encoding, encode, encode_null, make_scorer
+from bidsapp.recipes.gradients.encode import Encoding, encode, encode_with_null, make_scorer
 from bidsapp.recipes.gradients.outputs import by_piece, fold_rows
 from bidsapp.recipes.gradients.ratings import rating_rows, rating_scores, rating_targets
 from bidsapp.recipes.gradients.rows import Rows, make_rows
@@ -108,7 +108,9 @@ def test_null_does_not_depend_on_chunks(store: DesignStore, bold: np.ndarray) ->
     scorer = make_scorer("gram", SETTINGS, "cpu", 64 << 20)
     shifts = circular_shifts(store.blocks.lengths, 6, 15, seed=0)
     one, two = (
-        encode_null(store, bold[:, :4], shifts, scorer, columns_at_once=size, label="", quiet=True)
+        encode_with_null(
+            store, bold[:, :4], shifts, scorer, columns_at_once=size, label="", quiet=True
+        )[1]
         for size in (1, 100)
     )
     assert one.shape == (6, 3, 4)
@@ -118,8 +120,10 @@ def test_null_does_not_depend_on_chunks(store: DesignStore, bold: np.ndarray) ->
 def test_parcel_test_finds_planted_and_spares_null(store: DesignStore, bold: np.ndarray) -> None:
     scorer = make_scorer("gram", SETTINGS, "cpu", 64 << 20)
     shifts = circular_shifts(store.blocks.lengths, 99, 15, seed=1)
-    null = encode_null(store, bold, shifts, scorer, columns_at_once=4096, label="", quiet=True)
-    test = compare_parcels(run(store, bold).mean_r, null)
+    observed, null = encode_with_null(
+        store, bold, shifts, scorer, columns_at_once=4096, label="", quiet=True
+    )
+    test = compare_parcels(observed.mean_r, null)
     assert (test.p_family[:18] <= 0.05).all()
     assert (test.p_family[18:] <= 0.05).sum() <= 3
     assert (test.p_parcel <= test.p_family + 1e-12).all()
@@ -196,8 +200,10 @@ def test_ratings_follow_their_layer(
     scorer = make_scorer("gram", SETTINGS, "cpu", 64 << 20)
     targets = rating_targets(rows, rated)
     assert targets.names == (("felt", None),)
-    null = encode_null(store, targets.y, shifts, scorer, columns_at_once=99, label="", quiet=True)
-    (found,) = rating_scores(targets, run(store, targets.y).r, null)
+    observed, null = encode_with_null(
+        store, targets.y, shifts, scorer, columns_at_once=99, label="", quiet=True
+    )
+    (found,) = rating_scores(targets, observed.r, null)
     assert found.name == "felt"
     assert found.r_blocks.mean(axis=1).argmax() == 1
     assert found.p[1] == pytest.approx(1 / 20)

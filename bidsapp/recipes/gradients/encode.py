@@ -125,7 +125,7 @@ def encode(
     return Encoding(r, alpha, low, high)
 
 
-def encode_null(
+def encode_with_null(
     store: DesignStore,
     y: NDArray[Any],
     shifts: NDArray[np.integer],
@@ -134,8 +134,8 @@ def encode_null(
     columns_at_once: int,
     label: str,
     quiet: bool,
-) -> NDArray[np.float32]:
-    """Refit the whole cross-validation for circularly shifted targets.
+) -> tuple[Encoding, NDArray[np.float32]]:
+    """Score targets, and refit the whole cross-validation for their circularly shifted copies.
 
     The design, and with it every decomposition, stays; shifted copies of the targets go through
     the same solver as additional columns.
@@ -151,22 +151,30 @@ def encode_null(
     scorer
         From `make_scorer`.
     columns_at_once
-        Bound on shifted columns held in memory.
+        Bound on columns held in memory.
+    label, quiet
+        For the progress bar.
 
     Returns
     -------
+    Encoding
+        Scores of the targets as they are.
     ndarray, (n_shifts, n_layers, n_targets)
         Mean score over blocks under each shift.
     """
-    n_shifts, n_targets = len(shifts), y.shape[1]
-    null = np.empty((n_shifts, store.n_layers, n_targets), dtype=np.float32)
+    n_targets = y.shape[1]
+    copies = np.vstack([np.zeros((1, shifts.shape[1]), dtype=shifts.dtype), shifts])
+    means = np.empty((len(copies), store.n_layers, n_targets), dtype=np.float32)
     step = max(1, columns_at_once // n_targets)
-    starts = range(0, n_shifts, step)
+    starts = range(0, len(copies), step)
+    observed: Encoding | None = None
     for start in track(starts, total=len(starts), label=label, quiet=quiet):
-        some = shifts[start : start + step]
+        some = copies[start : start + step]
         shifted = apply_shifts(y, store.blocks.label, some)
         slab = [(slice(0, shifted.shape[1]), shifted)]
         scores = encode(store, slab, shifted.shape[1], scorer, label="", quiet=True)
         mean = scores.mean_r.reshape(store.n_layers, len(some), n_targets)
-        null[start : start + step] = mean.transpose(1, 0, 2)
-    return null
+        means[start : start + step] = mean.transpose(1, 0, 2)
+        observed = observed or scores.columns(slice(0, n_targets))
+    assert observed is not None
+    return observed, means[1:]

@@ -25,7 +25,7 @@ from bidsapp.features.extract import FeatureBank, extract
 from bidsapp.recipes.analysis import Analysis
 from bidsapp.recipes.devices import resolve_device
 from bidsapp.recipes.gradients.designs import DesignStore
-from bidsapp.recipes.gradients.encode import Scorer, encode, encode_null, make_scorer
+from bidsapp.recipes.gradients.encode import Scorer, encode, encode_with_null, make_scorer
 from bidsapp.recipes.gradients.outputs import write_results
 from bidsapp.recipes.gradients.ratings import rating_scores, rating_targets
 from bidsapp.recipes.gradients.results import NetworkResult, Results
@@ -146,9 +146,7 @@ class _Study:
         )
         ratings, n_parcels = rating_targets(rows, self.inputs), self.parcels.n_parcels
         y = np.column_stack([self._parcel_rows(rows), ratings.y]).astype(np.float32)
-        every = [(slice(0, y.shape[1]), y)]
-        observed = encode(store, every, y.shape[1], self.scorer, label=label, quiet=True)
-        null = encode_null(
+        observed, null = encode_with_null(
             store,
             y,
             self._shifts(rows),
