@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from markupsafe import Markup
 from matplotlib.colors import Colormap
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from bidsapp.report.figures.surface import Mesh
@@ -252,9 +253,16 @@ def _ticks(scale: Scale, kind: Kind) -> Iterator[tuple[float, str]]:
     """Position from 0 to 1 along the colour bar, and text."""
     half = 0.5 if kind == "labels" else 0.0  # a label fills a step of the bar
     low, high = scale.low - half, scale.high + half
-    ticks = scale.ticks or {value: f"{value:.3g}" for value in np.linspace(low, high, 3)}
+    ticks = scale.ticks or _round_ticks(low, high)
     for value, text in ticks.items():
         yield (float(value) - low) / (high - low), text.replace("-", "\u2212")
+
+
+def _round_ticks(low: float, high: float) -> dict[float, str]:
+    places = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high)
+    slack = 1e-9 * (high - low)
+    inside = [place for place in places if low - slack <= place <= high + slack]
+    return {float(place): f"{place:.6g}" for place in inside}
 
 
 def _packed(values: Array, kind: type[np.generic]) -> str:

@@ -174,7 +174,8 @@ def _specific(_space: GroupSpace, model: GroupModel) -> Note | None:
         if not others["r"].notna().any():
             continue
         rival = others.iloc[int(np.nanargmax(others["r"].abs()))]
-        if abs(rival["r"]) >= abs(first["r"]):
+        passed = min(first["p"], rival["p"]) < model.level
+        if passed and abs(rival["r"]) >= abs(first["r"]):
             mark = symbol(model)
             text = (
                 f"{r_text(float(rival['r']), mark)} with {reference_title(rival['reference'])}, "

@@ -23,6 +23,7 @@ from bidsapp.report.html import (
 )
 from bidsapp.report.methods import random_weights, unit_words, weights_text
 from bidsapp.report.results import NEGATIVE, POSITIVE, rows_of
+from bidsapp.report.sections.overview import simulated
 
 _TESTED = {"hemisphere": "both", "direction": "reference rotated"}
 
@@ -46,8 +47,8 @@ def meta(results: GroupResults) -> list[tuple[str, str]]:
 
 
 def banners(results: GroupResults) -> list[Note]:
-    """Loud statements: random weights, a single participant."""
-    notes = []
+    """Loud statements: simulated data, random weights, a single participant."""
+    notes = simulated(results.description)
     random = sorted(
         {
             model.name
@@ -186,7 +187,7 @@ def _participants(space: GroupSpace, where: str) -> Table:
             f" At each unit, {per_unit['min']} to {per_unit['max']} of them have a value (median "
             f"{per_unit['median']:g})."
             if per_unit["min"] < per_unit["max"]
-            else f" All units with data have values of {per_unit['max']} of them."
+            else f" All units with data have values of all {per_unit['max']}."
         )
     caption = (
         f"Who takes part{where}. Analysed: volumes with sound at all positive lags; mean r: over "

@@ -30,7 +30,7 @@ from bidsapp.report.results import NEGATIVE, POSITIVE
 from bidsapp.resources import N_VERTICES
 
 _SIZE = N_VERTICES["fsaverage5"]
-_MOST_SERIES = 3  # networks and spaces whose single layers are embedded: 1.3 MB each
+_MOST_SERIES = 2  # networks and spaces whose single layers are embedded: 1.3 MB each
 
 
 def interactive(results: GroupResults) -> Section:
@@ -48,7 +48,8 @@ def interactive(results: GroupResults) -> Section:
 def _regions() -> Regions:
     """Schaefer parcels, as names of places."""
     index = resources.schaefer400("fsaverage5")
-    names = ["", *(parcel.name.replace("_", " ") for parcel in resources.schaefer400_parcels())]
+    plain = (parcel.name.split("_", 2)[-1] for parcel in resources.schaefer400_parcels())
+    names = ["", *(name.replace("_", " ") for name in plain)]
     return Regions(names, {"L": index[:_SIZE], "R": index[_SIZE:]})
 
 

@@ -61,11 +61,12 @@ def _source(description: Mapping[str, Any]) -> str:
 
 def banners(results: Results) -> list[Note]:
     """Loud statements: simulated data, random weights."""
-    return [*_simulated(results), *_random(results)]
+    return [*simulated(results.description), *_random(results)]
 
 
-def _simulated(results: Results) -> list[Note]:
-    chain = results.description.get("GeneratedBy") or ()
+def simulated(description: Mapping[str, Any]) -> list[Note]:
+    """Say so when the data that a description names were simulated."""
+    chain = description.get("GeneratedBy") or ()
     if not any("simulate" in str(step.get("Name")) for step in chain):
         return []
     text = "No person was measured; what was planted is known and stands beside the data."

@@ -258,7 +258,7 @@
     const index = indexOf(spot), value = valueOf(state.map, index);
     const region = data.regions.names[data.regions.index[index]];
     const parts = [words(state.map, value, index), `${SIDE_NAMES[spot.side]} hemisphere, vertex ${spot.vertex}`];
-    if (region) parts.push(region);
+    if (region) parts.push(`Schaefer parcel ${region}`);
     return parts.join(" \u00b7 ");
   }
   function say(spot) {
@@ -310,8 +310,9 @@
       points: known.map((point) => `${x(point.place)},${y(point.value)}`).join(" "), fill: "none", stroke: "#0b5c94", "stroke-width": 1.8,
     }));
     frame.append(svg("circle", { cx: x(best.place), cy: y(best.value), r: 3.5, fill: "#0b5c94" }));
-    for (const point of [points[0], best, points.at(-1)].filter((p, i, all) => all.indexOf(p) === i))
-      frame.append(svg("text", { x: x(point.place), y: h - bottom + 16, "text-anchor": point === points[0] ? "start" : point === points.at(-1) ? "end" : "middle" }, point.title));
+    const isFar = (point) => Math.abs(x(point.place) - x(best.place)) > 90; // room for names
+    for (const point of [best, ...[points[0], points.at(-1)].filter(isFar)])
+      frame.append(svg("text", { x: x(point.place), y: h - bottom + 16, "text-anchor": x(point.place) < left + 40 ? "start" : x(point.place) > w - right - 40 ? "end" : "middle" }, point.title));
     find(".cortex-profile p").textContent = `${wanted}, at ${SIDE_NAMES[spot.side]} vertex ${spot.vertex}: ${best.value.toFixed(3)} in ${best.title}`;
   }
 
@@ -327,6 +328,7 @@
     find(".cortex-note").textContent = map.note;
     canvas.setAttribute("aria-label", `Both hemispheres, ${state.view}: ${map.group}, ${map.title}`);
     root.dataset.map = id;
+    find("[data-peak]").disabled = map.kind === "rgb";
     say(state.kept);
     profile();
     draw();

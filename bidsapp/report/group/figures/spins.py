@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from bidsapp.report.figures import style
 from bidsapp.report.maps import Array
 
+_ROOM = 0.74  # of a panel's height for the histogram; words stand above it
 _COLOURS = {"positive": style.POSITIVE, "negative": style.NEGATIVE}
 
 
@@ -60,15 +61,13 @@ def _panel(axes: Axes, panel: SpinPanel, is_top: bool) -> None:
     if finite.size:
         axes.hist(finite, bins=40, color="#c3cbd2", edgecolor="#c3cbd2",
                   linewidth=0.6)  # fmt: skip
-        axes.set_ylim(0, axes.get_ylim()[1] * 1.45)
+        axes.set_ylim(0, axes.get_ylim()[1] / (_ROOM - 0.04))
     colour = _COLOURS.get(panel.lags, style.CEILING)
     if np.isfinite(panel.observed):
-        axes.axvline(panel.observed, color=colour, linewidth=1.6)
-        axes.axvline(-panel.observed, color=colour, linewidth=0.8, linestyle=(0, (3, 2)))
-    axes.text(
-        0.015, 0.98, panel.words, transform=axes.transAxes, va="top", fontsize=8,
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.2},
-    )  # fmt: skip
+        axes.axvline(panel.observed, ymax=_ROOM, color=colour, linewidth=1.6)
+        axes.axvline(-panel.observed, ymax=_ROOM, color=colour, linewidth=0.8,
+                     linestyle=(0, (3, 2)))  # fmt: skip
+    axes.text(0.015, 0.99, panel.words, transform=axes.transAxes, va="top", fontsize=8)
     if is_top:
         axes.set_title(panel.title)
 
