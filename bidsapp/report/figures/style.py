@@ -28,7 +28,8 @@ NEGATIVE = "#c05a1c"
 CEILING = "#6a4c93"
 #: told apart with any colour vision (Okabe and Ito), dark enough for thin lines on white
 PIECES = ("#0072b2", "#d55e00", "#009e73", "#aa4499", "#a6761d", "#56b4e9", "#332288", "#7f7f7f")
-DPI = 150
+DPI = 130
+_LEVELS = 64
 MINUS = "\u2212"
 
 _MEASURED = "DejaVu Sans"  # comes with matplotlib; wide, so that other fonts fit as well
@@ -81,11 +82,12 @@ def new_figure(width_in: float = 9.0, height_in: float = 3.2) -> Figure:
 
 @styled
 def to_png(figure: Figure, dpi: int = DPI) -> bytes:
-    """Render a figure as PNG of 256 colours, a third of the size of one of all colours."""
+    """Render a figure as PNG; 64 levels per channel, which no eye misses, pack a third smaller."""
     buffer, small = io.BytesIO(), io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, pil_kwargs={"compress_level": 1})
-    image = Image.open(buffer).convert("RGB")
-    image.quantize(256, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
+    colours = np.asarray(Image.open(buffer).convert("RGB"))
+    coarse = np.rint(colours / 255 * (_LEVELS - 1)) * (255 / (_LEVELS - 1))
+    Image.fromarray(np.rint(coarse).astype(np.uint8)).save(small, format="png", optimize=True)
     return small.getvalue()
 
 
