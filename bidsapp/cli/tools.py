@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bidsapp import __version__
+from bidsapp.cli.options import RECIPES
 from bidsapp.errors import AppError, InputMissingError, OutputError, UsageError
 
 T = TypeVar("T")
@@ -74,6 +75,7 @@ def _init(options: argparse.Namespace) -> None:
     derivatives = {name: Path(path) for name, _, path in pairs}
     found = survey(options.bids_dir, sounds=options.sounds, derivatives=derivatives)
     print(found.text())
+    print(f"This version runs {', '.join(RECIPES)}; the other recipes are planned.")
     if options.write is None:
         return
     options.write.mkdir(parents=True, exist_ok=True)
