@@ -18,7 +18,7 @@ DEMO_SCALE := --set gradients.n_shifts=39 --set gradients.n_parcels=100 \
 
 demo: $(VENV)/.installed
 	rm -rf $(DEMO)
-	$(BIN)/musicotopy-tools simulate $(DEMO)/data --pieces 4 --spaces fsaverage5 --seed 0 -w $(DEMO)/work
+	$(BIN)/musicotopy-tools simulate $(DEMO)/data --pieces 4 --piece-s 85 --spaces fsaverage5 --seed 0 -w $(DEMO)/work
 	$(BIN)/musicotopy $(DEMO)/data $(DEMO)/out participant group --recipe gradients \
 		--weights random -w $(DEMO)/work $(DEMO_SCALE)
 	$(BIN)/musicotopy-tools check-truth $(DEMO)/data $(DEMO)/out
