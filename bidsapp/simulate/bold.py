@@ -26,8 +26,12 @@ class NoiseModel:
         units, noise that is smooth over the brain, effects of head motion, and physiology.
     drift
         Standard deviation of drifts slower than 1/128 Hz, on the same scale.
+    baseline
+        Standard deviation of what is constant within a run.
     phi
         Range of AR(1) coefficients over units.
+    smooth_phi
+        AR(1) coefficient of the smooth noise.
     smooth_mm
         Length scale of the smooth noise.
     percent
@@ -39,7 +43,9 @@ class NoiseModel:
     motion: float = 0.35
     physiology: float = 0.25
     drift: float = 0.8
+    baseline: float = 0.0
     phi: tuple[float, float] = (0.4, 0.6)
+    smooth_phi: float = 0.5
     smooth_mm: float = 8.0
     percent: float = 1.0
 
@@ -97,14 +103,17 @@ def run_noise(
     directions = (shared.standard_normal((n_waves, 3)) / model.smooth_mm).astype(np.float32)
     phase = directions @ coordinates_mm.T.astype(np.float32)
     phase += shared.uniform(0, 2 * np.pi, n_waves).astype(np.float32)[:, None]
-    courses = ar1(n_trs, n_waves, 0.5, shared) * (model.smooth * np.sqrt(2.0 / n_waves))
+    courses = ar1(n_trs, n_waves, model.smooth_phi, shared) * (
+        model.smooth * np.sqrt(2.0 / n_waves)
+    )
     noise: Bulk = courses.astype(np.float32) @ np.cos(phase)
     parts = (
         (nuisance.motion_effect, model.motion),
         (nuisance.drift, model.drift),
         (nuisance.physiology, model.physiology),
+        (np.ones((n_trs, 1)), model.baseline),
     )
-    series = np.hstack([size / np.sqrt(part.shape[1]) * part for part, size in parts])
+    series = np.hstack([size / np.sqrt(part.shape[1]) * part for part, size in parts if size])
     fields = smooth_fields(coordinates_mm, series.shape[1], length_mm=30.0, seed=[*seed, 2])
     noise += series.astype(np.float32) @ fields.astype(np.float32)
     own = np.random.default_rng([*seed, n_units])

@@ -1,54 +1,61 @@
-"""A BIDS dataset with fMRIPrep derivatives, composed music, ratings and a planted truth.
+"""A BIDS dataset with fMRIPrep derivatives and a planted truth, after one of several designs.
 
-What is planted, and how big it is:
-
-- Music: by default five pieces of 70 s, the first one played twice: 7 minutes of music per
-  participant at a TR of 1 s, in two runs. Layers of one network say nearly the same; minutes of
-  music and SNR bound what any method can tell apart (`bidsapp.simulate.oracle` measures it).
-- Signal: within 55 mm of Heschl's gyri each unit follows one layer, the deeper the farther the
-  tissue stands along the functional gradient from sensory to transmodal cortex. Courses are
-  haemodynamic responses to directions of the layer's 50 leading components that distant layers
-  predict badly. The other half of the brain is null: no signal at all.
-- Noise: AR(1) with coefficients of .4 to .6, partly smooth over the brain; head motion and its
-  derivatives, physiology, and drifts slower than 1/128 Hz.
-- Participants differ in gain, motion and the place of the gradient.
-- Ratings: felt emotionality follows a superficial layer, enjoyment a middle one, both 5 s late,
-  with noise of each listener.
-
-What the oracle recovers (correlation of centroid and planted layer over planted units, mean of
-three participants, 6 mm volume):
-
-=====================  ====  ====  ====  ====  ====
-signal-to-noise ratio   0.4   0.6   0.8   1.0   1.2
-=====================  ====  ====  ====  ====  ====
-3 pieces, 4.7 min       .29   .48   .61   .69   .77
-5 pieces, 7.0 min       .50   .74   .84   .89   .90
-=====================  ====  ====  ====  ====  ====
-
-The default is the last cell. Its scores (mean r of the planted layer .4) are those of the best
-voxels of real auditory cortex, everywhere in the planted tissue: minutes are scarcer in a demo
-than in a study.
+``music``
+    pieces of music, ratings, and a gradient of layers: for the recipe ``gradients``.
+``clips``
+    short clips that come back in every run, and local patterns that carry the dissimilarities of
+    a layer: for ``rsa``.
+``emotions``
+    a film in overlapping segments, labels by observers, and a pattern for each emotion: for
+    ``emotion3d``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bidsapp.progress import track
 from bidsapp.simulate import files, planted
-from bidsapp.simulate.features import FeatureSource, vggish_features
-from bidsapp.simulate.music import compose, write_piece
+from bidsapp.simulate.features import FeatureSource, Source
+from bidsapp.simulate.music_study import music_study
 from bidsapp.simulate.participant import FMRIPREP, write_participant
 from bidsapp.simulate.spaces import Space, fsaverage5_space, mni_space
-from bidsapp.simulate.tree import BIDS_VERSION, GENERATOR, write_catalogue, write_root
-from bidsapp.simulate.world import SimulationOptions, build_world, schedule
+from bidsapp.simulate.study import Study, StudyOptions
+from bidsapp.simulate.tree import BIDS_VERSION, GENERATOR, write_root
+from bidsapp.simulate.world import MusicOptions
 
-__all__ = ["SimulationOptions", "simulate"]
+__all__ = ["DESIGNS", "Design", "SimulationOptions", "simulate"]
+
+SimulationOptions = MusicOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """How a dataset is made.
+
+    Attributes
+    ----------
+    options
+        What can be asked for.
+    study
+        Writes the sounds below a root, and says what is heard and planted.
+    """
+
+    options: type[StudyOptions]
+    study: Callable[[Path, Any, Source], Study]
+
+
+DESIGNS: dict[str, Design] = {
+    "music": Design(MusicOptions, music_study),
+}
 
 
 def simulate(
     out_dir: Path,
-    options: SimulationOptions,
+    options: StudyOptions,
     *,
     features: FeatureSource | None = None,
     cache_dir: Path | None = None,
@@ -61,11 +68,11 @@ def simulate(
     out_dir
         Root of the new dataset.
     options
-        What to simulate.
+        What to simulate; their class is that of a design.
     features
-        Where layer components come from; VGGish with random weights by default.
+        Where layer features come from; a network with random weights by default.
     cache_dir
-        Folder in which VGGish features are kept for later runs of the app.
+        Folder in which the network's features are kept for later runs of the app.
     quiet
         Show no progress.
 
@@ -80,24 +87,16 @@ def simulate(
         The options ask for nothing.
     """
     options.check()
-    numbers = range(options.n_pieces)
-    composed = (compose(number, options.piece_s, options.seed) for number in numbers)
-    pieces = sorted(composed, key=lambda piece: piece.name)
-    sounds = [write_piece(piece, out_dir / "stimuli") for piece in pieces]
-    stimuli = [(path.name, path) for path in sounds]
-    if features is None:
-        layers = vggish_features(stimuli, hop_s=options.hop_s, cache_dir=cache_dir, quiet=quiet)
-    else:
-        layers = features(stimuli)
-    world = build_world(options, layers, schedule(options))
-    write_root(out_dir, world)
-    write_catalogue(out_dir / "stimuli", pieces)
+    design = DESIGNS[options.design]
+    study = design.study(out_dir, options, Source(features, cache_dir, quiet))
+    write_root(out_dir, study)
+    study.write_shared(out_dir)
     _describe_derivatives(out_dir / FMRIPREP)
-    planted.write_world(out_dir / planted.TRUTH, world)
+    planted.write_study(out_dir / planted.TRUTH, study)
     spaces = [_space(name, options.voxel_mm) for name in options.spaces]
     people = range(1, options.n_participants + 1)
     for number in track(people, total=len(people), label="Participants", quiet=quiet):
-        write_participant(out_dir, world, spaces, number)
+        write_participant(out_dir, study, spaces, number)
     return out_dir / planted.TRUTH
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,25 @@ FeatureSource = Callable[[Stimuli], LayerFeatures]
 
 _N_COMPONENTS = 50
 _MEMORY_BYTES = 1_500_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the features of a simulation come from.
+
+    Attributes
+    ----------
+    given
+        A function that makes them; None leaves the choice to the design.
+    cache_dir
+        Folder shared with later runs of the app; a temporary one by default.
+    quiet
+        Show no progress.
+    """
+
+    given: FeatureSource | None = None
+    cache_dir: Path | None = None
+    quiet: bool = False
 
 
 def vggish_features(

@@ -17,21 +17,21 @@ import numpy as np
 from bidsapp.bids.names import build_path
 from bidsapp.progress import track
 from bidsapp.simulate import files, planted
-from bidsapp.simulate.features import FeatureSource, vggish_features
+from bidsapp.simulate.features import FeatureSource, Source
 from bidsapp.simulate.grayordinates import CiftiSpace
 from bidsapp.simulate.like_sounds import write_sounds
+from bidsapp.simulate.music_study import MusicStudy, music_features
 from bidsapp.simulate.participant import (
     FMRIPREP,
-    draw_person,
     participant_bold,
-    plant_for,
     run_namer,
     summary_of,
     write_confounds,
 )
 from bidsapp.simulate.placeholders import find_tree
 from bidsapp.simulate.spaces import Space, fsaverage5_space, template_space
-from bidsapp.simulate.world import SimulationOptions, World, build_world
+from bidsapp.simulate.study import Person, draw_person
+from bidsapp.simulate.world import MusicOptions, build_world
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class LikeOptions:
         Folder with sounds to play; by default a piece is composed for each task, 15 s shorter
         than its run.
     snr, radius_mm, hop_s, seed
-        As in `SimulationOptions`; a radius of 0 plants nothing.
+        As in `MusicOptions`; a radius of 0 plants nothing.
     """
 
     tree: Path
@@ -108,11 +108,8 @@ def simulate_like(
         )
         for label, own in runs.items()
     }
-    if features is None:
-        layers = vggish_features(stimuli, hop_s=options.hop_s, cache_dir=cache_dir, quiet=quiet)
-    else:
-        layers = features(stimuli)
-    settings = SimulationOptions(
+    layers = music_features(Source(features, cache_dir, quiet), options.hop_s)(stimuli)
+    settings = MusicOptions(
         n_participants=len(labels),
         n_pieces=len(stimuli),
         tr_s=every_run[0].tr_s,
@@ -122,12 +119,13 @@ def simulate_like(
         hop_s=options.hop_s,
         seed=options.seed,
     )
-    world = build_world(settings, layers, heard[labels[0]])
-    planted.write_world(out_dir / planted.TRUTH, world)
+    study = MusicStudy(build_world(settings, layers, heard[labels[0]]))
+    planted.write_features(out_dir / planted.TRUTH, layers)
+    planted.write_study(out_dir / planted.TRUTH, study)
     spaces = [_space(name) for name in options.spaces]
     people = list(enumerate(labels, start=1))
     for number, label in track(people, total=len(people), label="Participants", quiet=quiet):
-        _fill(out_dir, replace(world, runs=heard[label]), spaces, label, number)
+        _fill(out_dir, study, spaces, draw_person(settings, label, number, heard[label]))
     return out_dir / planted.TRUTH
 
 
@@ -137,21 +135,20 @@ def _space(name: str) -> Space:
     return CiftiSpace() if name == "fsLR" else template_space(name)
 
 
-def _fill(out_dir: Path, world: World, spaces: Sequence[Space], label: str, number: int) -> None:
+def _fill(out_dir: Path, study: MusicStudy, spaces: Sequence[Space], person: Person) -> None:
     """Fill the images and confounds of one participant."""
-    person = draw_person(world, label, number)
     rng = np.random.default_rng([*person.seed, 7])
-    root = out_dir / FMRIPREP
-    planted.write_person(out_dir / planted.TRUTH, label, world.runs)
+    truth, label = out_dir / planted.TRUTH, person.label
+    planted.write_person(truth, label, person.runs)
     for position, space in enumerate(spaces):
-        topography = plant_for(world, space, person)
-        planted.write_map(out_dir / planted.TRUTH, label, space, topography, person.strength)
-        series = participant_bold(world, space, topography, person)
-        for run, nuisance, data in zip(world.runs, person.nuisances, series, strict=True):
-            namer = run_namer(root, label, run)
+        planting = study.plant(space, person)
+        planted.write_maps(truth, label, space, planting.maps)
+        series = participant_bold(planting.signal, space, person, study)
+        for run, nuisance, data in zip(person.runs, person.nuisances, series, strict=True):
+            namer = run_namer(out_dir / FMRIPREP, label, run)
             space.save(data, run.tr_s, namer)
             if position == 0:
                 write_confounds(namer, nuisance, summary_of(data), run.tr_s, rng)
-    for run in world.runs:
+    for run in person.runs:
         raw = out_dir / build_path({"sub": label, **run.entities}, "bold", ".nii.gz")
         files.write_tiny_bold(raw, run.n_trs, run.tr_s, person.seed)

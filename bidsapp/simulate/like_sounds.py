@@ -15,7 +15,7 @@ from bidsapp.errors import InputMissingError
 from bidsapp.simulate import files
 from bidsapp.simulate.music import compose, write_piece
 from bidsapp.simulate.signals import Playing
-from bidsapp.simulate.world import ScheduledRun
+from bidsapp.simulate.study import ScheduledRun
 
 _SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 _SILENT_TASK = "rest"

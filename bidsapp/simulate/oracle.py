@@ -22,7 +22,7 @@ from bidsapp.simulate.nuisance import MOTION
 from bidsapp.simulate.participant import FMRIPREP
 from bidsapp.simulate.planted import Truth
 from bidsapp.simulate.signals import LayerFeatures, response_matrix
-from bidsapp.simulate.world import ScheduledRun
+from bidsapp.simulate.study import ScheduledRun
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

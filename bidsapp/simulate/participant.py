@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,77 +11,37 @@ import numpy.typing as npt
 
 from bidsapp.bids.names import build_path
 from bidsapp.simulate import bold, files, planted
-from bidsapp.simulate.nuisance import Nuisance, confounds, draw_nuisance
-from bidsapp.simulate.ratings import rate
+from bidsapp.simulate.nuisance import Nuisance, confounds
 from bidsapp.simulate.spaces import Namer, Space
-from bidsapp.simulate.topography import Topography, plant
+from bidsapp.simulate.study import Person, ScheduledRun, Study, draw_person
 from bidsapp.simulate.tree import write_raw_run
-from bidsapp.simulate.world import ScheduledRun, World
 
 Floats = npt.NDArray[np.float64]
 Bulk = npt.NDArray[np.float32]
 
 FMRIPREP = Path("derivatives") / "fmriprep"
-NOISE = bold.NoiseModel()
 
 
-@dataclass(frozen=True)
-class Person:
-    """What is one participant's own.
-
-    Attributes
-    ----------
-    label
-        Without ``sub-``.
-    seed
-        Of the noise.
-    shift_mm
-        (2, 3) displacement of the planted map's centres.
-    strength
-        Signal-to-noise ratio where the amplitude is 1.
-    nuisances
-        Per run.
-    """
-
-    label: str
-    seed: tuple[int, int]
-    shift_mm: Floats
-    strength: float
-    nuisances: tuple[Nuisance, ...]
-
-
-def draw_person(world: World, label: str, number: int) -> Person:
-    """Draw a participant: place of the map (3 mm), gain (10 %), motion of each run."""
-    options = world.options
-    seed = (options.seed, 100 + number)
-    rng = np.random.default_rng(seed)
-    shift = rng.normal(0, 3.0, (2, 3))
-    strength = options.snr * float(np.exp(rng.normal(0, 0.1)))
-    nuisances = [draw_nuisance(run.n_trs, run.tr_s, rng) for run in world.runs]
-    return Person(label, seed, shift, strength, tuple(nuisances))
-
-
-def write_participant(out_dir: Path, world: World, spaces: Sequence[Space], number: int) -> None:
+def write_participant(out_dir: Path, study: Study, spaces: Sequence[Space], number: int) -> None:
     """Write all files of participant `number` (from 1)."""
-    person = draw_person(world, f"{number:02d}", number)
+    person = draw_person(study.options, f"{number:02d}", number, study.runs(number))
     rng = np.random.default_rng([*person.seed, 7])
-    for run in world.runs:
-        write_raw_run(out_dir, person.label, run, world)
-    rate(out_dir, person.label, world, rng)
-    planted.write_person(out_dir / planted.TRUTH, person.label, world.runs)
+    for run in person.runs:
+        write_raw_run(out_dir, person.label, run, study)
+    study.write_own(out_dir, person, rng)
+    truth = out_dir / planted.TRUTH
+    planted.write_person(truth, person.label, person.runs)
     summaries: list[tuple[Floats, Floats]] = []
     for space in spaces:
-        topography = plant_for(world, space, person)
+        planting = study.plant(space, person)
+        planted.write_maps(truth, person.label, space, planting.maps)
         found = []
-        series = participant_bold(world, space, topography, person)
-        for run, data in zip(world.runs, series, strict=True):
+        series = participant_bold(planting.signal, space, person, study)
+        for run, data in zip(person.runs, series, strict=True):
             write_bold(out_dir / FMRIPREP, person.label, run, space, data)
             found.append(summary_of(data))
         summaries = summaries or found
-        planted.write_map(
-            out_dir / planted.TRUTH, person.label, space, topography, person.strength
-        )
-    for run, nuisance, summary in zip(world.runs, person.nuisances, summaries, strict=True):
+    for run, nuisance, summary in zip(person.runs, person.nuisances, summaries, strict=True):
         namer = run_namer(out_dir / FMRIPREP, person.label, run)
         write_confounds(namer, nuisance, summary, run.tr_s, rng)
 
@@ -114,29 +73,14 @@ def write_confounds(
     files.write_json(namer({"desc": "confounds"}, "timeseries", ".json"), metadata)
 
 
-def plant_for(world: World, space: Space, person: Person) -> Topography:
-    """Return the planted map of one participant in one space."""
-    return plant(
-        space.coordinates_mm,
-        len(world.features.layers),
-        radius_mm=world.options.radius_mm,
-        shift_mm=person.shift_mm,
-        seed=world.options.seed,
-    )
-
-
-def participant_bold(
-    world: World, space: Space, topography: Topography, person: Person
-) -> Iterator[Bulk]:
-    """Yield the BOLD of every run, (n_trs, n_units) float32."""
-    places = space.coordinates_mm
-    signal = bold.planted_signal(world.responses(), topography, places, world.options.seed)
-    signal *= person.strength
-    ends = np.cumsum([run.n_trs for run in world.runs])[:-1]
+def participant_bold(signal: Bulk, space: Space, person: Person, study: Study) -> Iterator[Bulk]:
+    """Yield the BOLD of every run, (n_trs, n_units) float32, from the signal of all runs."""
+    places, model, seed = space.coordinates_mm, study.noise, study.options.seed
+    ends = np.cumsum([run.n_trs for run in person.runs])[:-1]
     for number, part in enumerate(np.split(signal, ends)):
         nuisance = person.nuisances[number]
-        noise = bold.run_noise(nuisance, places, NOISE, [*person.seed, 10 + number])
-        yield bold.assemble(part, noise, places, NOISE, world.options.seed)
+        noise = bold.run_noise(nuisance, places, model, [*person.seed, 10 + number])
+        yield bold.assemble(part, noise, places, model, seed)
 
 
 def write_bold(root: Path, label: str, run: ScheduledRun, space: Space, data: Bulk) -> None:

@@ -17,7 +17,7 @@ from bidsapp.bids.names import ACQUISITION_ENTITIES, Name, build_path, parse_nam
 from bidsapp.bids.sidecars import inherited_metadata
 from bidsapp.errors import InputInvalidError, InputMissingError
 from bidsapp.simulate.participant import FMRIPREP
-from bidsapp.simulate.world import ScheduledRun
+from bidsapp.simulate.study import ScheduledRun
 
 _HEADER_BYTES, _VOLUME_BYTES = (620_000, 640_000), 182_564
 _ANNEX_SIZE = re.compile(r"-s(\d+)-")

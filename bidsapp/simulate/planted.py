@@ -1,19 +1,24 @@
 """The truth beside the data: what was planted, written and read back.
 
-``derivatives/truth`` holds ``truth.json`` (options, layers, ratings), ``features.npz``
-(components of every layer), for each participant the schedule (``sub-01/sub-01_truth.json``), and
-for each participant and space ``sub-01/sub-01_space-X_truth.npz`` with, over the flattened grid
-of the space's files (voxels in C order; left vertices, then right ones),
+``derivatives/truth`` holds ``truth.json`` (design, options and what else the design has to say),
+``features.npz`` (features of every layer, where a network is planted), for each participant the
+schedule (``sub-01/sub-01_truth.json``), and for each participant and space
+``sub-01/sub-01_space-X_truth.npz`` with, over the flattened grid of the space's files (voxels in C
+order; left vertices, then right ones),
 
 - ``layer``: planted layer, 1-based; 0 in planted-null tissue; -1 outside the brain or cortex;
 - ``snr``: standard deviation of signal over noise (drift not counted).
+
+A design that plants no layers has ``planted`` (1, 0, -1) in the place of ``layer``, and maps of
+its own.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +27,10 @@ import numpy.typing as npt
 
 from bidsapp.errors import InputMissingError
 from bidsapp.simulate import files
-from bidsapp.simulate.ratings import PLANS
 from bidsapp.simulate.signals import LayerFeatures, Playing
 from bidsapp.simulate.spaces import Space
-from bidsapp.simulate.topography import Topography
+from bidsapp.simulate.study import ScheduledRun, Study
 from bidsapp.simulate.tree import BIDS_VERSION, GENERATOR
-from bidsapp.simulate.world import ScheduledRun, World
 
 TRUTH = Path("derivatives") / "truth"
 
@@ -56,18 +59,32 @@ class Truth:
     ----------
     folder
         Where it was read from.
-    options
-        As given to the simulation.
-    features
-        Layer components.
-    ratings
-        Rating to the 1-based layer that drives it.
+    facts
+        Content of ``truth.json``.
     """
 
     folder: Path
-    options: dict[str, Any]
-    features: LayerFeatures
-    ratings: dict[str, int]
+    facts: dict[str, Any]
+
+    @property
+    def design(self) -> str:
+        """What was simulated."""
+        return str(self.facts["design"])
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """As given to the simulation."""
+        return dict(self.facts["options"])
+
+    @property
+    def ratings(self) -> dict[str, int]:
+        """Rating to the 1-based layer that drives it."""
+        return dict(self.facts.get("ratings", {}))
+
+    @cached_property
+    def features(self) -> LayerFeatures:
+        """Layer features, of a design that plants a network."""
+        return _read_features(self.folder, self.facts)
 
     def runs(self, subject: str) -> tuple[ScheduledRun, ...]:
         """Return the schedule of one participant (label without ``sub-``)."""
@@ -86,9 +103,8 @@ class Truth:
         return found
 
 
-def write_world(folder: Path, world: World) -> None:
+def write_study(folder: Path, study: Study) -> None:
     """Write the part of the truth that all participants share."""
-    n_layers = len(world.features.layers)
     files.write_json(
         folder / "dataset_description.json",
         {
@@ -99,22 +115,28 @@ def write_world(folder: Path, world: World) -> None:
         },
     )
     (folder / ".bidsignore").write_text("*_truth.*\ntruth.json\nfeatures.npz\n")
-    files.write_json(
-        folder / "truth.json",
-        {
-            "options": asdict(world.options),
-            "network": world.features.network,
-            "layers": list(world.features.layers),
-            "pieces": list(world.features.pieces),
-            "ratings": {plan.name: plan.layer_index(n_layers) + 1 for plan in PLANS},
-        },
-    )
+    options = {"design": study.options.design, "options": asdict(study.options)}
+    files.write_json(folder / "truth.json", options | study.facts())
+
+
+def feature_facts(features: LayerFeatures) -> dict[str, Any]:
+    """Say for ``truth.json`` which network is planted."""
+    return {
+        "network": features.network,
+        "layers": list(features.layers),
+        "pieces": list(features.pieces),
+    }
+
+
+def write_features(folder: Path, features: LayerFeatures) -> None:
+    """Write what was planted of every layer."""
+    folder.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {
         f"scores_{number:02d}": scores.astype(np.float32)
-        for number, scores in enumerate(world.features.scores, start=1)
+        for number, scores in enumerate(features.scores, start=1)
     }
-    arrays["frame_piece"] = world.features.frame_piece
-    arrays["frame_time_s"] = world.features.frame_time_s
+    arrays["frame_piece"] = features.frame_piece
+    arrays["frame_time_s"] = features.frame_time_s
     np.savez_compressed(folder / "features.npz", **arrays)
 
 
@@ -124,8 +146,8 @@ def write_person(folder: Path, label: str, runs: Sequence[ScheduledRun]) -> None
     files.write_json(folder / f"sub-{label}" / f"sub-{label}_truth.json", content)
 
 
-def write_map(
-    folder: Path, label: str, space: Space, topography: Topography, strength: float
+def write_maps(
+    folder: Path, label: str, space: Space, maps: Mapping[str, npt.NDArray[Any]]
 ) -> None:
     """Write the truth of one participant in one space.
 
@@ -137,22 +159,22 @@ def write_map(
         Participant without ``sub-``.
     space
         Units and their places in the grid.
-    topography
-        What was planted.
-    strength
-        Signal-to-noise ratio where the amplitude is 1.
+    maps
+        Name to (n_units,) or (n_maps, n_units): integers or floats.
     """
-    layer = np.full(space.n_grid, -1, dtype=np.int16)
-    snr = np.full(space.n_grid, np.nan, dtype=np.float32)
-    layer[space.index] = topography.layer
-    snr[space.index] = strength * topography.amplitude
+    whole: dict[str, Any] = {}
+    for name, values in maps.items():
+        is_float = np.issubdtype(values.dtype, np.floating)
+        grid = np.full((*values.shape[:-1], space.n_grid), np.nan if is_float else -1)
+        grid[..., space.index] = values
+        whole[name] = grid.astype(np.float32 if is_float else np.int16)
     path = folder / f"sub-{label}" / f"sub-{label}_space-{space.name}_truth.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, layer=layer, snr=snr)
+    np.savez_compressed(path, **whole)
 
 
 def read_map(path: Path) -> PlantedMap:
-    """Read what `write_map` wrote."""
+    """Read the map of planted layers."""
     with np.load(path) as arrays:
         return PlantedMap(arrays["layer"].astype(np.int64), arrays["snr"].astype(np.float64))
 
@@ -169,10 +191,17 @@ def read_truth(data_dir: Path) -> Truth:
     if not (folder / "truth.json").exists():
         msg = f"{folder / 'truth.json'}: not found; {data_dir} was not made by simulate"
         raise InputMissingError(msg)
-    facts = json.loads((folder / "truth.json").read_text())
-    with np.load(folder / "features.npz") as arrays:
+    return Truth(folder, json.loads((folder / "truth.json").read_text()))
+
+
+def _read_features(folder: Path, facts: Mapping[str, Any]) -> LayerFeatures:
+    path = folder / "features.npz"
+    if not path.exists():
+        msg = f"{path}: not found; the design {facts['design']} plants no network"
+        raise InputMissingError(msg)
+    with np.load(path) as arrays:
         names = [f"scores_{number:02d}" for number in range(1, len(facts["layers"]) + 1)]
-        features = LayerFeatures(
+        return LayerFeatures(
             network=facts["network"],
             layers=tuple(facts["layers"]),
             pieces=tuple(facts["pieces"]),
@@ -180,4 +209,3 @@ def read_truth(data_dir: Path) -> Truth:
             frame_time_s=arrays["frame_time_s"],
             scores=tuple(arrays[name].astype(np.float64) for name in names),
         )
-    return Truth(folder, facts["options"], features, facts["ratings"])

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from bidsapp.bids.names import build_path
 from bidsapp.simulate import files, signals
 from bidsapp.simulate.nuisance import ar1
-from bidsapp.simulate.world import ScheduledRun, World
+from bidsapp.simulate.study import ScheduledRun
+from bidsapp.simulate.world import World
 
 Floats = npt.NDArray[np.float64]
 

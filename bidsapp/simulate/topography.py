@@ -1,14 +1,19 @@
 """The planted map: which layer each unit follows, and where nothing is planted.
 
-Around both auditory cortices, depth rises with the functional gradient from sensory to transmodal
-cortex: sensory tissue follows superficial layers, transmodal tissue deep ones, and everything
-beyond a radius follows nothing. The map is a function of template coordinates (the gradient of the
-nearest vertex of fsaverage5), so volumes and surfaces of one participant agree.
+Around both auditory cortices depth rises with one of two coordinates, and everything beyond a
+radius follows nothing:
+
+- `gradient_rank`: from sensory cortex (superficial layers) to transmodal cortex (deep ones);
+- `axis_rank`: from Heschl's gyri forwards and backwards along the superior temporal gyri.
+
+Both are functions of template coordinates, so volumes and surfaces of one participant agree.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +24,11 @@ from bidsapp.resources import functional_gradient
 
 Floats = npt.NDArray[np.float64]
 
+Rank = Callable[[Floats, float], Floats]
+
 HESCHL_MM = np.array([[-45.0, -22.0, 8.0], [47.0, -20.0, 8.0]])
+#: direction of the superior temporal gyrus from its posterior to its anterior end
+STG_AXIS = np.array([0.0, 0.9, -0.436])
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,10 @@ class Topography:
         """Units without any signal."""
         return np.asarray(self.layer == 0)
 
+    def truth(self, strength: float) -> dict[str, npt.NDArray[Any]]:
+        """Return the maps of the truth; at amplitude 1 the signal-to-noise ratio is `strength`."""
+        return {"layer": self.layer, "snr": strength * self.amplitude}
+
 
 def plant(
     coordinates_mm: Floats,
@@ -50,6 +63,7 @@ def plant(
     radius_mm: float = 55.0,
     shift_mm: Floats | None = None,
     seed: int = 0,
+    rank: Rank | None = None,
 ) -> Topography:
     """Plant a gradient of layers around both auditory cortices.
 
@@ -65,6 +79,8 @@ def plant(
         (2, 3) displacement of the two centres (individual anatomy).
     seed
         Seed of the smooth variation of amplitude (0.7 to 1).
+    rank
+        Depth as a share of the planted tissue; `gradient_rank` by default.
 
     Returns
     -------
@@ -75,7 +91,7 @@ def plant(
     distance = _distance(coordinates_mm, centres)
     planted = distance < radius_mm
     home = coordinates_mm - (centres - HESCHL_MM)[_nearest_centre(coordinates_mm, centres)]
-    layer = np.where(planted, 1 + np.floor(n_layers * gradient_rank(home, radius_mm)), 0)
+    layer = np.where(planted, 1 + np.floor(n_layers * (rank or gradient_rank)(home, radius_mm)), 0)
     bumps = smooth_fields(coordinates_mm, 1, length_mm=30.0, seed=seed)[0]
     amplitude = np.where(planted, 0.85 + 0.15 * np.tanh(bumps), 0.0)
     return Topography(layer.astype(np.int64), amplitude)
@@ -97,14 +113,39 @@ def gradient_rank(coordinates_mm: Floats, radius_mm: float) -> Floats:
         Share of those vertices with a lower gradient than the vertex nearest to the unit, in
         [0, 1).
     """
-    gradient = functional_gradient("fsaverage5", 1)
-    sizes = (gradient.size // 2, gradient.size // 2)
-    mesh = np.concatenate(mesh_coordinates(sizes, find_meshes("fsaverage", sizes)))
+    gradient, mesh = functional_gradient("fsaverage5", 1), _mesh()
     known = np.isfinite(gradient)
     near = np.sort(gradient[known & (_distance(mesh, HESCHL_MM) < radius_mm)])
     nearest = cKDTree(mesh[known]).query(coordinates_mm)[1]
     rank = np.searchsorted(near, gradient[known][nearest])
     return np.asarray(np.minimum(rank / max(near.size, 1), 1 - 1e-9))
+
+
+def axis_rank(coordinates_mm: Floats, radius_mm: float) -> Floats:
+    """How far from Heschl's gyri units stand along the superior temporal gyri, in [0, 1).
+
+    Parameters
+    ----------
+    coordinates_mm
+        (n_units, 3) template coordinates.
+    radius_mm
+        Units are ranked among the template's vertices this near to Heschl's gyri.
+    """
+    mesh = _mesh()
+    near = np.sort(_along(mesh[_distance(mesh, HESCHL_MM) < radius_mm]))
+    rank = np.searchsorted(near, _along(coordinates_mm))
+    return np.asarray(np.minimum(rank / max(near.size, 1), 1 - 1e-9))
+
+
+def _along(coordinates_mm: Floats) -> Floats:
+    home = HESCHL_MM[_nearest_centre(coordinates_mm, HESCHL_MM)]
+    return np.asarray(np.abs((coordinates_mm - home) @ STG_AXIS))
+
+
+def _mesh() -> Floats:
+    """Vertices of fsaverage5, left then right."""
+    sizes = (10_242, 10_242)
+    return np.concatenate(mesh_coordinates(sizes, find_meshes("fsaverage", sizes)))
 
 
 def _distance(coordinates_mm: Floats, centres: Floats) -> Floats:

@@ -13,7 +13,7 @@ from bidsapp import __version__
 from bidsapp.bids.names import build_path
 from bidsapp.simulate import files
 from bidsapp.simulate.music import Piece
-from bidsapp.simulate.world import TASK, ScheduledRun, World
+from bidsapp.simulate.study import ScheduledRun, Study
 
 BIDS_VERSION = "1.10.0"
 GENERATOR: dict[str, Any] = {
@@ -22,22 +22,21 @@ GENERATOR: dict[str, Any] = {
     "Description": "Simulated data with a planted truth; no person was measured.",
 }
 
-_README = """# Simulated music listening dataset
+_README = """# {title}
 
-Made by `musicotopy-tools simulate`: composed music, fMRIPrep-shaped BOLD with a planted map of
-network layers, continuous ratings and labels of mood. No person was measured. The raw BOLD files
-are stand-ins with true headers; the data to analyse are in derivatives/fmriprep, and what was
-planted is in derivatives/truth.
+Made by `musicotopy-tools simulate`: {about} No person was measured. The raw BOLD files are
+stand-ins with true headers; the data to analyse, in the shape of fMRIPrep's output, are in
+derivatives/fmriprep, and what was planted is in derivatives/truth.
 """
 
 
-def write_root(out_dir: Path, world: World) -> None:
+def write_root(out_dir: Path, study: Study) -> None:
     """Write the descriptions that stand at the root of the dataset."""
-    options = world.options
+    options, task = study.options, study.task
     files.write_json(
         out_dir / "dataset_description.json",
         {
-            "Name": "Simulated music listening",
+            "Name": task.title,
             "BIDSVersion": BIDS_VERSION,
             "DatasetType": "raw",
             "License": "CC0",
@@ -45,7 +44,7 @@ def write_root(out_dir: Path, world: World) -> None:
             "GeneratedBy": [GENERATOR],
         },
     )
-    (out_dir / "README").write_text(_README)
+    (out_dir / "README").write_text(_README.format(title=task.title, about=task.about))
     rng = np.random.default_rng([options.seed, 2])
     n = options.n_participants
     files.write_tsv(
@@ -66,17 +65,20 @@ def write_root(out_dir: Path, world: World) -> None:
         },
     )
     files.write_json(
-        out_dir / f"task-{TASK}_bold.json",
+        out_dir / f"task-{task.label}_bold.json",
         {
-            "TaskName": TASK,
+            "TaskName": task.label,
             "RepetitionTime": options.tr_s,
-            "Instructions": "Listen to the music with your eyes closed.",
+            "Instructions": task.instructions,
         },
     )
     files.write_json(
-        out_dir / f"task-{TASK}_events.json",
+        out_dir / f"task-{task.label}_events.json",
         {
-            "trial_type": {"Description": "What is played", "Levels": {"music": "A piece"}},
+            "trial_type": {
+                "Description": "What is played",
+                "Levels": {task.trial_type: task.meaning},
+            },
             "stim_file": {"Description": "Sound file below /stimuli"},
             "stim_start": {"Description": "Position at which playing starts", "Units": "s"},
         },
@@ -130,11 +132,10 @@ def _write_moods(path: Path, piece: Piece) -> None:
     )
 
 
-def write_raw_run(out_dir: Path, label: str, run: ScheduledRun, world: World) -> None:
+def write_raw_run(out_dir: Path, label: str, run: ScheduledRun, study: Study) -> None:
     """Write events and a stand-in BOLD of one run of one participant."""
-    options = world.options
     entities = {"sub": label, **run.entities}
-    seed = (options.seed, int(label))
+    seed = (study.options.seed, int(label))
     bold = out_dir / build_path(entities, "bold", ".nii.gz")
     files.write_tiny_bold(bold, run.n_trs, run.tr_s, seed)
     files.write_tsv(
@@ -142,8 +143,8 @@ def write_raw_run(out_dir: Path, label: str, run: ScheduledRun, world: World) ->
         {
             "onset": [item.onset_s for item in run.playing],
             "duration": [item.duration_s for item in run.playing],
-            "trial_type": ["music"] * len(run.playing),
-            "stim_file": [world.features.pieces[item.piece] for item in run.playing],
+            "trial_type": [study.task.trial_type] * len(run.playing),
+            "stim_file": [study.sounds[item.piece] for item in run.playing],
             "stim_start": [item.stim_start_s for item in run.playing],
         },
     )

@@ -1,9 +1,10 @@
-"""What all simulated participants share: options, schedule, features, planted directions."""
+"""Music with a gradient of layers: options, schedule, features, planted directions."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,36 +12,28 @@ import numpy.typing as npt
 from bidsapp.errors import UsageError
 from bidsapp.simulate import signals
 from bidsapp.simulate.signals import LayerFeatures, Playing
+from bidsapp.simulate.study import MNI, ScheduledRun, StudyOptions, scheduled_run
 
 Floats = npt.NDArray[np.float64]
 
 TASK = "music"
 _LEAD_S, _GAP_S, _TAIL_S = 6.0, 10.0, 12.0
 _SHRINK = 0.01
+_SHORTEST_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class SimulationOptions:
-    """What to simulate.
+class MusicOptions(StudyOptions):
+    """Options of the design ``music``, beside those of `StudyOptions`.
 
     Attributes
     ----------
-    n_participants, n_pieces
+    n_pieces
         How many.
     piece_s
         Length of each piece in s.
     repeats
         How often the first piece is played (2 gives a noise ceiling).
-    n_runs
-        Runs over which the presentations are spread.
-    tr_s
-        Repetition time in s.
-    spaces
-        ``fsaverage5`` and names of volume templates.
-    voxel_mm
-        Voxel size of the volumes, a whole number of mm.
-    snr
-        Standard deviation of the signal over that of the noise without drift.
     hop_s
         Time between feature frames.
     n_courses
@@ -49,81 +42,34 @@ class SimulationOptions:
         Extent of the planted tissue around Heschl's gyri.
     rating_snr
         The same as `snr`, for the ratings.
-    seed
-        Of everything.
     """
 
-    n_participants: int = 3
+    design: ClassVar[str] = "music"
+    small: ClassVar[Mapping[str, Any]] = {
+        "n_participants": 1,
+        "n_pieces": 2,
+        "piece_s": 20.0,
+        "spaces": (MNI,),
+        "voxel_mm": 12,
+    }
+
     n_pieces: int = 5
     piece_s: float = 70.0
     repeats: int = 2
-    n_runs: int = 2
-    tr_s: float = 1.0
-    spaces: tuple[str, ...] = ("fsaverage5", "MNI152NLin2009cAsym")
-    voxel_mm: int = 6
-    snr: float = 1.2
     hop_s: float = 0.48
     n_courses: int = 6
     radius_mm: float = 55.0
     rating_snr: float = 1.5
-    seed: int = 0
-
-    @classmethod
-    def quick(cls, **changes: Any) -> SimulationOptions:
-        """Return the smallest dataset that still has everything: seconds to make."""
-        small: dict[str, Any] = {
-            "n_participants": 1,
-            "n_pieces": 2,
-            "piece_s": 20.0,
-            "spaces": ("MNI152NLin2009cAsym",),
-            "voxel_mm": 12,
-        }
-        return cls(**(small | changes))
 
     def check(self) -> None:
         """Raise `UsageError` if there is nothing to simulate."""
-        numbers = (self.n_participants, self.n_pieces, self.repeats, self.n_runs)
-        if min(numbers) < 1 or self.piece_s < 5 or self.tr_s <= 0 or not self.spaces:
+        StudyOptions.check(self)
+        if min(self.n_pieces, self.repeats) < 1 or self.piece_s < _SHORTEST_S:
             msg = (
-                "a simulation needs at least one participant, piece, repeat, run and space, "
-                f"pieces of 5 s and a TR above 0; got {self}"
+                "a simulation of music needs at least one piece and repeat, and pieces of "
+                f"{_SHORTEST_S:g} s; got {self}"
             )
             raise UsageError(msg)
-
-
-@dataclass(frozen=True)
-class ScheduledRun:
-    """When what is played in one run.
-
-    Attributes
-    ----------
-    entities
-        What names the run: ``task``, and ``run`` if there are several.
-    n_trs
-        Volumes.
-    tr_s
-        Repetition time.
-    start_s
-        Time of the reference slice of the first volume.
-    playing
-        Presentations; ``piece`` counts as in `LayerFeatures.pieces`.
-    """
-
-    entities: dict[str, str]
-    n_trs: int
-    tr_s: float
-    start_s: float
-    playing: tuple[Playing, ...]
-
-    @property
-    def times_s(self) -> Floats:
-        """Time of each volume's reference slice, (n_trs,) s."""
-        return np.asarray(self.start_s + self.tr_s * np.arange(self.n_trs), dtype=np.float64)
-
-    @property
-    def duration_s(self) -> float:
-        """Length of the scan in s."""
-        return self.n_trs * self.tr_s
 
 
 @dataclass(frozen=True)
@@ -142,16 +88,14 @@ class World:
         Per layer (k, n_courses): planted directions of the components.
     """
 
-    options: SimulationOptions
+    options: MusicOptions
     features: LayerFeatures
     runs: tuple[ScheduledRun, ...]
     weights: tuple[Floats, ...]
 
-    def responses(self) -> list[Floats]:
+    def responses(self, runs: Sequence[ScheduledRun]) -> list[Floats]:
         """Per layer (n_trs of all runs, n_courses): haemodynamic responses."""
-        maps = [
-            signals.response_matrix(run.times_s, run.playing, self.features) for run in self.runs
-        ]
+        maps = [signals.response_matrix(run.times_s, run.playing, self.features) for run in runs]
         matrix = np.concatenate(maps)
         return [
             matrix @ (scores @ weights)
@@ -159,10 +103,8 @@ class World:
         ]
 
 
-def schedule(options: SimulationOptions) -> tuple[ScheduledRun, ...]:
+def schedule(options: MusicOptions) -> tuple[ScheduledRun, ...]:
     """Spread the pieces, in random order and the first repeated at the end, over the runs.
-
-    Volumes are stamped with the middle of the TR, as fMRIPrep's slice timing correction does.
 
     Parameters
     ----------
@@ -181,14 +123,12 @@ def schedule(options: SimulationOptions) -> tuple[ScheduledRun, ...]:
             for piece, onset in zip(part, onsets, strict=True)
         )
         seconds = playing[-1].onset_s + options.piece_s + _TAIL_S
-        n_trs = int(np.ceil(seconds / options.tr_s))
-        entities = {"task": TASK, "run": str(number)}
-        runs.append(ScheduledRun(entities, n_trs, options.tr_s, options.tr_s / 2, playing))
+        runs.append(scheduled_run(TASK, number, options.tr_s, seconds, playing))
     return tuple(runs)
 
 
 def build_world(
-    options: SimulationOptions, features: LayerFeatures, runs: tuple[ScheduledRun, ...]
+    options: MusicOptions, features: LayerFeatures, runs: tuple[ScheduledRun, ...]
 ) -> World:
     """Choose the directions that are planted.
 

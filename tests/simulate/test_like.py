@@ -18,7 +18,7 @@ from bidsapp.simulate.like import LikeOptions, simulate_like
 from bidsapp.simulate.like_sounds import write_sounds
 from bidsapp.simulate.placeholders import find_tree
 from bidsapp.simulate.planted import read_map, read_truth
-from bidsapp.simulate.world import ScheduledRun
+from bidsapp.simulate.study import ScheduledRun
 
 CIFTI_BYTES = 628_944 + 182_564 * np.array([40, 60, 30])
 TASKS = ("happy", "sad", "rest")
