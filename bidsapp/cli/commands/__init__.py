@@ -1,0 +1,1 @@
+"""Subcommands of `musicotopy-tools`, one module each."""

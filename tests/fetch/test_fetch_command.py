@@ -1,0 +1,114 @@
+"""`musicotopy-tools fetch`, and the promise that nothing else opens a socket."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bidsapp.cli.commands import fetch
+from bidsapp.fetch import table
+from bidsapp.fetch.table import Bundle, RemoteFile
+from bidsapp.simulate.dataset import SimulationOptions, simulate
+
+GUARD = textwrap.dedent(
+    """
+    import sys
+
+    def guard(event, arguments):
+        if event in {"socket.connect", "socket.getaddrinfo", "socket.bind", "socket.sendto"}:
+            address = arguments[-1] if event != "socket.getaddrinfo" else arguments[0]
+            family = getattr(arguments[0], "family", None)
+            if family is None or family.name != "AF_UNIX":
+                print(f"SOCKET {event} {address}", file=sys.stderr)
+                raise SystemExit(99)
+
+    sys.addaudithook(guard)
+    """
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="musicotopy-tools")
+    fetch.add(top.add_subparsers(required=True))
+    return top
+
+
+def test_licences_are_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args(["fetch", "--help"])
+    shown = capsys.readouterr().out
+    for bundle in table.BUNDLES.values():
+        assert bundle.name in shown
+        assert bundle.licence in shown
+
+
+def test_weights_and_templates_go_to_their_folders(
+    server: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("TEMPLATEFLOW_HOME", str(tmp_path / "flow"))
+    bundles = {
+        kind: Bundle(kind, "", kind, f"licence of {kind}", "DIR", (RemoteFile(f"{kind}.bin", ""),))
+        for kind in ("weights", "templates")
+    }
+    monkeypatch.setattr(fetch, "BUNDLES", bundles)
+    server.files = {"weights.bin": b"1", "templates.bin": b"2"}
+    words = ["fetch", "weights", "templates", "--mirror", server.url, "-q"]
+    options = parser().parse_args([*words, "--weights-dir", str(tmp_path / "here")])
+    options.function(options)
+    assert (tmp_path / "here" / "weights.bin").read_bytes() == b"1"
+    assert (tmp_path / "flow" / "templates.bin").read_bytes() == b"2"
+    assert "licence of weights" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment whose Python ends when it opens a socket, cache folders empty."""
+    folder = tmp_path_factory.mktemp("guard")
+    (folder / "sitecustomize.py").write_text(GUARD)
+    environment = {**os.environ, "PYTHONPATH": str(folder), "HOME": str(folder / "home")}
+    environment["TEMPLATEFLOW_HOME"] = str(folder / "flow")
+    return environment
+
+
+def test_the_guard_stops_a_connection(guarded: dict[str, str]) -> None:
+    code = "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9', timeout=2)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=guarded, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 99
+    assert "SOCKET" in done.stderr
+
+
+def test_a_run_opens_no_socket(guarded: dict[str, str], tmp_path: Path) -> None:
+    """Participant, group and reports, by an audit hook in the process of the app itself."""
+    data = tmp_path / "data"
+    simulate(data, SimulationOptions.quick(n_participants=2, n_pieces=3, piece_s=24.0), quiet=True)
+    settings = [
+        *("--weights", "random", "-q"),
+        *("--set", 'gradients.networks=["baseline"]'),
+        *("--set", "gradients.min_block_s=10"),
+        *("--set", "gradients.n_components=8"),
+        *("--set", "gradients.n_parcels=12"),
+        *("--set", "gradients.n_shifts=19"),
+    ]
+    words = [data, tmp_path / "out", "participant", "group", *settings]
+    done = subprocess.run(
+        [sys.executable, "-m", "bidsapp.cli.app", *map(str, words)],
+        env=guarded,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "SOCKET" not in done.stderr
+    assert done.returncode == 0, done.stderr
