@@ -1,8 +1,10 @@
 # musicotopy as a BIDS App. Build: docker build -t musicotopy .
-ARG BASE_IMAGE=python:3.11-slim-bookworm
+#   a CPU image (1.5 GB instead of 5):  --build-arg TORCH_SPEC="--index-url https://download.pytorch.org/whl/cpu torch==2.11.0"
+#   with weights and templates inside:  --build-arg FETCH="vggish templates"
+ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
-# "torch==2.11.0 torchaudio==2.11.0" brings the CUDA libraries; give another specification for a CPU image
+# the default brings the CUDA libraries; every word is handed to pip
 ARG TORCH_SPEC="torch==2.11.0 torchaudio==2.11.0"
 RUN python -m venv --copies /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -10,7 +12,17 @@ RUN pip install ${TORCH_SPEC}
 COPY pyproject.toml constraints.txt README.md LICENSE /src/
 COPY bidsapp /src/bidsapp
 RUN grep -viE '^torch(audio)?==' /src/constraints.txt > /tmp/constraints.txt \
- && pip install --constraint /tmp/constraints.txt /src "neuromaps>=0.0.5"
+ && pip install --constraint /tmp/constraints.txt "/src[neuromaps]"
+
+FROM build AS resources
+# names for `musicotopy-tools fetch`; the weights go to /weights, the templates to /opt/templateflow
+ARG FETCH=""
+ARG FETCH_MIRROR=""
+RUN mkdir -p /weights /opt/templateflow \
+ && if [ -n "${FETCH}" ]; then \
+      musicotopy-tools fetch ${FETCH} --weights-dir /weights --templates-dir /opt/templateflow \
+        ${FETCH_MIRROR:+--mirror "${FETCH_MIRROR}"}; \
+    fi
 
 FROM ${BASE_IMAGE}
 ARG VERSION=0.1.0
@@ -20,16 +32,22 @@ LABEL org.opencontainers.image.title="musicotopy" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0"
+# the standard library of the official base image comes without bytecode, and a read-only root keeps none
+RUN mkdir -p /data /out /work /stimuli \
+ && useradd --create-home --uid 1000 musicotopy \
+ && python -m compileall -q -x '(site|dist)-packages|/test/|/idlelib/|/lib2to3/' \
+      "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 COPY --from=build /opt/venv /opt/venv
+COPY --from=resources /weights /weights
+COPY --from=resources /opt/templateflow /opt/templateflow
 # any user id, a read-only root and no network must work: caches live in /tmp, nothing is fetched
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONNOUSERSITE=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
-    HOME=/tmp MPLCONFIGDIR=/tmp/matplotlib NUMBA_CACHE_DIR=/tmp/numba XDG_CACHE_HOME=/tmp/cache \
-    TEMPLATEFLOW_HOME=/tmp/templateflow TEMPLATEFLOW_AUTOUPDATE=0 \
-    OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+    HOME=/tmp USER=musicotopy XDG_CACHE_HOME=/tmp/cache XDG_CONFIG_HOME=/tmp/config \
+    MPLCONFIGDIR=/tmp/matplotlib NUMBA_CACHE_DIR=/tmp/numba TORCH_HOME=/tmp/torch \
+    TEMPLATEFLOW_HOME=/opt/templateflow TEMPLATEFLOW_AUTOUPDATE=0 \
+    OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMEXPR_MAX_THREADS=1 \
     MUSICOTOPY_DOCKER_TAG=${VERSION}
-RUN mkdir -p /data /out /work /stimuli /weights \
- && useradd --create-home --uid 1000 musicotopy \
- && musicotopy --version
+RUN musicotopy --version
 USER musicotopy
 ENTRYPOINT ["/opt/venv/bin/musicotopy"]
