@@ -19,6 +19,8 @@ from typing import Any
 
 from bidsapp.progress import track
 from bidsapp.simulate import files, planted
+from bidsapp.simulate.clips import ClipsOptions, clips_study
+from bidsapp.simulate.emotions import EmotionsOptions, emotions_study
 from bidsapp.simulate.features import FeatureSource, Source
 from bidsapp.simulate.music_study import music_study
 from bidsapp.simulate.participant import FMRIPREP, write_participant
@@ -50,6 +52,8 @@ class Design:
 
 DESIGNS: dict[str, Design] = {
     "music": Design(MusicOptions, music_study),
+    "clips": Design(ClipsOptions, clips_study),
+    "emotions": Design(EmotionsOptions, emotions_study),
 }
 
 

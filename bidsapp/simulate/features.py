@@ -1,4 +1,4 @@
-"""The features that are planted: leading components of every layer of a network."""
+"""The features that are planted: components, or channels, of every layer of a network."""
 
 from __future__ import annotations
 
@@ -78,4 +78,45 @@ def vggish_features(
         frame_piece=np.asarray(bank.frame_piece, dtype=np.int64),
         frame_time_s=np.asarray(bank.frame_time_s, dtype=np.float64),
         scores=tuple(scores),
+    )
+
+
+def course_features(
+    stimuli: Stimuli, network: str, *, cache_dir: Path | None = None, quiet: bool = False
+) -> LayerFeatures:
+    """Courses of every channel of a network with random weights (seed 0).
+
+    Parameters
+    ----------
+    stimuli
+        (stim_file, path) of each sound.
+    network
+        Name in the registry of networks.
+    cache_dir
+        Folder shared with later runs of the app; a temporary one by default.
+    quiet
+        Show no progress.
+
+    Returns
+    -------
+    LayerFeatures
+        As many scores per layer as it has channels.
+    """
+    from bidsapp.audio.networks import get_network
+    from bidsapp.features.courses import extract_courses
+
+    net = get_network(network, weights="random", seed=0)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = cache_dir or Path(scratch)
+        bank = extract_courses(stimuli, net, folder, memory_bytes=_MEMORY_BYTES, quiet=quiet)
+        courses = [
+            np.array(bank.course(index), dtype=np.float64) for index in range(len(bank.layers))
+        ]
+    return LayerFeatures(
+        network=network,
+        layers=tuple(layer.name for layer in bank.layers),
+        pieces=bank.pieces,
+        frame_piece=np.asarray(bank.frame_piece, dtype=np.int64),
+        frame_time_s=np.asarray(bank.frame_time_s, dtype=np.float64),
+        scores=tuple(courses),
     )

@@ -128,6 +128,16 @@ def write_piece(piece: Piece, folder: Path) -> Path:
     return path
 
 
+def write_pieces(
+    folder: Path, n_pieces: int, seconds: float, seed: int
+) -> tuple[list[Piece], list[tuple[str, Path]]]:
+    """Compose pieces into a folder; return them and (stim_file, path) of each, sorted by name."""
+    composed = (compose(number, seconds, seed) for number in range(n_pieces))
+    pieces = sorted(composed, key=lambda piece: piece.name)
+    paths = [write_piece(piece, folder) for piece in pieces]
+    return pieces, [(path.name, path) for path in paths]
+
+
 def _phrase_lengths(style: Style, seconds: float, rng: np.random.Generator) -> list[float]:
     bar_s = 60.0 / style.tempo_bpm * style.beats
     lengths: list[float] = []

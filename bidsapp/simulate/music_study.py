@@ -41,7 +41,7 @@ import numpy as np
 
 from bidsapp.simulate import bold, planted
 from bidsapp.simulate.features import FeatureSource, Source, vggish_features
-from bidsapp.simulate.music import Piece, compose, write_piece
+from bidsapp.simulate.music import Piece, write_pieces
 from bidsapp.simulate.ratings import PLANS, rate
 from bidsapp.simulate.spaces import Space
 from bidsapp.simulate.study import Person, Planting, ScheduledRun, Task
@@ -150,13 +150,3 @@ def music_features(source: Source, hop_s: float) -> FeatureSource:
             stimuli, hop_s=hop_s, cache_dir=source.cache_dir, quiet=source.quiet
         )
     )
-
-
-def write_pieces(
-    folder: Path, n_pieces: int, seconds: float, seed: int
-) -> tuple[list[Piece], list[tuple[str, Path]]]:
-    """Compose pieces into a folder; return them and (stim_file, path) of each, sorted by name."""
-    composed = (compose(number, seconds, seed) for number in range(n_pieces))
-    pieces = sorted(composed, key=lambda piece: piece.name)
-    paths = [write_piece(piece, folder) for piece in pieces]
-    return pieces, [(path.name, path) for path in paths]

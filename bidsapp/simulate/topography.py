@@ -159,18 +159,22 @@ def _nearest_centre(coordinates_mm: Floats, centres: Floats) -> npt.NDArray[np.i
 
 
 def smooth_fields(
-    coordinates_mm: Floats, n_fields: int, *, length_mm: float, seed: int | list[int]
+    coordinates_mm: Floats,
+    n_fields: int,
+    *,
+    length_mm: float,
+    seed: int | list[int],
+    n_waves: int = 100,
 ) -> Floats:
     """Smooth random fields with zero mean and unit variance, (n_fields, n_units).
 
-    Sums of 100 random cosines, which approach a Gaussian process with covariance
+    Sums of `n_waves` random cosines, which approach a Gaussian process with covariance
     ``exp(-d² / (2 length²))``. They are functions of the coordinates: the same seed gives the
     same field on a surface and in a volume.
 
     Source: Rahimi & Recht 2007, Random features for large-scale kernel machines.
     """
     rng = np.random.default_rng(seed)
-    n_waves = 100
     directions = rng.standard_normal((n_waves, 3)) / length_mm
     phases = rng.uniform(0, 2 * np.pi, n_waves)
     weights = rng.standard_normal((n_fields, n_waves)) * np.sqrt(2.0 / n_waves)
