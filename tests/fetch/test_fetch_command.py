@@ -21,12 +21,13 @@ GUARD = textwrap.dedent(
     """
     import sys
 
+    EVENTS = {"socket.connect", "socket.getaddrinfo", "socket.bind", "socket.sendto"}
+    PROBE = ("::1", 0)  # urllib3 binds it when imported, to learn whether there is IPv6
+
     def guard(event, arguments):
-        if event in {"socket.connect", "socket.getaddrinfo", "socket.bind", "socket.sendto"}:
-            address = arguments[-1] if event != "socket.getaddrinfo" else arguments[0]
-            family = getattr(arguments[0], "family", None)
-            if family is None or family.name != "AF_UNIX":
-                print(f"SOCKET {event} {address}", file=sys.stderr)
+        if event in EVENTS and arguments[-1] != PROBE:
+            if getattr(arguments[0], "family", None) != 1:  # AF_UNIX
+                print("SOCKET", event, *arguments, file=sys.stderr)
                 raise SystemExit(99)
 
     sys.addaudithook(guard)
