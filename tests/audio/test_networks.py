@@ -43,6 +43,36 @@ def test_blocks_hold_every_feature_of_every_layer_once(name, music):
 
 
 @EVERY
+def test_channels_average_what_blocks_hold(name, music):
+    network = get_network(name, hop_s=0.48)
+    frames = network.frames(music)[:2]
+    channels = dict(network.channels(frames, memory_bytes=2**22))
+    parts = layers_of(network, frames)
+    assert sorted(channels) == list(range(len(network.layers)))
+    for index, layer in enumerate(network.layers):
+        whole = np.concatenate(
+            [part.reshape(2, layer.n_features // layer.n_channels, -1) for part in parts[index]],
+            axis=2,
+        ).reshape(2, layer.n_times, -1, layer.n_channels)
+        expected = whole[:, network.central_times(layer)].mean(axis=(1, 2))
+        assert channels[index].dtype == np.float32
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(channels[index], expected, atol=1e-5 * scale, rtol=1e-4)
+
+
+@EVERY
+@pytest.mark.parametrize("hop_s", [0.1, 0.48, 10.0])
+def test_central_times_cover_the_hop(name, hop_s):
+    network = get_network(name, hop_s=hop_s)
+    for layer in network.layers:
+        steps = np.arange(layer.n_times)[network.central_times(layer)]
+        assert steps.mean() == pytest.approx((layer.n_times - 1) / 2)
+        covered_s = len(steps) * network.window_s / layer.n_times
+        step_s = network.window_s / layer.n_times
+        assert abs(covered_s - min(hop_s, network.window_s)) <= step_s + 1e-9 or len(steps) <= 2
+
+
+@EVERY
 def test_two_of_the_same_agree(name, music):
     frames = get_network(name, seed=3).frames(music)[:1]
     one, two = (layers_of(get_network(name, seed=3), frames) for _ in range(2))
@@ -65,6 +95,7 @@ def test_a_frame_does_not_depend_on_its_neighbours(name, music):
 @EVERY
 def test_frames_follow_the_hop_and_see_only_their_window(name, music):
     network = get_network(name, hop_s=0.48)
+    music = np.concatenate([music, music[::-1]])
     frames = network.frames(music)
     n_samples = round(network.window_s * network.sampling_hz)
     assert len(frames) == 1 + (music.size - n_samples) // round(0.48 * network.sampling_hz)

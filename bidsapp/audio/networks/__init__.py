@@ -58,6 +58,26 @@ def _baseline(weights: str | Path, weights_dir: Path | None, seed: int, hop_s: f
     return Baseline(hop_s)
 
 
+def _resnet1d(weights: str | Path, weights_dir: Path | None, seed: int, hop_s: float) -> Network:
+    from bidsapp.audio.networks.resnet1d import ResNet1d
+    from bidsapp.audio.networks.weights import find_weights
+
+    if str(weights) == RANDOM:
+        return ResNet1d.random(seed, hop_s)
+    known = NETWORKS["resnet1d"].weight_files
+    return ResNet1d.from_file(find_weights("resnet1d", weights, weights_dir, known), hop_s)
+
+
+def _musicnn(weights: str | Path, weights_dir: Path | None, seed: int, hop_s: float) -> Network:
+    from bidsapp.audio.networks.musicnn import Musicnn
+    from bidsapp.audio.networks.weights import find_weights
+
+    if str(weights) == RANDOM:
+        return Musicnn.random(seed, hop_s)
+    known = NETWORKS["musicnn"].weight_files
+    return Musicnn.from_file(find_weights("musicnn", weights, weights_dir, known), hop_s)
+
+
 NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
     {
         "vggish": NetworkEntry(
@@ -69,6 +89,16 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             summary="acoustic descriptors without a network: mel, loudness, spectral",
             weight_files={},
             build=_baseline,
+        ),
+        "resnet1d": NetworkEntry(
+            summary="residual network over waveforms, 10 layers, to train on tags (or random)",
+            weight_files={"tagger": ("resnet1d.pth",)},
+            build=_resnet1d,
+        ),
+        "musicnn": NetworkEntry(
+            summary="musicnn, 7 layers, trained on the tags of MagnaTagATune (or random)",
+            weight_files={"mtat": ("mtat_musicnn_best_model.pth", "musicnn.pth")},
+            build=_musicnn,
         ),
     }
 )

@@ -13,7 +13,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +32,22 @@ class Layer:
     kind
         What it computes (``input``, ``conv``, ``relu``, ``pool``, ``fc``, …).
     n_features
-        Its size for one frame.
+        Its size for one frame, laid out (n_times, …, n_channels).
+    n_channels
+        Maps, bands or neurons that it repeats over time; each feature for itself if left out.
+    n_times
+        Time steps within the window; 1 where the layer sees the window as a whole.
     """
 
     name: str
     kind: str
     n_features: int
+    n_channels: int = 0
+    n_times: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.n_channels:
+            object.__setattr__(self, "n_channels", self.n_features // self.n_times)
 
 
 class Network(ABC):
@@ -110,13 +120,63 @@ class Network(ABC):
         layer
             Position in `layers`.
         columns
-            (n_frames, n) float32 features; valid until the next block is asked for, and not to
-            be written to. Sizes depend on `memory_bytes`, values only to rounding.
+            (n_frames, n) float32 features, some channels in full: (n_times, …, channels) in
+            order; valid until the next block is asked for, and not to be written to. Sizes
+            depend on `memory_bytes`, values only to rounding.
         """
 
     @abstractmethod
     def n_blocks(self, n_frames: int, memory_bytes: int) -> int:
         """Count what `blocks` will yield, for the progress bar."""
+
+    def channels(
+        self,
+        frames: npt.NDArray[np.float32],
+        *,
+        memory_bytes: int,
+        device: str = "cpu",
+        scratch_dir: Path | None = None,
+    ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+        """Average every layer over time (and mel), channel by channel.
+
+        Where a layer still has a time axis, a frame's average takes in the ``hop_s`` around its
+        centre (see `central_times`), so that consecutive frames tile the sound; a layer that sees
+        the window as a whole speaks for the whole window.
+
+        Parameters
+        ----------
+        frames, memory_bytes, device, scratch_dir
+            As `blocks` takes them.
+
+        Yields
+        ------
+        layer
+            Position in `layers`, each once, in any order.
+        averages
+            (n_frames, n_channels) float32.
+        """
+        parts: dict[int, list[npt.NDArray[np.float32]]] = {}
+        blocks = self.blocks(
+            frames, memory_bytes=memory_bytes, device=device, scratch_dir=scratch_dir
+        )
+        for index, columns in blocks:
+            layer = self.layers[index]
+            steps = layer.n_times, layer.n_features // (layer.n_times * layer.n_channels)
+            cells = columns.reshape(len(frames), *steps, -1)
+            averages = cells[:, self.central_times(layer)].mean(dim=(1, 2)).cpu().numpy()
+            parts.setdefault(index, []).append(averages)
+            if sum(part.shape[1] for part in parts[index]) == layer.n_channels:
+                yield index, np.hstack(parts.pop(index))
+
+    def central_times(self, layer: Layer) -> slice:
+        """Time steps of a layer whose centre lies within half a hop of the window's centre.
+
+        Always at least the innermost one or two.
+        """
+        step_s = self.window_s / layer.n_times
+        from_centre = (np.arange(layer.n_times) + 0.5) * step_s - self.window_s / 2
+        inside = np.flatnonzero(np.abs(from_centre) <= max(self.hop_s, step_s) / 2 + 1e-9)
+        return slice(int(inside[0]), int(inside[-1]) + 1)
 
     def frame_times_s(self, n_frames: int) -> npt.NDArray[np.float64]:
         """Time of each frame's centre in seconds from the start of the sound, (n_frames,)."""
@@ -127,7 +187,7 @@ class Network(ABC):
         facts = {
             "name": self.name,
             "version": self.version,
-            "layers": [astuple(layer) for layer in self.layers],
+            "layers": [(layer.name, layer.kind, layer.n_features) for layer in self.layers],
             "sampling_hz": self.sampling_hz,
             "window_s": self.window_s,
             "hop_s": self.hop_s,

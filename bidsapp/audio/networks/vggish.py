@@ -29,23 +29,23 @@ Parameters = tuple[torch.Tensor, torch.Tensor]
 """Weight (outputs, inputs, …) and bias (outputs,) of one stage."""
 
 LAYERS = (
-    Layer("InputBatch", "input", 6_144),
-    Layer("conv1", "conv", 393_216),
-    Layer("relu", "relu", 393_216),
-    Layer("pool1", "pool", 98_304),
-    Layer("conv2", "conv", 196_608),
-    Layer("relu2", "relu", 196_608),
-    Layer("pool2", "pool", 49_152),
-    Layer("conv3_1", "conv", 98_304),
-    Layer("relu3_1", "relu", 98_304),
-    Layer("conv3_2", "conv", 98_304),
-    Layer("relu3_2", "relu", 98_304),
-    Layer("pool3", "pool", 24_576),
-    Layer("conv4_1", "conv", 49_152),
-    Layer("relu4_1", "relu", 49_152),
-    Layer("conv4_2", "conv", 49_152),
-    Layer("relu4_2", "relu", 49_152),
-    Layer("pool4", "pool", 12_288),
+    Layer("InputBatch", "input", 6_144, 64, 96),
+    Layer("conv1", "conv", 393_216, 64, 96),
+    Layer("relu", "relu", 393_216, 64, 96),
+    Layer("pool1", "pool", 98_304, 64, 48),
+    Layer("conv2", "conv", 196_608, 128, 48),
+    Layer("relu2", "relu", 196_608, 128, 48),
+    Layer("pool2", "pool", 49_152, 128, 24),
+    Layer("conv3_1", "conv", 98_304, 256, 24),
+    Layer("relu3_1", "relu", 98_304, 256, 24),
+    Layer("conv3_2", "conv", 98_304, 256, 24),
+    Layer("relu3_2", "relu", 98_304, 256, 24),
+    Layer("pool3", "pool", 24_576, 256, 12),
+    Layer("conv4_1", "conv", 49_152, 512, 12),
+    Layer("relu4_1", "relu", 49_152, 512, 12),
+    Layer("conv4_2", "conv", 49_152, 512, 12),
+    Layer("relu4_2", "relu", 49_152, 512, 12),
+    Layer("pool4", "pool", 12_288, 512, 6),
     Layer("fc1_1", "fc", 4_096),
     Layer("relu5_1", "relu", 4_096),
     Layer("fc1_2", "fc", 4_096),
@@ -273,7 +273,7 @@ def _fill(block: torch.Tensor, x: Scratch, weight: torch.Tensor, bias: torch.Ten
         batch = slice(start, start + step)
         inputs = x.tensor[batch].to(block.device)
         if weight.ndim == 4:
-            with torch.backends.cudnn.flags(allow_tf32=False):
+            with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
                 out = conv2d(inputs.permute(0, 3, 1, 2), weight, bias, padding=1)
             block[batch] = out.permute(0, 2, 3, 1)
         else:

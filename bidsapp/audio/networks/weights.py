@@ -121,3 +121,46 @@ def he_normal(shape: tuple[int, ...], seed: int, index: int) -> torch.Tensor:
     values = generator.standard_normal(shape, dtype=np.float32)
     values *= np.float32(np.sqrt(2.0 / np.prod(shape[1:])))
     return torch.from_numpy(values)
+
+
+def he_initialise(module: torch.nn.Module, seed: int) -> None:
+    """Draw a module's parameters in place: He-normal weights, zero biases, plain norms.
+
+    Parameters
+    ----------
+    module
+        Parameters named ``weight`` with two or more dimensions are drawn; position in
+        ``named_parameters`` is the index of `he_normal`.
+    seed
+        Seed of the network.
+    """
+    with torch.no_grad():
+        for index, (name, parameter) in enumerate(module.named_parameters()):
+            if parameter.ndim > 1:
+                parameter.copy_(he_normal(tuple(parameter.shape), seed, index))
+            else:
+                parameter.fill_(1.0 if name.endswith("weight") else 0.0)
+
+
+def load_state(
+    module: torch.nn.Module, state: Mapping[str, torch.Tensor], path: Path, network: str
+) -> None:
+    """Give a module the parameters and running averages of a state dict.
+
+    Entries that the module does not have (spectrogram constants) are passed over.
+
+    Raises
+    ------
+    InputInvalidError
+        One is missing or has another shape.
+    """
+    own = {name: value for name, value in module.state_dict().items() if value.ndim}
+    for name, value in own.items():
+        found = tuple(state[name].shape) if name in state else "nothing"
+        if found != tuple(value.shape):
+            msg = (
+                f"{path}: parameter {name} should have shape {tuple(value.shape)}, found "
+                f"{found}; give a state dict of {network}"
+            )
+            raise InputInvalidError(msg)
+    module.load_state_dict({name: state[name].float() for name in own}, strict=False)

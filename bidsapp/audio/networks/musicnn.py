@@ -1,0 +1,220 @@
+"""musicnn: a tag network with musically shaped filters over a mel spectrogram.
+
+Tall filters hear timbre, long ones rhythm; three residual convolutions and two dense layers
+follow. Published parameters trained on MagnaTagATune load as they are.
+
+Source: Pons and Serra 2019, musicnn, §2; sizes of the published MagnaTagATune parameters (Won et
+al. 2020, Evaluation of CNN-based automatic music tagging models).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import relu
+
+from bidsapp.audio.networks.base import Layer
+from bidsapp.audio.networks.layered import LayeredNetwork
+from bidsapp.audio.networks.weights import he_initialise, load_state, read_state
+
+SAMPLES = 48_000
+"""Samples of one window (3 s)."""
+N_FFT, HOP, N_BANDS = 512, 256, 96
+HIGHEST_HZ = 8_000.0
+TIMES = SAMPLES // HOP + 1
+QUIETEST = 1e-10
+"""Power below which decibels end: 100 dB below full scale."""
+TAGS = (
+    *("guitar", "classical", "slow", "techno", "strings", "drums", "electronic", "rock", "fast"),
+    *("piano", "ambient", "beat", "violin", "vocal", "synth", "female", "indian", "opera"),
+    *("male", "singing", "vocals", "no vocals", "harpsichord", "loud", "quiet", "flute"),
+    *("woman", "male vocal", "no vocal", "pop", "soft", "sitar", "solo", "man", "classic"),
+    *("choir", "voice", "new age", "dance", "male voice", "female vocal", "beats", "harp"),
+    *("cello", "no voice", "weird", "country", "metal", "female voice", "choral"),
+)
+"""The 50 tags of the MagnaTagATune parameters, in order of the last layer."""
+LAYERS = (
+    Layer("mel", "input", N_BANDS * TIMES, N_BANDS, TIMES),
+    Layer("frontend", "conv", 561 * TIMES, 561, TIMES),
+    Layer("conv1", "conv", 64 * TIMES, 64, TIMES),
+    Layer("conv2", "conv", 64 * TIMES, 64, TIMES),
+    Layer("conv3", "conv", 64 * TIMES, 64, TIMES),
+    Layer("dense", "fc", 200),
+    Layer("tags", "tags", len(TAGS)),
+)
+
+_TALL = ((204, 67), (204, 38))
+_LONG = ((51, 129), (51, 65), (51, 33))
+_MUSIC_DB = (-10.0, 20.0)
+"""Mean and spread of music in dB, with which the untrained network normalises its input."""
+
+
+class _Convolved(nn.Module):
+    """Convolution, batch normalisation, ReLU."""
+
+    def __init__(self, conv: nn.Conv1d | nn.Conv2d) -> None:
+        super().__init__()
+        self.conv = conv
+        n = conv.out_channels
+        self.bn = nn.BatchNorm2d(n) if isinstance(conv, nn.Conv2d) else nn.BatchNorm1d(n)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return relu(self.bn(self.conv(x)))
+
+
+class MusicnnModule(nn.Module):
+    """The network from the mel spectrogram on; names of parameters are those of the release."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spec_bn = nn.BatchNorm2d(1)
+        tall = [_Convolved(nn.Conv2d(1, n, (bands, 7), padding=(0, 3))) for n, bands in _TALL]
+        long = [_Convolved(nn.Conv1d(1, n, taps, padding=taps // 2)) for n, taps in _LONG]
+        self.layers = nn.ModuleList([*tall, *long])
+        self.layer1 = _Convolved(nn.Conv1d(561, 64, 7, padding=3))
+        self.layer2 = _Convolved(nn.Conv1d(64, 64, 7, padding=3))
+        self.layer3 = _Convolved(nn.Conv1d(64, 64, 7, padding=3))
+        self.dense1 = nn.Linear(2 * (561 + 3 * 64), 200)
+        self.bn = nn.BatchNorm1d(200)
+        self.dense2 = nn.Linear(200, len(TAGS))
+
+    def frontend(self, mel_db: torch.Tensor) -> torch.Tensor:
+        """(n, 561, n_times): maxima over mel of tall filters, long filters of the mean band."""
+        x = self.spec_bn(mel_db[:, None])
+        tall = [layer(x).amax(dim=2) for layer in self.layers[: len(_TALL)]]
+        mean = x.mean(dim=2)
+        return torch.cat([*tall, *(layer(mean) for layer in self.layers[len(_TALL) :])], dim=1)
+
+    def residual(self, number: int, x: torch.Tensor) -> torch.Tensor:
+        """Convolution 1, 2 or 3 of the (n, channels, n_times) layer before it."""
+        y: torch.Tensor = self.get_submodule(f"layer{number}")(x)
+        return y if number == 1 else y + x
+
+    def convolutions(self, mel_db: torch.Tensor) -> list[torch.Tensor]:
+        """Front end and the three convolutions."""
+        parts = [self.frontend(mel_db)]
+        for number in (1, 2, 3):
+            parts.append(self.residual(number, parts[-1]))
+        return parts
+
+    def dense(self, convolutions: list[torch.Tensor]) -> torch.Tensor:
+        """(n, 200) from maximum and mean over time of `convolutions`."""
+        x = torch.cat(convolutions, dim=1)
+        pooled = torch.cat([x.amax(dim=2), x.mean(dim=2)], dim=1)
+        return relu(self.bn(self.dense1(pooled)))
+
+
+class Musicnn(LayeredNetwork):
+    """Seven layers of musicnn: input, front end, convolutions, dense layer, tag probabilities.
+
+    Parameters
+    ----------
+    module
+        The network with its parameters.
+    weights
+        Where they come from.
+    hop_s
+        Time between frames, a multiple of 0.01 s.
+    """
+
+    name = "musicnn"
+    layers = LAYERS
+
+    def __init__(self, module: MusicnnModule, weights: dict[str, object], hop_s: float) -> None:
+        super().__init__(SAMPLES, hop_s, weights)
+        self.module: MusicnnModule = module.eval()
+
+    @classmethod
+    def random(cls, seed: int, hop_s: float) -> Musicnn:
+        """Untrained network: He-normal weights from a seed; input normalised as music is."""
+        module = MusicnnModule()
+        he_initialise(module, seed)
+        mean, spread = _MUSIC_DB
+        module.spec_bn.running_mean = torch.tensor([mean])
+        module.spec_bn.running_var = torch.tensor([spread**2])
+        return cls(
+            module, {"source": "random", "initialisation": "He normal", "seed": seed}, hop_s
+        )
+
+    @classmethod
+    def from_file(cls, path: Path, hop_s: float) -> Musicnn:
+        """Trained network from the published state dict.
+
+        Raises
+        ------
+        InputInvalidError
+            A parameter is missing or has another shape; or as `read_state`.
+        """
+        state, sha256 = read_state(path)
+        module = MusicnnModule()
+        load_state(module, state, path, cls.name)
+        return cls(module, {"source": "file", "file": path.name, "sha256": sha256}, hop_s)
+
+    def step(
+        self, index: int, previous: torch.Tensor | None, frames: torch.Tensor
+    ) -> torch.Tensor:
+        """Compute a layer; the dense one anew from the sound, for it sees all before it."""
+        if previous is None:
+            return mel_db(frames)
+        name = LAYERS[index].name
+        if name == "frontend":
+            return self.module.frontend(previous)
+        if name == "dense":
+            return self.module.dense(self.module.convolutions(mel_db(frames)))
+        if name == "tags":
+            return torch.sigmoid(self.module.dense2(previous))
+        return self.module.residual(int(name[-1]), previous)
+
+    @torch.no_grad()
+    def activations(self, frames: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Yield every layer; front end and convolutions are computed once."""
+        spectrogram = mel_db(frames)
+        convolutions = self.module.convolutions(spectrogram)
+        dense = self.module.dense(convolutions)
+        yield from (spectrogram, *convolutions, dense, torch.sigmoid(self.module.dense2(dense)))
+
+
+def mel_db(waveforms: torch.Tensor) -> torch.Tensor:
+    """Mel spectrogram in dB.
+
+    Periodic Hann window of 512 samples every 256, centred with reflected ends; power; 96 triangles
+    linear in Hz with edges equidistant on the HTK mel scale from 0 to 8 kHz.
+
+    Parameters
+    ----------
+    waveforms
+        (n, n_samples) at 16 kHz.
+
+    Returns
+    -------
+    torch.Tensor
+        (n, 96, n_times), one column every 16 ms.
+    """
+    spectra = torch.stft(
+        waveforms,
+        N_FFT,
+        HOP,
+        window=torch.hann_window(N_FFT, device=waveforms.device),
+        center=True,
+        pad_mode="reflect",
+        return_complex=True,
+    )
+    power = spectra.real**2 + spectra.imag**2
+    bands = torch.from_numpy(_triangles()).to(waveforms.device).T @ power
+    return 10.0 * torch.log10(bands.clamp_min(QUIETEST))
+
+
+@lru_cache(maxsize=1)
+def _triangles() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """Make the filters (257, 96), peak 1."""
+    hertz = np.linspace(0.0, HIGHEST_HZ, N_FFT // 2 + 1)[:, None]
+    highest_mel = 2595.0 * np.log10(1.0 + HIGHEST_HZ / 700.0)
+    edges = 700.0 * (10.0 ** (np.linspace(0.0, highest_mel, N_BANDS + 2) / 2595.0) - 1.0)
+    lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
+    rising, falling = (hertz - lower) / (centre - lower), (upper - hertz) / (upper - centre)
+    return np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
