@@ -1,0 +1,143 @@
+"""What the banks of features share: made once in a folder named by what made them.
+
+A folder that exists is complete. Several processes may ask for the same one: the first makes it,
+the others wait.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock
+
+from bidsapp.audio.io import audio_duration_s, load_audio
+from bidsapp.audio.networks.base import Network
+from bidsapp.errors import InputInvalidError
+
+Floats = npt.NDArray[np.float32]
+
+_FACTS = "bank.json"
+_PIECE = "frame_piece.npy"
+_TIME = "frame_time_s.npy"
+
+
+def bank_key(network: Network, sound_hashes: Iterable[str]) -> str:
+    """SHA-256 of the network's identity and the sounds' hashes in order."""
+    parts = [network.identity(), *sound_hashes]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def make_once(folder: Path, make: Callable[[Path], None]) -> None:
+    """Have a folder filled unless it is there.
+
+    Parameters
+    ----------
+    folder
+        Where the result belongs.
+    make
+        Fills the empty folder it is given, which is then moved into place; if it fails, nothing
+        is left.
+    """
+    if folder.is_dir():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.parent / f"{folder.name}.lock"):
+        if folder.is_dir():
+            return
+        for leftover in folder.parent.glob(f".{folder.name}-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        partial = folder.with_name(f".{folder.name}-{os.getpid()}")
+        partial.mkdir()
+        try:
+            make(partial)
+            partial.replace(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse an empty list of sounds and names that come twice.
+
+    Raises
+    ------
+    InputInvalidError
+        In either case.
+    """
+    if not names:
+        raise InputInvalidError("no sounds to run a network on; check --stimuli-dir")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        msg = f"sound {twice[0]} is listed twice; list each sound once"
+        raise InputInvalidError(msg)
+
+
+def read_frames(stimuli: Sequence[tuple[str, Path]], network: Network) -> Iterator[Floats]:
+    """Decode the sounds and yield the frames (n_frames, …) of each.
+
+    Raises
+    ------
+    InputInvalidError
+        A sound is shorter than one window.
+    InputMissingError, InputInvalidError
+        A sound cannot be read (see `bidsapp.audio.io.load_audio`).
+    """
+    for _, path in stimuli:
+        waveform = load_audio(path, network.sampling_hz)
+        frames = network.frames(waveform)
+        if len(frames) == 0:
+            msg = (
+                f"{path}: {waveform.size / network.sampling_hz:.2f} s of sound, less than one "
+                f"window of {network.name} ({network.window_s:.3f} s); leave it out"
+            )
+            raise InputInvalidError(msg)
+        yield frames
+
+
+def write_index(
+    folder: Path,
+    stimuli: Sequence[tuple[str, Path]],
+    network: Network,
+    counts: Sequence[int],
+) -> None:
+    """Write what a bank is made of, and piece and time of every frame.
+
+    Parameters
+    ----------
+    folder
+        The bank.
+    stimuli
+        (stim_file, path) of each piece.
+    network
+        The network.
+    counts
+        Frames of each piece.
+    """
+    np.save(folder / _PIECE, np.repeat(np.arange(len(counts)), counts))
+    np.save(folder / _TIME, np.concatenate([network.frame_times_s(n) for n in counts]))
+    facts = {
+        "network": network.name,
+        "layers": [asdict(layer) for layer in network.layers],
+        "weights": dict(network.weights),
+        "window_s": network.window_s,
+        "hop_s": network.hop_s,
+        "piece_s": [audio_duration_s(path) for _, path in stimuli],
+    }
+    (folder / _FACTS).write_text(json.dumps(facts, indent=2))
+
+
+def read_index(folder: Path, network: Network) -> Mapping[str, Any]:
+    """Read what `write_index` wrote, as arguments of a bank; layers are the network's."""
+    facts = json.loads((folder / _FACTS).read_text())
+    facts["layers"] = network.layers
+    facts["piece_s"] = tuple(facts["piece_s"])
+    frames = {"frame_piece": np.load(folder / _PIECE), "frame_time_s": np.load(folder / _TIME)}
+    return {**facts, **frames, "folder": folder}

@@ -1,0 +1,152 @@
+"""From sounds to channel courses: every layer as one time course per channel, kept on disk.
+
+A convolutional layer of 64 channels becomes 64 numbers per frame, its activations averaged over
+the time that belongs to the frame (and over mel, where there is any).
+
+Source: Thielen et al., Deep neural network: activations per layer of size 64 to 512.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from bidsapp.audio.io import content_hash
+from bidsapp.audio.networks.base import Layer, Network
+from bidsapp.features.banks import (
+    bank_key,
+    check_names,
+    make_once,
+    read_frames,
+    read_index,
+    write_index,
+)
+from bidsapp.progress import track
+
+Floats = npt.NDArray[np.float32]
+
+_VERSION = "courses 1"
+_FRAMES_AT_ONCE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class CourseBank:
+    """Frames of several sounds, and the channel averages of every layer of one network.
+
+    Attributes
+    ----------
+    network
+        Name of the network.
+    layers
+        Its layers.
+    weights
+        Where its parameters come from.
+    window_s, hop_s
+        Sound one frame sees, and time between frames, in seconds.
+    pieces
+        The sounds (stim_file), in the order in which their frames stand.
+    piece_s
+        Their lengths in seconds.
+    frame_piece
+        (n_frames,) position in `pieces`.
+    frame_time_s
+        (n_frames,) centre of the frame, from the start of the sound.
+    key
+        Hash of all that the values depend on.
+    folder
+        Where the courses lie.
+    """
+
+    network: str
+    layers: tuple[Layer, ...]
+    weights: Mapping[str, object]
+    window_s: float
+    hop_s: float
+    pieces: tuple[str, ...]
+    piece_s: tuple[float, ...]
+    frame_piece: npt.NDArray[np.intp]
+    frame_time_s: npt.NDArray[np.float64]
+    key: str
+    folder: Path
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of all pieces."""
+        return len(self.frame_piece)
+
+    def course(self, layer_index: int) -> Floats:
+        """Channel averages (n_frames, n_channels) of a layer; `layer_index` counts from 0."""
+        values: Floats = np.load(self.folder / _course_name(layer_index), mmap_mode="r")
+        return values
+
+
+def extract_courses(
+    stimuli: Sequence[tuple[str, Path]],
+    network: Network,
+    cache_dir: Path,
+    *,
+    memory_bytes: int,
+    device: str = "cpu",
+    quiet: bool = False,
+) -> CourseBank:
+    """Run a network over sounds and keep its channel averages, or read an earlier call's.
+
+    Parameters
+    ----------
+    stimuli, network, cache_dir, memory_bytes, device, quiet
+        As `bidsapp.features.extract.extract` takes them; both may share a folder.
+
+    Raises
+    ------
+    InputInvalidError, InputMissingError
+        As `bidsapp.features.extract.extract`.
+    """
+    check_names([name for name, _ in stimuli])
+    key = bank_key(network, [_VERSION, *(content_hash(path) for _, path in stimuli)])
+
+    def make(folder: Path) -> None:
+        counts: list[int] = []
+        sounds = track(
+            read_frames(stimuli, network),
+            total=len(stimuli),
+            label=f"{network.name}: channels of sounds",
+            quiet=quiet,
+        )
+        parts: list[list[Floats]] = [[] for _ in network.layers]
+        for frames in _portions(sounds, counts):
+            averages = network.channels(
+                frames, memory_bytes=memory_bytes, device=device, scratch_dir=folder
+            )
+            for index, values in averages:
+                parts[index].append(values)
+        for index, part in enumerate(parts):
+            np.save(folder / _course_name(index), np.concatenate(part))
+        write_index(folder, stimuli, network, counts)
+
+    folder = cache_dir / f"{network.name}-courses-{key[:20]}"
+    make_once(folder, make)
+    pieces = tuple(name for name, _ in stimuli)
+    return CourseBank(pieces=pieces, key=key, **read_index(folder, network))
+
+
+def _portions(sounds: Iterable[Floats], counts: list[int]) -> Iterator[Floats]:
+    """Cut and join the frames of sounds into portions of bounded size; note their counts."""
+    waiting: list[Floats] = []
+    for frames in sounds:
+        counts.append(len(frames))
+        for start in range(0, len(frames), _FRAMES_AT_ONCE):
+            part = frames[start : start + _FRAMES_AT_ONCE]
+            if sum(map(len, waiting)) + len(part) > _FRAMES_AT_ONCE:
+                yield np.concatenate(waiting)
+                waiting = []
+            waiting.append(part)
+    if waiting:
+        yield np.concatenate(waiting)
+
+
+def _course_name(layer_index: int) -> str:
+    return f"course-{layer_index + 1:02d}.npy"
