@@ -5,8 +5,9 @@ of a participant changes nothing. With values y (participants), flips e and N pa
 
     s = sum e y,   t = s sqrt((N - 1) / (N sum y² - s²)),
 
-and sum y² does not change, so all flips of all units are one matrix product S = E Y. Units come
-in chunks (`SignFlips.add`), the maximum of each flip is kept, and memory does not grow with units.
+and sum y² does not change, so t grows with s and only sums are needed (`bidsapp.stats.signsums`).
+Units come in chunks (`SignFlips.add`), the maximum of each flip is kept, and memory does not grow
+with units.
 
 Source: Nichols & Holmes (2002), Hum Brain Mapp 15, 1-25; Winkler et al. (2014), NeuroImage 92,
 381-397. p counts the observed signs: all 2^N of them, or (b + 1) / (m + 1) for m random ones.
@@ -18,14 +19,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from bidsapp.stats.fdr import benjamini_hochberg
+from bidsapp.stats.signsums import SignTables
 
 Alternative = Literal["two-sided", "greater", "less"]
 _TIE = 1e-9
-_FLIPS_AT_ONCE = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +100,7 @@ class SignFlips:
         self.alternative = alternative
         self.min_participants = max(min_participants, 2)
         self.largest = np.full((len(self.signs), n_families), -np.inf)
+        self._tables = SignTables(self.signs)
 
     @property
     def smallest_p(self) -> float:
@@ -127,16 +128,17 @@ class SignFlips:
         filled = np.where(present, values, 0.0)
         n, squares = present.sum(axis=0), (filled**2).sum(axis=0)
         testable = (n >= self.min_participants) & (squares > 0)
-        total, n_tested, squares = filled[:, testable].sum(0), n[testable], squares[testable]
-        count = np.zeros(len(total), np.int64)
-        bound = self._sided(total) - _TIE * np.sqrt(n_tested * squares)
-        largest = self.largest[:, family]
-        for start in range(0, len(self.signs), _FLIPS_AT_ONCE):
-            part = slice(start, start + _FLIPS_AT_ONCE)
-            sums = self._sided(self.signs[part].astype(np.float64) @ filled[:, testable])
-            _tally(sums, n_tested, squares, bound, count, largest[part])
+        unit = filled[:, testable] / np.sqrt(squares[testable])
+        total, n_tested = unit.sum(axis=0), n[testable]
+        count = self._tables.tally(
+            -unit if self.alternative == "less" else unit,
+            n_tested,
+            self._sided(total) - _TIE * np.sqrt(n_tested),
+            self.largest[:, family],
+            two_sided=self.alternative == "two-sided",
+        )
         t, p = np.full(len(n), np.nan), np.full(len(n), np.nan)
-        t[testable] = _t_from_sum(total, n_tested, squares)
+        t[testable] = t_from_sum(total, n_tested)
         p[testable] = (count + (not self.exact)) / (len(self.signs) + (not self.exact))
         return UnitTests(t, p, n)
 
@@ -268,28 +270,9 @@ def _random_signs(n: int, n_flips: int, seed: int) -> NDArray[np.int8]:
     return (1 - 2 * bits[:, :n].astype(np.int8)).astype(np.int8)
 
 
-def _t_from_sum(
-    total: NDArray[np.float64], n: NDArray[np.int64], squares: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    room = np.maximum(n * squares - total**2, 0.0)
+def t_from_sum(total: NDArray[np.float64], n: NDArray[np.int64]) -> NDArray[np.float64]:
+    """One-sample t of values whose squares sum to 1, from their sum and number."""
+    room = np.maximum(n - total**2, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = total * np.sqrt((n - 1) / room)
-    return np.where(room > _TIE * n * squares, t, np.copysign(np.inf, total))
-
-
-@njit(nogil=True, error_model="numpy")
-def _tally(sums, n, squares, bound, count, largest):  # type: ignore[no-untyped-def]
-    """Count sums at or over `bound` per unit; raise `largest` to the largest t of each flip."""
-    for flip in range(sums.shape[0]):
-        best = -np.inf
-        for unit in range(sums.shape[1]):
-            s = sums[flip, unit]
-            count[unit] += s >= bound[unit]
-            whole = n[unit] * squares[unit]
-            room = whole - s * s
-            if room > _TIE * whole:
-                best = max(best, s * abs(s) * (n[unit] - 1) / room)
-            else:
-                best = np.inf if s > 0 else best
-        size = np.sqrt(abs(best))
-        largest[flip] = max(largest[flip], size if best > 0 else -size)
+    return np.where(room > _TIE * n, t, np.copysign(np.inf, total))
