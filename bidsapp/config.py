@@ -60,6 +60,7 @@ class Config:
 
     recipe: tuple[str, ...] = _setting("workflow", ("gradients",))
     variant: str = _setting("workflow", "robust", result=True)
+    network: tuple[str, ...] = _setting("workflow", ())
     weights: str = _setting("workflow", "pretrained", result=True)
     confounds: str = _setting("workflow", "motion24+wmcsf", result=True)
     high_pass_hz: float = _setting("workflow", 1 / 128, result=True)

@@ -7,7 +7,7 @@ only if they change.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -230,6 +230,37 @@ def write_descriptions(output_dir: Path, descriptions: Mapping[str, str]) -> Non
         if merged != known:
             lines = [{"desc_id": key, "description": merged[key]} for key in sorted(merged)]
             write_tsv(path, lines, ["desc_id", "description"])
+
+
+def merge_table(
+    output_dir: Path, name: str, rows: Sequence[Mapping[str, object]], *, key: str
+) -> None:
+    """Write a table of the output folder; rows with other values of `key` are kept.
+
+    Parameters
+    ----------
+    output_dir
+        Output folder.
+    name
+        POSIX path of the table in it.
+    rows
+        New rows, all with the same columns.
+    key
+        Column that says what rows belong together and replace each other.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written.
+    """
+    path = output_dir / name
+    renewed = {str(row[key]) for row in rows}
+    with output_lock(output_dir):
+        table = read_table(path) if path.exists() else None
+        before = () if table is None or isinstance(table, Problem) else table.rows
+        kept = [row for row in before if row.get(key) not in renewed]
+        if rows or kept:
+            write_tsv(path, [*kept, *rows], list((rows or kept)[0]))
 
 
 def check_output(output_dir: Path, dataset: Dataset) -> None:

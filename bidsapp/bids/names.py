@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from types import MappingProxyType
 
+from bidsapp.bids.records import ImageKind
 from bidsapp.errors import InputInvalidError
 
 #: Entities in the order in which they stand in a file name. Source: BIDS 1.11 (entities), with
@@ -248,6 +249,20 @@ def space_entities(
     if resolution:
         entities["res"] = resolution
     return in_order(entities)
+
+
+def space_kind(space: str) -> ImageKind:
+    """Return the kind of image in which fMRIPrep writes a space.
+
+    Parameters
+    ----------
+    space
+        As in a `Run`, with or without ``:res-`` or ``:den-``.
+    """
+    name = space.partition(":")[0]
+    if name == "fsLR":
+        return "cifti"
+    return "gifti" if name in FSAVERAGE_DENSITIES or name == "fsnative" else "volume"
 
 
 def relative_path(text: str) -> str:

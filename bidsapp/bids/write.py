@@ -14,6 +14,7 @@ from bidsapp.bids.atomic import (
 )
 from bidsapp.bids.describe import (
     check_output,
+    merge_table,
     sidecar,
     write_bidsignore,
     write_dataset_description,
@@ -26,6 +27,7 @@ __all__ = [
     "Staging",
     "check_output",
     "clean_leftovers",
+    "merge_table",
     "output_errors",
     "output_lock",
     "sidecar",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from bidsapp.audio.networks import NETWORKS
 from bidsapp.brain.strategies import STRATEGIES
 
 Kind = Literal["text", "path", "float", "int", "flag", "count", "mapping", "assignment"]
 
 RECIPES = ("gradients",)
-SETTINGS_TABLES = ("gradients", "gradients_group")
+SETTINGS_TABLES = tuple(table for name in RECIPES for table in (name, f"{name}_group"))
 VARIANTS = ("robust", "faithful")
 LEVELS = ("participant", "group")
 SOLVERS = ("gram", "himalaya")
@@ -225,6 +226,16 @@ OPTIONS = (
         "'robust': the question of the paper with folds, nulls and inference that hold their "
         "error rate. 'faithful': what the paper did.",
         choices=VARIANTS,
+    ),
+    Option(
+        "network",
+        "workflow",
+        "text",
+        "Networks whose layers describe the sounds, instead of the recipe's own choice.",
+        aliases=("--networks",),
+        many=True,
+        choices=tuple(NETWORKS),
+        metavar="NAME",
     ),
     Option(
         "weights",

@@ -3,53 +3,18 @@
 from __future__ import annotations
 
 import logging
-import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
-from typing import Any
 
 from bidsapp.config import Config
-from bidsapp.engine.estimate import estimate
 from bidsapp.engine.plan import Plan, Unit
-from bidsapp.engine.reports import report_path
+from bidsapp.engine.reports import report_path, reported
 from bidsapp.engine.status import Record
-from bidsapp.recipes.group_inputs import GroupInputs
-from bidsapp.recipes.inputs import Inputs
+from bidsapp.recipes import RECIPES, load_function
+from bidsapp.text import text_table
 
 LOGGER = logging.getLogger("musicotopy")
-_ALIGNMENT_COLUMNS = (
-    "run",
-    "n_trs",
-    "tr_s",
-    "scan_s",
-    "stim_file",
-    "onset_s",
-    "duration_s",
-    "stim_start_s",
-    "sound_s",
-    "n_rows",
-    "note",
-)
-
-
-def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """Lay out rows as text columns; numbers keep at most two decimals."""
-    body = [[_cell(row.get(name)) for name in columns] for row in rows]
-    widths = [max(map(len, column)) for column in zip(columns, *body, strict=True)]
-    lines = [list(columns), *body]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
-
-
-def _cell(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "n/a"
-    if isinstance(value, float):
-        return f"{value:.2f}".rstrip("0").rstrip(".")
-    return str(value)
 
 
 def show_plan(plan: Plan, config: Config) -> None:
@@ -64,30 +29,22 @@ def show_plan(plan: Plan, config: Config) -> None:
         if unit.error is not None or unit.inputs is None:
             print(f"  cannot run: {unit.error}")
             continue
-        if isinstance(unit.inputs, GroupInputs):
-            _show_group(unit.inputs)
-        elif isinstance(unit.inputs, Inputs):
-            _show_participant(unit.inputs, unit, config)
+        print(_indent(unit.inputs.overview()))
+        if unit.level == "participant":
+            print(f"  {_cost(unit, config)}")
         for problem in unit.inputs.problems:
             print(f"  note: {problem}")
 
 
-def _show_participant(inputs: Inputs, unit: Unit, config: Config) -> None:
-    print(_indent(table(inputs.alignment, _ALIGNMENT_COLUMNS)))
-    names = sorted({rating.name for rating in inputs.ratings})
-    print(f"  ratings: {', '.join(names) or 'none'}")
-    cost = estimate(inputs, unit.settings, config)
-    print(
-        f"  estimate: {cost.n_units:,} units, {cost.n_frames:,} feature frames; memory "
-        f"{cost.memory_bytes / 2**30:.1f} of {config.memory_bytes / 2**30:.1f} GiB allowed; "
-        f"scratch {cost.scratch_bytes / 2**30:.1f} GiB"
+def _cost(unit: Unit, config: Config) -> str:
+    cost = load_function(RECIPES[unit.recipe].functions.estimate)(
+        unit.inputs, unit.settings, config
     )
-
-
-def _show_group(inputs: GroupInputs) -> None:
-    print(f"  {len(inputs.participants)} participants: {' '.join(inputs.subjects)}")
-    for subject, reason in inputs.left_out:
-        print(f"  left out: {subject} ({reason})")
+    return (
+        f"estimate: {cost.size}; memory {cost.memory_bytes / 2**30:.1f} of "
+        f"{config.memory_bytes / 2**30:.1f} GiB allowed; scratch "
+        f"{cost.scratch_bytes / 2**30:.1f} GiB"
+    )
 
 
 def show_warnings(plan: Plan, config: Config) -> None:
@@ -116,9 +73,9 @@ def show_records(records: Sequence[Record], n_units: int, config: Config) -> int
             }
             for record in records
         ]
-        print(table(rows, ("unit", "state", "seconds", "peak memory (MB)", "reason")))
-        for subject in dict.fromkeys(item.subject for item in records if item.state == "done"):
-            print(f"report: {report_path(config.output_dir, subject)}")
+        print(text_table(rows, ("unit", "state", "seconds", "peak memory (MB)", "reason")))
+        for recipe, subject in reported(records):
+            print(f"report: {report_path(config.output_dir, recipe, subject)}")
     if failed or missing:
         print(
             f"musicotopy: {len(failed)} of {n_units} units failed"

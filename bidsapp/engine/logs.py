@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from bidsapp.bids.write import (
+    merge_table,
     write_bidsignore,
     write_dataset_description,
     write_descriptions,
     write_readme,
     write_text,
-    write_tsv,
 )
 from bidsapp.config import Config, to_toml
 from bidsapp.engine.plan import Plan
@@ -40,8 +40,8 @@ def prepare_output(plan: Plan, config: Config) -> None:
     write_bidsignore(config.output_dir)
     write_readme(config.output_dir)
     write_text(logs / "config.toml", to_toml(config))
-    write_tsv(logs / "inputs.tsv", _input_rows(plan), ("unit", "file", "bytes"))
-    write_tsv(logs / "fidelity.tsv", _fidelity_rows(plan, config))
+    merge_table(config.output_dir, "logs/inputs.tsv", _input_rows(plan), key="unit")
+    merge_table(config.output_dir, "logs/fidelity.tsv", _fidelity_rows(plan, config), key="recipe")
 
 
 def _input_rows(plan: Plan) -> list[dict[str, Any]]:
@@ -54,13 +54,13 @@ def _input_rows(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _fidelity_rows(plan: Plan, config: Config) -> list[dict[str, Any]]:
-    variant, changes = config.variant, config.recipe_settings
+    variant = config.variant
     return [
         {"recipe": name, "level": level, **row}
         for name in plan.configuration_hashes
         for level, rows in (
-            ("participant", fidelity(RECIPES[name].settings(variant, changes), variant)),
-            ("group", fidelity(RECIPES[name].group_settings(variant, changes), variant)),
+            ("participant", fidelity(RECIPES[name].settings(config), variant)),
+            ("group", fidelity(RECIPES[name].group_settings(config), variant)),
             ("both", RECIPES[name].remarks),
         )
         for row in rows

@@ -17,7 +17,7 @@ from bidsapp.bids.records import Problem
 from bidsapp.config import Config, configuration_hash
 from bidsapp.errors import AppError, InputMissingError, OutputError
 from bidsapp.recipes import RECIPES, load_function
-from bidsapp.recipes.inputs import chosen_spaces, collect
+from bidsapp.recipes.inputs import chosen_spaces
 
 
 class UnitInputs(Protocol):
@@ -33,6 +33,9 @@ class UnitInputs(Protocol):
 
     def identity(self) -> str:
         """Hash of the input."""
+
+    def overview(self) -> str:
+        """Say what was found, for ``--dry-run``."""
 
 
 @dataclass(frozen=True)
@@ -134,8 +137,8 @@ def make_plan(config: Config) -> Plan:
     hashes: dict[str, str] = {}
     for name in config.recipe:
         recipe = RECIPES[name]
-        recipe.group_settings(config.variant, config.recipe_settings)  # refuses what is wrong
-        settings = recipe.settings(config.variant, config.recipe_settings)
+        recipe.group_settings(config)  # refuses what is wrong
+        settings = recipe.settings(config)
         hashes[name] = configuration_hash(config, name, vars(settings))
         if "participant" in config.analysis_level:
             for subject in subjects:
@@ -148,14 +151,15 @@ def _participant_units(
 ) -> list[Unit]:
     units = []
     try:
-        found: Sequence[str] = chosen_spaces(dataset, subject, config)
+        found: Sequence[str] = chosen_spaces(dataset, subject, config, RECIPES[recipe].kinds)
     except AppError as error:
         name = f"{recipe}_sub-{subject}"
         return [Unit(name, recipe, "participant", subject, "", settings, code, error=error)]
+    collect = load_function(RECIPES[recipe].functions.collect)
     for space in found:
         inputs, problem = None, None
         try:
-            inputs = collect(dataset, subject, space, config, settings.lags_s)
+            inputs = collect(dataset, subject, space, config, settings)
         except AppError as error:
             problem = error
         name = f"{recipe}_sub-{subject}_space-{space}"
@@ -184,22 +188,17 @@ def group_plan(plan: Plan, config: Config) -> Plan:
     units: list[Unit] = []
     for name in config.recipe:
         recipe = RECIPES[name]
-        settings = recipe.group_settings(config.variant, config.recipe_settings)
+        settings = recipe.group_settings(config)
         try:
-            found = load_function(recipe.collect_group)(
-                config.output_dir,
-                spaces=() if config.space == ("auto",) else config.space,
-                participants=config.participant_label,
-                excluded=config.exclude_participant_label,
-                expected=plan.subjects,
-            )
+            collect = load_function(recipe.functions.collect_group)
+            found = collect(plan.dataset, plan.subjects, config)
         except AppError as error:
             unit = f"{name}_group"
             units.append(Unit(unit, name, "group", "", "", settings, "", error=error))
             continue
         for inputs in found:
-            base = inputs.participants[0].configuration_hash
-            code = configuration_hash(config, f"{name}-group-{base}", vars(settings))
+            basis = f"{name}-group-{inputs.configuration_hash}"
+            code = configuration_hash(config, basis, vars(settings))
             unit = f"{name}_group_space-{inputs.space}"
             units.append(Unit(unit, name, "group", "", inputs.space, settings, code, inputs))
     return dataclasses.replace(plan, units=tuple(units))

@@ -1,83 +1,101 @@
-"""Make the reports of the participants that are done."""
+"""Make the reports of what is done, and the texts to cite."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bidsapp.bids.write import write_text
+from bidsapp.bids.write import output_lock, write_text
 from bidsapp.config import Config
-from bidsapp.engine.status import Record
+from bidsapp.engine.status import Record, record_path
+from bidsapp.recipes import RECIPES, load_function
 
 LOGGER = logging.getLogger("musicotopy")
+Reported = tuple[str, str]
+"""Recipe and participant (empty: the group)."""
 
 
 def write_reports(records: Sequence[Record], config: Config) -> list[Record]:
-    """Write one HTML report per participant with a finished unit, and one for the group.
+    """Write the reports of the recipes and participants with a finished unit, and of groups.
 
     Returns
     -------
     list of Record
-        The records; where a report failed, the participant's are marked failed with the reason
-        (the results themselves stay complete, and ``--reports-only`` tries again).
+        The records; where a report failed, its records are marked failed with the reason (the
+        results themselves stay complete, and ``--reports-only`` tries again).
     """
-    failures: dict[str, str] = {}
-    for subject in dict.fromkeys(record.subject for record in records if record.state == "done"):
-        if not _stale(subject, records, config):
+    failures: dict[Reported, str] = {}
+    for recipe, subject in reported(records):
+        if not _is_stale(recipe, subject, records, config):
             continue
         try:
-            _write_report(config.output_dir, subject)
+            _write_report(config.output_dir, recipe, subject)
         except Exception as error:
-            failures[subject] = f"the results are complete, but the report failed: {error!r}"
-            who = f"sub-{subject}" if subject else "group"
-            LOGGER.error("%s: %s\n%s", who, failures[subject], traceback.format_exc())
-    return [
-        dataclasses.replace(record, state="failed", reason=failures[record.subject], exit_code=70)
-        if record.subject in failures and record.state == "done"
-        else record
-        for record in records
-    ]
+            reason = f"the results are complete, but the report failed: {error!r}"
+            failures[recipe, subject] = reason
+            who = f"{recipe} {f'sub-{subject}' if subject else 'group'}"
+            LOGGER.error("%s: %s\n%s", who, reason, traceback.format_exc())
+    return [_with_failure(record, failures) for record in records]
 
 
-def report_path(output_dir: Path, subject: str) -> Path:
+def reported(records: Sequence[Record]) -> list[Reported]:
+    """Return the recipes and participants that records of finished units belong to."""
+    done = (record for record in records if record.state == "done")
+    return list(dict.fromkeys((record.recipe, record.subject) for record in done))
+
+
+def report_path(output_dir: Path, recipe: str, subject: str) -> Path:
     """Return where a report stands: a participant's, or the group's (empty subject)."""
-    return output_dir / (f"sub-{subject}.html" if subject else "group.html")
+    return output_dir / f"{f'sub-{subject}' if subject else 'group'}_{recipe}.html"
 
 
-def _write_report(output_dir: Path, subject: str) -> None:
+def _with_failure(record: Record, failures: Mapping[Reported, str]) -> Record:
+    reason = failures.get((record.recipe, record.subject))
+    if reason is None or record.state != "done":
+        return record
+    return dataclasses.replace(record, state="failed", reason=reason, exit_code=70)
+
+
+def _write_report(output_dir: Path, recipe: str, subject: str) -> None:
+    functions = RECIPES[recipe].functions
     if subject:
-        from bidsapp.report.participant import participant_report
-
-        participant_report(output_dir, subject)
-        _write_citations(output_dir, subject)
+        load_function(functions.report)(output_dir, subject)
+        methods = load_function(functions.methods)(output_dir, subject)
     else:
-        from bidsapp.report.group import group_report
-
-        group_report(output_dir)
-
-
-def _write_citations(output_dir: Path, subject: str) -> None:
-    """Write ``logs/CITATION.md`` and ``.bib`` from what ran for one participant."""
-    from bidsapp.report.files import open_derivatives
-    from bidsapp.report.methods import citation_bibtex, citation_markdown
-    from bidsapp.report.results import load_results
-
-    results = load_results(open_derivatives(output_dir, subject))
-    write_text(output_dir / "logs" / "CITATION.md", citation_markdown(results))
-    write_text(output_dir / "logs" / "CITATION.bib", citation_bibtex(results))
+        load_function(functions.group_report)(output_dir)
+        methods = load_function(functions.group_methods)(output_dir)
+    level = "participant" if subject else "group"
+    folder = output_dir / "logs" / "citations"
+    write_text(folder / f"{recipe}_{level}.md", methods.markdown)
+    write_text(folder / f"{recipe}_{level}.bib", methods.bibtex)
+    _gather_citations(output_dir)
 
 
-def _stale(subject: str, records: Sequence[Record], config: Config) -> bool:
+def _gather_citations(output_dir: Path) -> None:
+    """Bring what every recipe and level cites into ``logs/CITATION.md`` and ``.bib``."""
+    logs = output_dir / "logs"
+    with output_lock(output_dir):
+        parts = sorted((logs / "citations").glob("*.md"))
+        texts = [f"<!-- {path.stem} -->\n{path.read_text('utf-8')}" for path in parts]
+        entries = [
+            entry.strip()
+            for path in parts
+            for entry in path.with_suffix(".bib").read_text("utf-8").split("\n\n")
+            if entry.strip()
+        ]
+        write_text(logs / "CITATION.md", "\n".join(texts))
+        write_text(logs / "CITATION.bib", "\n\n".join(dict.fromkeys(entries)) + "\n")
+
+
+def _is_stale(recipe: str, subject: str, records: Sequence[Record], config: Config) -> bool:
     """Tell whether a report is missing, older than its results, or asked for."""
-    from bidsapp.engine.status import record_path
-
-    report = report_path(config.output_dir, subject)
+    report = report_path(config.output_dir, recipe, subject)
     if config.reports_only or not report.is_file():
         return True
     written = report.stat().st_mtime_ns
-    paths = [record_path(config.output_dir, item.unit) for item in records]
-    mine = [path for path, item in zip(paths, records, strict=True) if item.subject == subject]
-    return any(path.is_file() and path.stat().st_mtime_ns > written for path in mine)
+    mine = [item for item in records if (item.recipe, item.subject) == (recipe, subject)]
+    paths = [record_path(config.output_dir, item.unit) for item in mine]
+    return any(path.is_file() and path.stat().st_mtime_ns > written for path in paths)

@@ -98,6 +98,8 @@ def _call(unit: Unit, dataset: Dataset, config: Config, staging: Staging) -> Non
     """Call the recipe's function of the unit's level."""
     recipe = RECIPES[unit.recipe]
     common: dict[str, Any] = {
+        "recipe": unit.recipe,
+        "dataset": dataset,
         "config": config,
         "settings": unit.settings,
         "inputs": unit.inputs,
@@ -106,10 +108,10 @@ def _call(unit: Unit, dataset: Dataset, config: Config, staging: Staging) -> Non
         "scratch": config.scratch_dir,
     }
     if unit.level == "group":
-        analysis = GroupAnalysis(output_dir=config.output_dir, **common)
-        load_function(recipe.analyse_group)(analysis)
+        analysis: GroupAnalysis[Any] = GroupAnalysis(output_dir=config.output_dir, **common)
+        load_function(recipe.functions.analyse_group)(analysis)
     else:
-        load_function(recipe.analyse)(Analysis(dataset=dataset, **common))
+        load_function(recipe.functions.analyse)(Analysis(**common))
 
 
 def _record(unit: Unit, state: Any, **values: Any) -> Record:

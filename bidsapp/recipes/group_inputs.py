@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.names import build_path
 from bidsapp.bids.records import ImageKind, Problem
 from bidsapp.bids.write import Staging
 from bidsapp.config import Config
+
+MAP_EXTENSIONS: Mapping[ImageKind, str] = {
+    "gifti": ".func.gii",
+    "cifti": ".dscalar.nii",
+    "volume": ".nii.gz",
+}
+"""Of continuous maps."""
+
+
+def summary_label(recipe: str) -> str:
+    """Return the ``desc-`` label of a recipe's summaries."""
+    return "summary" if recipe == "gradients" else f"{recipe}summary"
 
 
 @dataclass(frozen=True)
@@ -27,7 +40,7 @@ class ParticipantResult:
     entities
         Of the space: ``{"space": "fsaverage", "den": "10k"}``.
     summary
-        Content of its ``desc-summary_stats.json``.
+        Content of its summary file.
     """
 
     subject: str
@@ -44,6 +57,12 @@ class ParticipantResult:
     def configuration_hash(self) -> str:
         """Hash of the settings it was made with."""
         return str(self.summary.get("ConfigurationHash", ""))
+
+    @property
+    def summary_file(self) -> Path:
+        """Where its summary lies."""
+        label = summary_label(str(self.summary.get("recipe", "gradients")))
+        return self.file({"desc": label}, "stats", ".json")
 
     def file(
         self, entities: Mapping[str, str], suffix: str, extension: str, *, in_space: bool = True
@@ -70,10 +89,6 @@ class GroupInputs:
         Whose results these are.
     space, entities, kind
         The space as the runs spell it, as the results' names spell it, and the kind of image.
-    models
-        Network → names of its layers, the same in all participants.
-    lags
-        ``positive`` and, if the control was run, ``negative``.
     participants
         Sorted by label.
     left_out
@@ -86,8 +101,6 @@ class GroupInputs:
     space: str
     entities: Mapping[str, str]
     kind: ImageKind
-    models: Mapping[str, tuple[str, ...]]
-    lags: tuple[str, ...]
     participants: tuple[ParticipantResult, ...]
     left_out: tuple[tuple[str, str], ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -98,34 +111,29 @@ class GroupInputs:
         return tuple(item.subject for item in self.participants)
 
     @property
+    def configuration_hash(self) -> str:
+        """Hash of the settings that all participants were analysed with."""
+        return self.participants[0].configuration_hash
+
+    @property
     def extension(self) -> str:
         """Of continuous maps in this space."""
-        return {"gifti": ".func.gii", "cifti": ".dscalar.nii", "volume": ".nii.gz"}[self.kind]
+        return MAP_EXTENSIONS[self.kind]
 
     @property
     def label_extension(self) -> str:
         """Of label images in this space."""
         return {"gifti": ".label.gii", "cifti": ".dlabel.nii", "volume": ".nii.gz"}[self.kind]
 
-    def scores(self, participant: ParticipantResult, model: str, lags: str) -> tuple[Path, ...]:
-        """Return the files with a participant's layer scores."""
-        entities = {"model": model, "stat": "r", "desc": lags}
-        return participant.image(entities, "statmap", self.extension)
-
     @property
     def files(self) -> tuple[Path, ...]:
         """Everything the group level reads, that is there."""
-        found: list[Path] = []
+        return tuple(path for path in self.candidates() if path.is_file())
+
+    def candidates(self) -> Iterator[Path]:
+        """Yield every file the group level of the recipe looks for."""
         for one in self.participants:
-            found.append(one.file({"desc": "summary"}, "stats", ".json"))
-            found.append(one.file({"desc": "parcelcourses"}, "stats", ".tsv"))
-            found.extend(one.image({"desc": "parcels"}, "dseg", self.label_extension))
-            for model in self.models:
-                ratings = {"model": model, "desc": "ratings"}
-                found.append(one.file(ratings, "stats", ".tsv", in_space=False))
-                for lags in self.lags:
-                    found.extend(self.scores(one, model, lags))
-        return tuple(path for path in found if path.is_file())
+            yield one.summary_file
 
     def identity(self) -> str:
         """Hash of who takes part and of all files (name, size, time of change)."""
@@ -136,14 +144,25 @@ class GroupInputs:
             digest.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
         return digest.hexdigest()
 
+    def overview(self) -> str:
+        """Say who takes part and who does not, for ``--dry-run``."""
+        lines = [f"{len(self.participants)} participants: {' '.join(self.subjects)}"]
+        lines += [f"left out: {subject} ({reason})" for subject, reason in self.left_out]
+        return "\n".join(lines)
+
+
+InputsT = TypeVar("InputsT", bound=GroupInputs)
+
 
 @dataclass(frozen=True)
-class GroupAnalysis:
+class GroupAnalysis(Generic[InputsT]):
     """One unit of work of the group level, as the recipe sees it.
 
     Attributes
     ----------
-    config, settings, inputs
+    recipe
+        Name of the recipe.
+    dataset, config, settings, inputs
         What to analyse and how; `settings` are those of the group level.
     configuration_hash
         Goes into every sidecar.
@@ -155,9 +174,11 @@ class GroupAnalysis:
         Where the participants' results lie.
     """
 
+    recipe: str
+    dataset: Dataset
     config: Config
     settings: Any
-    inputs: GroupInputs
+    inputs: InputsT
     configuration_hash: str
     staging: Staging
     scratch: Path

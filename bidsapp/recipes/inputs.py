@@ -1,4 +1,4 @@
-"""What one analysis of one participant stands on: runs, sounds, ratings, and how they meet."""
+"""What an analysis of one participant's listening stands on: runs, sounds, how they meet."""
 
 from __future__ import annotations
 
@@ -14,11 +14,29 @@ from bidsapp.bids.annotations import find_ratings
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.filters import Filters
 from bidsapp.bids.index import find_runs, spaces
+from bidsapp.bids.names import space_kind
 from bidsapp.bids.presentations import find_presentations
-from bidsapp.bids.records import Presentation, Problem, Rating, Run
+from bidsapp.bids.records import ImageKind, Presentation, Problem, Rating, Run
 from bidsapp.config import Config
-from bidsapp.errors import AppError, InputMissingError
+from bidsapp.errors import AppError, InputMissingError, UsageError
 from bidsapp.features.align import alignment_table
+from bidsapp.recipes.analysis import Analysis
+from bidsapp.text import text_table
+
+ALIGNMENT_COLUMNS = (
+    "run",
+    "n_trs",
+    "tr_s",
+    "scan_s",
+    "stim_file",
+    "onset_s",
+    "duration_s",
+    "stim_start_s",
+    "sound_s",
+    "n_rows",
+    "note",
+)
+"""Of the alignment table on the terminal."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +83,12 @@ class Inputs:
         paths.update(rating.source for rating in self.ratings if rating.source is not None)
         return tuple(sorted(paths))
 
+    def overview(self) -> str:
+        """Say which sound meets which volumes, and which ratings there are."""
+        names = sorted({rating.name for rating in self.ratings})
+        rated = f"ratings: {', '.join(names) or 'none'}"
+        return f"{text_table(self.alignment, ALIGNMENT_COLUMNS)}\n{rated}"
+
     def identity(self) -> str:
         """Return a hash of the input: names, sizes and times of files, and all timings."""
         digest = hashlib.blake2b(digest_size=8)
@@ -79,6 +103,10 @@ class Inputs:
         return digest.hexdigest()
 
 
+SoundAnalysis = Analysis[Inputs]
+"""A unit of work about sounds that were heard."""
+
+
 def query_filters(config: Config) -> Filters:
     """Return the part of the configuration that selects files."""
     return Filters.from_options(
@@ -89,24 +117,44 @@ def query_filters(config: Config) -> Filters:
     )
 
 
-def chosen_spaces(dataset: Dataset, subject: str, config: Config) -> tuple[str, ...]:
-    """Resolve ``--space auto`` for one participant.
+def chosen_spaces(
+    dataset: Dataset, subject: str, config: Config, kinds: Sequence[ImageKind]
+) -> tuple[str, ...]:
+    """Resolve ``--space`` for one participant.
+
+    Parameters
+    ----------
+    dataset, subject, config
+        Whose BOLD, and what the user asks for.
+    kinds
+        Kinds of image the recipe can analyse.
 
     Raises
     ------
+    UsageError
+        If none of the spaces asked for is of such a kind.
     InputMissingError
-        If the participant has no BOLD that the filters let through.
+        If the participant has no BOLD that the filters let through and the recipe can analyse.
     """
     if config.space != ("auto",):
-        return config.space
-    offered = spaces(dataset, subject, query_filters(config))
+        wanted = tuple(name for name in config.space if space_kind(name) in kinds)
+        if not wanted:
+            known = " and ".join(kinds)
+            msg = f"--space {' '.join(config.space)}: this recipe analyses {known} data only"
+            raise UsageError(msg)
+        return wanted
+    offered = [
+        name
+        for name in spaces(dataset, subject, query_filters(config))
+        if space_kind(name) in kinds
+    ]
     if not offered:
         msg = (
-            f"sub-{subject}: no preprocessed BOLD was found; check -d fmriprep=PATH and the "
-            "filters, or pass --allow-raw-bold to analyse raw BOLD"
+            f"sub-{subject}: no preprocessed BOLD ({' or '.join(kinds)}) was found; check "
+            "-d fmriprep=PATH and the filters, or pass --allow-raw-bold to analyse raw BOLD"
         )
         raise InputMissingError(msg)
-    return (next(iter(offered)),)
+    return (offered[0],)
 
 
 def collect(

@@ -1,8 +1,9 @@
-"""Named results of one participant in one space: every file with its sidecar."""
+"""Named results in one space, of a participant or a group: every file with its sidecar."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,35 +12,41 @@ from numpy.typing import NDArray
 from bidsapp import __version__
 from bidsapp.bids.describe import sidecar
 from bidsapp.bids.names import build_path, space_entities
-from bidsapp.bids.write import write_image, write_json, write_tsv, write_tsv_gz
+from bidsapp.bids.write import Staging, write_image, write_json, write_tsv, write_tsv_gz
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.maps import MapImage, label_images, mask_images, to_images
 from bidsapp.recipes.analysis import Analysis
+from bidsapp.recipes.group_inputs import GroupAnalysis
 
 
 class ResultWriter:
-    """Writes the maps and tables of one analysis into its staging folder.
+    """Writes maps and tables into a staging folder, each with its sidecar.
 
     Parameters
     ----------
-    analysis
-        The unit of work.
+    staging
+        Where they are written.
     units
         The space of the maps.
+    subject
+        ``{"sub": label}``, or empty for the group.
+    common
+        Fields of every sidecar.
+    sources
+        BIDS URIs of what the results are made from.
     """
 
-    def __init__(self, analysis: Analysis, units: UnitSpace) -> None:
-        self.analysis, self.units = analysis, units
-        self.subject = {"sub": analysis.inputs.subject}
+    def __init__(
+        self,
+        staging: Staging,
+        units: UnitSpace,
+        subject: Mapping[str, str],
+        common: Mapping[str, Any],
+        sources: Sequence[str],
+    ) -> None:
+        self.staging, self.units, self.subject = staging, units, dict(subject)
         self.space = space_entities(units.space, units.resolution, units.density)
-        self._common = {
-            "ConfigurationHash": analysis.configuration_hash,
-            "Recipe": analysis.config.recipe[0],
-            "Variant": analysis.config.variant,
-            "MusicotopyVersion": __version__,
-        }
-        bold = [path for run in analysis.inputs.runs for path in run.bold]
-        self._sources = analysis.dataset.bids_uris(bold, analysis.config.stimuli_dir)
+        self._common, self._sources = dict(common), list(sources)
 
     def maps(
         self,
@@ -86,7 +93,7 @@ class ResultWriter:
     def facts(self, values: Mapping[str, Any], entities: Mapping[str, str]) -> None:
         """Write a JSON file of facts."""
         path = build_path({**self.subject, **self.space, **entities}, "stats", ".json")
-        write_json(self.analysis.staging.path(path), {**self._common, **values})
+        write_json(self.staging.path(path), {**self._common, **values})
 
     def recording(
         self,
@@ -115,10 +122,10 @@ class ResultWriter:
             For the sidecar.
         """
         entities = {**run, "recording": label}
-        path = self.analysis.staging.path(build_path(entities, "stim", ".tsv.gz"))
+        path = self.staging.path(build_path(entities, "stim", ".tsv.gz"))
         write_tsv_gz(path, values)
         write_json(
-            self.analysis.staging.path(build_path(entities, "stim", ".json")),
+            self.staging.path(build_path(entities, "stim", ".json")),
             {
                 **self._common,
                 "Description": description,
@@ -138,10 +145,9 @@ class ResultWriter:
     ) -> None:
         for item in images:
             names = {**self.subject, **self.space, **entities, **item.entities}
-            staging = self.analysis.staging
-            write_image(staging.path(build_path(names, suffix, item.extension)), item.image)
+            write_image(self.staging.path(build_path(names, suffix, item.extension)), item.image)
             write_json(
-                staging.path(build_path(names, suffix, ".json")),
+                self.staging.path(build_path(names, suffix, ".json")),
                 sidecar(
                     description,
                     sources=self._sources,
@@ -162,9 +168,61 @@ class ResultWriter:
         **columns: str,
     ) -> None:
         names = {**self.subject, **entities}
-        staging = self.analysis.staging
-        write_tsv(staging.path(build_path(names, suffix, ".tsv")), rows)
+        write_tsv(self.staging.path(build_path(names, suffix, ".tsv")), rows)
         described = {name: {"Description": text} for name, text in columns.items()}
         if suffix == "stats":
-            path = staging.path(build_path(names, suffix, ".json"))
+            path = self.staging.path(build_path(names, suffix, ".json"))
             write_json(path, {"Description": description, **self._common, **described})
+
+
+def participant_writer(analysis: Analysis[Any], units: UnitSpace) -> ResultWriter:
+    """Return the writer of one participant's results.
+
+    Parameters
+    ----------
+    analysis
+        The unit of work.
+    units
+        The space of the maps.
+    """
+    bold = [path for run in analysis.inputs.runs for path in run.bold]
+    sources = analysis.dataset.bids_uris(bold, analysis.config.stimuli_dir)
+    subject = {"sub": analysis.inputs.subject}
+    return ResultWriter(analysis.staging, units, subject, _common(analysis), sources)
+
+
+def group_writer(
+    analysis: GroupAnalysis[Any],
+    units: UnitSpace,
+    sources: Iterable[Path],
+    facts: Mapping[str, Any] | None = None,
+) -> ResultWriter:
+    """Return the writer of a group's results.
+
+    Parameters
+    ----------
+    analysis
+        The unit of work.
+    units
+        The space of the maps.
+    sources
+        Files of the output folder that the results are made from.
+    facts
+        Further fields of every sidecar.
+    """
+    common = {
+        **_common(analysis),
+        "NumberOfParticipants": len(analysis.inputs.participants),
+        **(facts or {}),
+    }
+    uris = [f"bids::{path.relative_to(analysis.output_dir).as_posix()}" for path in sources]
+    return ResultWriter(analysis.staging, units, {}, common, uris)
+
+
+def _common(analysis: Analysis[Any] | GroupAnalysis[Any]) -> dict[str, Any]:
+    return {
+        "ConfigurationHash": analysis.configuration_hash,
+        "Recipe": analysis.recipe,
+        "Variant": analysis.config.variant,
+        "MusicotopyVersion": __version__,
+    }

@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from bidsapp.brain.strategies import STRATEGIES
+from bidsapp.report.files import open_derivatives
 from bidsapp.report.html import environment
 from bidsapp.report.references import bibliography, references
-from bidsapp.report.results import Results, SpaceResults, setting
+from bidsapp.report.results import Results, SpaceResults, load_results, setting
 
 NO_CONFOUNDS = "no confounds"
 _GRAYORDINATES = ("grayordinate", "grayordinates")
@@ -94,14 +96,9 @@ def render_methods(template: str, context: Mapping[str, Any]) -> Methods:
     return Methods("\n\n".join(filter(None, paragraphs)), tuple(cite.keys))
 
 
-def citation_markdown(results: Results) -> str:
-    """Return the content of ``logs/CITATION.md``."""
-    return methods(results).markdown
-
-
-def citation_bibtex(results: Results) -> str:
-    """Return the content of ``logs/CITATION.bib``."""
-    return methods(results).bibtex
+def participant_methods(output_dir: Path, subject: str) -> Methods:
+    """Return the methods text of one participant's analysis, with what it cites."""
+    return methods(load_results(open_derivatives(output_dir, subject)))
 
 
 def methods_context(results: Results) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The report of one participant, from the written derivatives only."""
+"""The report of `gradients` on one participant, from the written derivatives only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bidsapp.report.sections import about, cortex, crossval, overview, ratings, 
 
 
 def participant_report(output_dir: Path, subject: str) -> Path:
-    """Write ``OUTPUT/sub-<subject>.html``: one file, readable offline.
+    """Write ``OUTPUT/sub-<subject>_gradients.html``: one file, readable offline.
 
     Parameters
     ----------
@@ -34,7 +34,8 @@ def participant_report(output_dir: Path, subject: str) -> Path:
     """
     files = open_derivatives(output_dir, subject)
     results = load_results(files)
-    return write_page(participant_page(results), output_dir / f"sub-{files.subject}.html")
+    path = output_dir / f"sub-{files.subject}_gradients.html"
+    return write_page(participant_page(results), path)
 
 
 def participant_page(results: Results) -> Page:

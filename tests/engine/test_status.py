@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bidsapp.cli.show import _exit_code, table
+from bidsapp.cli.show import _exit_code
 from bidsapp.engine.plan import Plan, Unit, check_configuration
 from bidsapp.engine.status import Record, is_complete, read_records, record_path, write_record
 from bidsapp.errors import OutputError
+from bidsapp.text import text_table
 
 RECORD = Record(
     unit="gradients_sub-01_space-fsaverage5",
@@ -80,5 +81,5 @@ def test_exit_code(codes: list[int], n_units: int, expected: int) -> None:
 
 
 def test_table_lays_out_and_says_missing() -> None:
-    text = table([{"a": 1.0, "b": float("nan")}, {"a": 12.345, "b": None}], ("a", "b"))
+    text = text_table([{"a": 1.0, "b": float("nan")}, {"a": 12.345, "b": None}], ("a", "b"))
     assert text.splitlines() == ["a      b", "1      n/a", "12.35  n/a"]

@@ -17,7 +17,7 @@ import pytest
 
 from tests.integration.conftest import BASELINE, SMALL, Run
 
-VOLATILE = ("logs", "sub-01.html", "sub-02.html", ".work", ".locks")
+VOLATILE = ("logs", "sub-01_gradients.html", "sub-02_gradients.html", ".work", ".locks")
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -56,7 +56,7 @@ def test_outputs_are_complete(finished: tuple[Path, Path]) -> None:
         ".bidsignore",
     ):
         assert expected in names, expected
-    assert (output / "sub-01.html").stat().st_size > 50_000
+    assert (output / "sub-01_gradients.html").stat().st_size > 50_000
     for log in ("config.toml", "status.json", "inputs.tsv", "fidelity.tsv", "CITATION.md"):
         assert (output / "logs" / log).is_file(), log
     assert not [path for path in output.iterdir() if path.name.startswith(".staging")]
@@ -211,7 +211,7 @@ def test_written_configuration_repeats_the_run(
 
 def test_reports_only(dataset: Path, finished: tuple[Path, Path], musicotopy: Run) -> None:
     output, work = finished
-    report = output / "sub-02.html"
+    report = output / "sub-02_gradients.html"
     report.unlink()
     done = musicotopy(dataset, output, "participant", "-w", work, "--reports-only", *BASELINE)
     assert done.returncode == 0, done.stderr

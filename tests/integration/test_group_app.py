@@ -35,8 +35,8 @@ def test_group_writes_tables_maps_and_report(
     group: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     output, done = group
-    assert "group.html" in done.stdout
-    assert (output / "group.html").stat().st_size > 100_000
+    assert "group_gradients.html" in done.stdout
+    assert (output / "group_gradients.html").stat().st_size > 100_000
     names = {path.name for path in (output / "group").iterdir()}
     for desc in ("spin", "subjects", "profile", "participants"):
         assert any(f"desc-{desc}_stats.tsv" in name for name in names), desc

@@ -12,8 +12,6 @@ import pytest
 from bidsapp.report.files import open_derivatives
 from bidsapp.report.methods import (
     Methods,
-    citation_bibtex,
-    citation_markdown,
     lag_text,
     methods,
     random_weights,
@@ -104,7 +102,8 @@ def test_citations_are_numbered_in_order_and_all_listed(results: Results) -> Non
 
 
 def test_files_for_the_logs(results: Results) -> None:
-    markdown, bibtex = citation_markdown(results), citation_bibtex(results)
+    made = methods(results)
+    markdown, bibtex = made.markdown, made.bibtex
     assert markdown.startswith("# Methods\n")
     assert "# References\n\n1. " in markdown
     assert bibtex.count("@") == len(methods(results).references)

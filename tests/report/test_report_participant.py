@@ -33,7 +33,7 @@ def page(surface_tree: Path) -> Path:
 
 
 def test_it_lies_beside_the_participant_and_is_small(surface_tree: Path, page: Path) -> None:
-    assert page == surface_tree / "sub-01.html"
+    assert page == surface_tree / "sub-01_gradients.html"
     assert page.stat().st_size < LIMIT_BYTES
     assert not list(surface_tree.glob(".sub-01*"))
 

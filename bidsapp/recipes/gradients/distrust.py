@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from bidsapp.recipes.analysis import Analysis
 from bidsapp.recipes.gradients.results import Results
+from bidsapp.recipes.inputs import SoundAnalysis
 
 _EDGE_SHARE = 0.2
 _FEW_PIECES = 4
 _FEW_SHIFTS = 99
 
 
-def warnings(analysis: Analysis, results: Results) -> list[str]:
+def warnings(analysis: SoundAnalysis, results: Results) -> list[str]:
     """Return one sentence for each reason to read these results with care."""
     found = [*_data(analysis, results), *_design(analysis, results), *_penalties(results)]
     return found + [str(problem) for problem in analysis.inputs.problems]
 
 
-def _data(analysis: Analysis, results: Results) -> list[str]:
+def _data(analysis: SoundAnalysis, results: Results) -> list[str]:
     bold, inputs, found = results.bold, analysis.inputs, []
     missing = bold.n_constant + bold.n_nan
     if missing:
@@ -33,7 +33,7 @@ def _data(analysis: Analysis, results: Results) -> list[str]:
     return found
 
 
-def _design(analysis: Analysis, results: Results) -> list[str]:
+def _design(analysis: SoundAnalysis, results: Results) -> list[str]:
     settings, found = analysis.settings, []
     rows = results.networks[0].rows
     n_pieces = len(rows.timeline.pieces)

@@ -14,7 +14,6 @@ from bidsapp import __version__
 from bidsapp.audio.io import load_audio, rms_envelope
 from bidsapp.features.gram import gram_pca
 from bidsapp.features.sampling import sampling_matrix
-from bidsapp.recipes.analysis import Analysis
 from bidsapp.recipes.courses import course_rows
 from bidsapp.recipes.gradients.distrust import warnings
 from bidsapp.recipes.gradients.results import NetworkResult, Results
@@ -26,7 +25,8 @@ from bidsapp.recipes.gradients.summaries import (
     piece_rows,
     profile_rows,
 )
-from bidsapp.recipes.writer import ResultWriter
+from bidsapp.recipes.inputs import SoundAnalysis
+from bidsapp.recipes.writer import ResultWriter, participant_writer
 from bidsapp.stats.metrics import best_layer, centroid_layer
 
 _LIBRARIES = ("numpy", "scipy", "torch", "nibabel", "nilearn", "librosa", "soxr")
@@ -37,7 +37,7 @@ _ENVELOPE_HZ = 10.0
 Row = dict[str, Any]
 
 
-def write_results(analysis: Analysis, results: Results) -> None:
+def write_results(analysis: SoundAnalysis, results: Results) -> None:
     """Write everything one analysis has found.
 
     Parameters
@@ -47,7 +47,7 @@ def write_results(analysis: Analysis, results: Results) -> None:
     results
         What it found.
     """
-    writer = ResultWriter(analysis, results.bold.units)
+    writer = participant_writer(analysis, results.bold.units)
     significant = significant_units(results)
     for result in results.networks:
         _write_maps(writer, result, significant[result.bank.network], analysis)
@@ -93,7 +93,7 @@ def _write_maps(
     writer: ResultWriter,
     result: NetworkResult,
     significant: NDArray[np.bool_],
-    analysis: Analysis,
+    analysis: SoundAnalysis,
 ) -> None:
     lags, model = result.rows.lags, result.bank.network
     layers = [layer.name for layer in result.bank.layers]
@@ -240,7 +240,7 @@ def _rating_rows(result: NetworkResult) -> Iterator[Row]:
                 yield {**common, "piece": piece, "r": scores[mine].mean(), "p": np.nan}
 
 
-def _write_shared(writer: ResultWriter, analysis: Analysis, results: Results) -> None:
+def _write_shared(writer: ResultWriter, analysis: SoundAnalysis, results: Results) -> None:
     """Write what does not depend on the network: alignment, folds, waveforms, regressors."""
     first = results.networks[0]
     writer.table(
@@ -269,7 +269,7 @@ def _write_shared(writer: ResultWriter, analysis: Analysis, results: Results) ->
     _write_recordings(writer, analysis, first)
 
 
-def fold_rows(rows: Rows, analysis: Analysis) -> Iterator[Row]:
+def fold_rows(rows: Rows, analysis: SoundAnalysis) -> Iterator[Row]:
     """Yield one row per block: what it holds and in which fold it is tested."""
     for block, piece in enumerate(rows.block_pieces):
         mine = np.flatnonzero(rows.blocks.label == block)
@@ -285,14 +285,16 @@ def fold_rows(rows: Rows, analysis: Analysis) -> Iterator[Row]:
         }
 
 
-def _waveform_rows(analysis: Analysis) -> Iterator[Row]:
+def _waveform_rows(analysis: SoundAnalysis) -> Iterator[Row]:
     for piece, path in analysis.inputs.sounds:
         envelope = rms_envelope(load_audio(path, _AUDIO_HZ), _AUDIO_HZ, _ENVELOPE_HZ)
         for window, value in enumerate(envelope):
             yield {"piece": piece, "time_s": (window + 0.5) / _ENVELOPE_HZ, "rms": value}
 
 
-def _write_recordings(writer: ResultWriter, analysis: Analysis, result: NetworkResult) -> None:
+def _write_recordings(
+    writer: ResultWriter, analysis: SoundAnalysis, result: NetworkResult
+) -> None:
     """Write the first components of every layer on the volumes of each run."""
     bank, rows = result.bank, result.rows.timeline
     everything = np.arange(bank.n_frames)
@@ -326,12 +328,12 @@ def _write_recordings(writer: ResultWriter, analysis: Analysis, result: NetworkR
         )
 
 
-def _summary(analysis: Analysis, results: Results) -> dict[str, Any]:
+def _summary(analysis: SoundAnalysis, results: Results) -> dict[str, Any]:
     inputs, bold, config = analysis.inputs, results.bold, analysis.config
     banks = {result.bank.network: result.bank for result in results.networks}
     first = results.networks[0]
     return {
-        "recipe": "gradients",
+        "recipe": analysis.recipe,
         "variant": config.variant,
         "version": __version__,
         "subject": inputs.subject,

@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.audio.networks import get_network
+from bidsapp.bids.dataset import Dataset
 from bidsapp.brain.atlas import atlas_parcels
 from bidsapp.brain.clean import BoldMatrix, Cleaning, load_bold
 from bidsapp.brain.parcels import parcel_means, standard_parcels
 from bidsapp.brain.units import unit_space
+from bidsapp.config import Config
 from bidsapp.features.extract import FeatureBank, extract
-from bidsapp.recipes.analysis import Analysis
 from bidsapp.recipes.devices import resolve_device
 from bidsapp.recipes.gradients.designs import DesignStore
 from bidsapp.recipes.gradients.encode import Scorer, encode, encode_with_null, make_scorer
@@ -32,6 +33,7 @@ from bidsapp.recipes.gradients.results import NetworkResult, Results
 from bidsapp.recipes.gradients.rows import Rows, make_rows
 from bidsapp.recipes.gradients.settings import GradientsSettings
 from bidsapp.recipes.gradients.summaries import Parcels, test_parcels
+from bidsapp.recipes.inputs import Inputs, SoundAnalysis, collect
 from bidsapp.recipes.repeats import repeated_responses
 from bidsapp.recipes.weights import network_weights
 from bidsapp.stats.ceilings import repeat_ceiling
@@ -40,7 +42,14 @@ from bidsapp.stats.nulls import circular_shifts
 LOGGER = logging.getLogger("musicotopy")
 
 
-def analyse(analysis: Analysis) -> None:
+def collect_participant(
+    dataset: Dataset, subject: str, space: str, config: Config, settings: GradientsSettings
+) -> Inputs:
+    """Find what the analysis of one participant in one space needs (see `collect`)."""
+    return collect(dataset, subject, space, config, settings.lags_s)
+
+
+def analyse(analysis: SoundAnalysis) -> None:
     """Run the participant level for one participant in one space and write its results."""
     study = _Study(analysis)
     results = []
@@ -56,7 +65,7 @@ def analyse(analysis: Analysis) -> None:
 class _Study:
     """The objects one analysis shares between networks and lags."""
 
-    def __init__(self, analysis: Analysis) -> None:
+    def __init__(self, analysis: SoundAnalysis) -> None:
         self.analysis, self.inputs = analysis, analysis.inputs
         self.config = analysis.config
         self.settings: GradientsSettings = analysis.settings

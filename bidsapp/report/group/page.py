@@ -18,10 +18,11 @@ from bidsapp.report.group import (
 )
 from bidsapp.report.group.results import GroupModel, GroupResults, GroupSpace, load_group
 from bidsapp.report.html import Page, Section, write_page
+from bidsapp.report.methods import Methods
 
 
 def group_report(output_dir: Path) -> Path:
-    """Write ``OUTPUT/group.html``: one file, readable offline.
+    """Write ``OUTPUT/group_gradients.html``: one file, readable offline.
 
     Parameters
     ----------
@@ -40,7 +41,12 @@ def group_report(output_dir: Path) -> Path:
     InputInvalidError
         When a result cannot be read.
     """
-    return write_page(group_page(load_group(output_dir)), output_dir / "group.html")
+    return write_page(group_page(load_group(output_dir)), output_dir / "group_gradients.html")
+
+
+def methods_of_group(output_dir: Path) -> Methods:
+    """Return the methods text of the group level, with what it cites."""
+    return text.group_methods(load_group(output_dir))
 
 
 def group_page(results: GroupResults) -> Page:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.names import build_path
 from bidsapp.bids.write import Staging, write_image, write_json, write_tsv
 from bidsapp.brain.geometry import UnitSpace, surface_units
@@ -88,6 +89,11 @@ def write_participant(
     write_json(place({**space, "desc": "summary"}, "stats", ".json"), summary)
 
 
+def dataset_of(folder: Path) -> Dataset:
+    """Return a dataset that nothing is read from."""
+    return Dataset(bids_dir=folder, root=folder, fmriprep=None, layout="raw")
+
+
 @pytest.fixture(scope="session")
 def toy() -> UnitSpace:
     """Return a mesh that is small and has no cortex here."""
@@ -153,7 +159,15 @@ def make_analysis() -> Callable[..., GroupAnalysis]:
         )
         staging = Staging(target, "gradients_group")
         return GroupAnalysis(
-            chosen, settings, inputs, "cafe0001", staging, target / ".work", output
+            "gradients",
+            dataset_of(output),
+            chosen,
+            settings,
+            inputs,
+            "cafe0001",
+            staging,
+            target / ".work",
+            output,
         )
 
     return make

@@ -21,9 +21,10 @@ from bidsapp.brain.maps import label_images, read_maps, to_images
 from bidsapp.brain.surfaces import reference_map
 from bidsapp.recipes.gradients.facts import DESCRIPTIONS as PARTICIPANT_DESCRIPTIONS
 from bidsapp.recipes.gradients.group.analyse import analyse_group
-from bidsapp.recipes.gradients.group.collect import collect_group
+from bidsapp.recipes.gradients.group.collect import find_group
 from bidsapp.recipes.gradients.group.facts import DESCRIPTIONS
 from bidsapp.recipes.gradients.group.settings import VARIANTS, GroupSettings
+from bidsapp.recipes.group_collect import Choice
 from bidsapp.recipes.group_inputs import GroupAnalysis
 from bidsapp.recipes.settings import fidelity
 from bidsapp.resources import cortex_mask
@@ -134,7 +135,7 @@ def group(
 
     write_group(write, output, fsaverage5, gradient, 7, holes)
     (output / "sub-08" / "func").mkdir(parents=True)
-    (inputs,) = collect_group(output)
+    (inputs,) = find_group(output)
     return analyse(make_analysis(inputs, output, QUICK))
 
 
@@ -281,7 +282,7 @@ def test_atlas_and_user_reference(
         write_image(tmp_path / f"atlas_hemi-{item.entities['hemi']}.label.gii", item.image)
     for item in to_images(-gradient, fsaverage5, ["x"]):
         write_image(tmp_path / f"map_hemi-{item.entities['hemi']}.func.gii", item.image)
-    (inputs,) = collect_group(group.parent, excluded=["07"])
+    (inputs,) = find_group(group.parent, Choice(excluded=["07"]))
     chosen = dataclasses.replace(
         QUICK,
         references=("gradient1", str(tmp_path / "map_hemi-L.func.gii")),
@@ -329,7 +330,7 @@ def test_volumes_are_projected_layer_by_layer(
             units,
             {("vggish", "positive"): profiles(values) + noise},
         )
-    (inputs,) = collect_group(tmp_path)
+    (inputs,) = find_group(tmp_path)
     assert inputs.kind == "volume"
     folder = analyse(make_analysis(inputs, tmp_path, QUICK))
     stem = "space-MNI152NLin2009cAsym_res-2"
@@ -365,7 +366,7 @@ def test_grayordinates_are_spun_on_their_own_mesh(
     gradient = reference_map("gradient1", units)
     gradient[np.isnan(gradient)] = 0
     write_group(write, tmp_path, units, gradient, 3)
-    (inputs,) = collect_group(tmp_path)
+    (inputs,) = find_group(tmp_path)
     settings = dataclasses.replace(QUICK, n_swapped_rotations=0)
     folder = analyse(make_analysis(inputs, tmp_path, settings))
     row = main_row(table(folder, "spin"), "positive", "best")
@@ -386,7 +387,7 @@ def test_one_participant_works_with_warnings(
     gradient: np.ndarray,
 ) -> None:
     write_group(write, tmp_path, fsaverage5, gradient, 1)
-    (inputs,) = collect_group(tmp_path)
+    (inputs,) = find_group(tmp_path)
     folder = analyse(make_analysis(inputs, tmp_path, QUICK))
     assert main_row(table(folder, "spin"), "positive", "best").p < 0.01
     assert not list(folder.glob("*stat-t_*")) + list(folder.glob("*_mask.func.gii"))
@@ -402,7 +403,7 @@ def test_spaces_without_a_sphere_have_maps_only(
     toy_group: Callable[..., Path], make_analysis: Analysis
 ) -> None:
     output = toy_group(4)
-    (inputs,) = collect_group(output)
+    (inputs,) = find_group(output)
     folder = analyse(make_analysis(inputs, output, QUICK))
     assert list(folder.glob("*stat-t_desc-positive_statmap.func.gii"))
     assert not list(folder.glob("*desc-spin_stats.tsv"))
@@ -427,7 +428,7 @@ def test_finer_fsaverage_is_read_at_the_vertices_of_fsaverage5(gradient: np.ndar
 def test_faithful_does_what_the_poster_did_and_says_so(
     tmp_path: Path, group: Path, make_analysis: Analysis
 ) -> None:
-    (inputs,) = collect_group(group.parent, participants=["01", "02"])
+    (inputs,) = find_group(group.parent, Choice(participants=["01", "02"]))
     settings = dataclasses.replace(VARIANTS["faithful"], n_rotations=99)
     folder = analyse(make_analysis(inputs, tmp_path, settings, variant="faithful"))
     spin = table(folder, "spin")
@@ -450,7 +451,7 @@ def test_faithful_does_what_the_poster_did_and_says_so(
 def test_a_second_run_gives_the_same_bytes(
     tmp_path: Path, group: Path, make_analysis: Analysis
 ) -> None:
-    (inputs,) = collect_group(group.parent)
+    (inputs,) = find_group(group.parent)
     again = analyse(make_analysis(inputs, tmp_path, QUICK))
     for path in group.iterdir():
         assert (again / path.name).read_bytes() == path.read_bytes(), path.name

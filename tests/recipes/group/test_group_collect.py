@@ -13,7 +13,8 @@ import pytest
 
 from bidsapp.brain.geometry import surface_units, volume_units
 from bidsapp.errors import InputInvalidError, InputMissingError, OutputError
-from bidsapp.recipes.gradients.group.collect import collect_group
+from bidsapp.recipes.gradients.group.collect import find_group
+from bidsapp.recipes.group_collect import Choice
 
 Make = Callable[..., Path]
 
@@ -26,7 +27,7 @@ def record(output: Path, subject: str, **values: Any) -> None:
 
 
 def test_finds_participants_layers_and_lags(toy_group: Make) -> None:
-    (inputs,) = collect_group(toy_group(3))
+    (inputs,) = find_group(toy_group(3))
     assert inputs.subjects == ("01", "02", "03")
     assert inputs.kind == "gifti"
     assert inputs.space == "toy"
@@ -50,18 +51,18 @@ def test_refuses_mixed_settings_by_name(
 ) -> None:
     output = toy_group(3, **{option: values})
     with pytest.raises(OutputError, match=word) as caught:
-        collect_group(output)
+        find_group(output)
     assert caught.value.exit_code == 73
     assert "sub-01 sub-03" in str(caught.value)
     assert "sub-02" in str(caught.value)
-    (inputs,) = collect_group(output, excluded=["02"])
+    (inputs,) = find_group(output, Choice(excluded=["02"]))
     assert inputs.subjects == ("01", "03")
 
 
 def test_refuses_other_layers_by_name(toy_group: Make) -> None:
     layers = [tuple("abcdef"), tuple("abcdef"), tuple("abcdeX")]
     with pytest.raises(InputInvalidError, match=r"layers: sub-01 sub-02 .*; sub-03"):
-        collect_group(toy_group(3, layers=layers))
+        find_group(toy_group(3, layers=layers))
 
 
 def test_refuses_another_mesh_by_name(
@@ -72,7 +73,7 @@ def test_refuses_another_mesh_by_name(
     scores = {("vggish", lags): np.ones((6, 84)) / 9 for lags in ("positive", "negative")}
     write(output, "03", other, scores)
     with pytest.raises(InputInvalidError, match=r"sub-03.*42 vertices, not 162"):
-        collect_group(output)
+        find_group(output)
 
 
 def test_refuses_another_grid_but_not_another_mask(
@@ -87,9 +88,9 @@ def test_refuses_another_grid_but_not_another_mask(
         write(tmp_path / "masks", subject, units, scores)
         units = volume_units(mask, np.diag([1.0 + shift, 1, 1, 1]), space=name)
         write(tmp_path / "grids", subject, units, scores)
-    assert collect_group(tmp_path / "masks")[0].subjects == ("01", "02")
+    assert find_group(tmp_path / "masks")[0].subjects == ("01", "02")
     with pytest.raises(InputInvalidError, match="sub-02"):
-        collect_group(tmp_path / "grids")
+        find_group(tmp_path / "grids")
 
 
 def test_lists_everyone_who_is_missing_and_why(toy_group: Make) -> None:
@@ -101,7 +102,7 @@ def test_lists_everyone_who_is_missing_and_why(toy_group: Make) -> None:
     record(output, "01", state="done", outputs=[])
     scores = next((output / "sub-04" / "func").glob("*hemi-R*desc-negative_statmap.func.gii"))
     scores.unlink()
-    (inputs,) = collect_group(output, excluded=["05"], expected=["01", "08"])
+    (inputs,) = find_group(output, Choice(excluded=["05"], expected=["01", "08"]))
     assert inputs.subjects == ("01",)
     reasons = dict(inputs.left_out)
     assert set(reasons) == {"02", "03", "04", "05", "06", "07", "08"}
@@ -115,56 +116,56 @@ def test_lists_everyone_who_is_missing_and_why(toy_group: Make) -> None:
 
 def test_chosen_participants_only(toy_group: Make) -> None:
     output = toy_group(3)
-    (inputs,) = collect_group(output, participants=["01", "03"])
+    (inputs,) = find_group(output, Choice(participants=["01", "03"]))
     assert inputs.subjects == ("01", "03")
     with pytest.raises(InputMissingError, match="sub-09"):
-        collect_group(output, participants=["09"])
+        find_group(output, Choice(participants=["09"]))
 
 
 def test_spaces_are_groups_of_their_own(toy_group: Make, write: Callable[..., None]) -> None:
     output = toy_group(2)
     other = surface_units(12, 12, space="other")
     write(output, "01", other, {("vggish", "positive"): np.full((6, 24), 0.1)})
-    by_space = {inputs.space: inputs for inputs in collect_group(output)}
+    by_space = {inputs.space: inputs for inputs in find_group(output)}
     assert by_space["toy"].subjects == ("01", "02")
     assert by_space["other"].subjects == ("01",)
     assert by_space["other"].lags == ("positive",)
     assert dict(by_space["other"].left_out) == {"02": "no finished results in this space"}
-    (only,) = collect_group(output, spaces=["other"])
+    (only,) = find_group(output, Choice(spaces=["other"]))
     assert only.space == "other"
     with pytest.raises(InputMissingError, match="fsLR"):
-        collect_group(output, spaces=["fsLR"])
+        find_group(output, Choice(spaces=["fsLR"]))
 
 
 def test_own_spaces_cannot_be_averaged(toy_group: Make) -> None:
     units = surface_units(162, 162, space="fsnative")
     with pytest.raises(InputInvalidError, match="own space"):
-        collect_group(toy_group(2, units=units))
+        find_group(toy_group(2, units=units))
 
 
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(InputMissingError, match="participant level first"):
-        collect_group(tmp_path)
+        find_group(tmp_path)
 
 
 def test_results_of_other_recipes_are_not_ours(toy_group: Make) -> None:
     output = toy_group(2)
     path = next(output.glob("sub-02/func/*summary_stats.json"))
     path.write_text(path.read_text().replace('"gradients"', '"rsa"'))
-    (inputs,) = collect_group(output)
+    (inputs,) = find_group(output)
     assert inputs.subjects == ("01",)
 
 
 def test_versions_are_said_not_refused(toy_group: Make) -> None:
-    (inputs,) = collect_group(toy_group(2, version=["0.1.0", "0.2.0"]))
+    (inputs,) = find_group(toy_group(2, version=["0.1.0", "0.2.0"]))
     assert any("0.2.0: sub-02" in str(problem) for problem in inputs.problems)
 
 
 def test_identity_follows_files_and_people(toy_group: Make) -> None:
     output = toy_group(2)
-    first = collect_group(output)[0]
-    assert first.identity() == collect_group(output)[0].identity()
-    assert first.identity() != collect_group(output, excluded=["02"])[0].identity()
+    first = find_group(output)[0]
+    assert first.identity() == find_group(output)[0].identity()
+    assert first.identity() != find_group(output, Choice(excluded=["02"]))[0].identity()
     before = first.identity()
     os.utime(first.scores(first.participants[1], "vggish", "negative")[0], (1, 1))
-    assert collect_group(output)[0].identity() != before
+    assert find_group(output)[0].identity() != before

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bidsapp.brain.geometry import UnitSpace
-from bidsapp.recipes.gradients.group.collect import collect_group
+from bidsapp.recipes.gradients.group.collect import find_group
 from bidsapp.recipes.gradients.group.isc import isc_rows, parcel_isc
 
 N_PARCELS, N = 3, 150
@@ -56,7 +56,7 @@ def test_shared_responses_are_found(
     output = toy_group(
         n, courses=[courses(k, shift=shift) for k, shift in enumerate(shifts)], parcels=parcels
     )
-    (inputs,) = collect_group(output)
+    (inputs,) = find_group(output)
     found, notes = parcel_isc(inputs, toy)
     assert found is not None
     assert notes == []
@@ -84,7 +84,7 @@ def test_shuffled_time_is_not_shared(
             for row, other in zip(rows, order, strict=True)
         ]
         tables.append(mixed)
-    (inputs,) = collect_group(toy_group(6, courses=tables, parcels=parcels))
+    (inputs,) = find_group(toy_group(6, courses=tables, parcels=parcels))
     found, _ = parcel_isc(inputs, toy)
     assert found is not None
     assert abs(found.r[0]) < 0.15
@@ -94,12 +94,12 @@ def test_only_what_all_heard_counts(
     toy_group: Callable[..., Path], toy: UnitSpace, parcels: np.ndarray
 ) -> None:
     tables = [courses(0), courses(1, pieces=PIECES[:1]), courses(2, first=20)]
-    (inputs,) = collect_group(toy_group(3, courses=tables, parcels=parcels))
+    (inputs,) = find_group(toy_group(3, courses=tables, parcels=parcels))
     found, _ = parcel_isc(inputs, toy)
     assert found is not None
     assert found.n_rows == N - 20
     tables[2] = courses(2, pieces=PIECES[1:])
-    (inputs,) = collect_group(toy_group(3, courses=tables, parcels=parcels))
+    (inputs,) = find_group(toy_group(3, courses=tables, parcels=parcels))
     found, notes = parcel_isc(inputs, toy)
     assert found is None
     assert "only 0 moments" in notes[0]
@@ -113,7 +113,7 @@ def test_other_parcels_are_left_out_by_name(
     slightly = parcels.copy()
     slightly[:20] = -1
     output = toy_group(3, courses=tables, parcels=[parcels, other, slightly])
-    found, notes = parcel_isc(collect_group(output)[0], toy)
+    found, notes = parcel_isc(find_group(output)[0], toy)
     assert found is not None
     assert len(notes) == 1
     assert "sub-02 has other parcels (0%" in notes[0]
@@ -121,7 +121,7 @@ def test_other_parcels_are_left_out_by_name(
 
 
 def test_absent_courses_are_said_once(toy_group: Callable[..., Path], toy: UnitSpace) -> None:
-    found, notes = parcel_isc(collect_group(toy_group(3))[0], toy)
+    found, notes = parcel_isc(find_group(toy_group(3))[0], toy)
     assert found is None
     assert notes == ["No inter-subject correlation: no participant has parcel time courses."]
 
@@ -130,7 +130,7 @@ def test_one_of_three_lacks_courses(
     toy_group: Callable[..., Path], toy: UnitSpace, parcels: np.ndarray
 ) -> None:
     tables = [courses(0), None, courses(2)]
-    (inputs,) = collect_group(toy_group(3, courses=tables, parcels=parcels))
+    (inputs,) = find_group(toy_group(3, courses=tables, parcels=parcels))
     found, notes = parcel_isc(inputs, toy)
     assert found is not None
     assert notes == ["sub-02 has no parcel time courses: left out of the ISC."]
@@ -142,7 +142,7 @@ def test_missing_parcel_of_one_participant(
     tables = [courses(k) for k in range(4)]
     for row in tables[3]:
         row["parcel001"] = np.nan
-    (inputs,) = collect_group(toy_group(4, courses=tables, parcels=parcels))
+    (inputs,) = find_group(toy_group(4, courses=tables, parcels=parcels))
     found, _ = parcel_isc(inputs, toy)
     assert found is not None
     assert found.n[:2].tolist() == [3, 4]

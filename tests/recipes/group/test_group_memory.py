@@ -13,8 +13,9 @@ import pytest
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.recipes.gradients.group import maps
 from bidsapp.recipes.gradients.group.analyse import analyse_group
-from bidsapp.recipes.gradients.group.collect import collect_group
+from bidsapp.recipes.gradients.group.collect import find_group
 from bidsapp.recipes.gradients.group.settings import GroupSettings
+from bidsapp.recipes.group_collect import Choice
 from bidsapp.recipes.group_inputs import GroupAnalysis
 
 SETTINGS = GroupSettings(
@@ -48,7 +49,7 @@ def test_forty_participants_take_no_more_than_ten(
     labels = [f"{number:02d}" for number in range(1, 41)]
     peaks = []
     for n in (2, 10, 40):  # the first one compiles and fills caches
-        (inputs,) = collect_group(tmp_path, participants=labels[:n])
+        (inputs,) = find_group(tmp_path, Choice(participants=labels[:n]))
         analysis = make_analysis(inputs, tmp_path / f"out{n}", SETTINGS)
         if n > 2:
             tracemalloc.start()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bidsapp.recipes.gradients.group.collect import collect_group
+from bidsapp.recipes.gradients.group.collect import find_group
 from bidsapp.recipes.gradients.group.ratings import rating_rows
 from bidsapp.recipes.gradients.group.settings import GroupSettings
 
@@ -38,7 +38,7 @@ def table(raters: dict[str | None, tuple[float, float]]) -> list[dict[str, Any]]
 
 
 def rows_of(output: Path) -> list[dict[str, Any]]:
-    (inputs,) = collect_group(output)
+    (inputs,) = find_group(output)
     return list(rating_rows(inputs, "vggish", SETTINGS, 0))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.names import build_path
 from bidsapp.bids.write import Staging, write_image, write_json, write_tsv
 from bidsapp.brain.geometry import UnitSpace, surface_units, volume_units
@@ -19,7 +20,7 @@ from bidsapp.brain.maps import label_images, to_images
 from bidsapp.brain.surfaces import reference_map
 from bidsapp.config import Config
 from bidsapp.recipes.gradients.group.analyse import analyse_group
-from bidsapp.recipes.gradients.group.collect import collect_group
+from bidsapp.recipes.gradients.group.collect import find_group
 from bidsapp.recipes.gradients.group.settings import GroupSettings
 from bidsapp.recipes.group_inputs import GroupAnalysis
 
@@ -193,13 +194,14 @@ def write_group(
     }  # fmt: skip
     (output / "dataset_description.json").write_text(json.dumps(description))
     numbers = {"n_rotations": 199, "n_swapped_rotations": 49, "n_bootstrap": 100, "n_flips": 64}
-    for inputs in collect_group(output):
+    for inputs in find_group(output):
         config = Config(
             bids_dir=root, output_dir=output, analysis_level=("group",), device="cpu", nprocs=1,
             quiet=True,
         )  # fmt: skip
         staging = Staging(output, "gradients_group")
         analysis = GroupAnalysis(
+            "gradients", dataset_of(output),
             config, GroupSettings(**{**numbers, **settings}), inputs, "cafe0001", staging,
             root / "scratch", output,
         )  # fmt: skip
@@ -207,6 +209,11 @@ def write_group(
             analyse_group(analysis)
             staging.publish()
     return output
+
+
+def dataset_of(folder: Path) -> Dataset:
+    """Return a dataset that nothing is read from."""
+    return Dataset(bids_dir=folder, root=folder, fmriprep=None, layout="raw")
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,7 @@ def page(analysed: Path) -> Path:
 
 
 def test_it_lies_in_the_output_folder_and_is_small(analysed: Path, page: Path) -> None:
-    assert page == analysed / "group.html"
+    assert page == analysed / "group_gradients.html"
     assert page.stat().st_size < LIMIT_BYTES
 
 
@@ -110,7 +110,7 @@ def test_the_same_results_make_the_same_report(
     analysed: Path, unpainted: None, tmp_path: Path
 ) -> None:
     other = shutil.copytree(analysed, tmp_path / "out", copy_function=shutil.copy2)
-    (other / "group.html").unlink(missing_ok=True)
+    (other / "group_gradients.html").unlink(missing_ok=True)
     assert group_report(other).read_bytes() == group_report(other).read_bytes()
 
 

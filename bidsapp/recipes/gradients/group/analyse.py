@@ -8,6 +8,7 @@ Beyond the poster, everything that can be is tested over participants, too.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import tempfile
 from collections.abc import Iterator
@@ -18,8 +19,9 @@ import numpy as np
 from bidsapp.progress import track
 from bidsapp.recipes.devices import resolve_device
 from bidsapp.recipes.gradients.group.cortex import Cortex, Reference, find_cortex
+from bidsapp.recipes.gradients.group.inputs import GroupAnalysis
 from bidsapp.recipes.gradients.group.isc import parcel_isc
-from bidsapp.recipes.gradients.group.maps import GroupMaps, choose_best, group_maps
+from bidsapp.recipes.gradients.group.maps import GroupMaps, choose_best, cluster_test, group_maps
 from bidsapp.recipes.gradients.group.outputs import write_results
 from bidsapp.recipes.gradients.group.profiles import Profiles, Regions, regions
 from bidsapp.recipes.gradients.group.results import Array, Condition, GroupResults
@@ -28,7 +30,6 @@ from bidsapp.recipes.gradients.group.spin import LayerMap, Runner, Spins, spin_m
 from bidsapp.recipes.gradients.group.stack import ScoreStack
 from bidsapp.recipes.gradients.group.subjects import KINDS, map_correlation
 from bidsapp.recipes.gradients.group.units import group_units, read_scores
-from bidsapp.recipes.group_inputs import GroupAnalysis
 from bidsapp.stats.metrics import centroid_layer, fisher_z
 
 LOGGER = logging.getLogger("musicotopy")
@@ -115,6 +116,15 @@ class _Group:
             label=f"{label}: sign flips",
             quiet=quiet,
         )
+        clusters = cluster_test(
+            stack,
+            self.units,
+            self.settings,
+            seed=self.config.random_seed,
+            label=f"{label}: clusters",
+            quiet=quiet,
+        )
+        maps = dataclasses.replace(maps, clusters=clusters)
         on_surface = None if self.cortex is None else self.cortex.carry(maps.mean_r)
         return Condition(
             model,

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.maps import read_maps
-from bidsapp.recipes.group_inputs import GroupInputs, ParticipantResult
+from bidsapp.recipes.gradients.group.inputs import GroupInputs
+from bidsapp.recipes.group_inputs import ParticipantResult
 from bidsapp.stats.group import FisherMean
 from bidsapp.stats.isc import InterSubjectSum
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bidsapp.brain.geometry import UnitSpace
+from bidsapp.brain.neighbours import neighbour_pairs
 from bidsapp.progress import track
 from bidsapp.recipes.gradients.group.settings import GroupSettings
 from bidsapp.recipes.gradients.group.stack import ScoreStack
 from bidsapp.stats.fdr import benjamini_hochberg
 from bidsapp.stats.metrics import best_layer, centroid_layer
 from bidsapp.stats.signflip import SignFlips
+from bidsapp.stats.tfce import TfceTest, graph_from_pairs, tfce_test
 
 Array = NDArray[np.floating[Any]]
 _SLAB_BYTES = 32 << 20
@@ -61,6 +65,8 @@ class GroupMaps:
         (n_units,) NaN undefined.
     test
         None with fewer than two participants.
+    clusters
+        Threshold-free cluster enhancement; None unless asked for.
     """
 
     mean_r: Array
@@ -68,12 +74,59 @@ class GroupMaps:
     best: NDArray[np.integer[Any]]
     centroid: Array
     test: SignFlipMaps | None
+    clusters: TfceTest | None = None
 
     def significant(self, level: float) -> NDArray[np.bool_]:
         """(n_units,) whether any layer passes family-wise over layers and units."""
         if self.test is None:
             return np.zeros(self.n.shape, bool)
         return np.asarray((self.test.p_fwe < level).any(axis=0))
+
+
+def cluster_test(
+    stack: ScoreStack,
+    units: UnitSpace,
+    settings: GroupSettings,
+    *,
+    seed: int,
+    label: str,
+    quiet: bool,
+) -> TfceTest | None:
+    """Test enhanced means over participants; None unless asked for and possible.
+
+    Parameters
+    ----------
+    stack, settings, seed, label, quiet
+        As for `group_maps`; the flips are the first ones of the same sequence.
+    units
+        Of the maps.
+
+    Returns
+    -------
+    TfceTest or None
+
+    Raises
+    ------
+    InputInvalidError
+        If the mesh of a surface is not at hand, so that nothing is known of neighbours.
+    """
+    n_layers, n_participants, n_units = stack.shape
+    if not settings.tfce or n_participants < 2:
+        return None
+    everywhere = slice(0, n_units)
+
+    def loader(layer: int) -> Callable[[], Array]:
+        return lambda: stack.slab(layer, everywhere)
+
+    layers = track(map(loader, range(n_layers)), total=n_layers, label=label, quiet=quiet)
+    return tfce_test(
+        layers,
+        graph_from_pairs(neighbour_pairs(units), n_units),
+        n_permutations=settings.n_tfce_flips,
+        seed=seed,
+        alternative=settings.alternative,
+        min_participants=needed(n_participants, settings.min_share),
+    )
 
 
 def needed(n_participants: int, min_share: float) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bidsapp.recipes.gradients.group.inputs import GroupAnalysis
+from bidsapp.brain.geometry import UnitSpace
 from bidsapp.recipes.gradients.group.isc import isc_rows
 from bidsapp.recipes.gradients.group.profiles import pca_rows, profile_rows, reliability_rows
 from bidsapp.recipes.gradients.group.ratings import rating_rows
@@ -15,10 +18,10 @@ from bidsapp.recipes.gradients.group.results import Condition, GroupResults
 from bidsapp.recipes.gradients.group.spin_tables import null_rows, spin_rows
 from bidsapp.recipes.gradients.group.subjects import subject_rows, subject_test_rows
 from bidsapp.recipes.gradients.group.summary import coverage, summary
-from bidsapp.recipes.gradients.group.writer import GroupWriter
-from bidsapp.recipes.group_inputs import GroupAnalysis
+from bidsapp.recipes.writer import ResultWriter, group_writer
 from bidsapp.stats.bootstrap import resample_counts
 from bidsapp.stats.layer_pca import LayerPca, layer_pca
+from bidsapp.stats.tfce import EXTENT, HEIGHT
 
 Row = dict[str, Any]
 
@@ -44,11 +47,11 @@ def write_results(analysis: GroupAnalysis, results: GroupResults) -> None:
     first = results.conditions[0]
     pcas = {}
     for item in results.conditions:
-        writer = GroupWriter(analysis, results.units, _score_files(analysis, item))
+        writer = group_writer(analysis, results.units, _score_files(analysis, item))
         _write_maps(writer, item, analysis)
         pcas[item.model, item.lags] = _components(item, analysis.settings.n_pcs)
         _write_components(writer, item, pcas[item.model, item.lags])
-    writer = GroupWriter(analysis, results.units, _score_files(analysis, first))
+    writer = group_writer(analysis, results.units, _score_files(analysis, first))
     if results.cortex is not None and results.cortex.is_projected:
         _write_projected(analysis, results)
     for model in results.models:
@@ -78,7 +81,7 @@ def write_results(analysis: GroupAnalysis, results: GroupResults) -> None:
     writer.facts(summary(analysis, results), {"desc": "summary"})
 
 
-def _write_maps(writer: GroupWriter, item: Condition, analysis: GroupAnalysis) -> None:
+def _write_maps(writer: ResultWriter, item: Condition, analysis: GroupAnalysis) -> None:
     lags, model, layers = item.lags, item.model, item.layers
     settings, maps = analysis.settings, item.maps
     writer.maps(
@@ -130,6 +133,18 @@ def _write_maps(writer: GroupWriter, item: Condition, analysis: GroupAnalysis) -
     ):
         entities = {"model": model, "stat": stat, "desc": desc}
         writer.maps(values, layers, entities, text, **facts)
+    if maps.clusters is not None:
+        writer.maps(
+            maps.clusters.p,
+            layers,
+            {"model": model, "stat": "p", "desc": f"{lags}tfce"},
+            "Sign-flip p of threshold-free cluster enhancement, corrected over units and layers.",
+            NumberOfSignFlips=maps.clusters.n_flips,
+            AllSignFlips=maps.clusters.exact,
+            Extent=EXTENT,
+            Height=HEIGHT,
+            Alternative=settings.alternative,
+        )
     if lags == "positive":
         writer.mask(
             maps.significant(settings.significance),
@@ -145,7 +160,7 @@ def _components(item: Condition, n_pcs: int) -> LayerPca | None:
     return layer_pca(item.maps.mean_r, n) if n > 0 else None
 
 
-def _write_components(writer: GroupWriter, item: Condition, pca: LayerPca | None) -> None:
+def _write_components(writer: ResultWriter, item: Condition, pca: LayerPca | None) -> None:
     if pca is None:
         return
     writer.maps(
@@ -157,13 +172,19 @@ def _write_components(writer: GroupWriter, item: Condition, pca: LayerPca | None
     )
 
 
+def projected_from(units: UnitSpace) -> str:
+    """Name the space of volumes inside a label, so that two templates do not write one file."""
+    return re.sub("[^A-Za-z0-9]", "", f"{units.space}{units.resolution or ''}")
+
+
 def _write_projected(analysis: GroupAnalysis, results: GroupResults) -> None:
     """Write what volumes look like on the surface on which they were spun."""
     cortex = results.cortex
     assert cortex is not None
     facts = {"Projection": dict(cortex.provenance), "ProjectedFrom": analysis.inputs.space}
+    origin = projected_from(results.units)
     for item in results.conditions:
-        writer = GroupWriter(analysis, cortex.units, _score_files(analysis, item), facts)
+        writer = group_writer(analysis, cortex.units, _score_files(analysis, item), facts)
         assert item.surface_r is not None
         assert item.surface_centroid is not None
         assert item.surface_best is not None
@@ -172,25 +193,25 @@ def _write_projected(analysis: GroupAnalysis, results: GroupResults) -> None:
         writer.maps(
             item.surface_r,
             item.layers,
-            {"model": model, "stat": "r", "desc": f"{lags}meanprojected"},
+            {"model": model, "stat": "r", "desc": f"{lags}meanprojected{origin}"},
             "Mean correlation over participants, projected from the volume layer by layer.",
         )
         writer.maps(
             item.surface_centroid,
             ["centroid"],
-            {"model": model, "stat": "centroid", "desc": f"{lags}projected"},
+            {"model": model, "stat": "centroid", "desc": f"{lags}projected{origin}"},
             f"Centroid layer {text}",
         )
         writer.labels(
             item.surface_best.astype(np.int64),
             item.layers,
-            {"model": model, "desc": f"bestlayer{lags}projected"},
+            {"model": model, "desc": f"bestlayer{lags}projected{origin}"},
             f"Best layer {text}",
         )
 
 
 def _write_tables(
-    writer: GroupWriter,
+    writer: ResultWriter,
     model: str,
     analysis: GroupAnalysis,
     results: GroupResults,
@@ -242,7 +263,7 @@ def _write_tables(
 
 
 def _write_gradient_tables(
-    writer: GroupWriter, model: str, analysis: GroupAnalysis, results: GroupResults
+    writer: ResultWriter, model: str, analysis: GroupAnalysis, results: GroupResults
 ) -> None:
     spins, settings = results.spins, analysis.settings
     if spins is None:

@@ -11,8 +11,8 @@ import numpy as np
 
 from bidsapp.bids.records import Problem
 from bidsapp.bids.tables import is_missing, number, read_table
+from bidsapp.recipes.gradients.group.inputs import GroupInputs
 from bidsapp.recipes.gradients.group.settings import GroupSettings
-from bidsapp.recipes.group_inputs import GroupInputs
 from bidsapp.stats.bootstrap import bootstrap_interval, resample_counts
 from bidsapp.stats.metrics import fisher_z
 from bidsapp.stats.signflip import SignFlips

@@ -63,6 +63,15 @@ class GroupSettings:
         source="-",
         why="for maps and ratings: a negative accuracy is no finding",
     )
+    tfce: bool = setting(
+        False,
+        paper="none",
+        source="-",
+        why="threshold-free cluster enhancement of t, in addition to single units; minutes more",
+    )
+    n_tfce_flips: int = setting(
+        1000, paper="none", source="-", why="sign flips for TFCE; each enhances a map per layer"
+    )
     n_bootstrap: int = setting(
         1000, paper="none", source="-", why="intervals of profiles, over participants"
     )

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from bidsapp import __version__
+from bidsapp.recipes.gradients.group.inputs import GroupAnalysis
 from bidsapp.recipes.gradients.group.results import Condition, GroupResults
 from bidsapp.recipes.gradients.group.wording import licences, methods, warnings
-from bidsapp.recipes.group_inputs import GroupAnalysis
 
 Row = dict[str, Any]
 

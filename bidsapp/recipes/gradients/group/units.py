@@ -14,7 +14,8 @@ from bidsapp.brain.images import gifti_vertices, open_image
 from bidsapp.brain.maps import read_maps
 from bidsapp.brain.units import check_grid
 from bidsapp.errors import InputInvalidError
-from bidsapp.recipes.group_inputs import GroupInputs, ParticipantResult
+from bidsapp.recipes.gradients.group.inputs import GroupInputs
+from bidsapp.recipes.group_inputs import ParticipantResult
 
 
 def check_same_units(inputs: GroupInputs) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from bidsapp.recipes.gradients.group.collect import EXCLUDED, NOT_ASKED
+from bidsapp.recipes.gradients.group.inputs import GroupAnalysis
 from bidsapp.recipes.gradients.group.results import GroupResults
 from bidsapp.recipes.gradients.group.settings import GroupSettings
-from bidsapp.recipes.group_inputs import GroupAnalysis
+from bidsapp.recipes.group_collect import EXCLUDED, NOT_ASKED
 
 _LOW_COVERAGE = 0.5
 _FEW = 12

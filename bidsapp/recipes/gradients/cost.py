@@ -1,0 +1,35 @@
+"""What one participant's analysis will cost."""
+
+from __future__ import annotations
+
+from bidsapp.bids.headers import n_mask_voxels
+from bidsapp.config import Config
+from bidsapp.recipes.cost import BASE_BYTES, N_SURFACE_UNITS, Cost
+from bidsapp.recipes.gradients.settings import GradientsSettings
+from bidsapp.recipes.inputs import Inputs
+
+
+def estimate(inputs: Inputs, settings: GradientsSettings, config: Config) -> Cost:
+    """Estimate what one participant in one space costs.
+
+    Parameters
+    ----------
+    inputs
+        What was found.
+    settings
+        The recipe's settings (``hop_s`` is used).
+    config
+        For the memory that may be used.
+    """
+    run = inputs.runs[0]
+    n_units = N_SURFACE_UNITS.get(run.kind) or n_mask_voxels(run)
+    n_trs = sum(item.n_trs for item in inputs.runs)
+    seconds = {row["stim_file"]: float(row["sound_s"]) for row in inputs.alignment}
+    n_frames = int(sum(seconds.values()) / settings.hop_s)
+    bold, grams = 4 * n_trs * n_units, 27 * 8 * n_frames**2
+    wanted = BASE_BYTES + bold + 12_000 * 64 * 4 * n_frames
+    return Cost(
+        min(wanted, config.memory_bytes),
+        bold + grams,
+        f"{n_units:,} units, {n_frames:,} feature frames",
+    )
