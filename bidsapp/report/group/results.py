@@ -193,7 +193,13 @@ class GroupModel:
     def _projected(self, suffix: str, **entities: str | None) -> Maps | None:
         if self.within.grid is None or self.within.grid.is_surface:
             return None
-        keys = {"model": self.name, **entities, "desc": f"{entities['desc']}{PROJECTED}"}
+        origin = self.within.space
+        keys = {
+            "model": self.name,
+            **entities,
+            "label": f"{origin.space}{origin.res or ''}",
+            "desc": f"{entities['desc']}{PROJECTED}",
+        }
         return read_maps(self.within.files, _SURFACE, suffix, None, **keys)
 
     def _surface(self, grid: Grid) -> SpaceResults:

@@ -343,10 +343,10 @@ def test_volumes_are_projected_layer_by_layer(
     assert set(spin.lags) == {"positive"}
     projected = maps_of(folder, "hemi-?_space-fsaverage_den-10k_*desc-positivemeanprojected*gii")
     assert projected.shape == (N_LAYERS, 20484)
-    best = maps_of(folder, "hemi-?_*desc-bestlayerpositiveprojected_dseg.label.gii")[0]
+    best = maps_of(folder, "hemi-?_*label-MNI152NLin2009cAsym2_desc-bestlayerpositiveprojected_dseg.label.gii")[0]
     filled = np.isfinite(projected).all(axis=0) & (projected > 0).any(axis=0)
     assert np.array_equal(best[filled], projected[:, filled].argmax(axis=0) + 1)
-    sidecar = next(folder.glob("hemi-L_*stat-centroid_desc-positiveprojected_statmap.json"))
+    sidecar = next(folder.glob("hemi-L_*stat-centroid_label-*_desc-positiveprojected_statmap.json"))
     content = json.loads(sidecar.read_text())
     assert content["ProjectedFrom"] == "MNI152NLin2009cAsym"
     assert content["Projection"]["Affine"] == "none: MNI305 taken as MNI152"

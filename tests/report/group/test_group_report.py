@@ -185,7 +185,7 @@ def test_volumes_show_what_was_spun_and_slices(
     assert page.stat().st_size < LIMIT_BYTES
     ((space, model),) = load_group(root).models()
     assert space.space.is_mni
-    (path,) = root.rglob("hemi-L_*model-vggish_stat-centroid_desc-positiveprojected*.gii")
+    (path,) = root.rglob("hemi-L_*model-vggish_stat-centroid_label-*_desc-positiveprojected*.gii")
     found = model.layer_map("positive", "centroid")
     assert found is not None
     assert np.array_equal(found["L"], nib.load(path).darrays[0].data, equal_nan=True)

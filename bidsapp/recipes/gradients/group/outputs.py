@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from bidsapp.recipes.gradients.group.inputs import GroupAnalysis
-from bidsapp.brain.geometry import UnitSpace
 from bidsapp.recipes.gradients.group.isc import isc_rows
 from bidsapp.recipes.gradients.group.profiles import pca_rows, profile_rows, reliability_rows
 from bidsapp.recipes.gradients.group.ratings import rating_rows
@@ -172,17 +170,12 @@ def _write_components(writer: ResultWriter, item: Condition, pca: LayerPca | Non
     )
 
 
-def projected_from(units: UnitSpace) -> str:
-    """Name the space of volumes inside a label, so that two templates do not write one file."""
-    return re.sub("[^A-Za-z0-9]", "", f"{units.space}{units.resolution or ''}")
-
-
 def _write_projected(analysis: GroupAnalysis, results: GroupResults) -> None:
     """Write what volumes look like on the surface on which they were spun."""
     cortex = results.cortex
     assert cortex is not None
     facts = {"Projection": dict(cortex.provenance), "ProjectedFrom": analysis.inputs.space}
-    origin = projected_from(results.units)
+    origin = {"label": f"{results.units.space}{results.units.resolution or ''}"}
     for item in results.conditions:
         writer = group_writer(analysis, cortex.units, _score_files(analysis, item), facts)
         assert item.surface_r is not None
@@ -193,19 +186,19 @@ def _write_projected(analysis: GroupAnalysis, results: GroupResults) -> None:
         writer.maps(
             item.surface_r,
             item.layers,
-            {"model": model, "stat": "r", "desc": f"{lags}meanprojected{origin}"},
+            {"model": model, "stat": "r", **origin, "desc": f"{lags}meanprojected"},
             "Mean correlation over participants, projected from the volume layer by layer.",
         )
         writer.maps(
             item.surface_centroid,
             ["centroid"],
-            {"model": model, "stat": "centroid", "desc": f"{lags}projected{origin}"},
+            {"model": model, "stat": "centroid", **origin, "desc": f"{lags}projected"},
             f"Centroid layer {text}",
         )
         writer.labels(
             item.surface_best.astype(np.int64),
             item.layers,
-            {"model": model, "desc": f"bestlayer{lags}projected{origin}"},
+            {"model": model, **origin, "desc": f"bestlayer{lags}projected"},
             f"Best layer {text}",
         )
 
