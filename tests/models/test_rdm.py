@@ -39,7 +39,7 @@ def test_pattern_without_variation_has_nan() -> None:
     x = np.random.default_rng(2).standard_normal((4, 6))
     x[1] = 0.1
     for kind in ("spearman", "pearson"):
-        assert np.isnan(rdm(x, kind)).tolist() == [True, False, False, True, True, False]  # type: ignore[arg-type]
+        assert np.isnan(rdm(x, kind)).tolist() == [True, False, False, True, True, False]
 
 
 @settings(max_examples=30, deadline=None)

@@ -48,7 +48,7 @@ def nuisance() -> Array:
 
 
 def unit_vectors(rows: Array) -> Array:
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
 @pytest.mark.parametrize("with_nuisance", [False, True])
@@ -102,7 +102,7 @@ def permute_brain(brain: Array, order: Array) -> Array:
     labels = np.unique(CLIP)
     target = np.empty(N_ITEMS, dtype=int)
     for c, label in enumerate(labels):
-        target[CLIP == label] = np.flatnonzero(CLIP == labels[order[c]])
+        target[label == CLIP] = np.flatnonzero(labels[order[c]] == CLIP)
     moved = np.empty_like(square)
     moved[np.ix_(target, target)] = square
     return moved[ROW, COLUMN]

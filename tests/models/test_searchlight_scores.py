@@ -168,7 +168,7 @@ def test_what_has_no_rdm_is_nan() -> None:
     members = [range(10), range(10, 20), range(20, 25), [30], [], [30, 41, 42, 43], [41, 42, 43]]
     units = Neighbourhoods.from_lists([list(m) for m in members], range(7), range(7))
     for dissimilarity in ("spearman", "pearson"):
-        found = searchlight_rsa(data, units, models, dissimilarity=dissimilarity)  # type: ignore[arg-type]
+        found = searchlight_rsa(data, units, models, dissimilarity=dissimilarity)
         assert np.isnan(found.rho[:, :5]).all()
         assert np.isfinite(found.rho[:, 5:]).all()
         np.testing.assert_array_equal(found.rho[:, 5], found.rho[:, 6])

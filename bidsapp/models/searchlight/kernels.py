@@ -113,7 +113,12 @@ def _sift(
 def _sort(
     keys: npt.NDArray[np.float64], order: npt.NDArray[np.int32], start: int, size: int
 ) -> None:
-    """Sort a few keys by insertion, many by heap."""
+    """Sort a few keys by insertion, many by heap, equal ones not at all."""
+    equal = True
+    for i in range(start + 1, start + size):
+        equal &= keys[i] == keys[start]
+    if equal:
+        return
     if size <= INSERTION:
         for i in range(start + 1, start + size):
             key, index, j = keys[i], order[i], i
@@ -146,7 +151,9 @@ def sorted_ranks(values: AnyArray, out: AnyArray) -> int:
     int
         Sum of squared ranks; 0 if all values are equal.
     """
-    n, low, high = values.size, values.min(), values.max()
+    n, low, high = values.size, values[0], values[0]
+    for value in values:
+        low, high = min(low, value), max(high, value)
     scale = min((N_BUCKETS - 1) / (high - low), 1e300) if high > low else 0.0
     ends = np.zeros(N_BUCKETS + 1, dtype=np.int32)
     for p in range(n):
@@ -161,7 +168,7 @@ def sorted_ranks(values: AnyArray, out: AnyArray) -> int:
     start = 0
     for bucket in range(N_BUCKETS):
         size = ends[bucket] - start
-        if size > 1 and keys[start : start + size].min() < keys[start : start + size].max():
+        if size > 1:
             _sort(keys, order, start, size)
         start = ends[bucket]
     square, start = np.int64(0), 0
