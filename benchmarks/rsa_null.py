@@ -67,7 +67,7 @@ def autocorrelated(rng: np.random.Generator, n: int, k: int, phi: float) -> Arra
 def hrf() -> Array:
     time = np.arange(0, 30, TR_S) + TR_S / 2
     response = gamma.pdf(time, 6) - gamma.pdf(time, 16) / 6
-    return response / response.sum()
+    return np.asarray(response / response.sum())
 
 
 def sounds(rng: np.random.Generator, design: Design, depth: float, n_channels: int = 30) -> Array:
@@ -184,13 +184,13 @@ def analyse(design: Design, seed: int, n_permutations: int) -> Outcome:
     mean = z.mean(axis=0)
     return Outcome(
         rho,
-        p_one <= 0.05,
-        benjamini_hochberg(all_p[middle]) <= 0.05 / design.n_layers,
-        faithful_test(rho).p <= 0.05,
-        np.array(flips) <= 0.05,
+        np.asarray(p_one <= 0.05, float),
+        np.asarray(benjamini_hochberg(all_p[middle]) <= 0.05 / design.n_layers, float),
+        np.asarray(faithful_test(rho).p <= 0.05, float),
+        np.asarray(np.array(flips) <= 0.05, float),
         clip_rejections(design, made, seed, n_permutations),
         clip_rejections(design, made, seed, n_permutations, own=True),
-        best_layer(mean),
+        best_layer(mean).astype(np.int64),
     )
 
 

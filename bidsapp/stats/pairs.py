@@ -83,6 +83,29 @@ def pair_mask(
     return mask
 
 
+def pairs_with_clip(clip: NDArray[np.integer[Any]], which: int) -> NDArray[np.bool_]:
+    """Choose the pairs of one clip with the others.
+
+    Scores over the pairs of each clip are to a bootstrap over clips what the scores of each
+    participant are to one over participants: `bidsapp.stats.bootstrap.best_layer_confidence`
+    takes either, and says how far the best layer hangs on a few clips.
+
+    Parameters
+    ----------
+    clip : array of shape (n_items,)
+        Clip of each item.
+    which
+        The clip.
+
+    Returns
+    -------
+    bool array of shape (n_pairs,)
+    """
+    first, second = pair_items(len(clip))
+    inside = np.asarray(clip) == which
+    return np.asarray(inside[first] != inside[second])
+
+
 def keep_items(
     time_in_clip_s: NDArray[np.floating[Any]],
     clip_s: NDArray[np.floating[Any]] | float = np.inf,

@@ -14,6 +14,7 @@ from bidsapp.stats.pairs import (
     lag_profile,
     pair_items,
     pair_mask,
+    pairs_with_clip,
     varying_rdms,
 )
 
@@ -40,6 +41,13 @@ def test_masks_say_what_they_leave_out(clip, data):
     expected = (clip[:, None] != clip) & (run[:, None] != run)
     np.testing.assert_array_equal(square, expected)
     assert pair_mask(clip, between_clip=False).all()
+
+
+def test_every_pair_between_clips_belongs_to_two_clips():
+    clip = np.repeat([4, 7, 9], [2, 3, 1])
+    each = np.array([pairs_with_clip(clip, which) for which in (4, 7, 9)])
+    np.testing.assert_array_equal(each.sum(axis=0), 2 * pair_mask(clip))
+    np.testing.assert_array_equal(each.sum(axis=1), [2 * 4, 3 * 3, 5])
 
 
 def test_masks_that_leave_nothing_are_refused():

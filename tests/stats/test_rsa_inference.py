@@ -6,8 +6,8 @@ from scipy.stats import false_discovery_control, ttest_1samp
 
 from bidsapp.errors import InputInvalidError
 from bidsapp.stats.bootstrap import best_layer_confidence, resample_counts
-from bidsapp.stats.clip_order import check_orders
 from bidsapp.stats.rsa_inference import clip_test, faithful_test, maximum_of_noise
+from bidsapp.stats.rsa_order import check_orders
 
 
 def test_faithful_test_equals_scipy():
@@ -82,6 +82,12 @@ def test_clip_test_on_planted_scores():
     assert not found.significant[5:].any()
     assert np.isnan(found.p[:, 24]).all()
     assert found.best[24] == 0
+
+
+def test_the_observed_order_drawn_again_counts_as_reaching_itself():
+    observed = np.array([[0.3]])
+    found = clip_test(observed, np.array([[1]]), np.array([0.3 - 1e-8, 0.1]))
+    assert found.p_fwe[0, 0] == found.p[0, 0] == pytest.approx(2 / 3)
 
 
 def test_best_layer_over_clips_is_confident_where_clips_agree():
