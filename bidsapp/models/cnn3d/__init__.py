@@ -1,0 +1,1 @@
+"""Decoding of single volumes by small three-dimensional convolutional networks."""
