@@ -1,7 +1,9 @@
 """Write boutiques.json from the table of options: `python tools/write_boutiques.py`.
 
-The form is that of BIDS Apps, which `bosh validate --bids` checks: the output folder is a name (a
-new folder) or a folder (results of participants), the analysis level one of the two.
+The form is that of BIDS Apps, which `bosh validate --bids` checks: the output folder is a name or
+a folder, the analysis level one of the two. Boutiques 0.5 (`localExec.py`) removes a key from the
+command line when the first input that has it is absent; the name stands first and serves both
+levels.
 """
 
 from __future__ import annotations
@@ -56,8 +58,7 @@ def descriptor() -> dict[str, Any]:
             {
                 "id": "output_directory",
                 "name": "Output directory",
-                "description": "A name for a new folder, or the folder that holds the results "
-                "of the participants.",
+                "description": "Folder for the results; use its name.",
                 "members": ["output_dir_name", "participant_level_analysis_dir"],
                 "mutually-exclusive": True,
                 "one-is-required": True,
@@ -104,6 +105,8 @@ def _folders_and_level() -> list[dict[str, Any]]:
             "name": "Results of the participants",
             "type": "File",
             **output,
+            "description": "Demanded by the form of BIDS Apps; Boutiques 0.5 does not put it "
+            "into the command. Name the folder with output_dir_name at both levels.",
         },
         {
             "id": "analysis_level",

@@ -145,7 +145,7 @@ def _words(item: dict[str, Any], folder: Path, rng: random.Random) -> str:
 
 @pytest.mark.slow
 def test_launch_runs_the_app(bosh: Bosh, tmp_path: Path) -> None:
-    """Participant, then group in the folder that holds the participants; names with spaces."""
+    """Participant, then group in the folder that holds the participants."""
     options = SimulationOptions.quick(n_participants=2, n_pieces=3, piece_s=24.0)
     simulate(tmp_path / "data", options, quiet=True)
     settings = [
@@ -155,10 +155,9 @@ def test_launch_runs_the_app(bosh: Bosh, tmp_path: Path) -> None:
         "gradients.n_parcels=12",
         "gradients.n_shifts=19",
     ]
-    common = {"bids_dir": "data", "weights": "random", "set": settings, "quiet": True}
-    participant = {**common, "output_dir_name": "out", "analysis_level": "participant"}
-    group = {**common, "participant_level_analysis_dir": "out", "analysis_level": "group"}
-    for content in (participant, group):
+    common = {"bids_dir": "data", "output_dir_name": "out", "weights": "random"}
+    for level in ("participant", "group"):
+        content = {**common, "analysis_level": level, "set": settings, "quiet": True}
         (tmp_path / "invocation.json").write_text(json.dumps(content))
         done = bosh(
             *("exec", "launch", "--no-container", "--skip-data-collection", "-s"),
