@@ -19,13 +19,14 @@ from bidsapp.bids.records import Problem
 from bidsapp.brain.geometry import Grayordinates, UnitSpace, VolumeGrid
 from bidsapp.brain.images import open_image
 from bidsapp.brain.untyped import nib
-from bidsapp.errors import InputInvalidError
+from bidsapp.errors import InputInvalidError, InputMissingError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CORTEX = {"L": "CIFTI_STRUCTURE_CORTEX_LEFT", "R": "CIFTI_STRUCTURE_CORTEX_RIGHT"}
-_OTHER_SIDE = (("hemi-L", "hemi-R"), ("lh.", "rh."), (".L.", ".R."))
+_OTHER_SIDE = (("hemi-L", "hemi-R"), ("lh.", "rh."), (".L.", ".R."), ("left.", "right."))
+_ANNOTATION = ".annot"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +54,10 @@ def atlas_parcels(path: Path, units: UnitSpace) -> Atlas:
     Parameters
     ----------
     path
-        NIfTI for volumes; ``.label.gii`` or ``.dlabel.nii`` for surfaces and CIFTI. Of a GIFTI
-        pair one is named, the other found by its name (``hemi-L``/``hemi-R``, ``lh.``/``rh.``,
-        ``.L.``/``.R.``). A table ``index``, ``name`` with the name of a NIfTI and ``.tsv`` is
-        read if there is one.
+        NIfTI for volumes; ``.label.gii``, FreeSurfer's ``.annot`` or ``.dlabel.nii`` for
+        surfaces and CIFTI. Of a pair one is named, the other found by its name
+        (``hemi-L``/``hemi-R``, ``lh.``/``rh.``, ``.L.``/``.R.``, ``left.``/``right.``). A table
+        ``index``, ``name`` with the name of a NIfTI and ``.tsv`` is read if there is one.
     units
         Where parcels are wanted. Label 0 means none.
 
@@ -73,7 +74,7 @@ def atlas_parcels(path: Path, units: UnitSpace) -> Atlas:
         Labels are not integers, the mesh differs, the kind of file does not fit, or no unit has
         a label.
     """
-    image = open_image(path)
+    image = None if path.suffix == _ANNOTATION else open_image(path)
     problems: tuple[Problem, ...] = ()
     if isinstance(units.geometry, VolumeGrid):
         values, table, problems = _volume(path, image, units)
@@ -151,7 +152,9 @@ def _tsv_names(path: Path) -> dict[int, str]:
 def _surfaces(
     path: Path, image: Any, units: UnitSpace
 ) -> tuple[NDArray[np.int64], dict[int, str]]:
-    if isinstance(image, nib.gifti.GiftiImage):
+    if image is None:
+        dense, table = _annotations(gifti_pair(path))
+    elif isinstance(image, nib.gifti.GiftiImage):
         pair = gifti_pair(path)
         images = [open_image(file) for file in pair]
         dense = {
@@ -166,6 +169,26 @@ def _surfaces(
         msg = f"{path} is a volume, the data are {units.kind}; give a .label.gii or .dlabel.nii."
         raise InputInvalidError(msg)
     return _look_up(path, dense, units), table
+
+
+def _annotations(
+    pair: tuple[Path, Path],
+) -> tuple[dict[str, NDArray[np.int64]], dict[int, str]]:
+    """Read FreeSurfer's annotations; the first entry, unknown or medial wall, is no label."""
+    dense: dict[str, NDArray[np.int64]] = {}
+    table: dict[int, str] = {}
+    for side, path in zip("LR", pair, strict=True):
+        if not path.is_file():
+            msg = f"{path} is absent; put both hemispheres of the atlas into one folder."
+            raise InputMissingError(msg)
+        try:
+            labels, _, names = nib.freesurfer.read_annot(path)
+        except (OSError, ValueError, IndexError) as error:
+            msg = f"{path} cannot be read as an annotation ({error}); get the file again."
+            raise InputInvalidError(msg) from error
+        dense[_CORTEX[side]] = np.maximum(labels, 0).astype(np.int64)
+        table |= {number: name.decode() for number, name in enumerate(names)}
+    return dense, table
 
 
 def gifti_pair(path: Path) -> tuple[Path, Path]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from bidsapp.brain.rois import ROIS
 from bidsapp.report.group.figures.profiles import (
     Band,
     ProfilePanel,
@@ -27,6 +28,11 @@ _NETWORKS = (
     *("Limbic", "Control", "Default"),
 )
 _MOST_REGIONS = 12
+_NO_FOUR = (
+    "No profiles of STG, MTG, IFG and mPFC: no atlas that names their parts comes with the app. "
+    "Give one with --atlas, on the mesh or grid of the data: Destrieux (aparc.a2009s, .annot or "
+    ".label.gii) or HCP-MMP."
+)
 Region = tuple[str, str]
 
 
@@ -36,24 +42,29 @@ def region_profiles(space: GroupSpace, model: GroupModel, suffix: str) -> Sectio
     if model.profile.empty:
         text = "No regions: neither a cortex nor an atlas was at hand."
         return Section(title, anchor, [Prose(text)])
-    networks, atlas = _regions(model.profile)
+    networks, four, atlas = _regions(model.profile)
     parts: list[Part] = []
     if networks:
         parts.append(_profile_picture(space, model, networks, "the seven networks"))
+    if four:
+        parts.append(_profile_picture(space, model, four, "the four regions of the poster"))
+    else:
+        parts.append(Prose(_NO_FOUR))
     if atlas:
         parts.append(_profile_picture(space, model, atlas, "the atlas"))
     return Section(title, anchor, [*parts, *licence(space, "profile")])
 
 
-def _regions(table: pd.DataFrame) -> tuple[list[Region], list[Region]]:
-    """Networks of both hemispheres, and the best regions of an atlas."""
+def _regions(table: pd.DataFrame) -> tuple[list[Region], list[Region], list[Region]]:
+    """Networks and the poster's regions of both hemispheres, and the best regions of an atlas."""
     pairs = list(table[["roi", "structure"]].drop_duplicates().itertuples(index=False, name=None))
     networks = [(name, "both") for name in _NETWORKS if (name, "both") in pairs]
-    others = [(str(name), str(side)) for name, side in pairs if name not in _NETWORKS]
+    others = [(str(name), str(side)) for name, side in pairs if name not in (*_NETWORKS, *ROIS)]
     means = rows_of(table, lags=POSITIVE).groupby(["roi", "structure"])["mean_r"].max()
     ranked = sorted(others, key=lambda region: -float(means.get(region, -1.0)))
     chosen = set(ranked[:_MOST_REGIONS])
-    return networks, [region for region in others if region in chosen]
+    four = [(name, "both") for name in ROIS if (name, "both") in pairs]
+    return networks, four, [region for region in others if region in chosen]
 
 
 def _profile_picture(
@@ -148,8 +159,8 @@ def stability(space: GroupSpace, model: GroupModel, suffix: str) -> Section:
 def _stability_rows(model: GroupModel, lags: str) -> Iterator[StabilityRow]:
     if model.reliability.empty:
         return
-    networks, atlas = _regions(model.profile) if not model.profile.empty else ([], [])
-    for region in [*networks, *atlas]:
+    networks, four, atlas = _regions(model.profile) if len(model.profile) else ([], [], [])
+    for region in [*networks, *four, *atlas]:
         rows = rows_of(model.reliability, roi=region[0], structure=region[1], lags=lags)
         if rows.empty:
             continue

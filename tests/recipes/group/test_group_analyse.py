@@ -278,7 +278,9 @@ def test_atlas_and_user_reference(
     gradient: np.ndarray,
 ) -> None:
     labels = np.where(fsaverage5.structure == "L", 1, 2)
-    for item in label_images(labels, fsaverage5, ["mine", "yours"]):
+    four = ("G_temp_sup-Lateral", "G_temporal_middle", "G_front_inf-Orbital", "G_rectus")
+    labels[:4000] = 3 + np.arange(4000) // 1000
+    for item in label_images(labels, fsaverage5, ["mine", "yours", *four]):
         write_image(tmp_path / f"atlas_hemi-{item.entities['hemi']}.label.gii", item.image)
     for item in to_images(-gradient, fsaverage5, ["x"]):
         write_image(tmp_path / f"map_hemi-{item.entities['hemi']}.func.gii", item.image)
@@ -294,7 +296,10 @@ def test_atlas_and_user_reference(
     spin = table(folder, "spin")
     given = main_row(spin, "positive", "centroid", "user")
     assert given.r == pytest.approx(-main_row(spin, "positive", "centroid").r)
-    assert {"mine", "yours"} <= set(table(folder, "profile").roi)
+    regions = table(folder, "profile")
+    assert {"mine", "yours", "STG", "MTG", "IFG", "mPFC", *four} <= set(regions.roi)
+    stg = regions[regions.roi.isin(["STG", four[0]]) & (regions.structure != "R")]
+    assert stg.groupby(["lags", "layer"]).mean_r.nunique().max() == 1
     content = facts(folder)
     assert content["references"][1]["File"] == "map_hemi-L.func.gii"
     assert "threshold" in content["licences"]
@@ -343,10 +348,12 @@ def test_volumes_are_projected_layer_by_layer(
     assert set(spin.lags) == {"positive"}
     projected = maps_of(folder, "hemi-?_space-fsaverage_den-10k_*desc-positivemeanprojected*gii")
     assert projected.shape == (N_LAYERS, 20484)
-    best = maps_of(folder, "hemi-?_*label-MNI152NLin2009cAsym2_desc-bestlayerpositiveprojected_dseg.label.gii")[0]
+    best = maps_of(
+        folder, "hemi-?_*label-MNI152NLin2009cAsym2_desc-bestlayerpositiveprojected_dseg.label.gii"
+    )[0]
     filled = np.isfinite(projected).all(axis=0) & (projected > 0).any(axis=0)
     assert np.array_equal(best[filled], projected[:, filled].argmax(axis=0) + 1)
-    sidecar = next(folder.glob("hemi-L_*stat-centroid_label-*_desc-positiveprojected_statmap.json"))
+    sidecar = next(folder.glob(f"hemi-L_*centroid_{label}_desc-positiveprojected_*.json"))
     content = json.loads(sidecar.read_text())
     assert content["ProjectedFrom"] == "MNI152NLin2009cAsym"
     assert content["Projection"]["Affine"] == "none: MNI305 taken as MNI152"

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.brain.atlas import atlas_parcels
+from bidsapp.brain.atlas import Atlas, atlas_parcels
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.parcels import parcel_means
+from bidsapp.brain.rois import ROIS, find_rois
 from bidsapp.brain.surfaces import network_labels
 from bidsapp.recipes.gradients.group.cortex import Cortex
 from bidsapp.stats.bootstrap import bootstrap_interval, resampled_means
@@ -76,8 +77,26 @@ def regions(units: UnitSpace, cortex: Cortex | None, atlas: Path | None) -> tupl
         parcels = atlas_parcels(atlas, units)
         first = [int(np.argmax(parcels.labels == k)) for k in range(len(parcels.names))]
         structures = tuple(str(units.structure[unit]) for unit in first)
+        found += _four(parcels, units)
         found.append(Regions(False, parcels.labels, parcels.names, structures))
     return tuple(found)
+
+
+def _four(parcels: Atlas, units: UnitSpace) -> Iterator[Regions]:
+    """STG, MTG, IFG and mPFC, if the atlas names their parts: both sides, then each alone."""
+    found = find_rois(parcels.names)
+    if found is None:
+        return
+    _, parts = found
+    region = np.full(len(parcels.names) + 1, -1)
+    for number, places in enumerate(parts.values()):
+        region[places] = number
+    labels = region[parcels.labels]
+    yield Regions(False, labels, ROIS, ("both",) * len(ROIS))
+    for side in "LR":
+        if np.isin(units.structure, side).any():
+            here = np.where(units.structure == side, labels, -1)
+            yield Regions(False, here, ROIS, (side,) * len(ROIS))
 
 
 def _cortical(cortex: Cortex) -> Iterator[Regions]:
