@@ -1,1 +1,1 @@
-"""Subcommands of `musicotopy-tools`, one module each."""
+"""Tools of `musicotopy-tools` that fill a module of their own."""

@@ -1,0 +1,1 @@
+"""Training networks to tag music: decoded clips, the loop, evaluation."""
