@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bidsapp import __version__
+from bidsapp.cli.commands import fetch, status, train
 from bidsapp.cli.options import RECIPES
 from bidsapp.errors import AppError, InputMissingError, OutputError, UsageError
 
 T = TypeVar("T")
+
+DESIGN_NAMES = ("music", "clips", "emotions")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +42,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_init(tools)
     _add_simulate(tools)
     _add_check_truth(tools)
+    for command in (fetch, train, status):
+        command.add(tools)
     return parser
 
 
@@ -90,15 +95,31 @@ def _init(options: argparse.Namespace) -> None:
 
 def _add_simulate(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     text = (
-        "Write a BIDS dataset with fMRIPrep derivatives, composed music, ratings and a planted "
-        "truth; or fill the images of a real tree with --like."
+        "Write a BIDS dataset with fMRIPrep derivatives, composed sounds and a planted truth; or "
+        "fill the images of a real tree with --like."
     )
     tool = tools.add_parser("simulate", help=text, description=text)
     tool.add_argument("out_dir", type=Path, help="New folder for the dataset.")
-    tool.add_argument("--participants", type=int, metavar="N", help="How many; default 3.")
-    tool.add_argument("--pieces", type=int, metavar="N", help="Pieces of music.")
-    tool.add_argument("--piece-s", type=float, metavar="S", help="Length of a piece.")
+    tool.add_argument(
+        "--design",
+        choices=DESIGN_NAMES,
+        help="music: for gradients (default); clips: for rsa; emotions: for emotion3d.",
+    )
+    tool.add_argument("--quick", action="store_true", help="As small as it can be: for tests.")
+    tool.add_argument("--participants", type=int, metavar="N", help="How many.")
+    tool.add_argument("--runs", type=int, metavar="N", help="Runs of each participant.")
+    tool.add_argument("--pieces", type=int, metavar="N", help="Pieces of music, or clips.")
+    tool.add_argument("--piece-s", type=float, metavar="S", help="Length of a piece or clip.")
+    tool.add_argument("--run-s", type=float, metavar="S", help="emotions: length of a run.")
+    tool.add_argument("--order", choices=["latin", "common"], help="clips: their order.")
+    tool.add_argument("--network", metavar="NAME", help="clips: whose channels are planted.")
+    tool.add_argument(
+        "--leak",
+        action="store_true",
+        help="emotions: noise that makes a shuffled split look good.",
+    )
     tool.add_argument("--snr", type=float, metavar="R", help="Signal-to-noise ratio.")
+    tool.add_argument("--voxel-mm", type=int, metavar="MM", help="Voxel size of volumes.")
     tool.add_argument("--spaces", nargs="+", metavar="SPACE", help="Spaces to write.")
     tool.add_argument("--seed", type=int, default=0, metavar="INT", help="Default 0.")
     tool.add_argument("--like", type=Path, metavar="TREE", help="Metadata tree to fill.")
@@ -126,6 +147,12 @@ def _simulate(options: argparse.Namespace) -> None:
         "participants": tuple(options.labels or ()) or None,
         "sounds": options.sounds,
         "snr": options.snr,
+        "n_runs": options.runs,
+        "run_s": options.run_s,
+        "order": options.order,
+        "network": options.network,
+        "leak": options.leak or None,
+        "voxel_mm": options.voxel_mm,
         "spaces": tuple(options.spaces or ()) or None,
         "seed": options.seed,
     }
@@ -134,12 +161,18 @@ def _simulate(options: argparse.Namespace) -> None:
     if options.like is not None:
         from bidsapp.simulate.like import LikeOptions, simulate_like
 
+        if options.design is not None or options.quick:
+            msg = "--like fills the runs that are there; leave out --design and --quick"
+            raise UsageError(msg)
         filling = _options(LikeOptions, chosen, "with --like")
         simulate_like(options.out_dir, filling, cache_dir=cache_dir)
     else:
-        from bidsapp.simulate.dataset import SimulationOptions, simulate
+        from bidsapp.simulate.dataset import DESIGNS, simulate
 
-        planting = _options(SimulationOptions, chosen, "without --like")
+        name = options.design or DESIGN_NAMES[0]
+        kind = DESIGNS[name].options
+        small = dict(kind.small) if options.quick else {}
+        planting = _options(kind, small | chosen, f"with --design {name}")
         simulate(options.out_dir, planting, cache_dir=cache_dir)
     print(f"dataset: {options.out_dir}")
 
@@ -155,7 +188,10 @@ def _options(kind: type[T], chosen: dict[str, Any], when: str) -> T:
 
 
 def _add_check_truth(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    text = "Compare results with the planted truth of a simulated dataset; prints JSON."
+    text = (
+        "Compare results with the planted truth of a simulated dataset: prints what was found, "
+        "line by line, then everything as JSON."
+    )
     tool = tools.add_parser("check-truth", help=text, description=text)
     tool.add_argument("data_dir", type=Path, help="Dataset made by simulate.")
     tool.add_argument("output_dir", type=Path, help="Results of musicotopy on it.")
@@ -163,9 +199,11 @@ def _add_check_truth(tools: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def _check_truth(options: argparse.Namespace) -> None:
-    from bidsapp.simulate.truth import check_truth
+    from bidsapp.simulate.truth import check_truth, findings
 
-    print(json.dumps(check_truth(options.data_dir, options.output_dir), indent=2))
+    found = check_truth(options.data_dir, options.output_dir)
+    print("\n".join(findings(found)))
+    print(json.dumps(found, indent=2))
 
 
 if __name__ == "__main__":

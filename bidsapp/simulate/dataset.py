@@ -24,7 +24,7 @@ from bidsapp.simulate.emotions import EmotionsOptions, emotions_study
 from bidsapp.simulate.features import FeatureSource, Source
 from bidsapp.simulate.music_study import music_study
 from bidsapp.simulate.participant import FMRIPREP, write_participant
-from bidsapp.simulate.spaces import Space, fsaverage5_space, mni_space
+from bidsapp.simulate.spaces import open_space
 from bidsapp.simulate.study import Study, StudyOptions
 from bidsapp.simulate.tree import BIDS_VERSION, GENERATOR, write_root
 from bidsapp.simulate.world import MusicOptions
@@ -97,15 +97,11 @@ def simulate(
     study.write_shared(out_dir)
     _describe_derivatives(out_dir / FMRIPREP)
     planted.write_study(out_dir / planted.TRUTH, study)
-    spaces = [_space(name, options.voxel_mm) for name in options.spaces]
+    spaces = [open_space(name, options.voxel_mm) for name in options.spaces]
     people = range(1, options.n_participants + 1)
     for number in track(people, total=len(people), label="Participants", quiet=quiet):
         write_participant(out_dir, study, spaces, number)
     return out_dir / planted.TRUTH
-
-
-def _space(name: str, voxel_mm: int) -> Space:
-    return fsaverage5_space() if name == "fsaverage5" else mni_space(voxel_mm, name)
 
 
 def _describe_derivatives(folder: Path) -> None:

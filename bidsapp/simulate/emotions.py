@@ -75,7 +75,7 @@ class EmotionsOptions(StudyOptions):
     tr_s: float = 2.0
     spaces: tuple[str, ...] = (MNI,)
     voxel_mm: int = 8
-    snr: float = 0.6
+    snr: float = 1.5
     run_s: float = 200.0
     overlap_s: float = 16.0
     lag_s: float = 4.0

@@ -228,3 +228,8 @@ def fsaverage5_space() -> GiftiSpace:
     return GiftiSpace(
         "fsaverage5", np.concatenate(vertices), cortex_mask("fsaverage5"), len(vertices[0])
     )
+
+
+def open_space(name: str, voxel_mm: int) -> Space:
+    """Return ``fsaverage5``, or the brain of a volume template at `voxel_mm`."""
+    return fsaverage5_space() if name == "fsaverage5" else mni_space(voxel_mm, name)

@@ -11,11 +11,12 @@ import pytest
 
 from bidsapp.bids.names import build_path, space_entities
 from bidsapp.errors import InputMissingError
+from bidsapp.simulate.checks.shared import mean_of
 from bidsapp.simulate.dataset import SimulationOptions, simulate
 from bidsapp.simulate.oracle import music_rows, oracle_scores
 from bidsapp.simulate.planted import read_map, read_truth
 from bidsapp.simulate.recovery import centroid, correlation, recovery
-from bidsapp.simulate.truth import check_truth, mean_of
+from bidsapp.simulate.truth import check_truth, findings
 
 MNI = "MNI152NLin2009cAsym"
 
@@ -80,6 +81,8 @@ def test_perfect_maps_are_recognised(dataset, tmp_path, space):
     _make_results(dataset, tmp_path, space, scores, parcels, p_values)
     found = check_truth(dataset, tmp_path, oracle=False)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert any("(target 0.8): reached" in line for line in findings(found))
+    found = found["gradients"]
     entry = found["participants"][0]
     assert (entry["participant"], entry["space"]) == ("01", space)
     assert entry["centroid_r"] > 0.95
@@ -98,7 +101,7 @@ def test_maps_of_another_tissue_are_not_recognised(dataset, tmp_path):
     scores = np.random.default_rng(0).normal(0.1, 0.05, (6, len(planted.layer)))
     parcels = np.where(planted.layer > 0, 1, 2)
     _make_results(dataset, tmp_path, MNI, scores, parcels, {1: 0.5, 2: 0.01})
-    found = check_truth(dataset, tmp_path, oracle=False)
+    found = check_truth(dataset, tmp_path, oracle=False)["gradients"]
     assert found["mean"][MNI]["centroid_r"] < 0.2
     assert found["reached"][MNI] == {
         "centroid_r": False,
@@ -120,14 +123,14 @@ def test_ratings_are_averaged_over_participants(dataset, tmp_path):
     ]
     name = build_path({"sub": "01", "model": "vggish", "desc": "ratings"}, "stats", ".tsv")
     pd.DataFrame(rows).to_csv(tmp_path / name, sep="\t", index=False)
-    enjoyment = check_truth(dataset, tmp_path, oracle=False)["ratings"]["enjoyment"]
+    enjoyment = check_truth(dataset, tmp_path, oracle=False)["gradients"]["ratings"]["enjoyment"]
     assert enjoyment["peak_layer"] == 2
     assert enjoyment["centroid_layer"] == pytest.approx((0.1 + 0.6 + 0.6) / 0.6, abs=1e-3)
     assert enjoyment["planted_layer"] == read_truth(dataset).ratings["enjoyment"]
 
 
 def test_missing_results_and_missing_truth_are_named(dataset, tmp_path):
-    with pytest.raises(InputMissingError, match="stat-r_desc-positive"):
+    with pytest.raises(InputMissingError, match="no results of gradients"):
         check_truth(dataset, tmp_path)
     with pytest.raises(InputMissingError, match=r"truth\.json"):
         check_truth(tmp_path, tmp_path)

@@ -1,0 +1,1 @@
+"""What came back of the planted truth, recipe by recipe."""
