@@ -38,7 +38,7 @@ def tag_figure(scores: Sequence[TagScore], judged: str) -> Figure:
     _panel(right, [s.pr_auc for s in order], chance, means[1], "PR-AUC (average precision)")
     left.set_yticks(range(len(order)), [f"{s.tag} ({s.n_tagged})" for s in order], fontsize=8)
     left.set_ylim(-0.7, len(order) - 0.3)
-    left.set_ylabel("tag (clips that have it)")
+    left.set_ylabel("tag (its clips)")
     left.set_xlim(min(0.45, np.nanmin([0.45, *(s.roc_auc for s in order)]) - 0.02), 1.01)
     right.set_xlim(-0.01, 1.01)
     figure.suptitle(
@@ -58,7 +58,7 @@ def _panel(
     axes.hlines(rows, chance, values, color=_CHANCE, linewidth=0.8)
     axes.plot(chance, rows, "|", color=_CHANCE, label="chance")
     axes.plot(values, rows, "o", color=_MEASURED, markersize=4, label="measured")
-    axes.axvline(mean, color=_MEAN, linewidth=1.0, label="mean over tags")
+    axes.axvline(mean, color=_MEAN, linewidth=1.0, zorder=1, label="mean over tags")
     axes.set_xlabel(label)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x", linewidth=0.4, alpha=0.5)
