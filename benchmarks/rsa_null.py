@@ -26,7 +26,7 @@ from bidsapp.stats.clip_permutation import clip_permutations
 from bidsapp.stats.fdr import benjamini_hochberg
 from bidsapp.stats.metrics import best_layer, fisher_z
 from bidsapp.stats.nulls import max_statistic_p
-from bidsapp.stats.pairs import keep_items, pair_items, pair_mask
+from bidsapp.stats.pairs import difference_rdm, keep_items, pair_items, pair_mask
 from bidsapp.stats.rsa_inference import faithful_test
 from bidsapp.stats.signflip import sign_flip_test
 
@@ -43,6 +43,7 @@ class Design:
     same_order: bool = True
     pairs: str = "between"  # all, lag, between, trimmed
     unknown_sounds: float = 0.0
+    partial_lag: bool = False
     planted_layer: int | None = None
     n_subjects: int = 8
     n_clips: int = 12
@@ -57,7 +58,8 @@ class Design:
         noise = {"white": "white", "ar": "AR .5", "drift": "AR .5 + drift"}[self.noise]
         order = "same order" if self.same_order else "order per participant"
         sounds = ", answers to unknown sounds" if self.unknown_sounds else ""
-        return f"{noise}{sounds} | {order} | {self.pairs}"
+        lag = ", lag partialled out" if self.partial_lag else ""
+        return f"{noise}{sounds} | {order} | {self.pairs}{lag}"
 
 
 def autocorrelated(rng: np.random.Generator, n: int, k: int, phi: float) -> Array:
@@ -108,6 +110,7 @@ class Draw:
     models: Array
     clip: NDArray[np.int64]
     pairs: NDArray[np.bool_]
+    nuisance: Array | None
     spheres: Neighbourhoods
 
 
@@ -135,7 +138,10 @@ def draw(design: Design, seed: int) -> Draw:
     models = np.array(
         [rdm(responses(f, np.arange(n)).reshape(n * t, -1)[keep], "spearman") for f in features]
     )
-    return Draw(data, models, clip[keep], choose_pairs(design, clip[keep]), blocks(design))
+    session_s = np.arange(n * t) * TR_S
+    nuisance = difference_rdm(session_s[keep])[None] if design.partial_lag else None
+    pairs = choose_pairs(design, clip[keep])
+    return Draw(data, models, clip[keep], pairs, nuisance, blocks(design))
 
 
 def choose_pairs(design: Design, clip: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -165,14 +171,17 @@ class Outcome:
     best: NDArray[np.int64]
 
 
+def scores(made: Draw, data: NDArray[np.float32]) -> Array:
+    """(Partial) correlations of one participant, (n_layers, n_spheres)."""
+    found = searchlight_rsa(
+        data, made.spheres, made.models, pairs=made.pairs, nuisance=made.nuisance
+    )
+    return found.rho if found.partial is None else found.partial
+
+
 def analyse(design: Design, seed: int, n_permutations: int) -> Outcome:
     made = draw(design, seed)
-    rho = np.stack(
-        [
-            searchlight_rsa(data, made.spheres, made.models, pairs=made.pairs).rho
-            for data in made.data
-        ]
-    )
+    rho = np.stack([scores(made, data) for data in made.data])
     z = fisher_z(rho)
     middle = design.n_layers // 2
     p_one = ttest_1samp(z[:, middle], 0, alternative="greater").pvalue
@@ -206,7 +215,15 @@ def clip_rejections(
         orders = orders.reshape(n, m, design.n_clips)
     rejected = []
     for _, sphere in made.spheres.slabs(1):
-        null = clip_null(made.data, sphere, made.models, made.clip, orders, pairs=made.pairs)
+        null = clip_null(
+            made.data,
+            sphere,
+            made.models,
+            made.clip,
+            orders,
+            pairs=made.pairs,
+            nuisance=made.nuisance,
+        )
         rejected.append(float(max_statistic_p(null.observed.max(), null.maximum)) <= 0.05)
     return np.array(rejected, np.float64)
 
@@ -221,6 +238,7 @@ NULL_DESIGNS = (
     Design("drift", pairs="lag"),
     Design("drift", pairs="between"),
     Design("drift", pairs="trimmed"),
+    Design("drift", pairs="trimmed", partial_lag=True),
     Design("drift", same_order=False, pairs="between"),
     Design("drift", same_order=False, pairs="trimmed"),
     Design("drift", same_order=False, pairs="trimmed", unknown_sounds=0.3),
