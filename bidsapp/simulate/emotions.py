@@ -7,7 +7,7 @@
   time, and stretches on which observers disagree; what is planted is the emotion with the highest
   share, if it is above half.
 - Signal: one smooth pattern per emotion around both amygdalae, 4 s late. Participants have the
-  same patterns, displaced by up to 1.5 voxels in every direction. The rest of the brain is null.
+  same patterns, displaced by up to 8 mm (two voxels of 4 mm). The rest of the brain is null.
 - ``leak``: noise that wanders slowly and has another mean in every run. A classifier that is
   tested on volumes between its training volumes then finds emotions in noise alone.
 """
@@ -46,7 +46,7 @@ AMYGDALA_MM = np.array([[-23.0, -4.0, -18.0], [23.0, -4.0, -18.0]])
 _TASK = "film"
 _SOUND = "film.wav"
 _PATTERN_MM = 15.0
-_VOXELS_APART = 1.5
+_APART_MM = 8.0
 _SHORTEST_S = 80.0
 _LEAKY = bold.NoiseModel(smooth=1.0, drift=2.0, baseline=2.0, smooth_phi=0.97)
 
@@ -137,7 +137,8 @@ class EmotionsStudy:
     def plant(self, space: Space, person: Person) -> Planting:
         """Plant a pattern for each emotion, displaced for this participant."""
         rng = np.random.default_rng([*person.seed, 8])
-        shift = rng.uniform(-1, 1, 3) * _VOXELS_APART * self.options.voxel_mm
+        direction = rng.standard_normal(3)
+        shift = rng.uniform(0, _APART_MM) * direction / np.linalg.norm(direction)
         home = space.coordinates_mm - shift
         apart = np.linalg.norm(home[:, None] - AMYGDALA_MM, axis=2).min(axis=1)
         inside = apart < self.options.radius_mm
