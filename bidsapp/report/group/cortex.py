@@ -19,6 +19,7 @@ from bidsapp.report.group.words import (
     KIND_TITLES,
     lags_title,
     licence,
+    over_maps,
     p_text,
     r_text,
     reference_title,
@@ -81,10 +82,10 @@ def emphasis(model: GroupModel, lags: str = POSITIVE) -> OnCortex | None:
     return region and {side: values > 0 for side, values in region.items()}
 
 
-def reference_on_cortex(name: str) -> OnCortex | None:
+def reference_on_cortex(space: GroupSpace, name: str) -> OnCortex | None:
     """Load a reference map on fsaverage5; None for maps that are not at hand."""
     if name not in GRADIENTS and name not in MARGULIES:
-        return None
+        return space.given_reference(name)
     try:
         units = surface_units(_SIZE, _SIZE, space="fsaverage5", density="10k")
         values = reference_map(name, units)
@@ -201,7 +202,7 @@ def gradients(space: GroupSpace, model: GroupModel, suffix: str) -> Section:
     """Best and centroid layers beside the functional gradient (Figure 5 of the poster)."""
     title, anchor = "Representational gradients", f"gradients{suffix}"
     names = references(space)
-    rows, words = _gradient_rows(model, names[0] if names else None)
+    rows, words = _gradient_rows(space, model, names)
     if not rows:
         missing = model.scores(POSITIVE) is None
         text = "No layer maps were written." if missing else NOT_DRAWN
@@ -211,13 +212,14 @@ def gradients(space: GroupSpace, model: GroupModel, suffix: str) -> Section:
     caption = (
         "Layers from shallow (dark) to deep (bright), the gradient in the same colours. "
         f"{mark}: {kind} correlation with the functional gradient in the middle row over all "
-        "vertices where both are defined; p: two-sided spin test, not corrected over maps (see "
-        "the table below). "
+        "vertices where both are defined; p: two-sided spin test of one map, and corrected over "
+        "the layer maps of the network (see the table below). Negative lags are no null: "
+        "music resembles itself a few seconds later, so read the difference of the two sets of lags. "
         f"{_threshold(space)}{how_drawn(space)}"
     )
     part = picture(cortex_figure(rows, cortex().meshes), alt=" ".join(words), caption=caption,
                    vector=False)  # fmt: skip
-    return Section(title, anchor, [part, *_unseen(names)])
+    return Section(title, anchor, [part, *_unseen(space, names)])
 
 
 def _threshold(space: GroupSpace) -> str:
@@ -225,16 +227,20 @@ def _threshold(space: GroupSpace) -> str:
     return "" if used in (None, "none") else "Only significant vertices entered the spin test. "
 
 
-def _unseen(names: Sequence[str]) -> list[Part]:
-    lost = [reference_title(name) for name in names if reference_on_cortex(name) is None]
+def _unseen(space: GroupSpace, names: Sequence[str]) -> list[Part]:
+    lost = [reference_title(name) for name in names if reference_on_cortex(space, name) is None]
     text = f"Not shown, because the file is not part of the results: {', '.join(lost)}."
     return [Prose(text)] if lost else []
 
 
-def _gradient_rows(model: GroupModel, reference: str | None) -> tuple[list[CortexMap], list[str]]:
+def _gradient_rows(
+    space: GroupSpace, model: GroupModel, names: Sequence[str]
+) -> tuple[list[CortexMap], list[str]]:
+    reference = names[0] if names else None
+    given = [name for name in names[1:] if name.startswith("user")]
     rows: list[CortexMap] = []
     words: list[str] = []
-    letters = iter("abcdefgh")
+    letters = iter("abcdefghijklmnopqrstuvwxyz")
     for lags in (POSITIVE, NEGATIVE):
         for kind in KINDS:
             values = model.layer_map(lags, kind)
@@ -246,28 +252,33 @@ def _gradient_rows(model: GroupModel, reference: str | None) -> tuple[list[Corte
             rows.append(CortexMap(title, values, **layer_scale(model, ordinal=kind == "best")))
             words.append(f"{name}: {told or 'not tested'}.")
         if lags == POSITIVE and rows and reference is not None:
-            shown = _reference_row(reference, next(letters))
-            if shown is not None:
-                rows.append(shown)
-                words.append(f"Between them {reference_title(reference)}.")
+            for name in [reference, *given]:
+                shown = _reference_row(space, model, name, next(letters))
+                if shown is not None:
+                    rows.append(shown)
+                    words.append(f"Between them {shown.title.split('   ', 1)[1]}.")
     return rows, words
 
 
-def _reference_row(name: str, letter: str) -> CortexMap | None:
-    values = reference_on_cortex(name)
+def _reference_row(
+    space: GroupSpace, model: GroupModel, name: str, letter: str
+) -> CortexMap | None:
+    values = reference_on_cortex(space, name)
     if values is None:
         return None
     low, high = np.percentile(pooled(values), [1, 99])
     title = reference_title(name)
     margin = 0.06 * float(high - low)  # the title of the bar needs room
     ends = {float(low) + margin: "unimodal", float(high) - margin: "transmodal"}
+    told = spin_words(model, POSITIVE, "centroid", name) if name.startswith("user") else ""
+    told = f":   centroid layer, {lags_title(POSITIVE)}, {told}" if told else ""
     return CortexMap(
-        f"{letter}   {title[0].upper()}{title[1:]}",
+        f"{letter}   {title[0].upper()}{title[1:]}{told}",
         values,
         style.layer_colours(256),
         Normalize(low, high),
-        label="gradient",
-        ticks=ends if name.endswith("1") else {},
+        label="reference" if name.startswith("user") else "gradient",
+        ticks=ends if name in ("gradient1", "fcgradient01") else {},
     )
 
 
@@ -277,4 +288,4 @@ def spin_words(model: GroupModel, lags: str, kind: str, reference: str | None) -
     if rows.empty or not np.isfinite(rows["r"].iloc[0]):
         return ""
     row = rows.iloc[0]
-    return f"spin {r_text(float(row['r']), symbol(model))}, {p_text(float(row['p']))}"
+    return f"spin {r_text(float(row['r']), symbol(model))}, {p_text(float(row['p']))}{over_maps(dict(row))}"

@@ -164,7 +164,7 @@ class GroupModel:
         scores = projected or self.scores(lags)
         if scores is None:
             return None
-        space = self.within if projected is None else self._surface(scores.grid)
+        space = self.within if projected is None else _surface(self.within.files, scores.grid)
         rows = [to_cortex(space, row, ordinal=False) for row in scores.values]
         if not rows or rows[0] is None:
             return None
@@ -187,7 +187,7 @@ class GroupModel:
         if found is None:
             return None
         values = found.values[0]
-        space = self.within if projected is None else self._surface(found.grid)
+        space = self.within if projected is None else _surface(self.within.files, found.grid)
         return to_cortex(space, np.where(values > 0, values, np.nan), ordinal=best)
 
     def _projected(self, suffix: str, **entities: str | None) -> Maps | None:
@@ -201,9 +201,6 @@ class GroupModel:
             "desc": f"{entities['desc']}{PROJECTED}",
         }
         return read_maps(self.within.files, _SURFACE, suffix, None, **keys)
-
-    def _surface(self, grid: Grid) -> SpaceResults:
-        return SpaceResults(self.within.files, _SURFACE, {}, (), None, grid)
 
 
 @dataclass(frozen=True)
@@ -237,6 +234,20 @@ class GroupSpace:
     def isc(self) -> pd.DataFrame:
         """Inter-subject correlation of each parcel."""
         return self.table("isc")
+
+    def given_reference(self, name: str) -> OnCortex | None:
+        """Return the reference map that the user gave at each vertex of fsaverage5, if kept."""
+        grid, keys = self.within.grid, {"stat": "reference", "desc": name, "model": None}
+        if grid is None or grid.is_surface:
+            space, found = (
+                self.within,
+                read_maps(self.within.files, self.space, "statmap", grid, label=None, **keys),
+            )
+        else:
+            origin = f"{self.space.space}{self.space.res or ''}"
+            found = read_maps(self.within.files, _SURFACE, "statmap", None, label=origin, **keys)
+            space = self.within if found is None else _surface(self.within.files, found.grid)
+        return None if found is None else to_cortex(space, found.values[0], ordinal=False)
 
     @cached_property
     def counts(self) -> Array | None:
@@ -381,3 +392,8 @@ def _grid(files: Derivatives, space: Space, names: list[str]) -> Grid | None:
             if scores is not None:
                 return scores.grid
     return None
+
+
+def _surface(files: Derivatives, grid: Grid) -> SpaceResults:
+    """Space of maps that were projected to fsaverage5."""
+    return SpaceResults(files, _SURFACE, {}, (), None, grid)

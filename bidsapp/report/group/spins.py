@@ -23,6 +23,7 @@ from bidsapp.report.group.words import (
     interval_text,
     lags_title,
     licence,
+    over_maps,
     p_text,
     r_text,
     reference_title,
@@ -54,7 +55,10 @@ def spin_tests(space: GroupSpace, model: GroupModel, suffix: str) -> Section:
     if model.spin.empty:
         text = "No spin test was made: this space has no cortical sphere here."
         return Section(title, anchor, [Prose(text)])
-    parts: list[Part] = [*_histograms(space, model), *licence(space, "spin", "spin_difference")]
+    parts: list[Part] = [
+        *_histograms(space, model),
+        *licence(space, "spin", "spin_control", "spin_difference"),
+    ]
     main = rows_of(model.spin, **_MAIN)
     rest = model.spin.drop(main.index)
     parts.append(_table(model, main, _main_caption(model, main)))
@@ -115,6 +119,7 @@ def _panels(model: GroupModel, kind: str, reference: str) -> Iterator[SpinPanel]
         words = f"{r_text(float(row['r']), symbol(model))}, {p_text(float(row['p']))}"
         if lags == DIFFERENCE:
             words = f"\u0394{words}"
+        words += over_maps(row).replace(", ", "\n", 1)
         interval = interval_text(row)
         words += f"\n95 % MC {interval}" if interval else ""
         yield SpinPanel(lags_title(lags), lags, null, float(row["r"]), words)

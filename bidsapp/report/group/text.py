@@ -26,6 +26,8 @@ _TITLES = {
     "fdr": "False discovery rate",
     "significant": "Mask of significant units",
     "spin": "Spin test",
+    "tfce": "Family-wise p of clusters (TFCE)",
+    "spin_control": "Negative lags",
     "spin_difference": "Spin test of positive \u2212 negative lags",
     "spin_swapped": "Spin test with the layer map rotated",
     "subjecttest": "Correlations over participants",

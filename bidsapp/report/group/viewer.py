@@ -137,9 +137,9 @@ def _components(model: GroupModel, name: str, series: str) -> Iterator[CorticalM
 
 
 def _references(spaces: Sequence[GroupSpace]) -> Iterator[CorticalMap]:
-    names = dict.fromkeys(name for space in spaces for name in references(space))
-    for name in names:
-        values = reference_on_cortex(name)
+    names = {name: space for space in reversed(spaces) for name in references(space)}
+    for name, space in names.items():
+        values = reference_on_cortex(space, name)
         if values is not None:
             low, high = np.percentile(pooled(values), [1, 99])
             scale = Scale(style.layer_colours(256), float(low), float(high), "gradient")

@@ -101,3 +101,9 @@ def licence(space: GroupSpace, *tests: str) -> list[Part]:
 def enumerated(names: Sequence[str]) -> str:
     """Join names: ``a, b and c``."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def over_maps(row: Mapping[Any, Any]) -> str:
+    """Write the p of a spin test corrected over maps, after a comma; empty when there is none."""
+    p = float(row.get("p_max", math.nan))
+    return f", over maps {p_text(p)}" if math.isfinite(p) else ""

@@ -302,6 +302,8 @@ def test_atlas_and_user_reference(
     assert stg.groupby(["lags", "layer"]).mean_r.nunique().max() == 1
     content = facts(folder)
     assert content["references"][1]["File"] == "map_hemi-L.func.gii"
+    kept = maps_of(folder, "hemi-?_space-fsaverage_den-10k_stat-reference_desc-user_*gii")[0]
+    assert np.allclose(kept, -gradient, equal_nan=True)
     assert "threshold" in content["licences"]
 
 
@@ -348,9 +350,8 @@ def test_volumes_are_projected_layer_by_layer(
     assert set(spin.lags) == {"positive"}
     projected = maps_of(folder, "hemi-?_space-fsaverage_den-10k_*desc-positivemeanprojected*gii")
     assert projected.shape == (N_LAYERS, 20484)
-    best = maps_of(
-        folder, "hemi-?_*label-MNI152NLin2009cAsym2_desc-bestlayerpositiveprojected_dseg.label.gii"
-    )[0]
+    label = "label-MNI152NLin2009cAsym2"
+    best = maps_of(folder, f"hemi-?_*{label}_desc-bestlayerpositiveprojected_dseg.label.gii")[0]
     filled = np.isfinite(projected).all(axis=0) & (projected > 0).any(axis=0)
     assert np.array_equal(best[filled], projected[:, filled].argmax(axis=0) + 1)
     sidecar = next(folder.glob(f"hemi-L_*centroid_{label}_desc-positiveprojected_*.json"))

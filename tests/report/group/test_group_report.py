@@ -75,7 +75,9 @@ def test_spin_results_are_printed_as_in_the_table(analysed: Path, page: Path) ->
     assert row["reference"] == "gradient1"
     source = html.unescape(page.read_text(encoding="utf-8"))
     told = f"spin \u03c1 = {row['r']:.2f}, p = {row['p']:.4f}"
-    assert f"Centroid layer, positive lags: {told}." in source  # words beside the figure
+    assert (
+        f"Centroid layer, positive lags: {told}, over maps p = " in source
+    )  # words beside the figure
     data = re.search(r'id="cortex-data">(.*?)</script>', source, re.DOTALL)
     assert data
     assert json.loads(data[1])["maps"][0]["note"] == f"With functional gradient 1: {told}."

@@ -15,6 +15,10 @@ DESCRIPTIONS = {
     "negativemeanprojected": "As negativemean, projected from the volume to fsaverage5.",
     "bestlayerpositiveprojected": "As bestlayerpositive, from scores projected to fsaverage5.",
     "bestlayernegativeprojected": "As bestlayernegative, from scores projected to fsaverage5.",
+    "positivetfce": "Family-wise p of threshold-free cluster enhancement, positive lags.",
+    "negativetfce": "Family-wise p of threshold-free cluster enhancement, negative lags.",
+    "user": "Reference map given by the user.",
+    **{f"user{number}": f"Reference map {number} given by the user." for number in range(2, 10)},
     "participants": "Participants with a value at each unit; who takes part and who does not.",
     "spin": "Layer maps against reference maps, tested by rotation.",
     "spinnull": "Correlation of layer maps with rotated reference maps.",
@@ -62,10 +66,10 @@ REMARKS = (
     {
         "option": "cluster statistics",
         "paper": "none",
-        "used": "none; TFCE is not offered",
+        "used": "TFCE (E = 0.5, H = 2) if asked for (tfce), largest value over units and layers",
         "variant": "both",
         "source": "-",
-        "why": "the largest t over units and layers is exact and costs little",
+        "why": "the largest t is exact and names single units; TFCE finds wide effects",
     },
 )
 """Rows of ``logs/fidelity.tsv`` that are no settings."""

@@ -52,6 +52,8 @@ def write_results(analysis: GroupAnalysis, results: GroupResults) -> None:
     writer = group_writer(analysis, results.units, _score_files(analysis, first))
     if results.cortex is not None and results.cortex.is_projected:
         _write_projected(analysis, results)
+    if results.cortex is not None:
+        _write_given_references(analysis, results)
     for model in results.models:
         _write_tables(writer, model, analysis, results, pcas)
         _write_gradient_tables(writer, model, analysis, results)
@@ -170,12 +172,35 @@ def _write_components(writer: ResultWriter, item: Condition, pca: LayerPca | Non
     )
 
 
+def _origin(results: GroupResults) -> dict[str, str]:
+    """Name the volumes behind maps of the surface, so that two templates write two files."""
+    if results.cortex is None or not results.cortex.is_projected:
+        return {}
+    return {"label": f"{results.units.space}{results.units.resolution or ''}"}
+
+
+def _write_given_references(analysis: GroupAnalysis, results: GroupResults) -> None:
+    """Keep the reference maps that the user gave, as they were compared."""
+    cortex = results.cortex
+    assert cortex is not None
+    for item in results.references:
+        if not item.name.startswith("user"):
+            continue
+        writer = group_writer(analysis, cortex.units, [], {"Reference": dict(item.provenance)})
+        writer.maps(
+            item.values[None].astype(np.float32),
+            [item.name],
+            {"stat": "reference", **_origin(results), "desc": item.name},
+            "Reference map given by the user.",
+        )
+
+
 def _write_projected(analysis: GroupAnalysis, results: GroupResults) -> None:
     """Write what volumes look like on the surface on which they were spun."""
     cortex = results.cortex
     assert cortex is not None
     facts = {"Projection": dict(cortex.provenance), "ProjectedFrom": analysis.inputs.space}
-    origin = {"label": f"{results.units.space}{results.units.resolution or ''}"}
+    origin = _origin(results)
     for item in results.conditions:
         writer = group_writer(analysis, cortex.units, _score_files(analysis, item), facts)
         assert item.surface_r is not None

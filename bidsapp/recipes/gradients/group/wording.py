@@ -10,6 +10,7 @@ from bidsapp.recipes.gradients.group.inputs import GroupAnalysis
 from bidsapp.recipes.gradients.group.results import GroupResults
 from bidsapp.recipes.gradients.group.settings import GroupSettings
 from bidsapp.recipes.group_collect import EXCLUDED, NOT_ASKED
+from bidsapp.stats.tfce import EXTENT, HEIGHT
 
 _LOW_COVERAGE = 0.5
 _FEW = 12
@@ -29,6 +30,12 @@ def licences(analysis: GroupAnalysis, results: GroupResults) -> dict[str, str]:
             "q below a level: of all units and layers that pass, at most this share is expected "
             "to be false; it says nothing about a single unit."
         )
+        if results.conditions[0].maps.clusters is not None:
+            found["tfce"] = (
+                "p-TFCE below the level at a unit and layer: somewhere in the clusters that "
+                "support this unit the layer predicts better than chance; the extent of a cluster "
+                "is not tested, and a single unit in it may be null."
+            )
         found["significant"] = (
             "The mask marks units where at least one layer predicts; it does not say that layers "
             "differ."
@@ -40,6 +47,12 @@ def licences(analysis: GroupAnalysis, results: GroupResults) -> dict[str, str]:
             "not explain it; the group map is taken as given, so nothing is said about other "
             "participants."
         )
+        if "negative" in analysis.inputs.lags:
+            found["spin_control"] = (
+                "Negative lags are no null: music a few seconds later resembles the music now, so "
+                "a weaker copy of the alignment is expected there. Judge the finding by the "
+                "difference of the two under the same rotations, and single maps by p over maps."
+            )
         found["spin_difference"] = (
             "A small p of positive - negative: the alignment is stronger (or weaker) with the "
             "sound before the response than after it, beyond what smoothness explains."
@@ -103,6 +116,12 @@ def methods(analysis: GroupAnalysis, results: GroupResults) -> list[str]:
             "mirrored, the same for all maps; p = (b + 1) / (n + 1), two-sided, also against the "
             "largest correlation over maps; vertices without data are left out of every rotation."
         )
+        if "negative" in analysis.inputs.lags:
+            text.append(
+                "Positive and negative lags were compared through the difference of their "
+                "correlations under the same rotations, because features are autocorrelated and "
+                "a weaker alignment at negative lags is to be expected."
+            )
         if cortex.is_projected:
             text.append(
                 "Volumes were projected to fsaverage5 layer by layer before best and centroid "
@@ -122,7 +141,15 @@ def methods(analysis: GroupAnalysis, results: GroupResults) -> list[str]:
             "Inter-subject correlation is that of each participant's parcels with the mean of the "
             f"others over {results.isc.n_rows} moments of sound that all heard, repeats averaged."
         )
-    text.append("Cluster statistics (TFCE) were not computed.")
+    clusters = results.conditions[0].maps.clusters
+    if clusters is not None:
+        how = f"all {clusters.n_flips}" if clusters.exact else f"{clusters.n_flips} random"
+        text.append(
+            f"Maps of t were enhanced by threshold-free cluster enhancement (E = {EXTENT:g}, H = "
+            f"{HEIGHT:g}, exact integral; neighbours share a face of a voxel or an edge of the mesh), "
+            f"and tested by {how} sign flips, corrected over units and layers by "
+            "the largest value."
+        )
     return text
 
 
