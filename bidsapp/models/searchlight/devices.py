@@ -56,7 +56,7 @@ def inner_products_on(
     size = batch or int(np.clip(BATCH_BYTES // (60 * n_items * n_items), 1, 256))
     for where, part in neighbourhoods.slabs(size):
         columns = Columns(data, part)
-        values = torch.from_numpy(columns.values).to(device)
+        values = torch.from_numpy(columns.values).to(device).mT
         found.n_members[where] = [columns.n_usable(i) for i in range(part.n_centres)]
         for centres, members in _of_equal_size(columns, part.n_centres):
             patterns = values[:, torch.from_numpy(members).to(device)]

@@ -14,31 +14,55 @@ from numba import njit
 AnyArray = npt.NDArray[Any]
 N_BUCKETS = 1 << 17
 INSERTION = 32
+TILE = 4096
 
 
 @njit(nogil=True)
 def signed_ranks(
-    columns: npt.NDArray[np.float32], members: npt.NDArray[np.int32], out: AnyArray
-) -> None:
+    data: npt.NDArray[np.float32], members: npt.NDArray[np.int32], out: AnyArray
+) -> bool:
     """Rank members within each item: doubled centred mid-ranks by counting comparisons.
 
     Parameters
     ----------
-    columns : float32 array of shape (n_units, n_items)
+    data : float32 array of shape (n_items, n_units)
     members : int32 array of shape (n_members,)
-        Rows of `columns`.
-    out : integer array of shape (n_members, n_items)
+        Columns of `data`.
+    out : integer array of shape (n_items, n_members)
         Number of members below minus number above; needs n_members - 1 to fit.
+
+    Returns
+    -------
+    bool
+        Whether there is no tie.
     """
-    out[:] = 0
-    for a in range(members.size):
-        x, mine = columns[members[a]], out[a]
-        for b in range(a):
-            y, other = columns[members[b]], out[b]
-            for t in range(x.size):
-                sign = np.int8(np.int8(x[t] > y[t]) - np.int8(x[t] < y[t]))
-                mine[t] += sign
-                other[t] -= sign
+    n = members.size
+    row, below = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.int32)
+    untied = True
+    for item in range(data.shape[0]):
+        for b in range(n):
+            row[b] = data[item, members[b]]
+            below[b] = 0
+        for a in range(0, n - n % 4, 4):
+            x0, x1, x2, x3 = row[a], row[a + 1], row[a + 2], row[a + 3]
+            for b in range(n):
+                x = row[b]
+                below[b] += (
+                    np.int32(x > x0) + np.int32(x > x1) + np.int32(x > x2) + np.int32(x > x3)
+                )
+        for a in range(n - n % 4, n):
+            for b in range(n):
+                below[b] += np.int32(row[b] > row[a])
+        if below.sum() < n * (n - 1) // 2:
+            untied = False
+            for a in range(n):
+                for b in range(n):
+                    out[item, b] = 0 if a == 0 else out[item, b]
+                    out[item, b] += np.int8(row[b] > row[a]) - np.int8(row[b] < row[a])
+        else:
+            for b in range(n):
+                out[item, b] = 2 * below[b] - (n - 1)
+    return untied
 
 
 @njit(nogil=True)
@@ -80,15 +104,16 @@ def counted_ranks(
             low = min(low, value)
             high = max(high, value)
         position += length[run]
-    square, before = np.int64(0), -position
+    before = -position
     for value in range(low, high + 1):
         count = counts[value]
-        rank = before + count
+        counts[value] = before + count
         before += 2 * count
-        counts[value] = rank
-        square += np.int64(count) * rank * rank
+    square = np.int64(0)
     for p in range(position):
-        out[p] = counts[out[p]]
+        rank = np.int64(counts[out[p]])
+        out[p] = rank
+        square += rank * rank
     counts[low : high + 1] = 0
     return int(square)
 
@@ -194,9 +219,12 @@ def integer_products(left: AnyArray, right: AnyArray, out: AnyArray) -> None:
     right : int32 array of shape (n_right, n)
     out : int64 array of shape (n_left, n_right)
     """
-    for i in range(left.shape[0]):
+    out[:] = 0
+    for start in range(0, left.shape[1], TILE):
+        end = min(start + TILE, left.shape[1])
         for j in range(right.shape[0]):
-            total = np.int64(0)
-            for p in range(left.shape[1]):
-                total += np.int64(left[i, p]) * np.int64(right[j, p])
-            out[i, j] = total
+            for i in range(left.shape[0]):
+                total = np.int64(0)
+                for p in range(start, end):
+                    total += np.int64(left[i, p]) * np.int64(right[j, p])
+                out[i, j] += total

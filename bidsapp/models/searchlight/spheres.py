@@ -26,11 +26,11 @@ MAX_COUNTED = 1 << 19
 
 
 class Columns:
-    """Data of the members of a few searchlights, items contiguous.
+    """Data of the members of a few searchlights.
 
     Attributes
     ----------
-    values : float32 array of shape (n_folds, n_used, n_items)
+    values : float32 array of shape (n_folds, n_items, n_used)
     usable : bool array of shape (n_used,)
         Units without NaN or infinity.
     varies : bool array of shape (n_used,)
@@ -42,10 +42,9 @@ class Columns:
         self.rows = inverse.astype(np.int32)
         self.starts = neighbourhoods.starts
         folds = data[None] if data.ndim == 2 else data
-        taken = np.asarray(folds[:, :, self.units], dtype=np.float32)
-        self.values = np.ascontiguousarray(taken.transpose(0, 2, 1))
-        self.usable = np.asarray(np.isfinite(self.values).all(axis=(0, 2)))
-        self.varies = np.asarray((self.values != self.values[:, :, :1]).any(axis=(0, 2)))
+        self.values = np.ascontiguousarray(folds[:, :, self.units], dtype=np.float32)
+        self.usable = np.asarray(np.isfinite(self.values).all(axis=(0, 1)))
+        self.varies = np.asarray((self.values != self.values[:, :1]).any(axis=(0, 1)))
 
     def n_usable(self, centre: int) -> int:
         """Count the usable members of one searchlight."""
@@ -81,6 +80,7 @@ class RdmVectors:
         self.dissimilarity = dissimilarity
         self.ranks = ranks
         self._counts = np.zeros(0, dtype=np.int32)
+        self._products = torch.empty((selection.n_items,) * 2, dtype=torch.int32)
 
     def empty(self, n: int) -> AnyArray:
         """Room for `n` vectors, (n, n_selected)."""
@@ -97,10 +97,10 @@ class RdmVectors:
 
         Parameters
         ----------
-        values : float32 array of shape (n_folds, n_used, n_items)
+        values : float32 array of shape (n_folds, n_items, n_used)
             From `Columns`.
         members : int32 array of shape (n_members,)
-            Rows of `values`.
+            Columns of `values`.
         out : array of shape (n_selected,)
 
         Returns
@@ -114,24 +114,25 @@ class RdmVectors:
         if self.dissimilarity == "spearman":
             return self._spearman(values[0], members, out)
         if self.dissimilarity == "pearson":
-            return self._finish(_pearson_keys(values[0, members]), out)
-        return self._finish(_distances(values[:, members]), out)
+            return self._finish(_pearson_keys(values[0][:, members].T), out)
+        return self._finish(_distances(values[:, :, members].transpose(0, 2, 1)), out)
 
     def _spearman(
         self,
-        columns: npt.NDArray[np.float32],
+        values: npt.NDArray[np.float32],
         members: npt.NDArray[np.int32],
         out: AnyArray,
     ) -> float:
-        products = rank_products(columns, members)
+        products, untied = rank_products(values, members, self._products)
         n = members.size
-        largest, diagonal = n * (n * n - 1) // 3, products.diagonal()
-        if self.ranks and largest < 2 * MAX_COUNTED and (diagonal == largest).all():
+        largest = n * (n * n - 1) // 3
+        if self.ranks and untied and largest < 2 * MAX_COUNTED:
             if self._counts.size <= largest // 2:
                 self._counts = np.zeros(largest // 2 + 1, dtype=np.int32)
             first, length = self.selection.first, self.selection.length
             flat = products.reshape(-1)
             return float(counted_ranks(flat, first, length, largest, self._counts, out))
+        diagonal = products.diagonal()
         if not diagonal.all():
             return 0
         exact, norms = products.astype(np.float64), diagonal.astype(np.float64)
@@ -152,18 +153,22 @@ class RdmVectors:
 
 
 def rank_products(
-    columns: npt.NDArray[np.float32], members: npt.NDArray[np.int32]
-) -> npt.NDArray[np.int32]:
+    columns: npt.NDArray[np.float32], members: npt.NDArray[np.int32], out: torch.Tensor
+) -> tuple[npt.NDArray[np.int32], bool]:
     """Multiply the doubled centred ranks of all items with one another, exactly.
 
     Parameters
     ----------
-    columns : float32 array of shape (n_used, n_items)
+    columns : float32 array of shape (n_items, n_used)
     members : int32 array of shape (n_members,)
+    out : int32 tensor of shape (n_items, n_items)
+        Overwritten.
 
     Returns
     -------
-    int32 array of shape (n_items, n_items)
+    products : int32 array of shape (n_items, n_items)
+    untied
+        Whether no pattern has ties.
 
     Notes
     -----
@@ -181,13 +186,15 @@ def rank_products(
             f"a searchlight of {n} units; the largest that Spearman dissimilarities allow is 1800"
         )
         raise InputInvalidError(msg)
-    ranks = np.empty((n, columns.shape[1]), dtype=np.int8 if n <= 128 else np.int16)
-    signed_ranks(columns, members, ranks)
-    right = torch.from_numpy(ranks)
+    ranks = np.empty((len(columns), n), dtype=np.int8 if n <= 128 else np.int16)
+    untied = bool(signed_ranks(columns, members, ranks))
+    left = torch.from_numpy(ranks)
     if n <= 128:
-        return np.asarray(torch._int_mm(right.T.contiguous(), right).numpy())
-    wide = right.to(torch.float32 if n <= 369 else torch.float64)
-    return np.asarray((wide.T @ wide).to(torch.int32).numpy())
+        torch._int_mm(left, left.T, out=out)
+    else:
+        wide = left.to(torch.float32 if n <= 369 else torch.float64)
+        out.copy_(wide @ wide.T)
+    return np.asarray(out.numpy()), untied
 
 
 def _pearson_keys(patterns: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
