@@ -184,3 +184,35 @@ def test_means_leave_out_what_is_undefined():
         {"a": 3.0, "b": {"c": 2.0}, "name": "y"},
     ]
     assert mean_of(entries) == {"a": 2.0, "b": {"c": 2.0}}
+
+
+def test_spin_tests_of_the_group_are_read_and_said(dataset, tmp_path):
+    planted = read_map(read_truth(dataset).maps()["01", "fsaverage5"])
+    scores = np.where(planted.layer > 0, 0.3, 0.0) * np.ones((6, 1))
+    parcels = np.where(planted.layer > 0, 1, 2)
+    _make_results(dataset, tmp_path, "fsaverage5", scores, parcels, {1: 0.5, 2: 0.01})
+    p_values = {"positive": 0.001, "negative": 0.7, "positive-negative": 0.002}
+    rows = [
+        {"lags": lags, "map": "centroid", "reference": reference, "hemisphere": side,
+         "direction": direction, "r": 0.9, "p": p + shift, "p_max": p + shift + 0.1}
+        for lags, p in p_values.items()
+        for shift, (reference, side, direction) in enumerate(
+            [
+                ("gradient1", "both", "reference rotated"),
+                ("gradient2", "both", "reference rotated"),
+                ("gradient1", "L", "reference rotated"),
+                ("gradient1", "both", "map rotated"),
+            ]
+        )
+    ]  # fmt: skip
+    entities = space_entities("fsaverage5") | {"model": "vggish", "desc": "spin"}
+    path = tmp_path / build_path(entities, "stats", ".tsv")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_csv(path, sep="\t", index=False)
+    found = check_truth(dataset, tmp_path, oracle=False)
+    test = found["gradients"]["group"]["fsaverage5"]["vggish"][0]
+    assert test["map"] == "centroid"
+    assert test["p_planted"] == 0.001
+    assert test["p_negative"] == pytest.approx(0.8)
+    assert test["p_difference"] == 0.002
+    assert any("planted gradient spin p = 0.001 (r = 0.9)" in line for line in findings(found))
