@@ -1,4 +1,7 @@
-"""Noise ceilings: the highest score that the data allow."""
+"""Noise ceilings from repeats: the highest score that the data allow.
+
+The ceiling of a group that heard the same once is in `bidsapp.stats.isc`.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bidsapp.errors import InputInvalidError
-from bidsapp.stats.metrics import within_block_pearson
 
 FloatArray = npt.NDArray[np.floating]
-IntArray = npt.NDArray[np.integer]
 
 
 def explainable_variance(repeats: FloatArray) -> FloatArray:
@@ -63,42 +64,3 @@ def repeat_ceiling(repeats: FloatArray) -> FloatArray:
         Square root of the explainable variance, 0 where that is negative.
     """
     return np.sqrt(np.maximum(explainable_variance(repeats), 0.0))
-
-
-def leave_one_out_isc(data: FloatArray, labels: IntArray | None = None) -> FloatArray:
-    """Correlate each participant with the mean of the others.
-
-    Parameters
-    ----------
-    data : array of shape (n_subjects, n_rows, n_units)
-        Responses to the same sounds on the same rows; NaN units are left out of means.
-    labels : array of shape (n_rows,), optional
-        Correlate inside each block and average over blocks.
-
-    Returns
-    -------
-    array of shape (n_subjects, n_units)
-
-    Raises
-    ------
-    InputInvalidError
-        If there are fewer than two participants.
-
-    Notes
-    -----
-    Source: Nastase et al. 2019, leave-one-out intersubject correlation.
-    """
-    n_subjects, n_rows, _ = data.shape
-    if n_subjects < 2:
-        msg = f"an inter-subject ceiling needs at least 2 participants and there is {n_subjects}"
-        raise InputInvalidError(msg)
-    labels = np.zeros(n_rows, dtype=np.int64) if labels is None else labels
-    known = ~np.isnan(data)
-    total = np.where(known, data, 0.0).sum(axis=0, dtype=np.float64)
-    count = known.sum(axis=0)
-    scores = []
-    for subject, mine in zip(data, known, strict=True):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            others = (total - np.where(mine, subject, 0.0)) / (count - mine)
-        scores.append(within_block_pearson(subject, others, labels).mean(axis=0))
-    return np.stack(scores)

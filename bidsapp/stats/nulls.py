@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta
 
 from bidsapp.errors import InputInvalidError
+from bidsapp.stats.proportions import clopper_pearson
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
@@ -193,8 +193,6 @@ def monte_carlo_interval(
     Source: Clopper and Pearson 1934, exact interval of a binomial proportion.
     """
     reached = np.rint(np.asarray(p, dtype=np.float64) * (n_shifts + 1)) - 1
-    tail = (1 - level) / 2
-    low = np.where(reached <= 0, 0.0, beta.ppf(tail, reached, n_shifts - reached + 1))
-    high = np.where(reached >= n_shifts, 1.0, beta.ppf(1 - tail, reached + 1, n_shifts - reached))
     missing = np.isnan(reached)
+    low, high = clopper_pearson(np.where(missing, 0, reached), n_shifts, confidence=level)
     return np.where(missing, np.nan, low), np.where(missing, np.nan, high)

@@ -7,12 +7,11 @@ maximum over maps after Westfall & Young (1993); interval after Clopper & Pearso
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv
 
+from bidsapp.stats.proportions import clopper_pearson
 from bidsapp.stats.spins import SpinNull
 
 _TIE = 1e-10
@@ -113,30 +112,6 @@ def spin_difference(
         null.digest,
     )
     return spin_test(difference, overlap_floor=overlap_floor)
-
-
-def clopper_pearson(
-    b: NDArray[Any], n: NDArray[Any], *, confidence: float = 0.95
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Exact binomial interval of a probability of which `b` in `n` draws were seen.
-
-    Parameters
-    ----------
-    b, n : ndarray of int
-        Successes and draws.
-    confidence
-        Coverage of the interval.
-
-    Returns
-    -------
-    low, high : ndarray
-        Limits; 0 and 1 without draws.
-    """
-    tail = (1 - confidence) / 2
-    b, n = np.asarray(b, float), np.asarray(n, float)
-    low = np.where(b > 0, betaincinv(np.maximum(b, 1), n - b + 1, tail), 0.0)
-    high = np.where(b < n, betaincinv(b + 1, np.maximum(n - b, 1), 1 - tail), 1.0)
-    return low, high
 
 
 def _usable(null: SpinNull, floor: float) -> tuple[NDArray[np.float64], NDArray[np.float32]]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bidsapp.errors import InputInvalidError
-from bidsapp.stats.ceilings import explainable_variance, leave_one_out_isc, repeat_ceiling
+from bidsapp.stats.ceilings import explainable_variance, repeat_ceiling
 
 
 def repeats_of(share, n_repeats, n_rows=4000, n_units=30, seed=0):
@@ -36,23 +36,3 @@ def test_missing_units_and_too_few_repeats():
     assert np.isfinite(ceiling[2:]).all()
     with pytest.raises(InputInvalidError, match="there is 1"):
         explainable_variance(repeats[:1])
-
-
-def test_leave_one_out_isc_equals_a_loop_and_leaves_out_missing():
-    _, data = repeats_of(0.4, 4, n_rows=60, n_units=5)
-    data[2, :, 3] = np.nan
-    labels = np.repeat([0, 1], [25, 35])
-    isc = leave_one_out_isc(data, labels)
-    for subject in range(4):
-        others = np.nanmean(np.delete(data, subject, axis=0), axis=0)
-        for unit in range(5):
-            expected = np.mean(
-                [
-                    np.corrcoef(data[subject, labels == b, unit], others[labels == b, unit])[0, 1]
-                    for b in (0, 1)
-                ]
-            )
-            assert isc[subject, unit] == pytest.approx(expected, nan_ok=True)
-    assert np.isnan(isc[2, 3])
-    with pytest.raises(InputInvalidError, match="there is 1"):
-        leave_one_out_isc(data[:1])

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from bidsapp.stats.proportions import clopper_pearson
 from bidsapp.stats.rotations import haar_rotations
 from bidsapp.stats.spin_mesh import spin_indices, spin_mesh
-from bidsapp.stats.spin_tests import clopper_pearson, spin_difference, spin_test
+from bidsapp.stats.spin_tests import spin_difference, spin_test
 from bidsapp.stats.spins import SpinNull, advance, spin_null, spin_problem, start_null
 
 N_SIDE = 642

@@ -214,7 +214,7 @@ def gradients(space: GroupSpace, model: GroupModel, suffix: str) -> Section:
         f"{mark}: {kind} correlation with the functional gradient in the middle row over all "
         "vertices where both are defined; p: two-sided spin test of one map, and corrected over "
         "the layer maps of the network (see the table below). Negative lags are no null: "
-        "music resembles itself a few seconds later, so read the difference of the two sets of lags. "
+        "music resembles itself seconds later, so read their difference from positive lags. "
         f"{_threshold(space)}{how_drawn(space)}"
     )
     part = picture(cortex_figure(rows, cortex().meshes), alt=" ".join(words), caption=caption,
@@ -288,4 +288,5 @@ def spin_words(model: GroupModel, lags: str, kind: str, reference: str | None) -
     if rows.empty or not np.isfinite(rows["r"].iloc[0]):
         return ""
     row = rows.iloc[0]
-    return f"spin {r_text(float(row['r']), symbol(model))}, {p_text(float(row['p']))}{over_maps(dict(row))}"
+    told = f"spin {r_text(float(row['r']), symbol(model))}, {p_text(float(row['p']))}"
+    return told + over_maps(dict(row))

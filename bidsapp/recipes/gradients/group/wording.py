@@ -146,8 +146,8 @@ def methods(analysis: GroupAnalysis, results: GroupResults) -> list[str]:
         how = f"all {clusters.n_flips}" if clusters.exact else f"{clusters.n_flips} random"
         text.append(
             f"Maps of t were enhanced by threshold-free cluster enhancement (E = {EXTENT:g}, H = "
-            f"{HEIGHT:g}, exact integral; neighbours share a face of a voxel or an edge of the mesh), "
-            f"and tested by {how} sign flips, corrected over units and layers by "
+            f"{HEIGHT:g}, exact integral; neighbours share a face of a voxel or an edge of the "
+            f"mesh), and tested by {how} sign flips, corrected over units and layers by "
             "the largest value."
         )
     return text
