@@ -1,0 +1,1 @@
+"""Recipe `rsa`: layers of a sound network, searchlight representational similarity analysis."""

@@ -1,0 +1,41 @@
+"""What one participant's analysis will cost."""
+
+from __future__ import annotations
+
+from bidsapp.bids.headers import n_mask_voxels
+from bidsapp.config import Config
+from bidsapp.recipes.cost import BASE_BYTES, N_SURFACE_UNITS, Cost
+from bidsapp.recipes.inputs import Inputs
+from bidsapp.recipes.rsa.items import make_items
+from bidsapp.recipes.rsa.settings import RsaSettings
+
+_LAYERS = 10
+
+
+def estimate(inputs: Inputs, settings: RsaSettings, config: Config) -> Cost:
+    """Estimate what one participant in one space costs.
+
+    Parameters
+    ----------
+    inputs
+        What was found.
+    settings
+        The recipe's settings.
+    config
+        For memory and threads.
+    """
+    run = inputs.runs[0]
+    n_units = N_SURFACE_UNITS.get(run.kind) or n_mask_voxels(run)
+    items = make_items(inputs, settings)
+    n_pairs = items.n_items * (items.n_items - 1) // 2
+    n_models = len(settings.networks) * _LAYERS * (1 + settings.n_untrained)
+    bold = 4 * n_units * sum(item.n_trs for item in inputs.runs)
+    patterns = 4 * n_units * items.n_items
+    models = 16 * n_pairs * (n_models + len(settings.nuisance))
+    wanted = BASE_BYTES + bold + models + config.n_threads * (8 << 20)
+    return Cost(
+        min(wanted, config.memory_bytes),
+        bold + patterns,
+        f"{n_units:,} units, {items.n_items:,} items of {len(items.clips)} clips, "
+        f"{n_models:,} model RDMs",
+    )

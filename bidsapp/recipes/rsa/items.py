@@ -1,0 +1,431 @@
+"""Which volumes are which item of which clip.
+
+``clip``
+    a stretch of a sound that was heard: the whole sound, or a part of given length.
+``hearing``
+    one presentation of a clip.
+``item``
+    a row of a dissimilarity matrix: the k-th volume of a clip after its beginning is dropped,
+    or all those volumes together.
+
+In every hearing items are counted from the first volume that is at least ``drop_s`` after the
+onset, which is the volume nearest to ``drop_s + (k + 1/2) TR``. All clips have the same number of
+volumes, that of the shortest: permutations of clips need it.
+
+Source: Thielen et al., Representational Similarity Analysis (repetitions averaged, the first six
+seconds dropped, clips stacked).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.bids.records import Presentation, Run
+from bidsapp.errors import InputInvalidError
+from bidsapp.features.timeline import heard_until_s
+from bidsapp.recipes.inputs import Inputs
+from bidsapp.recipes.rsa.settings import RsaSettings
+
+_ROUNDING_S = 1e-6
+_SHORT = 0.5
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A stretch of a sound.
+
+    Attributes
+    ----------
+    name
+        For tables and figures.
+    piece
+        The sound (stim_file).
+    start_s
+        Its beginning in the sound.
+    """
+
+    name: str
+    piece: str
+    start_s: float
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What one presentation played: as far back as a response can reach.
+
+    Attributes
+    ----------
+    piece
+        The sound.
+    start_s, length_s
+        Where in the sound, and how long.
+    """
+
+    piece: str
+    start_s: float
+    length_s: float
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """One presentation of a clip.
+
+    Attributes
+    ----------
+    piece, start_s
+        The clip: sound, and beginning in it.
+    run
+        Position of the run.
+    onset_s
+        When the clip began, in run time.
+    length_s
+        How much of it was both heard and scanned.
+    stretch
+        What was played without a break around it.
+    place
+        How many clips came before it in the run.
+    """
+
+    piece: str
+    start_s: float
+    run: int
+    onset_s: float
+    length_s: float
+    stretch: Stretch
+    place: int = 0
+
+    @property
+    def key(self) -> tuple[str, float]:
+        """What repeats of a clip share."""
+        return self.piece, round(self.start_s, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """Rows of the dissimilarity matrices, clip after clip.
+
+    Attributes
+    ----------
+    clips
+        The clips, in the order of their names.
+    clip
+        (n_items,) position in `clips`.
+    time_s
+        (n_items,) mean time since the clip began.
+    row
+        (n_items, n_hearings, n_volumes) row of the BOLD matrix, -1 where there is none. Patterns
+        are averaged over the last two axes.
+    run, place
+        (n_items, n_hearings) position of the run, and of the clip in the run; -1 for none.
+    stretch
+        (n_items, n_hearings) position in `stretches`, -1 for none.
+    stretches
+        What was played, for the predicted responses.
+    stretch_time_s, run_time_s
+        (n_items, n_hearings, n_volumes) time of each volume since its stretch began, and since
+        its run began; NaN where there is none.
+    tr_s
+        Repetition time.
+    n_volumes_per_clip
+        Volumes of each clip.
+    n_trimmed
+        Volumes left out so that all clips have as many.
+    left_out
+        One sentence for each clip or hearing that could not be used.
+    """
+
+    clips: tuple[Clip, ...]
+    clip: Ints
+    time_s: Floats
+    row: Ints
+    run: Ints
+    place: Ints
+    stretch: Ints
+    stretches: tuple[Stretch, ...]
+    stretch_time_s: Floats
+    run_time_s: Floats
+    tr_s: float
+    n_volumes_per_clip: int
+    n_trimmed: int
+    left_out: tuple[str, ...]
+
+    @property
+    def n_items(self) -> int:
+        """Rows of the matrices."""
+        return len(self.clip)
+
+    @property
+    def n_repeats(self) -> Ints:
+        """(n_items,) hearings that are averaged."""
+        return np.asarray((self.stretch >= 0).sum(axis=1))
+
+    @property
+    def n_complete(self) -> int:
+        """Hearings that all items have: independent measurements for crossnobis."""
+        return int(self.n_repeats.min())
+
+    def by_run(self, values: Floats) -> Floats:
+        """Sort values of hearings by the run they belong to.
+
+        Parameters
+        ----------
+        values
+            (n_items, n_hearings); NaN is missing.
+
+        Returns
+        -------
+        array, (n_rows, n_items)
+            One row per run, more where a run has several hearings of a clip; NaN is missing.
+        """
+        rows: dict[tuple[int, int], Floats] = {}
+        for item, runs in enumerate(self.run):
+            seen: dict[int, int] = defaultdict(int)
+            for hearing, run in enumerate(runs):
+                if run < 0:
+                    continue
+                key = (int(run), seen[int(run)])
+                seen[int(run)] += 1
+                row = rows.setdefault(key, np.full(self.n_items, np.nan))
+                row[item] = values[item, hearing]
+        return np.array([rows[key] for key in sorted(rows)])
+
+
+def make_items(inputs: Inputs, settings: RsaSettings) -> Items:
+    """Find the items of one participant.
+
+    Parameters
+    ----------
+    inputs
+        Runs and presentations.
+    settings
+        ``clip_s``, ``drop_s``, ``item_unit``, ``average_repeats``.
+
+    Returns
+    -------
+    Items
+
+    Raises
+    ------
+    InputInvalidError
+        Fewer than two clips are long enough.
+    """
+    by_clip: dict[tuple[str, float], list[Hearing]] = defaultdict(list)
+    for hearing in hearings(inputs, settings.clip_s):
+        by_clip[hearing.key].append(hearing)
+    tr_s = max(run.tr_s for run in inputs.runs)
+    counts = {
+        key: _count(max(one.length_s for one in several), settings.drop_s, tr_s)
+        for key, several in by_clip.items()
+    }
+    typical = float(np.median([n for n in counts.values() if n > 0] or [0]))
+    kept = sorted(key for key, n in counts.items() if n > 0 and n >= _SHORT * typical)
+    if len(kept) < 2:
+        msg = (
+            f"sub-{inputs.subject}: {len(kept)} of {len(counts)} clips have a volume after the "
+            f"first {settings.drop_s:g} s, at least 2 are needed; lower rsa.drop_s, or cut long "
+            "sounds with rsa.clip_s"
+        )
+        raise InputInvalidError(msg)
+    per_clip = min(counts[key] for key in kept)
+    dropped = [key for key in sorted(counts) if key not in kept]
+    notes = [
+        f"{_name(key, by_clip)} is left out: {counts[key]} volumes after the first "
+        f"{settings.drop_s:g} s, other clips have {typical:g}."
+        for key in dropped
+    ]
+    builder = _Builder(inputs.runs, settings.drop_s, per_clip)
+    table = []
+    for key in kept:
+        rows = [(one, builder.volumes(one)) for one in by_clip[key]]
+        complete = [(one, found) for one, found in rows if found is not None]
+        if len(complete) < len(rows):
+            notes.append(
+                f"{len(rows) - len(complete)} of {len(rows)} presentations of "
+                f"{_name(key, by_clip)} are left out: they are cut short."
+            )
+        table.append(complete)
+    clips = tuple(Clip(_name(key, by_clip), *key) for key in kept)
+    n_trimmed = sum(counts[key] - per_clip for key in kept)
+    return builder.items(clips, table, settings, tr_s, n_trimmed, tuple(notes))
+
+
+def hearings(inputs: Inputs, clip_s: float) -> list[Hearing]:
+    """List all presentations of clips, run by run in order of time.
+
+    Parameters
+    ----------
+    inputs
+        Runs and presentations.
+    clip_s
+        Length of the clips that longer sounds are cut into; 0 for whole sounds.
+    """
+    durations = {row["stim_file"]: float(row["sound_s"]) for row in inputs.alignment}
+    found: list[Hearing] = []
+    for number, run in enumerate(inputs.runs):
+        shown = [item for item in inputs.presentations if item.run_name == run.name]
+        here = [
+            hearing
+            for item in shown
+            for hearing in _clips_of(item, number, run, shown, durations, clip_s)
+        ]
+        here.sort(key=lambda hearing: hearing.onset_s)
+        found += [replace(hearing, place=place) for place, hearing in enumerate(here)]
+    return found
+
+
+def _clips_of(
+    shown: Presentation,
+    number: int,
+    run: Run,
+    presentations: Sequence[Presentation],
+    durations: Mapping[str, float],
+    clip_s: float,
+) -> Iterator[Hearing]:
+    played_s = heard_until_s(shown, presentations, durations) - shown.onset_s
+    heard_s = min(played_s, run.start_time_s + run.duration_s - shown.onset_s)
+    stretch = Stretch(shown.piece, shown.stim_start_s, round(played_s, 3))
+    for start_s, length_s in cuts(shown.stim_start_s, heard_s, clip_s):
+        onset_s = shown.onset_s + start_s - shown.stim_start_s
+        yield Hearing(shown.piece, start_s, number, onset_s, length_s, stretch)
+
+
+def cuts(start_s: float, length_s: float, clip_s: float) -> list[tuple[float, float]]:
+    """Cut a stretch of a sound into clips that start at multiples of `clip_s` in the sound.
+
+    Parameters
+    ----------
+    start_s, length_s
+        The stretch.
+    clip_s
+        Length of a clip; a stretch that is not longer, or any with 0, is one clip.
+
+    Returns
+    -------
+    list of (start_s, length_s)
+        Complete clips only.
+    """
+    if clip_s <= 0 or length_s <= clip_s + _ROUNDING_S:
+        return [(start_s, length_s)]
+    first = math.ceil((start_s - _ROUNDING_S) / clip_s)
+    last = math.floor((start_s + length_s + _ROUNDING_S) / clip_s)
+    return [(number * clip_s, clip_s) for number in range(first, last)]
+
+
+def _count(length_s: float, drop_s: float, tr_s: float) -> int:
+    """Volumes that any phase of the volumes leaves after `drop_s`."""
+    return max(0, math.floor((length_s - drop_s) / tr_s + _ROUNDING_S))
+
+
+def _name(key: tuple[str, float], known: Mapping[tuple[str, float], Any]) -> str:
+    piece, start_s = key
+    alone = sum(other == piece for other, _ in known) == 1
+    return piece if alone else f"{piece}@{start_s:g}s"
+
+
+_Volumes = tuple[Ints, Floats, Floats]
+
+
+class _Builder:
+    """Turns hearings into rows of the BOLD matrix."""
+
+    def __init__(self, runs: Sequence[Run], drop_s: float, per_clip: int) -> None:
+        self.runs, self.drop_s, self.per_clip = runs, drop_s, per_clip
+        self.starts = np.concatenate([[0], np.cumsum([run.n_trs for run in runs])])
+
+    def volumes(self, hearing: Hearing) -> _Volumes | None:
+        """Rows, times in the clip, and times in the run, (per_clip,) each; None if too few."""
+        run = self.runs[hearing.run]
+        times = run.start_time_s + run.tr_s * np.arange(run.n_trs, dtype=np.float64)
+        since = times - hearing.onset_s
+        usable = (since >= self.drop_s - _ROUNDING_S) & (since < hearing.length_s - _ROUNDING_S)
+        found = np.flatnonzero(usable)[: self.per_clip]
+        if found.size < self.per_clip:
+            return None
+        return self.starts[hearing.run] + found, since[found], times[found]
+
+    def items(
+        self,
+        clips: tuple[Clip, ...],
+        table: Sequence[Sequence[tuple[Hearing, _Volumes]]],
+        settings: RsaSettings,
+        tr_s: float,
+        n_trimmed: int,
+        notes: tuple[str, ...],
+    ) -> Items:
+        """Lay out hearings (clip by clip) as items."""
+        if not settings.average_repeats:
+            fewest = min(map(len, table))
+            groups = [(c, [one]) for c, several in enumerate(table) for one in several[:fewest]]
+        else:
+            groups = [(c, list(several)) for c, several in enumerate(table)]
+        as_volumes = settings.item_unit == "tr"
+        n_rows, n_volumes = (self.per_clip, 1) if as_volumes else (1, self.per_clip)
+        n_hearings = max(len(several) for _, several in groups)
+        shape = (len(groups), n_hearings, n_rows, n_volumes)
+        row = np.full(shape, -1, dtype=np.int64)
+        clip_time, sound_time, run_time = (np.full(shape, np.nan) for _ in range(3))
+        run, place, stretch = (np.full((*shape[:2], n_rows), -1, dtype=np.int64) for _ in range(3))
+        stretches: dict[Stretch, int] = {}
+        for g, (_, several) in enumerate(groups):
+            for h, (hearing, (rows, since, times)) in enumerate(several):
+                row[g, h] = rows.reshape(n_rows, n_volumes)
+                clip_time[g, h] = since.reshape(n_rows, n_volumes)
+                lead_s = hearing.start_s - hearing.stretch.start_s
+                sound_time[g, h] = clip_time[g, h] + lead_s
+                run_time[g, h] = times.reshape(n_rows, n_volumes)
+                run[g, h], place[g, h] = hearing.run, hearing.place
+                stretch[g, h] = stretches.setdefault(hearing.stretch, len(stretches))
+
+        def by_item(values: NDArray[Any]) -> NDArray[Any]:
+            moved = np.moveaxis(values, 2, 1)
+            return np.ascontiguousarray(moved.reshape(-1, *moved.shape[2:]))
+
+        return Items(
+            clips=clips,
+            clip=np.repeat([c for c, _ in groups], n_rows).astype(np.int64),
+            time_s=np.asarray(np.nanmean(by_item(clip_time), axis=(1, 2))),
+            row=by_item(row),
+            run=by_item(run),
+            place=by_item(place),
+            stretch=by_item(stretch),
+            stretches=tuple(stretches),
+            stretch_time_s=by_item(sound_time),
+            run_time_s=by_item(run_time),
+            tr_s=tr_s,
+            n_volumes_per_clip=self.per_clip,
+            n_trimmed=n_trimmed,
+            left_out=notes,
+        )
+
+
+def item_patterns(data: NDArray[Any], row: Ints, columns: slice) -> NDArray[np.float32]:
+    """Average the volumes of each item.
+
+    Parameters
+    ----------
+    data
+        (n_trs_total, n_units) clean BOLD, z-scored run by run.
+    row
+        (n_items, ...) rows to average; -1 for none.
+    columns
+        Units to take.
+
+    Returns
+    -------
+    array, (n_items, n)
+    """
+    flat = row.reshape(len(row), -1)
+    total = np.zeros((len(flat), len(range(*columns.indices(data.shape[1])))))
+    for part in flat.T:
+        there = part >= 0
+        total[there] += data[part[there], columns]
+    return np.asarray(total / (flat >= 0).sum(axis=1, keepdims=True), dtype=np.float32)

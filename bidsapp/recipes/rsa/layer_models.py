@@ -1,0 +1,163 @@
+"""Model RDMs: how far apart the items are in each layer of a network.
+
+Channel courses are convolved with the haemodynamic response at the rate of the frames, each
+stretch of sound for itself, then read at the times of the volumes; hearings of an item are
+averaged as its volumes are.
+
+Source: Thielen et al., Representational Similarity Analysis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.features.courses import CourseBank
+from bidsapp.features.hrf import convolve_pieces
+from bidsapp.models.rdm import Dissimilarity, rdm
+from bidsapp.recipes.rsa.items import Items
+from bidsapp.recipes.rsa.settings import RsaSettings
+
+_FEW_CHANNELS = 5
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class LayerModels:
+    """The model RDMs of one network.
+
+    Attributes
+    ----------
+    bank
+        Its channel courses.
+    rdms
+        (n_layers, n_pairs).
+    """
+
+    bank: CourseBank
+    rdms: Floats
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers."""
+        return tuple(layer.name for layer in self.bank.layers)
+
+
+def layer_models(bank: CourseBank, items: Items, settings: RsaSettings) -> LayerModels:
+    """Compute the RDM of every layer.
+
+    Parameters
+    ----------
+    bank
+        Channel courses of all sounds.
+    items
+        What the rows are.
+    settings
+        ``dissimilarity``, ``standardise_channels``.
+    """
+    rdms = []
+    for index in range(len(bank.layers)):
+        patterns = predicted_patterns(bank, np.asarray(bank.course(index)), items)
+        if settings.standardise_channels:
+            patterns = standardised(patterns)
+        rdms.append(rdm(patterns, layer_dissimilarity(patterns.shape[1], settings)))
+    return LayerModels(bank, np.array(rdms))
+
+
+def layer_dissimilarity(n_channels: int, settings: RsaSettings) -> Dissimilarity:
+    """Return how patterns of a layer are compared.
+
+    A layer of few channels has no pattern to correlate; a model has no noise that crossnobis
+    would have to keep out.
+    """
+    if settings.dissimilarity == "crossnobis" or n_channels < _FEW_CHANNELS:
+        return "euclid"
+    return settings.dissimilarity
+
+
+def standardised(patterns: Floats) -> Floats:
+    """Z-score channels over items; those that never change are left out.
+
+    Parameters
+    ----------
+    patterns
+        (n_items, n_channels).
+    """
+    centred = patterns - patterns.mean(axis=0)
+    deviation = centred.std(axis=0)
+    varies = deviation > 1e-9 * np.abs(patterns).max(axis=0, initial=0.0)
+    return np.asarray(centred[:, varies] / deviation[varies])
+
+
+def predicted_patterns(bank: CourseBank, course: NDArray[np.floating], items: Items) -> Floats:
+    """Predict the response of each channel to each item.
+
+    Parameters
+    ----------
+    bank
+        Frames of all sounds.
+    course
+        (n_frames, n_channels).
+    items
+        What the rows are.
+
+    Returns
+    -------
+    array, (n_items, n_channels)
+    """
+    frames = [_frames_of(bank, number, items) for number in range(len(items.stretches))]
+    times = [
+        bank.frame_time_s[rows] - stretch.start_s
+        for rows, stretch in zip(frames, items.stretches, strict=True)
+    ]
+    return sampled_responses(course, frames, times, bank.hop_s, items)
+
+
+def sampled_responses(
+    course: NDArray[np.floating],
+    frames: Sequence[NDArray[np.intp]],
+    times: Sequence[Floats],
+    dt_s: float,
+    items: Items,
+) -> Floats:
+    """Convolve the courses of stretches and average them as the volumes of each item are.
+
+    Parameters
+    ----------
+    course
+        (n_frames, n_channels).
+    frames, times
+        Frames of each stretch, and their times since it began.
+    dt_s
+        Time between frames.
+    items
+        What the rows are.
+
+    Returns
+    -------
+    array, (n_items, n_channels)
+    """
+    total = np.zeros((items.n_items, course.shape[1]))
+    n_volumes = items.row.shape[2]
+    for number, (rows, clock) in enumerate(zip(frames, times, strict=True)):
+        length_s = items.stretches[number].length_s
+        zeros = np.zeros(rows.size, dtype=np.intp)
+        responses = convolve_pieces(course[rows], zeros, clock, dt_s, [length_s])
+        item, hearing = np.nonzero(items.stretch == number)
+        wanted = items.stretch_time_s[item, hearing].ravel()
+        values = responses.at(0, wanted, items.tr_s)
+        np.add.at(total, np.repeat(item, n_volumes), values)
+    return np.asarray(total / (items.n_repeats * n_volumes)[:, None])
+
+
+def _frames_of(bank: CourseBank, number: int, items: Items) -> NDArray[np.intp]:
+    """Frames whose centre lies in a stretch, or the nearest one."""
+    stretch = items.stretches[number]
+    mine = np.flatnonzero(bank.frame_piece == bank.pieces.index(stretch.piece))
+    since = bank.frame_time_s[mine] - stretch.start_s
+    inside = mine[(since >= 0) & (since < stretch.length_s)]
+    middle = stretch.length_s / 2
+    return inside if inside.size else mine[[int(np.abs(since - middle).argmin())]]

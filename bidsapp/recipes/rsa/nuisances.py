@@ -1,0 +1,166 @@
+"""Nuisance RDMs: what makes items alike beside the features of the music.
+
+``position``
+    time since the clip began.
+``lag``
+    time between the volumes, averaged over the runs that have both items.
+``order``
+    number of clips between them, averaged likewise.
+``run``
+    share of their runs that they do not have in common.
+``loudness``
+    root mean square of the sound, convolved and sampled as the layers are.
+``motion``
+    framewise displacement while the volumes were taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.audio.io import load_audio, rms_envelope
+from bidsapp.bids.records import Run
+from bidsapp.bids.tables import Table, number, read_table
+from bidsapp.errors import UsageError
+from bidsapp.recipes.inputs import Inputs
+from bidsapp.recipes.rsa.items import Items
+from bidsapp.recipes.rsa.layer_models import sampled_responses
+from bidsapp.stats.pairs import difference_rdm, pair_items, varying_rdms
+
+_AUDIO_HZ = 16_000
+_ENVELOPE_HZ = 10.0
+_DISPLACEMENT = "framewise_displacement"
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Nuisances:
+    """Nuisance RDMs that can be partialled out.
+
+    Attributes
+    ----------
+    names
+        Of the RDMs.
+    rdms
+        (n, n_pairs).
+    left_out
+        Those asked for that are constant or cannot be computed.
+    lag_s
+        (n_pairs,) time between items, NaN where no run has both.
+    """
+
+    names: tuple[str, ...]
+    rdms: Floats
+    left_out: tuple[str, ...]
+    lag_s: Floats
+
+
+def nuisances(
+    inputs: Inputs, items: Items, wanted: tuple[str, ...], pairs: NDArray[np.bool_]
+) -> Nuisances:
+    """Compute nuisance RDMs.
+
+    Parameters
+    ----------
+    inputs
+        Sounds and confounds tables.
+    items
+        What the rows are.
+    wanted
+        Names.
+    pairs
+        (n_pairs,) those that are compared.
+
+    Raises
+    ------
+    UsageError
+        A name is not known.
+    """
+    makers: Mapping[str, Callable[[Inputs, Items], Floats | None]] = {
+        "position": lambda _, items: difference_rdm(items.time_s),
+        "lag": lambda _, items: lag_rdm(items),
+        "order": _order_rdm,
+        "run": lambda _, items: run_rdm(items),
+        "loudness": _loudness_rdm,
+        "motion": _motion_rdm,
+    }
+    unknown = [name for name in wanted if name not in makers]
+    if unknown:
+        msg = f"rsa.nuisance: {unknown[0]!r} is not known; choose from {', '.join(makers)}"
+        raise UsageError(msg)
+    made = {name: makers[name](inputs, items) for name in wanted}
+    names, rdms = varying_rdms({k: v for k, v in made.items() if v is not None}, pairs)
+    left_out = tuple(name for name in wanted if name not in names)
+    return Nuisances(names, rdms, left_out, lag_rdm(items))
+
+
+def lag_rdm(items: Items) -> Floats:
+    """Time between items (s), (n_pairs,): the mean over runs that have both, NaN for none."""
+    return difference_rdm(items.by_run(items.run_time_s.mean(axis=2)))
+
+
+def _order_rdm(_: Inputs, items: Items) -> Floats:
+    place = np.where(items.place >= 0, items.place, np.nan)
+    return difference_rdm(items.by_run(place))
+
+
+def run_rdm(items: Items) -> Floats:
+    """Share of two items' runs that only one of them has, (n_pairs,)."""
+    n_runs = int(items.run.max()) + 1
+    present = np.zeros((items.n_items, n_runs))
+    item, hearing = np.nonzero(items.run >= 0)
+    present[item, items.run[item, hearing]] = 1
+    first, second = pair_items(items.n_items)
+    both = present @ present.T
+    n = present.sum(axis=1)
+    shared = both[first, second]
+    return np.asarray(1 - shared / (n[first] + n[second] - shared))
+
+
+def _loudness_rdm(inputs: Inputs, items: Items) -> Floats:
+    sounds = dict(inputs.sounds)
+    pieces = sorted({stretch.piece for stretch in items.stretches})
+    envelopes = {
+        piece: rms_envelope(load_audio(sounds[piece], _AUDIO_HZ), _AUDIO_HZ, _ENVELOPE_HZ)
+        for piece in pieces
+    }
+    first = dict(
+        zip(pieces, np.cumsum([0, *(envelopes[p].size for p in pieces[:-1])]), strict=True)
+    )
+    frames, times = [], []
+    for stretch in items.stretches:
+        windows = np.arange(envelopes[stretch.piece].size, dtype=np.float64)
+        clock = (windows + 0.5) / _ENVELOPE_HZ - stretch.start_s
+        inside = np.flatnonzero((clock >= 0) & (clock < stretch.length_s))
+        frames.append(inside + first[stretch.piece])
+        times.append(clock[inside])
+    course = np.concatenate([envelopes[piece] for piece in pieces])[:, None]
+    loudness = sampled_responses(course, frames, times, 1 / _ENVELOPE_HZ, items)
+    return difference_rdm(loudness[:, 0])
+
+
+def _motion_rdm(inputs: Inputs, items: Items) -> Floats | None:
+    """None where a run has no table, or it lacks the column."""
+    columns = [framewise_displacement(run) for run in inputs.runs]
+    if any(column is None for column in columns):
+        return None
+    moved = np.append(np.concatenate([c for c in columns if c is not None]), np.nan)
+    here = np.nan_to_num(moved[items.row])
+    there = items.row >= 0
+    mean = here.sum(axis=(1, 2)) / there.sum(axis=(1, 2))
+    return difference_rdm(mean)
+
+
+def framewise_displacement(run: Run) -> Floats | None:
+    """Framewise displacement of a run in mm, (n_trs,), 0 where missing; None without a table."""
+    if run.confounds is None:
+        return None
+    table = read_table(run.confounds)
+    if not isinstance(table, Table) or _DISPLACEMENT not in table.columns:
+        return None
+    values = np.array([number(row[_DISPLACEMENT]) for row in table.rows])
+    return np.nan_to_num(values) if values.size == run.n_trs else None

@@ -1,0 +1,196 @@
+"""The searchlight itself, slab by slab; finished slabs are kept and found again.
+
+A slab is a fixed number of consecutive centres. Each is written at once when it is done, in a
+folder named by everything it depends on, so that an analysis that was stopped goes on where it
+was and ends with the same numbers.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.bids.atomic import write_bytes
+from bidsapp.models.neighbourhoods import Neighbourhoods
+from bidsapp.models.searchlight import clip_null, searchlight_rsa
+from bidsapp.progress import track
+from bidsapp.recipes.rsa.settings import RsaSettings
+
+SLAB = 2000
+"""Centres of a slab."""
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """What all slabs share.
+
+    Attributes
+    ----------
+    data
+        (n_items, n_units), or (n_folds, n_items, n_units) for crossnobis.
+    models
+        (n_models, n_pairs) all RDMs to compare.
+    families
+        Rows of `models` whose maximum is tested: one slice per network.
+    nuisance
+        (n_nuisance, n_pairs).
+    pairs
+        (n_pairs,) those that are compared.
+    clip
+        (n_items,).
+    permutations
+        (n_perm, n_clips); none for no test.
+    settings
+        ``dissimilarity`` and ``comparison``.
+    device, n_threads
+        Where, and how many at a time.
+    """
+
+    data: NDArray[np.float32]
+    models: Floats
+    families: Sequence[slice]
+    nuisance: Floats
+    pairs: NDArray[np.bool_]
+    clip: NDArray[np.int64]
+    permutations: NDArray[np.int64]
+    settings: RsaSettings
+    device: str
+    n_threads: int
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Scores of centres.
+
+    Attributes
+    ----------
+    score, raw
+        (n_models, n_centres) with and without removal of nuisance RDMs.
+    n_members
+        (n_centres,) members with data.
+    exceed
+        (n_models, n_centres) permutations that reach the score; 0 for models that are not
+        tested.
+    maximum
+        (n_families, n_perm) largest permuted score over the family and these centres.
+    expected
+        (n_families, n_centres) mean over permutations of the largest score over the family.
+    """
+
+    score: Floats
+    raw: Floats
+    n_members: NDArray[np.int32]
+    exceed: NDArray[np.int64]
+    maximum: Floats
+    expected: Floats
+
+
+def run_search(
+    search: Search,
+    searchlights: Neighbourhoods,
+    folder: Path,
+    *,
+    label: str,
+    quiet: bool,
+    slab: int | None = None,
+) -> Found:
+    """Score all centres, taking finished slabs from `folder`.
+
+    Parameters
+    ----------
+    search
+        Data and models.
+    searchlights
+        Centres and members.
+    folder
+        Of finished slabs.
+    label, quiet
+        Of the progress bar.
+    slab
+        Centres of a slab; never changes a result.
+
+    Returns
+    -------
+    Found
+        Of all centres, in their order.
+    """
+    size = slab or SLAB
+    folder.mkdir(parents=True, exist_ok=True)
+    slabs = list(searchlights.slabs(size))
+    parts = []
+    for rows, part in track(slabs, total=len(slabs), label=label, quiet=quiet):
+        path = folder / f"slab-{size}-{rows.start:07d}.npz"
+        if not path.exists():
+            _keep(path, search_slab(search, part))
+        parts.append(_read(path))
+    return Found(
+        score=np.concatenate([part.score for part in parts], axis=1),
+        raw=np.concatenate([part.raw for part in parts], axis=1),
+        n_members=np.concatenate([part.n_members for part in parts]),
+        exceed=np.concatenate([part.exceed for part in parts], axis=1),
+        maximum=np.fmax.reduce([part.maximum for part in parts]),
+        expected=np.concatenate([part.expected for part in parts], axis=1),
+    )
+
+
+def search_slab(search: Search, part: Neighbourhoods) -> Found:
+    """Score some centres.
+
+    Parameters
+    ----------
+    search
+        Data and models.
+    part
+        Centres and members.
+    """
+    settings = search.settings
+    nuisance = search.nuisance if len(search.nuisance) else None
+    scores = searchlight_rsa(
+        search.data,
+        part,
+        search.models,
+        pairs=search.pairs,
+        nuisance=nuisance,
+        dissimilarity=settings.dissimilarity,
+        compare=settings.comparison,
+        device=search.device,
+        n_threads=search.n_threads,
+    )
+    n_models, n_centres, n_perm = len(search.models), part.n_centres, len(search.permutations)
+    exceed = np.zeros((n_models, n_centres), dtype=np.int64)
+    maximum = np.full((len(search.families), n_perm), np.nan)
+    expected = np.full((len(search.families), n_centres), np.nan)
+    for number, family in enumerate(search.families if n_perm else ()):
+        null = clip_null(
+            [search.data],
+            part,
+            search.models[family],
+            search.clip,
+            search.permutations,
+            pairs=search.pairs,
+            nuisance=nuisance,
+            dissimilarity=settings.dissimilarity,
+            compare=settings.comparison,
+            n_threads=search.n_threads,
+        )
+        exceed[family] = null.exceed_count
+        maximum[number], expected[number] = null.maximum, null.expected_max_over_models
+    partial = scores.rho if scores.partial is None else scores.partial
+    return Found(partial, scores.rho, scores.n_members, exceed, maximum, expected)
+
+
+def _keep(path: Path, found: Found) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, **vars(found))
+    write_bytes(path, buffer.getvalue())
+
+
+def _read(path: Path) -> Found:
+    with np.load(path) as arrays:
+        return Found(**arrays)
