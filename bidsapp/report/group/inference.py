@@ -102,7 +102,7 @@ def inference(space: GroupSpace, model: GroupModel, suffix: str) -> Section:
     if model.maps(stat="t", desc=POSITIVE) is None:
         parts.append(Prose("There was no test over participants: it needs two of them."))
     parts += _passing(space, model)
-    return Section(title, anchor, [*parts, *licence(space, "signflip", "fdr")])
+    return Section(title, anchor, [*parts, *licence(space, "signflip", "tfce", "fdr")])
 
 
 def _count_ticks(space: GroupSpace) -> dict[float, str]:
@@ -114,7 +114,7 @@ def _passing(space: GroupSpace, model: GroupModel) -> list[Part]:
     """Tabulate how many units pass in each layer."""
     columns_of: dict[str, Array] = {}
     for lags in (POSITIVE, NEGATIVE):
-        for stat, desc in (("p", "fwe"), ("q", "fdr")):
+        for stat, desc in (("p", "fwe"), ("p", "tfce"), ("q", "fdr")):
             found = model.maps(stat=stat, desc=f"{lags}{desc}")
             if found is not None:
                 passed = np.sum(found.values < model.level, axis=1)
@@ -136,7 +136,8 @@ def _passing(space: GroupSpace, model: GroupModel) -> list[Part]:
     floor = f" No p can be below {bound:.2g}." if isinstance(bound, float) else ""
     caption = (
         f"Units (of {number_text(model.known, 0)}) below {model.level:g} in each layer, corrected "
-        f"over units and layers: family-wise (FWE) and false discovery rate (FDR), at positive "
-        f"and negative lags.{floor} Mean r: over all units, positive lags."
+        f"over units and layers: family-wise (FWE), family-wise of clusters (TFCE, if asked for) "
+        f"and false discovery rate (FDR), at positive and negative lags.{floor} "
+        "Mean r: over all units, positive lags."
     )
     return [Table(heads, rows, caption)]

@@ -30,7 +30,8 @@ from bidsapp.report.results import NEGATIVE, POSITIVE
 from bidsapp.resources import N_VERTICES
 
 _SIZE = N_VERTICES["fsaverage5"]
-_MOST_SERIES = 2  # networks and spaces whose single layers are embedded: 1.3 MB each
+# networks and spaces whose maps, and whose single layers (1.3 MB each), are embedded
+_MOST_PAIRS, _MOST_SERIES = 3, 2
 
 
 def interactive(results: GroupResults) -> Section:
@@ -38,10 +39,31 @@ def interactive(results: GroupResults) -> Section:
     maps = list(_maps(results))
     parts: list[Part] = []
     if maps:
-        parts = [viewer(maps, cortex().meshes, _regions())]
+        parts = [viewer(maps, cortex().meshes, _regions()), *_left_out(results)]
     else:
         parts = [Prose("No map of these spaces can be drawn on a template's cortex.")]
     return Section("The cortex, interactive", "cortex-section", parts)
+
+
+def _left_out(results: GroupResults) -> list[Part]:
+    """Name the results whose maps are pictures only, which keeps the page small."""
+    rest = [f"{model.title} in {space.space.title}" for space, model in _pairs(results)[1]]
+    if not rest:
+        return []
+    return [Prose(f"Pictures only, to keep this file small: {', '.join(rest)}.")]
+
+
+def _pairs(
+    results: GroupResults,
+) -> tuple[list[tuple[GroupSpace, GroupModel]], list[tuple[GroupSpace, GroupModel]]]:
+    """Networks and spaces that are embedded, and the others."""
+    pairs = list(results.models())
+    return pairs[:_MOST_PAIRS], pairs[_MOST_PAIRS:]
+
+
+def _series(pairs: Sequence[tuple[GroupSpace, GroupModel]]) -> int:
+    """Return how many have single layers: fewer when there are more maps of other kinds."""
+    return _MOST_SERIES if len(pairs) <= _MOST_SERIES else 1
 
 
 @cache
@@ -54,19 +76,19 @@ def _regions() -> Regions:
 
 
 def _maps(results: GroupResults) -> Iterator[CorticalMap]:
-    pairs = results.models()
+    pairs, _ = _pairs(results)
+    n_series = _series(pairs)
     for number, (space, model) in enumerate(pairs):
         where = f", {space.space.title}" if len(results.spaces) > 1 else ""
         name = f"{model.title}{where}"
-        series = f"{name}, positive lags" if number < _MOST_SERIES else ""
+        series = f"{name}, positive lags" if number < n_series else ""
         yield from _layer_maps(space, model, name, series)
         yield from _tests(space, model, name, series)
         yield from _components(model, name, series)
     yield from _references(results.spaces)
-    for number, (space, model) in enumerate(pairs[:_MOST_SERIES]):
+    for space, model in pairs[:n_series]:
         where = f", {space.space.title}" if len(results.spaces) > 1 else ""
-        if number < _MOST_SERIES:
-            yield from _single_layers(model, f"{model.title}{where}")
+        yield from _single_layers(model, f"{model.title}{where}")
 
 
 def _layer_maps(
