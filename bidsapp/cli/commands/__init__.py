@@ -1,1 +1,1 @@
-"""Tools of `musicotopy-tools` that fill a module of their own."""
+"""Subcommands of `musicotopy-tools`, one module each."""
