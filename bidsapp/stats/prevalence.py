@@ -195,7 +195,7 @@ def bayesian_prevalence(
         n_significant,
         n_participants,
         mode,
-        share(quantile(start)),
+        0.0 if start == 0 else share(quantile(start)),
         share(quantile(start + level)),
     )
 

@@ -474,7 +474,12 @@ def _last_fifth(samples: Samples, train: BoolArray, embargo_s: float) -> InnerFo
             val[here] = times > times.min() + 0.8 * (times.max() - times.min())
     rest = train & ~val
     kept = rest & ~too_close(samples, rest, val, embargo_s)
-    kept = kept if kept.any() else rest
+    if not kept.any() or not val.any():
+        msg = (
+            f"runs are too short to hold out a validation part {embargo_s:g} s away from the "
+            "rest; use longer or more runs"
+        )
+        raise InputInvalidError(msg)
     return InnerFold(np.flatnonzero(kept), np.flatnonzero(val))
 
 

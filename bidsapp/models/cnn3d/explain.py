@@ -33,43 +33,51 @@ def integrated_gradients(
     rows: IntArray,
     classes: IntArray,
     *,
-    n_steps: int = 16,
+    baselines: IntArray,
+    n_steps: int = 8,
     device: str = "cpu",
 ) -> FloatArray:
-    """Attribute the logit of a class to voxels, along the way from the run's mean.
+    """Attribute the logit of a class to voxels, along the way from other volumes.
 
     Parameters
     ----------
     network
         From `Fitted.network`.
     volumes
-        All volumes; zero is the baseline.
+        All volumes.
     rows, classes : integer arrays of shape (n,)
         Volumes, and the class whose logit is explained in each.
+    baselines : integer array of shape (n_baselines,)
+        Volumes at which a way begins; attributions are averaged over them. The zero volume
+        cannot be one: normalised networks do not change along a ray from zero.
     n_steps
-        Points on the straight way from baseline to volume (midpoints).
+        Points on each straight way (midpoints).
     device
         Where `network` is.
 
     Returns
     -------
     array of shape (n, n_voxels)
-        Sums to the logit less the logit at the baseline, up to the steps; frames are summed.
+        Sums to the logit less its mean over baselines, up to the steps; frames are summed.
 
     Notes
     -----
-    Source: Sundararajan, Taly & Yan 2017, ICML.
+    Source: Sundararajan, Taly & Yan 2017, ICML; mean over baselines: Erion et al. 2021, Nat Mach
+    Intell 3, 620-631.
     """
     index, out = volumes.index(device), []
+    starts = volumes.values(baselines).float().to(device)
+    steps = ((torch.arange(n_steps, device=device) + 0.5) / n_steps)[:, None, None]
     for row, target in zip(rows, classes, strict=True):
         values = volumes.values(np.array([row])).float().to(device)
-        total = torch.zeros_like(values)
-        steps = (torch.arange(n_steps, device=device) + 0.5) / n_steps
-        for part in steps.split(_AT_ONCE):
-            x = scatter(part[:, None, None] * values, index, volumes.shape).requires_grad_()
-            (slope,) = torch.autograd.grad(network(x)[:, int(target)].sum(), x)
-            total += gather(slope, index).sum(dim=0, keepdim=True)
-        out.append((values * total / n_steps).sum(dim=1)[0].cpu().numpy())
+        total = torch.zeros_like(values[0])
+        for start in starts:
+            way = start + steps * (values - start)
+            for part in torch.split(way, _AT_ONCE):
+                x = scatter(part, index, volumes.shape).requires_grad_()
+                (slope,) = torch.autograd.grad(network(x)[:, int(target)].sum(), x)
+                total += gather(slope, index).sum(dim=0) * (values[0] - start)
+        out.append(total.sum(dim=0).cpu().numpy() / (n_steps * len(starts)))
     return np.stack(out).astype(np.float64) if out else np.zeros((0, len(index)))
 
 
@@ -132,7 +140,8 @@ def class_maps(
     *,
     method: str = "ig",
     max_per_class: int = 20,
-    n_steps: int = 16,
+    n_baselines: int = 4,
+    n_steps: int = 8,
     device: str = "cpu",
 ) -> ClassMaps:
     """Average attribution over correctly classified held-out volumes.
@@ -152,6 +161,8 @@ def class_maps(
         ``ig`` or ``gradcam``.
     max_per_class
         Volumes per class and fold at most, evenly spread in order.
+    n_baselines
+        Tested volumes of the fold, evenly spread, that integrated gradients begin at.
     n_steps, device
         See `integrated_gradients`.
 
@@ -172,7 +183,14 @@ def class_maps(
         found = np.mean(
             [
                 _attribute(
-                    fitted.network(device), volumes, rows, labels[rows], method, n_steps, device
+                    fitted.network(device),
+                    volumes,
+                    rows,
+                    labels[rows],
+                    method,
+                    _spread(test, n_baselines),
+                    n_steps,
+                    device,
                 )
                 for fitted in networks
             ],
@@ -206,6 +224,7 @@ def model_randomisation(
     rows: IntArray,
     classes: IntArray,
     *,
+    baselines: IntArray,
     method: str = "ig",
     seed: int = 0,
     device: str = "cpu",
@@ -216,7 +235,7 @@ def model_randomisation(
     ----------
     fitted
         A trained network.
-    volumes, rows, classes, device
+    volumes, rows, classes, baselines, device
         As in `integrated_gradients`.
     method
         ``ig`` or ``gradcam``.
@@ -233,7 +252,7 @@ def model_randomisation(
     Source: Adebayo et al. 2018, Sanity checks for saliency maps, NeurIPS.
     """
     network = fitted.network(device)
-    reference = _attribute(network, volumes, rows, classes, method, 16, device)
+    reference = _attribute(network, volumes, rows, classes, method, baselines, 8, device)
     changed = copy.deepcopy(network)
     layers = [
         (name, layer)
@@ -243,7 +262,7 @@ def model_randomisation(
     out = []
     for depth, (name, layer) in enumerate(reversed(layers)):
         initialise(layer, seed + depth)
-        found = _attribute(changed, volumes, rows, classes, method, 16, device)
+        found = _attribute(changed, volumes, rows, classes, method, baselines, 8, device)
         out.append(Randomised(name, map_similarity(reference, found)))
     return tuple(out)
 
@@ -279,12 +298,15 @@ def _attribute(
     rows: IntArray,
     classes: IntArray,
     method: str,
+    baselines: IntArray,
     n_steps: int,
     device: str,
 ) -> FloatArray:
     if method == "gradcam":
         return grad_cam(network, volumes, rows, classes, device=device)
-    return integrated_gradients(network, volumes, rows, classes, n_steps=n_steps, device=device)
+    return integrated_gradients(
+        network, volumes, rows, classes, baselines=baselines, n_steps=n_steps, device=device
+    )
 
 
 def _winner(log_proba: FloatArray) -> IntArray:
