@@ -19,12 +19,15 @@ from __future__ import annotations
 from bidsapp.models.searchlight.clips import ClipNull, clip_null
 from bidsapp.models.searchlight.group import GroupScores, group_searchlight
 from bidsapp.models.searchlight.scores import SearchlightScores, searchlight_rsa
+from bidsapp.models.searchlight.table import ModelTable, model_table
 
 __all__ = [
     "ClipNull",
     "GroupScores",
+    "ModelTable",
     "SearchlightScores",
     "clip_null",
     "group_searchlight",
+    "model_table",
     "searchlight_rsa",
 ]

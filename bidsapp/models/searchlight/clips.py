@@ -70,7 +70,7 @@ class ClipNull:
 def clip_null(
     datasets: Sequence[FloatArray],
     neighbourhoods: Neighbourhoods,
-    models: FloatArray,
+    models: FloatArray | ModelTable,
     clip: IntArray,
     permutations: IntArray,
     *,
@@ -119,7 +119,7 @@ def clip_null(
     Permuted scores are in float32 sums: within 1e-6 of those of explicitly permuted RDMs.
     """
     table = model_table(models, pairs=pairs, nuisance=nuisance, comparison=compare)
-    if compare == "rho-a":
+    if table.comparison == "rho-a":
         raise InputInvalidError("a clip null of rho-a; compare by spearman or pearson")
     for data in datasets:
         check_data(data, table.selection.n_items, neighbourhoods, dissimilarity)

@@ -53,7 +53,7 @@ class GroupScores:
 def group_searchlight(
     datasets: Sequence[FloatArray],
     neighbourhoods: Neighbourhoods,
-    models: FloatArray,
+    models: FloatArray | ModelTable,
     *,
     pairs: BoolArray | None = None,
     nuisance: FloatArray | None = None,

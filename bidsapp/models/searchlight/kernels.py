@@ -223,8 +223,10 @@ def integer_products(left: AnyArray, right: AnyArray, out: AnyArray) -> None:
     for start in range(0, left.shape[1], TILE):
         end = min(start + TILE, left.shape[1])
         for j in range(right.shape[0]):
+            b = right[j, start:end]
             for i in range(left.shape[0]):
+                a = left[i, start:end]
                 total = np.int64(0)
-                for p in range(start, end):
-                    total += np.int64(left[i, p]) * np.int64(right[j, p])
+                for p in range(end - start):
+                    total += np.int64(a[p]) * np.int64(b[p])
                 out[i, j] += total

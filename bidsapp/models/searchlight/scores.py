@@ -26,6 +26,9 @@ from bidsapp.models.searchlight.table import (
     model_table,
 )
 
+SEVERAL = 4
+"""Searchlights that share one pass over the models."""
+
 
 @dataclass(frozen=True)
 class SearchlightScores:
@@ -67,7 +70,7 @@ class Products:
 def searchlight_rsa(
     data: FloatArray,
     neighbourhoods: Neighbourhoods,
-    models: FloatArray,
+    models: FloatArray | ModelTable,
     *,
     pairs: BoolArray | None = None,
     nuisance: FloatArray | None = None,
@@ -87,7 +90,8 @@ def searchlight_rsa(
     neighbourhoods
         Searchlights; a part of them (`Neighbourhoods.slabs`) gives the same scores.
     models : array of shape (n_models, n_pairs)
-        Condensed model RDMs.
+        Condensed model RDMs; or what `model_table` prepared from them, with its own `pairs`,
+        `nuisance` and `compare`: cheaper where a function is called slab by slab.
     pairs : bool array of shape (n_pairs,)
         Pairs that count, ranked among themselves; all if None.
     nuisance : array of shape (n_nuisance, n_pairs)
@@ -166,14 +170,16 @@ def inner_products(
 
     def work(where: slice, part: Neighbourhoods) -> None:
         vectors = RdmVectors(table.selection, dissimilarity, ranks)
-        columns, vector = Columns(data, part), vectors.empty(1)
-        for i, centre in enumerate(range(where.start, where.stop)):
-            members = columns.members(i)
-            found.n_members[centre] = columns.n_usable(i)
-            square = vectors.fill(columns.values, members, vector[0])
-            if square > 0:
-                found.squares[centre] = square
-                multiply(vector, table.rows, found.rows[centre : centre + 1])
+        columns, several = Columns(data, part), vectors.empty(SEVERAL)
+        for first in range(where.start, where.stop, SEVERAL):
+            last = min(first + SEVERAL, where.stop)
+            for centre in range(first, last):
+                members = columns.members(centre - where.start)
+                vector = several[centre - first]
+                found.n_members[centre] = columns.n_usable(centre - where.start)
+                found.squares[centre] = vectors.fill(columns.values, members, vector)
+                vector *= found.squares[centre] > 0
+            multiply(several[: last - first], table.rows, found.rows[first:last])
 
     n_rows = data.shape[-2] * (len(data) if data.ndim == 3 else 1)
     size = chunk or chunk_size(neighbourhoods, n_rows)

@@ -195,7 +195,7 @@ class ModelTable:
 
 
 def model_table(
-    models: FloatArray,
+    models: FloatArray | ModelTable,
     *,
     pairs: BoolArray | None = None,
     nuisance: FloatArray | None = None,
@@ -206,7 +206,8 @@ def model_table(
     Parameters
     ----------
     models : array of shape (n_models, n_pairs)
-        A model with NaN among the pairs that count has NaN scores.
+        A model with NaN among the pairs that count has NaN scores. A table is returned as it
+        is.
     pairs : bool array of shape (n_pairs,)
         Pairs that count; all if None.
     nuisance : array of shape (n_nuisance, n_pairs)
@@ -222,6 +223,8 @@ def model_table(
     InputInvalidError
         If shapes do not fit, a nuisance RDM has NaN, or rho-a is to be partial.
     """
+    if isinstance(models, ModelTable):
+        return models
     if models.ndim != 2 or (nuisance is not None and nuisance.shape[1:] != models.shape[1:]):
         shape = None if nuisance is None else nuisance.shape
         msg = f"models {models.shape} and nuisance RDMs {shape} do not fit; give rows of pairs"
