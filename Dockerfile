@@ -18,7 +18,9 @@ FROM build AS resources
 # names for `musicotopy-tools fetch`; the weights go to /weights, the templates to /opt/templateflow
 ARG FETCH=""
 ARG FETCH_MIRROR=""
+# the client would try to fill an empty folder when it is imported
 RUN mkdir -p /weights /opt/templateflow \
+ && echo "What FETCH named at build time; bind a filled folder over this one." > /opt/templateflow/README \
  && if [ -n "${FETCH}" ]; then \
       musicotopy-tools fetch ${FETCH} --weights-dir /weights --templates-dir /opt/templateflow \
         ${FETCH_MIRROR:+--mirror "${FETCH_MIRROR}"}; \

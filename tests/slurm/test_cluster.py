@@ -59,11 +59,8 @@ def test_an_array_and_its_group(cluster: Any, two_participants: Path, tmp_path: 
     array, group = submit(cluster, two_participants, out)
     assert wait(cluster, array) == ["COMPLETED", "COMPLETED"], logs(out)
     assert wait(cluster, group) == ["COMPLETED"], logs(out)
-    assert {path.name for path in out.glob("*.html")} == {
-        "sub-01.html",
-        "sub-02.html",
-        "group.html",
-    }
+    for name in ("sub-01", "sub-02", "group"):
+        assert list(out.glob(f"{name}*.html"))
     assert len(load_results(out)) > 0
 
 
