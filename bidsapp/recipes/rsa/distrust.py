@@ -8,8 +8,8 @@ from bidsapp.recipes.inputs import SoundAnalysis
 from bidsapp.recipes.rsa.items import Items, hearings
 from bidsapp.recipes.rsa.results import NetworkResult, Results
 from bidsapp.recipes.rsa.settings import RsaSettings
-from bidsapp.stats.rsa_order import OrderCheck, check_orders
 from bidsapp.stats.clip_permutation import is_enumerated, smallest_p
+from bidsapp.stats.rsa_order import OrderCheck, check_orders
 
 _FEW_ITEMS = 16
 _SAFE_BORDER_S = 12.0
