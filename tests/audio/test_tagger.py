@@ -36,7 +36,7 @@ def sound_of(tags, rng, seconds):
         sound += 0.15 * rng.standard_normal(time.size)
     if "chirp" in tags:
         phase = (time * rng.uniform(3, 5)) % 1
-        sound += 0.2 * np.sin(2 * np.pi * (2500 * phase + 1500 * phase**2) / 4)
+        sound += 0.35 * np.sin(2 * np.pi * (2500 * phase + 1500 * phase**2) / 4)
     if "pulse" in tags:
         sound *= (time * rng.uniform(6, 10)) % 1 < 0.4
     return 0.5 * sound
