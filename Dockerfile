@@ -1,5 +1,5 @@
 # musicotopy as a BIDS App. Build: docker build -t musicotopy .
-#   a CPU image (1.5 GB instead of 5):  --build-arg TORCH_SPEC="--index-url https://download.pytorch.org/whl/cpu torch==2.11.0"
+#   a CPU image (2 GB instead of 6):  --build-arg TORCH_SPEC="--index-url https://download.pytorch.org/whl/cpu torch==2.11.0"
 #   with weights and templates inside:  --build-arg FETCH="vggish templates"
 ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
 
