@@ -73,11 +73,17 @@ class Config:
     omp_nthreads: int = _setting("performance", 0)
     mem: str = _setting("performance", "auto")
     work_dir: Path | None = _setting("performance", None)
+    executor: str = _setting("performance", "serial")
+    workers: int = _setting("performance", 0)
+    dask_scheduler: str | None = _setting("performance", None)
+    slurm: tuple[str, ...] = _setting("performance", ())
+    shard: str | None = _setting("performance", None)
 
     overwrite: bool = _setting("outputs", False)
     stop_on_first_crash: bool = _setting("outputs", False)
     reports_only: bool = _setting("outputs", False)
     dry_run: bool = _setting("outputs", False)
+    plan_json: Path | None = _setting("outputs", None)
     verbose: int = _setting("outputs", 0)
     quiet: bool = _setting("outputs", False)
 
@@ -99,6 +105,13 @@ class Config:
     def n_threads(self) -> int:
         """Threads that numerical libraries may use."""
         return self.omp_nthreads or self.n_processors
+
+    @property
+    def n_workers(self) -> int:
+        """Units that run at once: ``--workers``, else one per processor."""
+        if self.executor == "serial":
+            return 1
+        return self.workers or self.n_processors
 
     @property
     def n_processors(self) -> int:

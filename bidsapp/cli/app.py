@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -41,18 +39,21 @@ def _run(config: Config) -> int:
     from bidsapp.engine.plan import make_plan
 
     plan = make_plan(config)
-    return _dry_run(plan, config) if config.dry_run else _execute(plan, config)
+    only_planned = config.dry_run or config.plan_json is not None
+    return _dry_run(plan, config) if only_planned else _execute(plan, config)
 
 
 def _dry_run(plan: Plan, config: Config) -> int:
-    """Print what a run would do; the group level is planned from what is there already."""
-    from bidsapp.cli.show import show_plan
+    """Show what a run would do; the group level is planned from what is there already."""
+    from bidsapp.cli.show import show_plan, write_plan
     from bidsapp.engine.plan import group_plan
 
     parts = [plan] if "participant" in config.analysis_level else []
     if "group" in config.analysis_level:
         parts.append(group_plan(plan, config))
-    for part in parts:
+    if config.plan_json is not None:
+        write_plan(parts, config.plan_json, config)
+    for part in parts if config.dry_run else ():
         show_plan(part, config)
     errors = (unit.error for part in parts for unit in part.units if unit.error)
     return max((error.exit_code for error in errors), default=0)
@@ -61,7 +62,7 @@ def _dry_run(plan: Plan, config: Config) -> int:
 def _execute(plan: Plan, config: Config) -> int:
     from bidsapp.bids.write import check_output, clean_leftovers
     from bidsapp.cli.show import show_records, show_warnings
-    from bidsapp.engine.logs import prepare_output
+    from bidsapp.engine.logs import log_to_file, prepare_output
     from bidsapp.engine.plan import check_configuration, group_plan
     from bidsapp.engine.reports import write_reports
     from bidsapp.engine.run import execute
@@ -77,7 +78,7 @@ def _execute(plan: Plan, config: Config) -> int:
     check_configuration(recorded, plan, overwrite=config.overwrite)
     clean_leftovers(config.output_dir)
     prepare_output(plan, config)
-    _log_to_file(config)
+    log_to_file(config)
     show_warnings(plan, config)
     limit_torch(config.n_threads)
     units, records = list(plan.units), []
@@ -124,14 +125,6 @@ def _configure_logging(config: Config) -> None:
     LOGGER.handlers[:] = [handler]
     LOGGER.setLevel(level)
     LOGGER.propagate = False
-
-
-def _log_to_file(config: Config) -> None:
-    """Keep every message of this run in ``logs/``."""
-    name = f"run-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
-    handler = logging.FileHandler(config.output_dir / "logs" / name, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    LOGGER.addHandler(handler)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ SETTINGS_TABLES = tuple(table for name in RECIPES for table in (name, f"{name}_g
 VARIANTS = ("robust", "faithful")
 LEVELS = ("participant", "group")
 SOLVERS = ("gram", "himalaya")
+EXECUTORS = ("serial", "local", "dask", "slurm")
 
 GROUPS = {
     "inputs": "Inputs",
@@ -324,6 +325,48 @@ OPTIONS = (
         metavar="DIR",
     ),
     Option(
+        "executor",
+        "performance",
+        "text",
+        "Where units (one participant in one space) run: 'serial' in this process, 'local' in "
+        "processes on this machine, 'dask' on a dask cluster, 'slurm' on a dask cluster of SLURM "
+        "jobs. Results are the same.",
+        choices=EXECUTORS,
+    ),
+    Option(
+        "workers",
+        "performance",
+        "int",
+        "Units at once. 'local' and 'dask' on this machine divide --nprocs and --mem among them. "
+        "Default: one per processor.",
+        metavar="N",
+    ),
+    Option(
+        "dask_scheduler",
+        "performance",
+        "text",
+        "Address (tcp://HOST:PORT) or scheduler file of a dask cluster that is running; --mem "
+        "and --omp-nthreads hold for each worker.",
+        metavar="ADDRESS",
+    ),
+    Option(
+        "slurm",
+        "performance",
+        "text",
+        "How 'slurm' asks for jobs: arguments of dask_jobqueue.SLURMCluster, for example "
+        "queue=main walltime=04:00:00. --workers is the number of jobs; --mem and "
+        "--omp-nthreads hold for each.",
+        many=True,
+        metavar="KEY=VALUE",
+    ),
+    Option(
+        "shard",
+        "performance",
+        "text",
+        "Analyse part I of N of the participants only (1/8, 2/8, …): for arrays of jobs.",
+        metavar="I/N",
+    ),
+    Option(
         "overwrite",
         "outputs",
         "flag",
@@ -347,6 +390,14 @@ OPTIONS = (
         "flag",
         "Print what would be analysed, the alignment of sounds and volumes, and the memory "
         "and disk it takes; compute nothing.",
+    ),
+    Option(
+        "plan_json",
+        "outputs",
+        "path",
+        "Write the plan (units with hashes, costs, dependencies and state) to this file and "
+        "compute nothing; '-' for standard output.",
+        metavar="FILE",
     ),
     Option(
         "verbose",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Sequence
 from itertools import chain
+from pathlib import Path
 
+from bidsapp.bids.write import write_json
 from bidsapp.config import Config
 from bidsapp.engine.plan import Plan, Unit
+from bidsapp.engine.plan_json import describe_plans
 from bidsapp.engine.reports import report_path, reported
 from bidsapp.engine.status import Record
 from bidsapp.recipes import RECIPES, load_function
@@ -34,6 +38,21 @@ def show_plan(plan: Plan, config: Config) -> None:
             print(f"  {_cost(unit, config)}")
         for problem in unit.inputs.problems:
             print(f"  note: {problem}")
+
+
+def write_plan(plans: Sequence[Plan], target: Path, config: Config) -> None:
+    """Write the plan as JSON to a file, or to standard output if `target` is ``-``.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    content = describe_plans(plans, config)
+    if str(target) == "-":
+        print(json.dumps(content, indent=2))
+    else:
+        write_json(target, content)
 
 
 def _cost(unit: Unit, config: Config) -> str:

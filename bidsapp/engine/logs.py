@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import socket
+import time
 from typing import Any
 
 from bidsapp.bids.write import (
@@ -16,6 +20,8 @@ from bidsapp.config import Config, to_toml
 from bidsapp.engine.plan import Plan
 from bidsapp.recipes import RECIPES
 from bidsapp.recipes.settings import fidelity
+
+LOGGER = logging.getLogger("musicotopy")
 
 
 def prepare_output(plan: Plan, config: Config) -> None:
@@ -65,3 +71,15 @@ def _fidelity_rows(plan: Plan, config: Config) -> list[dict[str, Any]]:
         )
         for row in rows
     ]
+
+
+def log_to_file(config: Config) -> None:
+    """Keep every message of this process in ``logs/``."""
+    name = f"run-{time.strftime('%Y%m%dT%H%M%S')}-{socket.gethostname()}-{os.getpid()}.log"
+    path = config.output_dir / "logs" / name
+    for handler in list(LOGGER.handlers):
+        if isinstance(handler, logging.FileHandler):
+            LOGGER.removeHandler(handler)
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    LOGGER.addHandler(handler)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from bidsapp.bids.dataset import Dataset, open_dataset, participants
 from bidsapp.bids.records import Problem
 from bidsapp.config import Config, configuration_hash
-from bidsapp.errors import AppError, InputMissingError, OutputError
+from bidsapp.errors import AppError, InputMissingError, OutputError, UsageError
 from bidsapp.recipes import RECIPES, load_function
 from bidsapp.recipes.inputs import chosen_spaces
 
@@ -119,7 +119,22 @@ def select_participants(dataset: Dataset, config: Config) -> tuple[str, ...]:
     if not chosen:
         msg = f"{config.bids_dir}: no participant is left to analyse; it has {' '.join(known)}"
         raise InputMissingError(msg)
-    return tuple(chosen)
+    return shard(tuple(chosen), config.shard) if config.shard is not None else tuple(chosen)
+
+
+def shard(labels: tuple[str, ...], part: str) -> tuple[str, ...]:
+    """Return part ``I/N`` of the participants: every N-th, from the I-th on.
+
+    Raises
+    ------
+    UsageError
+        If the text is no such part.
+    """
+    number, sign, total = part.partition("/")
+    if not (sign and number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total)):
+        msg = f"--shard {part}: write I/N with I from 1 to N, for example 2/8"
+        raise UsageError(msg)
+    return labels[int(number) - 1 :: int(total)]
 
 
 def make_plan(config: Config) -> Plan:
@@ -131,6 +146,9 @@ def make_plan(config: Config) -> Plan:
         If the dataset cannot be opened or a participant does not exist. What is wrong with
         single participants stands in their units instead.
     """
+    if config.shard is not None and "group" in config.analysis_level:
+        msg = "--shard: the group level needs all participants; run it alone when they are done"
+        raise UsageError(msg)
     dataset = open_dataset(config.bids_dir, config.derivatives)
     subjects = select_participants(dataset, config)
     units: list[Unit] = []

@@ -7,15 +7,20 @@ never taken for a finished one.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
 import socket
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from bidsapp import __version__
 from bidsapp.bids.write import write_json
+from bidsapp.errors import OutputError
 
 State = Literal["done", "failed", "skipped"]
 
@@ -65,36 +70,109 @@ def record_path(output_dir: Path, unit: str) -> Path:
 
 
 def write_record(output_dir: Path, record: Record) -> None:
-    """Write a record atomically and renew the table of all units."""
-    path = record_path(output_dir, record.unit)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, dataclasses.asdict(record))
-    write_json(output_dir / "logs" / "status.json", {"Units": _all(output_dir)})
+    """Write a record atomically.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    write_json(record_path(output_dir, record.unit), dataclasses.asdict(record))
+
+
+def write_status(output_dir: Path) -> None:
+    """Write the table of all units, ``logs/status.json``.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    records = read_records(output_dir).values()
+    units = [dataclasses.asdict(record) for record in records]
+    write_json(output_dir / "logs" / "status.json", {"Units": units})
+
+
+def read_record(output_dir: Path, unit: str) -> Record | None:
+    """Return the record of a unit; None when there is none, or it is broken."""
+    return _read(record_path(output_dir, unit))
 
 
 def read_records(output_dir: Path) -> dict[str, Record]:
     """Return the records of an output folder by unit; broken ones are left out."""
+    paths = sorted((output_dir / "logs" / "units").glob("*.json"))
+    found = (_read(path) for path in paths)
+    return {record.unit: record for record in found if record is not None}
+
+
+def _read(path: Path) -> Record | None:
     names = {item.name for item in dataclasses.fields(Record)}
-    records = {}
-    for values in _all(output_dir):
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
         known: dict[str, Any] = {key: value for key, value in values.items() if key in names}
-        try:
-            known["outputs"] = tuple(known.get("outputs", ()))
-            record = Record(**known)
-        except TypeError:
-            continue
-        records[record.unit] = record
-    return records
+        known["outputs"] = tuple(known.get("outputs", ()))
+        return Record(**known)
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
 
 
-def _all(output_dir: Path) -> list[dict[str, Any]]:
-    found = []
-    for path in sorted((output_dir / "logs" / "units").glob("*.json")):
+@contextlib.contextmanager
+def running(output_dir: Path, unit: str) -> Iterator[None]:
+    """Leave a mark while a unit is at work: where, by which process, since when."""
+    path = _running_dir(output_dir) / f"{unit}.json"
+    mark = {"unit": unit, "host": socket.gethostname(), "pid": os.getpid(), "since": time.time()}
+    with contextlib.suppress(OutputError):  # a mark is for readers only
+        write_json(path, mark)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def marks(output_dir: Path) -> dict[str, Mark]:
+    """Return the marks of units at work; those of dead processes of this host are left out."""
+    found = {}
+    for path in sorted(_running_dir(output_dir).glob("*.json")):
         try:
-            found.append(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, json.JSONDecodeError):
+            mark = Mark(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
             continue
+        if mark.host != socket.gethostname() or _is_alive(mark.pid):
+            found[mark.unit] = mark
     return found
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A unit at work.
+
+    Attributes
+    ----------
+    unit, host, pid
+        Which, where, and by which process.
+    since
+        Seconds since the epoch, by that host's clock.
+    """
+
+    unit: str
+    host: str
+    pid: int
+    since: float
+
+
+def _running_dir(output_dir: Path) -> Path:
+    return output_dir / "logs" / "running"
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def is_complete(output_dir: Path, record: Record | None, configuration: str, inputs: str) -> bool:
@@ -108,8 +186,17 @@ def is_complete(output_dir: Path, record: Record | None, configuration: str, inp
     )
 
 
+def reset_peak_memory() -> None:
+    """Begin a new count for `peak_memory_bytes`, where the system can (Linux)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_memory_bytes() -> int:
-    """Return the largest resident size this process has had, in bytes."""
+    """Return the largest resident size of this process since the last reset, in bytes."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        text = Path("/proc/self/status").read_text()
+        return int(text.split("VmHWM:")[1].split()[0]) * 1024
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -20,7 +21,7 @@ def limit_threads(n_threads: int) -> None:
 
 
 def limit_torch(n_threads: int) -> None:
-    """Set torch's threads, which do not follow the environment once it is imported."""
-    import torch
-
-    torch.set_num_threads(n_threads)
+    """Set torch's threads if it is imported already; else it will follow the environment."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(n_threads)

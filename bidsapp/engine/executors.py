@@ -1,0 +1,283 @@
+"""Where units run: in this process, in processes beside it, or on a dask cluster.
+
+``serial``
+    one unit after the other in this process;
+``local``
+    several processes on this machine, one unit each (`concurrent.futures`);
+``dask``
+    the workers of a dask cluster: one that is running (``--dask-scheduler``), or one that is
+    started on this machine;
+``slurm``
+    a dask cluster whose workers are SLURM jobs (`dask_jobqueue`).
+
+An executor yields the record of every unit it is given. Units are independent, write their results
+atomically and may be run twice: a worker that dies costs its unit only, which is tried again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import multiprocessing
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from typing import Any, Protocol
+
+from bidsapp.bids.dataset import Dataset
+from bidsapp.config import Config
+from bidsapp.engine.logs import log_to_file
+from bidsapp.engine.plan import Unit
+from bidsapp.engine.status import Record, write_record
+from bidsapp.engine.threads import limit_threads, limit_torch
+from bidsapp.engine.work import Worker, failed
+from bidsapp.errors import ResourceUnavailableError, UsageError
+
+LOGGER = logging.getLogger("musicotopy")
+Records = Generator[Record, None, None]
+ATTEMPTS = 3
+"""How often a unit whose worker dies is tried."""
+
+
+class Executor(Protocol):
+    """A place where units run."""
+
+    def run(self, units: Sequence[Unit]) -> Records:
+        """Yield the record of each unit as it ends, in any order; closing it stops the rest."""
+
+
+def make_executor(dataset: Dataset, config: Config) -> Executor:
+    """Return the executor that the configuration asks for.
+
+    Parameters
+    ----------
+    dataset
+        The opened dataset.
+    config
+        ``executor``, ``workers``, ``dask_scheduler``, ``slurm``, threads and memory.
+    """
+    if config.executor == "serial":
+        return Serial(Worker(dataset, config))
+    one_machine = config.executor != "slurm" and config.dask_scheduler is None
+    theirs = _share(config) if one_machine else config
+    worker = Worker(dataset, dataclasses.replace(theirs, quiet=True))
+    if config.executor == "local":
+        return Local(worker, config.n_workers)
+    return Dask(worker, config)
+
+
+def _share(config: Config) -> Config:
+    """Give each of several workers on one machine its part of threads and memory."""
+    n = config.n_workers
+    return dataclasses.replace(
+        config,
+        omp_nthreads=config.omp_nthreads or max(1, config.n_processors // n),
+        mem=f"{max(config.memory_bytes // n >> 20, 256)}M",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Serial:
+    """One unit after the other in this process."""
+
+    worker: Worker
+
+    def run(self, units: Sequence[Unit]) -> Records:
+        """Yield the record of each unit in order."""
+        yield from map(self.worker, units)
+
+
+@dataclasses.dataclass(frozen=True)
+class Local:
+    """Processes on this machine, one unit each.
+
+    When a process is killed, the pool is lost: what was waiting goes on in a new pool, and the
+    units that may have been at work are then tried one by one, so that only a unit that kills
+    its worker every time is given up.
+    """
+
+    worker: Worker
+    n_workers: int
+
+    def run(self, units: Sequence[Unit]) -> Records:
+        """Yield the record of each unit as it ends."""
+        waiting, suspects = list(units), []
+        while waiting:
+            broken: list[Unit] = []
+            yield from self._pool(waiting, self.n_workers, broken)
+            if not broken:
+                break
+            started = broken[: self.n_workers]
+            suspects += started
+            waiting = broken[len(started) :]
+        for unit in suspects:
+            yield from self._retry(unit)
+
+    def _pool(
+        self, units: Sequence[Unit], n: int, broken: list[Unit]
+    ) -> Records:
+        """Run units in one pool; those it did not finish before it broke go to `broken`."""
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(n, context, _begin, (self.worker.config,))
+        try:
+            futures = {pool.submit(self.worker, unit): unit for unit in units}
+            for future in as_completed(futures):
+                try:
+                    yield future.result()
+                except BrokenProcessPool:
+                    broken.append(futures[future])
+            order = {unit.name: number for number, unit in enumerate(units)}
+            broken.sort(key=lambda unit: order[unit.name])
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _retry(self, unit: Unit) -> Records:
+        for _ in range(ATTEMPTS - 1):
+            LOGGER.warning("%s: its process was killed; trying again", unit.name)
+            broken: list[Unit] = []
+            yield from self._pool([unit], 1, broken)
+            if not broken:
+                return
+        yield _given_up(unit, self.worker.config)
+
+
+def _begin(config: Config) -> None:
+    """Prepare a fresh process: threads, messages to the log file."""
+    limit_threads(config.n_threads)
+    limit_torch(config.n_threads)
+    LOGGER.setLevel(logging.DEBUG if config.verbose > 1 else 20)
+    LOGGER.propagate = False
+    log_to_file(config)
+
+
+def _given_up(unit: Unit, config: Config) -> Record:
+    reason = (
+        f"its process was killed {ATTEMPTS} times (out of memory?); give it more with --mem or "
+        "use fewer --workers"
+    )
+    LOGGER.error("%s: %s", unit.name, reason)
+    record = failed(unit, reason, 75)
+    write_record(config.output_dir, record)
+    return record
+
+
+@dataclasses.dataclass(frozen=True)
+class Dask:
+    """The workers of a dask cluster."""
+
+    worker: Worker
+    config: Config
+
+    def run(self, units: Sequence[Unit]) -> Records:
+        """Yield the record of each unit as it ends."""
+        if not units:
+            return
+        distributed = _import("distributed", "dask")
+        with ExitStack() as stack:
+            client = stack.enter_context(self._client(distributed, stack))
+            worker = client.scatter(self.worker, broadcast=True, hash=False)
+            futures = {
+                client.submit(_call, worker, unit, key=unit.name, pure=False): unit
+                for unit in units
+            }
+            for future in distributed.as_completed(list(futures)):
+                yield self._record(future, futures[future])
+
+    def _client(self, distributed: Any, stack: ExitStack) -> Any:
+        """Connect to the scheduler asked for, or start a cluster that ends with the run."""
+        config = self.config
+        _import("dask", "dask").config.set(
+            {"distributed.scheduler.allowed-failures": ATTEMPTS - 1}
+        )
+        if config.dask_scheduler is not None:
+            return _connect(distributed, config.dask_scheduler)
+        if config.executor == "slurm":
+            jobqueue = _import("dask_jobqueue", "slurm")
+            cluster = stack.enter_context(jobqueue.SLURMCluster(**slurm_options(config)))
+            cluster.scale(jobs=config.n_workers)
+            return distributed.Client(cluster)
+        cluster = stack.enter_context(
+            distributed.LocalCluster(
+                n_workers=config.n_workers,
+                threads_per_worker=1,
+                processes=True,
+                memory_limit=0,
+                dashboard_address=None,
+            )
+        )
+        return distributed.Client(cluster)
+
+    def _record(self, future: Future[Record], unit: Unit) -> Record:
+        try:
+            return future.result()
+        except Exception as error:  # KilledWorker, lost connections, what cannot be unpickled
+            if type(error).__name__ == "KilledWorker":
+                return _given_up(unit, self.config)
+            LOGGER.error("%s: %r", unit.name, error)
+            record = failed(unit, f"the dask cluster lost it: {error!r}", 75)
+            write_record(self.config.output_dir, record)
+            return record
+
+
+def _call(worker: Worker, unit: Unit) -> Record:
+    """Attend to a unit in a dask worker."""
+    _begin(worker.config)
+    return worker(unit)
+
+
+def _connect(distributed: Any, address: str) -> Any:
+    """Connect to a scheduler by address or by its file."""
+    place = {"address": address} if "://" in address else {"scheduler_file": address}
+    try:
+        return distributed.Client(**place, timeout=20)
+    except (OSError, ValueError) as error:
+        msg = f"--dask-scheduler {address}: no scheduler answers there ({error}); start one first"
+        raise ResourceUnavailableError(msg) from error
+
+
+def slurm_options(config: Config) -> dict[str, Any]:
+    """Return the arguments of `dask_jobqueue.SLURMCluster`: one unit per job at a time.
+
+    Parameters
+    ----------
+    config
+        ``--slurm`` (``KEY=VALUE``), threads and memory of each job.
+
+    Raises
+    ------
+    UsageError
+        If a word of ``--slurm`` is no ``KEY=VALUE``.
+    """
+    options: dict[str, Any] = {
+        "cores": config.omp_nthreads or 1,
+        "processes": 1,
+        "memory": f"{config.memory_bytes >> 20}MiB",
+        "log_directory": str(config.output_dir / "logs" / "slurm"),
+        "local_directory": str(config.scratch_dir / "dask"),
+        "scheduler_options": {"dashboard_address": None},
+    }
+    for word in config.slurm:
+        key, sign, value = word.partition("=")
+        if not sign or not key.isidentifier():
+            msg = f"--slurm {word}: write KEY=VALUE, for example queue=main walltime=04:00:00"
+            raise UsageError(msg)
+        options[key] = int(value) if value.isdigit() else value
+    return options
+
+
+def _import(name: str, extra: str) -> Any:
+    """Import an optional library.
+
+    Raises
+    ------
+    ResourceUnavailableError
+        If it is not installed.
+    """
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        msg = f"--executor needs {name}; install it with pip install 'musicotopy[{extra}]'"
+        raise ResourceUnavailableError(msg) from error

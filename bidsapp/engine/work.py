@@ -1,0 +1,135 @@
+"""Attend to one unit of work: its result is whole or absent, its outcome recorded."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+from bidsapp.bids.dataset import Dataset
+from bidsapp.bids.write import Staging
+from bidsapp.config import Config
+from bidsapp.engine.plan import Unit
+from bidsapp.engine.status import (
+    Record,
+    peak_memory_bytes,
+    read_record,
+    reset_peak_memory,
+    running,
+    write_record,
+)
+from bidsapp.errors import AppError, OutputError
+from bidsapp.recipes import RECIPES, load_function
+from bidsapp.recipes.analysis import Analysis
+from bidsapp.recipes.group_inputs import GroupAnalysis
+
+LOGGER = logging.getLogger("musicotopy")
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What a process needs to attend to units: data, so that it can be sent anywhere.
+
+    Attributes
+    ----------
+    dataset
+        The opened dataset.
+    config
+        The run's configuration with this worker's share of memory and threads.
+    """
+
+    dataset: Dataset
+    config: Config
+
+    def __call__(self, unit: Unit) -> Record:
+        """Run or refuse one unit and record what came of it; never raises for the unit's sake."""
+        config = self.config
+        known = read_record(config.output_dir, unit.name)
+        LOGGER.log(25, "%s: started", unit.name)
+        start = time.monotonic()
+        reset_peak_memory()
+        before = known.outputs if known is not None else ()
+        with running(config.output_dir, unit.name):
+            record = _run(unit, self.dataset, config, before)
+        if record.state == "failed":  # what an earlier run left is still there, and still known
+            record = dataclasses.replace(record, outputs=before)
+        record = dataclasses.replace(
+            record,
+            seconds=round(time.monotonic() - start, 2),
+            peak_memory_bytes=peak_memory_bytes(),
+        )
+        try:
+            write_record(config.output_dir, record)
+        except OutputError as error:
+            LOGGER.error("%s: %s", unit.name, error)
+            record = failed(unit, str(error), error.exit_code)
+        return record
+
+
+def _run(unit: Unit, dataset: Dataset, config: Config, replaces: tuple[str, ...]) -> Record:
+    if unit.inputs is None:
+        error = unit.error or AppError(f"{unit.name}: no input")
+        LOGGER.error("%s: %s", unit.name, error)
+        return failed(unit, str(error), error.exit_code)
+    try:
+        with Staging(config.output_dir, unit.name) as staging:
+            _call(unit, dataset, config, staging)
+            outputs = tuple(staging.publish(replaces=replaces))
+    except AppError as error:
+        LOGGER.error("%s: %s", unit.name, error)
+        return failed(unit, str(error), error.exit_code)
+    except MemoryError:
+        reason = f"out of memory; give more with --mem (now {config.memory_bytes >> 20} MB)"
+        LOGGER.error("%s: %s", unit.name, reason)
+        return failed(unit, reason, 75)
+    except OSError as error:
+        reason = f"{error.filename or config.output_dir}: {error.strerror or error}"
+        LOGGER.error("%s: %s", unit.name, reason)
+        LOGGER.debug("%s", traceback.format_exc())
+        return failed(unit, reason, 73)
+    except Exception as error:  # the other participants go on; the log keeps the traceback
+        LOGGER.error("%s: internal error: %s\n%s", unit.name, error, traceback.format_exc())
+        return failed(unit, f"internal error: {error!r}", 70)
+    return _record(unit, "done", outputs=outputs)
+
+
+def _call(unit: Unit, dataset: Dataset, config: Config, staging: Staging) -> None:
+    """Call the recipe's function of the unit's level."""
+    recipe = RECIPES[unit.recipe]
+    common: dict[str, Any] = {
+        "recipe": unit.recipe,
+        "dataset": dataset,
+        "config": config,
+        "settings": unit.settings,
+        "inputs": unit.inputs,
+        "configuration_hash": unit.configuration_hash,
+        "staging": staging,
+        "scratch": config.scratch_dir,
+    }
+    if unit.level == "group":
+        analysis: GroupAnalysis[Any] = GroupAnalysis(output_dir=config.output_dir, **common)
+        load_function(recipe.functions.analyse_group)(analysis)
+    else:
+        load_function(recipe.functions.analyse)(Analysis(**common))
+
+
+def failed(unit: Unit, reason: str, exit_code: int) -> Record:
+    """Return the record of a unit that failed."""
+    return _record(unit, "failed", reason=reason, exit_code=exit_code)
+
+
+def _record(unit: Unit, state: Any, **values: Any) -> Record:
+    return Record(
+        unit=unit.name,
+        recipe=unit.recipe,
+        level=unit.level,
+        subject=unit.subject,
+        space=unit.space,
+        state=state,
+        configuration_hash=unit.configuration_hash,
+        inputs_hash=unit.inputs_hash,
+        **values,
+    )
