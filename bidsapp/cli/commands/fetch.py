@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import textwrap
 from pathlib import Path
 
 from bidsapp.fetch.table import BUNDLES
@@ -28,7 +29,7 @@ def add(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     tool = tools.add_parser(
         "fetch",
         help="Fetch network weights, templates and atlases.",
-        description=text,
+        description=textwrap.fill(text, 79),
         epilog=f"names:\n{listed}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
