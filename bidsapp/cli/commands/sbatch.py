@@ -213,7 +213,8 @@ def _without_labels(words: Sequence[str]) -> list[str]:
 def _binds(options: argparse.Namespace, config: Config) -> Iterator[str]:
     """Show the container every path of the command under its own name."""
     bids_dir = config.bids_dir.resolve()
-    writable = [config.output_dir.resolve(), config.scratch_dir.resolve()]
+    output_dir, scratch = config.output_dir.resolve(), config.scratch_dir.resolve()
+    writable = [output_dir] if scratch.is_relative_to(output_dir) else [output_dir, scratch]
     readable = [bids_dir, *(path.resolve() for path in options.bind), *_paths(options.options)]
     binds = {path: f"{path}:{path}:ro" for path in readable}
     binds |= {path: f"{path}:{path}" for path in writable}
