@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from bidsapp.errors import InputInvalidError, InputMissingError
 from bidsapp.report.group import group_report
 from bidsapp.report.group.results import load_group
+from bidsapp.report.group.words import over_maps
 
 LIMIT_BYTES = 15_000_000
 
@@ -74,10 +75,10 @@ def test_spin_results_are_printed_as_in_the_table(analysed: Path, page: Path) ->
     row = table.query("lags == 'positive' and direction == 'reference rotated'").iloc[0]
     assert row["reference"] == "gradient1"
     source = html.unescape(page.read_text(encoding="utf-8"))
-    told = f"spin \u03c1 = {row['r']:.2f}, p = {row['p']:.4f}"
-    assert (
-        f"Centroid layer, positive lags: {told}, over maps p = " in source
-    )  # words beside the figure
+    corrected = over_maps(dict(row))
+    assert corrected.startswith(", over maps p = ")
+    told = f"spin \u03c1 = {row['r']:.2f}, p = {row['p']:.4f}{corrected}"
+    assert f"Centroid layer, positive lags: {told}." in source  # words beside the figure
     data = re.search(r'id="cortex-data">(.*?)</script>', source, re.DOTALL)
     assert data
     assert json.loads(data[1])["maps"][0]["note"] == f"With functional gradient 1: {told}."
