@@ -311,7 +311,7 @@ class _Study:
             models=models,
             score=score,
             raw=self._on_units(found.raw[family]),
-            untrained=untrained.reshape(n_controls, n_layers, -1).astype(np.float32),
+            untrained=untrained.reshape(n_controls, *score.shape).astype(np.float32),
             test=test,
             null_maximum=found.maximum[number],
             expected_maximum=self._on_units(found.expected[number : number + 1])[0],

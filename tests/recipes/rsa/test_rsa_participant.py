@@ -1,0 +1,187 @@
+"""The participant level from files to files: truth, null, resumption."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+from bidsapp.recipes.rsa import facts, search
+from bidsapp.stats.metrics import centroid_layer
+
+SPACE = "MNI152NLin2009cAsym"
+LAYERS = ["mel", "frontend", "conv1", "conv2", "conv3", "dense", "tags"]
+FILES = f"sub-01_space-{SPACE}_"
+MODEL = f"{FILES}model-musicnn_"
+
+
+def maps(folder: Path, name: str) -> np.ndarray:
+    """(n_maps, n_voxels) of a file."""
+    values = nib.load(folder / name).get_fdata()
+    return (
+        np.atleast_2d(np.moveaxis(values, -1, 0).reshape(values.shape[-1], -1))
+        if (values.ndim == 4)
+        else values.reshape(1, -1)
+    )
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / f"{FILES}desc-rsasummary_stats.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def planted(clips: Path) -> np.ndarray:
+    path = next((clips / "data" / "derivatives" / "truth" / "sub-01").glob("*_truth.npz"))
+    layer: np.ndarray = np.load(path)["layer"]
+    return layer
+
+
+def test_every_file_of_the_contract(robust: Path, faithful: Path) -> None:
+    expected = {
+        *(f"{MODEL}stat-rho_desc-{d}_statmap.nii.gz" for d in ("rsa", "rsaraw", "rsauntrained")),
+        *(f"{MODEL}stat-p_desc-{d}_statmap.nii.gz" for d in ("rsa", "rsafwe")),
+        f"{MODEL}stat-centroid_desc-rsa_statmap.nii.gz",
+        f"{MODEL}desc-rsabestlayer_dseg.nii.gz",
+        f"{MODEL}desc-rsasignificant_mask.nii.gz",
+        *(f"{FILES}stat-{s}_desc-rsa_statmap.nii.gz" for s in ("pattern", "radius", "size")),
+        *(f"{MODEL}desc-{d}_stats.tsv" for d in ("rsaprofile", "rsanull")),
+        f"{FILES}desc-rsalag_stats.tsv",
+        f"{FILES}desc-rsasummary_stats.json",
+        "sub-01_model-musicnn_desc-rsamodels_stats.tsv",
+        *(f"sub-01_desc-{d}_stats.tsv" for d in ("rsaitems", "rsanuisance", "rsaalignment")),
+    }
+    found = {path.name for path in robust.iterdir()}
+    assert expected <= found
+    labels = {name.split("desc-")[1].split("_")[0] for name in found}
+    assert labels == set(facts.DESCRIPTIONS)
+    missing = {f"{MODEL}stat-rho_desc-rsauntrained_statmap.nii.gz"}
+    assert {path.name for path in faithful.iterdir()} & missing == set()
+
+
+def test_tables_fit_the_maps(robust: Path) -> None:
+    items = pd.read_table(robust / "sub-01_desc-rsaitems_stats.tsv")
+    assert len(items) == 24
+    assert (items["n_repeats"] == 3).all()
+    assert items.groupby("clip", sort=False).size().tolist() == [4] * 6
+    patterns = maps(robust, f"{FILES}stat-pattern_desc-rsa_statmap.nii.gz")
+    assert len(patterns) == 24
+    models = pd.read_table(robust / "sub-01_model-musicnn_desc-rsamodels_stats.tsv")
+    assert len(models) == 24 * 23 // 2
+    assert list(models)[2:] == LAYERS
+    profile = pd.read_table(robust / f"{MODEL}desc-rsaprofile_stats.tsv")
+    assert profile["layer"].tolist() == LAYERS
+    rho = maps(robust, f"{MODEL}stat-rho_desc-rsa_statmap.nii.gz")
+    np.testing.assert_allclose(profile["mean_rho"], np.nanmean(rho, axis=1), atol=1e-5)
+    significant = maps(robust, f"{MODEL}desc-rsasignificant_mask.nii.gz")[0] > 0
+    best = maps(robust, f"{MODEL}desc-rsabestlayer_dseg.nii.gz")[0]
+    np.testing.assert_array_equal(best > 0, significant)
+    centroid = maps(robust, f"{MODEL}stat-centroid_desc-rsa_statmap.nii.gz")[0]
+    np.testing.assert_array_equal(np.isfinite(centroid), significant)
+
+
+def test_raw_scores_are_those_of_the_patterns(robust: Path) -> None:
+    """One searchlight from the written files alone, with scipy."""
+    from scipy.spatial.distance import pdist
+    from scipy.stats import rankdata
+
+    patterns = maps(robust, f"{FILES}stat-pattern_desc-rsa_statmap.nii.gz")
+    rho = maps(robust, f"{MODEL}stat-rho_desc-rsaraw_statmap.nii.gz")
+    image = nib.load(robust / f"{FILES}stat-size_desc-rsa_statmap.nii.gz")
+    inside = np.isfinite(image.get_fdata()).ravel()
+    voxels = np.argwhere(inside.reshape(image.shape))
+    centre = 200
+    distance = ((voxels - voxels[centre]) ** 2).sum(axis=1)
+    members = np.argsort(distance, kind="stable")[:30]
+    columns = np.flatnonzero(inside)[members]
+    data = pdist(rankdata(patterns[:, columns], axis=1), "correlation").round(12)
+    models = pd.read_table(robust / "sub-01_model-musicnn_desc-rsamodels_stats.tsv")
+    items = pd.read_table(robust / "sub-01_desc-rsaitems_stats.tsv")["clip"].to_numpy()
+    between = items[models["item_i"] - 1] != items[models["item_j"] - 1]
+    expected = [spearmanr(data[between], models[layer][between])[0] for layer in LAYERS]
+    found = rho[:, np.flatnonzero(inside)[centre]]
+    np.testing.assert_allclose(found, expected, atol=2e-4)  # models have six digits in the table
+
+
+def test_planted_layers_come_back(robust: Path, planted: np.ndarray) -> None:
+    rho = maps(robust, f"{MODEL}stat-rho_desc-rsa_statmap.nii.gz")
+    here = (planted > 0) & np.isfinite(rho).all(axis=0)
+    assert np.nanmax(rho[:, here], axis=0).mean() > 0.15
+    centroid = centroid_layer(rho[:, here])
+    known = np.isfinite(centroid)
+    assert known.mean() > 0.9
+    assert spearmanr(centroid[known], planted[here][known])[0] > 0.3
+
+
+def test_null_tissue_is_null(robust: Path, planted: np.ndarray) -> None:
+    """Searchlights that hold no planted voxel, with a radius read from the files."""
+    from scipy.ndimage import distance_transform_edt
+
+    radius = maps(robust, f"{FILES}stat-radius_desc-rsa_statmap.nii.gz")[0]
+    image = nib.load(robust / f"{FILES}stat-radius_desc-rsa_statmap.nii.gz")
+    away = distance_transform_edt((planted <= 0).reshape(image.shape)).ravel() * 10.0
+    far = np.isfinite(radius) & (away > radius)
+    assert far.sum() > 50
+    p = maps(robust, f"{MODEL}stat-p_desc-rsa_statmap.nii.gz")[:, far]
+    assert (p <= 0.05).mean() < 0.12  # few independent searchlights, one draw of sounds
+    assert not (maps(robust, f"{MODEL}desc-rsasignificant_mask.nii.gz")[0, far] > 0).any()
+
+
+def test_warnings_and_the_banner(robust: Path, faithful: Path) -> None:
+    text = " ".join(summary(robust)["warnings"])
+    assert "No grey-matter segmentation" in text
+    assert "random weights" in text
+    assert "largest score over layers" not in text
+    text = " ".join(summary(faithful)["warnings"])
+    assert "Pairs within clips take part" in text
+    assert "largest score over layers" in text
+    network = summary(faithful)["networks"][0]
+    assert 0 < network["expected_maximum_over_layers"] < network["mean_maximum_over_layers"]
+    best = maps(faithful, f"{MODEL}desc-rsabestlayer_dseg.nii.gz")[0]
+    assert np.count_nonzero(best) > 0.9 * summary(faithful)["n_searchlights"]
+
+
+def test_a_stopped_search_goes_on_and_ends_the_same(
+    analysed: Callable[..., Path], clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {"n_permutations": 40, "searchlight_count": 20}
+    whole = analysed(**changes)
+    monkeypatch.setattr(search, "SLAB", 700)
+    genuine, calls = search.search_slab, []
+
+    def stop_in_the_middle(*arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return genuine(*arguments)
+
+    monkeypatch.setattr(search, "search_slab", stop_in_the_middle)
+    with pytest.raises(KeyboardInterrupt):
+        analysed(**changes)
+    kept = sorted((clips / "work" / "rsa").rglob("slab-*.npz"))
+    assert len(kept) == 1
+    resumed = analysed(**changes)
+    n_slabs = -(-summary(resumed)["n_searchlights"] // 700)
+    assert len(calls) == 2 + n_slabs - 1
+    assert not list((clips / "work" / "rsa").rglob("slab-*.npz"))
+    for path in whole.iterdir():
+        assert (resumed / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_crossnobis_and_one_item_per_clip(analysed: Callable[..., Path]) -> None:
+    folder = analysed(
+        dissimilarity="crossnobis", item_unit="clip", searchlight_radius_mm=15.0, nuisance=[]
+    )
+    found = summary(folder)
+    assert found["n_items"] == found["n_clips"] == 6
+    rho = maps(folder, f"{MODEL}stat-rho_desc-rsa_statmap.nii.gz")
+    raw = maps(folder, f"{MODEL}stat-rho_desc-rsaraw_statmap.nii.gz")
+    np.testing.assert_array_equal(rho, raw)
+    assert np.isfinite(rho).any()
