@@ -1,0 +1,1 @@
+"""Emotion from single volumes by a 3D CNN (Tanemura and colleagues), with splits that hold."""

@@ -1,0 +1,1 @@
+"""The group level of `emotion3d`: decoding across participants, and statistics over them."""

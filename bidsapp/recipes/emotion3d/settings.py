@@ -1,0 +1,211 @@
+"""Settings of the `emotion3d` recipe: the poster of Tanemura and colleagues, and ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bidsapp.recipes.settings import setting
+
+_MODEL = "poster: Model parameterized by 3DCNN"
+_CODE = "public code of the poster (lungerjo/DeepEmotion)"
+_LABELS = f"{_CODE}: annotations"
+_INFERENCE = "poster: Inference is powerful"
+
+
+@dataclass(frozen=True)
+class Emotion3dSettings:
+    """What the recipe does; the defaults are those of the robust variant."""
+
+    label_source: Literal["annotations", "events"] = setting(
+        "annotations",
+        paper="intervals rated by observers of the film",
+        source=_LABELS,
+        why="'events' takes trial_type of ordinary events.tsv instead",
+    )
+    label_map: str = setting(
+        "five-emotions",
+        paper="22 emotions pooled into happiness, fear, sadness, love, anger",
+        source=_LABELS,
+        why="'identity' makes every label a class; or a table with columns source, target",
+    )
+    min_agreement: float = setting(
+        0.5, paper="at least half of the observers", source=f"{_LABELS}; paper of the code"
+    )
+    rater_modality: Literal["audio", "audiovisual", "any"] = setting(
+        "audio",
+        paper="9 observers who saw and heard the film; the scanned people heard it",
+        source=_LABELS,
+        why="listeners' labels come from observers who listened, where there are any",
+    )
+    shift_s: float = setting(
+        4.0,
+        paper="none: each volume has the label of its own time",
+        source=_CODE,
+        why="the BOLD response peaks 4 to 6 s after its cause",
+    )
+    window_s: float = setting(
+        0.0,
+        paper="label at one moment, every 2 s",
+        source=_LABELS,
+        why="majority over the time a volume stands for; 0 is one repetition time",
+    )
+    min_share: float = setting(
+        0.5,
+        paper="not stated",
+        source="-",
+        why="a class has to win more than this share of the window; 0.99 drops label borders",
+    )
+    drop_volumes: int = setting(
+        4, paper="none", source=_CODE, why="signal and attention settle at the start of a run"
+    )
+    purge_stimulus: bool = setting(
+        True,
+        paper="no: runs overlap by 16 s of the film",
+        source=_CODE,
+        why="the same stimulus in training and test is no new stimulus",
+    )
+    voxel_mm: float = setting(
+        4.0,
+        paper="native grid of 1.4 mm",
+        source=_CODE,
+        why="costs 1/23 and keeps what smooth responses carry; 0 keeps the native grid",
+    )
+    normalise: Literal["run", "none"] = setting(
+        "run",
+        paper="none",
+        source=_CODE,
+        why="raw intensity tells the run, and the run tells the label; z-scores of a run do not",
+    )
+    n_frames: int = setting(
+        1, paper="single volumes", source=_MODEL, why="more stacks the volumes before as channels"
+    )
+    split: Literal["auto", "leave_run_out", "blocked"] = setting(
+        "auto",
+        paper="single volumes drawn at random",
+        source=_CODE,
+        why="whole runs; contiguous blocks when there is one run",
+    )
+    shuffled: bool = setting(
+        False,
+        paper="80 % of the volumes train, 20 % test, at random",
+        source=_CODE,
+        why="LEAKY: noise scores 80 to 97 % under it; computed for comparison only",
+    )
+    embargo_s: float = setting(
+        20.0,
+        paper="none",
+        source=_CODE,
+        why="longer than the haemodynamic response, between training and test volumes",
+    )
+    network: Literal["small", "residual", "faithful"] = setting(
+        "small",
+        paper="three convolutions, two max-pools, 128 hidden units",
+        source=f"{_MODEL}; {_CODE}",
+        why="four blocks of stride 2 with group normalisation cost 1/30 and keep place",
+    )
+    n_seeds: int = setting(
+        3, paper="1", source=_CODE, why="probabilities averaged over networks vary less"
+    )
+    epochs: int = setting(
+        20, paper="50", source=_MODEL, why="at most; training stops on a run of its own"
+    )
+    batch_size: int = setting(16, paper="20", source=_CODE)
+    optimiser: Literal["adamw", "adam"] = setting("adamw", paper="Adam", source=_MODEL)
+    learning_rate: float = setting(
+        3e-3, paper="0.001", source=_MODEL, why="peak of the one-cycle schedule"
+    )
+    weight_decay: float = setting(0.01, paper="0", source=_CODE)
+    schedule: Literal["onecycle", "constant"] = setting(
+        "onecycle", paper="constant", source=_CODE, why="few epochs suffice"
+    )
+    label_smoothing: float = setting(0.05, paper="none", source=_CODE, why="labels are noisy")
+    class_weights: bool = setting(
+        True, paper="no", source=_CODE, why="1 / sqrt(n): rare classes are not given up"
+    )
+    patience: int = setting(
+        8,
+        paper="none: the last epoch counts",
+        source=_CODE,
+        why="epochs without a better loss on the inner run until training stops; 0 never stops",
+    )
+    max_shift_voxels: int = setting(
+        1,
+        paper="no augmentation",
+        source=_CODE,
+        why="random translation closed most of the gap to a linear decoder in simulations",
+    )
+    noise: float = setting(0.1, paper="no augmentation", source=_CODE)
+    scale: float = setting(0.1, paper="no augmentation", source=_CODE)
+    linear: Literal["logistic", "ridge", "svm"] = setting(
+        "logistic",
+        paper="no other decoder",
+        source=_INFERENCE,
+        why="a network has to beat a linear decoder on the same folds and volumes",
+    )
+    n_components: int = setting(
+        100, paper="none", source="-", why="principal components of the training volumes"
+    )
+    n_parcels: int = setting(
+        200, paper="none", source="-", why="for the support vector machine; without an atlas"
+    )
+    n_shifts: int = setting(
+        200,
+        paper="none: no test",
+        source=_INFERENCE,
+        why="labels shifted within runs and everything fitted again; smallest p is 1/201",
+    )
+    n_cnn_shifts: int = setting(
+        20, paper="none: no test", source=_INFERENCE, why="as n_shifts; smallest p is 1/21"
+    )
+    min_shift_s: float = setting(
+        20.0, paper="none", source="-", why="longer than the haemodynamic response"
+    )
+    scan_lags_s: tuple[float, ...] = setting(
+        (0.0, 2.0, 4.0, 6.0, 8.0, 10.0),
+        paper="none",
+        source="-",
+        why="the linear decoder's score over shifts says whether labels and volumes meet",
+    )
+    explain_per_class: int = setting(
+        5,
+        paper="gradient-weighted class activation of single volumes",
+        source=_CODE,
+        why="correctly classified held-out volumes per class and fold; 0 for no maps",
+    )
+    n_baselines: int = setting(
+        4, paper="none", source="-", why="volumes that integrated gradients begin at"
+    )
+    n_embedding_shifts: int = setting(
+        1000, paper="none", source="poster: Emotion clustering", why="null of the separability"
+    )
+
+
+VARIANTS = {
+    "robust": Emotion3dSettings(),
+    "faithful": Emotion3dSettings(
+        rater_modality="audiovisual",
+        shift_s=0.0,
+        drop_volumes=0,
+        purge_stimulus=False,
+        voxel_mm=0.0,
+        normalise="none",
+        shuffled=True,
+        network="faithful",
+        n_seeds=1,
+        epochs=50,
+        batch_size=20,
+        optimiser="adam",
+        learning_rate=1e-3,
+        weight_decay=0.0,
+        schedule="constant",
+        label_smoothing=0.0,
+        class_weights=False,
+        patience=0,
+        max_shift_voxels=0,
+        noise=0.0,
+        scale=0.0,
+        n_cnn_shifts=0,
+    ),
+}
+"""Defaults of both variants."""
