@@ -54,7 +54,7 @@ class GroupSettings:
         10_000,
         paper="none",
         source="-",
-        why="sign flips of participants: hemispheres, and layers along the superior temporal gyrus",
+        why="sign flips of participants: hemispheres, and the superior temporal gyrus",
     )
     axis_bins: int = setting(
         10,
