@@ -141,8 +141,8 @@ def _refuse_other_clips(clips: Mapping[str, tuple[str, ...]], space: str) -> Non
     parts = [f"{names_of(few)} {_difference(found, usual)}" for found, few in others]
     msg = (
         f"space {space}: participants have different items: unlike {names_of(many)} with "
-        f"{len(usual)} items of {len(set(usual))} clips, {'; '.join(parts)}; exclude the fewer, or "
-        "run the participant level for all with the clips (and rsa.clip_s) that they have in "
+        f"{len(usual)} items of {len(set(usual))} clips, {'; '.join(parts)}; exclude the fewer, "
+        "or run the participant level for all with the clips (and rsa.clip_s) that they have in "
         "common"
     )
     raise InputInvalidError(msg)

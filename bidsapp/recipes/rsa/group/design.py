@@ -116,7 +116,7 @@ def read_design(inputs: GroupInputs) -> Design:
         pairs,
         float(np.ptp(times, axis=0).max()),
         smallest,
-        check_orders([presentation_order(one) for one in people]),
+        check_orders(presentation_orders(people)),
     )
 
 
@@ -226,14 +226,18 @@ def read_rdms(path: Path, names: Sequence[str], n_pairs: int) -> Floats:
     return np.array([[number(row[name]) for row in table.rows] for name in names])
 
 
-def presentation_order(participant: ParticipantResult) -> list[list[int]]:
-    """Return the sounds of each run as they came, as numbers that participants share."""
-    heard: dict[str, list[tuple[float, int]]] = {}
-    for row in _table(alignment_file(participant)).rows:
-        sound = f"{row['stim_file']} {row.get('stim_start_s', '')}"
-        code = int.from_bytes(sound.encode(), "big")
-        heard.setdefault(row["run"], []).append((number(row["onset_s"]), code))
-    return [[code for _, code in sorted(shown)] for _, shown in sorted(heard.items())]
+def presentation_orders(people: Sequence[ParticipantResult]) -> list[list[list[int]]]:
+    """Return the sounds of each participant's runs as they came, as numbers they share."""
+    numbers: dict[tuple[str, str], int] = {}
+    orders = []
+    for one in people:
+        heard: dict[str, list[tuple[float, int]]] = {}
+        for row in _table(alignment_file(one)).rows:
+            sound = row["stim_file"], row.get("stim_start_s", "")
+            code = numbers.setdefault(sound, len(numbers))
+            heard.setdefault(row["run"], []).append((number(row["onset_s"]), code))
+        orders.append([[code for _, code in sorted(heard[run])] for run in sorted(heard)])
+    return orders
 
 
 def _table(path: Path) -> Table:

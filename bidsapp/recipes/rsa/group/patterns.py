@@ -33,13 +33,16 @@ def group_units(inputs: GroupInputs) -> tuple[UnitSpace, NDArray[np.int64]]:
     """
     maps = [read_maps(inputs.sizes(one), space=inputs.space) for one in inputs.participants]
     units = maps[0].units
-    if isinstance(units.geometry, VolumeGrid):
-        masks = [item.units.geometry.mask for item in maps]  # type: ignore[union-attr]
-        counts = np.sum(masks, axis=0, dtype=np.int64)
-        units = volume_units(counts > 0, units.geometry.affine, space=inputs.space)
+    grid = units.geometry
+    if isinstance(grid, VolumeGrid):
+        counts = np.zeros(grid.mask.shape, dtype=np.int64)
+        for item in maps:
+            assert isinstance(item.units.geometry, VolumeGrid)
+            counts += item.units.geometry.mask
+        units = volume_units(np.asarray(counts > 0), grid.affine, space=inputs.space)
         n = counts[counts > 0]
     else:
-        n = np.sum([np.isfinite(item.values[0]) for item in maps], axis=0, dtype=np.int64)
+        n = np.isfinite(np.stack([item.values[0] for item in maps])).sum(axis=0)
     entities = inputs.entities
     units = dataclasses.replace(units, resolution=entities.get("res"), density=entities.get("den"))
     return units, n
@@ -96,10 +99,7 @@ def _copy_volumes(
 ) -> None:
     """Read volumes in order, a few at a time."""
     image = open_image(path)
-    _check_number(path, 1 if len(image.shape) == 3 else image.shape[3], len(out))
-    if len(out) == 1:
-        out[:] = read_maps([path]).values
-        return
+    _check_number(path, image.shape[3] if len(image.shape) == 4 else 1, len(out))
     positions = flat_positions(grid.mask)
     at_once = max(1, memory_bytes // (16 * grid.mask.size))
     for start in range(0, len(out), at_once):
