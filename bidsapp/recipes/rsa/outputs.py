@@ -14,7 +14,6 @@ from bidsapp import __version__
 from bidsapp.recipes.inputs import SoundAnalysis
 from bidsapp.recipes.rsa.distrust import maxima, maximum_note, run_orders, warnings
 from bidsapp.recipes.rsa.items import Items
-from bidsapp.recipes.rsa.layer_models import layer_dissimilarity
 from bidsapp.recipes.rsa.results import NetworkResult, Results
 from bidsapp.recipes.rsa.settings import RsaSettings
 from bidsapp.recipes.writer import ResultWriter, participant_writer
@@ -306,7 +305,7 @@ def _summary(analysis: SoundAnalysis, results: Results) -> Row:
         "orders_of_runs": orders.n_orders,
         "same_order_in_all_runs": orders.n_participants > 1 and orders.common,
         "lag_model_mean_rho": _mean(results.lag_score),
-        "networks": [_network_facts(result, settings) for result in results.networks],
+        "networks": [_network_facts(result) for result in results.networks],
         "runs": [
             {
                 "name": run.name,
@@ -323,14 +322,13 @@ def _summary(analysis: SoundAnalysis, results: Results) -> Row:
     }
 
 
-def _network_facts(result: NetworkResult, settings: RsaSettings) -> Row:
+def _network_facts(result: NetworkResult) -> Row:
     observed, expected = maxima(result)
-    layers = result.models.bank.layers
     network = result.models.bank.network
     return {
         "network": network,
         "layers": list(result.models.layers),
-        "dissimilarities": [layer_dissimilarity(x.n_channels, settings) for x in layers],
+        "dissimilarities": list(result.models.dissimilarities),
         "mean_maximum_over_layers": observed,
         "expected_maximum_over_layers": expected,
         "maximum_note": maximum_note(network, observed, expected),

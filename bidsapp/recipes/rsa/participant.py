@@ -13,6 +13,7 @@ import logging
 import shutil
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -248,15 +249,16 @@ class _Study:
 
     def results(self) -> Results:
         """Compare all searchlights with all models, test, and gather what is written."""
-        families, rows, n_models = [], [], 0
-        for models, controls in zip(self.models, self.controls, strict=True):
-            families.append(slice(n_models, n_models + len(models.rdms)))
-            rows += [models.rdms, *(control.rdms for control in controls)]
-            n_models += len(models.rdms) * (1 + len(controls))
+        stops = np.cumsum([len(models.rdms) for models in self.models])
+        families = [
+            slice(int(stop) - len(models.rdms), int(stop))
+            for stop, models in zip(stops, self.models, strict=True)
+        ]
+        controls = [control.rdms for several in self.controls for control in several]
         lag = np.where(np.isfinite(self.nuisances.lag_s), self.nuisances.lag_s, 0.0)
         search = Search(
             data=self.data,
-            models=np.concatenate([*rows, lag[None]]),
+            models=np.concatenate([*(item.rdms for item in self.models), lag[None], *controls]),
             families=families,
             nuisance=self.nuisances.rdms,
             pairs=self.pairs,
@@ -267,7 +269,10 @@ class _Study:
             n_threads=self.config.n_threads,
         )
         LOGGER.info(
-            "%s: %d searchlights, %d items", self.label, self.searchlights.n_centres, len(lag)
+            "%s: %d searchlights, %d items",
+            self.label,
+            self.searchlights.n_centres,
+            self.items.n_items,
         )
         found = run_search(
             search,
@@ -286,20 +291,20 @@ class _Study:
             pairs=self.pairs,
             patterns=self.patterns,
             searchlights=self.searchlights,
-            n_members=self._on_units(found.n_members[None].astype(np.float64))[0],
+            n_members=self._on_units(found.n_members)[0],
             mask_note=self.included[1],
             networks=networks,
             lag=self._lag(),
-            lag_score=self._on_units(found.raw[-1:])[0],
+            lag_score=self._on_units(found.lag)[0],
             n_permutations=len(self.permutations),
             device=self.device,
         )
 
     def _network(self, number: int, family: slice, found: Found) -> NetworkResult:
-        models, n_layers = self.models[number], len(self.models[number].rdms)
-        n_controls = len(self.controls[number])
-        controls = slice(family.stop, family.stop + n_layers * n_controls)
-        untrained = self._on_units(found.score[controls])
+        n_before = sum(len(one.rdms) for several in self.controls[:number] for one in several)
+        controls = self.controls[number]
+        n_rows = sum(len(one.rdms) for one in controls)
+        untrained = self._on_units(found.controls[n_before : n_before + n_rows])
         score = self._on_units(found.score[family])
         test = None
         if len(self.permutations):
@@ -308,18 +313,18 @@ class _Study:
             level = self.settings.significance
             test = clip_test(score, exceed, found.maximum[number], level=level)
         return NetworkResult(
-            models=models,
+            models=self.models[number],
             score=score,
             raw=self._on_units(found.raw[family]),
-            untrained=untrained.reshape(n_controls, *score.shape).astype(np.float32),
+            untrained=untrained.reshape(len(controls), *score.shape),
             test=test,
             null_maximum=found.maximum[number],
             expected_maximum=self._on_units(found.expected[number : number + 1])[0],
         )
 
-    def _on_units(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _on_units(self, values: NDArray[Any]) -> NDArray[Any]:
         """Put values of centres (n, n_centres) on units (n, n_units), NaN elsewhere."""
-        out = np.full((len(values), self.bold.units.n_units), np.nan)
+        out = np.full((len(values), self.bold.units.n_units), np.nan, dtype=values.dtype)
         out[:, self.searchlights.centres] = values
         return out
 

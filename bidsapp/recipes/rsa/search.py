@@ -35,9 +35,9 @@ class Search:
     data
         (n_items, n_units), or (n_folds, n_items, n_units) for crossnobis.
     models
-        (n_models, n_pairs) all RDMs to compare.
+        (n_models, n_pairs) RDMs to compare: those that are tested, that of time, the controls.
     families
-        Rows of `models` whose maximum is tested: one slice per network.
+        Rows of `models` whose maximum is tested: one slice per network, from the first row on.
     nuisance
         (n_nuisance, n_pairs).
     pairs
@@ -63,6 +63,11 @@ class Search:
     device: str
     n_threads: int
 
+    @property
+    def n_tested(self) -> int:
+        """Models that are tested."""
+        return int(self.families[-1].stop)
+
 
 @dataclass(frozen=True, eq=False)
 class Found:
@@ -71,12 +76,15 @@ class Found:
     Attributes
     ----------
     score, raw
-        (n_models, n_centres) with and without removal of nuisance RDMs.
+        (n_tested, n_centres) with and without removal of nuisance RDMs.
+    lag
+        (1, n_centres) comparison with the time between items, nothing removed.
+    controls
+        (n_controls, n_centres) scores of models that are not tested.
     n_members
-        (n_centres,) members with data.
+        (1, n_centres) members with data.
     exceed
-        (n_models, n_centres) permutations that reach the score; 0 for models that are not
-        tested.
+        (n_tested, n_centres) permutations that reach the score.
     maximum
         (n_families, n_perm) largest permuted score over the family and these centres.
     expected
@@ -85,7 +93,9 @@ class Found:
 
     score: Floats
     raw: Floats
-    n_members: NDArray[np.int32]
+    lag: Floats
+    controls: NDArray[np.float32]
+    n_members: NDArray[np.float64]
     exceed: NDArray[np.int64]
     maximum: Floats
     expected: Floats
@@ -129,14 +139,12 @@ def run_search(
         if not path.exists():
             _keep(path, search_slab(search, part))
         parts.append(_read(path))
-    return Found(
-        score=np.concatenate([part.score for part in parts], axis=1),
-        raw=np.concatenate([part.raw for part in parts], axis=1),
-        n_members=np.concatenate([part.n_members for part in parts]),
-        exceed=np.concatenate([part.exceed for part in parts], axis=1),
-        maximum=np.fmax.reduce([part.maximum for part in parts]),
-        expected=np.concatenate([part.expected for part in parts], axis=1),
-    )
+    joined = {
+        name: np.concatenate([getattr(part, name) for part in parts], axis=1)
+        for name in vars(parts[0])
+        if name != "maximum"
+    }
+    return Found(**joined, maximum=np.fmax.reduce([part.maximum for part in parts]))
 
 
 def search_slab(search: Search, part: Neighbourhoods) -> Found:
@@ -162,8 +170,8 @@ def search_slab(search: Search, part: Neighbourhoods) -> Found:
         device=search.device,
         n_threads=search.n_threads,
     )
-    n_models, n_centres, n_perm = len(search.models), part.n_centres, len(search.permutations)
-    exceed = np.zeros((n_models, n_centres), dtype=np.int64)
+    n_tested, n_centres, n_perm = search.n_tested, part.n_centres, len(search.permutations)
+    exceed = np.zeros((n_tested, n_centres), dtype=np.int64)
     maximum = np.full((len(search.families), n_perm), np.nan)
     expected = np.full((len(search.families), n_centres), np.nan)
     for number, family in enumerate(search.families if n_perm else ()):
@@ -181,8 +189,17 @@ def search_slab(search: Search, part: Neighbourhoods) -> Found:
         )
         exceed[family] = null.exceed_count
         maximum[number], expected[number] = null.maximum, null.expected_max_over_models
-    partial = scores.rho if scores.partial is None else scores.partial
-    return Found(partial, scores.rho, scores.n_members, exceed, maximum, expected)
+    given = scores.rho if scores.partial is None else scores.partial
+    return Found(
+        score=given[:n_tested],
+        raw=scores.rho[:n_tested],
+        lag=scores.rho[n_tested : n_tested + 1],
+        controls=given[n_tested + 1 :].astype(np.float32),
+        n_members=scores.n_members[None].astype(np.float64),
+        exceed=exceed,
+        maximum=maximum,
+        expected=expected,
+    )
 
 
 def _keep(path: Path, found: Found) -> None:

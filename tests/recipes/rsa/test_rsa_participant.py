@@ -7,15 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
+from bidsapp.brain.untyped import nib
 from bidsapp.recipes.rsa import facts, search
 from bidsapp.stats.metrics import centroid_layer
 
+pytestmark = pytest.mark.slow
 SPACE = "MNI152NLin2009cAsym"
 LAYERS = ["mel", "frontend", "conv1", "conv2", "conv3", "dense", "tags"]
 FILES = f"sub-01_space-{SPACE}_"
