@@ -7,7 +7,8 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -58,14 +59,20 @@ def podman(image: str) -> Podman:
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared() -> Iterator[Path]:
+    """Make a folder that every user may enter and write to; pytest's own are closed to others."""
+    folder = Path(tempfile.mkdtemp(prefix="musicotopy-"))
+    folder.chmod(0o777)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def data(shared: Path) -> Path:
     """Two participants, three pieces of 24 s in two runs, 12 mm voxels."""
-    folder = tmp_path_factory.mktemp("container") / "data"
-    simulate(
-        folder, SimulationOptions.quick(n_participants=2, n_pieces=3, piece_s=24.0), quiet=True
-    )
-    for parent in (folder.parent, *folder.parent.parents[:2]):
-        parent.chmod(0o755)  # other users look into it
+    folder = shared / "data"
+    options = SimulationOptions.quick(n_participants=2, n_pieces=3, piece_s=24.0)
+    simulate(folder, options, quiet=True)
     return folder
 
 

@@ -34,7 +34,7 @@ def apptainer() -> Apptainer:
 
 
 @pytest.fixture(scope="module")
-def sif(apptainer: Apptainer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sif(apptainer: Apptainer, shared: Path) -> Path:
     """Build the image from an archive of the Docker image."""
     ready = os.environ.get("MUSICOTOPY_SIF")
     if ready:
@@ -42,16 +42,12 @@ def sif(apptainer: Apptainer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     archive = os.environ.get("MUSICOTOPY_IMAGE_ARCHIVE")
     if not archive:
         pytest.skip("needs MUSICOTOPY_IMAGE_ARCHIVE=FILE (podman save --format docker-archive)")
-    folder = tmp_path_factory.mktemp("sif")
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)
-    folder.chmod(0o777)
-    definition = folder / "singularity.def"
+    definition = shared / "singularity.def"
     shutil.copy(ROOT / "singularity.def", definition)
     arguments = ("--build-arg", "BOOTSTRAP=docker-archive", "--build-arg", f"IMAGE={archive}")
-    done = apptainer("build", *arguments, folder / "image.sif", definition)
+    done = apptainer("build", *arguments, shared / "image.sif", definition)
     assert done.returncode == 0, done.stderr[-3000:]
-    return folder / "image.sif"
+    return shared / "image.sif"
 
 
 def test_its_own_test_passes(apptainer: Any, sif: Path) -> None:
@@ -67,14 +63,11 @@ def test_help_and_labels(apptainer: Any, sif: Path) -> None:
 
 
 def test_a_participant_runs(
-    apptainer: Any, sif: Path, data: Path, tmp_path: Path, options: list[str]
+    apptainer: Any, sif: Path, data: Path, shared: Path, options: list[str]
 ) -> None:
-    out = tmp_path / "out"
+    out = shared / "apptainer out"
     out.mkdir()
     out.chmod(0o777)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)
-    tmp_path.chmod(0o755)
     binds = ("--bind", f"{data}:/data:ro", "--bind", f"{out}:/out")
     isolated = ("run", "--unsquash", "--cleanenv", "--containall", "--net", "--network=none")
     done = apptainer(
