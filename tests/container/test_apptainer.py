@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -76,3 +77,5 @@ def test_a_participant_runs(
     )
     assert done.returncode == 0, done.stderr
     assert list(out.glob("sub-01*.html"))
+    described = json.loads((out / "dataset_description.json").read_text())
+    assert described["GeneratedBy"][0]["Container"]["Type"] == "singularity"
