@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bidsapp.audio.networks import NETWORKS
 from bidsapp.bids.headers import n_mask_voxels
 from bidsapp.config import Config
 from bidsapp.recipes.cost import BASE_BYTES, N_SURFACE_UNITS, Cost
 from bidsapp.recipes.inputs import Inputs
 from bidsapp.recipes.rsa.items import make_items
+from bidsapp.recipes.rsa.search import MODEL_BYTES
 from bidsapp.recipes.rsa.settings import RsaSettings
 
 _LAYERS = 10
@@ -28,10 +30,13 @@ def estimate(inputs: Inputs, settings: RsaSettings, config: Config) -> Cost:
     n_units = N_SURFACE_UNITS.get(run.kind) or n_mask_voxels(run)
     items = make_items(inputs, settings)
     n_pairs = items.n_items * (items.n_items - 1) // 2
-    n_models = len(settings.networks) * _LAYERS * (1 + settings.n_untrained)
+    trained = [name for name in settings.networks if name in NETWORKS]
+    n_untrained = settings.n_untrained * sum(bool(NETWORKS[n].weight_files) for n in trained)
+    n_models = _LAYERS * (len(trained) + n_untrained)
     bold = 4 * n_units * sum(item.n_trs for item in inputs.runs)
     patterns = 4 * n_units * items.n_items
-    models = 16 * n_pairs * (n_models + len(settings.nuisance))
+    models = 8 * n_pairs * n_models
+    models += min(MODEL_BYTES * n_pairs * n_models, config.memory_bytes // 4)
     wanted = BASE_BYTES + bold + models + config.n_threads * (8 << 20)
     return Cost(
         min(wanted, config.memory_bytes),

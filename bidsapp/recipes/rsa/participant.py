@@ -267,6 +267,7 @@ class _Study:
             settings=self.settings,
             device=self.device,
             n_threads=self.config.n_threads,
+            memory_bytes=self.memory_bytes // 4,
         )
         LOGGER.info(
             "%s: %d searchlights, %d items",

@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 
 from bidsapp.bids.atomic import write_bytes
 from bidsapp.models.neighbourhoods import Neighbourhoods
-from bidsapp.models.searchlight import clip_null, searchlight_rsa
+from bidsapp.models.searchlight import SearchlightScores, clip_null, searchlight_rsa
 from bidsapp.progress import track
 from bidsapp.recipes.rsa.settings import RsaSettings
 
 SLAB = 2000
 """Centres of a slab."""
+MODEL_BYTES = 64
+"""Memory for each pair of a model while it is ranked."""
 Floats = NDArray[np.float64]
 
 
@@ -50,6 +52,8 @@ class Search:
         ``dissimilarity`` and ``comparison``.
     device, n_threads
         Where, and how many at a time.
+    memory_bytes
+        Bound on the controls that are compared together; never changes a result.
     """
 
     data: NDArray[np.float32]
@@ -62,11 +66,18 @@ class Search:
     settings: RsaSettings
     device: str
     n_threads: int
+    memory_bytes: int
 
     @property
     def n_tested(self) -> int:
         """Models that are tested."""
         return int(self.families[-1].stop)
+
+    def control_rows(self) -> list[slice]:
+        """Rows of the controls, as many at once as the memory allows."""
+        first, last = self.n_tested + 1, len(self.models)
+        size = max(1, self.memory_bytes // (MODEL_BYTES * self.models.shape[1]))
+        return [slice(start, min(start + size, last)) for start in range(first, last, size)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,17 +170,20 @@ def search_slab(search: Search, part: Neighbourhoods) -> Found:
     """
     settings = search.settings
     nuisance = search.nuisance if len(search.nuisance) else None
-    scores = searchlight_rsa(
-        search.data,
-        part,
-        search.models,
-        pairs=search.pairs,
-        nuisance=nuisance,
-        dissimilarity=settings.dissimilarity,
-        compare=settings.comparison,
-        device=search.device,
-        n_threads=search.n_threads,
-    )
+
+    def compare(rows: slice) -> SearchlightScores:
+        return searchlight_rsa(
+            search.data,
+            part,
+            search.models[rows],
+            pairs=search.pairs,
+            nuisance=nuisance,
+            dissimilarity=settings.dissimilarity,
+            compare=settings.comparison,
+            device=search.device,
+            n_threads=search.n_threads,
+        )
+
     n_tested, n_centres, n_perm = search.n_tested, part.n_centres, len(search.permutations)
     exceed = np.zeros((n_tested, n_centres), dtype=np.int64)
     maximum = np.full((len(search.families), n_perm), np.nan)
@@ -189,17 +203,24 @@ def search_slab(search: Search, part: Neighbourhoods) -> Found:
         )
         exceed[family] = null.exceed_count
         maximum[number], expected[number] = null.maximum, null.expected_max_over_models
-    given = scores.rho if scores.partial is None else scores.partial
+    scores = compare(slice(0, n_tested + 1))
+    controls = [np.empty((0, n_centres), dtype=np.float32)]
+    controls += [_given(compare(rows)).astype(np.float32) for rows in search.control_rows()]
     return Found(
-        score=given[:n_tested],
+        score=_given(scores)[:n_tested],
         raw=scores.rho[:n_tested],
-        lag=scores.rho[n_tested : n_tested + 1],
-        controls=given[n_tested + 1 :].astype(np.float32),
+        lag=scores.rho[n_tested:],
+        controls=np.concatenate(controls),
         n_members=scores.n_members[None].astype(np.float64),
         exceed=exceed,
         maximum=maximum,
         expected=expected,
     )
+
+
+def _given(scores: SearchlightScores) -> Floats:
+    """Scores given the nuisance RDMs, if there are any."""
+    return scores.rho if scores.partial is None else scores.partial
 
 
 def _keep(path: Path, found: Found) -> None:
