@@ -1,0 +1,55 @@
+"""What one participant's analysis will cost."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from bidsapp.bids.headers import n_mask_voxels
+from bidsapp.config import Config
+from bidsapp.recipes.cost import BASE_BYTES, Cost
+from bidsapp.recipes.emotion3d.inputs import EmotionInputs
+from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
+from bidsapp.recipes.emotion3d.volumes import cache_bytes
+
+_PASSES = 3  # of all volumes in float64: principal components of a fold's training volumes
+_CHECKPOINT_BYTES = 2 << 20
+
+
+def estimate(inputs: EmotionInputs, settings: Emotion3dSettings, config: Config) -> Cost:
+    """Estimate what one participant in one space costs.
+
+    Parameters
+    ----------
+    inputs
+        What was found.
+    settings
+        The recipe's settings.
+    config
+        For the memory that may be used.
+    """
+    run = inputs.runs[0]
+    n_units = _working_voxels(inputs, settings.voxel_mm)
+    n_volumes = sum(item.n_trs for item in inputs.runs)
+    stored = sum(cache_bytes(item, n_units, settings) for item in inputs.runs)
+    longest = 4 * max(item.n_trs for item in inputs.runs) * n_units
+    wanted = BASE_BYTES + _PASSES * 8 * n_volumes * n_units + longest
+    n_folds = max(len(inputs.runs), 2)
+    n_trainings = settings.n_seeds * n_folds * (1 + settings.n_cnn_shifts)
+    checkpoints = 2 * settings.n_seeds * n_folds * _CHECKPOINT_BYTES
+    return Cost(
+        min(wanted, config.memory_bytes),
+        stored + checkpoints,
+        f"{n_units:,} voxels, {n_volumes:,} volumes of {run.tr_s:g} s, "
+        f"{n_trainings} trainings of {settings.epochs} epochs",
+    )
+
+
+def _working_voxels(inputs: EmotionInputs, voxel_mm: float) -> int:
+    """Voxels of the working grid, by the share of volume."""
+    import nibabel as nib
+
+    run = inputs.runs[0]
+    header: Any = nib.load(run.bold[0]).header
+    ratios = [max(voxel_mm / float(size), 1.0) for size in header.get_zooms()[:3]]
+    return max(1, round(n_mask_voxels(run) / math.prod(ratios)))

@@ -1,0 +1,239 @@
+"""Which class each volume has: intervals, agreement, hemodynamic shift, majority.
+
+A volume acquired at t stands for the stimulus in the window of ``window_s`` around t - shift. At
+each moment of the window
+
+- an emotion counts if at least ``min_agreement`` of the observers saw it in one character,
+- the shares of the emotions of a class are summed, over characters too,
+- the class with the largest sum wins; equal sums are no winner.
+
+The volume gets the class that wins more than ``min_share`` of the window, else none. Times come
+from tables on the clock of the run (or of the sound, and when it was played): lengths of runs are
+never added up.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.bids.label_maps import LabelMap
+from bidsapp.bids.records import Interval, Presentation, Run
+from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
+from bidsapp.stats.splits import Samples
+
+_POINTS = 20
+_TIE = 1e-9
+RunKey = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A label in the time of a run.
+
+    Attributes
+    ----------
+    label, character, weight
+        What, of whom, and which share of the observers says so.
+    start_s, end_s
+        In run time.
+    """
+
+    label: str
+    character: str | None
+    weight: float
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledVolumes:
+    """All volumes of all runs that take part, in the order of runs.
+
+    Attributes
+    ----------
+    classes
+        Names.
+    labels : integer array of shape (n_volumes,)
+        -1 where there is none.
+    volume : integer array of shape (n_volumes,)
+        Number of the volume in its run's file, from 0.
+    samples
+        Run, time, and where known the position in the stimulus of each volume.
+    """
+
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64]
+    volume: NDArray[np.int64]
+    samples: Samples
+
+
+def run_key(run: Run) -> RunKey:
+    """Return what names a run in all participants: its entities without the participant."""
+    return tuple((key, value) for key, value in run.entities.items() if key != "sub")
+
+
+def spans_of(
+    run: Run, intervals: Iterable[Interval], presentations: Iterable[Presentation]
+) -> list[Span]:
+    """Bring the intervals of a run, and of the sounds played in it, to the time of the run.
+
+    Parameters
+    ----------
+    run
+        The run.
+    intervals
+        Of all runs and sounds; agreement None counts as 1, divided by the number of raters where
+        raters speak for themselves.
+    presentations
+        Of all runs.
+    """
+    intervals = list(intervals)
+    raters = {item.rater for item in intervals if item.rater is not None}
+    played: dict[str, list[Presentation]] = defaultdict(list)
+    for item in presentations:
+        if item.run_name == run.name:
+            played[item.stim_file].append(item)
+    found = []
+    for one in intervals:
+        weight = 1.0 if one.agreement is None else one.agreement
+        if one.agreement is None and one.rater is not None:
+            weight = 1 / len(raters)
+        for start_s, end_s in _in_run(one, run, played):
+            found.append(Span(one.label, one.character, weight, start_s, end_s))
+    return found
+
+
+def _in_run(
+    interval: Interval, run: Run, played: Mapping[str, Sequence[Presentation]]
+) -> Iterable[tuple[float, float]]:
+    start_s, end_s = interval.onset_s, interval.onset_s + interval.duration_s
+    if interval.reference == "run":
+        if interval.key == run.name:
+            yield start_s, end_s
+        return
+    for item in played.get(interval.key, ()):
+        ahead_s = item.onset_s - item.stim_start_s
+        first = max(start_s + ahead_s, item.onset_s)
+        last = min(end_s + ahead_s, item.onset_s + item.duration_s)
+        if last > first:
+            yield first, last
+
+
+def winning_class(
+    times_s: NDArray[np.floating],
+    spans: Sequence[Span],
+    label_map: LabelMap,
+    classes: Sequence[str],
+    min_agreement: float,
+) -> NDArray[np.int64]:
+    """Return the class at each moment, -1 where none or several lead.
+
+    Parameters
+    ----------
+    times_s
+        (n,) ascending moments in run time.
+    spans
+        Of the run.
+    label_map, classes
+        What belongs together, and the order of classes.
+    min_agreement
+        Least share of the observers.
+    """
+    keys: dict[tuple[str, str | None], list[Span]] = defaultdict(list)
+    for span in spans:
+        keys[(span.label, span.character)].append(span)
+    score = np.zeros((len(classes), len(times_s)))
+    for (label, _), members in keys.items():
+        target = label_map.class_of(label)
+        if target is None:
+            continue
+        share = np.zeros(len(times_s))
+        for span in members:
+            first, last = np.searchsorted(times_s, [span.start_s, span.end_s])
+            share[first:last] += span.weight
+        share[share < min_agreement - _TIE] = 0.0
+        score[classes.index(target)] += np.minimum(share, 1.0)
+    if len(classes) < 2:
+        return np.where(score[0] > 0, 0, -1)
+    best = score.argmax(axis=0)
+    ordered = np.sort(score, axis=0)
+    clear = ordered[-1] > ordered[-2] + _TIE
+    return np.where(clear, best, -1).astype(np.int64)
+
+
+def run_labels(
+    run: Run,
+    spans: Sequence[Span],
+    label_map: LabelMap,
+    classes: Sequence[str],
+    settings: Emotion3dSettings,
+    shift_s: float | None = None,
+) -> NDArray[np.int64]:
+    """Return the class of each volume of a run, (n_trs,), -1 where there is none.
+
+    Parameters
+    ----------
+    run, spans, label_map, classes
+        See `winning_class`.
+    settings
+        Shift, window, shares.
+    shift_s
+        Instead of the settings' shift.
+    """
+    shift_s = settings.shift_s if shift_s is None else shift_s
+    window_s = settings.window_s or run.tr_s
+    inside = (np.arange(_POINTS) + 0.5) / _POINTS - 0.5
+    moments = (volume_times(run) - shift_s)[:, None] + window_s * inside
+    order = np.argsort(moments, axis=None, kind="stable")
+    winner = np.empty(moments.size, np.int64)
+    winner[order] = winning_class(
+        moments.ravel()[order], spans, label_map, classes, settings.min_agreement
+    )
+    by_volume = winner.reshape(moments.shape)
+    shares = np.stack([(by_volume == k).mean(axis=1) for k in range(len(classes))])
+    best = shares.argmax(axis=0)
+    won = shares.max(axis=0) > settings.min_share + _TIE
+    return np.where(won, best, -1).astype(np.int64)
+
+
+def volume_times(run: Run) -> NDArray[np.float64]:
+    """Return when each volume was acquired, in run time, (n_trs,) s."""
+    return np.asarray(run.start_time_s + run.tr_s * np.arange(run.n_trs), np.float64)
+
+
+def stimulus_times(
+    run: Run, presentations: Iterable[Presentation], shift_s: float, pieces: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return which piece each volume responds to and where in it, (n_trs,) each; NaN if none.
+
+    Parameters
+    ----------
+    run
+        The run.
+    presentations
+        Of all runs.
+    shift_s
+        By how much the response is late.
+    pieces
+        Names in the order of their numbers.
+    """
+    heard_s = volume_times(run) - shift_s
+    piece, position = np.zeros(run.n_trs, np.int64), np.full(run.n_trs, np.nan)
+    for item in presentations:
+        if item.run_name != run.name:
+            continue
+        here = (heard_s >= item.onset_s) & (heard_s < item.onset_s + item.duration_s)
+        piece[here] = pieces.index(item.stim_file)
+        position[here] = heard_s[here] - item.onset_s + item.stim_start_s
+    return piece, position
+
+
+def n_blocks(labels: NDArray[np.integer], wanted: int) -> int:
+    """Count contiguous stretches of a class in the labels of one run."""
+    here = np.r_[False, labels == wanted]
+    return int(np.count_nonzero(here[1:] & ~here[:-1]))
