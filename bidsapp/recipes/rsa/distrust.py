@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bidsapp.recipes.inputs import SoundAnalysis
-from bidsapp.recipes.rsa.items import Items, hearings
+from bidsapp.recipes.rsa.clips import hearings
+from bidsapp.recipes.rsa.items import Items
 from bidsapp.recipes.rsa.results import NetworkResult, Results
 from bidsapp.recipes.rsa.settings import RsaSettings
 from bidsapp.stats.clip_permutation import is_enumerated, smallest_p
