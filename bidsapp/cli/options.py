@@ -10,7 +10,7 @@ from bidsapp.brain.strategies import STRATEGIES
 
 Kind = Literal["text", "path", "float", "int", "flag", "count", "mapping", "assignment"]
 
-RECIPES = ("gradients",)
+RECIPES = ("gradients", "rsa", "emotion3d")
 SETTINGS_TABLES = tuple(table for name in RECIPES for table in (name, f"{name}_group"))
 VARIANTS = ("robust", "faithful")
 LEVELS = ("participant", "group")

@@ -20,9 +20,10 @@ import dataclasses
 import logging
 import multiprocessing
 from collections.abc import Generator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, Protocol
 
 from bidsapp.bids.dataset import Dataset
@@ -114,9 +115,7 @@ class Local:
         for unit in suspects:
             yield from self._retry(unit)
 
-    def _pool(
-        self, units: Sequence[Unit], n: int, broken: list[Unit]
-    ) -> Records:
+    def _pool(self, units: Sequence[Unit], n: int, broken: list[Unit]) -> Records:
         """Run units in one pool; those it did not finish before it broke go to `broken`."""
         context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(n, context, _begin, (self.worker.config,))
@@ -153,8 +152,8 @@ def _begin(config: Config) -> None:
 
 def _given_up(unit: Unit, config: Config) -> Record:
     reason = (
-        f"its process was killed {ATTEMPTS} times (out of memory?); give it more with --mem or "
-        "use fewer --workers"
+        "its process was killed every time it was tried (out of memory?); give it more with "
+        "--mem or use fewer --workers"
     )
     LOGGER.error("%s: %s", unit.name, reason)
     record = failed(unit, reason, 75)
@@ -164,7 +163,11 @@ def _given_up(unit: Unit, config: Config) -> Record:
 
 @dataclasses.dataclass(frozen=True)
 class Dask:
-    """The workers of a dask cluster."""
+    """The workers of a dask cluster.
+
+    The scheduler suspects every unit that was assigned to a worker when it died; those it gives
+    up are tried once more, alone.
+    """
 
     worker: Worker
     config: Config
@@ -176,19 +179,30 @@ class Dask:
         distributed = _import("distributed", "dask")
         with ExitStack() as stack:
             client = stack.enter_context(self._client(distributed, stack))
-            worker = client.scatter(self.worker, broadcast=True, hash=False)
-            futures = {
-                client.submit(_call, worker, unit, key=unit.name, pure=False): unit
-                for unit in units
-            }
+            futures = {self._submit(client, unit): unit for unit in units}
+            suspects: list[Unit] = []
             for future in distributed.as_completed(list(futures)):
-                yield self._record(future, futures[future])
+                unit = futures.pop(future)
+                if type(future.exception()).__name__ == "KilledWorker":
+                    suspects.append(unit)
+                    continue
+                record = self._record(future, unit)
+                future.release()  # or the death of its worker would have it done again
+                yield record
+            for unit in suspects:
+                LOGGER.warning("%s: its worker was killed; trying again", unit.name)
+                yield self._record(self._submit(client, unit), unit)
+
+    def _submit(self, client: Any, unit: Unit) -> Any:
+        return client.submit(_call, self.worker, unit, pure=False)
 
     def _client(self, distributed: Any, stack: ExitStack) -> Any:
         """Connect to the scheduler asked for, or start a cluster that ends with the run."""
         config = self.config
         _import("dask", "dask").config.set(
-            {"distributed.scheduler.allowed-failures": ATTEMPTS - 1}
+            {
+                "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
+            }
         )
         if config.dask_scheduler is not None:
             return _connect(distributed, config.dask_scheduler)
@@ -208,9 +222,10 @@ class Dask:
         )
         return distributed.Client(cluster)
 
-    def _record(self, future: Future[Record], unit: Unit) -> Record:
+    def _record(self, future: Any, unit: Unit) -> Record:
         try:
-            return future.result()
+            record: Record = future.result()
+            return record
         except Exception as error:  # KilledWorker, lost connections, what cannot be unpickled
             if type(error).__name__ == "KilledWorker":
                 return _given_up(unit, self.config)
@@ -228,11 +243,14 @@ def _call(worker: Worker, unit: Unit) -> Record:
 
 def _connect(distributed: Any, address: str) -> Any:
     """Connect to a scheduler by address or by its file."""
-    place = {"address": address} if "://" in address else {"scheduler_file": address}
+    msg = f"--dask-scheduler {address}: no scheduler answers there; start one first"
+    is_file = "://" not in address
+    if is_file and not Path(address).is_file():  # the library would wait for it without end
+        raise ResourceUnavailableError(msg)
+    place = {"scheduler_file" if is_file else "address": address}
     try:
         return distributed.Client(**place, timeout=20)
     except (OSError, ValueError) as error:
-        msg = f"--dask-scheduler {address}: no scheduler answers there ({error}); start one first"
         raise ResourceUnavailableError(msg) from error
 
 

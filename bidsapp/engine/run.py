@@ -8,7 +8,8 @@ from contextlib import closing
 from bidsapp.config import Config
 from bidsapp.engine.executors import make_executor
 from bidsapp.engine.plan import Plan, Unit
-from bidsapp.engine.status import Record, is_complete, read_record, write_status
+from bidsapp.engine.status import Record, read_record, write_status
+from bidsapp.engine.work import is_finished
 
 LOGGER = logging.getLogger("musicotopy")
 
@@ -49,5 +50,4 @@ def execute(plan: Plan, config: Config) -> list[Record]:
 def _finished(unit: Unit, config: Config) -> Record | None:
     """Return the record of a unit whose result is there, whole, and up to date."""
     known = read_record(config.output_dir, unit.name)
-    code, inputs = unit.configuration_hash, unit.inputs_hash
-    return known if is_complete(config.output_dir, known, code, inputs) else None
+    return known if is_finished(unit, known, config) else None

@@ -15,6 +15,7 @@ from bidsapp.config import Config
 from bidsapp.engine.plan import Unit
 from bidsapp.engine.status import (
     Record,
+    is_complete,
     peak_memory_bytes,
     read_record,
     reset_peak_memory,
@@ -48,6 +49,9 @@ class Worker:
         """Run or refuse one unit and record what came of it; never raises for the unit's sake."""
         config = self.config
         known = read_record(config.output_dir, unit.name)
+        if not config.overwrite and is_finished(unit, known, config):
+            assert known is not None
+            return known  # done already, by a worker that died before it could say so
         LOGGER.log(25, "%s: started", unit.name)
         start = time.monotonic()
         reset_peak_memory()
@@ -67,6 +71,12 @@ class Worker:
             LOGGER.error("%s: %s", unit.name, error)
             record = failed(unit, str(error), error.exit_code)
         return record
+
+
+def is_finished(unit: Unit, known: Record | None, config: Config) -> bool:
+    """Tell whether a unit's result is there, whole, and up to date."""
+    code, inputs = unit.configuration_hash, unit.inputs_hash
+    return is_complete(config.output_dir, known, code, inputs)
 
 
 def _run(unit: Unit, dataset: Dataset, config: Config, replaces: tuple[str, ...]) -> Record:

@@ -14,10 +14,17 @@ from typing import Any
 from bidsapp.bids.records import ImageKind
 from bidsapp.config import Config
 from bidsapp.errors import UsageError
+from bidsapp.recipes.emotion3d import facts as emotion3d_facts
+from bidsapp.recipes.emotion3d import settings as emotion3d_settings
+from bidsapp.recipes.emotion3d.group import settings as emotion3d_group_settings
 from bidsapp.recipes.gradients import facts as gradients_facts
 from bidsapp.recipes.gradients import settings as gradients_settings
 from bidsapp.recipes.gradients.group import facts as gradients_group_facts
 from bidsapp.recipes.gradients.group import settings as gradients_group_settings
+from bidsapp.recipes.rsa import facts as rsa_facts
+from bidsapp.recipes.rsa import settings as rsa_settings
+from bidsapp.recipes.rsa.group import facts as rsa_group_facts
+from bidsapp.recipes.rsa.group import settings as rsa_group_settings
 from bidsapp.recipes.settings import override
 
 
@@ -137,5 +144,42 @@ RECIPES = {
         ),
         {**gradients_facts.DESCRIPTIONS, **gradients_group_facts.DESCRIPTIONS},
         (*gradients_facts.REMARKS, *gradients_group_facts.REMARKS),
+    ),
+    "rsa": Recipe(
+        "rsa",
+        rsa_settings.VARIANTS,
+        rsa_group_settings.VARIANTS,
+        Functions(
+            collect="bidsapp.recipes.rsa.participant:collect_participant",
+            estimate="bidsapp.recipes.rsa.cost:estimate",
+            analyse="bidsapp.recipes.rsa.participant:analyse",
+            collect_group="bidsapp.recipes.rsa.group.collect:collect_group",
+            analyse_group="bidsapp.recipes.rsa.group.analyse:analyse_group",
+            report="bidsapp.report.rsa:participant_report",
+            group_report="bidsapp.report.rsa:group_report",
+            methods="bidsapp.report.rsa:participant_methods",
+            group_methods="bidsapp.report.rsa:group_methods",
+        ),
+        {**rsa_facts.DESCRIPTIONS, **rsa_group_facts.DESCRIPTIONS},
+        (*rsa_facts.REMARKS, *rsa_group_facts.REMARKS),
+    ),
+    "emotion3d": Recipe(
+        "emotion3d",
+        emotion3d_settings.VARIANTS,
+        emotion3d_group_settings.VARIANTS,
+        Functions(
+            collect="bidsapp.recipes.emotion3d.inputs:collect_participant",
+            estimate="bidsapp.recipes.emotion3d.cost:estimate",
+            analyse="bidsapp.recipes.emotion3d.participant:analyse",
+            collect_group="bidsapp.recipes.emotion3d.group.collect:collect_group",
+            analyse_group="bidsapp.recipes.emotion3d.group.analyse:analyse_group",
+            report="bidsapp.report.emotion3d:participant_report",
+            group_report="bidsapp.report.emotion3d:group_report",
+            methods="bidsapp.report.emotion3d:participant_methods",
+            group_methods="bidsapp.report.emotion3d:group_methods",
+        ),
+        emotion3d_facts.DESCRIPTIONS,
+        emotion3d_facts.REMARKS,
+        kinds=("volume",),
     ),
 }

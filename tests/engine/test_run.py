@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bidsapp.config import Config
-from bidsapp.engine import run as engine
+from bidsapp.engine import work as engine
 from bidsapp.engine.plan import Plan, Unit
 from bidsapp.engine.run import execute
 from bidsapp.errors import InputInvalidError, InputMissingError
@@ -50,7 +50,11 @@ def recipe(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any], None]],
     """Put a function in the place of the recipe."""
 
     def install(function: Callable[[Any], None]) -> None:
-        monkeypatch.setattr(engine, "RECIPES", {"gradients": SimpleNamespace(analyse="")})
+        monkeypatch.setattr(
+            engine,
+            "RECIPES",
+            {"gradients": SimpleNamespace(functions=SimpleNamespace(analyse=""))},
+        )
         monkeypatch.setattr(engine, "load_function", lambda address: function)
 
     return install

@@ -10,7 +10,14 @@ import pytest
 
 from bidsapp.cli.show import _exit_code
 from bidsapp.engine.plan import Plan, Unit, check_configuration
-from bidsapp.engine.status import Record, is_complete, read_records, record_path, write_record
+from bidsapp.engine.status import (
+    Record,
+    is_complete,
+    read_records,
+    record_path,
+    write_record,
+    write_status,
+)
 from bidsapp.errors import OutputError
 from bidsapp.text import text_table
 
@@ -44,6 +51,7 @@ def test_round_trip_and_broken_records(tmp_path: Path) -> None:
     write_record(tmp_path, RECORD)
     record_path(tmp_path, "other").write_text("{ broken")
     assert read_records(tmp_path) == {RECORD.unit: RECORD}
+    write_status(tmp_path)
     assert len(json.loads((tmp_path / "logs" / "status.json").read_text())["Units"]) == 1
 
 
