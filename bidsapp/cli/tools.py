@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bidsapp import __version__
-from bidsapp.cli.commands import fetch, status, train
+from bidsapp.cli.commands import fetch, sbatch, status, train
 from bidsapp.cli.options import RECIPES
 from bidsapp.errors import AppError, InputMissingError, OutputError, UsageError
 
@@ -42,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_init(tools)
     _add_simulate(tools)
     _add_check_truth(tools)
-    for command in (fetch, train, status):
+    for command in (fetch, train, sbatch, status):
         command.add(tools)
     return parser
 

@@ -138,6 +138,6 @@ def get_network(
         The weights are not this network's, or not those their file name promises.
     """
     if name not in NETWORKS:
-        msg = f"--model {name}: no such network; known are {', '.join(NETWORKS)}"
+        msg = f"--network {name}: no such network; known are {', '.join(NETWORKS)}"
         raise UsageError(msg)
     return NETWORKS[name].build(weights, weights_dir, seed, hop_s)
