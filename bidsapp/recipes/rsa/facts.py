@@ -32,7 +32,7 @@ REMARKS = (
     },
     {
         "option": "weights",
-        "paper": "trained on 13 parts of MagnaTagATune",
+        "paper": "trained on parts one to twelve of MagnaTagATune",
         "used": "--weights; musicotopy-tools train tagger trains the same network",
         "variant": "both",
         "source": "Methods: Deep neural network",
