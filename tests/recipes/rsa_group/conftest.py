@@ -137,6 +137,11 @@ def toy_space() -> UnitSpace:
 
 
 @pytest.fixture(scope="session")
+def person() -> type[Person]:
+    return Person
+
+
+@pytest.fixture(scope="session")
 def units() -> UnitSpace:
     return toy_space()
 

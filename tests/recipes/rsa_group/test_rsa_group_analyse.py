@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from bidsapp.bids.tables import Table, read_table
+from bidsapp.brain.geometry import surface_units
 from bidsapp.brain.maps import read_maps
 from bidsapp.recipes.rsa.group.analyse import analyse_group
 from bidsapp.recipes.rsa.group.collect import find_group
 from bidsapp.recipes.rsa.group.settings import VARIANTS, GroupSettings
+from bidsapp.recipes.rsa.group.shape import superior_temporal
 
 FAST = GroupSettings(n_permutations=200, n_bootstrap=50, n_flips=200, axis_bins=4)
 SPACE = "space-MNI152NLin2009cAsym_res-2"
@@ -23,7 +25,7 @@ class Files:
     """What a group analysis wrote."""
 
     def __init__(self, analysis: Any) -> None:
-        self.folder = analysis.staging.path(Path("x")).parent
+        self.folder = Path(analysis.staging.path("x")).parent
 
     def maps(self, name: str, units: Any, suffix: str = "statmap") -> np.ndarray:
         (path,) = self.folder.rglob(f"*{name}_{suffix}.nii.gz")
@@ -143,8 +145,11 @@ def test_one_participant_has_no_t_and_no_ceiling(run, people, units) -> None:
 
 def test_one_participant_has_no_faithful_test(run, people, units) -> None:
     settings = dataclasses.replace(FAST, test="maximum-t", ceiling_above_zero=False)
-    found = run(people(1), settings)
+    persons = people(1)
+    persons[0].settings = {"pairs": "all"}
+    found = run(persons, settings)
     assert not found.maps("rsasignificant", units, "mask").any()
+    assert any("Pairs within clips" in text for text in found.summary()["warnings"])
 
 
 def test_faithful_passes_on_noise_and_says_what_noise_is(run, people, units) -> None:
@@ -211,3 +216,35 @@ def test_finished_slabs_are_used_again(
         )
         np.testing.assert_array_equal(read_maps([one]).values, read_maps([other]).values)
     assert not list((tmp_path / "again" / ".work").rglob("*.npz"))
+
+
+def test_crossnobis_becomes_euclid_and_it_is_said(run, people) -> None:
+    persons = people(2)
+    for person in persons:
+        person.settings = {"dissimilarity": "crossnobis"}
+    summary = run(persons).summary()
+    assert summary["dissimilarity"] == "euclid"
+    assert any("crossnobis" in text for text in summary["warnings"])
+
+
+def test_surfaces_are_searched_along_the_mesh(run, person, models) -> None:
+    units = surface_units(10242, 10242, space="fsaverage5")
+    include = superior_temporal(units) & (np.abs(units.coordinates_mm()[:, 1] + 20) < 8)
+    rng = np.random.default_rng(0)
+    persons = [
+        person(
+            units,
+            rng.standard_normal((24, units.n_units)),
+            models.round(6),
+            np.where(include, 20.0, np.nan),
+            order=[f"clip{k}.wav" for k in rng.permutation(6)],
+        )
+        for _ in range(2)
+    ]
+    found = run(persons, dataclasses.replace(FAST, n_permutations=50))
+    paths = sorted(found.folder.rglob("*desc-rsamean_statmap.func.gii"))
+    mean = read_maps(paths, units).values
+    known = np.isfinite(mean).all(axis=0)
+    assert not known[~include].any()
+    assert known[include].mean() > 0.9
+    assert {row["hemisphere"] for row in found.rows("rsastg")} == {"L", "R"}

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import rankdata
+
+from bidsapp.errors import InputInvalidError
+from bidsapp.recipes.rsa.group.collect import find_group
+from bidsapp.recipes.rsa.group.design import read_design
+from bidsapp.recipes.rsa.group.inputs import models_file
+from bidsapp.recipes.rsa.group.patterns import group_units, keep_patterns
+
+
+def design_of(output):
+    (inputs,) = find_group(output)
+    return read_design(inputs)
+
+
+def test_reads_what_participants_share(written, people, models) -> None:
+    design = design_of(written(people(2)))
+    np.testing.assert_allclose(design.models["toy"], models, atol=1e-6)
+    assert design.n_items == 24
+    assert design.smallest_correlation == 1
+    assert design.time_difference_s == 0
+    np.testing.assert_array_equal(design.clip, np.repeat(np.arange(6), 4))
+    assert design.pairs.sum() == 15 * 16
+
+
+def test_models_that_differ_a_little_are_averaged(written, people, models) -> None:
+    persons = people(2)
+    noise = 0.02 * np.random.default_rng(0).standard_normal(models.shape)
+    persons[1].models = (models + noise).round(6)
+    persons[1].shift_s = 0.7
+    design = design_of(written(persons))
+    np.testing.assert_allclose(design.models["toy"], models + noise / 2, atol=2e-6)
+    assert 0.8 < design.smallest_correlation < 1
+    assert design.time_difference_s == pytest.approx(0.7)
+
+
+def test_other_models_are_refused(written, people, models) -> None:
+    persons = people(3)
+    persons[2].models = np.random.default_rng(0).permuted(models, axis=1).round(6)
+    with pytest.raises(InputInvalidError, match=r"sub-03_model-toy.* sub-01"):
+        design_of(written(persons))
+
+
+def test_other_times_are_refused(written, people) -> None:
+    persons = people(3)
+    persons[1].shift_s = 2.5
+    with pytest.raises(InputInvalidError, match=r"sub-02_desc-rsaitems.*2\.5 s off"):
+        design_of(written(persons))
+
+
+def test_a_table_of_another_size_is_refused(written, people) -> None:
+    (inputs,) = find_group(written(people(2)))
+    path = models_file(inputs.participants[1], "toy")
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(InputInvalidError, match="has 275 rows, not 276"):
+        read_design(inputs)
+
+
+def test_nuisance_matrices_are_mean_ranks(written, people) -> None:
+    persons, rng = people(3), np.random.default_rng(3)
+    rdms = rng.random((2, 2, 276)).round(6)
+    persons[0].nuisance, persons[2].nuisance = rdms[0], rdms[1][:1]
+    design = design_of(written(persons))
+    assert design.nuisance_names == ("n0", "n1")
+    ranks = [rankdata(values[design.pairs]) for values in rdms[:, 0]]
+    np.testing.assert_allclose(design.nuisance[0, design.pairs], np.mean(ranks, axis=0))
+    assert np.isfinite(design.nuisance).all()
+
+
+def test_orders_of_participants_are_compared(written, people) -> None:
+    persons = people(4)
+    assert not design_of(written(persons)).order.common
+    for person in persons:
+        person.order = persons[0].order
+    assert design_of(written(persons)).order.common
+
+
+def test_patterns_are_read_in_blocks_and_found_again(written, people, units, tmp_path) -> None:
+    persons = people(2)
+    persons[1].size = persons[1].size.copy()
+    persons[1].size[:7] = np.nan
+    (inputs,) = find_group(written(persons))
+    found, n = group_units(inputs)
+    assert found.identity() == units.identity()
+    np.testing.assert_array_equal(n, np.where(np.arange(units.n_units) < 7, 1, 2))
+    for memory_bytes in (1, 10**9):
+        target = tmp_path / f"{memory_bytes}.npy"
+        paths = inputs.patterns(inputs.participants[0])
+        kept = keep_patterns(paths, found, 24, target, memory_bytes=memory_bytes)
+        np.testing.assert_array_equal(kept, persons[0].patterns.astype(np.float32))
+    paths[0].unlink()
+    assert keep_patterns(paths, found, 24, target, memory_bytes=1).shape == kept.shape
+
+
+def test_another_number_of_patterns_is_refused(written, people, tmp_path) -> None:
+    (inputs,) = find_group(written(people(1)))
+    found, _ = group_units(inputs)
+    paths = inputs.patterns(inputs.participants[0])
+    with pytest.raises(InputInvalidError, match="24 maps for 23 items"):
+        keep_patterns(paths, found, 23, tmp_path / "x.npy", memory_bytes=10**6)
