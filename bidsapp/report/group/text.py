@@ -136,7 +136,7 @@ def _space(space: GroupSpace) -> dict[str, Any]:
 
 def fidelity(results: GroupResults) -> Section | None:
     """Tabulate every option: the paper's value and ours."""
-    return fidelity_section(results.files.root)
+    return fidelity_section(results.files.root, "gradients")
 
 
 def about(results: GroupResults) -> Section:

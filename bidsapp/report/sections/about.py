@@ -44,18 +44,30 @@ def methods_parts(made: Methods) -> Section:
 
 def fidelity(results: Results) -> Section | None:
     """Tabulate every option: the paper's value and ours."""
-    return fidelity_section(results.files.root)
+    return fidelity_section(results.files.root, "gradients")
 
 
-def fidelity_section(output_dir: Path) -> Section | None:
-    """Tabulate ``logs/fidelity.tsv``; None without it."""
+def fidelity_section(output_dir: Path, recipe: str) -> Section | None:
+    """Tabulate what ``logs/fidelity.tsv`` says of a recipe; None when it says nothing.
+
+    Parameters
+    ----------
+    output_dir
+        Where the app wrote its results.
+    recipe
+        Its name; a table without a column of recipes is of this one.
+    """
     path = output_dir / "logs" / "fidelity.tsv"
     if not path.is_file():
         return None
     table = read_table(path)
     names = ["option", "paper", "used", "source", "why"]
+    if "recipe" in table:
+        table = table[table["recipe"] == recipe]
     if table.empty or any(name not in table for name in names):
         return None
+    if "level" in table:
+        names.insert(1, "level")
     rows = [
         [cell(value if isinstance(value, str) else "\u2013") for value in row]
         for row in table[names].astype(object).itertuples(index=False)
@@ -64,7 +76,7 @@ def fidelity_section(output_dir: Path) -> Section | None:
     return Section(
         "Fidelity to the paper",
         "fidelity",
-        [Table(columns(names[0], *(f"{name}~" for name in names[1:])), rows, caption)],
+        [Table(columns(*names[:-4], *(f"{name}~" for name in names[-4:])), rows, caption)],
     )
 
 
