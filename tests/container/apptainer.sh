@@ -11,12 +11,12 @@ shift 2
 
 setup() {
   mkdir -p "$folder/home/cache" "$folder/home/tmp" "$folder/lists/partial" "$folder/cache/archives/partial"
-  mmdebstrap --variant=minbase --format=directory \
+  [ -e "$folder/root/etc" ] || mmdebstrap --variant=minbase --format=directory \
     --include=ca-certificates,e2fsprogs,squashfs-tools,uidmap,containernetworking-plugins,libseccomp2,libsqlite3-0 \
     trixie "$folder/root"
   local mirror
   mirror=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2> /dev/null |
-    grep -oE 'https?://[^ ]+/debian/? ?' | head -n 1)
+    grep -oE 'https?://[^ ]+/debian/?$' | head -n 1) || true
   echo "deb [trusted=yes] ${mirror:-http://deb.debian.org/debian} sid main" > "$folder/sid.list"
   local apt=(apt-get -o "Dir::Etc::sourcelist=$folder/sid.list" -o Dir::Etc::sourceparts=-
     -o "Dir::State::lists=$folder/lists" -o "Dir::Cache=$folder/cache"
