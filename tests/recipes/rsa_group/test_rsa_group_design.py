@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import rankdata
 
 from bidsapp.errors import InputInvalidError
+from bidsapp.recipes.group_collect import Choice
 from bidsapp.recipes.rsa.group.collect import find_group
 from bidsapp.recipes.rsa.group.design import read_design
 from bidsapp.recipes.rsa.group.inputs import models_file
@@ -59,6 +60,18 @@ def test_a_table_of_another_size_is_refused(written, people) -> None:
         read_design(inputs)
 
 
+def test_a_table_that_lacks_a_layer_or_numbers_is_refused(written, people) -> None:
+    (inputs,) = find_group(written(people(1)))
+    path = models_file(inputs.participants[0], "toy")
+    text = path.read_text()
+    path.write_text(text.replace("conv2", "other"))
+    with pytest.raises(InputInvalidError, match="no column conv2"):
+        read_design(inputs)
+    path.write_text(text.replace("\n1\t2\t", "\n1\t2\tx"))
+    with pytest.raises(InputInvalidError, match="no table of numbers"):
+        read_design(inputs)
+
+
 def test_nuisance_matrices_are_mean_ranks(written, people) -> None:
     persons, rng = people(3), np.random.default_rng(3)
     rdms = rng.random((2, 2, 276)).round(6)
@@ -72,10 +85,13 @@ def test_nuisance_matrices_are_mean_ranks(written, people) -> None:
 
 def test_orders_of_participants_are_compared(written, people) -> None:
     persons = people(4)
-    assert not design_of(written(persons)).order.common
+    output = written(persons)
+    assert not design_of(output).common_order
+    (one,) = find_group(output, Choice(participants=("01",)))
+    assert not read_design(one).common_order
     for person in persons:
         person.order = persons[0].order
-    assert design_of(written(persons)).order.common
+    assert design_of(written(persons)).common_order
 
 
 def test_patterns_are_read_in_blocks_and_found_again(written, people, units, tmp_path) -> None:

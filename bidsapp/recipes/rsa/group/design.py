@@ -8,6 +8,7 @@ of them in the mean of participants' normalised RDMs.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,11 @@ class Design:
     time_difference_s: float
     smallest_correlation: float
     order: OrderCheck
+
+    @property
+    def common_order(self) -> bool:
+        """Whether several participants heard one order: drift may then pose as an effect."""
+        return self.order.n_participants > 1 and self.order.common
 
     @property
     def n_items(self) -> int:
@@ -219,11 +225,20 @@ def read_rdms(path: Path, names: Sequence[str], n_pairs: int) -> Floats:
     """
     table = _table(path)
     missing = [name for name in names if name not in table.columns]
-    if missing or len(table.rows) != n_pairs:
-        what = f"no column {missing[0]}" if missing else f"{len(table.rows)} rows, not {n_pairs}"
-        msg = f"{path} has {what}; run the participant level again with --overwrite"
+    if missing:
+        msg = f"{path} has no column {missing[0]}; run the participant level with --overwrite"
         raise InputInvalidError(msg)
-    return np.array([[number(row[name]) for row in table.rows] for name in names])
+    cells = io.StringIO(table.body.replace("n/a", "nan"))
+    wanted = [table.header.index(name) for name in names]
+    try:
+        values = np.loadtxt(cells, delimiter="\t", usecols=wanted, ndmin=2)
+    except ValueError as error:
+        msg = f"{path} is no table of numbers ({error}); run the participant level again"
+        raise InputInvalidError(msg) from error
+    if len(values) != n_pairs:
+        msg = f"{path} has {len(values)} rows, not {n_pairs}; run the participant level again"
+        raise InputInvalidError(msg)
+    return np.ascontiguousarray(values.T)
 
 
 def presentation_orders(people: Sequence[ParticipantResult]) -> list[list[list[int]]]:

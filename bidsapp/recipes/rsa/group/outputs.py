@@ -211,7 +211,7 @@ def _write_tables(
     writer: ResultWriter, item: NetworkGroup, analysis: GroupAnalysis, results: GroupResults
 ) -> None:
     model = {"model": item.model}
-    withheld = results.design.order.common
+    withheld = results.design.common_order
     writer.table(
         profile_rows(item, analysis),
         {**model, "desc": "rsaprofile"},

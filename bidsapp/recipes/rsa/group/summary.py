@@ -63,7 +63,7 @@ def summary(analysis: GroupAnalysis, results: GroupResults) -> Row:
         "enumerated": is_enumerated(n_clips, settings.n_permutations),
         "smallest_p": smallest_p(n_clips, max(settings.n_permutations, 0)),
         "order": {
-            "common": order.common,
+            "common": design.common_order,
             "n_orders": order.n_orders,
             "similarity": order.similarity,
             "balanced_within_participants": order.balanced,
@@ -83,7 +83,7 @@ def summary(analysis: GroupAnalysis, results: GroupResults) -> Row:
 def _network_facts(item: NetworkGroup, results: GroupResults) -> Row:
     observed, expected = item.maxima
     own, own_expected = item.own_maxima
-    withheld = results.design.order.common
+    withheld = results.design.common_order
     asymmetry = item.shape.asymmetry
     return {
         "network": item.model,

@@ -41,10 +41,10 @@ def banner(item: NetworkGroup, analysis: GroupAnalysis) -> str:
             f"; with the clips permuted, when no layer can explain anything, it is {expected:.4f}"
         )
     return (
-        f"{text}. The test of this maximum against zero passes without any effect: for "
-        f"{n_layers} layers whose scores correlate by .5 and {n} participants its expected t is "
-        f"{noise.t:.1f}. "
-        "Judge by the permutation of clips (stat-p_desc-rsafwe)."
+        f"{text}. A maximum of several scores is above zero without any effect, and more "
+        f"participants make that more certain: for {n_layers} layers whose scores correlate by .5 "
+        f"and {n} participants the expected t is {noise.t:.1f}. Judge by the permutation of clips "
+        "(stat-p_desc-rsafwe)."
     )
 
 
@@ -78,7 +78,7 @@ def licences(analysis: GroupAnalysis, results: GroupResults) -> dict[str, str]:
             "The paper's test, made to reproduce its maps: the maximum of several correlations is "
             "above zero without any effect, so that passing it licenses nothing by itself."
         )
-    if results.design.order.common:
+    if results.design.common_order:
         found["signflip"] = (
             "Hemispheres and the axis of the superior temporal gyrus are described, not tested: "
             "participants heard the clips in one order, so that a test over participants alone "
@@ -190,7 +190,7 @@ def _design(analysis: GroupAnalysis, results: GroupResults) -> list[str]:
             f"{n_clips} clips have {results.n_permutations + 1} orders: no unit can be "
             f"significant at {settings.significance:g}."
         )
-    if design.order.common:
+    if design.common_order:
         found.append(
             "All participants heard the clips in (nearly) one order: drift makes clips alike that "
             "are near in time, in all of them; only the permutation of clips allows for it, and "
