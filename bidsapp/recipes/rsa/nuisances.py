@@ -80,22 +80,25 @@ def nuisances(
     UsageError
         A name is not known.
     """
-    makers: Mapping[str, Callable[[Inputs, Items], Floats | None]] = {
-        "position": lambda _, items: difference_rdm(items.time_s),
-        "lag": lambda _, items: lag_rdm(items),
-        "order": _order_rdm,
-        "run": lambda _, items: run_rdm(items),
-        "loudness": _loudness_rdm,
-        "motion": _motion_rdm,
-    }
-    unknown = [name for name in wanted if name not in makers]
-    if unknown:
-        msg = f"rsa.nuisance: {unknown[0]!r} is not known; choose from {', '.join(makers)}"
-        raise UsageError(msg)
-    made = {name: makers[name](inputs, items) for name in wanted}
+    check_names(wanted)
+    made = {name: _MAKERS[name](inputs, items) for name in wanted}
     names, rdms = varying_rdms({k: v for k, v in made.items() if v is not None}, pairs)
     left_out = tuple(name for name in wanted if name not in names)
     return Nuisances(names, rdms, left_out, lag_rdm(items))
+
+
+def check_names(wanted: tuple[str, ...]) -> None:
+    """Refuse names of nuisance RDMs that are not known.
+
+    Raises
+    ------
+    UsageError
+        With the known ones.
+    """
+    unknown = [name for name in wanted if name not in _MAKERS]
+    if unknown:
+        msg = f"rsa.nuisance: {unknown[0]!r} is not known; choose from {', '.join(_MAKERS)}"
+        raise UsageError(msg)
 
 
 def lag_rdm(items: Items) -> Floats:
@@ -164,3 +167,13 @@ def framewise_displacement(run: Run) -> Floats | None:
         return None
     values = np.array([number(row[_DISPLACEMENT]) for row in table.rows])
     return np.nan_to_num(values) if values.size == run.n_trs else None
+
+
+_MAKERS: Mapping[str, Callable[[Inputs, Items], Floats | None]] = {
+    "position": lambda _, items: difference_rdm(items.time_s),
+    "lag": lambda _, items: lag_rdm(items),
+    "order": _order_rdm,
+    "run": lambda _, items: run_rdm(items),
+    "loudness": _loudness_rdm,
+    "motion": _motion_rdm,
+}

@@ -33,7 +33,7 @@ from bidsapp.recipes.inputs import Inputs, SoundAnalysis, collect
 from bidsapp.recipes.rsa.grey_matter import find_grey_matter, grey_matter
 from bidsapp.recipes.rsa.items import Items, item_patterns, make_items
 from bidsapp.recipes.rsa.layer_models import LayerModels, layer_models
-from bidsapp.recipes.rsa.nuisances import Nuisances, nuisances
+from bidsapp.recipes.rsa.nuisances import Nuisances, check_names, nuisances
 from bidsapp.recipes.rsa.outputs import write_results
 from bidsapp.recipes.rsa.results import LagProfile, NetworkResult, Results
 from bidsapp.recipes.rsa.search import Found, Search, run_search
@@ -66,7 +66,10 @@ def collect_participant(
     ------
     InputInvalidError
         Fewer than two clips, or fewer than two presentations of each for crossnobis.
+    UsageError
+        A nuisance RDM is not known.
     """
+    check_names(settings.nuisance)
     inputs = collect(dataset, subject, space, config, (0.0,))
     items = make_items(inputs, settings)
     if settings.dissimilarity == "crossnobis" and items.n_complete < 2:
