@@ -146,7 +146,8 @@ def maxima(result: NetworkResult) -> tuple[float, float]:
     if not known.any():
         return float("nan"), float("nan")
     observed = float(np.fmax.reduce(result.score[:, known], axis=0).mean())
-    return observed, float(np.nanmean(result.expected_maximum[known]))
+    expected = result.expected_maximum[known]
+    return observed, float("nan") if result.test is None else float(np.nanmean(expected))
 
 
 def maximum_note(network: str, observed: float, expected: float) -> str:

@@ -331,7 +331,7 @@ def _network_facts(result: NetworkResult) -> Row:
         "dissimilarities": list(result.models.dissimilarities),
         "mean_maximum_over_layers": observed,
         "expected_maximum_over_layers": expected,
-        "maximum_note": maximum_note(network, observed, expected),
+        "maximum_note": maximum_note(network, observed, expected) if result.test else "",
         "n_untrained": len(result.untrained),
         "n_significant": int(result.significant().sum()),
     }
