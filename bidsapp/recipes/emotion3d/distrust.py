@@ -140,7 +140,7 @@ def _data(analysis: EmotionAnalysis, results: Results) -> Iterator[str]:
     inputs, stored = analysis.inputs, results.stored
     if not all(run.preprocessed for run in inputs.runs):
         yield "Raw BOLD was analysed: no motion correction, no common space."
-    if analysis.config.confounds == "none":
+    if analysis.config.confounds == "none" or not analysis.settings.denoise:
         yield "No confounds were regressed out: motion may carry part of the scores."
     if analysis.settings.normalise == "none":
         yield "Volumes were not standardised by run: a decoder can tell the run by its intensity."

@@ -56,7 +56,7 @@ REMARKS = (
     {
         "option": "raw intensity",
         "paper": "as stored",
-        "used": "per cent of the participant's mean (faithful), confounds as --confounds says",
+        "used": "per cent of the mean of the participant's first run",
         "variant": "faithful",
         "source": "public code of the poster (lungerjo/DeepEmotion)",
         "why": "one factor, so that learning does not depend on the scanner's scale",

@@ -71,6 +71,12 @@ class Emotion3dSettings:
         source=_CODE,
         why="costs 1/23 and keeps what smooth responses carry; 0 keeps the native grid",
     )
+    denoise: bool = setting(
+        True,
+        paper="motion and distortion corrected, nothing regressed, no filter",
+        source=_CODE,
+        why="--confounds and --high-pass-hz: slow drifts tell the run and its time",
+    )
     normalise: Literal["run", "none"] = setting(
         "run",
         paper="none",
@@ -189,6 +195,7 @@ VARIANTS = {
         drop_volumes=0,
         purge_stimulus=False,
         voxel_mm=0.0,
+        denoise=False,
         normalise="none",
         shuffled=True,
         network="faithful",

@@ -103,7 +103,7 @@ def load_volumes(
     """
     source = unit_space(runs)
     grid = working_grid(source, settings.voxel_mm)
-    cleaning = Cleaning(config.confounds, config.high_pass_hz, config.smoothing_fwhm_mm)
+    cleaning = _cleaning(settings, config)
     key = _key(runs, source, cleaning, settings)
     folder = scratch / "emotion3d-volumes" / f"sub-{runs[0].subject}-{key}"
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -113,6 +113,12 @@ def load_volumes(
             folder.mkdir()
             _build(folder, runs, source, grid, cleaning, settings, config)
     return _open(folder, runs, grid.units)
+
+
+def _cleaning(settings: Emotion3dSettings, config: Config) -> Cleaning:
+    if not settings.denoise:
+        return Cleaning("none", 0.0, config.smoothing_fwhm_mm)
+    return Cleaning(config.confounds, config.high_pass_hz, config.smoothing_fwhm_mm)
 
 
 def cache_bytes(run: Run, n_units: int, settings: Emotion3dSettings) -> int:
