@@ -22,6 +22,7 @@ from bidsapp.audio.networks import NETWORKS, RANDOM, get_network
 from bidsapp.bids.dataset import Dataset
 from bidsapp.brain.clean import BoldMatrix, Cleaning, load_bold
 from bidsapp.brain.searchlights import searchlights
+from bidsapp.brain.surfaces import cortex_mask
 from bidsapp.brain.units import unit_space
 from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError
@@ -135,8 +136,10 @@ class _Study:
     def included(self) -> tuple[NDArray[np.bool_], str]:
         """Units that may be in a searchlight, and where that comes from."""
         valid, units = ~self.bold.invalid, self.bold.units
-        if units.kind != "volume":
-            return valid, f"all {units.kind} units with data"
+        if units.kind == "gifti":
+            return valid & cortex_mask(units), "cortex without the medial wall"
+        if units.kind == "cifti":
+            return valid, "all grayordinates with data"
         if self.settings.grey_matter <= 0:
             return valid, "brain mask"
         subject, run = self.inputs.subject, self.inputs.runs[0]
