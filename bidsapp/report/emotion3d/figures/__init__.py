@@ -1,0 +1,1 @@
+"""Figures of the reports of `emotion3d`."""

@@ -1,0 +1,107 @@
+"""Arrange the reports of `emotion3d` and write them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bidsapp.report.emotion3d import cautions, overview, text
+from bidsapp.report.emotion3d.read import Study, load_group, load_participant
+from bidsapp.report.html import Page, Section, write_page
+from bidsapp.report.methods import Methods
+
+
+def participant_report(output_dir: Path, subject: str) -> Path:
+    """Write ``OUTPUT/sub-<subject>_emotion3d.html``: one file, readable offline.
+
+    Parameters
+    ----------
+    output_dir
+        Where the app wrote its results.
+    subject
+        Participant label, with or without ``sub-``.
+
+    Returns
+    -------
+    Path
+        The report.
+
+    Raises
+    ------
+    InputMissingError
+        When the recipe has no results of this participant.
+    InputInvalidError
+        When a result cannot be read.
+    """
+    study = load_participant(output_dir, subject)
+    path = output_dir / f"sub-{study.files.subject}_emotion3d.html"
+    return write_page(participant_page(study), path)
+
+
+def group_report(output_dir: Path) -> Path:
+    """Write ``OUTPUT/group_emotion3d.html``: one file, readable offline.
+
+    Parameters
+    ----------
+    output_dir
+        Where the app wrote its results.
+
+    Returns
+    -------
+    Path
+        The report.
+
+    Raises
+    ------
+    InputMissingError
+        When the recipe has no group results.
+    InputInvalidError
+        When a result cannot be read.
+    """
+    return write_page(group_page(load_group(output_dir)), output_dir / "group_emotion3d.html")
+
+
+def participant_methods(output_dir: Path, subject: str) -> Methods:
+    """Return the methods text of one participant's analysis, with what it cites."""
+    return text.methods(load_participant(output_dir, subject))
+
+
+def group_methods(output_dir: Path) -> Methods:
+    """Return the methods text of the group level, with what it cites."""
+    return text.methods(load_group(output_dir))
+
+
+def participant_page(study: Study) -> Page:
+    """Arrange the sections of a participant's report."""
+    sections = [
+        overview.glance(study),
+        cautions.caution(study),
+        text.methods_section(study),
+        text.fidelity(study),
+        text.about(study),
+    ]
+    return _page(f"sub-{study.files.subject}", study, sections)
+
+
+def group_page(study: Study) -> Page:
+    """Arrange the sections of a group's report."""
+    sections = [
+        overview.glance(study),
+        cautions.caution(study),
+        text.licences(study),
+        text.methods_section(study),
+        text.fidelity(study),
+        text.about(study),
+    ]
+    n = study.n_participants
+    return _page(f"Group of {n} participant{'s' * (n != 1)}", study, sections)
+
+
+def _page(title: str, study: Study, sections: Sequence[Section | None]) -> Page:
+    return Page(
+        title=title,
+        subtitle="Can the emotion of a scene be told from single brain volumes?",
+        meta=overview.meta(study),
+        banners=overview.banners(study),
+        sections=[section for section in sections if section is not None],
+    )

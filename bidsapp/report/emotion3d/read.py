@@ -1,0 +1,298 @@
+"""What the reports of `emotion3d` show, read back from the written derivatives.
+
+Participant and group level write the same kinds of tables. The summary JSON is read leniently:
+what it lacks is shown as not recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bidsapp.bids.names import parse_name
+from bidsapp.errors import InputMissingError
+from bidsapp.report.files import Artefact, Derivatives, open_derivatives, read_json
+from bidsapp.report.maps import Maps
+from bidsapp.report.results import Space, read_maps, rows_of
+
+GROUP = "group"
+RECIPE = "emotion3d"
+SUMMARY = "emotion3dsummary"
+LEAKY = "LEAKY"
+BALANCED = "balanced_accuracy"
+DECODERS = {
+    "cnn": "3D network",
+    "linear": "Linear, voxels",
+    "parcels": "Linear SVM, parcels",
+    "confounds": "Motion, global signal",
+    "time": "Time in the run",
+    "run": "Which run it is",
+    "majority": "Most frequent class",
+    "prior": "Draw from class shares",
+}
+BRAIN = ("cnn", "linear", "parcels")
+PROBES = ("confounds", "time", "run")
+_SPLITS = {
+    "leave_run_out": "Runs left out",
+    "blocked": "Blocks left out",
+    "leave_participant_out": "Participants left out, same stimulus",
+    "leave_participant_and_run_out": "Participants and runs left out, new stimulus",
+    "shuffled": "Shuffled volumes",
+}
+
+
+@dataclass(frozen=True)
+class SplitInfo:
+    """How volumes were divided.
+
+    Attributes
+    ----------
+    name
+        In files; a leaky one is stamped.
+    leaky
+        Whether its scores say nothing about the brain.
+    note
+        What a score under it means.
+    folds
+        Names.
+    """
+
+    name: str
+    leaky: bool
+    note: str = ""
+    folds: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Name for a reader."""
+        plain = self.name.removesuffix(f"-{LEAKY}")
+        title = _SPLITS.get(plain, plain.replace("_", " "))
+        return f"{LEAKY}: {title.lower()}" if self.leaky else title
+
+    @property
+    def anchor(self) -> str:
+        """Name for a link."""
+        return self.name.replace("_", "-").lower()
+
+
+@dataclass(frozen=True)
+class SpaceStudy:
+    """Everything in one space.
+
+    Attributes
+    ----------
+    files, space
+        Where it lies.
+    facts
+        Content of the summary.
+    is_group
+        What it is of.
+    """
+
+    files: Derivatives = field(repr=False)
+    space: Space
+    facts: Mapping[str, Any] = field(repr=False)
+    is_group: bool = False
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Read a table of the recipe in this space; empty when there is none."""
+        return self.files.table(RECIPE + name, "stats", model=None, **self.space.entities)
+
+    def maps(self, stat: str) -> Maps | None:
+        """Read one map per class; None when they were not written."""
+        keys: dict[str, str | None] = {"stat": stat, "desc": RECIPE, "model": None}
+        return read_maps(self.files, self.space, "statmap", None, **keys)
+
+    def map_facts(self, stat: str) -> dict[str, Any]:
+        """Return the metadata beside the maps; empty without."""
+        paths = self.files.data_files(
+            "statmap", stat=stat, desc=RECIPE, model=None, **self.space.entities
+        )
+        return self.files.sidecar(paths[0]) if paths else {}
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """One row per split, decoder and measure."""
+        return self.table("scores")
+
+    @cached_property
+    def recall(self) -> pd.DataFrame:
+        """One row per split, decoder and class."""
+        return self.table("recall")
+
+    @cached_property
+    def confusion(self) -> pd.DataFrame:
+        """One row per split, decoder, true and predicted class."""
+        return self.table("confusion")
+
+    @cached_property
+    def null(self) -> pd.DataFrame:
+        """One row per split, decoder and shift of the labels."""
+        return self.table("null")
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """One row per held-out volume, split and decoder."""
+        return self.table("predictions")
+
+    @cached_property
+    def labels(self) -> pd.DataFrame:
+        """One row per run and class."""
+        return self.table("labels")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in order."""
+        named = self.facts.get("classes")
+        if named:
+            return tuple(map(str, named))
+        return () if self.recall.empty else tuple(dict.fromkeys(self.recall["class"].map(str)))
+
+    @cached_property
+    def splits(self) -> tuple[SplitInfo, ...]:
+        """Splits in the order of the summary; without it, those of the scores."""
+        recorded = [
+            SplitInfo(
+                str(entry["name"]),
+                bool(entry.get("leaky")),
+                str(entry.get("note") or ""),
+                tuple(map(str, entry.get("folds") or ())),
+            )
+            for entry in self.facts.get("splits") or ()
+            if "name" in entry
+        ]
+        known = {split.name for split in recorded}
+        names = () if self.scores.empty else dict.fromkeys(self.scores["split"].map(str))
+        others = [SplitInfo(name, name.endswith(LEAKY)) for name in names if name not in known]
+        return (*recorded, *others)
+
+    @property
+    def honest(self) -> tuple[SplitInfo, ...]:
+        """Splits whose scores may be believed."""
+        return tuple(split for split in self.splits if not split.leaky)
+
+    def decoders(self, split: SplitInfo) -> list[str]:
+        """Return the decoders that were scored under a split, in the order of `DECODERS`."""
+        rows = rows_of(self.scores, split=split.name)
+        there = set() if rows.empty else set(rows["decoder"])
+        return [name for name in DECODERS if name in there]
+
+    def score(self, split: SplitInfo, decoder: str, measure: str = BALANCED) -> pd.Series | None:
+        """Return the row of a score; None when it was not computed."""
+        rows = rows_of(self.scores, split=split.name, decoder=decoder, measure=measure)
+        return None if rows.empty else rows.iloc[0]
+
+    def nulls(self, split: SplitInfo, decoder: str) -> Sequence[float]:
+        """Balanced accuracies with shifted labels; empty without a test."""
+        rows = rows_of(self.null, split=split.name, decoder=decoder)
+        return [] if rows.empty else [float(value) for value in rows[BALANCED].dropna()]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything of one participant, or of a group.
+
+    Attributes
+    ----------
+    files
+        The derivatives.
+    description
+        ``dataset_description.json``.
+    spaces
+        In order; at least one.
+    is_group
+        What it is of.
+    """
+
+    files: Derivatives = field(repr=False)
+    description: Mapping[str, Any]
+    spaces: tuple[SpaceStudy, ...]
+    is_group: bool = False
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Return the summary of the first space: what holds for all of them."""
+        return self.spaces[0].facts
+
+    @property
+    def own_settings(self) -> Mapping[str, Any]:
+        """Settings of the participant level."""
+        key = "participant_settings" if self.is_group else "settings"
+        return dict(self.facts.get(key) or {})
+
+    @property
+    def date(self) -> str:
+        """When the results were written (UTC)."""
+        found = self.files.find("stats", desc=SUMMARY)
+        latest = max(artefact.path.stat().st_mtime for artefact in found)
+        return f"{datetime.fromtimestamp(latest, UTC):%Y-%m-%d %H:%M} UTC"
+
+    @property
+    def n_participants(self) -> int:
+        """Those who take part."""
+        listed = self.facts.get("participants") or ()
+        return int(self.facts.get("n_participants") or len(listed) or 1)
+
+
+def load_participant(output_dir: Path, subject: str) -> Study:
+    """Collect what the recipe wrote of one participant.
+
+    Raises
+    ------
+    InputMissingError
+        When the recipe has no results of this participant.
+    InputInvalidError
+        When a file cannot be read.
+    """
+    files = open_derivatives(output_dir, subject)
+    missing = f"sub-{files.subject}: no results of recipe {RECIPE} found in {output_dir}"
+    return _study(files, missing)
+
+
+def load_group(output_dir: Path) -> Study:
+    """Collect what the group level of the recipe wrote.
+
+    Raises
+    ------
+    InputMissingError
+        When there is nothing of a group.
+    InputInvalidError
+        When a file cannot be read.
+    """
+    folder = output_dir / GROUP
+    files = Derivatives(output_dir, "", tuple(_walk(folder)))
+    return _study(files, f"{folder}: no group results of recipe {RECIPE} found", group=True)
+
+
+def _walk(folder: Path) -> list[Artefact]:
+    named = ((path, parse_name(path)) for path in sorted(folder.glob("*")) if path.is_file())
+    return [
+        Artefact(path, name.entities, name.suffix, name.extension)
+        for path, name in named
+        if name.suffix and not path.name.startswith(".")
+    ]
+
+
+def _study(files: Derivatives, missing: str, *, group: bool = False) -> Study:
+    summaries = [item for item in files.find("stats", desc=SUMMARY) if "space" in item.entities]
+    if not summaries:
+        level = "group" if group else "participant"
+        msg = f"{missing}; run the {level} level with --recipe {RECIPE}"
+        raise InputMissingError(msg)
+    spaces = [
+        SpaceStudy(files, _space(item.entities), read_json(item.path), group) for item in summaries
+    ]
+    spaces.sort(key=lambda each: each.space.anchor)
+    description = files.root / "dataset_description.json"
+    content = read_json(description) if description.exists() else {}
+    return Study(files, content, tuple(spaces), group)
+
+
+def _space(entities: Mapping[str, str]) -> Space:
+    return Space(entities["space"], entities.get("res"), entities.get("den"))

@@ -1,0 +1,177 @@
+"""Methods text, what each test licenses, fidelity to the poster, and where results come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from bidsapp.brain.strategies import STRATEGIES
+from bidsapp.errors import AppError
+from bidsapp.report.emotion3d.read import (
+    DECODERS,
+    RECIPE,
+    SpaceStudy,
+    Study,
+    load_participant,
+)
+from bidsapp.report.html import Facts, Note, Notes, Prose, Section, number_text
+from bidsapp.report.methods import NO_CONFOUNDS, Methods, render_methods
+from bidsapp.report.results import rows_of, setting
+from bidsapp.report.sections.about import (
+    fidelity_section,
+    methods_parts,
+    record_fact,
+    software,
+)
+
+_MAPS = ("ig", "gradcam", "haufe")
+
+
+def licences(study: Study) -> Section | None:
+    """List, for each test, the sentence that it licenses; None when none were recorded."""
+    found: dict[str, str] = {}
+    for space in study.spaces:
+        recorded = space.facts.get("licences") or {}
+        found |= {str(name): str(text) for name, text in recorded.items()}
+    if not found:
+        return None
+    notes = [
+        Note("note", f"{name.replace('_', ' ').capitalize()}.", text)
+        for name, text in found.items()
+    ]
+    intro = "One sentence for each test; what it does not say is not shown by these results."
+    return Section("What each test licenses", "licences", [Prose(intro), Notes(notes)])
+
+
+def methods_section(study: Study) -> Section:
+    """Methods text, references and BibTeX."""
+    return methods_parts(methods(study))
+
+
+def methods(study: Study) -> Methods:
+    """Write the methods of an analysis; a group's begin with those of its participants.
+
+    Parameters
+    ----------
+    study
+        Read back from the output folder.
+    """
+    own = _own(study)
+    context = {**_context(own or study), "has_participant": own is not None}
+    if study.is_group:
+        context |= _group_context(study)
+    name = "emotion3d_group_methods.txt.j2" if study.is_group else "emotion3d_methods.txt.j2"
+    return render_methods(name, context)
+
+
+def _own(study: Study) -> Study | None:
+    """Return the analysis of a participant that stands for all: the first of a group."""
+    if not study.is_group:
+        return study
+    for label in study.facts.get("participants") or ():
+        try:
+            return load_participant(study.files.root, str(label))
+        except AppError:
+            continue
+    return None
+
+
+def _context(study: Study) -> dict[str, Any]:
+    facts, chosen, space = study.facts, study.own_settings, study.spaces[0]
+
+    def option(name: str) -> Any:
+        return chosen.get(name, setting(facts, name))
+
+    runs = facts.get("runs") or ()
+    high_pass = setting(facts, "high_pass_hz")
+    labels = space.labels
+    return {
+        "facts": facts,
+        "own": facts,
+        "option": option,
+        "thousands": lambda number: f"{number:,}".replace(",", "\u00a0"),
+        "version": facts.get("version"),
+        "classes": space.classes,
+        "n_blocks": None if labels.empty else int(labels["n_blocks"].sum()),
+        "spaces": [each.space.title for each in study.spaces],
+        "n_runs": len(runs),
+        "trs": sorted({f"{run['tr_s']:g}" for run in runs if run.get("tr_s")}),
+        "fmriprep": all(run.get("preprocessed", True) for run in runs),
+        "confounds": _confounds(setting(facts, "confounds")),
+        "period_s": 1 / high_pass if high_pass else None,
+        "smoothing": setting(facts, "smoothing_fwhm_mm"),
+        "has_network": not rows_of(space.scores, decoder="cnn").empty,
+        "splits": space.splits,
+        "n_shifts": list(_shifts(space)),
+        "explained": [stat for stat in _MAPS if space.map_facts(stat)],
+        "embedded": not space.table("embedding").empty,
+    }
+
+
+def _group_context(study: Study) -> dict[str, Any]:
+    space = study.spaces[0]
+    return {
+        "facts": study.facts,
+        "version": study.facts.get("version"),
+        "n": study.n_participants,
+        "left_out": len(study.facts.get("left_out") or ()),
+        "group": list(map(str, study.facts.get("methods") or ())),
+        "group_splits": space.honest,
+        "group_shifts": list(_shifts(space)),
+        "tests": not space.table("group").empty,
+        "prevalence": not space.table("prevalence").empty,
+    }
+
+
+def _shifts(space: SpaceStudy) -> Iterator[str]:
+    """Say how many shifts each decoder was tested with, under the splits that count."""
+    for split in space.honest:
+        several = len(space.honest) > 1
+        for decoder in space.decoders(split):
+            n = len(space.nulls(split, decoder))
+            if n:
+                where = f", {split.title.lower()}" if several else ""
+                yield f"{number_text(n, 0)} shifts ({DECODERS[decoder].lower()}{where})"
+
+
+def _confounds(strategy: Any) -> str | None:
+    """Say what was regressed out."""
+    if strategy is None:
+        return None
+    if str(strategy) == "none":
+        return NO_CONFOUNDS
+    known = STRATEGIES.get(str(strategy))
+    return f"the strategy \u201c{strategy}\u201d" if known is None else known.description
+
+
+def fidelity(study: Study) -> Section | None:
+    """Tabulate every option of the recipe: the poster's value and ours."""
+    return fidelity_section(study.files.root, RECIPE)
+
+
+def about(study: Study) -> Section:
+    """Versions, time, memory and the command that gives the same results again."""
+    facts = study.facts
+    level = "group" if study.is_group else "participant"
+    command = (
+        f"musicotopy BIDS_DIR OUTPUT_DIR {level} --config-file OUTPUT_DIR/logs/config.toml"
+        + ("" if study.is_group else f" --participant-label {study.files.subject}")
+    )
+    items = [
+        ("Same results again", command),
+        ("Configuration hash", facts.get("ConfigurationHash")),
+        ("Random seed", setting(facts, "random_seed")),
+        ("Device", setting(facts, "device")),
+        *(record_fact(record) for record in _records(study, level)),
+        ("Python", facts.get("python")),
+        *((str(name), number) for name, number in (facts.get("versions") or {}).items()),
+        ("Report made with", software()),
+    ]
+    shown = [(name, str(value)) for name, value in items if value not in (None, "")]
+    return Section("About", "about", [Facts(shown)])
+
+
+def _records(study: Study, level: str) -> Iterator[dict[str, Any]]:
+    for record in study.files.records():
+        if record.get("recipe") == RECIPE and record.get("level", level) == level:
+            yield record
