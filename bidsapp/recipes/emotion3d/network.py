@@ -153,6 +153,10 @@ class NetworkTask:
             EpochLog(self.label, self.split),
         )
 
+    def predict(self, labels: NDArray[np.integer]) -> NDArray[np.floating]:
+        """Log-probabilities (n_volumes, n_classes) of networks trained on some labels."""
+        return self._run(labels, None, None).log_proba
+
     def null(
         self,
         labels: NDArray[np.integer],
