@@ -7,16 +7,17 @@ in JSON, NaN in images; gzipped files hold neither a time nor a name.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import gzip
 import io
 import json
 import math
 import os
+import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from bidsapp.bids.locks import lock_folder
 from bidsapp.errors import InputInvalidError, OutputError
 
 if TYPE_CHECKING:
@@ -30,12 +31,17 @@ def output_lock(output_dir: Path) -> Iterator[None]:
     """Hold the lock of the files that all units share (``dataset_description.json``, ...)."""
     with output_errors(output_dir):
         output_dir.mkdir(parents=True, exist_ok=True)
-        lock = lock_folder(output_dir, wait=True)
+        lock = lock_folder(output_dir, spare_lock(output_dir, "output"), wait=True)
     try:
         yield
     finally:
         if lock is not None:
-            os.close(lock)
+            lock.release()
+
+
+def spare_lock(output_dir: Path, name: str) -> Path:
+    """Return the lock file of an output folder where folders cannot be locked."""
+    return output_dir / "logs" / "locks" / f"{name}.lock"
 
 
 @contextlib.contextmanager
@@ -50,7 +56,7 @@ def output_errors(path: Path) -> Iterator[None]:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file at once: readers see the old content or the new, never a part."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -137,29 +143,6 @@ def inside(relative: str) -> str:
         msg = f"{relative!r} is not a path inside the output folder"
         raise InputInvalidError(msg)
     return clean.as_posix()
-
-
-def lock_folder(folder: Path, *, wait: bool) -> int | None:
-    """Lock a folder itself, so that no lock file stays; None if another process holds it.
-
-    The kernel releases the lock when a process dies. File systems without locks are used
-    unlocked.
-    """
-    while True:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            os.close(handle)
-            return None
-        except OSError:
-            return handle
-        try:
-            if os.fstat(handle).st_ino == folder.stat().st_ino:
-                return handle
-        except FileNotFoundError:
-            folder.mkdir(parents=True, exist_ok=True)
-        os.close(handle)  # its owner removed the folder while we waited
 
 
 def _records(rows: Iterable[Row] | pd.DataFrame) -> list[Row]:

@@ -9,7 +9,7 @@ leaves a journal, and the next run finishes the renames. Participants do not tou
 from __future__ import annotations
 
 import json
-import os
+import logging
 import re
 import shutil
 from collections.abc import Sequence
@@ -17,9 +17,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bidsapp.bids.atomic import inside, lock_folder, output_errors, write_json
+from bidsapp.bids.atomic import inside, output_errors, spare_lock, write_json
+from bidsapp.bids.locks import Lock, lock_folder
 from bidsapp.errors import OutputError
 
+LOGGER = logging.getLogger("musicotopy")
 _PREFIX = ".staging-"
 _JOURNAL = ".publish"
 _UNUSUAL = re.compile(r"[^A-Za-z0-9+_-]")
@@ -36,6 +38,8 @@ class Staging:
         Output folder; it is made if absent.
     unit
         Name of the unit, for example ``gradients_sub-01``.
+    wait
+        If another process works on the same unit, wait until it has ended.
 
     Raises
     ------
@@ -43,22 +47,17 @@ class Staging:
         The folder cannot be written, or another process works on the same unit.
     """
 
-    def __init__(self, output_dir: Path, unit: str) -> None:
+    def __init__(self, output_dir: Path, unit: str, *, wait: bool = False) -> None:
         self.output_dir = output_dir
         self.unit = unit
         self.folder = output_dir / (_PREFIX + _UNUSUAL.sub("+", unit))
-        self._lock: int | None = None
+        self._wait = wait
+        self._lock: Lock | None = None
 
     def __enter__(self) -> Self:
         with output_errors(self.output_dir):
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = lock_folder(self.folder, wait=False)
-            if self._lock is None:
-                msg = (
-                    f"another process is writing {self.unit} into {self.output_dir}; "
-                    "wait for it, or choose another output folder"
-                )
-                raise OutputError(msg)
+            self._lock = self._locked()
             _roll_forward(self.folder, self.output_dir)
             _empty(self.folder)
         return self
@@ -72,8 +71,23 @@ class Staging:
         if not (self.folder / _JOURNAL).exists():  # else the next run finishes the renames
             shutil.rmtree(self.folder, ignore_errors=True)
         if self._lock is not None:
-            os.close(self._lock)
+            self._lock.release()
             self._lock = None
+
+    def _locked(self) -> Lock:
+        spare = spare_lock(self.output_dir, self.folder.name.removeprefix(_PREFIX))
+        lock = lock_folder(self.folder, spare, wait=False)
+        if lock is None and self._wait:
+            LOGGER.warning("%s: another process is at work on it; waiting", self.unit)
+            lock = lock_folder(self.folder, spare, wait=True)
+        if lock is None:
+            msg = (
+                f"another process is writing {self.unit} into {self.output_dir}; "
+                "wait for it, or choose another output folder"
+            )
+            raise OutputError(msg)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return lock
 
     def path(self, relative: str) -> Path:
         """Return where to write the file that will be ``OUTPUT/relative``.
@@ -131,13 +145,15 @@ def clean_leftovers(output_dir: Path) -> list[str]:
     cleaned = []
     for folder in sorted(output_dir.glob(f"{_PREFIX}*")):
         with output_errors(folder):
-            lock = lock_folder(folder, wait=False)
+            name = folder.name.removeprefix(_PREFIX)
+            lock = lock_folder(folder, spare_lock(output_dir, name), wait=False)
             if lock is None:
                 continue
-            _roll_forward(folder, output_dir)
-            shutil.rmtree(folder, ignore_errors=True)
-            os.close(lock)
-        cleaned.append(folder.name.removeprefix(_PREFIX))
+            if lock.is_exclusive:  # else its owner may be alive; the unit itself cleans up
+                _roll_forward(folder, output_dir)
+                shutil.rmtree(folder, ignore_errors=True)
+                cleaned.append(name)
+            lock.release()
     return cleaned
 
 

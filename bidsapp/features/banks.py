@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock
 
 from bidsapp.audio.io import audio_duration_s, load_audio
 from bidsapp.audio.networks.base import Network
+from bidsapp.bids.locks import lock_file
 from bidsapp.errors import InputInvalidError
 
 Floats = npt.NDArray[np.float32]
@@ -50,18 +50,33 @@ def make_once(folder: Path, make: Callable[[Path], None]) -> None:
     if folder.is_dir():
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.parent / f"{folder.name}.lock"):
-        if folder.is_dir():
-            return
-        for leftover in folder.parent.glob(f".{folder.name}-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        partial = folder.with_name(f".{folder.name}-{os.getpid()}")
-        partial.mkdir()
-        try:
-            make(partial)
+    lock = lock_file(folder.parent / f"{folder.name}.lock", wait=True)
+    assert lock is not None
+    try:
+        if not folder.is_dir():
+            _make(folder, make, alone=lock.is_exclusive)
+    finally:
+        lock.release()
+
+
+def _make(folder: Path, make: Callable[[Path], None], *, alone: bool) -> None:
+    """Fill a folder under another name and move it into place.
+
+    Without locks several processes may do so at once: the first to end counts.
+    """
+    for leftover in folder.parent.glob(f".{folder.name}-*") if alone else ():
+        shutil.rmtree(leftover, ignore_errors=True)
+    partial = folder.with_name(f".{folder.name}-{secrets.token_hex(6)}")
+    partial.mkdir()
+    try:
+        make(partial)
+        if not folder.is_dir():
             partial.replace(folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    except OSError:
+        if not folder.is_dir():
+            raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -135,9 +150,19 @@ def write_index(
 
 
 def read_index(folder: Path, network: Network) -> Mapping[str, Any]:
-    """Read what `write_index` wrote, as arguments of a bank; layers are the network's."""
-    facts = json.loads((folder / _FACTS).read_text())
-    facts["layers"] = network.layers
-    facts["piece_s"] = tuple(facts["piece_s"])
-    frames = {"frame_piece": np.load(folder / _PIECE), "frame_time_s": np.load(folder / _TIME)}
+    """Read what `write_index` wrote, as arguments of a bank; layers are the network's.
+
+    Raises
+    ------
+    InputInvalidError
+        The folder is damaged.
+    """
+    try:
+        facts = json.loads((folder / _FACTS).read_text())
+        facts["layers"] = network.layers
+        facts["piece_s"] = tuple(facts["piece_s"])
+        frames = {"frame_piece": np.load(folder / _PIECE), "frame_time_s": np.load(folder / _TIME)}
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        msg = f"{folder}: these kept features are damaged ({error}); remove the folder, run again"
+        raise InputInvalidError(msg) from error
     return {**facts, **frames, "folder": folder}

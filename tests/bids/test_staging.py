@@ -218,7 +218,7 @@ def test_a_file_system_without_locks_is_used_without(tmp_path, monkeypatch) -> N
     def refuse(*_: object) -> None:
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr("bidsapp.bids.atomic.fcntl.flock", refuse)
+    monkeypatch.setattr("bidsapp.bids.locks.fcntl.flock", refuse)
     with Staging(tmp_path, "unit") as staging:
         write_text(staging.path("a"), "x")
         staging.publish()
