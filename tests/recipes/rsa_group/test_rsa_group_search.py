@@ -107,12 +107,16 @@ def test_missing_units_of_a_participant_are_left_out(
     np.testing.assert_allclose(found.observed[:, 0], known, atol=1e-6)
 
 
+@pytest.mark.parametrize("with_nuisance", [False, True])
 def test_family_wise_errors_are_as_rare_as_promised(
-    lights: Neighbourhoods, tmp_path: Path
+    lights: Neighbourhoods, tmp_path: Path, with_nuisance: bool
 ) -> None:
     n, passed = 150, 0
+    lag = difference_rdm(np.arange(N_ITEMS, dtype=np.float64))[None]
     for seed in range(n):
         search = make_search(seed, families=[slice(0, 3)])
+        if with_nuisance:
+            search = dataclasses.replace(search, nuisance=lag)
         found = run_group_search(search, lights, tmp_path / str(seed), label="x", quiet=True)
         test = clip_test(found.observed, found.exceed, found.maximum[0])
         passed += bool(test.significant.any())
