@@ -4,8 +4,8 @@
     what was written, looked up by space and network;
 ``page``
     the order of the sections, and the files;
-``overview``, ``cautions``, ``items``, ``dissimilarities``, ``maps``, ``layers``, ``nulls``,
-``people``, ``gyrus``, ``viewer``, ``text``
+``overview``, ``cautions``, ``items``, ``dissimilarities``, ``sizes``, ``viewer``, ``maps``,
+``layers``, ``nulls``, ``gyrus``, ``people``, ``text``
     one or a few sections each; ``figures`` draws what they show.
 """
 

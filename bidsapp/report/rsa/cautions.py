@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bidsapp.report.html import Note, Notes, Prose, Section, Severity
+from bidsapp.report.html import Note, Notes, Part, Prose, Section, Severity
 from bidsapp.report.rsa.read import Study
 
 _ORDER: tuple[Severity, ...] = ("serious", "caution", "note")
@@ -42,7 +42,7 @@ def caution(study: Study) -> Section:
     """List the reasons to doubt the results."""
     notes = distrust(study)
     intro = "Reasons to doubt what follows, found in the data and the settings."
-    parts = [Prose(intro), Notes(notes)] if notes else [Prose("Nothing was found.")]
+    parts: list[Part] = [Prose(intro), Notes(notes)] if notes else [Prose("Nothing was found.")]
     return Section("What to distrust", "distrust", parts)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bidsapp.report.html import Note, Number, Numbers, Section, number_text, plural
-from bidsapp.report.methods import random_weights, unit_words, weights_text
+from bidsapp.report.methods import unit_words, weights_text
 from bidsapp.report.results import fact
 from bidsapp.report.rsa.read import Network, SpaceStudy, Study
 from bidsapp.report.sections.overview import simulated
@@ -37,9 +37,7 @@ def meta(study: Study) -> list[tuple[str, str]]:
 def banners(study: Study) -> list[Note]:
     """Loud statements: simulated data, random weights, one participant, the biased maximum."""
     notes = simulated(study.description)
-    random = [
-        network.name for network in study.networks() if random_weights(study.facts, network.name)
-    ]
+    random = [network.name for network in study.networks() if network.is_random]
     if random:
         text = (
             "These layers are a control: they show what the architecture makes alike, not what a "
@@ -81,14 +79,16 @@ def _maximum(study: Study) -> Iterator[Note]:
 def maxima(network: Network) -> tuple[float, float]:
     """Mean over units of the largest score over layers, and what it is with clips permuted.
 
-    For a group these are participants' own maxima, as the paper tests them, where recorded.
+    For a group these are participants' own maxima, as the paper tests them, if both are known.
     """
-    for own in ("own_", "") if network.is_group else ("",):
-        observed = number(network.facts.get(f"mean_{own}maximum_over_layers"))
-        expected = number(network.facts.get(f"expected_{own}maximum_over_layers"))
-        if math.isfinite(observed):
-            return observed, expected
-    return math.nan, math.nan
+    found = [
+        (
+            number(network.facts.get(f"mean_{own}maximum_over_layers")),
+            number(network.facts.get(f"expected_{own}maximum_over_layers")),
+        )
+        for own in ("own_", "")
+    ]
+    return next((pair for pair in found if all(map(math.isfinite, pair))), found[-1])
 
 
 def number(value: Any) -> float:
@@ -116,14 +116,14 @@ def glance(study: Study) -> Section:
 
 def _design(study: Study) -> list[Number]:
     facts = study.facts
-    items = []
+    items: list[Number] = []
     if study.is_group:
         left = len(facts.get("left_out") or ())
         told = f"{left} left out" if left else "none left out"
         items.append(Number("Participants", number_text(study.n_participants, 0), told))
     if facts.get("n_clips"):
-        repeats = facts.get("n_repeats") or ()
-        heard = "" if len(repeats) != 2 else _range(*repeats, "heard {} times")
+        repeats = list(facts.get("n_repeats") or ())
+        heard = _range(repeats[0], repeats[1], "heard {} times") if len(repeats) == 2 else ""
         items.append(Number("Clips", number_text(facts["n_clips"], 0), heard))
     if facts.get("n_items"):
         n_items = facts["n_items"]

@@ -6,7 +6,20 @@ from pathlib import Path
 
 from bidsapp.report.html import Page, Section, write_page
 from bidsapp.report.methods import Methods
-from bidsapp.report.rsa import cautions, overview, text
+from bidsapp.report.rsa import (
+    cautions,
+    dissimilarities,
+    gyrus,
+    items,
+    layers,
+    maps,
+    nulls,
+    overview,
+    people,
+    sizes,
+    text,
+    viewer,
+)
 from bidsapp.report.rsa.read import Study, load_group, load_participant
 
 
@@ -74,6 +87,11 @@ def participant_page(study: Study) -> Page:
     sections = [
         overview.glance(study),
         cautions.caution(study),
+        items.analysed(study),
+        dissimilarities.dissimilarities(study),
+        sizes.searchlights(study),
+        viewer.interactive(study),
+        *_results(study),
         text.methods_section(study),
         text.fidelity(study),
         text.about(study),
@@ -86,6 +104,10 @@ def group_page(study: Study) -> Page:
     sections = [
         overview.glance(study),
         cautions.caution(study),
+        items.participants(study),
+        items.group_design(study),
+        viewer.interactive(study),
+        *_results(study),
         text.licences(study),
         text.methods_section(study),
         text.fidelity(study),
@@ -93,6 +115,26 @@ def group_page(study: Study) -> Page:
     ]
     n = study.n_participants
     return _page(f"Group of {n} participant{'s' * (n != 1)}", study, sections)
+
+
+def _results(study: Study) -> list[Section]:
+    pairs = study.pairs()
+    return [
+        Section(
+            f"Results: {network.title}, {space.space.title}",
+            f"results-{space.space.anchor}-{network.name}",
+            children=[
+                section
+                for part in (*_COMMON, *(_OF_GROUPS if study.is_group else ()))
+                if (section := part(space, network, f"-{place}" if len(pairs) > 1 else ""))
+            ],
+        )
+        for place, (space, network) in enumerate(pairs, start=1)
+    ]
+
+
+_COMMON = (maps.maps, layers.profile, layers.distributions, layers.assignments, nulls.null)
+_OF_GROUPS = (gyrus.gyrus, gyrus.asymmetry, people.confidence, people.ceilings)
 
 
 def _page(title: str, study: Study, sections: list[Section | None]) -> Page:

@@ -20,6 +20,7 @@ from bidsapp.bids.names import parse_name
 from bidsapp.errors import InputMissingError
 from bidsapp.report.files import Artefact, Derivatives, open_derivatives, read_json
 from bidsapp.report.maps import Array, Grid, Maps
+from bidsapp.report.methods import random_weights
 from bidsapp.report.results import Space, SpaceResults, read_maps, setting
 
 GROUP = "group"
@@ -66,6 +67,11 @@ class Network:
     def level(self) -> float:
         """Family-wise p-value up to which something is significant."""
         return float(setting(self.within.facts, "significance") or 0.05)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether it ran with random weights."""
+        return random_weights(self.within.facts, self.name)
 
     @cached_property
     def layers(self) -> tuple[str, ...]:
