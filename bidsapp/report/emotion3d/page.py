@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bidsapp.report.emotion3d import cautions, overview, text
-from bidsapp.report.emotion3d.read import Study, load_group, load_participant
+from bidsapp.report.emotion3d import (
+    cautions,
+    classes,
+    explanation,
+    labels,
+    overview,
+    scores,
+    text,
+    training,
+)
+from bidsapp.report.emotion3d.read import SpaceStudy, Study, load_group, load_participant
 from bidsapp.report.html import Page, Section, write_page
 from bidsapp.report.methods import Methods
+
+Make = Callable[[Study, SpaceStudy, str], list[Section]]
 
 
 def participant_report(output_dir: Path, subject: str) -> Path:
@@ -76,6 +87,7 @@ def participant_page(study: Study) -> Page:
     sections = [
         overview.glance(study),
         cautions.caution(study),
+        *_spaces(study, _participant_sections),
         text.methods_section(study),
         text.fidelity(study),
         text.about(study),
@@ -95,6 +107,39 @@ def group_page(study: Study) -> Page:
     ]
     n = study.n_participants
     return _page(f"Group of {n} participant{'s' * (n != 1)}", study, sections)
+
+
+def _spaces(study: Study, make: Make) -> list[Section]:
+    """Sections of the only space, or of each space under its name."""
+    if len(study.spaces) == 1:
+        return make(study, study.spaces[0], "")
+    return [
+        Section(
+            f"Results: {space.space.title}",
+            f"results-{space.space.anchor}",
+            children=make(study, space, f"-{number}"),
+        )
+        for number, space in enumerate(study.spaces, start=1)
+    ]
+
+
+def _participant_sections(study: Study, space: SpaceStudy, suffix: str) -> list[Section]:
+    return _there(
+        labels.labels(space, suffix),
+        scores.scores(space, suffix),
+        classes.confusion(space, suffix),
+        classes.recall(space, suffix),
+        scores.chance(space, suffix),
+        classes.calibration(space, suffix),
+        training.lags(study, space, suffix),
+        training.curves(space, suffix),
+        explanation.maps(space, suffix),
+        explanation.embedding(space, suffix),
+    )
+
+
+def _there(*sections: Section | None) -> list[Section]:
+    return [section for section in sections if section is not None]
 
 
 def _page(title: str, study: Study, sections: Sequence[Section | None]) -> Page:

@@ -123,13 +123,18 @@ class SpaceStudy:
 
     @cached_property
     def recall(self) -> pd.DataFrame:
-        """One row per split, decoder and class."""
-        return self.table("recall")
+        """One row per split, decoder and class; of a group, its pool."""
+        return _pool(self.table("recall"))
 
     @cached_property
     def confusion(self) -> pd.DataFrame:
-        """One row per split, decoder, true and predicted class."""
-        return self.table("confusion")
+        """One row per split, decoder, true and predicted class; of a group, its pool."""
+        return _pool(self.table("confusion"))
+
+    def of_participants(self, name: str) -> pd.DataFrame:
+        """Rows of a table of a group that are about single participants."""
+        table = self.table(name)
+        return table[table["participant"].notna()] if "participant" in table else table.iloc[:0]
 
     @cached_property
     def null(self) -> pd.DataFrame:
@@ -238,6 +243,10 @@ class Study:
         """Those who take part."""
         listed = self.facts.get("participants") or ()
         return int(self.facts.get("n_participants") or len(listed) or 1)
+
+
+def _pool(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["participant"].isna()] if "participant" in table else table
 
 
 def load_participant(output_dir: Path, subject: str) -> Study:

@@ -82,7 +82,7 @@ def _context(study: Study) -> dict[str, Any]:
     def option(name: str) -> Any:
         return chosen.get(name, setting(facts, name))
 
-    runs = facts.get("runs") or ()
+    runs = [run for run in facts.get("runs") or () if isinstance(run, dict)]
     high_pass = setting(facts, "high_pass_hz")
     labels = space.labels
     return {

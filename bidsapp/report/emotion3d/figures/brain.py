@@ -1,0 +1,125 @@
+"""Where decoders look: maps of three methods below each other, slice by slice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, Normalize
+from matplotlib.figure import Figure
+
+from bidsapp.report.figures import style
+from bidsapp.report.figures.volume import Volume, nearest
+from bidsapp.report.maps import Array
+
+_STEP_MM = 2.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method's map.
+
+    Attributes
+    ----------
+    title
+        Short, for the left margin.
+    volume
+        Values, NaN outside.
+    top
+        End of the colour scale; the other end is its negative.
+    """
+
+    title: str
+    volume: Volume
+    top: float
+
+
+@style.styled
+def maps_figure(
+    rows: Sequence[Row], levels_mm: Sequence[float], background: Volume | None, title: str
+) -> Figure:
+    """Draw axial slices of each method's map; the left of the brain is on the left.
+
+    Parameters
+    ----------
+    rows
+        Methods.
+    levels_mm
+        Heights of the slices, the same for all.
+    background
+        Anatomy, NaN outside the head; the map's own support when None.
+    title
+        Heading.
+    """
+    low, high = _extent(background or rows[0].volume)
+    x, y = (np.arange(low[k], high[k], _STEP_MM) for k in (0, 1))
+    figure = style.new_figure(9.0, 0.35 + 1.32 * len(rows))
+    figure.suptitle(title, x=0.004, ha="left", fontsize=9.5, weight="bold")
+    grid = figure.subplots(len(rows), len(levels_mm), squeeze=False)
+    colours = style.signed_colours()
+    for number, (panels, row) in enumerate(zip(grid, rows, strict=True)):
+        norm = Normalize(-row.top, row.top)
+        for axes, level in zip(panels, levels_mm, strict=True):
+            points = np.stack(np.broadcast_arrays(*np.meshgrid(x, y), level), axis=-1)
+            picture = _slice(background, row.volume, points, colours, norm)
+            axes.imshow(picture, origin="lower", aspect="equal", interpolation="nearest")
+            _bare(axes)
+            if number == 0:
+                height = f"z = {level:g} mm".replace("-", style.MINUS)
+                axes.set_title(height, fontsize=7.5, weight="normal", loc="center", pad=2,
+                               color=style.MUTED)  # fmt: skip
+        panels[0].set_ylabel(row.title, fontsize=8)
+        bar = figure.colorbar(ScalarMappable(norm, colours), ax=list(panels), shrink=0.75,
+                              aspect=9, pad=0.01)  # fmt: skip
+        bar.outline.set_visible(False)
+        ends = [-row.top, 0, row.top]
+        bar.set_ticks(ends, labels=[_short(value) for value in ends])
+        bar.ax.tick_params(length=2, labelsize=7)
+    return figure
+
+
+def _slice(
+    background: Volume | None, volume: Volume, points: Array, colours: Colormap, norm: Normalize
+) -> Array:
+    values = nearest(volume, points)
+    defined = np.isfinite(values)
+    if background is None:
+        grey = np.where(defined, 0.85, 1.0)
+    else:
+        anatomy = nearest(background, points)
+        top = np.nanpercentile(background.data, 99.5)
+        grey = np.where(np.isfinite(anatomy), 0.3 + 0.6 * np.clip(anatomy / top, 0, 1), 1.0)
+    shown = np.where(defined, values, 0.0)
+    colour = np.asarray(colours(norm(shown)))[..., :3]
+    opacity = np.where(defined, np.clip(np.abs(shown) / norm.vmax, 0.15, 1.0), 0.0)[..., None]
+    return np.asarray(np.clip(opacity * colour + (1 - opacity) * grey[..., None], 0, 1))
+
+
+def _bare(axes: Axes) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for side in axes.spines.values():
+        side.set_visible(False)
+
+
+def _short(value: float) -> str:
+    return f"{value:.1g}".replace("-", style.MINUS).replace("e" + style.MINUS + "0", "e-")
+
+
+def _extent(volume: Volume) -> tuple[Array, Array]:
+    """Millimetres that the defined part of a volume spans, with a margin."""
+    places = np.argwhere(np.isfinite(volume.data))
+    if not len(places):
+        places = np.argwhere(np.ones(volume.data.shape, bool))
+    ends = places @ volume.affine[:3, :3].T + volume.affine[:3, 3]
+    return ends.min(axis=0) - 4, ends.max(axis=0) + 4
+
+
+def scale_of(values: Array, percentile: float = 99.0) -> float:
+    """Return the end of a colour scale symmetric about zero; 1 without values."""
+    finite = np.abs(values[np.isfinite(values)])
+    top = float(np.percentile(finite, percentile)) if finite.size else 0.0
+    return top if top > 0 else 1.0

@@ -1,0 +1,90 @@
+"""The hidden layer in two dimensions, and whether maps survive layers made random."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from bidsapp.report.emotion3d.figures.colours import RED, stamp
+from bidsapp.report.figures import style
+
+_METHODS = {"ig": ("Integrated gradients", style.POSITIVE), "gradcam": ("Grad-CAM", style.CEILING)}
+
+
+@style.styled
+def embedding_figure(
+    points: pd.DataFrame, colours: Mapping[str, str], *, leaky: bool = False
+) -> Figure:
+    """Scatter held-out volumes on the two main directions of the hidden layer of each fold.
+
+    Parameters
+    ----------
+    points
+        Columns fold, label, x, y.
+    colours
+        Of the classes.
+    leaky
+        Whether folds are leaky.
+    """
+    folds = list(dict.fromkeys(points["fold"]))
+    columns = min(len(folds), 4)
+    rows = -(-len(folds) // columns)
+    figure = style.new_figure(9.0 if columns > 2 else 3.1 * columns + 0.5, 2.35 * rows + 0.5)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.ravel()[len(folds) :]:
+        axes.axis("off")
+    for axes, fold in zip(grid.ravel(), folds, strict=False):
+        here = points[points["fold"] == fold]
+        bare = here[here["label"].isna()]
+        axes.scatter(bare["x"], bare["y"], s=7, color="#dde2e7", linewidth=0)
+        for name, colour in colours.items():
+            mine = here[here["label"] == name]
+            axes.scatter(mine["x"], mine["y"], s=13, color=colour, alpha=0.85, linewidth=0)
+        axes.set_title(str(fold), color=RED if leaky else style.INK)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        if leaky:
+            stamp(axes)
+    handles = [
+        Line2D([], [], marker="o", linestyle="", color=colour, label=name)
+        for name, colour in {**colours, "no label": "#c9d0d6"}.items()
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 7))
+    return figure
+
+
+@style.styled
+def randomised_figure(table: pd.DataFrame) -> Figure:
+    """Draw how alike maps stay when layers are made random from the output down.
+
+    Parameters
+    ----------
+    table
+        Columns method, randomised, similarity; ``labels`` is the check with shifted labels.
+    """
+    figure = style.new_figure(7.6, 2.9)
+    axes = figure.subplots()
+    order: Sequence[str] = [
+        *dict.fromkeys(name for name in table["randomised"] if name != "labels"), "labels"
+    ]  # fmt: skip
+    for method, (title, colour) in _METHODS.items():
+        mine = table[table["method"] == method].set_index("randomised")["similarity"]
+        layers = [float(mine.get(name, np.nan)) for name in order[:-1]]
+        axes.plot(range(len(layers)), layers, "o-", color=colour, markersize=5, label=title)
+        axes.plot([len(order) - 0.6], [float(mine.get("labels", np.nan))], "D", color=colour)
+    axes.axhline(0, color=style.MUTED, linewidth=0.7)
+    axes.axvline(len(order) - 1.3, color=style.FAINT, linewidth=1)
+    axes.set_xticks(
+        [*range(len(order) - 1), len(order) - 0.6], [*order[:-1], "labels\nshifted"],
+        rotation=0 if len(order) < 9 else 35,
+    )  # fmt: skip
+    axes.set_xlabel("made random from the output down to this layer")
+    axes.set_ylabel("likeness of maps (rank r)")
+    axes.set_ylim(min(-0.1, axes.get_ylim()[0]), 1.03)
+    style.quiet_grid(axes)
+    figure.legend(loc="outside right upper")
+    return figure
