@@ -199,7 +199,8 @@ def _write_tests(
         "Share of people who show the effect: a mean above chance says only that somebody does.",
         n_significant="participants with p at most the significance level",
         prevalence="most probable share (Ince et al. 2021), with its interval of highest density",
-        p_global="minimum statistic (Allefeld et al. 2016): nobody shows the effect",
+        p_global="minimum statistic (Allefeld et al. 2016): nobody shows the effect; takes "
+        "participants as independent, though all had the same stimulus",
         p_majority="at most half of the population does",
         bound="largest share that is exceeded at the significance level; n/a: not even 0",
         level=_TOLD["level"],

@@ -25,6 +25,7 @@ from bidsapp.stats.prevalence import bayesian_prevalence, minimum_statistic
 from bidsapp.stats.signflip import sign_flip_test
 
 _LEAST = 2
+_LABELS_ONLY = ("time", "run", "majority", "prior")  # the same in everybody who had the same runs
 Row = dict[str, Any]
 
 
@@ -57,6 +58,11 @@ class Scored:
     def has_null(self) -> bool:
         """Whether chance is known for every participant."""
         return self.null.shape[1] > 0 and bool(np.isfinite(self.null).any(axis=1).all())
+
+    @property
+    def tested(self) -> bool:
+        """Whether its scores are tested: no leak, a brain, and chance known."""
+        return self.leaky != LEAKY and self.decoder not in _LABELS_ONLY and self.has_null
 
     @property
     def chance(self) -> NDArray[np.float64]:
@@ -172,14 +178,14 @@ def group_rows(scored: Sequence[Scored], settings: GroupSettings, seed: int) -> 
     Parameters
     ----------
     scored
-        Decoders; leaky ones and those without chance are not tested.
+        Decoders; those that leak, know the labels only or have no chance are not tested.
     settings
         Number of sign flips.
     seed
         Of the flips.
     """
     for one in scored:
-        if one.leaky == LEAKY or not one.has_null:
+        if not one.tested:
             continue
         row = _flip(one, one.observed - one.chance, f"{one.decoder} > chance", settings, seed)
         means = np.nanmean(one.null, axis=0)
@@ -237,14 +243,14 @@ def prevalence_rows(scored: Sequence[Scored], alpha: float, seed: int) -> Iterat
     Parameters
     ----------
     scored
-        Decoders; leaky ones and those without chance are left out.
+        As in `group_rows`.
     alpha
         Level of the tests within participants and of the bound.
     seed
         Of the draws of the minimum statistic.
     """
     for one in scored:
-        if one.leaky == LEAKY or not one.has_null:
+        if not one.tested:
             continue
         least = minimum_statistic(one.observed, one.null, alpha=alpha, seed=seed)
         n_significant = int((one.p <= alpha).sum())
