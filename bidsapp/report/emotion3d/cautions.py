@@ -54,7 +54,15 @@ def distrust(study: Study) -> list[Note]:
         if len(spaces) < len(study.spaces):
             note = Note(note.severity, note.title, f"{', '.join(spaces)}: {text}")
         notes.append(note)
-    return sorted(notes, key=lambda note: _ORDER.index(note.severity))
+    return sorted(_joined(notes), key=lambda note: _ORDER.index(note.severity))
+
+
+def _joined(notes: list[Note]) -> list[Note]:
+    """Put what has one title into one note."""
+    found: dict[tuple[Severity, str], list[str]] = {}
+    for note in notes:
+        found.setdefault((note.severity, note.title), []).append(note.text)
+    return [Note(severity, title, " ".join(texts)) for (severity, title), texts in found.items()]
 
 
 def judged(text: str) -> Note:

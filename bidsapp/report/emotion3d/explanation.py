@@ -83,28 +83,28 @@ def _pictures(space: SpaceStudy, found: dict[str, Maps]) -> list[Part]:
         if not rows:
             parts.append(Prose(f"{name}: no map; no held-out volume was recognised."))
             continue
-        caption = _caption(name, number, counts, n_rows=len(rows))
+        caption = _caption(number, counts)
         figure = maps_figure(rows, levels, background, name)
         alt = f"Axial slices of {len(rows)} maps of {name}, one method below the other."
         parts.append(picture(figure, alt=alt, caption=caption, vector=False))
     return parts
 
 
-def _caption(
-    name: str, number: int, counts: dict[str, Sequence[int] | None], *, n_rows: int
-) -> str:
+def _caption(number: int, counts: dict[str, Sequence[int] | None]) -> str:
     known = {stat: n for stat, n in counts.items() if n and number < len(n)}
-    told = f"{name}. "
+    told = ""
     if known:
         volumes = next(iter(known.values()))
         n = int(volumes[number]) if volumes else 0
-        told += f"Network maps: mean over {n} correctly classified held-out volumes. "
+        told += (
+            f"Network: mean over {n} correctly classified held-out volumes. "
+            if n
+            else "No held-out volume of this class was recognised: the network has no map. "
+        )
     told += (
         "Red raises the evidence for the class, blue lowers it; each method has one scale for all "
         "classes, clipped at the 99th percentile. The left of the brain is on the left."
     )
-    if n_rows < len(_METHODS):
-        told += " Methods without a row have no map of this class."
     return told
 
 
@@ -130,7 +130,10 @@ def _checks(table: pd.DataFrame) -> list[Part]:
                 f"network (rank correlation {last:.2f})."
             )
             notes.append(Note("caution", "Maps show the data.", text))
-    caption = "Rank correlation of absolute values of maps; 1: the same map."
+    caption = (
+        "Rank correlation of absolute values of maps; 1: the same map. Layer 1 is the first that "
+        "sees the volume."
+    )
     parts: list[Part] = [Prose(told)]
     if notes:
         parts.append(Notes(notes))

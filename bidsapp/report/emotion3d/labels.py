@@ -67,7 +67,7 @@ def _run(name: str, rows: pd.DataFrame) -> RunLabels:
 
 
 def _short(decoder: str) -> str:
-    return DECODERS[decoder].partition(",")[0].lower()
+    return DECODERS[decoder].partition(",")[0]
 
 
 def _counts(space: SpaceStudy) -> Table:

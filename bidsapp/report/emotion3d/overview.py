@@ -86,7 +86,7 @@ def _design(study: Study, space: SpaceStudy) -> list[Number]:
         items.append(Number("Labelled volumes", labelled, f"of {total}"))
     if not space.labels.empty:
         blocks = float(space.labels["n_blocks"].sum())
-        items.append(Number("Stretches", number_text(blocks, 0), "of one class: the real n"))
+        items.append(Number("Stretches", number_text(blocks, 0), "of one class each"))
     if space.classes:
         items.append(Number("Classes", number_text(len(space.classes), 0), ""))
     if facts.get("n_units"):

@@ -11,6 +11,7 @@ from bidsapp.report.emotion3d import (
     explanation,
     labels,
     overview,
+    people,
     scores,
     text,
     training,
@@ -100,6 +101,7 @@ def group_page(study: Study) -> Page:
     sections = [
         overview.glance(study),
         cautions.caution(study),
+        *_spaces(study, _group_sections),
         text.licences(study),
         text.methods_section(study),
         text.fidelity(study),
@@ -135,6 +137,20 @@ def _participant_sections(study: Study, space: SpaceStudy, suffix: str) -> list[
         training.curves(space, suffix),
         explanation.maps(space, suffix),
         explanation.embedding(space, suffix),
+    )
+
+
+def _group_sections(_study: Study, space: SpaceStudy, suffix: str) -> list[Section]:
+    return _there(
+        scores.scores(space, suffix),
+        people.participants(space, suffix),
+        people.tests(space, suffix),
+        people.prevalence(space, suffix),
+        people.classes_across(space, suffix),
+        classes.confusion(space, suffix),
+        people.profiles(space, suffix),
+        scores.chance(space, suffix),
+        explanation.maps(space, suffix),
     )
 
 

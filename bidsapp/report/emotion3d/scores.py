@@ -35,8 +35,8 @@ from bidsapp.report.html import (
 )
 
 _LINES = {"majority": "always the most frequent class", "prior": "drawn from class shares"}
-_MEASURES = ("accuracy", "macro_f1", "log_loss", "calibration_error")
-_HEADS = ("accuracy#", "macro F1#", "log-loss (nats)#", "calibration error#")
+_MEASURES = ("accuracy", "macro_f1")
+_HEADS = ("accuracy#", "macro F1#")
 
 
 def scores(space: SpaceStudy, suffix: str) -> Section | None:
@@ -56,7 +56,7 @@ def scores(space: SpaceStudy, suffix: str) -> Section | None:
     parts: list[Part] = [
         Notes([_meaning(split) for split in splits]),
         picture(scores_figure(shown, n_classes), alt=_words(shown), caption=caption),
-        _table(space, splits),
+        *(_table(space, split) for split in splits),
     ]
     return Section("Scores", f"scores{suffix}", parts)
 
@@ -97,21 +97,14 @@ def _words(shown: list[SplitScores]) -> str:
     return " ".join(told)
 
 
-def _table(space: SpaceStudy, splits: list[SplitInfo]) -> Table:
-    several = len(splits) > 1
-    heads = columns(
-        *(["split~"] if several else []), "decoder", "balanced accuracy#", "chance#",
-        "95 % of chance#", "p#", "shifts#", *_HEADS,
-    )  # fmt: skip
-    rows = [row for split in splits for row in _rows(space, split, several=several)]
-    caption = (
-        "Scores of held-out volumes, pooled over folds. Log-loss: smaller is better; a uniform "
-        f"guess over {len(space.classes)} classes has {np.log(max(len(space.classes), 1)):.2f}."
-    )
-    return Table(heads, rows, caption)
+def _table(space: SpaceStudy, split: SplitInfo) -> Table:
+    heads = columns("decoder", "balanced accuracy#", "chance#", "95 % of chance#", "p#",
+                    "shifts#", *_HEADS)  # fmt: skip
+    caption = f"{split.title}: scores of held-out volumes, pooled over folds"
+    return Table(heads, list(_rows(space, split)), caption)
 
 
-def _rows(space: SpaceStudy, split: SplitInfo, *, several: bool) -> Iterator[list[Cell]]:
+def _rows(space: SpaceStudy, split: SplitInfo) -> Iterator[list[Cell]]:
     for decoder in space.decoders(split):
         row = space.score(split, decoder)
         if row is None:
@@ -122,7 +115,6 @@ def _rows(space: SpaceStudy, split: SplitInfo, *, several: bool) -> Iterator[lis
         n_shifts = float(row.get("n_shifts") or np.nan)
         others = (space.score(split, decoder, measure) for measure in _MEASURES)
         yield [
-            *([cell(split.title)] if several else []),
             cell(DECODERS[decoder]), cell(row["value"], 3), cell(row["chance"], 3), cell(band),
             p_cell(float(row["p"])), cell(n_shifts, 0),
             *(cell(None if other is None else other["value"], 3) for other in others),
@@ -143,10 +135,10 @@ def chance(space: SpaceStudy, suffix: str) -> Section | None:
         return None
     one_over = 1 / max(len(space.classes), 1)
     intro = (
-        f"Chance is not 1/K = {one_over:.2f}. Classes come in stretches, runs differ in what they "
-        "contain, and a decoder trained without a run has learned the other runs' shares. So the "
-        "labels are moved along each run, keeping their stretches, and the whole cross-validation "
-        "is fitted again, shift by shift."
+        f"Chance is measured, not taken to be 1/K = {one_over:.2f}. Classes come in stretches, "
+        "runs differ in what they contain, and a decoder trained without a run has learned the "
+        "other runs' shares. So the labels are moved along each run, keeping their stretches, and "
+        "the whole cross-validation is fitted again, shift by shift."
     )
     smallest = 1 / (max(len(null) for _, null, _ in panels) + 1)
     caption = (

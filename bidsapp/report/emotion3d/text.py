@@ -131,7 +131,7 @@ def _shifts(space: SpaceStudy) -> Iterator[str]:
             n = len(space.nulls(split, decoder))
             if n:
                 where = f", {split.title.lower()}" if several else ""
-                yield f"{number_text(n, 0)} shifts ({DECODERS[decoder].lower()}{where})"
+                yield f"{number_text(n, 0)} shifts ({DECODERS[decoder]}{where})"
 
 
 def _confounds(strategy: Any) -> str | None:

@@ -20,9 +20,10 @@ def curves(space: SpaceStudy, suffix: str) -> Section | None:
             continue
         n_networks = len(rows[["fold", "seed"]].drop_duplicates())
         caption = (
-            f"{split.title}. Thin: {n_networks} networks (folds and seeds); thick: their mean. "
-            "Training loss is of augmented volumes with dropout, so it can lie above the other. "
-            "The inner part decides when training stops (dots); the test run is not in it."
+            f"{split.title}. Thin: {n_networks} networks (folds and seeds); thick: the mean of "
+            "those that still train. Training loss is of augmented volumes with dropout, so it "
+            "can lie above the other. The inner part decides when training stops (dots); test "
+            "volumes are not in it."
         )
         alt = f"Loss and accuracy of {n_networks} networks over epochs, {split.title.lower()}."
         figure = curves_figure(rows, leaky=split.leaky)

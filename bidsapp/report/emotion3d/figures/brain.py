@@ -75,8 +75,10 @@ def maps_figure(
         bar = figure.colorbar(ScalarMappable(norm, colours), ax=list(panels), shrink=0.75,
                               aspect=9, pad=0.01)  # fmt: skip
         bar.outline.set_visible(False)
-        ends = [-row.top, 0, row.top]
+        lowest = np.nanmin(row.volume.data)
+        ends = [0, row.top] if lowest >= 0 else [-row.top, 0, row.top]
         bar.set_ticks(ends, labels=[_short(value) for value in ends])
+        bar.ax.set_ylim(ends[0], ends[-1])
         bar.ax.tick_params(length=2, labelsize=7)
     return figure
 

@@ -14,6 +14,7 @@ from bidsapp.report.emotion3d.figures.colours import RED, decoder_colour, stamp
 from bidsapp.report.emotion3d.read import DECODERS
 from bidsapp.report.figures import style
 from bidsapp.report.maps import Array
+from bidsapp.stats.classification import wilson_interval
 
 _BLUES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#9cc3e0", "#0b5c94"])
 _DARK = 0.6
@@ -164,9 +165,9 @@ def reliability(
 @style.styled
 def reliability_figure(found: Sequence[Reliability]) -> Figure:
     """Draw accuracy against certainty; circles grow with the number of volumes."""
-    columns = min(len(found), 4)
+    columns = 4
     rows = -(-len(found) // columns)
-    figure = style.new_figure(min(9.0, 2.9 * columns + 0.4), 2.9 * rows)
+    figure = style.new_figure(9.0, 2.75 * rows)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.ravel()[len(found) :]:
         axes.axis("off")
@@ -174,14 +175,15 @@ def reliability_figure(found: Sequence[Reliability]) -> Figure:
         axes.plot([0, 1], [0, 1], color=style.MUTED, linewidth=0.8, linestyle="--")
         there = one.n > 0
         size = 14 + 160 * one.n[there] / one.n.sum()
-        axes.plot(one.confidence[there], one.accuracy[there], color=decoder_colour(one.decoder),
-                  linewidth=1)  # fmt: skip
+        low, high = wilson_interval(np.rint(one.accuracy * one.n)[there], one.n[there])
+        axes.vlines(one.confidence[there], low, high, color=decoder_colour(one.decoder),
+                    linewidth=1)  # fmt: skip
         axes.scatter(one.confidence[there], one.accuracy[there], s=size, zorder=3,
                      color=decoder_colour(one.decoder), alpha=0.85)  # fmt: skip
         axes.set_xlim(0, 1.03)
         axes.set_ylim(-0.03, 1.03)
         axes.set_aspect("equal")
-        axes.set_xlabel("probability of the predicted class")
+        axes.set_xlabel("stated probability")
         if number % columns == 0:
             axes.set_ylabel("share correct")
         title = DECODERS.get(one.decoder, one.decoder) + (", shuffled" if one.leaky else "")

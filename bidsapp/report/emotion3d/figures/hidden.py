@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 
 from bidsapp.report.emotion3d.figures.colours import RED, stamp
 from bidsapp.report.figures import style
+from bidsapp.report.results import short_run
 
 _METHODS = {"ig": ("Integrated gradients", style.POSITIVE), "gradcam": ("Grad-CAM", style.CEILING)}
 
@@ -44,7 +45,9 @@ def embedding_figure(
         for name, colour in colours.items():
             mine = here[here["label"] == name]
             axes.scatter(mine["x"], mine["y"], s=13, color=colour, alpha=0.85, linewidth=0)
-        axes.set_title(str(fold), color=RED if leaky else style.INK)
+        axes.set_title(_title(here, str(fold)), color=RED if leaky else style.INK)
+        axes.spines[:].set_visible(True)
+        axes.spines[:].set_color(style.FAINT)
         axes.set_xticks([])
         axes.set_yticks([])
         if leaky:
@@ -57,6 +60,12 @@ def embedding_figure(
     return figure
 
 
+def _title(points: pd.DataFrame, fold: str) -> str:
+    """Name the run that was held out, or the fold if it holds volumes of several."""
+    runs = list(points["run"].dropna().unique()) if "run" in points else []
+    return short_run(runs[0]) if len(runs) == 1 else fold
+
+
 @style.styled
 def randomised_figure(table: pd.DataFrame) -> Figure:
     """Draw how alike maps stay when layers are made random from the output down.
@@ -66,7 +75,7 @@ def randomised_figure(table: pd.DataFrame) -> Figure:
     table
         Columns method, randomised, similarity; ``labels`` is the check with shifted labels.
     """
-    figure = style.new_figure(7.6, 2.9)
+    figure = style.new_figure(9.0, 2.9)
     axes = figure.subplots()
     order: Sequence[str] = [
         *dict.fromkeys(name for name in table["randomised"] if name != "labels"), "labels"
@@ -79,12 +88,18 @@ def randomised_figure(table: pd.DataFrame) -> Figure:
     axes.axhline(0, color=style.MUTED, linewidth=0.7)
     axes.axvline(len(order) - 1.3, color=style.FAINT, linewidth=1)
     axes.set_xticks(
-        [*range(len(order) - 1), len(order) - 0.6], [*order[:-1], "labels\nshifted"],
-        rotation=0 if len(order) < 9 else 35,
-    )  # fmt: skip
+        [*range(len(order) - 1), len(order) - 0.6], [*_layers(order[:-1]), "labels\nshifted"]
+    )
     axes.set_xlabel("made random from the output down to this layer")
     axes.set_ylabel("likeness of maps (rank r)")
     axes.set_ylim(min(-0.1, axes.get_ylim()[0]), 1.03)
     style.quiet_grid(axes)
     figure.legend(loc="outside right upper")
     return figure
+
+
+def _layers(names: Sequence[str]) -> list[str]:
+    """Call layers, named from the output down, by their number from the volume up."""
+    return [
+        "output" if name == "output" else f"layer {len(names) - k}" for k, name in enumerate(names)
+    ]

@@ -86,7 +86,7 @@ def _panel(axes: Axes, split: SplitScores, n_classes: int) -> None:
     axes.tick_params(axis="y", length=0)
     style.quiet_grid(axes, "x")
     if split.leaky:
-        stamp(axes)
+        stamp(axes, size=44)
 
 
 def _told(one: Scored) -> str:
@@ -136,8 +136,9 @@ def null_figure(panels: Sequence[tuple[str, Sequence[float], Scored]]) -> Figure
         axes.axvline(one.value, color=decoder_colour(one.decoder), linewidth=2)
         axes.set_title(title)
         axes.annotate(
-            f"{len(null)} shifts\np = {one.p:.2g}", (0.98, 0.95), xycoords="axes fraction",
-            ha="right", va="top", fontsize=8, color=style.MUTED,
+            f"p = {one.p:.2g}, {len(null)} shifts", (1, 1), xycoords="axes fraction",
+            xytext=(0, 4), textcoords="offset points", ha="right", fontsize=7.5,
+            color=style.MUTED,
         )  # fmt: skip
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)

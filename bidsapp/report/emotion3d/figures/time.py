@@ -74,10 +74,28 @@ def _strip(
     if not len(time_s):
         return
     step = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 1.0
-    for name in (None, *colours):
-        spans = [(t, step) for t, found in zip(time_s, classes, strict=True) if found == name]
-        colour = _NONE if name is None else colours[name]
+    for name, spans in _spans(time_s, classes, step).items():
+        colour = _NONE if name is None else colours.get(name, style.MUTED)
         axes.broken_barh(spans, (low, height), facecolors=colour, linewidth=0)
+
+
+def _spans(
+    time_s: Array, classes: Sequence[str | None], step: float
+) -> dict[str | None, list[tuple[float, float]]]:
+    """Stretches of each class as (start, length) in s: neighbours of one class are joined."""
+    found: dict[str | None, list[tuple[float, float]]] = {}
+    start = 0
+    for k in range(1, len(classes) + 1):
+        if k < len(classes) and classes[k] == classes[start] and _next(time_s, k, step):
+            continue
+        span = (float(time_s[start]), float(time_s[k - 1] - time_s[start]) + step)
+        found.setdefault(classes[start], []).append(span)
+        start = k
+    return found
+
+
+def _next(time_s: Array, k: int, step: float) -> bool:
+    return bool(time_s[k] - time_s[k - 1] < 1.5 * step)
 
 
 @style.styled
@@ -93,7 +111,7 @@ def lags_figure(lags: pd.DataFrame, chosen_s: float | None, *, leaky: bool = Fal
     leaky
         Whether the scores mean nothing.
     """
-    figure = style.new_figure(6.4, 2.7)
+    figure = style.new_figure(9.0, 2.7)
     axes = figure.subplots()
     axes.plot(lags["lag_s"], lags["balanced_accuracy"], "o-", color="#2a7f62", markersize=5)
     if chosen_s is not None:

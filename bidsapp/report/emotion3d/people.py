@@ -1,0 +1,312 @@
+"""Sections of the group: single participants, tests over them, and how many show the effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bidsapp.report.emotion3d.figures.people import (
+    ClassRecalls,
+    Pairs,
+    People,
+    Profile,
+    class_figure,
+    pairs_figure,
+    people_figure,
+    prevalence_figure,
+    profiles_figure,
+)
+from bidsapp.report.emotion3d.read import BRAIN, DECODERS, LEAKY, PROBES, SpaceStudy, SplitInfo
+from bidsapp.report.html import (
+    Cell,
+    Part,
+    Prose,
+    Section,
+    Table,
+    cell,
+    columns,
+    number_text,
+    p_cell,
+    picture,
+)
+from bidsapp.report.maps import Array
+from bidsapp.report.results import rows_of
+
+_LEVELS = {
+    "within": "Within participants",
+    "across": "Across participants",
+}
+_SHOWN = (*BRAIN, *PROBES)
+
+
+def participants(space: SpaceStudy, suffix: str) -> Section | None:
+    """Show each participant's scores beside their own chance."""
+    table = space.table("participants")
+    if table.empty:
+        return None
+    panels = list(_panels(table))
+    caption = (
+        "Each dot is a participant, the tick below or above it what the same decoder scores in "
+        "this participant with shifted labels; the thick line is the mean. Within: decoders were "
+        "trained on other runs of the same person. Across: on other people."
+    )
+    n = table["participant"].nunique()
+    alt = f"Balanced accuracy of {n} participants under {len(panels)} splits."
+    parts: list[Part] = [
+        picture(people_figure(panels), alt=alt, caption=caption),
+        _people_table(table),
+    ]
+    return Section("Participants", f"participants{suffix}", parts)
+
+
+def _panels(table: pd.DataFrame) -> Iterator[People]:
+    for (level, split), rows in table.groupby(["level", "split"], sort=False):
+        there = set(rows["decoder"])
+        decoders = [name for name in _SHOWN if name in there]
+        if decoders:
+            yield People(_title(str(level), str(split)), _is_leaky(split), rows, decoders)
+
+
+def _title(level: str, split: str) -> str:
+    info = SplitInfo(split, _is_leaky(split))
+    return f"{_LEVELS.get(level, level)}: {info.title}"
+
+
+def _is_leaky(split: object) -> bool:
+    return str(split).endswith(LEAKY)
+
+
+def _people_table(table: pd.DataFrame) -> Table:
+    heads = columns("participant", "level", "split", "decoder", "balanced accuracy#",
+                    "own chance#", "p#")  # fmt: skip
+    rows: list[list[Cell]] = [
+        [
+            cell(f"sub-{row['participant']}"), cell(str(row["level"])),
+            cell(SplitInfo(str(row["split"]), _is_leaky(row["split"])).title),
+            cell(DECODERS.get(str(row["decoder"]), str(row["decoder"]))),
+            cell(row["balanced_accuracy"], 3), cell(row["chance"], 3), p_cell(float(row["p"])),
+        ]
+        for row in table.to_dict("records")
+    ]  # fmt: skip
+    return Table(heads, rows, "Balanced accuracy of each participant")
+
+
+def tests(space: SpaceStudy, suffix: str) -> Section | None:
+    """Tabulate the tests over participants, and draw network against linear decoder."""
+    table = space.table("group")
+    if table.empty:
+        return None
+    intro = (
+        "Each participant's score minus their own chance, tested by flipping signs of "
+        "participants. A mean above chance says that some of these people show the effect, not "
+        "that people in general do; see prevalence below. All heard the same stimulus: nothing "
+        "here says that other films would do. The last p compares the mean with scores under "
+        "labels shifted alike in all participants."
+    )
+    heads = columns("level", "split", "test", "n#", "mean#", "chance#", "difference#", "t#",
+                    "p (sign flip)#", "smallest p#", "p (shifts)#")  # fmt: skip
+    rows = [
+        [
+            cell(str(row["level"])), cell(_split(row["split"])), cell(_test(str(row["test"]))),
+            cell(row["n"], 0),
+            *(cell(row.get(key), 3) for key in ("mean", "chance", "difference")),
+            cell(row["t"], 2), p_cell(float(row["p"])), cell(row.get("smallest_p"), 3),
+            cell(row.get("p_shift"), 3),
+        ]
+        for row in table.to_dict("records")
+    ]  # fmt: skip
+    caption = "Tests over participants; network less linear decoder is two-sided"
+    parts: list[Part] = [Prose(intro), Table(heads, rows, caption), *_pairs(space, table)]
+    return Section("Tests over participants", f"tests{suffix}", parts)
+
+
+def _split(name: object) -> str:
+    return SplitInfo(str(name), _is_leaky(name)).title
+
+
+def _test(name: str) -> str:
+    """Call a test by the names of its decoders.
+
+    Examples
+    --------
+    >>> _test("linear > chance")
+    'Linear, voxels > chance'
+    """
+    return " ".join(DECODERS.get(word, word.replace("-", "\u2212")) for word in name.split())
+
+
+def _pairs(space: SpaceStudy, table: pd.DataFrame) -> list[Part]:
+    panels = []
+    people = space.table("participants")
+    if people.empty:
+        return []
+    for (level, split), rows in people.groupby(["level", "split"], sort=False):
+        wide = rows.pivot_table(
+            index="participant", columns="decoder", values="balanced_accuracy", aggfunc="first"
+        )
+        if "cnn" not in wide or "linear" not in wide or _is_leaky(split):
+            continue
+        subjects = [str(label) for label in wide.index]
+        test = rows_of(table, level=level, split=split, test="cnn - linear")
+        told = ""
+        if not test.empty:
+            first = test.iloc[0]
+            told = f"mean {number_text(float(first['difference']), 3)}, p = {first['p']:.2g}"
+        title = f"{_LEVELS.get(str(level), str(level))}\n{_wrapped(_split(split))}"
+        panels.append(
+            Pairs(title, subjects, wide["cnn"].to_numpy(), wide["linear"].to_numpy(), told)
+        )
+    if not panels:
+        return []
+    caption = (
+        "Network against linear decoder on the same folds and volumes, one dot per participant: "
+        "above the dashed line the network is better."
+    )
+    alt = f"Scatter of network against linear scores in {len(panels)} panels."
+    return [picture(pairs_figure(panels), alt=alt, caption=caption)]
+
+
+def _wrapped(title: str) -> str:
+    return title.replace(", ", ",\n", 1)
+
+
+def classes_across(space: SpaceStudy, suffix: str) -> Section | None:
+    """Show how often each class was recognised in people the decoder had not seen."""
+    table = space.of_participants("recall")
+    if table.empty:
+        return None
+    panels = [
+        _class_recalls(space, split, decoder, rows)
+        for split in space.splits
+        for decoder in ("cnn", "linear")
+        if not (rows := rows_of(table, split=split.name, decoder=decoder)).empty
+    ]
+    if not panels:
+        return None
+    intro = (
+        "Trained on other people, how often is each emotion recognised in a new one? Under "
+        "\u201csame stimulus\u201d the new person heard the scenes that the decoder had learned "
+        "from others: a score shows that responses to these scenes are shared. Only under "
+        "\u201cnew stimulus\u201d were the scenes new as well."
+    )
+    caption = "Dots: participants; lines: all their volumes pooled."
+    alt = "Recall of each class in participants that the decoder had not seen."
+    figure = class_figure(panels, space.classes)
+    parts: list[Part] = [Prose(intro), picture(figure, alt=alt, caption=caption)]
+    return Section("Emotions across participants", f"across{suffix}", parts)
+
+
+def _class_recalls(
+    space: SpaceStudy, split: SplitInfo, decoder: str, rows: pd.DataFrame
+) -> ClassRecalls:
+    names = list(space.classes)
+    wide = rows.pivot_table(
+        index="participant", columns="class", values="recall", aggfunc="first", dropna=False
+    ).reindex(columns=names)
+    pool = rows_of(space.recall, split=split.name, decoder=decoder)
+    together = pool.set_index("class")["recall"].reindex(names)
+    return ClassRecalls(
+        split.title,
+        decoder,
+        [str(label) for label in wide.index],
+        wide.to_numpy(float),
+        together.to_numpy(float),
+        split.leaky,
+    )
+
+
+def profiles(space: SpaceStudy, suffix: str) -> Section | None:
+    """Show what each participant's volumes were taken for, beside all others."""
+    table = space.of_participants("confusion")
+    if table.empty:
+        return None
+    children = []
+    for split in space.honest:
+        decoder = next(
+            (
+                name
+                for name in ("cnn", "linear")
+                if not rows_of(table, split=split.name, decoder=name).empty
+            ),
+            None,
+        )
+        if decoder is None:
+            continue
+        rows = rows_of(table, split=split.name, decoder=decoder)
+        found = [
+            _profile(str(subject), mine, space.classes)
+            for subject, mine in rows.groupby("participant", sort=False)
+        ]
+        caption = (
+            f"{DECODERS[decoder]}, {split.title.lower()}. Rows: the true class; columns: what it "
+            "was taken for. Large: per cent of this participant's volumes of the class; below: "
+            "how many percentage points more or fewer than in all others."
+        )
+        alt = f"Confusion matrices of {len(found)} participants."
+        figure = profiles_figure(found, space.classes)
+        shown = picture(figure, alt=alt, caption=caption, vector=len(found) <= 10)
+        children.append(Section(split.title, f"profiles-{split.anchor}{suffix}", [shown]))
+    if not children:
+        return None
+    intro = (
+        "A participant who differs from the others may feel differently, move more, or have heard "
+        "less: a profile is a question, not a finding about a person."
+    )
+    return Section("Misclassifications of single participants", f"profiles{suffix}",
+                   [Prose(intro)], children)  # fmt: skip
+
+
+def _profile(subject: str, rows: pd.DataFrame, classes: tuple[str, ...]) -> Profile:
+    names = list(classes)
+
+    def square(column: str) -> Array:
+        wide = rows.set_index(["true", "predicted"])[column].astype(float).unstack()
+        return np.asarray(wide.reindex(index=names, columns=names).to_numpy(float))
+
+    return Profile(subject, square("share"), square("share_of_others"))
+
+
+def prevalence(space: SpaceStudy, suffix: str) -> Section | None:
+    """Show how many people show the effect."""
+    table = space.table("prevalence")
+    if table.empty:
+        return None
+    shown = table[table["decoder"].isin(_SHOWN)]
+    names = [_row_name(row) for row in shown.to_dict("records")]
+    intro = (
+        "How many people show the effect? Dots and bars: the most probable share of the "
+        "population with its 95 % interval, from the number of participants above their own "
+        "chance. Black ticks: the share that is exceeded at the level of the test, from the "
+        "smallest score over participants; without a tick not even \u201csomebody\u201d can be "
+        "claimed by it."
+    )
+    heads = columns("level", "split", "decoder", "participants#", "above chance#",
+                    "share#", "95 %#", "p nobody#", "p at most half#", "bound#")  # fmt: skip
+    rows = [
+        [
+            cell(str(row["level"])), cell(_split(row["split"])), cell(DECODERS[row["decoder"]]),
+            cell(row["n"], 0), cell(row["n_significant"], 0), cell(row["prevalence"], 2),
+            cell(f"{number_text(row['low'], 2)} \u2013 {number_text(row['high'], 2)}"),
+            p_cell(float(row["p_global"])), cell(row["p_majority"], 3), cell(row["bound"], 2),
+        ]
+        for row in shown.to_dict("records")
+    ]  # fmt: skip
+    caption = "Share of people who show the effect"
+    alt = f"Prevalence with intervals for {len(shown)} decoders and splits."
+    figure = prevalence_figure(shown, names)
+    parts: list[Part] = [
+        Prose(intro),
+        picture(figure, alt=alt, caption="Prevalence of the effect in the population."),
+        Table(heads, rows, caption),
+    ]
+    return Section("Prevalence", f"prevalence{suffix}", parts)
+
+
+def _row_name(row: dict[Any, Any]) -> str:
+    split = str(row["split"])
+    short = {"leave_participant_out": "same stimulus",
+             "leave_participant_and_run_out": "new stimulus"}.get(split, row["level"])  # fmt: skip
+    return f"{DECODERS[row['decoder']]}, {short}"
