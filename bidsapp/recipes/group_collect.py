@@ -187,6 +187,34 @@ def _why_not(
     return "" if subject in here else "no finished results in this space"
 
 
+def refuse_mixed_settings(participants: Sequence[ParticipantResult], space: str) -> None:
+    """Refuse participants with different settings, weights or seeds.
+
+    Raises
+    ------
+    OutputError
+        Names who has what.
+    """
+    refuse_mixture(participants, lambda item: item.configuration_hash, "configuration", space)
+    refuse_mixture(participants, _weights, "weights", space)
+    refuse_mixture(participants, _seed, "random seed", space)
+
+
+def _weights(participant: ParticipantResult) -> Hashable:
+    """Provenance of the networks' weights."""
+    return json.dumps(participant.summary.get("weights", {}), sort_keys=True)
+
+
+def _seed(participant: ParticipantResult) -> Hashable:
+    return str(participant.summary.get("config", {}).get("random_seed", ""))
+
+
+def nobody_left(space: str, reasons: Reasons) -> InputMissingError:
+    """Return the error that says why each participant is incomplete."""
+    listed = "".join(f"\n  sub-{subject}: {why}" for subject, why in sorted(reasons.items()))
+    return InputMissingError(f"no participant of space {space} is complete{listed}")
+
+
 def refuse_mixture(
     participants: Iterable[ParticipantResult],
     value: Callable[[ParticipantResult], Hashable],

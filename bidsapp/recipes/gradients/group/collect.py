@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bidsapp.bids.dataset import Dataset
@@ -12,15 +11,17 @@ from bidsapp.bids.sidecars import read_json
 from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError, InputMissingError
 from bidsapp.recipes.gradients.group.inputs import GroupInputs
-from bidsapp.recipes.gradients.group.units import check_same_units
 from bidsapp.recipes.group_collect import (
     Choice,
     Reasons,
     collect_spaces,
+    nobody_left,
+    refuse_mixed_settings,
     refuse_mixture,
     version_problems,
 )
 from bidsapp.recipes.group_inputs import MAP_EXTENSIONS, ParticipantResult
+from bidsapp.recipes.group_units import check_same_units
 
 RECIPE = "gradients"
 
@@ -74,9 +75,7 @@ def _checked(
     reasons: Reasons,
 ) -> GroupInputs:
     """Look at the files of each participant, and refuse mixtures."""
-    refuse_mixture(kept, lambda item: item.configuration_hash, "configuration", space)
-    refuse_mixture(kept, _weights, "weights", space)
-    refuse_mixture(kept, _seed, "random seed", space)
+    refuse_mixed_settings(kept, space)
     complete, columns, kind = [], {}, None
     for item in kept:
         try:
@@ -86,9 +85,7 @@ def _checked(
             continue
         complete.append(item)
     if kind is None:
-        listed = "".join(f"\n  sub-{subject}: {why}" for subject, why in sorted(reasons.items()))
-        msg = f"no participant of space {space} is complete{listed}"
-        raise InputMissingError(msg)
+        raise nobody_left(space, reasons)
     refuse_mixture(
         complete, lambda item: columns[item.subject], "layers", space, error=InputInvalidError
     )
@@ -104,7 +101,9 @@ def _checked(
         models=dict(models),
         lags=lags,
     )
-    check_same_units(inputs)
+    model = next(iter(inputs.models))
+    maps = [inputs.scores(one, model, "positive") for one in inputs.participants]
+    check_same_units(maps, kind)
     return inputs
 
 
@@ -147,12 +146,3 @@ def _kind(participant: ParticipantResult, model: str) -> ImageKind:
             return kind
     msg = f"no map of its scores with {model}"
     raise InputMissingError(msg)
-
-
-def _weights(participant: ParticipantResult) -> Hashable:
-    """Provenance of the networks' weights."""
-    return json.dumps(participant.summary.get("weights", {}), sort_keys=True)
-
-
-def _seed(participant: ParticipantResult) -> Hashable:
-    return str(participant.summary.get("config", {}).get("random_seed", ""))

@@ -10,45 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.brain.geometry import UnitSpace, VolumeGrid, volume_units
-from bidsapp.brain.images import gifti_vertices, open_image
 from bidsapp.brain.maps import read_maps
-from bidsapp.brain.units import check_grid
 from bidsapp.errors import InputInvalidError
 from bidsapp.recipes.gradients.group.inputs import GroupInputs
 from bidsapp.recipes.group_inputs import ParticipantResult
-
-
-def check_same_units(inputs: GroupInputs) -> None:
-    """Refuse participants on another mesh, grid or set of grayordinates than the first.
-
-    Brain masks of volumes may differ: N is counted voxel by voxel.
-
-    Raises
-    ------
-    InputInvalidError
-        Names the participant, the file and the numbers.
-    """
-    model = next(iter(inputs.models))
-    first, *others = inputs.participants
-    expected = inputs.scores(first, model, "positive")
-    for other in others:
-        for path, reference in zip(inputs.scores(other, model, "positive"), expected, strict=True):
-            _compare(path, reference, inputs.kind)
-
-
-def _compare(path: Path, reference: Path, kind: str) -> None:
-    if kind == "volume":
-        check_grid(path, open_image(path), reference, open_image(reference))
-        return
-    if kind == "gifti":
-        here, there = gifti_vertices(path), gifti_vertices(reference)
-        same, what = here == there, f"{here} vertices, not {there}"
-    else:
-        one, other = (open_image(file).header.get_axis(1) for file in (path, reference))
-        same, what = one == other, f"{len(one)} grayordinates that are not the {len(other)}"
-    if not same:
-        msg = f"{path} has {what} of {reference}; analyse both in one space or exclude one"
-        raise InputInvalidError(msg)
 
 
 def group_units(inputs: GroupInputs) -> UnitSpace:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.records import ImageKind
 from bidsapp.bids.sidecars import read_json
 from bidsapp.bids.tables import Table, read_table
-from bidsapp.brain.images import open_image
-from bidsapp.brain.units import check_grid
 from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError, InputMissingError
 from bidsapp.recipes.group_collect import (
@@ -20,10 +17,13 @@ from bidsapp.recipes.group_collect import (
     Reasons,
     collect_spaces,
     names_of,
+    nobody_left,
+    refuse_mixed_settings,
     refuse_mixture,
     version_problems,
 )
 from bidsapp.recipes.group_inputs import MAP_EXTENSIONS, ParticipantResult
+from bidsapp.recipes.group_units import check_same_units
 from bidsapp.recipes.rsa.group.inputs import GroupInputs, items_file, models_file
 
 RECIPE = "rsa"
@@ -79,9 +79,7 @@ def _checked(
     reasons: Reasons,
 ) -> GroupInputs:
     """Look at the files of each participant, and refuse mixtures."""
-    refuse_mixture(kept, lambda item: item.configuration_hash, "configuration", space)
-    refuse_mixture(kept, _weights, "weights", space)
-    refuse_mixture(kept, _seed, "random seed", space)
+    refuse_mixed_settings(kept, space)
     complete, models, clips, kinds = [], {}, {}, {}
     for item in kept:
         try:
@@ -93,9 +91,7 @@ def _checked(
             continue
         complete.append(item)
     if not complete:
-        listed = "".join(f"\n  sub-{subject}: {why}" for subject, why in sorted(reasons.items()))
-        msg = f"no participant of space {space} is complete{listed}"
-        raise InputMissingError(msg)
+        raise nobody_left(space, reasons)
     refuse_mixture(
         complete, lambda item: models[item.subject], "layers", space, error=InputInvalidError
     )
@@ -111,7 +107,7 @@ def _checked(
         tuple(version_problems(first.output_dir, complete)),
         models=dict(models[first.subject]),
     )
-    _check_same_units(inputs)
+    check_same_units([inputs.sizes(one) for one in inputs.participants], inputs.kind)
     return inputs
 
 
@@ -200,32 +196,3 @@ def _layers(participant: ParticipantResult, extension: str) -> Models:
     if not models:
         raise InputMissingError("its summary names no network")
     return tuple(models)
-
-
-def _check_same_units(inputs: GroupInputs) -> None:
-    """Refuse participants on another grid, mesh or set of grayordinates than the first.
-
-    Brain masks of volumes may differ: participants are counted voxel by voxel.
-    """
-    if inputs.kind != "volume":
-        refuse_mixture(
-            inputs.participants,
-            lambda item: str(item.summary.get("units_hash", "")),
-            "vertices or grayordinates",
-            inputs.space,
-            error=InputInvalidError,
-        )
-        return
-    (reference,) = inputs.sizes(inputs.participants[0])
-    for other in inputs.participants[1:]:
-        (path,) = inputs.sizes(other)
-        check_grid(path, open_image(path), reference, open_image(reference))
-
-
-def _weights(participant: ParticipantResult) -> Hashable:
-    """Provenance of the networks' weights."""
-    return json.dumps(participant.summary.get("weights", {}), sort_keys=True)
-
-
-def _seed(participant: ParticipantResult) -> Hashable:
-    return str(participant.summary.get("config", {}).get("random_seed", ""))
