@@ -18,7 +18,7 @@ import pandas as pd
 
 from bidsapp.bids.names import parse_name
 from bidsapp.errors import InputMissingError
-from bidsapp.report.files import Artefact, Derivatives, open_derivatives, read_json
+from bidsapp.report.files import Artefact, Derivatives, open_derivatives, read_json, read_table
 from bidsapp.report.maps import Array, Grid, Maps
 from bidsapp.report.methods import random_weights
 from bidsapp.report.results import Space, SpaceResults, read_maps, setting
@@ -84,7 +84,7 @@ class Network:
     def table(self, desc: str, *, in_space: bool = True) -> pd.DataFrame:
         """Read a table of this network; empty when there is none."""
         where = self.space.entities if in_space else {"space": None}
-        return self.within.files.table(desc, "stats", model=self.name, **where)
+        return _table(self.within.files, desc, model=self.name, **where)
 
     def maps(self, suffix: str = "statmap", **entities: str | None) -> Maps | None:
         """Read maps of this network; None when they were not written."""
@@ -184,7 +184,7 @@ class SpaceStudy:
 
     def table(self, desc: str) -> pd.DataFrame:
         """Read a table that belongs to no network."""
-        return self.within.files.table(desc, "stats", model=None, **self.space.entities)
+        return _table(self.within.files, desc, model=None, **self.space.entities)
 
     def values(self, **entities: str | None) -> Array | None:
         """(n_units,) of a map that belongs to no network; None when it was not written."""
@@ -239,7 +239,7 @@ class Study:
 
     def table(self, desc: str) -> pd.DataFrame:
         """Read a table that belongs to no space and no network."""
-        return self.files.table(desc, "stats", space=None, model=None)
+        return _table(self.files, desc, space=None, model=None)
 
     def pairs(self) -> list[tuple[SpaceStudy, Network]]:
         """Each network in each space."""
@@ -251,6 +251,13 @@ class Study:
         for _, network in self.pairs():
             found.setdefault(network.name, network)
         return list(found.values())
+
+
+def _table(files: Derivatives, desc: str, **entities: str | None) -> pd.DataFrame:
+    """Read a table; empty when there is none, or when it was written without any row."""
+    paths = files.data_files("stats", desc=desc, **entities)
+    written = [path for path in paths if path.read_text(encoding="utf-8").strip()]
+    return read_table(written[0]) if written else pd.DataFrame()
 
 
 def over_layers(scores: Array) -> Array:
