@@ -254,6 +254,7 @@ def collect_participant(
         )
         raise InputMissingError(msg)
     late = [problem for run in runs for problem in _beyond_end(run, intervals)]
+    said += unused_columns(intervals, label_map)
     inputs = EmotionInputs(
         subject,
         space,
@@ -352,6 +353,26 @@ def _of_modality(
         what = f"labels are of {taken} observers, {wanted} ones were wanted"
         problems.append(Problem(kept[0].source, what, "they are used; say so in the paper"))
     return kept, taken, problems
+
+
+def unused_columns(intervals: Sequence[Interval], label_map: LabelMap) -> list[Problem]:
+    """Say which emotions of the label map have a column that is 0 in all tables.
+
+    Source: in the run-locked tables of studyforrest-data-annotations (``segments/``) the columns
+    whose names have a stroke, a hyphen or a second underscore (anger/rage among them) are empty.
+    """
+    paths = sorted({item.source for item in intervals if item.source is not None})
+    tables = [table for path in paths if isinstance(table := read_table(path), Table)]
+    columns = {name for table in tables for name in table.columns if name.startswith("e_")}
+    used = {f"e_{item.label}" for item in intervals}
+    lost = sorted(
+        name for name in columns - used if label_map.class_of(name.removeprefix("e_")) is not None
+    )
+    if not lost:
+        return []
+    what = f"{', '.join(lost)} are 0 in all {len(tables)} tables like this one"
+    remedy = "their classes lack these emotions; make the tables again if they were rated"
+    return [Problem(paths[0], what, remedy)]
 
 
 def _beyond_end(run: Run, intervals: Sequence[Interval]) -> list[Problem]:
