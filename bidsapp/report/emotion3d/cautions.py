@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 
-from bidsapp.report.emotion3d.read import Study
+from bidsapp.report.emotion3d.read import Study, in_words
 from bidsapp.report.html import Note, Notes, Part, Prose, Section, Severity
 
 _ORDER: tuple[Severity, ...] = ("serious", "caution", "note")
+_OTHER = "From the analysis."
 #: what a sentence is about → how much it matters, and its title
 _KINDS: tuple[tuple[str, Severity, str], ...] = (
     (r"LEAKY", "serious", "LEAKY."),
+    (r"new participant and a new stimulus", "note", "New stimulus."),
     (r"is not above its chance", "serious", "Not above chance."),
     (r"above its chance too", "serious", "Decodable without the brain's pattern."),
     (r"does not beat the linear", "serious", "The network adds nothing."),
@@ -19,7 +21,7 @@ _KINDS: tuple[tuple[str, Severity, str], ...] = (
     (r"not standardised by run", "serious", "Runs can be told apart."),
     (r"best at a shift of", "serious", "Clocks."),
     (r"Only one participant|one participant only", "serious", "One participant."),
-    (r"^Chance is not", "caution", "Chance."),
+    (r"^Chance (is not|of the)", "caution", "Chance."),
     (r"when one is held out|separate stretches", "caution", "Few samples."),
     (r"resemble those", "caution", "Maps show the data."),
     (r"Wilson", "caution", "Intervals are too narrow."),
@@ -29,7 +31,7 @@ _KINDS: tuple[tuple[str, Severity, str], ...] = (
     (r"No confounds", "caution", "No confounds."),
     (r"No motion", "caution", "No motion parameters."),
     (r"^Left out|left out:", "caution", "Left out."),
-    (r"^Only \d+ participants", "caution", "Few participants."),
+    (r"^Only \d+ participants|sign flips cannot", "caution", "Few participants."),
     (r"are constant", "note", "Voxels without data."),
 )  # fmt: skip
 
@@ -50,19 +52,21 @@ def distrust(study: Study) -> list[Note]:
             where.setdefault(str(text), []).append(space.space.title)
     notes = []
     for text, spaces in where.items():
-        note = judged(text)
+        note = judged(in_words(text))
         if len(spaces) < len(study.spaces):
-            note = Note(note.severity, note.title, f"{', '.join(spaces)}: {text}")
+            note = Note(note.severity, note.title, f"{', '.join(spaces)}: {note.text}")
         notes.append(note)
     return sorted(_joined(notes), key=lambda note: _ORDER.index(note.severity))
 
 
 def _joined(notes: list[Note]) -> list[Note]:
     """Put what has one title into one note."""
-    found: dict[tuple[Severity, str], list[str]] = {}
+    found: dict[tuple[Severity, str, str], list[str]] = {}
     for note in notes:
-        found.setdefault((note.severity, note.title), []).append(note.text)
-    return [Note(severity, title, " ".join(texts)) for (severity, title), texts in found.items()]
+        alone = note.text if note.title == _OTHER else ""
+        text = note.text[:1].upper() + note.text[1:]
+        found.setdefault((note.severity, note.title, alone), []).append(text)
+    return [Note(severity, title, " ".join(t)) for (severity, title, _), t in found.items()]
 
 
 def judged(text: str) -> Note:
@@ -76,4 +80,4 @@ def judged(text: str) -> Note:
     for pattern, severity, title in _KINDS:
         if re.search(pattern, text):
             return Note(severity, title, text)
-    return Note("caution", "From the analysis.", text)
+    return Note("caution", _OTHER, text)

@@ -27,7 +27,7 @@ _FEW = 3
 def confusion(space: SpaceStudy, suffix: str) -> Section | None:
     """Show what each class was taken for."""
     tables = [
-        Confusion(_title(space, split, decoder), counts, split.leaky)
+        Confusion(_title(space, split, decoder), counts, split.name, split.leaky)
         for split in space.splits
         for decoder in BRAIN
         if (counts := confusion_counts(space.confusion, split, decoder, space.classes)) is not None
@@ -51,7 +51,7 @@ def confusion(space: SpaceStudy, suffix: str) -> Section | None:
 
 def _title(space: SpaceStudy, split: SplitInfo, decoder: str) -> str:
     name = DECODERS[decoder]
-    return name if len(space.splits) == 1 else f"{name}\n{split.title}"
+    return name if len(space.splits) == 1 else f"{name}\n{split.short}"
 
 
 def confusion_counts(

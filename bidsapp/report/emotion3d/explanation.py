@@ -10,7 +10,7 @@ import pandas as pd
 from bidsapp.report.emotion3d.figures.brain import Row, maps_figure, scale_of
 from bidsapp.report.emotion3d.figures.colours import class_colours
 from bidsapp.report.emotion3d.figures.hidden import embedding_figure, randomised_figure
-from bidsapp.report.emotion3d.read import LEAKY, SpaceStudy, SplitInfo
+from bidsapp.report.emotion3d.read import LEAKY, SpaceStudy, split_of
 from bidsapp.report.figures.volume import Volume, slice_levels
 from bidsapp.report.html import (
     Note,
@@ -83,24 +83,27 @@ def _pictures(space: SpaceStudy, found: dict[str, Maps]) -> list[Part]:
         if not rows:
             parts.append(Prose(f"{name}: no map; no held-out volume was recognised."))
             continue
-        caption = _caption(number, counts)
+        caption = _caption(space, number, counts, missing=len(rows) < len(found))
         figure = maps_figure(rows, levels, background, name)
         alt = f"Axial slices of {len(rows)} maps of {name}, one method below the other."
         parts.append(picture(figure, alt=alt, caption=caption, vector=False))
     return parts
 
 
-def _caption(number: int, counts: dict[str, Sequence[int] | None]) -> str:
+def _caption(
+    space: SpaceStudy, number: int, counts: dict[str, Sequence[int] | None], *, missing: bool
+) -> str:
     known = {stat: n for stat, n in counts.items() if n and number < len(n)}
     told = ""
+    if space.is_group:
+        n = space.map_facts("haufe").get("NumberOfMaps")
+        told = f"Mean over {n} participants, each map divided by its spread. " if n else ""
     if known:
         volumes = next(iter(known.values()))
         n = int(volumes[number]) if volumes else 0
-        told += (
-            f"Network: mean over {n} correctly classified held-out volumes. "
-            if n
-            else "No held-out volume of this class was recognised: the network has no map. "
-        )
+        told += f"Network: mean over {n} correctly classified held-out volumes. " if n else ""
+    if missing:
+        told += "No held-out volume of this class was recognised: the network has no map. "
     told += (
         "Red raises the evidence for the class, blue lowers it; each method has one scale for all "
         "classes, clipped at the 99th percentile. The left of the brain is on the left."
@@ -174,7 +177,7 @@ def _separability(space: SpaceStudy) -> list[Part]:
     heads = columns("split", "silhouette#", "with labels shifted#", "95 %", "p#", "shifts#")
     cells = [
         [
-            cell(SplitInfo(str(row["split"]), LEAKY in str(row["split"])).title),
+            cell(split_of(row["split"]).title),
             cell(row["value"], 3), cell(row["chance"], 3),
             cell(f"{number_text(row['low'], 3)} \u2013 {number_text(row['high'], 3)}"),
             cell(row["p"], 3), cell(row.get("n_shifts"), 0),

@@ -41,10 +41,10 @@ def banners(study: Study) -> list[Note]:
 
 
 def _leaky(study: Study) -> Iterator[Note]:
-    names = {split.name for space in study.spaces for split in space.splits if split.leaky}
+    names = study.leaky_splits
     if names:
         text = (
-            f"This page also shows scores of volumes drawn at random ({', '.join(sorted(names))})."
+            f"This page also shows scores of volumes drawn at random ({', '.join(names)})."
             " Training and test volumes are neighbours in time: noise without any signal scores "
             f"80 to 97 % there. Everything marked {LEAKY} says nothing about the brain."
         )
@@ -99,7 +99,7 @@ def _numbers(space: SpaceStudy, split: SplitInfo, *, several: bool) -> Iterator[
         row = space.score(split, decoder)
         if row is not None:
             name = DECODERS[decoder]
-            label = f"{name}: {split.title.lower()}" if several else name
+            label = f"{name}, {split.short}" if several else name
             yield Number(label, number_text(float(row["value"]), 2), against(row))
 
 

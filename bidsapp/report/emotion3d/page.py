@@ -146,7 +146,7 @@ def _group_sections(_study: Study, space: SpaceStudy, suffix: str) -> list[Secti
         people.participants(space, suffix),
         people.tests(space, suffix),
         people.prevalence(space, suffix),
-        people.classes_across(space, suffix),
+        people.emotions(space, suffix),
         classes.confusion(space, suffix),
         people.profiles(space, suffix),
         scores.chance(space, suffix),

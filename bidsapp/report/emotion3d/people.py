@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bidsapp.report.emotion3d.figures.people import (
+    FAR,
     ClassRecalls,
     Pairs,
     People,
@@ -19,10 +20,19 @@ from bidsapp.report.emotion3d.figures.people import (
     prevalence_figure,
     profiles_figure,
 )
-from bidsapp.report.emotion3d.read import BRAIN, DECODERS, LEAKY, PROBES, SpaceStudy, SplitInfo
+from bidsapp.report.emotion3d.read import (
+    BRAIN,
+    DECODERS,
+    PROBES,
+    SpaceStudy,
+    SplitInfo,
+    participants_of,
+    split_of,
+)
 from bidsapp.report.html import (
     Cell,
     Part,
+    Picture,
     Prose,
     Section,
     Table,
@@ -31,15 +41,14 @@ from bidsapp.report.html import (
     number_text,
     p_cell,
     picture,
+    plural,
 )
 from bidsapp.report.maps import Array
 from bidsapp.report.results import rows_of
 
-_LEVELS = {
-    "within": "Within participants",
-    "across": "Across participants",
-}
+_LEVELS = {"within": "Within participants", "across": "Across participants"}
 _SHOWN = (*BRAIN, *PROBES)
+_MANY = 10
 
 
 def participants(space: SpaceStudy, suffix: str) -> Section | None:
@@ -47,7 +56,7 @@ def participants(space: SpaceStudy, suffix: str) -> Section | None:
     table = space.table("participants")
     if table.empty:
         return None
-    panels = list(_panels(table))
+    panels = sorted(_panels(table), key=lambda panel: panel.leaky)
     caption = (
         "Each dot is a participant, the tick below or above it what the same decoder scores in "
         "this participant with shifted labels; the thick line is the mean. Within: decoders were "
@@ -67,25 +76,20 @@ def _panels(table: pd.DataFrame) -> Iterator[People]:
         there = set(rows["decoder"])
         decoders = [name for name in _SHOWN if name in there]
         if decoders:
-            yield People(_title(str(level), str(split)), _is_leaky(split), rows, decoders)
+            title = f"{_LEVELS.get(str(level), str(level))}: {split_of(split).short}"
+            yield People(title, split_of(split).leaky, rows, decoders)
 
 
-def _title(level: str, split: str) -> str:
-    info = SplitInfo(split, _is_leaky(split))
-    return f"{_LEVELS.get(level, level)}: {info.title}"
-
-
-def _is_leaky(split: object) -> bool:
-    return str(split).endswith(LEAKY)
+def _where(row: dict[Any, Any]) -> str:
+    return f"{row['level']}, {split_of(row['split']).short}"
 
 
 def _people_table(table: pd.DataFrame) -> Table:
-    heads = columns("participant", "level", "split", "decoder", "balanced accuracy#",
+    heads = columns("participant", "participants", "decoder", "balanced accuracy#",
                     "own chance#", "p#")  # fmt: skip
     rows: list[list[Cell]] = [
         [
-            cell(f"sub-{row['participant']}"), cell(str(row["level"])),
-            cell(SplitInfo(str(row["split"]), _is_leaky(row["split"])).title),
+            cell(f"sub-{row['participant']}"), cell(_where(row)),
             cell(DECODERS.get(str(row["decoder"]), str(row["decoder"]))),
             cell(row["balanced_accuracy"], 3), cell(row["chance"], 3), p_cell(float(row["p"])),
         ]
@@ -106,25 +110,23 @@ def tests(space: SpaceStudy, suffix: str) -> Section | None:
         "here says that other films would do. The last p compares the mean with scores under "
         "labels shifted alike in all participants."
     )
-    heads = columns("level", "split", "test", "n#", "mean#", "chance#", "difference#", "t#",
-                    "p (sign flip)#", "smallest p#", "p (shifts)#")  # fmt: skip
+    heads = columns("participants", "test", "mean#", "chance#", "difference#", "t#",
+                    "p (flips)#", "p (shifts)#")  # fmt: skip
     rows = [
         [
-            cell(str(row["level"])), cell(_split(row["split"])), cell(_test(str(row["test"]))),
-            cell(row["n"], 0),
+            cell(_where(row)), cell(_test(str(row["test"]))),
             *(cell(row.get(key), 3) for key in ("mean", "chance", "difference")),
-            cell(row["t"], 2), p_cell(float(row["p"])), cell(row.get("smallest_p"), 3),
-            cell(row.get("p_shift"), 3),
+            cell(row["t"], 2), p_cell(float(row["p"])), cell(row.get("p_shift"), 3),
         ]
         for row in table.to_dict("records")
     ]  # fmt: skip
-    caption = "Tests over participants; network less linear decoder is two-sided"
+    caption = (
+        f"{plural(table['n'].max(), 'participant')}: no p of sign flips can be below "
+        f"{table['smallest_p'].min():.2g}. Network less linear decoder is tested two-sided, the "
+        "rest for scores above chance."
+    )
     parts: list[Part] = [Prose(intro), Table(heads, rows, caption), *_pairs(space, table)]
     return Section("Tests over participants", f"tests{suffix}", parts)
-
-
-def _split(name: object) -> str:
-    return SplitInfo(str(name), _is_leaky(name)).title
 
 
 def _test(name: str) -> str:
@@ -147,7 +149,7 @@ def _pairs(space: SpaceStudy, table: pd.DataFrame) -> list[Part]:
         wide = rows.pivot_table(
             index="participant", columns="decoder", values="balanced_accuracy", aggfunc="first"
         )
-        if "cnn" not in wide or "linear" not in wide or _is_leaky(split):
+        if "cnn" not in wide or "linear" not in wide or split_of(split).leaky:
             continue
         subjects = [str(label) for label in wide.index]
         test = rows_of(table, level=level, split=split, test="cnn - linear")
@@ -155,7 +157,7 @@ def _pairs(space: SpaceStudy, table: pd.DataFrame) -> list[Part]:
         if not test.empty:
             first = test.iloc[0]
             told = f"mean {number_text(float(first['difference']), 3)}, p = {first['p']:.2g}"
-        title = f"{_LEVELS.get(str(level), str(level))}\n{_wrapped(_split(split))}"
+        title = f"{_LEVELS.get(str(level), str(level))}:\n{split_of(split).short}"
         panels.append(
             Pairs(title, subjects, wide["cnn"].to_numpy(), wide["linear"].to_numpy(), told)
         )
@@ -169,47 +171,59 @@ def _pairs(space: SpaceStudy, table: pd.DataFrame) -> list[Part]:
     return [picture(pairs_figure(panels), alt=alt, caption=caption)]
 
 
-def _wrapped(title: str) -> str:
-    return title.replace(", ", ",\n", 1)
-
-
-def classes_across(space: SpaceStudy, suffix: str) -> Section | None:
-    """Show how often each class was recognised in people the decoder had not seen."""
+def emotions(space: SpaceStudy, suffix: str) -> Section | None:
+    """Show how often each class was recognised, within participants and in new ones."""
     table = space.of_participants("recall")
-    if table.empty:
-        return None
-    panels = [
-        _class_recalls(space, split, decoder, rows)
+    across = [
+        _recalls(f"Across participants: {split.short}", split, decoder, rows, space)
         for split in space.splits
         for decoder in ("cnn", "linear")
         if not (rows := rows_of(table, split=split.name, decoder=decoder)).empty
     ]
+    panels = [*_within(space), *across]
     if not panels:
         return None
     intro = (
-        "Trained on other people, how often is each emotion recognised in a new one? Under "
+        "How often is each emotion recognised: in runs of a person whose other runs were learned "
+        "from (within), and in new people after training on others (across)? Under "
         "\u201csame stimulus\u201d the new person heard the scenes that the decoder had learned "
         "from others: a score shows that responses to these scenes are shared. Only under "
         "\u201cnew stimulus\u201d were the scenes new as well."
     )
     caption = "Dots: participants; lines: all their volumes pooled."
-    alt = "Recall of each class in participants that the decoder had not seen."
+    alt = f"Recall of each class in each participant, {len(panels)} decoders and splits."
     figure = class_figure(panels, space.classes)
     parts: list[Part] = [Prose(intro), picture(figure, alt=alt, caption=caption)]
-    return Section("Emotions across participants", f"across{suffix}", parts)
+    return Section("Recall of each emotion", f"emotions{suffix}", parts)
 
 
-def _class_recalls(
-    space: SpaceStudy, split: SplitInfo, decoder: str, rows: pd.DataFrame
+def _within(space: SpaceStudy) -> Iterator[ClassRecalls]:
+    """Recalls of participants in held-out runs of their own."""
+    own = participants_of(space)
+    tables = [one.recall.assign(participant=label) for label, one in own.items()]
+    if not tables:
+        return
+    table = pd.concat(tables)
+    splits = {split.name: split for one in own.values() for split in one.honest}
+    for split in splits.values():
+        for decoder in ("cnn", "linear"):
+            rows = rows_of(table, split=split.name, decoder=decoder)
+            if not rows.empty:
+                title = f"Within participants: {split.short}"
+                yield _recalls(title, split, decoder, rows, space)
+
+
+def _recalls(
+    title: str, split: SplitInfo, decoder: str, rows: pd.DataFrame, space: SpaceStudy
 ) -> ClassRecalls:
     names = list(space.classes)
     wide = rows.pivot_table(
         index="participant", columns="class", values="recall", aggfunc="first", dropna=False
     ).reindex(columns=names)
-    pool = rows_of(space.recall, split=split.name, decoder=decoder)
-    together = pool.set_index("class")["recall"].reindex(names)
+    hits = (rows["recall"] * rows["n"]).groupby(rows["class"]).sum()
+    together = (hits / rows.groupby("class")["n"].sum()).reindex(names)
     return ClassRecalls(
-        split.title,
+        title,
         decoder,
         [str(label) for label in wide.index],
         wide.to_numpy(float),
@@ -225,30 +239,13 @@ def profiles(space: SpaceStudy, suffix: str) -> Section | None:
         return None
     children = []
     for split in space.honest:
-        decoder = next(
-            (
-                name
-                for name in ("cnn", "linear")
-                if not rows_of(table, split=split.name, decoder=name).empty
-            ),
-            None,
-        )
-        if decoder is None:
-            continue
-        rows = rows_of(table, split=split.name, decoder=decoder)
-        found = [
-            _profile(str(subject), mine, space.classes)
-            for subject, mine in rows.groupby("participant", sort=False)
+        shown = [
+            _profiles(rows, decoder, split, space.classes)
+            for decoder in ("cnn", "linear")
+            if not (rows := rows_of(table, split=split.name, decoder=decoder)).empty
         ]
-        caption = (
-            f"{DECODERS[decoder]}, {split.title.lower()}. Rows: the true class; columns: what it "
-            "was taken for. Large: per cent of this participant's volumes of the class; below: "
-            "how many percentage points more or fewer than in all others."
-        )
-        alt = f"Confusion matrices of {len(found)} participants."
-        figure = profiles_figure(found, space.classes)
-        shown = picture(figure, alt=alt, caption=caption, vector=len(found) <= 10)
-        children.append(Section(split.title, f"profiles-{split.anchor}{suffix}", [shown]))
+        if shown:
+            children.append(Section(split.title, f"profiles-{split.anchor}{suffix}", shown))
     if not children:
         return None
     intro = (
@@ -257,6 +254,24 @@ def profiles(space: SpaceStudy, suffix: str) -> Section | None:
     )
     return Section("Misclassifications of single participants", f"profiles{suffix}",
                    [Prose(intro)], children)  # fmt: skip
+
+
+def _profiles(
+    rows: pd.DataFrame, decoder: str, split: SplitInfo, classes: tuple[str, ...]
+) -> Picture:
+    found = [
+        _profile(str(subject), mine, classes)
+        for subject, mine in rows.groupby("participant", sort=False)
+    ]
+    caption = (
+        f"{DECODERS[decoder]}, {split.short}. Rows: the true class; columns: what it was taken "
+        "for. Above: per cent of this participant's volumes of the class; below: how many "
+        "percentage points more or fewer than the mean of all others, framed from "
+        f"{100 * FAR:.0f} points on."
+    )
+    alt = f"Confusion matrices of {len(found)} participants."
+    figure = profiles_figure(found, classes)
+    return picture(figure, alt=alt, caption=caption, vector=len(found) <= _MANY)
 
 
 def _profile(subject: str, rows: pd.DataFrame, classes: tuple[str, ...]) -> Profile:
@@ -283,12 +298,13 @@ def prevalence(space: SpaceStudy, suffix: str) -> Section | None:
         "smallest score over participants; without a tick not even \u201csomebody\u201d can be "
         "claimed by it."
     )
-    heads = columns("level", "split", "decoder", "participants#", "above chance#",
-                    "share#", "95 %#", "p nobody#", "p at most half#", "bound#")  # fmt: skip
+    heads = columns("participants", "decoder", "above chance#", "share#", "95 %#",
+                    "p: nobody#", "p: at most half#", "bound#")  # fmt: skip
     rows = [
         [
-            cell(str(row["level"])), cell(_split(row["split"])), cell(DECODERS[row["decoder"]]),
-            cell(row["n"], 0), cell(row["n_significant"], 0), cell(row["prevalence"], 2),
+            cell(_where(row)), cell(DECODERS[row["decoder"]]),
+            Cell(f"{row['n_significant']:.0f} of {row['n']:.0f}", float(row["n_significant"])),
+            cell(row["prevalence"], 2),
             cell(f"{number_text(row['low'], 2)} \u2013 {number_text(row['high'], 2)}"),
             p_cell(float(row["p_global"])), cell(row["p_majority"], 3), cell(row["bound"], 2),
         ]
@@ -306,7 +322,4 @@ def prevalence(space: SpaceStudy, suffix: str) -> Section | None:
 
 
 def _row_name(row: dict[Any, Any]) -> str:
-    split = str(row["split"])
-    short = {"leave_participant_out": "same stimulus",
-             "leave_participant_and_run_out": "new stimulus"}.get(split, row["level"])  # fmt: skip
-    return f"{DECODERS[row['decoder']]}, {short}"
+    return f"{DECODERS[row['decoder']]}, {_where(row)}"

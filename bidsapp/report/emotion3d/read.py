@@ -6,6 +6,7 @@ what it lacks is shown as not recorded.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from bidsapp.bids.names import parse_name
-from bidsapp.errors import InputMissingError
+from bidsapp.errors import AppError, InputMissingError
 from bidsapp.report.files import Artefact, Derivatives, open_derivatives, read_json
 from bidsapp.report.maps import Maps
 from bidsapp.report.results import Space, read_maps, rows_of
@@ -44,6 +45,10 @@ _SPLITS = {
     "leave_participant_out": "Participants left out, same stimulus",
     "leave_participant_and_run_out": "Participants and runs left out, new stimulus",
     "shuffled": "Shuffled volumes",
+}
+_SHORT = {
+    "leave_participant_out": "same stimulus",
+    "leave_participant_and_run_out": "new stimulus",
 }
 
 
@@ -76,9 +81,33 @@ class SplitInfo:
         return f"{LEAKY}: {title.lower()}" if self.leaky else title
 
     @property
+    def short(self) -> str:
+        """Name for a narrow place."""
+        plain = self.name.removesuffix(f"-{LEAKY}")
+        return self.title if self.leaky else _SHORT.get(plain, self.title.lower())
+
+    @property
     def anchor(self) -> str:
         """Name for a link."""
         return self.name.replace("_", "-").lower()
+
+
+def split_of(name: object) -> SplitInfo:
+    """Return what the name of a split says."""
+    return SplitInfo(str(name), str(name).endswith(LEAKY))
+
+
+def in_words(text: str) -> str:
+    """Call splits and negative numbers in a recorded sentence as the report does.
+
+    Examples
+    --------
+    >>> in_words("under leave_participant_out is 0.2")
+    'under \u201csame stimulus\u201d is 0.2'
+    """
+    for name in sorted(_SPLITS, key=len, reverse=True):
+        text = re.sub(rf"\b{name}\b(?!-)", f"\u201c{split_of(name).short}\u201d", text)
+    return re.sub(r"(?<=[ (])-(?=\d)", "\u2212", text)
 
 
 @dataclass(frozen=True)
@@ -174,7 +203,7 @@ class SpaceStudy:
         ]
         known = {split.name for split in recorded}
         names = () if self.scores.empty else dict.fromkeys(self.scores["split"].map(str))
-        others = [SplitInfo(name, name.endswith(LEAKY)) for name in names if name not in known]
+        others = [split_of(name) for name in names if name not in known]
         return (*recorded, *others)
 
     @property
@@ -239,6 +268,16 @@ class Study:
         return f"{datetime.fromtimestamp(latest, UTC):%Y-%m-%d %H:%M} UTC"
 
     @property
+    def leaky_splits(self) -> list[str]:
+        """Return the leaky splits that anything on the page is about."""
+        found = {split.name for space in self.spaces for split in space.splits if split.leaky}
+        for space in self.spaces:
+            people = space.table("participants")
+            names = [] if people.empty else people["split"].map(str).tolist()
+            found |= {name for name in names if split_of(name).leaky}
+        return sorted(found)
+
+    @property
     def n_participants(self) -> int:
         """Those who take part."""
         listed = self.facts.get("participants") or ()
@@ -277,6 +316,18 @@ def load_group(output_dir: Path) -> Study:
     folder = output_dir / GROUP
     files = Derivatives(output_dir, "", tuple(_walk(folder)))
     return _study(files, f"{folder}: no group results of recipe {RECIPE} found", group=True)
+
+
+def participants_of(space: SpaceStudy) -> dict[str, SpaceStudy]:
+    """Return what the participants of a group wrote in the same space, by label."""
+    found: dict[str, SpaceStudy] = {}
+    for label in space.facts.get("participants") or ():
+        try:
+            study = load_participant(space.files.root, str(label))
+        except AppError:
+            continue
+        found |= {str(label): each for each in study.spaces if each.space == space.space}
+    return found
 
 
 def _walk(folder: Path) -> list[Artefact]:

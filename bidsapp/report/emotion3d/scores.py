@@ -26,6 +26,7 @@ from bidsapp.report.html import (
     Part,
     Prose,
     Section,
+    Severity,
     Table,
     cell,
     columns,
@@ -64,7 +65,9 @@ def scores(space: SpaceStudy, suffix: str) -> Section | None:
 def _meaning(split: SplitInfo) -> Note:
     title = f"{split.title}." if not split.leaky else f"{split.title}. Do not report it."
     note = split.note.removeprefix(f"{LEAKY}: ")
-    return Note("serious" if split.leaky else "note", title, note[:1].upper() + note[1:])
+    same = split.name == "leave_participant_out"
+    severity: Severity = "serious" if split.leaky else "caution" if same else "note"
+    return Note(severity, title, note[:1].upper() + note[1:])
 
 
 def _shown(space: SpaceStudy, split: SplitInfo) -> SplitScores:
@@ -129,7 +132,7 @@ def chance(space: SpaceStudy, suffix: str) -> Section | None:
             null = space.nulls(split, decoder)
             if len(null) and not split.leaky:
                 several = len(space.honest) > 1
-                title = DECODERS[decoder] + (f"\n{split.title}" if several else "")
+                title = DECODERS[decoder] + (f", {split.short}" if several else "")
                 panels.append((title, null, observed(space, split, decoder)))
     if not panels:
         return None

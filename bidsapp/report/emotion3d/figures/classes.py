@@ -22,25 +22,27 @@ _DARK = 0.6
 
 @dataclass(frozen=True)
 class Confusion:
-    """Counts (n_classes, n_classes) of true by predicted class, and how to call them."""
+    """Counts (n_classes, n_classes) of true by predicted class, and of which split they are."""
 
     title: str
     counts: Array
+    split: str
     leaky: bool = False
 
 
 @style.styled
 def confusion_figure(tables: Sequence[Confusion], classes: Sequence[str]) -> Figure:
-    """Draw confusion matrices side by side: shares of the true class as colour, counts inside."""
-    n = len(tables)
-    columns = min(n, 3)
-    rows = -(-n // columns)
-    figure = style.new_figure(9.0, rows * 3.1 + 0.2)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.ravel()[n:]:
+    """Draw confusion matrices, one row for each split: colour is the share of the true class."""
+    splits = list(dict.fromkeys(table.split for table in tables))
+    figure = style.new_figure(9.0, len(splits) * 3.1 + 0.2)
+    grid = figure.subplots(len(splits), 3, squeeze=False)
+    for axes in grid.ravel():
         axes.axis("off")
-    for number, (axes, table) in enumerate(zip(grid.ravel(), tables, strict=False)):
-        _matrix(axes, table, classes, first=number % columns == 0)
+    for panels, split in zip(grid, splits, strict=True):
+        mine = [table for table in tables if table.split == split]
+        for number, (axes, table) in enumerate(zip(panels, mine, strict=False)):
+            axes.axis("on")
+            _matrix(axes, table, classes, first=number == 0)
     return figure
 
 

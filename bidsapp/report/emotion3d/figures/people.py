@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 
 from bidsapp.report.emotion3d.figures.colours import RED, decoder_colour, stamp
 from bidsapp.report.emotion3d.read import DECODERS
@@ -20,6 +21,8 @@ from bidsapp.report.maps import Array
 _SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#9cc3e0", "#0b5c94"])
 _DARK = 0.6
 _MANY = 24
+#: share by which a participant's confusion is far from that of the others
+FAR = 0.2
 
 
 @dataclass(frozen=True)
@@ -45,21 +48,22 @@ class People:
 @style.styled
 def people_figure(panels: Sequence[People]) -> Figure:
     """Draw each participant's score and own chance, joined by a line, decoder by decoder."""
-    figure = style.new_figure(9.0, 2.75 * len(panels) + 0.4)
-    grid = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    figure = style.new_figure(9.0, 2.5 * len(panels) + 0.4)
+    grid = figure.subplots(len(panels), 1, squeeze=False, sharey=True)[:, 0]
+    most = max(*(len(panel.decoders) for panel in panels), 2)
     for axes, panel in zip(grid, panels, strict=True):
         for number, decoder in enumerate(panel.decoders):
             _decoder(axes, number, decoder, panel.rows[panel.rows["decoder"] == decoder])
         names = [DECODERS.get(decoder, decoder) for decoder in panel.decoders]
         axes.set_xticks(range(len(names)), names, fontsize=8)
         axes.tick_params(axis="x", length=0)
-        axes.set_xlim(-0.5, max(len(names), 2) - 0.5)
+        axes.set_xlim(-0.5, most - 0.5)
         axes.set_ylabel("balanced accuracy")
         axes.set_title(panel.title, color=RED if panel.leaky else style.INK)
-        axes.margins(y=0.1)
         style.quiet_grid(axes)
         if panel.leaky:
             stamp(axes, size=44)
+    grid[0].set_ylim(0, min(1.03, 1.18 * _largest(panels)))
     handles = [
         Line2D([], [], marker="o", linestyle="", color=style.INK, label="a participant"),
         Line2D([], [], marker="_", markersize=9, linestyle="", color=style.MUTED,
@@ -68,6 +72,11 @@ def people_figure(panels: Sequence[People]) -> Figure:
     ]  # fmt: skip
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
+
+
+def _largest(panels: Sequence[People]) -> float:
+    scores = [panel.rows[["balanced_accuracy", "chance"]].to_numpy(float) for panel in panels]
+    return max(float(np.nanmax(values)) for values in scores)
 
 
 def _decoder(axes: Axes, number: int, decoder: str, rows: pd.DataFrame) -> None:
@@ -143,7 +152,7 @@ class ClassRecalls:
 
 @style.styled
 def class_figure(panels: Sequence[ClassRecalls], classes: Sequence[str]) -> Figure:
-    """Draw how often each class was recognised in people the decoder had not seen."""
+    """Draw how often each class was recognised in each participant, one panel per title."""
     titles = list(dict.fromkeys(one.title for one in panels))
     figure = style.new_figure(9.0, 2.75 * len(titles) + 0.4)
     grid = figure.subplots(len(titles), 1, squeeze=False, sharex=True)[:, 0]
@@ -219,8 +228,11 @@ def profiles_figure(profiles: Sequence[Profile], classes: Sequence[str]) -> Figu
                 continue
             away = value - one.others[i, j]
             text = f"{100 * value:.0f}"
-            if np.isfinite(away):
+            if np.isfinite(away) and round(100 * away):
                 text += f"\n{100 * away:+.0f}".replace("-", style.MINUS)
+            if abs(away) >= FAR:
+                axes.add_patch(Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, fill=False,
+                                         edgecolor=style.NEGATIVE, linewidth=1.4))  # fmt: skip
             axes.text(j, i, text, ha="center", va="center", fontsize=small,
                       color="white" if value > _DARK else style.INK)  # fmt: skip
         ticks = range(len(classes))

@@ -101,11 +101,15 @@ def _legend(splits: Sequence[SplitScores]) -> list[Line2D | Patch]:
         Line2D([], [], color=style.INK, linewidth=0.9, linestyle=dash, label=name)
         for dash, name in zip(_DASHES, names, strict=False)
     ]
+    there = {one.decoder for split in splits for one in split.scores}
+    kinds = (("cnn", "3D network"), ("linear", "linear decoders"),
+             ("confounds", "decoders without a brain"))  # fmt: skip
     return [
-        Line2D([], [], marker="o", linestyle="", color=style.POSITIVE, label="3D network"),
-        Line2D([], [], marker="o", linestyle="", color="#2a7f62", label="linear decoders"),
-        Line2D([], [], marker="o", linestyle="", color=style.NEGATIVE,
-               label="decoders without a brain"),
+        *(
+            Line2D([], [], marker="o", linestyle="", color=decoder_colour(name), label=label)
+            for name, label in kinds
+            if name in there
+        ),
         Patch(color=_BAND, label="labels shifted: 95 %, mean"),
         *lines,
         Line2D([], [], color=RED, linewidth=0.8, linestyle=(0, (1, 3)),
@@ -124,7 +128,7 @@ def null_figure(panels: Sequence[tuple[str, Sequence[float], Scored]]) -> Figure
     """
     columns = min(len(panels), 3)
     rows = -(-len(panels) // columns)
-    figure = style.new_figure(9.0, 0.5 + 1.65 * rows)
+    figure = style.new_figure(9.0, 0.5 + 1.75 * rows)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
     values = [value for _, null, one in panels for value in (*null, one.value)]
     low, high = np.nanmin(values) - 0.02, np.nanmax(values) + 0.02
@@ -134,10 +138,10 @@ def null_figure(panels: Sequence[tuple[str, Sequence[float], Scored]]) -> Figure
     for axes, (title, null, one) in zip(grid.ravel(), panels, strict=False):
         axes.hist(null, edges, color=_BAND, edgecolor="#b1bac3", linewidth=0.4)
         axes.axvline(one.value, color=decoder_colour(one.decoder), linewidth=2)
-        axes.set_title(title)
+        axes.set_title(title, pad=15)
         axes.annotate(
-            f"p = {one.p:.2g}, {len(null)} shifts", (1, 1), xycoords="axes fraction",
-            xytext=(0, 4), textcoords="offset points", ha="right", fontsize=7.5,
+            f"p = {one.p:.2g}, {len(null)} shifts", (0, 1), xycoords="axes fraction",
+            xytext=(0, 4), textcoords="offset points", fontsize=7.5,
             color=style.MUTED,
         )  # fmt: skip
         axes.set_yticks([])
