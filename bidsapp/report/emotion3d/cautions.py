@@ -12,6 +12,7 @@ _OTHER = "From the analysis."
 #: what a sentence is about → how much it matters, and its title
 _KINDS: tuple[tuple[str, Severity, str], ...] = (
     (r"LEAKY", "serious", "LEAKY."),
+    (r"^Chance (is not|of the)", "caution", "Chance."),
     (r"new participant and a new stimulus", "note", "New stimulus."),
     (r"is not above its chance", "serious", "Not above chance."),
     (r"above its chance too", "serious", "Decodable without the brain's pattern."),
@@ -21,7 +22,6 @@ _KINDS: tuple[tuple[str, Severity, str], ...] = (
     (r"not standardised by run", "serious", "Runs can be told apart."),
     (r"best at a shift of", "serious", "Clocks."),
     (r"Only one participant|one participant only", "serious", "One participant."),
-    (r"^Chance (is not|of the)", "caution", "Chance."),
     (r"when one is held out|separate stretches", "caution", "Few samples."),
     (r"resemble those", "caution", "Maps show the data."),
     (r"Wilson", "caution", "Intervals are too narrow."),
@@ -79,5 +79,5 @@ def judged(text: str) -> Note:
     """
     for pattern, severity, title in _KINDS:
         if re.search(pattern, text):
-            return Note(severity, title, text)
+            return Note(severity, title, re.sub(r"^\u201c[^\u201d]+\u201d: ", "", text))
     return Note("caution", _OTHER, text)

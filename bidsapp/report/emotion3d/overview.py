@@ -15,8 +15,10 @@ from bidsapp.report.emotion3d.read import (
     SpaceStudy,
     SplitInfo,
     Study,
+    split_of,
 )
 from bidsapp.report.html import Note, Number, Numbers, Part, Section, number_text
+from bidsapp.report.results import rows_of
 from bidsapp.report.sections.overview import simulated
 
 
@@ -65,6 +67,8 @@ def glance(study: Study) -> Section:
         for split in space.honest:
             found = list(_numbers(space, split, several=len(space.honest) > 1))
             parts += [Numbers(found)] if found else []
+        within = list(_within(space))
+        parts += [Numbers(within)] if within else []
         children.append(Section(space.space.title, f"glance-{space.space.anchor}", parts))
     if len(children) == 1:
         return Section("At a glance", "glance", children[0].parts)
@@ -101,6 +105,18 @@ def _numbers(space: SpaceStudy, split: SplitInfo, *, several: bool) -> Iterator[
             name = DECODERS[decoder]
             label = f"{name}, {split.short}" if several else name
             yield Number(label, number_text(float(row["value"]), 2), against(row))
+
+
+def _within(space: SpaceStudy) -> Iterator[Number]:
+    """Means of participants who were tested on other runs of their own."""
+    rows = rows_of(space.table("group"), level="within")
+    for row in rows.to_dict("records"):
+        decoder = str(row["test"]).removesuffix(" > chance")
+        if decoder in BRAIN:
+            remark = f"chance {number_text(row['chance'], 2)}, p = {row['p']:.2g} (sign flips)"
+            split = split_of(row["split"]).short
+            label = f"{DECODERS[decoder]}, within: {split}"
+            yield Number(label, number_text(row["mean"], 2), remark)
 
 
 def against(row: pd.Series) -> str:

@@ -115,7 +115,8 @@ def tests(space: SpaceStudy, suffix: str) -> Section | None:
     rows = [
         [
             cell(_where(row)), cell(_test(str(row["test"]))),
-            *(cell(row.get(key), 3) for key in ("mean", "chance", "difference")),
+            cell(None if pd.isna(row["chance"]) else row["mean"], 3),
+            *(cell(row.get(key), 3) for key in ("chance", "difference")),
             cell(row["t"], 2), p_cell(float(row["p"])), cell(row.get("p_shift"), 3),
         ]
         for row in table.to_dict("records")

@@ -59,7 +59,8 @@ def scores(space: SpaceStudy, suffix: str) -> Section | None:
         picture(scores_figure(shown, n_classes), alt=_words(shown), caption=caption),
         *(_table(space, split) for split in splits),
     ]
-    return Section("Scores", f"scores{suffix}", parts)
+    title = "Scores in new participants" if space.is_group else "Scores"
+    return Section(title, f"scores{suffix}", parts)
 
 
 def _meaning(split: SplitInfo) -> Note:

@@ -12,6 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from bidsapp.report.emotion3d.figures.colours import RED, decoder_colour, stamp
 from bidsapp.report.emotion3d.read import DECODERS
@@ -94,7 +95,8 @@ def _decoder(axes: Axes, number: int, decoder: str, rows: pd.DataFrame) -> None:
     if n <= _MANY:
         for place, label, top in zip(x, rows["participant"], value, strict=True):
             axes.annotate(str(label), (place, top), xytext=(0, 5), textcoords="offset points",
-                          ha="center", fontsize=6, color=style.MUTED)  # fmt: skip
+                          ha="center", fontsize=6, color=style.MUTED,
+                          path_effects=[withStroke(linewidth=2, foreground="white")])  # fmt: skip
 
 
 @dataclass(frozen=True)

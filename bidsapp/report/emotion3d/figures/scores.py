@@ -126,7 +126,7 @@ def null_figure(panels: Sequence[tuple[str, Sequence[float], Scored]]) -> Figure
     panels
         Title, null scores, observed score.
     """
-    columns = min(len(panels), 3)
+    columns = 2 if len(panels) in (2, 4) else 3
     rows = -(-len(panels) // columns)
     figure = style.new_figure(9.0, 0.5 + 1.75 * rows)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
