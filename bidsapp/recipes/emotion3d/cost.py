@@ -8,6 +8,7 @@ from typing import Any
 from bidsapp.bids.headers import n_mask_voxels
 from bidsapp.config import Config
 from bidsapp.recipes.cost import BASE_BYTES, Cost
+from bidsapp.recipes.emotion3d.folds import n_folds, split_names
 from bidsapp.recipes.emotion3d.inputs import EmotionInputs
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
 from bidsapp.recipes.emotion3d.volumes import cache_bytes
@@ -34,9 +35,9 @@ def estimate(inputs: EmotionInputs, settings: Emotion3dSettings, config: Config)
     stored = sum(cache_bytes(item, n_units, settings) for item in inputs.runs)
     longest = 4 * max(item.n_trs for item in inputs.runs) * n_units
     wanted = BASE_BYTES + _PASSES * 8 * n_volumes * n_units + longest
-    n_folds = max(len(inputs.runs), 2)
-    n_trainings = settings.n_seeds * n_folds * (1 + settings.n_cnn_shifts)
-    checkpoints = 2 * settings.n_seeds * n_folds * _CHECKPOINT_BYTES
+    folds = [n_folds(name, len(inputs.runs)) for name in split_names(len(inputs.runs), settings)]
+    n_trainings = settings.n_seeds * (sum(folds) + folds[0] * settings.n_cnn_shifts)
+    checkpoints = settings.n_seeds * (sum(folds) + folds[0]) * _CHECKPOINT_BYTES
     return Cost(
         min(wanted, config.memory_bytes),
         stored + checkpoints,

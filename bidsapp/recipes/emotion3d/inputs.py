@@ -24,6 +24,7 @@ from bidsapp.bids.tables import Table, is_missing, number, read_table
 from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError, InputMissingError
 from bidsapp.recipes.analysis import Analysis
+from bidsapp.recipes.emotion3d.folds import make_splits
 from bidsapp.recipes.emotion3d.labels import (
     LabelledVolumes,
     RunKey,
@@ -226,7 +227,7 @@ def collect_participant(
     InputMissingError
         No run, or no label for any run.
     InputInvalidError
-        Fewer than two classes occur.
+        Fewer than two classes occur, or the volumes cannot be divided into training and test.
     """
     runs, problems = find_runs(dataset, subject, space=space, filters=query_filters(config))
     if not runs:
@@ -267,7 +268,9 @@ def collect_participant(
         settings,
         tuple(dict.fromkeys([*problems, *more, *said, *late])),
     )
-    return _with_labels_only(replace(inputs, classes=inputs.rivals))
+    inputs = _with_labels_only(replace(inputs, classes=inputs.rivals))
+    make_splits(inputs.labelled(), len(inputs.runs), settings, config.random_seed)
+    return inputs
 
 
 def _with_labels_only(inputs: EmotionInputs) -> EmotionInputs:

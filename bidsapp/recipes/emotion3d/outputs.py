@@ -165,7 +165,8 @@ def _silhouette(results: Results) -> Iterator[Row]:
     if found is None or found.separability is None or network is None:
         return
     test = found.separability
-    row = _row(network.split, "cnn", "silhouette", test.observed, len(found.rows))
+    n_volumes = int((results.labelled.labels[found.rows] >= 0).sum())
+    row = _row(network.split, "cnn", "silhouette", test.observed, n_volumes)
     row |= {"low": test.low, "high": test.high, "chance": test.mean, "p": test.p}
     yield row | {"n_shifts": test.n_shifts}
 

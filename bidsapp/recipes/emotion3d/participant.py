@@ -25,6 +25,7 @@ from bidsapp.models.linear_decoder import decode, haufe_patterns, prepare, run_p
 from bidsapp.recipes.devices import resolve_device
 from bidsapp.recipes.emotion3d.confounds import confound_features
 from bidsapp.recipes.emotion3d.explain import embed, network_maps, randomisation
+from bidsapp.recipes.emotion3d.folds import make_splits
 from bidsapp.recipes.emotion3d.inputs import EmotionAnalysis, collect_participant
 from bidsapp.recipes.emotion3d.labels import LabelledVolumes
 from bidsapp.recipes.emotion3d.linear import LinearTask, Shifts
@@ -43,7 +44,7 @@ from bidsapp.recipes.emotion3d.results import (
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
 from bidsapp.recipes.emotion3d.volumes import StoredVolumes, load_volumes
 from bidsapp.stats.classification import majority_line, prior_line
-from bidsapp.stats.splits import SPLITTERS, Split
+from bidsapp.stats.splits import Split
 
 LOGGER = logging.getLogger("musicotopy")
 
@@ -94,13 +95,9 @@ class _Study:
     @cached_property
     def splits(self) -> tuple[Split, ...]:
         """The split that counts and, if asked for, the leaky one."""
-        name = self.settings.split
-        if name == "auto":
-            name = "leave_run_out" if len(self.inputs.runs) > 1 else "blocked"
-        names = [name, "shuffled"] if self.settings.shuffled else [name]
-        seed, embargo_s = self.config.random_seed, self.settings.embargo_s
-        samples = self.labelled.samples
-        return tuple(SPLITTERS[one](samples, embargo_s=embargo_s, seed=seed) for one in names)
+        return make_splits(
+            self.labelled, len(self.inputs.runs), self.settings, self.config.random_seed
+        )
 
     @property
     def n_classes(self) -> int:
@@ -206,7 +203,7 @@ class _Study:
                 fitted = networks.fit(labels, "true")
                 null, shifted = self._network_null(networks)
                 found.insert(0, make_decoding(split, "cnn", labels, fitted.log_proba, null))
-                curves += _curves(split, fitted, networks.seeds)
+                curves += _curves(split, fitted)
             decodings += found
             if split is self.splits[0]:
                 lags = tuple(self.lags(tasks[0]))
@@ -271,7 +268,7 @@ class _Study:
         )
 
 
-def _curves(split: Split, fitted: CrossValidated, seeds: range | object) -> Iterator[Curve]:
+def _curves(split: Split, fitted: CrossValidated) -> Iterator[Curve]:
     for fold, networks in zip(split.folds, fitted.fits, strict=True):
         for number, one in enumerate(networks):
             yield Curve(split, fold.name, number, one.history, one.best_epoch)
