@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ __all__ = ["Acquisition", "Filters", "find_acquisitions", "find_runs", "open_lay
 
 # only func and beh are looked into; everything else, and every JSON, is passed over
 _ELSEWHERE = r"^/(?!(?:ses-[^/]+(?:/(?:func|beh)(?:/[^/]*)?)?|(?:func|beh)(?:/[^/]*)?)$)"
-_METADATA = r"\.(?:json|svg|html|csv|txt|h5)$"
+_METADATA = ("json", "svg", "html", "csv", "txt", "h5")
 
 
 def find_runs(
@@ -163,14 +163,30 @@ def _source(dataset: Dataset, subject: str, filters: Filters) -> tuple[Path | No
 
 
 def _subject_files(root: Path, subject: str, query: Query) -> list[Path]:
-    """Names below ``func`` and ``beh`` of one participant that match a query."""
-    layout = open_layout(root / f"sub-{subject}", ignore=[_ELSEWHERE, _METADATA])
+    """Names below ``func`` and ``beh`` of one participant that match a query.
+
+    Without a query all match, and no layout is needed.
+    """
+    if not query:
+        return list(_walk(root / f"sub-{subject}"))
+    layout = open_layout(
+        root / f"sub-{subject}", ignore=[_ELSEWHERE, rf"\.(?:{'|'.join(_METADATA)})$"]
+    )
     try:
         plain = {key: _pybids_value(value) for key, value in query.items()}
         found = layout.get(return_type="file", invalid_filters="allow", **plain)
     finally:
         layout.session.close()
     return [Path(path) for path in found]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Files in ``func`` and ``beh`` of a participant and of its sessions."""
+    for place in sorted({*folder.glob("ses-*"), folder}):
+        for kind in ("beh", "func"):
+            for path in sorted((place / kind).glob("*")):
+                if path.suffix.lstrip(".") not in _METADATA and path.name[0] != ".":
+                    yield path
 
 
 def _pybids_value(value: Any) -> Any:

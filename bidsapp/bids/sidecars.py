@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from bidsapp.bids.names import is_part_of, parse_name
 from bidsapp.bids.records import Problem
 from bidsapp.bids.tables import read_text
+
+_SETTLED_S = 2.0
 
 
 def read_json(path: Path) -> dict[str, Any] | Problem:
@@ -62,7 +66,7 @@ def applicable_files(
     found: list[Path] = []
     for level in folders_above(folder, root):
         ranked = []
-        for path in _files(level):
+        for path in _files(level, extensions):
             name = parse_name(path)
             if name.extension not in extensions or name.suffix != suffix:
                 continue
@@ -72,12 +76,26 @@ def applicable_files(
     return found
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: Path, extensions: tuple[str, ...]) -> Iterator[Path]:
+    """Files of a folder with certain extensions, sorted.
+
+    The root of a dataset is asked for every run of every participant: what it holds is kept until
+    its time of change says otherwise. Folders that changed just now are always read anew, as
+    file systems count time in steps.
+    """
     try:
-        with os.scandir(folder) as entries:
-            yield from sorted(Path(entry.path) for entry in entries)
+        status = folder.stat()
+        is_settled = time.time() - status.st_mtime > _SETTLED_S
+        read = _names if is_settled else _names.__wrapped__
+        names = read(folder, status.st_mtime_ns, status.st_ino)
     except OSError:
         return
+    yield from (folder / name for name in names if name.endswith(extensions))
+
+
+@lru_cache(maxsize=64)
+def _names(folder: Path, changed_ns: int, inode: int) -> tuple[str, ...]:
+    return tuple(sorted(name for name in os.listdir(folder) if "." in name))  # noqa: PTH208
 
 
 def inherited_metadata(file: Path, root: Path) -> tuple[dict[str, Any], list[Problem]]:
