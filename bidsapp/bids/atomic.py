@@ -21,6 +21,7 @@ from bidsapp.bids.locks import lock_folder
 from bidsapp.errors import InputInvalidError, OutputError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pandas as pd
 
 Row = Mapping[str, object]
@@ -128,6 +129,31 @@ def write_image(path: Path, image: Any) -> None:
     if path.suffix == ".gz":
         data = gzip.compress(data, compresslevel=6, mtime=0)
     write_bytes(path, data)
+
+
+def new_matrix(path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
+    """Make a ``.npy`` of zeros to be mapped, with all its room on disk taken now.
+
+    A mapped file that has no room kills the process that writes to it.
+
+    Parameters
+    ----------
+    path
+        New file.
+    shape, dtype
+        As for numpy.
+
+    Raises
+    ------
+    OutputError
+        The disk is full, or the file cannot be written.
+    """
+    import numpy as np
+
+    with output_errors(path):
+        np.lib.format.open_memmap(path, "w+", dtype, shape).flush()
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def inside(relative: str) -> str:

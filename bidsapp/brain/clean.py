@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from filelock import FileLock
 
+from bidsapp.bids.atomic import new_matrix
 from bidsapp.bids.records import Problem
 from bidsapp.brain.confounds import Nuisance, nuisance
 from bidsapp.brain.geometry import UnitSpace, VolumeGrid
 from bidsapp.brain.images import Block, stream_cifti, stream_gifti, stream_volume
 from bidsapp.brain.strategies import DEFAULT_STRATEGY
-from bidsapp.errors import OutputError, UsageError
+from bidsapp.errors import InputInvalidError, OutputError, UsageError
 from bidsapp.progress import track
 
 if TYPE_CHECKING:
@@ -159,7 +160,15 @@ def load_bold(
     with FileLock(path.with_suffix(".lock")):
         if not (path.exists() and path.with_suffix(".npz").exists()):
             _build(path, runs, units, cleaning, models, memory_bytes, quiet)
-    return _open(path, runs, units, models)
+    matrix = _open(path, runs, units, models)
+    if matrix.invalid.all():
+        msg = (
+            f"{runs[0].bold[0]}: no signal in any of {units.n_units} units over the runs "
+            f"({matrix.n_nan} hold NaN, {matrix.n_constant} never change); preprocess it again "
+            "or leave the participant out"
+        )
+        raise InputInvalidError(msg)
+    return matrix
 
 
 def _cache_key(runs: Sequence[Run], units: UnitSpace, cleaning: Cleaning) -> str:
@@ -233,7 +242,7 @@ def _read_all(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Copy all runs into a new matrix; return which units are missing and constant in any."""
     shape = (sum(run.n_trs for run in runs), units.n_units)
-    np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape).flush()
+    new_matrix(path, shape, np.float32)
     missing, constant = np.zeros((2, units.n_units), dtype=bool)
     start = 0
     for run in track(runs, total=len(runs), label="Reading BOLD", quiet=quiet):

@@ -185,9 +185,9 @@ def read_confounds(run: Run, strategy: str, *, keep_cosines: bool) -> pd.DataFra
         raise InputInvalidError(msg)
     if not keep_cosines:
         table = table[[name for name in table.columns if not str(name).startswith("cosine")]]
-    gaps = table.columns[table.isna().any()]
+    gaps = table.columns[~np.isfinite(table).all()]
     if len(gaps):
-        what = f"has missing values after the first row in {', '.join(gaps)}"
+        what = f"has missing or infinite values after the first row in {', '.join(gaps)}"
         msg = f"{path} {what}; choose another --confounds."
         raise InputInvalidError(msg)
     unsteady = np.setdiff1d(np.arange(run.n_trs), kept) if kept is not None else np.array([], int)

@@ -16,6 +16,7 @@ import torch
 
 from bidsapp.audio.io import content_hash
 from bidsapp.audio.networks.base import Layer, Network
+from bidsapp.bids.atomic import new_matrix
 from bidsapp.features.banks import (
     bank_key,
     check_names,
@@ -147,7 +148,7 @@ def _write_grams(
     n = len(frames)
     paths = [folder / _gram_name(index) for index in range(len(network.layers))]
     for path in paths:
-        np.lib.format.open_memmap(path, "w+", np.float64, (n, n)).flush()
+        new_matrix(path, (n, n), np.float64)
     blocks: Iterator[tuple[int, torch.Tensor]] = network.blocks(
         frames, memory_bytes=memory_bytes, device=device, scratch_dir=folder
     )
