@@ -27,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AppError as error:
         print(f"musicotopy: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"musicotopy: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
+        return OutputError.exit_code
     except KeyboardInterrupt:
         print("musicotopy: interrupted; the same command goes on from here", file=sys.stderr)
         return 75

@@ -19,6 +19,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 import multiprocessing
+import os
+import threading
 from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -118,7 +120,7 @@ class Local:
     def _pool(self, units: Sequence[Unit], n: int, broken: list[Unit]) -> Records:
         """Run units in one pool; those it did not finish before it broke go to `broken`."""
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(n, context, _begin, (self.worker.config,))
+        pool = ProcessPoolExecutor(n, context, _begin_local, (self.worker.config,))
         try:
             futures = {pool.submit(self.worker, unit): unit for unit in units}
             for future in as_completed(futures):
@@ -139,6 +141,19 @@ class Local:
             if not broken:
                 return
         yield _given_up(unit, self.worker.config)
+
+
+def _begin_local(config: Config) -> None:
+    """Prepare a process that ends when the run that started it is killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+    _begin(config)
 
 
 def _begin(config: Config) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
@@ -73,6 +74,17 @@ def _fidelity_rows(plan: Plan, config: Config) -> list[dict[str, Any]]:
     ]
 
 
+class _LogFile(logging.FileHandler):
+    """A log that goes silent when it cannot be written: the terminal still has every message."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(OSError):
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - name of logging
+        return
+
+
 def log_to_file(config: Config) -> None:
     """Keep every message of this process in ``logs/``."""
     name = f"run-{time.strftime('%Y%m%dT%H%M%S')}-{socket.gethostname()}-{os.getpid()}.log"
@@ -80,6 +92,6 @@ def log_to_file(config: Config) -> None:
     for handler in list(LOGGER.handlers):
         if isinstance(handler, logging.FileHandler):
             LOGGER.removeHandler(handler)
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler = _LogFile(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     LOGGER.addHandler(handler)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from bidsapp.bids.write import output_lock, write_text
 from bidsapp.config import Config
-from bidsapp.engine.status import Record, record_path
+from bidsapp.engine.status import Record
+from bidsapp.errors import AppError
 from bidsapp.recipes import RECIPES, load_function
 
 LOGGER = logging.getLogger("musicotopy")
@@ -27,17 +28,21 @@ def write_reports(records: Sequence[Record], config: Config) -> list[Record]:
         The records; where a report failed, its records are marked failed with the reason (the
         results themselves stay complete, and ``--reports-only`` tries again).
     """
-    failures: dict[Reported, str] = {}
+    failures: dict[Reported, tuple[str, int]] = {}
     for recipe, subject in reported(records):
-        if not _is_stale(recipe, subject, records, config):
+        # a unit that is done anew removes its report: no clock has to be asked
+        if report_path(config.output_dir, recipe, subject).is_file() and not config.reports_only:
             continue
         try:
             _write_report(config.output_dir, recipe, subject)
         except Exception as error:
-            reason = f"the results are complete, but the report failed: {error!r}"
-            failures[recipe, subject] = reason
+            what = str(error) if isinstance(error, AppError | OSError) else repr(error)
+            reason = f"the results are complete, but the report failed: {what}"
+            code = 73 if isinstance(error, OSError) else getattr(error, "exit_code", 70)
+            failures[recipe, subject] = reason, code
             who = f"{recipe} {f'sub-{subject}' if subject else 'group'}"
-            LOGGER.error("%s: %s\n%s", who, reason, traceback.format_exc())
+            LOGGER.error("%s: %s", who, reason)
+            LOGGER.log(40 if code == 70 else 10, "%s", traceback.format_exc())
     return [_with_failure(record, failures) for record in records]
 
 
@@ -52,11 +57,12 @@ def report_path(output_dir: Path, recipe: str, subject: str) -> Path:
     return output_dir / f"{f'sub-{subject}' if subject else 'group'}_{recipe}.html"
 
 
-def _with_failure(record: Record, failures: Mapping[Reported, str]) -> Record:
-    reason = failures.get((record.recipe, record.subject))
-    if reason is None or record.state != "done":
+def _with_failure(record: Record, failures: Mapping[Reported, tuple[str, int]]) -> Record:
+    failure = failures.get((record.recipe, record.subject))
+    if failure is None or record.state != "done":
         return record
-    return dataclasses.replace(record, state="failed", reason=reason, exit_code=70)
+    reason, code = failure
+    return dataclasses.replace(record, state="failed", reason=reason, exit_code=code)
 
 
 def _write_report(output_dir: Path, recipe: str, subject: str) -> None:
@@ -88,14 +94,3 @@ def _gather_citations(output_dir: Path) -> None:
         ]
         write_text(logs / "CITATION.md", "\n".join(texts))
         write_text(logs / "CITATION.bib", "\n\n".join(dict.fromkeys(entries)) + "\n")
-
-
-def _is_stale(recipe: str, subject: str, records: Sequence[Record], config: Config) -> bool:
-    """Tell whether a report is missing, older than its results, or asked for."""
-    report = report_path(config.output_dir, recipe, subject)
-    if config.reports_only or not report.is_file():
-        return True
-    written = report.stat().st_mtime_ns
-    mine = [item for item in records if (item.recipe, item.subject) == (recipe, subject)]
-    paths = [record_path(config.output_dir, item.unit) for item in mine]
-    return any(path.is_file() and path.stat().st_mtime_ns > written for path in paths)

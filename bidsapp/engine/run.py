@@ -10,6 +10,7 @@ from bidsapp.engine.executors import make_executor
 from bidsapp.engine.plan import Plan, Unit
 from bidsapp.engine.status import Record, read_record, write_status
 from bidsapp.engine.work import is_finished
+from bidsapp.errors import OutputError
 
 LOGGER = logging.getLogger("musicotopy")
 
@@ -43,7 +44,10 @@ def execute(plan: Plan, config: Config) -> list[Record]:
             if record.state == "failed" and config.stop_on_first_crash:
                 LOGGER.error("stopping at the first failure, as asked")
                 break
-    write_status(config.output_dir)
+    try:
+        write_status(config.output_dir)
+    except OutputError as error:  # the records themselves are there
+        LOGGER.error("%s", error)
     return [records[unit.name] for unit in plan.units if unit.name in records]
 
 

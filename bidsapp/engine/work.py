@@ -13,6 +13,7 @@ from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.write import Staging
 from bidsapp.config import Config
 from bidsapp.engine.plan import Unit
+from bidsapp.engine.reports import report_path
 from bidsapp.engine.status import (
     Record,
     is_complete,
@@ -46,18 +47,30 @@ class Worker:
     config: Config
 
     def __call__(self, unit: Unit) -> Record:
-        """Run or refuse one unit and record what came of it; never raises for the unit's sake."""
+        """Run or refuse one unit and record what came of it; never raises for the unit's sake.
+
+        If another process is at work on the same unit, its result is waited for.
+        """
         config = self.config
-        known = read_record(config.output_dir, unit.name)
-        if not config.overwrite and is_finished(unit, known, config):
-            assert known is not None
-            return known  # done already, by a worker that died before it could say so
+        try:
+            with Staging(config.output_dir, unit.name, wait=True) as staging:
+                known = read_record(config.output_dir, unit.name)
+                if not config.overwrite and is_finished(unit, known, config):
+                    assert known is not None
+                    return known  # done by another run, or by a worker that died
+                return self._attend(unit, staging, known)
+        except OutputError as error:
+            LOGGER.error("%s: %s", unit.name, error)
+            return failed(unit, str(error), error.exit_code)
+
+    def _attend(self, unit: Unit, staging: Staging, known: Record | None) -> Record:
+        config = self.config
         LOGGER.log(25, "%s: started", unit.name)
         start = time.monotonic()
         reset_peak_memory()
         before = known.outputs if known is not None else ()
         with running(config.output_dir, unit.name):
-            record = _run(unit, self.dataset, config, before)
+            record = _run(unit, self.dataset, config, staging, known)
         if record.state == "failed":  # what an earlier run left is still there, and still known
             record = dataclasses.replace(record, outputs=before)
         record = dataclasses.replace(
@@ -65,11 +78,7 @@ class Worker:
             seconds=round(time.monotonic() - start, 2),
             peak_memory_bytes=peak_memory_bytes(),
         )
-        try:
-            write_record(config.output_dir, record)
-        except OutputError as error:
-            LOGGER.error("%s: %s", unit.name, error)
-            record = failed(unit, str(error), error.exit_code)
+        write_record(config.output_dir, record)
         return record
 
 
@@ -79,15 +88,18 @@ def is_finished(unit: Unit, known: Record | None, config: Config) -> bool:
     return is_complete(config.output_dir, known, code, inputs)
 
 
-def _run(unit: Unit, dataset: Dataset, config: Config, replaces: tuple[str, ...]) -> Record:
+def _run(
+    unit: Unit, dataset: Dataset, config: Config, staging: Staging, known: Record | None
+) -> Record:
     if unit.inputs is None:
         error = unit.error or AppError(f"{unit.name}: no input")
         LOGGER.error("%s: %s", unit.name, error)
         return failed(unit, str(error), error.exit_code)
     try:
-        with Staging(config.output_dir, unit.name) as staging:
-            _call(unit, dataset, config, staging)
-            outputs = tuple(staging.publish(replaces=replaces))
+        _check_configuration(unit, known, config)
+        _call(unit, dataset, config, staging)
+        report_path(config.output_dir, unit.recipe, unit.subject).unlink(missing_ok=True)
+        outputs = tuple(staging.publish(replaces=known.outputs if known is not None else ()))
     except AppError as error:
         LOGGER.error("%s: %s", unit.name, error)
         return failed(unit, str(error), error.exit_code)
@@ -104,6 +116,19 @@ def _run(unit: Unit, dataset: Dataset, config: Config, replaces: tuple[str, ...]
         LOGGER.error("%s: internal error: %s\n%s", unit.name, error, traceback.format_exc())
         return failed(unit, f"internal error: {error!r}", 70)
     return _record(unit, "done", outputs=outputs)
+
+
+def _check_configuration(unit: Unit, known: Record | None, config: Config) -> None:
+    """Refuse to replace what a run beside this one has just made with other settings."""
+    if config.overwrite or unit.level != "participant" or known is None or known.state != "done":
+        return
+    if known.configuration_hash != unit.configuration_hash:
+        msg = (
+            f"{config.output_dir}: another run has just made {unit.name} with configuration "
+            f"{known.configuration_hash}; choose another output folder for "
+            f"{unit.configuration_hash}"
+        )
+        raise OutputError(msg)
 
 
 def _call(unit: Unit, dataset: Dataset, config: Config, staging: Staging) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -115,7 +116,9 @@ def test_done_is_not_done_again_and_old_files_go(config: Config, recipe: Any) ->
     execute(make_plan("01"), config)
     execute(make_plan("01"), config)
     assert len(calls) == 1
-    execute(make_plan("01", code="bbbb"), config)
+    (refused,) = execute(make_plan("01", code="bbbb"), config)
+    assert (refused.state, refused.exit_code, len(calls)) == ("failed", 73, 1)
+    execute(make_plan("01", code="bbbb"), dataclasses.replace(config, overwrite=True))
     assert len(calls) == 2
     assert [path.name for path in (config.output_dir / "sub-01").iterdir()] == ["run2.tsv"]
 
