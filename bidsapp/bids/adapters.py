@@ -169,7 +169,7 @@ def _read(name: str) -> Adapter:
         raise UsageError(msg)
     try:
         return _adapter(tomllib.loads(text), Path(name).stem)
-    except (tomllib.TOMLDecodeError, TypeError, KeyError, ValueError) as error:
+    except (TypeError, KeyError, ValueError, AttributeError, RecursionError) as error:
         msg = f"adapter {name}: {error}; compare it with the adapters that are shipped"
         raise InputInvalidError(msg) from error
 
