@@ -5,7 +5,7 @@
 ``page``
     the order of the sections, and the files;
 ``overview``, ``cautions``, ``items``, ``dissimilarities``, ``sizes``, ``viewer``, ``maps``,
-``layers``, ``nulls``, ``gyrus``, ``people``, ``text``
+``peaks``, ``layers``, ``nulls``, ``gyrus``, ``people``, ``text``
     one or a few sections each; ``figures`` draws what they show.
 """
 

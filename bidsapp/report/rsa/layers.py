@@ -20,6 +20,7 @@ from bidsapp.report.maps import Array, Grid
 from bidsapp.report.methods import unit_words
 from bidsapp.report.rsa.figures.distributions import assignment_figure, scores_figure
 from bidsapp.report.rsa.figures.layers import LayerProfile, layer_figure
+from bidsapp.report.rsa.maps import gain_title
 from bidsapp.report.rsa.read import Network, SpaceStudy
 
 
@@ -80,7 +81,7 @@ def _table(network: Network, table: pd.DataFrame) -> Table:
         "mean_rho": ("mean \u03c1#", 4),
         "p95_rho": ("95th percentile#", 3),
         "mean_untrained": ("untrained, mean \u03c1#", 4),
-        "difference": ("trained \u2212 untrained#", 4),
+        "difference": (f"{gain_title(network).lower()}#", 4),
         "n_best": ("units, best layer#", 0),
         "n_significant": ("units that pass#", 0),
     }
@@ -135,7 +136,8 @@ def assignments(space: SpaceStudy, network: Network, suffix: str) -> Section:
     counts = {side: int((best[mask] > 0).sum()) for side, mask in sides.items()}
     told = ", ".join(f"{number_text(count, 0)} {_NAMES[side]}" for side, count in counts.items())
     caption = (
-        f"Share of units whose best layer this is (Figure 7 of the paper): filled, the {told} "
+        f"Share of units whose {'mean ' * network.by_maximum}best layer this is (Figure 7 of the "
+        f"paper): filled, the {told} "
         "that have a best layer; outlined, all units with the layer of their largest score, which "
         "is a biased draw where there is no effect: layers whose scores vary more win more often."
     )

@@ -15,7 +15,7 @@ from bidsapp.report.html import Part, Prose, Section, picture
 from bidsapp.report.maps import Array
 from bidsapp.report.projection import anatomy, cortex, how_projected, to_cortex
 from bidsapp.report.results import SpaceResults
-from bidsapp.report.rsa.read import Network, SpaceStudy
+from bidsapp.report.rsa.read import Network, SpaceStudy, over_layers
 
 _LEAST = 0.005
 
@@ -62,8 +62,8 @@ def maps(space: SpaceStudy, network: Network, suffix: str) -> Section:
 
 def _words(network: Network) -> str:
     mask = network.significant
-    faithful = network.is_group and network.within.facts.get("variant") == "faithful"
-    test = "the paper's t of the maximum" if faithful else "family-wise over units and layers"
+    by_t = network.by_maximum
+    test = "the paper's t of the maximum" if by_t else "family-wise over units and layers"
     if mask is None or not mask.any():
         return f"No unit passes ({test}): scores are pale, and layers may be undefined. "
     return f"Outlined and in full colour: units that pass ({test}); elsewhere colours fade. "
@@ -78,6 +78,11 @@ def _maps(network: Network) -> Iterator[Shown]:
     title = f"Largest {mean}score over layers"
     yield Shown(title, largest, style.score_colours(), Normalize(0, top), "\u03c1", graded=True)
     yield from layer_maps(network)
+    logged = smallest_p(network) if network.by_maximum else None
+    if logged is not None:
+        limit = max(2.0, float(np.nanmax(logged)))
+        yield Shown("Permutation of clips: smallest family-wise p over layers", logged,
+                    style.score_colours(), Normalize(0, limit), "\u2212log10 p", graded=True)  # fmt: skip
     gain = gain_of_best(network)
     if gain is not None and np.isfinite(gain).any():
         limit = max(float(np.percentile(np.abs(gain[np.isfinite(gain)]), 99.5)), _LEAST)
@@ -92,10 +97,11 @@ def layer_maps(network: Network) -> Iterator[Shown]:
     ticks = layer_ticks(network)
     colours = style.layer_colours(n)
     if network.best is not None and np.isfinite(network.best).any():
-        title = "Best layer"
+        title = "Participants' best layers, mean rounded" if network.by_maximum else "Best layer"
         yield Shown(title, network.best, colours, layer_norm(n), "layer", ticks, ordinal=True)
     if network.centroid is not None and np.isfinite(network.centroid).any():
-        yield Shown("Centroid layer", network.centroid, style.layer_colours(256),
+        title = "Participants' best layers, mean" if network.by_maximum else "Centroid layer"
+        yield Shown(title, network.centroid, style.layer_colours(256),
                     Normalize(0.5, n + 0.5), "layer", ticks, in_slices=False)  # fmt: skip
 
 
@@ -104,6 +110,14 @@ def layer_ticks(network: Network, most: int = 5) -> dict[float, str]:
     names = network.layers
     wanted = {round(place) for place in np.linspace(1, len(names), min(len(names), most))}
     return {float(place): f"{place} {names[place - 1]}" for place in sorted(wanted)}
+
+
+def smallest_p(network: Network) -> Array | None:
+    """(n_units,) -log10 of the smallest family-wise p over layers; None without a test."""
+    p = network.p_fwe
+    if p is None or not np.isfinite(p).any():
+        return None
+    return over_layers(-np.log10(p))
 
 
 def gain_title(network: Network) -> str:

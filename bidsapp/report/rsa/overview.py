@@ -68,12 +68,24 @@ def _maximum(study: Study) -> Iterator[Note]:
         )
         where = f"{network.title}, {space.space.title}: " if len(study.pairs()) > 1 else ""
         reason = (
-            "A t-test of it against zero therefore proves nothing; judge by the permutation of "
-            "clips."
+            "A t-test of the maximum against zero therefore proves nothing: judge by the "
+            "permutation of clips."
             if study.is_group
             else "Judge a searchlight by the permutation of clips."
         )
-        yield Note("serious", title, f"{where}{told}{reason}")
+        yield Note("serious", title, f"{where}{told}{reason}{_passing(network)}")
+
+
+def _passing(network: Network) -> str:
+    """Count the units that pass the paper's test, and the permutation of clips."""
+    by_t, by_clips = network.significant, network.passing_clips
+    if not network.by_maximum or by_t is None or by_clips is None:
+        return ""
+    units = plural(int(by_t.sum()), *unit_words(network.within))
+    return (
+        f" {units} pass the paper's test, {number_text(int(by_clips.sum()), 0)} the permutation of "
+        "clips."
+    )
 
 
 def maxima(network: Network) -> tuple[float, float]:
@@ -173,11 +185,15 @@ def _significant(network: Network, unit: str, units: str) -> Iterator[Number]:
     if mask is None or largest is None:
         return
     known = int(np.isfinite(largest).sum())
-    if network.is_group and network.within.facts.get("variant") == "faithful":
-        remark = f"of {plural(known, unit, units)}; t of the maximum"
+    if network.by_maximum:
+        remark = f"of {plural(known, unit, units)}; the paper's t of the maximum"
     else:
         remark = f"of {plural(known, unit, units)}; family-wise p \u2264 {network.level:g}"
     yield Number(f"Significant {units}", number_text(int(mask.sum()), 0), remark)
+    if network.by_maximum and network.passing_clips is not None:
+        count = number_text(int(network.passing_clips.sum()), 0)
+        remark = f"permutation of clips; family-wise p \u2264 {network.level:g}"
+        yield Number(f"Significant {units}", count, remark)
 
 
 def _best(network: Network) -> Iterator[Number]:

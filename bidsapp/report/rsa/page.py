@@ -15,6 +15,7 @@ from bidsapp.report.rsa import (
     maps,
     nulls,
     overview,
+    peaks,
     people,
     sizes,
     text,
@@ -133,7 +134,14 @@ def _results(study: Study) -> list[Section]:
     ]
 
 
-_COMMON = (maps.maps, layers.profile, layers.distributions, layers.assignments, nulls.null)
+_COMMON = (
+    maps.maps,
+    peaks.peaks,
+    layers.profile,
+    layers.distributions,
+    layers.assignments,
+    nulls.null,
+)
 _OF_GROUPS = (gyrus.gyrus, gyrus.asymmetry, people.confidence, people.ceilings)
 
 

@@ -68,7 +68,7 @@ def confidence(space: SpaceStudy, network: Network, suffix: str) -> Section:
     known = finite(values)
     caption = (
         "Share of bootstrap resamples of participants in which the layer with the largest mean "
-        f"score is the same; {number_text(1 / n, 2)} would be a coin with {n} sides. Median "
+        f"score is the same; with {n} layers {number_text(1 / n, 2)} would be chance. Median "
         f"{number_text(float(np.median(known)), 2)}."
     )
     mask = network.significant

@@ -73,6 +73,11 @@ class Network:
         """Whether it ran with random weights."""
         return random_weights(self.within.facts, self.name)
 
+    @property
+    def by_maximum(self) -> bool:
+        """Whether units pass by the paper's t of the maximum instead of by permutation."""
+        return self.is_group and setting(self.within.facts, "test") == "maximum-t"
+
     @cached_property
     def layers(self) -> tuple[str, ...]:
         """Names of the layers, shallow to deep."""
@@ -147,6 +152,12 @@ class Network:
         """(n_units,) bool: some layer passes; None when nothing was written."""
         found = self.values("mask", desc="rsasignificant")
         return None if found is None else found > 0
+
+    @cached_property
+    def passing_clips(self) -> Array | None:
+        """(n_units,) bool: some layer passes the permutation of clips; None without it."""
+        p = self.p_fwe
+        return None if p is None else np.asarray((p <= self.level).any(axis=0))
 
     @cached_property
     def best(self) -> Array | None:

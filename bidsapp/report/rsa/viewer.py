@@ -13,7 +13,7 @@ from bidsapp.report.html import Part, Prose, Section
 from bidsapp.report.interactive import CorticalMap, Regions, Scale, viewer
 from bidsapp.report.maps import Array
 from bidsapp.report.projection import cortex, to_cortex
-from bidsapp.report.rsa.maps import gain_of_best, gain_title, layer_ticks, upper
+from bidsapp.report.rsa.maps import gain_of_best, gain_title, layer_ticks, smallest_p, upper
 from bidsapp.report.rsa.read import Network, SpaceStudy, Study
 from bidsapp.resources import N_VERTICES
 
@@ -104,12 +104,10 @@ def _layers(space: SpaceStudy, network: Network, group: str, series: str) -> Ite
 
 
 def _others(space: SpaceStudy, network: Network, group: str, series: str) -> Iterator[CorticalMap]:
-    if network.p_fwe is not None:
-        known = np.isfinite(network.p_fwe).any(axis=0)
-        smallest = np.where(known, np.nanmin(np.where(known, network.p_fwe, 1.0), axis=0), np.nan)
-        logged = -np.log10(smallest)
-        scale = Scale(style.score_colours(), 0.0, max(2.0, float(np.nanmax(logged, initial=0))),
-                      "\u2212log10 p")  # fmt: skip
+    logged = smallest_p(network)
+    if logged is not None:
+        top = max(2.0, float(np.nanmax(logged)))
+        scale = Scale(style.score_colours(), 0.0, top, "\u2212log10 p")
         yield from _one(space, group, "Smallest family-wise p over layers", logged, scale, series)
     gain = gain_of_best(network)
     if gain is not None and np.isfinite(gain).any():

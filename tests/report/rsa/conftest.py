@@ -96,7 +96,7 @@ class Writer:
             write_image(self.path("statmap", item.extension, **keys), item.image)
             write_json(self.path("statmap", ".json", **keys), {"Columns": list(names)})
 
-    def table(self, rows: Any, desc: str, *, in_space: bool = True, **entities: str) -> None:
+    def table(self, rows: Any, desc: str, *, in_space: bool = True, **entities: Any) -> None:
         space = self.units.entities if in_space else {}
         write_tsv(self.path("stats", ".tsv", desc=desc, **space, **entities), list(rows))
 
@@ -126,7 +126,7 @@ class Writer:
         return self.root
 
     def _network(self, network: str) -> None:
-        model = {"model": network}
+        model: dict[str, Any] = {"model": network}
         largest = np.fmax.reduce(self.scores, axis=0)
         best = np.where(
             largest > THRESHOLD, np.argmax(np.nan_to_num(self.scores, nan=-1), 0) + 1, 0
@@ -225,7 +225,7 @@ class Writer:
         )  # fmt: skip
         p = np.nan if self.tree.common_order else 0.4
         for network in self.tree.networks:
-            model = {"model": network}
+            model: dict[str, Any] = {"model": network}
             self.maps(np.where(largest > THRESHOLD, self.random.random(known.size), np.nan),
                       ["confidence"], stat="confidence", desc="rsa", **model)  # fmt: skip
             self.maps(0.5 * self.scores, LAYERS, stat="rho", desc="rsadifference", **model)
@@ -286,9 +286,10 @@ class Writer:
             "warnings": list(tree.warnings), "python": "3.12", "versions": {"numpy": "2"},
         }  # fmt: skip
         if tree.group:
+            test = "maximum-t" if tree.variant == "faithful" else "clip-permutation"
             facts |= {
                 "participants": ["01"], "n_participants": tree.n_participants, "left_out": [],
-                "participant_settings": own, "settings": {"significance": 0.05},
+                "participant_settings": own, "settings": {"significance": 0.05, "test": test},
                 "order": {"common": tree.common_order, "n_orders": 1 if tree.common_order else 4},
                 "licences": {"clip_permutation": "One sentence of the test.",
                              "signflip": "One sentence on listeners."},

@@ -11,7 +11,7 @@ import pytest
 
 from bidsapp.errors import InputMissingError
 from bidsapp.recipes import RECIPES, load_function
-from bidsapp.report.rsa import cautions, items, layers, maps, nulls, overview, text
+from bidsapp.report.rsa import cautions, items, layers, maps, nulls, overview, peaks, text
 from bidsapp.report.rsa.figures.chance import Chance
 from bidsapp.report.rsa.figures.matrices import ranks
 from bidsapp.report.rsa.read import load_group, load_participant, over_layers
@@ -41,19 +41,19 @@ def anchors(html: str) -> list[str]:
 
 def test_sections_of_a_participant(participant_html: str) -> None:
     assert anchors(participant_html) == [
-        "glance", "distrust", "items", "dissimilarities", "matrices", "lag", "searchlights",
-        "cortex-section", "results-fsaverage-10k-resnet1d", "maps", "profile", "distributions",
-        "assignments", "null", "methods", "fidelity", "about",
-    ]  # fmt: skip
+        *("glance", "distrust", "items", "dissimilarities", "matrices", "lag", "searchlights"),
+        *("cortex-section", "results-fsaverage-10k-resnet1d", "maps", "peaks", "profile"),
+        *("distributions", "assignments", "null", "methods", "fidelity", "about"),
+    ]
 
 
 def test_sections_of_a_group(group_html: str) -> None:
     assert anchors(group_html) == [
-        "glance", "distrust", "participants", "items", "cortex-section",
-        "results-fsaverage-10k-resnet1d", "maps", "profile", "distributions", "assignments",
-        "null", "gyrus", "hemispheres", "confidence", "ceiling", "licences", "methods",
-        "fidelity", "about",
-    ]  # fmt: skip
+        *("glance", "distrust", "participants", "items", "cortex-section"),
+        *("results-fsaverage-10k-resnet1d", "maps", "peaks", "profile", "distributions"),
+        *("assignments", "null", "gyrus", "hemispheres", "confidence", "ceiling", "licences"),
+        *("methods", "fidelity", "about"),
+    ]
 
 
 def test_pages_are_whole_and_offline(participant_html: str, group_html: str) -> None:
@@ -112,7 +112,17 @@ def test_distrust_puts_the_serious_first(make_rsa: Callable[..., Path]) -> None:
 def test_every_warning_of_the_recipe_has_a_kind() -> None:
     recipes = Path(text.__file__).parents[2] / "recipes" / "rsa"
     source = (recipes / "distrust.py").read_text() + (recipes / "group" / "wording.py").read_text()
-    for begin in ("No confounds", "Raw BOLD", "No grey-matter", "Every item is one presentation", "Left out"):
+    begins = (
+        *(
+            "No confounds",
+            "Raw BOLD",
+            "No grey-matter",
+            "Left out",
+            "Every item is one presentation",
+        ),
+        *("Only one participant", "Model dissimilarities differ", "Pairs within clips take part"),
+    )
+    for begin in begins:
         assert begin in source
         assert cautions.judged(f"{begin} …").title != "From the analysis."
 
@@ -181,6 +191,37 @@ def test_hemispheres_of_surfaces_and_volumes(
     left = grid.voxels[:, 0] * 8 - 60 < 0
     assert np.array_equal(sides["L"], left)
     assert set(layers.hemispheres(grid, is_mni=False)) == {"both"}
+
+
+def test_peaks_are_apart_and_the_largest() -> None:
+    score = np.array([0.9, 0.8, np.nan, 0.5, 0.95])
+    mm = np.array([[0, 0, 0], [5, 0, 0], [0, 0, 9], [40, 0, 0], [0, 90, 0]], dtype=float)
+    assert peaks.apart(score, mm) == [4, 0, 3]
+    assert peaks.apart(score, mm, most=1) == [4]
+    assert peaks.apart(np.full(5, np.nan), mm) == []
+
+
+def test_peaks_lie_where_the_scores_are(make_rsa: Callable[..., Path]) -> None:
+    (space,) = load_participant(make_rsa(kind="mni"), "01").spaces
+    (network,) = space.networks
+    section = peaks.peaks(space, network, "")
+    assert section
+    (table,) = section.parts
+    first = table.rows[0]  # type: ignore[union-attr]
+    assert network.largest is not None
+    assert network.significant is not None
+    assert first[5].key == pytest.approx(np.nanmax(network.largest), abs=1e-6)
+    unit = int(np.nanargmax(network.largest))
+    grid = space.within.grid
+    assert grid
+    assert grid.voxels is not None
+    assert [cell.key for cell in first[:3]] == list(grid.voxels[unit] * 8.0 - [60, 60, 40])
+
+
+def test_heschl_is_named() -> None:
+    left, nowhere = peaks.regions(np.array([[-44.0, -24, 8], [0.0, 200, 0]]))
+    assert left.startswith("LH")
+    assert nowhere == "\u2013"
 
 
 def test_over_layers() -> None:

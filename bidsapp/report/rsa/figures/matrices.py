@@ -167,6 +167,6 @@ def _write_values(axes: Axes, correlations: Array) -> None:
         for column, value in enumerate(values):
             if row == column or not np.isfinite(value):
                 continue
-            text = f"{value:.2f}".replace("0.", ".", 1).replace("-", style.MINUS)
+            text = f"{round(value, 2) + 0.0:.2f}".replace("0.", ".", 1).replace("-", style.MINUS)
             colour = "white" if abs(value) > 0.6 else style.INK
             axes.text(column, row, text, ha="center", va="center", fontsize=6.5, color=colour)
