@@ -31,6 +31,15 @@ FloatArray = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.integer]
 
+MIN_FEATURES: dict[Dissimilarity, int] = {
+    "spearman": 2,
+    "pearson": 3,
+    "euclid": 1,
+    "crossnobis": 1,
+}
+"""Features below which there is no RDM. The Pearson correlation of two features is 1 or -1 up to
+rounding, which ranks must not see; their Spearman correlation is exact."""
+
 TOLERANCE = 1e-10
 """Share of variance below which nothing is left of an RDM beside its nuisance RDMs."""
 
@@ -55,7 +64,8 @@ def rdm(
     Returns
     -------
     array of shape (n_pairs,)
-        NaN for pairs with a pattern that does not vary over features (correlations).
+        NaN for pairs with a pattern that does not vary over features (correlations), and for
+        fewer features than `MIN_FEATURES`.
 
     Raises
     ------
@@ -69,6 +79,8 @@ def rdm(
     Source: crossnobis distance, Walther et al. 2016.
     """
     upper = np.triu_indices(len(patterns) if folds is None else folds.shape[1], 1)
+    if folds is None and patterns.shape[1] < MIN_FEATURES[dissimilarity]:
+        return np.full(upper[0].size, np.nan)
     if dissimilarity == "spearman":
         return 1 - _spearman(patterns)[upper]
     if dissimilarity == "pearson":

@@ -37,6 +37,8 @@ def test_crossnobis_is_the_mean_over_pairs_of_folds_and_unbiased() -> None:
 
 def test_pattern_without_variation_has_nan() -> None:
     x = np.random.default_rng(2).standard_normal((4, 6))
+    assert np.isnan(rdm(x[:, :2], "pearson")).all()
+    assert np.isfinite(rdm(x[:, :2], "spearman")).all()
     x[1] = 0.1
     for kind in ("spearman", "pearson"):
         assert np.isnan(rdm(x, kind)).tolist() == [True, False, False, True, True, False]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ from scipy.stats import spearmanr
 from bidsapp.errors import InputInvalidError
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.models.rdm import compare, midranks, partial_compare, rdm
+from bidsapp.models.searchlight import patterns as patterns_module
 from bidsapp.models.searchlight import searchlight_rsa
 from bidsapp.models.searchlight.devices import inner_products_on
-from bidsapp.models.searchlight.kernels import sorted_ranks
+from bidsapp.models.searchlight.patterns import eight_bit_products_are_exact
 from bidsapp.models.searchlight.scores import inner_products
+from bidsapp.models.searchlight.sorting import sorted_ranks
 from bidsapp.models.searchlight.table import model_table
 
 Array = npt.NDArray[Any]
@@ -34,6 +37,9 @@ def patterns(kind: str, rng: np.random.Generator) -> Array:
     data = rng.standard_normal((N_ITEMS, N_UNITS)).astype(np.float32)
     if kind == "tied":
         return np.round(data * 1.5).astype(np.float32)
+    if kind == "few ties":
+        data[3], data[7, 40:] = np.round(data[3]), data[7, :50]
+        data[11, ::7] = 0.25
     if kind == "constant":
         data[:, rng.choice(N_UNITS, 30, replace=False)] = 0
     return data
@@ -45,7 +51,7 @@ def model_rdms(rng: np.random.Generator, n: int = 3) -> Array:
     return models
 
 
-@pytest.mark.parametrize("kind", ["random", "tied", "constant"])
+@pytest.mark.parametrize("kind", ["random", "few ties", "tied", "constant"])
 def test_equals_scipy_spearman_of_spearman(kind: str) -> None:
     rng = np.random.default_rng(1)
     data, models = patterns(kind, rng), model_rdms(rng)
@@ -106,7 +112,7 @@ def test_agrees_with_the_definitions(dissimilarity: Any, comparison: Any) -> Non
                 assert found.partial[j, i] == pytest.approx(partial, abs=1e-10)
 
 
-@pytest.mark.parametrize("kind", ["random", "tied"])
+@pytest.mark.parametrize("kind", ["random", "few ties", "tied"])
 def test_numerators_do_not_depend_on_threads_chunks_or_device(kind: str) -> None:
     rng = np.random.default_rng(4)
     data, units = patterns(kind, rng), searchlights(rng, 40, (2, 60))
@@ -142,7 +148,7 @@ def test_torch_route_agrees(device: str, dissimilarity: Any, comparison: Any) ->
     folds[..., :4] = 2
     folds[0, 3, 4] = np.nan
     data = folds if dissimilarity == "crossnobis" else folds[0]
-    members = [
+    members: list[Any] = [
         [0, 1, 2],
         [4],
         [5, 6, 7],
@@ -206,6 +212,50 @@ def test_planted_geometry_is_found_and_noise_is_not() -> None:
     assert abs(rho[20:].mean()) < 0.1
 
 
+@pytest.mark.parametrize("route", [inner_products, partial(inner_products_on, "cpu")])
+def test_correlation_needs_members(route: Any) -> None:
+    rng = np.random.default_rng(12)
+    data, table = patterns("random", rng), model_table(model_rdms(rng))
+    pair = Neighbourhoods.from_lists([[3, 8]], [0], [0.0])
+    assert route(data, pair, table, "pearson").squares == 0
+    assert route(data, pair, table, "spearman").squares > 0
+    assert route(data, pair, table, "euclid").squares > 0
+
+
+@pytest.mark.parametrize("n_items", [63, 150])
+@pytest.mark.parametrize("eight_bit", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+def test_panels_of_the_upper_triangle(
+    n_items: int, eight_bit: bool, masked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = eight_bit_products_are_exact()
+    monkeypatch.setattr(patterns_module, "eight_bit_products_are_exact", lambda: eight_bit & exact)
+    rng = np.random.default_rng(13)
+    n_pairs = n_items * (n_items - 1) // 2
+    data = rng.standard_normal((n_items, 60)).astype(np.float32)
+    data[::20, 1] = data[::20, 0]
+    units = Neighbourhoods.from_lists([np.arange(60)], [0], [0.0])
+    models = rng.standard_normal((3, n_pairs))
+    clip = np.arange(n_items) // 10
+    row, column = np.triu_indices(n_items, 1)
+    pairs = clip[row] != clip[column] if masked else np.ones(n_pairs, dtype=bool)
+    brain = midranks(rdm(data, "spearman")[pairs])
+    found = inner_products(data, units, model_table(models, pairs=pairs), "spearman")
+    np.testing.assert_array_equal(found.rows[0], midranks(models[:, pairs]) @ brain)
+    assert found.squares[0] == brain @ brain
+
+
+def test_negative_zero_equals_zero() -> None:
+    rng = np.random.default_rng(14)
+    data, table = patterns("random", rng), model_table(model_rdms(rng))
+    units = Neighbourhoods.from_lists([np.arange(9)], [0], [0.0])
+    data[:2, :2] = 0
+    one = inner_products(data, units, table, "spearman")
+    data[:2, 0] = -0.0
+    other = inner_products(data, units, table, "spearman")
+    np.testing.assert_array_equal(one.rows, other.rows)
+
+
 def test_slabs_and_progress() -> None:
     rng = np.random.default_rng(9)
     data, models, units = patterns("random", rng), model_rdms(rng), searchlights(rng, 20, (5, 9))
@@ -247,5 +297,10 @@ def test_misfits_are_refused() -> None:
         searchlight_rsa(data, units, models, nuisance=np.full((1, N_PAIRS), np.nan))
     with pytest.raises(InputInvalidError, match="no partial form"):
         searchlight_rsa(data, units, models, nuisance=models, compare="rho-a")
+    table = model_table(models)
+    with pytest.raises(InputInvalidError, match="when the table is prepared"):
+        searchlight_rsa(data, units, table, nuisance=models)
+    with pytest.raises(InputInvalidError, match="compared by spearman"):
+        searchlight_rsa(data, units, table, compare="pearson")
     with pytest.raises(InputInvalidError, match="crossnobis"):
         searchlight_rsa(data, units, models, dissimilarity="crossnobis")

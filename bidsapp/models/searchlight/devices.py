@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from bidsapp.models.neighbourhoods import Neighbourhoods
-from bidsapp.models.rdm import Dissimilarity
+from bidsapp.models.rdm import MIN_FEATURES, Dissimilarity
 from bidsapp.models.searchlight.scores import Products
 from bidsapp.models.searchlight.spheres import Columns, FloatArray, Progress
 from bidsapp.models.searchlight.table import ModelTable
@@ -108,7 +108,7 @@ def _keys(
         norms = products.diagonal(dim1=1, dim2=2)
         keys = products.square() / (norms[:, :, None] * norms[:, None, :])
         keys = -products.sign() * (keys if ranks else keys.sqrt())
-    return keys, torch.full((len(x),), x.shape[1] > 1, device=x.device)
+    return keys, torch.full((len(x),), x.shape[1] >= MIN_FEATURES[dissimilarity], device=x.device)
 
 
 def _signed_ranks(x: torch.Tensor) -> torch.Tensor:

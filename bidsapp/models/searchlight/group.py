@@ -15,7 +15,6 @@ from bidsapp.models.searchlight.scores import multiply
 from bidsapp.models.searchlight.spheres import (
     Columns,
     Progress,
-    RdmVectors,
     check_data,
     chunk_size,
     over_chunks,
@@ -27,6 +26,7 @@ from bidsapp.models.searchlight.table import (
     ModelTable,
     model_table,
 )
+from bidsapp.models.searchlight.vectors import RdmVectors
 
 
 @dataclass(frozen=True)

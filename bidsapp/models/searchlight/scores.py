@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.models.rdm import Comparison, Dissimilarity
-from bidsapp.models.searchlight.kernels import integer_products
+from bidsapp.models.searchlight.products import integer_products
 from bidsapp.models.searchlight.spheres import (
     Columns,
+    Pool,
     Progress,
-    RdmVectors,
     check_data,
     chunk_size,
     over_chunks,
@@ -25,9 +25,10 @@ from bidsapp.models.searchlight.table import (
     ModelTable,
     model_table,
 )
+from bidsapp.models.searchlight.vectors import RdmVectors
 
-SEVERAL = 4
-"""Searchlights that share one pass over the models."""
+SEVERAL_BYTES = 6 << 20
+"""Memory of the vectors of searchlights that share one pass over the models."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ def searchlight_rsa(
     neighbourhoods
         Searchlights; a part of them (`Neighbourhoods.slabs`) gives the same scores.
     models : array of shape (n_models, n_pairs)
-        Condensed model RDMs; or what `model_table` prepared from them, with its own `pairs`,
-        `nuisance` and `compare`: cheaper where a function is called slab by slab.
+        Condensed model RDMs; or what `model_table` prepared from them, `pairs` and `nuisance`
+        with the same `compare`: cheaper where a function is called slab by slab.
     pairs : bool array of shape (n_pairs,)
         Pairs that count, ranked among themselves; all if None.
     nuisance : array of shape (n_nuisance, n_pairs)
@@ -168,21 +169,31 @@ def inner_products(
     rows = np.zeros((n_centres, len(table.rows)), np.int64 if ranks else np.float64)
     found = Products(rows, np.zeros(n_centres), np.zeros(n_centres, np.int32))
 
-    def work(where: slice, part: Neighbourhoods) -> None:
+    def maker() -> tuple[RdmVectors, AnyArray]:
         vectors = RdmVectors(table.selection, dissimilarity, ranks)
-        columns, several = Columns(data, part), vectors.empty(SEVERAL)
-        for first in range(where.start, where.stop, SEVERAL):
-            last = min(first + SEVERAL, where.stop)
+        return vectors, vectors.empty(n_several)
+
+    pool = Pool(maker)
+    n_several = int(np.clip(SEVERAL_BYTES // (4 * table.selection.size) // 4 * 4, 4, 16))
+
+    def work(where: slice, part: Neighbourhoods) -> None:
+        with pool.one() as (vectors, several):
+            score(where, Columns(data, part), vectors, several)
+
+    def score(where: slice, columns: Columns, vectors: RdmVectors, several: AnyArray) -> None:
+        for first in range(where.start, where.stop, n_several):
+            last = min(first + n_several, where.stop)
             for centre in range(first, last):
                 members = columns.members(centre - where.start)
                 vector = several[centre - first]
                 found.n_members[centre] = columns.n_usable(centre - where.start)
                 found.squares[centre] = vectors.fill(columns.values, members, vector)
-                vector *= found.squares[centre] > 0
+                if found.squares[centre] == 0:
+                    vector[:] = 0
             multiply(several[: last - first], table.rows, found.rows[first:last])
 
     n_rows = data.shape[-2] * (len(data) if data.ndim == 3 else 1)
-    size = chunk or chunk_size(neighbourhoods, n_rows)
+    size = chunk or max(1, chunk_size(neighbourhoods, n_rows) // n_several) * n_several
     over_chunks(work, neighbourhoods, size, n_threads=n_threads, progress=progress)
     return found
 

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bidsapp.errors import InputInvalidError
-from bidsapp.models.rdm import TOLERANCE, Comparison, midranks, n_items_of
-from bidsapp.models.searchlight.kernels import integer_products
+from bidsapp.models.rdm import TOLERANCE, Comparison, n_items_of
+from bidsapp.models.searchlight.products import integer_products
+from bidsapp.models.searchlight.sorting import sorted_ranks
 
 FloatArray = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
@@ -207,7 +208,7 @@ def model_table(
     ----------
     models : array of shape (n_models, n_pairs)
         A model with NaN among the pairs that count has NaN scores. A table is returned as it
-        is.
+        is, and has its pairs and nuisance RDMs.
     pairs : bool array of shape (n_pairs,)
         Pairs that count; all if None.
     nuisance : array of shape (n_nuisance, n_pairs)
@@ -221,9 +222,16 @@ def model_table(
     Raises
     ------
     InputInvalidError
-        If shapes do not fit, a nuisance RDM has NaN, or rho-a is to be partial.
+        If shapes do not fit, a nuisance RDM has NaN, rho-a is to be partial, or a table comes
+        with pairs, nuisance RDMs or another comparison.
     """
     if isinstance(models, ModelTable):
+        if pairs is not None or nuisance is not None or comparison != models.comparison:
+            msg = (
+                f"a prepared table of models compared by {models.comparison}, and with it a pair \
+mask, nuisance RDMs or comparison by {comparison}; give these when the table is prepared"
+            )
+            raise InputInvalidError(msg)
         return models
     if models.ndim != 2 or (nuisance is not None and nuisance.shape[1:] != models.shape[1:]):
         shape = None if nuisance is None else nuisance.shape
@@ -247,7 +255,9 @@ fill them or leave these pairs out"
         values[np.ptp(rows, axis=1) == 0] = 0
         gram = np.einsum("ip,jp->ij", values, values)
         return ModelTable(selection, values, gram, len(models), comparison)
-    ranks = midranks(rows).astype(np.int32)
+    ranks = np.empty(rows.shape, dtype=np.int32)
+    for row, out in zip(rows, ranks, strict=True):
+        sorted_ranks(row, out)
     exact = np.empty((len(ranks), len(ranks)), dtype=np.int64)
     integer_products(ranks, ranks, exact)
     return ModelTable(selection, ranks, exact.astype(np.float64), len(models), comparison)
