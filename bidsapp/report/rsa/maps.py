@@ -81,8 +81,9 @@ def _maps(network: Network) -> Iterator[Shown]:
     logged = smallest_p(network) if network.by_maximum else None
     if logged is not None:
         limit = max(2.0, float(np.nanmax(logged)))
-        yield Shown("Permutation of clips: smallest family-wise p over layers", logged,
-                    style.score_colours(), Normalize(0, limit), "\u2212log10 p", graded=True)  # fmt: skip
+        title = "Permutation of clips: smallest family-wise p over layers"
+        scale = Normalize(0, limit)
+        yield Shown(title, logged, style.score_colours(), scale, "\u2212log10 p", graded=True)
     gain = gain_of_best(network)
     if gain is not None and np.isfinite(gain).any():
         limit = max(float(np.percentile(np.abs(gain[np.isfinite(gain)]), 99.5)), _LEAST)

@@ -82,10 +82,8 @@ def _passing(network: Network) -> str:
     if not network.by_maximum or by_t is None or by_clips is None:
         return ""
     units = plural(int(by_t.sum()), *unit_words(network.within))
-    return (
-        f" {units} pass the paper's test, {number_text(int(by_clips.sum()), 0)} the permutation of "
-        "clips."
-    )
+    count = number_text(int(by_clips.sum()), 0)
+    return f" {units} pass the paper's test, {count} the permutation of clips."
 
 
 def maxima(network: Network) -> tuple[float, float]:

@@ -101,6 +101,7 @@ def _context(study: Study) -> dict[str, Any]:
     high_pass = setting(facts, "high_pass_hz")
     return {
         "facts": facts,
+        "own": facts,
         "option": option,
         "version": facts.get("version"),
         "networks": [
