@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,8 +94,9 @@ def n_mask_voxels(run: Run) -> int:
     import numpy as np
 
     if run.mask is not None and content_problem(run.mask) is None:
-        mask: Any = nib.load(run.mask)
-        return int(np.count_nonzero(np.asanyarray(mask.dataobj)))
+        with contextlib.suppress(Exception):  # as many as the libraries that read images have
+            mask: Any = nib.load(run.mask)
+            return int(np.count_nonzero(np.asanyarray(mask.dataobj)))
     header: Any = nib.load(run.bold[0]).header
     return int(np.prod(header.get_data_shape()[:3]))
 

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import math
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -105,7 +106,7 @@ def read_text(path: Path) -> str | Problem:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("latin-1")
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         return Problem(path, f"cannot be read ({error})", _fetch(path))
     return text if text.strip() else Problem(path, "is empty (0 bytes of text)", _fetch(path))
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from bidsapp.bids.records import Problem
 from bidsapp.brain.geometry import Grayordinates, UnitSpace, VolumeGrid
-from bidsapp.brain.images import open_image
+from bidsapp.brain.images import open_image, read_slab
 from bidsapp.brain.untyped import nib
 from bidsapp.errors import InputInvalidError, InputMissingError
 
@@ -112,7 +112,7 @@ def _volume(
     if not isinstance(image, nib.Nifti1Pair) or len(image.shape) != 3:
         msg = f"{path} is no 3D label volume ({image.shape}); give one for volumes."
         raise InputInvalidError(msg)
-    atlas = _integers(path, np.asarray(image.dataobj))
+    atlas = _integers(path, read_slab(path, image.dataobj, dtype=np.float64))
     voxels = nib.affines.apply_affine(np.linalg.inv(image.affine), units.coordinates_mm())
     nearest = np.floor(voxels + 0.5).astype(int)
     inside = ((nearest >= 0) & (nearest < shape)).all(axis=1)
@@ -215,7 +215,7 @@ def _cifti_names(image: Any) -> dict[int, str]:
 
 def _dense_structures(path: Path, image: Any) -> dict[str, NDArray[np.int64]]:
     """Spread a CIFTI row over whole structures: by vertex, or by position in the volume."""
-    row = _integers(path, np.asarray(image.dataobj)[0])
+    row = _integers(path, read_slab(path, image.dataobj, dtype=np.float64)[0])
     axis = image.header.get_axis(1)
     dense = {}
     for name, where, model in axis.iter_structures():

@@ -185,7 +185,7 @@ def read_confounds(run: Run, strategy: str, *, keep_cosines: bool) -> pd.DataFra
         raise InputInvalidError(msg)
     if not keep_cosines:
         table = table[[name for name in table.columns if not str(name).startswith("cosine")]]
-    gaps = table.columns[~np.isfinite(table).all()]
+    gaps = table.columns[~np.isfinite(table.to_numpy(dtype=float)).all(axis=0)]
     if len(gaps):
         what = f"has missing or infinite values after the first row in {', '.join(gaps)}"
         msg = f"{path} {what}; choose another --confounds."

@@ -7,6 +7,7 @@ fastest in it), a GIFTI file whole (its arrays are compressed XML).
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,7 +201,7 @@ def stream_cifti(run: Run, memory_bytes: int) -> Iterator[Block]:
     step = max(1, min(n_units, memory_bytes // (_SLAB_BYTES * n_trs)))
     for start in range(0, n_units, step):
         columns = slice(start, min(start + step, n_units))
-        values = _slab(run.bold[0], data, (slice(None), columns))
+        values = read_slab(run.bold[0], data, (slice(None), columns))
         yield Block(slice(0, n_trs), columns, values, values)
 
 
@@ -244,7 +245,7 @@ def stream_volume(
     positions = flat_positions(mask)
     for start in range(0, n_trs, step):
         rows = slice(start, min(start + step, n_trs))
-        slab = _slab(path, image.dataobj, (Ellipsis, rows))
+        slab = read_slab(path, image.dataobj, (Ellipsis, rows))
         raw = take_units(slab, positions)
         values = raw
         if smoothing_fwhm_mm:
@@ -303,8 +304,28 @@ def _smooth(
     return np.asarray(smooth.dataobj, dtype=np.float32)
 
 
-def _slab(path: Path, data: Any, index: Any) -> NDArray[np.float32]:
+def read_slab(
+    path: Path, data: Any, index: Any = ..., *, dtype: type = np.float32
+) -> NDArray[Any]:
+    """Read a part of an image's data.
+
+    Parameters
+    ----------
+    path
+        Of the image, for messages.
+    data
+        ``dataobj`` of an image.
+    index
+        Which part; all of it by default.
+    dtype
+        Of the result.
+
+    Raises
+    ------
+    InputInvalidError
+        The data are truncated or damaged.
+    """
     try:
-        return np.asarray(data[index], dtype=np.float32)
-    except (OSError, EOFError, ValueError) as error:
+        return np.asarray(data[index], dtype=dtype)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise _unreadable(path, error) from error

@@ -10,7 +10,7 @@ import numpy as np
 
 from bidsapp.bids.records import Problem
 from bidsapp.brain.geometry import UnitSpace, cifti_units, surface_units, volume_units
-from bidsapp.brain.images import check_present, gifti_vertices, open_image
+from bidsapp.brain.images import check_present, gifti_vertices, open_image, read_slab
 from bidsapp.brain.untyped import nib
 from bidsapp.errors import InputInvalidError
 
@@ -151,9 +151,9 @@ def _run_mask(run: Run, image: Any, problems: list[Problem]) -> NDArray[np.bool_
         check_present(run.mask)
         mask = open_image(run.mask)
         check_grid(run.mask, mask, run.bold[0], image)
-        values = np.asarray(mask.dataobj).reshape(mask.shape[:3])
+        values = read_slab(run.mask, mask.dataobj).reshape(mask.shape[:3])
         return np.asarray(np.nan_to_num(values) > 0)
-    few = np.asarray(image.dataobj[..., :_MASK_VOLUMES], dtype=np.float32)
+    few = read_slab(run.bold[0], image.dataobj, (..., slice(_MASK_VOLUMES)))
     what = f"no brain mask found, voxels whose mean over {few.shape[-1]} volumes is above 0 taken"
     problems.append(Problem(run.bold[0], what, "add a desc-brain_mask beside it"))
     return np.asarray(few.mean(axis=-1) > 0)
