@@ -6,35 +6,43 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from numba import njit
 
 from bidsapp.errors import InputInvalidError
 from bidsapp.models.searchlight.table import AnyArray, Selection
 
 IntArray = npt.NDArray[np.integer]
+Parts = tuple[torch.Tensor, torch.Tensor]
+
+TILE = 1024
 
 
 @dataclass(frozen=True)
 class ClipBlocks:
     """Where the blocks of an RDM are among the pairs that count.
 
+    A block X is the sum of a symmetric and an antisymmetric part. With the inner products of the
+    parts of two blocks, their sum is the product of the blocks, and their difference that with
+    the transposed block: half the work of multiplying with both.
+
     Attributes
     ----------
-    data : int32 array of shape (n_blocks, length ** 2)
-        Positions of each unordered block's pairs among the pairs that count, `missing` where a
-        pair does not; a clip with itself only above the diagonal.
-    ordered : int32 array of shape (n_ordered, length ** 2)
-        The same of each ordered block, complete.
+    data, models : int32 arrays of shape (n_blocks, length, length)
+        Positions of each block's pairs among the pairs that count, `missing` where a pair does
+        not. One block for each unordered pair of clips; the block of a clip with itself is
+        complete for models, and for data above the diagonal only.
     firsts, seconds : int64 arrays of shape (n_blocks,)
-        Clips of the unordered blocks.
+        Clips of the blocks.
     number : int32 array of shape (n_clips, n_clips)
-        Row of `ordered` of each ordered pair of clips, -1 for none.
+        Column in a table of products of each ordered pair of clips: the block, behind all
+        blocks the transposed one; -1 for none.
     missing : int
         Number of pairs that count.
     """
 
     data: npt.NDArray[np.int32]
-    ordered: npt.NDArray[np.int32]
+    models: npt.NDArray[np.int32]
     firsts: npt.NDArray[np.int64]
     seconds: npt.NDArray[np.int64]
     number: npt.NDArray[np.int32]
@@ -54,19 +62,50 @@ class ClipBlocks:
 
         Returns
         -------
-        int32 array of shape (n_perm, n_blocks)
+        int32 array of shape (n_blocks, n_perm)
         """
-        return self.number[permutations[:, self.firsts], permutations[:, self.seconds]]
+        met = self.number[permutations[:, self.firsts], permutations[:, self.seconds]]
+        return np.ascontiguousarray(met.T)
 
-    def cut_models(self, rows: AnyArray) -> npt.NDArray[np.float32]:
-        """Cut model vectors, (n_models, n_selected), to (n_models, length ** 2, n_ordered)."""
-        padded = np.concatenate([rows, np.zeros((len(rows), 1), rows.dtype)], axis=1)
-        return np.ascontiguousarray(padded.astype(np.float32)[:, self.ordered.T])
+    def cut_models(self, rows: AnyArray) -> Parts:
+        """Cut model vectors, (n_models, n_selected), to parts (n_models, n_entries, n_blocks)."""
+        symmetric, antisymmetric = _parts(rows, self.models)
+        upper = antisymmetric.shape[-1]
+        symmetric[..., :upper] /= 2
+        antisymmetric /= 2
+        return symmetric.mT.contiguous(), antisymmetric.mT.contiguous()
 
-    def cut_data(self, vector: AnyArray) -> npt.NDArray[np.float32]:
-        """Cut a data vector, (n_selected,), to (n_blocks, length ** 2)."""
-        padded = np.append(vector.astype(np.float32), np.float32(0))
-        return np.asarray(padded[self.data])
+    def cut_data(self, vector: AnyArray) -> Parts:
+        """Cut a data vector, (n_selected,), to parts (n_blocks, n_entries)."""
+        return _parts(vector, self.data)
+
+
+def _parts(vectors: AnyArray, blocks: npt.NDArray[np.int32]) -> Parts:
+    """Add opposite entries, followed by the diagonal; and subtract opposite entries."""
+    last = np.zeros((*vectors.shape[:-1], 1), dtype=np.float32)
+    padded = np.concatenate([vectors.astype(np.float32), last], axis=-1)
+    row, column = np.triu_indices(blocks.shape[-1], 1)
+    above = padded.take(blocks[:, row, column], axis=-1)
+    below = padded.take(blocks[:, column, row], axis=-1)
+    diagonal = padded.take(np.diagonal(blocks, axis1=1, axis2=2), axis=-1)
+    symmetric = np.concatenate([above + below, diagonal], axis=-1)
+    return torch.from_numpy(symmetric), torch.from_numpy(above - below)
+
+
+def block_products(data: Parts, models: Parts) -> npt.NDArray[np.float32]:
+    """Multiply data blocks with model blocks and transposed model blocks.
+
+    Parameters
+    ----------
+    data, models
+        From `ClipBlocks.cut_data` and `ClipBlocks.cut_models`.
+
+    Returns
+    -------
+    float32 array of shape (n_models, n_blocks, 2 * n_blocks)
+    """
+    same, swapped = (torch.matmul(a, b) for a, b in zip(data, models, strict=True))
+    return np.asarray(torch.cat([same + swapped, same - swapped], dim=-1).numpy())
 
 
 def clip_blocks(clip: IntArray, selection: Selection) -> ClipBlocks:
@@ -110,20 +149,13 @@ mask by clip and by trimmed items only"
         )
     within = bool(counts[0, 0].any())
     firsts, seconds = np.triu_indices(n, 0 if within else 1)
-    data = blocks[firsts, seconds].copy()
+    models = blocks[firsts, seconds]
+    data = models.copy()
     data[(firsts == seconds)[:, None, None] & np.tri(length, dtype=bool)] = selection.size
-    used = between | within
     number = np.full((n, n), -1, dtype=np.int32)
-    number[used] = np.arange(used.sum())
-    flat = length * length
-    return ClipBlocks(
-        data.reshape(-1, flat),
-        blocks[used].reshape(-1, flat),
-        firsts,
-        seconds,
-        number,
-        selection.size,
-    )
+    number[seconds, firsts] = np.arange(firsts.size) + firsts.size
+    number[firsts, seconds] = np.arange(firsts.size)
+    return ClipBlocks(data, models, firsts, seconds, number, selection.size)
 
 
 @njit(nogil=True)
@@ -136,14 +168,16 @@ def permuted_products(
 
     Parameters
     ----------
-    products : float32 array of shape (n_models, n_blocks, n_ordered)
-    look_ups : int32 array of shape (n_perm, n_blocks)
+    products : float32 array of shape (n_models, n_blocks, n_columns)
+    look_ups : int32 array of shape (n_blocks, n_perm)
     out : float64 array of shape (n_models, n_perm)
     """
-    for model in range(products.shape[0]):
-        table = products[model]
-        for p in range(look_ups.shape[0]):
-            total = 0.0
-            for block in range(look_ups.shape[1]):
-                total += table[block, look_ups[p, block]]
-            out[model, p] = total
+    out[:] = 0
+    for first in range(0, out.shape[1], TILE):
+        last = min(first + TILE, out.shape[1])
+        for model in range(products.shape[0]):
+            sums = out[model, first:last]
+            for block in range(products.shape[1]):
+                row, columns = products[model, block], look_ups[block, first:last]
+                for p in range(np.uint64(last - first)):
+                    sums[p] += row[np.uint32(columns[p])]

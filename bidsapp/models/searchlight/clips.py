@@ -12,14 +12,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from bidsapp.errors import InputInvalidError
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.models.rdm import TOLERANCE, Comparison, Dissimilarity
-from bidsapp.models.searchlight.blocks import ClipBlocks, clip_blocks, permuted_products
+from bidsapp.models.searchlight.blocks import (
+    ClipBlocks,
+    block_products,
+    clip_blocks,
+    permuted_products,
+)
 from bidsapp.models.searchlight.group import GroupRdms, group_chunk
-from bidsapp.models.searchlight.spheres import Progress, check_data, over_chunks
+from bidsapp.models.searchlight.spheres import Pool, Progress, check_data, over_chunks
 from bidsapp.models.searchlight.table import (
     AnyArray,
     BoolArray,
@@ -132,16 +136,22 @@ def clip_null(
     total, squared = observed.copy(), observed.copy()
     expected = np.full(n_centres, np.nan)
 
+    pool = Pool(lambda: GroupRdms(len(datasets), table, dissimilarity))
+
     def work(where: slice, part: Neighbourhoods) -> npt.NDArray[np.float64]:
-        source = GroupRdms(datasets, part, table, dissimilarity)
+        with pool.one() as source:
+            source.load(datasets, part)
+            return score(where, source)
+
+    def score(where: slice, source: GroupRdms) -> npt.NDArray[np.float64]:
         maximum = np.full(n_perm, np.nan)
         for i, centre in enumerate(range(where.start, where.stop)):
             squares = source.fill(i)
-            score, permuted = null.of(source, squares)
-            if np.isnan(score).all():
+            found, permuted = null.of(source, squares)
+            if np.isnan(found).all():
                 continue
-            observed[:, centre] = score
-            reached = ~(permuted < score[:, None] - ROUNDING)
+            observed[:, centre] = found
+            reached = ~(permuted < found[:, None] - ROUNDING)
             exceed[:, centre] = reached.sum(axis=1)
             total[:, centre], squared[:, centre] = permuted.sum(1), (permuted**2).sum(1)
             best = np.fmax.reduce(permuted, axis=0)
@@ -169,7 +179,7 @@ class _PermutedScores:
         self.table, self.blocks, self.fisher = table, blocks, fisher
         self.n_subjects = n_subjects
         self.look_ups = [blocks.look_ups(rows) for rows in drawn]
-        self.models = torch.from_numpy(blocks.cut_models(table.rows[: table.n_models]))
+        self.models = blocks.cut_models(table.rows[: table.n_models])
         norms = np.sqrt(np.diagonal(table.gram))
         inverse = np.divide(1, norms, out=np.full_like(norms, np.nan), where=norms > 0)
         self.inverse_norms = inverse[: table.n_models]
@@ -179,7 +189,7 @@ class _PermutedScores:
         self, look_ups: npt.NDArray[np.int32]
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Coordinates of permuted models on the nuisance basis, and the norm of their rest."""
-        n_models, shape = self.table.n_models, (self.table.n_models, len(look_ups))
+        n_models, shape = self.table.n_models, (self.table.n_models, look_ups.shape[1])
         if not self.table.has_nuisance:
             return np.zeros((*shape, 0)), np.ones(shape)
         nuisance = self.table.rows[n_models:]
@@ -195,9 +205,8 @@ class _PermutedScores:
         self, vector: AnyArray, look_ups: npt.NDArray[np.int32]
     ) -> npt.NDArray[np.float64]:
         """Inner products of one vector with permuted models, (n_models, n_perm)."""
-        cut = torch.from_numpy(self.blocks.cut_data(vector))
-        products = torch.stack([cut @ model for model in self.models]).numpy()
-        out = np.empty((len(products), len(look_ups)))
+        products = block_products(self.blocks.cut_data(vector), self.models)
+        out = np.empty((len(products), look_ups.shape[1]))
         permuted_products(products, look_ups, out)
         return out
 
@@ -221,7 +230,7 @@ class _PermutedScores:
             mean = weights @ source.vectors / there.sum()
             coordinates = (data / rest[:, None])[there].mean(axis=0)
             return single.mean(axis=0), self._scores(mean, coordinates, 0)
-        total = np.zeros((table.n_models, len(self.look_ups[0])))
+        total = np.zeros((table.n_models, self.look_ups[0].shape[1]))
         for s in np.flatnonzero(there):
             permuted = self._scores(weights[s] * source.vectors[s], data[s] / rest[s], int(s))
             total += np.arctanh(permuted.clip(-1, 1)) if self.fisher else permuted

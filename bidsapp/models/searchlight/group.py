@@ -14,6 +14,7 @@ from bidsapp.models.rdm import TOLERANCE, Comparison, Dissimilarity
 from bidsapp.models.searchlight.scores import multiply
 from bidsapp.models.searchlight.spheres import (
     Columns,
+    Pool,
     Progress,
     check_data,
     chunk_size,
@@ -95,8 +96,14 @@ def group_searchlight(
     squares = np.zeros((n_subjects, n_centres))
     ceilings = np.full((2, n_centres), np.nan)
 
+    pool = Pool(lambda: GroupRdms(n_subjects, table, dissimilarity))
+
     def work(where: slice, part: Neighbourhoods) -> None:
-        source = GroupRdms(datasets, part, table, dissimilarity)
+        with pool.one() as source:
+            source.load(datasets, part)
+            score(where, source)
+
+    def score(where: slice, source: GroupRdms) -> None:
         between = np.zeros((n_subjects, n_subjects), dtype=source.rows.dtype)
         for i, centre in enumerate(range(where.start, where.stop)):
             squares[:, centre] = source.fill(i)
@@ -122,20 +129,18 @@ class GroupRdms:
     rows : array of shape (n_subjects, n_models + n_nuisance)
     """
 
-    def __init__(
-        self,
-        datasets: Sequence[FloatArray],
-        part: Neighbourhoods,
-        table: ModelTable,
-        dissimilarity: Dissimilarity,
-    ) -> None:
+    def __init__(self, n_subjects: int, table: ModelTable, dissimilarity: Dissimilarity) -> None:
         ranks = table.comparison != "pearson"
         self._table = table
-        self._columns = [Columns(data, part) for data in datasets]
+        self._columns: list[Columns] = []
         self._maker = RdmVectors(table.selection, dissimilarity, ranks)
-        self.vectors = self._maker.empty(len(datasets))
-        shape = (len(datasets), len(table.rows))
+        self.vectors = self._maker.empty(n_subjects)
+        shape = (n_subjects, len(table.rows))
         self.rows = np.zeros(shape, dtype=np.int64 if ranks else np.float64)
+
+    def load(self, datasets: Sequence[FloatArray], part: Neighbourhoods) -> None:
+        """Take the data of a few searchlights."""
+        self._columns = [Columns(data, part) for data in datasets]
 
     def fill(self, centre: int) -> npt.NDArray[np.float64]:
         """Compute one searchlight; return sums of squares, 0 where there is no RDM."""
