@@ -126,10 +126,10 @@ def _lag(study: Study, space: SpaceStudy, suffix: str) -> Section:
     )
     caption = (
         "Mean over pairs of items and an even sample of searchlights (left), and over pairs in "
-        "each layer of the first network (right), by the mean time between the two in the runs "
-        "that have both; pairs within clips are the first few seconds. If searchlights and layers "
-        "both rise with time, they correlate without any coupling: the reason for comparing pairs "
-        f"of two clips and for removing time.{told}"
+        "each layer of the first network (right, relative to its mean), by the mean time between "
+        "the two in the runs that have both; pairs within clips are the first few seconds. If "
+        "searchlights and layers both rise with time, they correlate without any coupling: the "
+        f"reason for comparing pairs of two clips and for removing time.{told}"
     )
     alt = _lag_words(data)
     return Section(title, anchor, [picture(lag_figure(data), alt=alt, caption=caption)])

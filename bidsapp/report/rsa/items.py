@@ -94,7 +94,8 @@ def _timeline(study: Study, table: pd.DataFrame) -> Part:
         caption += f" The first {len(shown)} of {len(tracks)} runs."
     orders = study.facts.get("orders_of_runs")
     if orders and len(tracks) > 1:
-        caption += f" The clips came in {plural(orders, 'order')} over {len(tracks)} runs."
+        told = "the same order" if orders == 1 else f"{orders} different orders"
+        caption += f" The clips came in {told} over {len(tracks)} runs."
     alt = "; ".join(f"{track.name}: {plural(len(track.heard), 'clip')}" for track in shown)
     return picture(
         timeline_figure(shown, colours),

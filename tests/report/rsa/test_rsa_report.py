@@ -13,6 +13,7 @@ from bidsapp.errors import InputMissingError
 from bidsapp.recipes import RECIPES, load_function
 from bidsapp.report.rsa import cautions, items, layers, maps, nulls, overview, peaks, text
 from bidsapp.report.rsa.figures.chance import Chance
+from bidsapp.report.rsa.figures.lag import relative
 from bidsapp.report.rsa.figures.matrices import ranks
 from bidsapp.report.rsa.read import load_group, load_participant, over_layers
 
@@ -242,6 +243,13 @@ def test_threshold_is_that_of_the_test() -> None:
             )
         passing = (np.sum(null >= data.threshold + 1e-9) + 1) / (m + 1)
         assert m < 19 or passing <= 0.05
+
+
+def test_layers_of_other_scale_have_one_profile() -> None:
+    values, n_pairs = np.array([1.0, 3.0, np.nan]), np.array([3.0, 1.0, 2.0])
+    for scale in (1.0, 40.0):
+        np.testing.assert_allclose(relative(scale * values, n_pairs), [1 / 1.5, 2.0, np.nan])
+    assert np.isnan(relative(np.zeros(3), n_pairs)).all()
 
 
 def test_ranks_keep_what_is_missing() -> None:

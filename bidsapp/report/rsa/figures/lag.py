@@ -57,8 +57,9 @@ def lag_figure(data: LagData) -> Figure:
     left.set_ylabel("mean dissimilarity")
     colours = style.layer_colours(len(data.layers))
     for number, values in enumerate(data.models):
-        _curve(right, data.lag_s, values, colours(number), 1.1)
+        _curve(right, data.lag_s, relative(values, data.n_pairs), colours(number), 1.1)
     right.set_title("layers")
+    right.set_ylabel("dissimilarity / its mean")
     _layer_bar(figure, right, data.layers)
     for axes in (left, right):
         style.quiet_grid(axes)
@@ -69,6 +70,13 @@ def lag_figure(data: LagData) -> Figure:
         axes.locator_params(axis="y", nbins=2)
     below.set_ylabel("pairs")
     return figure
+
+
+def relative(values: Array, n_pairs: Array) -> Array:
+    """Values of bins over their mean over pairs: layers differ in scale."""
+    known = np.isfinite(values) & (n_pairs > 0)
+    mean = np.average(values[known], weights=n_pairs[known]) if known.any() else np.nan
+    return np.asarray(values / mean) if mean > 0 else np.full(len(values), np.nan)
 
 
 def _curve(axes: Axes, x: Array, y: Array, colour: Any, width: float) -> None:

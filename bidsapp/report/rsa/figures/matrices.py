@@ -142,8 +142,7 @@ def likeness_figure(names: Sequence[str], correlations: Array, n_layers: int) ->
         How many are layers.
     """
     n = len(names)
-    side = min(0.27 * n + 1.4, 6.4)
-    figure = style.new_figure(side + 1.5, side)
+    figure = style.new_figure(9.0, min(0.27 * n + 1.4, 6.4))
     axes = figure.subplots()
     image = axes.imshow(correlations, cmap=style.signed_colours(), vmin=-1, vmax=1)
     axes.set_xticks(range(n), style.short_layers(names), rotation=45, ha="right",
@@ -156,7 +155,8 @@ def likeness_figure(names: Sequence[str], correlations: Array, n_layers: int) ->
     if 0 < n_layers < n:
         axes.axhline(n_layers - 0.5, color=style.INK, linewidth=1)
         axes.axvline(n_layers - 0.5, color=style.INK, linewidth=1)
-    bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=18, pad=0.02)
+    axes.set_anchor("W")
+    bar = figure.colorbar(image, cax=axes.inset_axes((1.04, 0.2, 0.025, 0.6)))
     bar.outline.set_visible(False)
     bar.ax.set_title("\u03c1", fontsize=8, weight="normal", loc="left")
     return figure
