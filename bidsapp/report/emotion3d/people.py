@@ -300,7 +300,7 @@ def prevalence(space: SpaceStudy, suffix: str) -> Section | None:
         "claimed by it."
     )
     heads = columns("participants", "decoder", "above chance#", "share#", "95 %#",
-                    "p: nobody#", "p: at most half#", "bound#")  # fmt: skip
+                    "p nobody#", "p \u2264 half#", "bound#")  # fmt: skip
     rows = [
         [
             cell(_where(row)), cell(DECODERS[row["decoder"]]),
@@ -311,7 +311,10 @@ def prevalence(space: SpaceStudy, suffix: str) -> Section | None:
         ]
         for row in shown.to_dict("records")
     ]  # fmt: skip
-    caption = "Share of people who show the effect"
+    caption = (
+        "Share of people who show the effect; p of the hypotheses that nobody does, and that at "
+        "most half do; largest share that is exceeded"
+    )
     alt = f"Prevalence with intervals for {len(shown)} decoders and splits."
     figure = prevalence_figure(shown, names)
     parts: list[Part] = [
