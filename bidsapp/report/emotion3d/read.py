@@ -213,7 +213,7 @@ class SpaceStudy:
 
     def decoders(self, split: SplitInfo) -> list[str]:
         """Return the decoders that were scored under a split, in the order of `DECODERS`."""
-        rows = rows_of(self.scores, split=split.name)
+        rows = rows_of(self.scores, split=split.name, measure=BALANCED)
         there = set() if rows.empty else set(rows["decoder"])
         return [name for name in DECODERS if name in there]
 

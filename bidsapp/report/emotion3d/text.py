@@ -16,7 +16,7 @@ from bidsapp.report.emotion3d.read import (
 )
 from bidsapp.report.html import Facts, Note, Notes, Prose, Section, number_text
 from bidsapp.report.methods import NO_CONFOUNDS, Methods, render_methods
-from bidsapp.report.results import rows_of, setting
+from bidsapp.report.results import setting
 from bidsapp.report.sections.about import (
     fidelity_section,
     methods_parts,
@@ -100,7 +100,7 @@ def _context(study: Study) -> dict[str, Any]:
         "confounds": _confounds(setting(facts, "confounds")),
         "period_s": 1 / high_pass if high_pass else None,
         "smoothing": setting(facts, "smoothing_fwhm_mm"),
-        "has_network": not rows_of(space.scores, decoder="cnn").empty,
+        "has_network": any("cnn" in space.decoders(split) for split in space.splits),
         "splits": space.splits,
         "n_shifts": list(_shifts(space)),
         "explained": [stat for stat in _MAPS if space.map_facts(stat)],

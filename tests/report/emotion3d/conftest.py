@@ -139,7 +139,7 @@ class Writer:
                 {"split": "leave_run_out", "decoder": "prior", "measure": "balanced_accuracy",
                  "value": 0.2, "n_volumes": 100, "leaky": "no"},
             ]  # fmt: skip
-            write_scores(writer, found, CLASSES, more)
+            write_scores(writer, found, CLASSES, more if self.toy.network else more[1:])
             self._tables(writer, found, labels, subject)
             if self.toy.maps:
                 self._maps(writer)

@@ -89,11 +89,11 @@ def test_neighbours_of_one_class_are_one_stretch() -> None:
     run = RunLabels("r", time_s, ["a", "a", None, "b", "b", "b"], {"linear": ["a"] * 6})
     figure = timeline_figure([run], {"a": "#000000", "b": "#ffffff"})
     labels = [one for one in figure.axes[0].collections if one.get_paths()]
+    corners = [np.asarray(path.vertices) for one in labels for path in one.get_paths()]
     spans = sorted(
-        (path.vertices[:, 0].min(), path.vertices[:, 0].max())
-        for one in labels
-        for path in one.get_paths()
-        if path.vertices[:, 1].max() > -0.5
+        (float(places[:, 0].min()), float(places[:, 0].max()))
+        for places in corners
+        if places[:, 1].max() > -0.5
     )
     assert spans == [(0, 4), (4, 6), (6, 8), (20, 24)]
 

@@ -10,15 +10,18 @@ import pytest
 
 from bidsapp.errors import InputMissingError
 from bidsapp.report.emotion3d import (
+    explanation,
     group_methods,
     group_report,
     participant_methods,
     participant_report,
+    scores,
+    training,
 )
 from bidsapp.report.emotion3d.cautions import distrust, judged
 from bidsapp.report.emotion3d.page import group_page, participant_page
 from bidsapp.report.emotion3d.read import LEAKY, in_words, load_group, load_participant, split_of
-from bidsapp.report.html import Page, Picture, Section, Table
+from bidsapp.report.html import Page, Picture, Section, Table, render
 from bidsapp.report.references import references
 
 MEGABYTE = 2**20
@@ -43,8 +46,19 @@ def pictures(page: Page) -> list[Picture]:
     return [part for one in sections for part in one.parts if isinstance(part, Picture)]
 
 
-def test_participant_has_every_section(emotion_tree: Path) -> None:
-    page = participant_page(load_participant(emotion_tree, "01"))
+@pytest.fixture(scope="module")
+def page(emotion_tree: Path) -> Page:
+    """Everything on a participant, with a leaky split."""
+    return participant_page(load_participant(emotion_tree, "01"))
+
+
+@pytest.fixture(scope="module")
+def of_group(emotion_group: Path) -> Page:
+    """Everything on a group."""
+    return group_page(load_group(emotion_group))
+
+
+def test_participant_has_every_section(page: Page) -> None:
     assert anchors(page) == [
         *("glance", "distrust", "labels", "scores", "confusions", "recall", "chance"),
         *("calibration", "lags", "curves", "maps", "embedding", "methods", "fidelity", "about"),
@@ -53,68 +67,66 @@ def test_participant_has_every_section(emotion_tree: Path) -> None:
     assert all(len(one.alt) > 15 and one.caption for one in pictures(page))
 
 
-def test_group_has_every_section(emotion_group: Path) -> None:
-    page = group_page(load_group(emotion_group))
+def test_group_has_every_section(of_group: Page) -> None:
     wanted = {"scores", "participants", "tests", "prevalence", "emotions", "confusions",
               "profiles", "chance", "maps", "methods"}  # fmt: skip
-    assert wanted <= set(anchors(page))
-    assert page.title == "Group of 3 participants"
+    assert wanted <= set(anchors(of_group))
+    assert of_group.title == "Group of 3 participants"
 
 
-def test_files_are_small_and_offline(emotion_tree: Path, emotion_group: Path) -> None:
-    pages = [participant_report(emotion_tree, "sub-01"), group_report(emotion_group)]
-    assert [page.name for page in pages] == ["sub-01_emotion3d.html", "group_emotion3d.html"]
-    for page in pages:
-        text = page.read_text(encoding="utf-8")
-        assert page.stat().st_size < 15 * MEGABYTE
+def test_documents_are_small_and_offline(page: Page, of_group: Page) -> None:
+    for text in (render(page), render(of_group)):
+        assert len(text.encode()) < 15 * MEGABYTE
         assert not re.search(r'(src|href)="https?:', text)
         assert "nan" not in re.sub(r"<[^>]*>", " ", text).lower().split()
 
 
-def test_whatever_is_leaky_is_stamped(emotion_tree: Path, toy: Write) -> None:
-    page = participant_page(load_participant(emotion_tree, "01"))
+def test_whatever_is_leaky_is_stamped(page: Page, toy: Write) -> None:
     assert any(note.severity == "serious" and LEAKY in note.title for note in page.banners)
     for anchor in ("scores", "curves"):
         shown = section(page, anchor)
         assert LEAKY in "".join(str(part) for part in shown.parts)
     tables = [part for part in section(page, "scores").parts if isinstance(part, Table)]
     assert [LEAKY in table.caption for table in tables] == [False, True]
-    honest = participant_page(load_participant(toy(), "01"))
+    honest = participant_page(load_participant(toy(network=False, maps=False), "01"))
     assert not any(LEAKY in note.title for note in honest.banners)
     assert LEAKY not in str(honest.sections)
 
 
-def test_group_says_that_participants_have_leaky_scores(emotion_group: Path) -> None:
-    page = group_page(load_group(emotion_group))
-    assert any(LEAKY in note.title for note in page.banners)
-    assert "same stimulus" in str(section(page, "emotions"))
-    assert "new stimulus" in str(section(page, "emotions"))
+def test_group_says_that_participants_have_leaky_scores(of_group: Page) -> None:
+    assert any(LEAKY in note.title for note in of_group.banners)
+    assert "same stimulus" in str(section(of_group, "emotions"))
+    assert "new stimulus" in str(section(of_group, "emotions"))
 
 
 def test_without_a_network(toy: Write) -> None:
     tree = toy(network=False)
-    page = participant_page(load_participant(tree, "01"))
-    assert not {"curves", "embedding"} & set(anchors(page))
-    assert {"scores", "confusions", "maps", "lags"} <= set(anchors(page))
+    lean = load_participant(tree, "01")
+    space = lean.spaces[0]
+    assert training.curves(space, "") is None
+    assert explanation.embedding(space, "") is None
+    assert scores.scores(space, "") is not None
+    shown = explanation.maps(space, "")
+    assert shown is not None
+    assert sum(isinstance(part, Picture) for part in shown.parts) == 5
     text = participant_methods(tree, "01").text
     assert "Network." not in text
     assert "Integrated gradients" not in text
 
 
-def test_without_maps(toy: Write) -> None:
-    assert "maps" in anchors(participant_page(load_participant(toy(maps=False), "01")))
+def test_report_is_written_where_it_is_looked_for(toy: Write) -> None:
+    tree = toy(network=False, maps=False)
+    written = participant_report(tree, "sub-01")
+    assert written == tree / "sub-01_emotion3d.html"
+    assert "maps" not in anchors(participant_page(load_participant(tree, "01")))
 
 
-def test_scores_and_chance_are_those_of_the_files(emotion_tree: Path) -> None:
+def test_scores_and_chance_are_those_of_the_files(emotion_tree: Path, page: Page) -> None:
     study = load_participant(emotion_tree, "01")
     space = study.spaces[0]
     row = space.score(space.honest[0], "linear")
     assert row is not None
-    (table, *_) = [
-        part
-        for part in section(participant_page(study), "scores").parts
-        if isinstance(part, Table)
-    ]
+    (table, *_) = [part for part in section(page, "scores").parts if isinstance(part, Table)]
     linear = next(row for row in table.rows if row[0].text == "Linear, voxels")
     assert linear[1].key == pytest.approx(row["value"])
     assert linear[2].key == pytest.approx(row["chance"])

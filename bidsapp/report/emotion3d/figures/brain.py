@@ -56,47 +56,59 @@ def maps_figure(
     """
     low, high = _extent(background or rows[0].volume)
     x, y = (np.arange(low[k], high[k], _STEP_MM) for k in (0, 1))
+    places = [np.stack(np.broadcast_arrays(*np.meshgrid(x, y), level), -1) for level in levels_mm]
+    points = np.concatenate(places, axis=1)
+    grey = _background(background, points)
     figure = style.new_figure(9.0, 0.35 + 1.32 * len(rows))
     figure.suptitle(title, x=0.004, ha="left", fontsize=9.5, weight="bold")
-    grid = figure.subplots(len(rows), len(levels_mm), squeeze=False)
+    panels = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
     colours = style.signed_colours()
-    for number, (panels, row) in enumerate(zip(grid, rows, strict=True)):
+    for axes, row in zip(panels, rows, strict=True):
         norm = Normalize(-row.top, row.top)
-        for axes, level in zip(panels, levels_mm, strict=True):
-            points = np.stack(np.broadcast_arrays(*np.meshgrid(x, y), level), axis=-1)
-            picture = _slice(background, row.volume, points, colours, norm)
-            axes.imshow(picture, origin="lower", aspect="equal", interpolation="nearest")
-            _bare(axes)
-            if number == 0:
-                height = f"z = {level:g} mm".replace("-", style.MINUS)
-                axes.set_title(height, fontsize=7.5, weight="normal", loc="center", pad=2,
-                               color=style.MUTED)  # fmt: skip
-        panels[0].set_ylabel(row.title, fontsize=8)
-        bar = figure.colorbar(ScalarMappable(norm, colours), ax=list(panels), shrink=0.75,
-                              aspect=9, pad=0.01)  # fmt: skip
-        bar.outline.set_visible(False)
-        lowest = np.nanmin(row.volume.data)
-        ends = [0, row.top] if lowest >= 0 else [-row.top, 0, row.top]
-        bar.set_ticks(ends, labels=[_short(value) for value in ends])
-        bar.ax.set_ylim(ends[0], ends[-1])
-        bar.ax.tick_params(length=2, labelsize=7)
+        picture = _coloured(row.volume, points, grey, colours, norm)
+        axes.imshow(picture, origin="lower", aspect="equal", interpolation="nearest")
+        _bare(axes)
+        axes.set_ylabel(row.title, fontsize=8)
+        _bar(axes, row, ScalarMappable(norm, colours))
+    for number, level in enumerate(levels_mm):
+        panels[0].text(
+            (number + 0.5) * len(x), len(y) + 2, f"z = {level:g} mm".replace("-", style.MINUS),
+            ha="center", fontsize=7.5, color=style.MUTED,
+        )  # fmt: skip
     return figure
 
 
-def _slice(
-    background: Volume | None, volume: Volume, points: Array, colours: Colormap, norm: Normalize
+def _bar(axes: Axes, row: Row, mappable: ScalarMappable) -> None:
+    """Draw the colour bar; of values without a sign only its upper half."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    bar = figure.colorbar(mappable, ax=axes, shrink=0.75, aspect=9, pad=0.01)
+    bar.outline.set_visible(False)
+    ends = [0, row.top] if np.nanmin(row.volume.data) >= 0 else [-row.top, 0, row.top]
+    bar.set_ticks(ends, labels=[_short(value) for value in ends])
+    bar.ax.set_ylim(ends[0], ends[-1])
+    bar.ax.tick_params(length=2, labelsize=7)
+
+
+def _background(background: Volume | None, points: Array) -> Array:
+    """Grey of the anatomy at some points, 1 (white) outside the head."""
+    if background is None:
+        return np.ones(points.shape[:-1])
+    anatomy = nearest(background, points)
+    top = np.nanpercentile(background.data, 99.5)
+    return np.where(np.isfinite(anatomy), 0.3 + 0.6 * np.clip(anatomy / top, 0, 1), 1.0)
+
+
+def _coloured(
+    volume: Volume, points: Array, grey: Array, colours: Colormap, norm: Normalize
 ) -> Array:
+    """Colour of a map over grey, the fainter the nearer to zero."""
     values = nearest(volume, points)
     defined = np.isfinite(values)
-    if background is None:
-        grey = np.where(defined, 0.85, 1.0)
-    else:
-        anatomy = nearest(background, points)
-        top = np.nanpercentile(background.data, 99.5)
-        grey = np.where(np.isfinite(anatomy), 0.3 + 0.6 * np.clip(anatomy / top, 0, 1), 1.0)
     shown = np.where(defined, values, 0.0)
     colour = np.asarray(colours(norm(shown)))[..., :3]
-    opacity = np.where(defined, np.clip(np.abs(shown) / norm.vmax, 0.15, 1.0), 0.0)[..., None]
+    strength = np.clip(np.abs(shown) / (norm.vmax or 1.0), 0.15, 1.0)
+    opacity = np.where(defined, strength, 0.0)[..., None]
     return np.asarray(np.clip(opacity * colour + (1 - opacity) * grey[..., None], 0, 1))
 
 
