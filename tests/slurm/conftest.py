@@ -20,8 +20,8 @@ Cluster = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Run a command as a user of the cluster would."""
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Start a cluster and return the environment of its users."""
     missing = [tool for tool in TOOLS if shutil.which(tool, path=PATH) is None]
     if missing or os.geteuid() != 0:
         pytest.skip(f"needs root and {', '.join(TOOLS)} (apt-get: tests/slurm/cluster.sh)")
@@ -33,20 +33,25 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     )
     if started.returncode:
         pytest.skip("the cluster does not start here (logs in the temporary folder)")
-    environment = {
+    yield {
         **os.environ,
         "PATH": PATH,
         "SLURM_CONF": str(folder / "slurm.conf"),
         "OMP_NUM_THREADS": "1",
     }
+    subprocess.run(["bash", str(RECIPE), "stop", str(folder)], check=False)
+
+
+@pytest.fixture(scope="session")
+def cluster(environment: dict[str, str]) -> Cluster:
+    """Run a command as a user of the cluster would."""
 
     def run(*words: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*map(str, words)], env=environment, capture_output=True, text=True, check=False
         )
 
-    yield run
-    subprocess.run(["bash", str(RECIPE), "stop", str(folder)], check=False)
+    return run
 
 
 @pytest.fixture(scope="session")
