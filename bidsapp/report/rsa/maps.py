@@ -220,7 +220,7 @@ def _slices(within: SpaceResults, shown: Sequence[Shown], mask: Array | None) ->
     background = anatomy() if within.space.is_mni or within.space.space == "fsLR" else None
     for each in shown:
         box = volume(each.values)
-        if extent is None or box is None or not each.in_slices:
+        if extent is None or box is None or not each.in_slices or np.isnan(box.data).all():
             continue
         overlay = Overlay(
             box, each.colours, each.norm, each.label, each.graded,

@@ -14,7 +14,7 @@ from bidsapp.report.figures import style
 from bidsapp.report.maps import Array
 
 _N_BINS = 90
-_OVERLAP = 1.35
+_OVERLAP = 1.15
 
 
 @style.styled
@@ -48,7 +48,7 @@ def scores_figure(layers: Sequence[str], scores: Array, untrained: Array | None)
         if others:
             axes.plot(centres, base + _OVERLAP * others[number] / top, color=style.NEGATIVE,
                       linewidth=0.9, zorder=2 * (len(layers) - number) + 1)  # fmt: skip
-        _mean_tick(axes, scores[number], base, 2 * (len(layers) - number) + 1)
+        _mean_tick(axes, scores[number], base)
     axes.axvline(0, color=style.INK, linewidth=0.8, linestyle=(0, (4, 2)), zorder=200)
     names = [f"{n} {name}" for n, name in enumerate(style.short_layers(layers), start=1)]
     axes.set_yticks(range(1, len(layers) + 1), names)
@@ -86,11 +86,11 @@ def _density(values: Array, edges: Array) -> Array:
     return np.convolve(counts / max(known.size, 1), kernel, mode="same")
 
 
-def _mean_tick(axes: Axes, values: Array, base: float, order: int) -> None:
+def _mean_tick(axes: Axes, values: Array, base: float) -> None:
     known = values[np.isfinite(values)]
     if known.size:
         mean = float(known.mean())
-        axes.plot([mean, mean], [base, base + 0.42], color=style.INK, linewidth=1.6, zorder=order)
+        axes.plot([mean, mean], [base, base + 0.42], color=style.INK, linewidth=1.6, zorder=190)
 
 
 @style.styled
@@ -130,6 +130,7 @@ def assignment_figure(
         style.quiet_grid(axes, "x")
         axes.tick_params(axis="y", length=0)
     names = style.short_layers(layers)
+    panels[0].set_ylim(0.4, len(layers) + 0.6)
     panels[0].set_yticks(places, [f"{n} {name}" for n, name in zip(places, names, strict=True)])
     handles: list[Patch | Line2D] = [Patch(color=style.MUTED, label="units with a best layer")]
     if every:
