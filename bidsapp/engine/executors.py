@@ -19,8 +19,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import multiprocessing
-import os
-import threading
 from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -30,10 +28,9 @@ from typing import Any, Protocol
 
 from bidsapp.bids.dataset import Dataset
 from bidsapp.config import Config
-from bidsapp.engine.logs import log_to_file
 from bidsapp.engine.plan import Unit
+from bidsapp.engine.processes import begin, begin_beside
 from bidsapp.engine.status import Record, write_record
-from bidsapp.engine.threads import limit_threads, limit_torch
 from bidsapp.engine.work import Worker, failed
 from bidsapp.errors import ResourceUnavailableError, UsageError
 
@@ -120,7 +117,7 @@ class Local:
     def _pool(self, units: Sequence[Unit], n: int, broken: list[Unit]) -> Records:
         """Run units in one pool; those it did not finish before it broke go to `broken`."""
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(n, context, _begin_local, (self.worker.config,))
+        pool = ProcessPoolExecutor(n, context, begin_beside, (self.worker.config,))
         try:
             futures = {pool.submit(self.worker, unit): unit for unit in units}
             for future in as_completed(futures):
@@ -141,28 +138,6 @@ class Local:
             if not broken:
                 return
         yield _given_up(unit, self.worker.config)
-
-
-def _begin_local(config: Config) -> None:
-    """Prepare a process that ends when the run that started it is killed."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
-    _begin(config)
-
-
-def _begin(config: Config) -> None:
-    """Prepare a fresh process: threads, messages to the log file."""
-    limit_threads(config.n_threads)
-    limit_torch(config.n_threads)
-    LOGGER.setLevel(logging.DEBUG if config.verbose > 1 else 20)
-    LOGGER.propagate = False
-    log_to_file(config)
 
 
 def _given_up(unit: Unit, config: Config) -> Record:
@@ -252,7 +227,7 @@ class Dask:
 
 def _call(worker: Worker, unit: Unit) -> Record:
     """Attend to a unit in a dask worker."""
-    _begin(worker.config)
+    begin(worker.config)
     return worker(unit)
 
 

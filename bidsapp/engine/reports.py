@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
+import multiprocessing
 import traceback
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from bidsapp.bids.write import output_lock, write_text
 from bidsapp.config import Config
+from bidsapp.engine.processes import begin_beside
 from bidsapp.engine.status import Record
 from bidsapp.errors import AppError
 from bidsapp.recipes import RECIPES, load_function
@@ -17,6 +22,8 @@ from bidsapp.recipes import RECIPES, load_function
 LOGGER = logging.getLogger("musicotopy")
 Reported = tuple[str, str]
 """Recipe and participant (empty: the group)."""
+Failure = tuple[str, int]
+"""Why a report could not be written, and the exit code."""
 
 
 def write_reports(records: Sequence[Record], config: Config) -> list[Record]:
@@ -28,22 +35,44 @@ def write_reports(records: Sequence[Record], config: Config) -> list[Record]:
         The records; where a report failed, its records are marked failed with the reason (the
         results themselves stay complete, and ``--reports-only`` tries again).
     """
-    failures: dict[Reported, tuple[str, int]] = {}
-    for recipe, subject in reported(records):
-        # a unit that is done anew removes its report: no clock has to be asked
-        if report_path(config.output_dir, recipe, subject).is_file() and not config.reports_only:
-            continue
-        try:
-            _write_report(config.output_dir, recipe, subject)
-        except Exception as error:
-            what = str(error) if isinstance(error, AppError | OSError) else repr(error)
-            reason = f"the results are complete, but the report failed: {what}"
-            code = 73 if isinstance(error, OSError) else getattr(error, "exit_code", 70)
-            failures[recipe, subject] = reason, code
-            who = f"{recipe} {f'sub-{subject}' if subject else 'group'}"
-            LOGGER.error("%s: %s", who, reason)
-            LOGGER.log(40 if code == 70 else 10, "%s", traceback.format_exc())
+    # a unit that is done anew removes its report: no clock has to be asked
+    missing = [
+        (recipe, subject)
+        for recipe, subject in reported(records)
+        if config.reports_only or not report_path(config.output_dir, recipe, subject).is_file()
+    ]
+    tried = _write_all(missing, config)
+    failures = {item: failure for item, failure in zip(missing, tried, strict=True) if failure}
     return [_with_failure(record, failures) for record in records]
+
+
+def _write_all(items: Sequence[Reported], config: Config) -> list[Failure | None]:
+    """Write reports in as many processes as there are workers and processors here."""
+    write = functools.partial(_try_report, config.output_dir)
+    n = min(len(items), config.n_processors, config.n_workers)
+    if n > 1:
+        context = multiprocessing.get_context("spawn")
+        try:
+            with ProcessPoolExecutor(n, context, begin_beside, (config,)) as pool:
+                return list(pool.map(write, items))
+        except BrokenProcessPool:
+            LOGGER.warning("a process that wrote reports was killed; going on in this one")
+    return list(map(write, items))
+
+
+def _try_report(output_dir: Path, item: Reported) -> Failure | None:
+    """Write one report; return why it could not be, and the exit code."""
+    recipe, subject = item
+    try:
+        _write_report(output_dir, recipe, subject)
+    except Exception as error:
+        what = str(error) if isinstance(error, AppError | OSError) else repr(error)
+        reason = f"the results are complete, but the report failed: {what}"
+        code = 73 if isinstance(error, OSError) else getattr(error, "exit_code", 70)
+        LOGGER.error("%s %s: %s", recipe, f"sub-{subject}" if subject else "group", reason)
+        LOGGER.log(40 if code == 70 else 10, "%s", traceback.format_exc())
+        return reason, code
+    return None
 
 
 def reported(records: Sequence[Record]) -> list[Reported]:
@@ -57,7 +86,7 @@ def report_path(output_dir: Path, recipe: str, subject: str) -> Path:
     return output_dir / f"{f'sub-{subject}' if subject else 'group'}_{recipe}.html"
 
 
-def _with_failure(record: Record, failures: Mapping[Reported, tuple[str, int]]) -> Record:
+def _with_failure(record: Record, failures: Mapping[Reported, Failure]) -> Record:
     failure = failures.get((record.recipe, record.subject))
     if failure is None or record.state != "done":
         return record
