@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -32,6 +33,7 @@ SETTINGS = [
 ]
 DERIVATIVES = "derivatives/fmriprep"
 BOLD = "*desc-preproc_bold.nii.gz"
+_MEMORY = re.compile(rb'"mem": "[^"]*"')
 Copy = Callable[..., Path]
 
 
@@ -131,9 +133,12 @@ def undisturbed(
 
 
 def results(folder: Path, participant: str = "") -> dict[str, str]:
-    """Digest of every result, or of one participant's; logs and reports carry times."""
+    """Digest of every result, or of one participant's.
+
+    Left out: logs and reports, which carry times, and the memory that each worker was given.
+    """
     return {
-        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        name: hashlib.sha256(_MEMORY.sub(b"", path.read_bytes())).hexdigest()
         for path in sorted(folder.rglob("*"))
         if path.is_file()
         and (name := path.relative_to(folder).as_posix()).startswith(participant)
