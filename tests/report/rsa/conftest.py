@@ -15,6 +15,7 @@ from bidsapp.bids.names import build_path
 from bidsapp.bids.write import write_image, write_json, write_tsv
 from bidsapp.brain.geometry import UnitSpace, surface_units, volume_units
 from bidsapp.brain.maps import label_images, mask_images, to_images
+from bidsapp.recipes import RECIPES, load_function
 
 LAYERS = ("conv1", "conv2", "conv3", "conv4", "fc")
 CLIPS = tuple(f"music/clip{k}.wav" for k in range(6))
@@ -322,3 +323,17 @@ def group_tree(make_rsa: Callable[..., Path]) -> Path:
     root = make_rsa()
     warning = "All participants heard the clips in (nearly) one order: drift."
     return make_rsa(root, group=True, variant="faithful", common_order=True, warnings=(warning,))
+
+
+@pytest.fixture(scope="session")
+def participant_page(participant_tree: Path) -> Path:
+    """Report of a participant, as the engine makes it."""
+    path: Path = load_function(RECIPES["rsa"].functions.report)(participant_tree, "01")
+    return path
+
+
+@pytest.fixture(scope="session")
+def group_page(group_tree: Path) -> Path:
+    """Report of a group, as the engine makes it."""
+    path: Path = load_function(RECIPES["rsa"].functions.group_report)(group_tree)
+    return path

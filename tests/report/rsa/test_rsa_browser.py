@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from bidsapp.report.rsa import group_report, participant_report
-
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-sync"),
@@ -66,11 +64,9 @@ def look(page: Path, folder: Path) -> dict[str, object]:
 
 @pytest.mark.parametrize("level", ["participant", "group"])
 def test_report_in_a_browser(
-    level: str, participant_tree: Path, group_tree: Path, tmp_path: Path
+    level: str, participant_page: Path, group_page: Path, tmp_path: Path
 ) -> None:
-    page = participant_report(participant_tree, "01") if level == "participant" else group_report(
-        group_tree
-    )  # fmt: skip
+    page = participant_page if level == "participant" else group_page
     seen = look(page, tmp_path)
     assert seen["images"] == seen["decoded"]
     assert isinstance(seen["images"], int)
