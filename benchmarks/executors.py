@@ -1,6 +1,6 @@
 """Time, overhead and memory of 64 simulated participants on one and on two workers.
 
-    python benchmarks/executors.py [--participants 64] [--folder DIR]
+    python benchmarks/executors.py [--participants 64] [--runs local:2 local:1]
 
 The participants share the files of one (symbolic links), so that making them takes no time and
 each does the same work. Every run starts with an empty output and with the sounds' features there.
@@ -31,10 +31,12 @@ SETTINGS = [
     *("--set", "gradients.min_block_s=10"),
     *("--set", "gradients.n_components=8"),
     *("--set", "gradients.n_parcels=12"),
-    *("--set", "gradients.n_shifts=19"),
+    *("--set", "gradients.n_shifts=5"),
+    *("--set", "gradients.lags_s=[5.0]"),
+    *("--set", "gradients.control_lags_s=[]"),
     *("--set", 'gradients.networks=["baseline"]'),
 ]
-RUNS = (("serial", 1), ("local", 1), ("local", 2), ("dask", 2))
+RUNS = ("local:2", "local:1", "serial:1", "dask:2")
 
 
 def noise(stimuli: Stimuli) -> LayerFeatures:
@@ -95,6 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--participants", type=int, default=64)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--runs", nargs="+", default=RUNS, metavar="EXECUTOR:WORKERS")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
@@ -103,7 +106,8 @@ def main() -> None:
         run(first, folder / "first-out", folder / "work", "serial", 1)
         print("| executor | workers | wall s | CPU s | bare s/unit | overhead s/unit | peak MB |")
         print("|---|---|---|---|---|---|---|")
-        for executor, workers in RUNS:
+        for text in options.runs:
+            executor, workers = text.split(":")[0], int(text.split(":")[1])
             output = folder / f"{executor}{workers}"
             row = run(dataset, output, folder / "work", executor, workers)
             n = row["units"]

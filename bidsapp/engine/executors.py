@@ -208,6 +208,7 @@ class Dask:
                 processes=True,
                 memory_limit=0,
                 dashboard_address=None,
+                silence_logs=logging.ERROR,
             )
         )
         return distributed.Client(cluster)
