@@ -107,6 +107,7 @@ def in_words(text: str) -> str:
     """
     for name in sorted(_SPLITS, key=len, reverse=True):
         text = re.sub(rf"\b{name}\b(?!-)", f"\u201c{split_of(name).short}\u201d", text)
+    text = text.replace("cnn decoder", "network")
     return re.sub(r"(?<=[ (])-(?=\d)", "\u2212", text)
 
 

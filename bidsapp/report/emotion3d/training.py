@@ -31,6 +31,15 @@ def curves(space: SpaceStudy, suffix: str) -> Section | None:
     return Section("Learning curves", f"curves{suffix}", parts) if parts else None
 
 
+def _chance(space: SpaceStudy, *, leaky: bool) -> tuple[float, float] | None:
+    """Central 95 % of the linear decoder's scores with labels shifted."""
+    for split in space.splits:
+        row = space.score(split, "linear")
+        if split.leaky == leaky and row is not None and np.isfinite(row["low"]):
+            return float(row["low"]), float(row["high"])
+    return None
+
+
 def lags(study: Study, space: SpaceStudy, suffix: str) -> Section | None:
     """Show the linear decoder's score over hemodynamic shifts."""
     table = space.table("lags")
@@ -44,7 +53,8 @@ def lags(study: Study, space: SpaceStudy, suffix: str) -> Section | None:
         "would be circular. A peak at zero or far off says that clocks disagree."
     )
     leaky = bool("leaky" in table and (table["leaky"] == LEAKY).any())
-    figure = lags_figure(table, None if chosen is None else float(chosen), leaky=leaky)
+    used = None if chosen is None else float(chosen)
+    figure = lags_figure(table, used, _chance(space, leaky=leaky), leaky=leaky)
     caption = (
         f"Balanced accuracy of the linear decoder; largest at {best['lag_s']:g} s "
         f"({best['balanced_accuracy']:.2f})."

@@ -16,6 +16,7 @@ from bidsapp.report.figures.volume import Volume, nearest
 from bidsapp.report.maps import Array
 
 _STEP_MM = 2.0
+_WIDTH_IN = 8.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def maps_figure(
     places = [np.stack(np.broadcast_arrays(*np.meshgrid(x, y), level), -1) for level in levels_mm]
     points = np.concatenate(places, axis=1)
     grey = _background(background, points)
-    figure = style.new_figure(9.0, 0.35 + 1.32 * len(rows))
+    row_in = _WIDTH_IN * len(y) / (len(x) * len(levels_mm))
+    figure = style.new_figure(9.0, 0.4 + (row_in + 0.06) * len(rows))
     figure.suptitle(title, x=0.004, ha="left", fontsize=9.5, weight="bold")
     panels = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
     colours = style.signed_colours()

@@ -133,9 +133,9 @@ def pairs_figure(panels: Sequence[Pairs]) -> Figure:
         axes.set_aspect("equal")
         axes.set_xlabel("linear, voxels")
         axes.set_ylabel("3D network")
-        axes.set_title(one.title, fontsize=8.5)
-        axes.text(0.03, 0.97, one.told, transform=axes.transAxes, va="top", fontsize=7.5,
-                  color=style.MUTED)  # fmt: skip
+        axes.set_title(one.title, fontsize=8.5, pad=15)
+        axes.annotate(one.told, (0, 1), xycoords="axes fraction", xytext=(0, 4), fontsize=7.5,
+                      textcoords="offset points", color=style.MUTED)  # fmt: skip
         style.quiet_grid(axes, "both")
     return figure
 
@@ -215,13 +215,13 @@ def profiles_figure(profiles: Sequence[Profile], classes: Sequence[str]) -> Figu
     classes
         In order.
     """
-    columns = min(max(len(profiles), 3), 5)
+    columns = min(max(len(profiles), 3), 4)
     rows = -(-len(profiles) // columns)
     figure = style.new_figure(9.0, rows * (9.0 / columns * 0.95) + 0.5)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.ravel()[len(profiles) :]:
         axes.axis("off")
-    small = 7 if columns < 4 else 5.5
+    small = 7 if columns < 4 else 6.2
     for number, (axes, one) in enumerate(zip(grid.ravel(), profiles, strict=False)):
         axes.imshow(one.share, cmap=_SHARES, vmin=0, vmax=1)
         for (i, j), value in np.ndenumerate(one.share):

@@ -99,7 +99,13 @@ def _next(time_s: Array, k: int, step: float) -> bool:
 
 
 @style.styled
-def lags_figure(lags: pd.DataFrame, chosen_s: float | None, *, leaky: bool = False) -> Figure:
+def lags_figure(
+    lags: pd.DataFrame,
+    chosen_s: float | None,
+    chance: tuple[float, float] | None = None,
+    *,
+    leaky: bool = False,
+) -> Figure:
     """Draw the linear decoder's score over hemodynamic shifts.
 
     Parameters
@@ -108,12 +114,21 @@ def lags_figure(lags: pd.DataFrame, chosen_s: float | None, *, leaky: bool = Fal
         Columns lag_s, balanced_accuracy.
     chosen_s
         The shift of the analysis, fixed beforehand.
+    chance
+        Central 95 % of scores with labels shifted, at that shift.
     leaky
         Whether the scores mean nothing.
     """
     figure = style.new_figure(9.0, 2.7)
     axes = figure.subplots()
     axes.plot(lags["lag_s"], lags["balanced_accuracy"], "o-", color="#2a7f62", markersize=5)
+    if chance is not None:
+        axes.axhspan(*chance, color="#ccd3da", linewidth=0, zorder=0)
+        axes.annotate(
+            "chance: labels shifted, 95 %", (1.0, chance[1]), xytext=(-4, 2),
+            xycoords=("axes fraction", "data"), textcoords="offset points", ha="right",
+            fontsize=8, color=style.MUTED,
+        )  # fmt: skip
     if chosen_s is not None:
         axes.axvline(chosen_s, color=style.INK, linewidth=1, linestyle="--")
         axes.annotate(
