@@ -8,8 +8,9 @@ was and ends with the same numbers.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,13 @@ from numpy.typing import NDArray
 
 from bidsapp.bids.atomic import write_bytes
 from bidsapp.models.neighbourhoods import Neighbourhoods
-from bidsapp.models.searchlight import SearchlightScores, clip_null, searchlight_rsa
+from bidsapp.models.searchlight import (
+    ModelTable,
+    SearchlightScores,
+    clip_null,
+    model_table,
+    searchlight_rsa,
+)
 from bidsapp.progress import track
 from bidsapp.recipes.rsa.settings import RsaSettings
 
@@ -72,6 +79,38 @@ class Search:
     def n_tested(self) -> int:
         """Models that are tested."""
         return int(self.families[-1].stop)
+
+    @cached_property
+    def null_tables(self) -> list[ModelTable]:
+        """The families, ranked once."""
+        return [self.table(family) for family in self.families]
+
+    @cached_property
+    def score_table(self) -> ModelTable:
+        """What is tested, and time, ranked once."""
+        return self.table(slice(0, self.n_tested + 1))
+
+    @cached_property
+    def _control_table(self) -> ModelTable:
+        return self.table(slice(self.n_tested + 1, len(self.models)))
+
+    def control_tables(self) -> Iterator[ModelTable]:
+        """Yield the controls, as many at once as the memory allows."""
+        rows = self.control_rows()
+        if len(rows) == 1:
+            yield self._control_table
+        else:
+            yield from map(self.table, rows)
+
+    def table(self, rows: slice) -> ModelTable:
+        """Rank some models and the nuisance RDMs on the pairs that count."""
+        nuisance = self.nuisance if len(self.nuisance) else None
+        return model_table(
+            self.models[rows],
+            pairs=self.pairs,
+            nuisance=nuisance,
+            comparison=self.settings.comparison,
+        )
 
     def control_rows(self) -> list[slice]:
         """Rows of the controls, as many at once as the memory allows."""
@@ -169,15 +208,12 @@ def search_slab(search: Search, part: Neighbourhoods) -> Found:
         Centres and members.
     """
     settings = search.settings
-    nuisance = search.nuisance if len(search.nuisance) else None
 
-    def compare(rows: slice) -> SearchlightScores:
+    def compare(table: ModelTable) -> SearchlightScores:
         return searchlight_rsa(
             search.data,
             part,
-            search.models[rows],
-            pairs=search.pairs,
-            nuisance=nuisance,
+            table,
             dissimilarity=settings.dissimilarity,
             compare=settings.comparison,
             device=search.device,
@@ -192,20 +228,18 @@ def search_slab(search: Search, part: Neighbourhoods) -> Found:
         null = clip_null(
             [search.data],
             part,
-            search.models[family],
+            search.null_tables[number],
             search.clip,
             search.permutations,
-            pairs=search.pairs,
-            nuisance=nuisance,
             dissimilarity=settings.dissimilarity,
             compare=settings.comparison,
             n_threads=search.n_threads,
         )
         exceed[family] = null.exceed_count
         maximum[number], expected[number] = null.maximum, null.expected_max_over_models
-    scores = compare(slice(0, n_tested + 1))
+    scores = compare(search.score_table)
     controls = [np.empty((0, n_centres), dtype=np.float32)]
-    controls += [_given(compare(rows)).astype(np.float32) for rows in search.control_rows()]
+    controls += [_given(compare(table)).astype(np.float32) for table in search.control_tables()]
     return Found(
         score=_given(scores)[:n_tested],
         raw=scores.rho[:n_tested],

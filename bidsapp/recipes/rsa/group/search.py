@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,13 @@ from numpy.typing import NDArray
 from bidsapp.bids.atomic import write_bytes
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.models.rdm import Comparison, Dissimilarity
-from bidsapp.models.searchlight import ClipNull, clip_null, group_searchlight
+from bidsapp.models.searchlight import (
+    ClipNull,
+    ModelTable,
+    clip_null,
+    group_searchlight,
+    model_table,
+)
 from bidsapp.progress import track
 
 SLAB = 2000
@@ -66,6 +73,25 @@ class GroupSearch:
     comparison: Comparison
     n_threads: int
     memory_bytes: int
+
+    @cached_property
+    def score_table(self) -> ModelTable:
+        """All models, ranked once."""
+        return self._table(slice(None))
+
+    @cached_property
+    def null_tables(self) -> list[ModelTable]:
+        """The families, ranked once."""
+        return [self._table(family) for family in self.families]
+
+    def _table(self, rows: slice) -> ModelTable:
+        """Rank some models and the nuisance RDMs on the pairs that count."""
+        return model_table(
+            self.models[rows],
+            pairs=self.pairs,
+            nuisance=self.nuisance if len(self.nuisance) else None,
+            comparison=self.comparison,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,9 +195,7 @@ def _search_local(
     scores = group_searchlight(
         datasets,
         part,
-        search.models,
-        pairs=search.pairs,
-        nuisance=_or_none(search.nuisance),
+        search.score_table,
         dissimilarity=search.dissimilarity,
         compare=search.comparison,
         n_threads=search.n_threads,
@@ -182,12 +206,14 @@ def _search_local(
     exceed = np.zeros(observed.shape, dtype=np.int64)
     maximum = np.full((n_families, n_perm), np.nan)
     expected, each = np.full((2, n_families, n_centres), np.nan)
-    for number, family in enumerate(search.families if n_perm else ()):
-        null = _null(search, datasets, part, family)
+    for number, (family, table) in enumerate(
+        zip(search.families, search.null_tables, strict=True) if n_perm else ()
+    ):
+        null = _null(search, datasets, part, table)
         observed[family], exceed[family] = null.observed, null.exceed_count
         maximum[number], expected[number] = null.maximum, null.expected_max_over_models
         if search.each:
-            singles = [_null(search, [data], part, family) for data in datasets]
+            singles = [_null(search, [data], part, table) for data in datasets]
             each[number] = _mean(np.stack([one.expected_max_over_models for one in singles]))
     return GroupFound(
         rho.astype(np.float32),
@@ -205,25 +231,19 @@ def _null(
     search: GroupSearch,
     datasets: Sequence[NDArray[np.float32]],
     part: Neighbourhoods,
-    family: slice,
+    table: ModelTable,
 ) -> ClipNull:
     """Permute clips, the same way for all participants, and average correlations."""
     return clip_null(
         datasets,
         part,
-        search.models[family],
+        table,
         search.clip,
         search.permutations,
-        pairs=search.pairs,
-        nuisance=_or_none(search.nuisance),
         dissimilarity=search.dissimilarity,
         compare=search.comparison,
         n_threads=search.n_threads,
     )
-
-
-def _or_none(rdms: Floats) -> Floats | None:
-    return rdms if len(rdms) else None
 
 
 def _mean(values: Floats) -> Floats:
