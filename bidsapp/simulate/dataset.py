@@ -29,9 +29,7 @@ from bidsapp.simulate.study import Study, StudyOptions
 from bidsapp.simulate.tree import BIDS_VERSION, GENERATOR, write_root
 from bidsapp.simulate.world import MusicOptions
 
-__all__ = ["DESIGNS", "Design", "SimulationOptions", "simulate"]
-
-SimulationOptions = MusicOptions
+__all__ = ["DESIGNS", "Design", "MusicOptions", "simulate"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from bidsapp.cli.parser import build_parser, parse_arguments
-from bidsapp.simulate.dataset import SimulationOptions, simulate
+from bidsapp.simulate.dataset import MusicOptions, simulate
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "boutiques.json"
@@ -146,7 +146,7 @@ def _words(item: dict[str, Any], folder: Path, rng: random.Random) -> str:
 @pytest.mark.slow
 def test_launch_runs_the_app(bosh: Bosh, tmp_path: Path) -> None:
     """Participant, then group in the folder that holds the participants."""
-    options = SimulationOptions.quick(n_participants=2, n_pieces=3, piece_s=24.0)
+    options = MusicOptions.quick(n_participants=2, n_pieces=3, piece_s=24.0)
     simulate(tmp_path / "data", options, quiet=True)
     settings = [
         'gradients.networks=["baseline"]',

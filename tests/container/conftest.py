@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bidsapp.simulate.dataset import SimulationOptions, simulate
+from bidsapp.simulate.dataset import MusicOptions, simulate
 
 Podman = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -71,7 +71,7 @@ def shared() -> Iterator[Path]:
 def data(shared: Path) -> Path:
     """Two participants, three pieces of 24 s in two runs, 12 mm voxels."""
     folder = shared / "data"
-    options = SimulationOptions.quick(n_participants=2, n_pieces=3, piece_s=24.0)
+    options = MusicOptions.quick(n_participants=2, n_pieces=3, piece_s=24.0)
     simulate(folder, options, quiet=True)
     return folder
 

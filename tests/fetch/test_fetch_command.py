@@ -15,7 +15,7 @@ import pytest
 from bidsapp.cli.commands import fetch
 from bidsapp.fetch import table
 from bidsapp.fetch.table import Bundle, RemoteFile
-from bidsapp.simulate.dataset import SimulationOptions, simulate
+from bidsapp.simulate.dataset import MusicOptions, simulate
 
 GUARD = textwrap.dedent(
     """
@@ -94,7 +94,7 @@ def test_the_guard_stops_a_connection(guarded: dict[str, str]) -> None:
 def test_a_run_opens_no_socket(guarded: dict[str, str], tmp_path: Path) -> None:
     """Participant, group and reports, by an audit hook in the process of the app itself."""
     data = tmp_path / "data"
-    simulate(data, SimulationOptions.quick(n_participants=2, n_pieces=3, piece_s=24.0), quiet=True)
+    simulate(data, MusicOptions.quick(n_participants=2, n_pieces=3, piece_s=24.0), quiet=True)
     settings = [
         *("--weights", "random", "-q"),
         *("--set", 'gradients.networks=["baseline"]'),

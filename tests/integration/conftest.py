@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bidsapp.simulate.dataset import SimulationOptions, simulate
+from bidsapp.simulate.dataset import MusicOptions, simulate
 from bidsapp.simulate.features import Stimuli
 from bidsapp.simulate.signals import LayerFeatures
 
@@ -47,7 +47,7 @@ def noise_features(stimuli: Stimuli) -> LayerFeatures:
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two participants, three pieces of 24 s in two runs, 12 mm voxels."""
     folder = tmp_path_factory.mktemp("simulated") / "data set"  # a space in the path, on purpose
-    options = SimulationOptions.quick(n_participants=2, n_pieces=3, piece_s=24.0)
+    options = MusicOptions.quick(n_participants=2, n_pieces=3, piece_s=24.0)
     simulate(folder, options, features=noise_features, quiet=True)
     return folder
 

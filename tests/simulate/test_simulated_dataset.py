@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from bidsapp.errors import UsageError
-from bidsapp.simulate.dataset import SimulationOptions, simulate
+from bidsapp.simulate.dataset import MusicOptions, simulate
 from bidsapp.simulate.planted import read_map, read_truth
 from bidsapp.simulate.world import schedule
 
@@ -24,7 +24,7 @@ MNI = "MNI152NLin2009cAsym"
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory, stand_in):
     folder = tmp_path_factory.mktemp("simulated")
-    options = SimulationOptions.quick(n_participants=2, spaces=(MNI, "fsaverage5"))
+    options = MusicOptions.quick(n_participants=2, spaces=(MNI, "fsaverage5"))
     simulate(folder, options, features=stand_in, quiet=True)
     return folder
 
@@ -124,7 +124,7 @@ def test_ratings_are_missing_while_nothing_is_played(dataset):
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_ones(tmp_path, stand_in):
     trees = {}
     for name, seed in (("one", 0), ("two", 0), ("three", 1)):
-        options = SimulationOptions.quick(seed=seed, piece_s=10.0)
+        options = MusicOptions.quick(seed=seed, piece_s=10.0)
         simulate(tmp_path / name, options, features=stand_in, quiet=True)
         files = sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
         trees[name] = {
@@ -138,7 +138,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_ones(tmp_path
 
 
 def test_the_first_piece_is_the_one_that_is_repeated():
-    runs = schedule(SimulationOptions(n_pieces=3, repeats=3, n_runs=2))
+    runs = schedule(MusicOptions(n_pieces=3, repeats=3, n_runs=2))
     played = [item.piece for run in runs for item in run.playing]
     assert sorted(played[:3]) == [0, 1, 2]
     assert played[3:] == [played[0], played[0]]
@@ -150,4 +150,4 @@ def test_the_first_piece_is_the_one_that_is_repeated():
 
 def test_options_that_ask_for_nothing_are_refused(tmp_path):
     with pytest.raises(UsageError, match="at least one"):
-        simulate(tmp_path, SimulationOptions(n_participants=0))
+        simulate(tmp_path, MusicOptions(n_participants=0))

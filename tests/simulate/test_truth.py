@@ -12,7 +12,7 @@ import pytest
 from bidsapp.bids.names import build_path, space_entities
 from bidsapp.errors import InputMissingError
 from bidsapp.simulate.checks.shared import mean_of
-from bidsapp.simulate.dataset import SimulationOptions, simulate
+from bidsapp.simulate.dataset import MusicOptions, simulate
 from bidsapp.simulate.oracle import music_rows, oracle_scores
 from bidsapp.simulate.planted import read_map, read_truth
 from bidsapp.simulate.recovery import centroid, correlation, recovery
@@ -24,9 +24,7 @@ MNI = "MNI152NLin2009cAsym"
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory, stand_in):
     folder = tmp_path_factory.mktemp("planted")
-    options = SimulationOptions.quick(
-        n_pieces=4, piece_s=40.0, spaces=(MNI, "fsaverage5"), snr=2.0
-    )
+    options = MusicOptions.quick(n_pieces=4, piece_s=40.0, spaces=(MNI, "fsaverage5"), snr=2.0)
     simulate(folder, options, features=stand_in, quiet=True)
     return folder
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bidsapp.simulate.dataset import SimulationOptions, simulate
+from bidsapp.simulate.dataset import MusicOptions, simulate
 
 RECIPE = Path(__file__).parent / "cluster.sh"
 TOOLS = ("slurmctld", "slurmd", "sbatch", "munged")
@@ -57,6 +57,6 @@ def cluster(environment: dict[str, str]) -> Cluster:
 @pytest.fixture(scope="session")
 def two_participants(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("simulated") / "data set"
-    options = SimulationOptions.quick(n_participants=2, n_pieces=3, piece_s=24.0)
+    options = MusicOptions.quick(n_participants=2, n_pieces=3, piece_s=24.0)
     simulate(folder, options, quiet=True)
     return folder
