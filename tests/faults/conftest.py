@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bidsapp.simulate.dataset import SimulationOptions, simulate
+from bidsapp.simulate.dataset import MusicOptions, simulate
 from bidsapp.simulate.features import Stimuli
 from bidsapp.simulate.signals import LayerFeatures
 
@@ -88,7 +88,7 @@ def noise_features(stimuli: Stimuli) -> LayerFeatures:
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two participants who heard three pieces of 24 s in two runs; blanks and umlauts in paths."""
     folder = tmp_path_factory.mktemp("faults") / "Hören und Fühlen 音楽"
-    options = SimulationOptions.quick(n_participants=1, n_pieces=3, piece_s=24.0)
+    options = MusicOptions.quick(n_participants=1, n_pieces=3, piece_s=24.0)
     simulate(folder, options, features=noise_features, quiet=True)
     shutil.rmtree(folder / "derivatives" / "truth")
     add_participant(folder, "02")

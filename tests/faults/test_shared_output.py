@@ -52,7 +52,7 @@ def test_full_work_folder(
     words = [dataset, output, "participant", "-w", work, *SETTINGS]
     full = app.run(*words)
     assert full.returncode == 73, full.stderr
-    assert "No space left on device" in full.stderr
+    assert "No space left on device" in full.stderr or "make room" in full.stderr
     assert "Traceback" not in full.stderr
     small_disk("size=256m")
     done = app.run(*words)
@@ -145,3 +145,16 @@ def test_broken_record_is_no_result(undisturbed: Finished, tmp_path: Path) -> No
     for content in (source.read_text()[:100], "", "[]", json.dumps({"unit": 1}), "\0"):
         target.write_text(content)
         assert read_record(tmp_path, source.stem) is None
+
+
+def test_status_with_clocks_that_differ(tmp_path: Path) -> None:
+    """A unit at work on a host whose clock is ahead has not begun in the future."""
+    from bidsapp.cli.commands.status import status_rows
+
+    mark = {"unit": "u", "host": "elsewhere", "pid": 1, "since": time.time() + 1e6}
+    folder = tmp_path / "logs" / "running"
+    folder.mkdir(parents=True)
+    (folder / "u.json").write_text(json.dumps(mark))
+    (folder / "half.json").write_text(json.dumps(mark)[:20])
+    (row,) = status_rows(tmp_path)
+    assert (row["state"], row["seconds"]) == ("running", 0.0)

@@ -60,7 +60,7 @@ def status_rows(output_dir: Path) -> list[dict[str, Any]]:
                 {
                     "unit": unit,
                     "state": "running",
-                    "seconds": round(time.time() - mark.since, 1),
+                    "seconds": round(max(0.0, time.time() - mark.since), 1),  # clocks differ
                     "peak memory (MB)": None,
                     "host": mark.host,
                     "reason": "",
