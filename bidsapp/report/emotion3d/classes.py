@@ -104,7 +104,8 @@ def calibration(space: SpaceStudy, suffix: str) -> Section | None:
     caption = (
         "Held-out volumes in bins of the probability that the decoder gave to the class it chose; "
         "circles grow with the number of volumes, bars are Wilson's intervals. On the dashed line "
-        "a probability of 0.7 is right in 70 % of the volumes; below it the decoder is too sure of itself."
+        "a probability of 0.7 is right in 70 % of the volumes; below it the decoder is too sure "
+        "of itself."
     )
     alt = f"Reliability diagrams of {len(found)} decoders."
     heads = columns("decoder", "split", "log-loss (nats)#", "calibration error#", "volumes#")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 
 from bidsapp.report.emotion3d.figures.scores import (
     Scored,
@@ -34,10 +35,9 @@ from bidsapp.report.html import (
     p_cell,
     picture,
 )
+from bidsapp.stats.classification import wilson_interval
 
 _LINES = {"majority": "always the most frequent class", "prior": "drawn from class shares"}
-_MEASURES = ("accuracy", "macro_f1")
-_HEADS = ("accuracy#", "macro F1#")
 
 
 def scores(space: SpaceStudy, suffix: str) -> Section | None:
@@ -102,9 +102,12 @@ def _words(shown: list[SplitScores]) -> str:
 
 
 def _table(space: SpaceStudy, split: SplitInfo) -> Table:
-    heads = columns("decoder", "balanced accuracy#", "chance#", "95 % of chance#", "p#",
-                    "shifts#", *_HEADS)  # fmt: skip
-    caption = f"{split.title}: scores of held-out volumes, pooled over folds"
+    heads = columns("decoder", "balanced accuracy#", "chance (95 %)#", "p#",
+                    "accuracy (Wilson)#", "macro F1#")  # fmt: skip
+    caption = (
+        f"{split.title}: scores of held-out volumes, pooled over folds. Wilson's interval of the "
+        "accuracy takes volumes as independent and is too narrow."
+    )
     return Table(heads, list(_rows(space, split)), caption)
 
 
@@ -113,16 +116,31 @@ def _rows(space: SpaceStudy, split: SplitInfo) -> Iterator[list[Cell]]:
         row = space.score(split, decoder)
         if row is None:
             continue
-        band = "\u2013"
-        if np.isfinite(row["low"]):
-            band = f"{number_text(row['low'], 2)} \u2013 {number_text(row['high'], 2)}"
-        n_shifts = float(row.get("n_shifts") or np.nan)
-        others = (space.score(split, decoder, measure) for measure in _MEASURES)
+        accuracy, f1 = (space.score(split, decoder, name) for name in ("accuracy", "macro_f1"))
         yield [
-            cell(DECODERS[decoder]), cell(row["value"], 3), cell(row["chance"], 3), cell(band),
-            p_cell(float(row["p"])), cell(n_shifts, 0),
-            *(cell(None if other is None else other["value"], 3) for other in others),
+            cell(DECODERS[decoder]), cell(row["value"], 3),
+            _around(row["chance"], row["low"], row["high"]), p_cell(float(row["p"])),
+            _wilson(accuracy, real=decoder != "prior"),
+            cell(None if f1 is None else f1["value"], 3),
         ]  # fmt: skip
+
+
+def _wilson(row: pd.Series | None, *, real: bool) -> Cell:
+    """Accuracy with Wilson's interval, if it is of real predictions."""
+    if row is None:
+        return cell(None)
+    if not real or not row["n_volumes"] > 0:
+        return cell(row["value"], 3)
+    n = np.array([row["n_volumes"]])
+    low, high = wilson_interval(np.rint(row["value"] * n), n)
+    return _around(float(row["value"]), float(low[0]), float(high[0]))
+
+
+def _around(value: float, low: float, high: float) -> Cell:
+    if not np.isfinite(low):
+        return cell(value, 3)
+    between = f"{number_text(low, 2)} \u2013 {number_text(high, 2)}"
+    return Cell(f"{number_text(value, 3)} ({between})", value)
 
 
 def chance(space: SpaceStudy, suffix: str) -> Section | None:
