@@ -8,6 +8,7 @@ from bidsapp.report.emotion3d.read import Study, in_words
 from bidsapp.report.html import Note, Notes, Part, Prose, Section, Severity
 
 _ORDER: tuple[Severity, ...] = ("serious", "caution", "note")
+_PREFIX = re.compile(r"^(\u201c[^\u201d]+\u201d|[\w-]+-LEAKY): ")
 _OTHER = "From the analysis."
 #: what a sentence is about → how much it matters, and its title
 _KINDS: tuple[tuple[str, Severity, str], ...] = (
@@ -79,5 +80,5 @@ def judged(text: str) -> Note:
     """
     for pattern, severity, title in _KINDS:
         if re.search(pattern, text):
-            return Note(severity, title, re.sub(r"^\u201c[^\u201d]+\u201d: ", "", text))
+            return Note(severity, title, _PREFIX.sub("", text))
     return Note("caution", _OTHER, text)

@@ -121,9 +121,10 @@ def _checks(table: pd.DataFrame) -> list[Part]:
     layers = table[table["randomised"] != "labels"]
     told = (
         "A map that stays the same when the network's layers are made random shows the data, not "
-        "what was learned. From left to right, layers are made random from the output down; the "
-        "diamonds compare maps of networks trained on true and on shifted labels."
+        "what was learned. From left to right, layers are made random from the output down."
     )
+    if rows_of(table, randomised="labels")["similarity"].notna().any():
+        told += " Diamonds compare maps of networks trained on true and on shifted labels."
     notes = []
     for method, rows in layers.groupby("method", sort=False):
         last = float(rows["similarity"].iloc[-1])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+import numpy as np
 
 from bidsapp.brain.strategies import STRATEGIES
 from bidsapp.errors import AppError
 from bidsapp.report.emotion3d.read import (
-    DECODERS,
     RECIPE,
     SpaceStudy,
     Study,
@@ -16,7 +17,7 @@ from bidsapp.report.emotion3d.read import (
 )
 from bidsapp.report.html import Facts, Note, Notes, Prose, Section, number_text
 from bidsapp.report.methods import NO_CONFOUNDS, Methods, render_methods
-from bidsapp.report.results import setting
+from bidsapp.report.results import rows_of, setting
 from bidsapp.report.sections.about import (
     fidelity_section,
     methods_parts,
@@ -25,6 +26,16 @@ from bidsapp.report.sections.about import (
 )
 
 _MAPS = ("ig", "gradcam", "haufe")
+_CALLED = {
+    "cnn": "the network",
+    "linear": "the linear decoder",
+    "parcels": "the decoder of parcels",
+    "confounds": "motion and the global signal",
+    "time": "the time in the run",
+    "run": "the run",
+    "majority": "the most frequent class",
+    "prior": "the shares of the classes",
+}
 
 
 def licences(study: Study) -> Section | None:
@@ -84,7 +95,7 @@ def _context(study: Study) -> dict[str, Any]:
 
     runs = [run for run in facts.get("runs") or () if isinstance(run, dict)]
     high_pass = setting(facts, "high_pass_hz")
-    labels = space.labels
+    labels, checks = space.labels, space.table("randomisation")
     return {
         "facts": facts,
         "own": facts,
@@ -103,6 +114,11 @@ def _context(study: Study) -> dict[str, Any]:
         "has_network": any("cnn" in space.decoders(split) for split in space.splits),
         "splits": space.splits,
         "n_shifts": list(_shifts(space)),
+        "grid_mm": _grid_mm(space),
+        "checked": checks["randomised"].ne("labels").any() if len(checks) else False,
+        "relabelled": rows_of(checks, randomised="labels")["similarity"].notna().any()
+        if len(checks)
+        else False,
         "explained": [stat for stat in _MAPS if space.map_facts(stat)],
         "embedded": not space.table("embedding").empty,
     }
@@ -118,6 +134,7 @@ def _group_context(study: Study) -> dict[str, Any]:
         "group": list(map(str, study.facts.get("methods") or ())),
         "group_splits": space.honest,
         "group_shifts": list(_shifts(space)),
+        "across": dict(study.facts.get("settings") or {}),
         "tests": not space.table("group").empty,
         "prevalence": not space.table("prevalence").empty,
     }
@@ -125,13 +142,33 @@ def _group_context(study: Study) -> dict[str, Any]:
 
 def _shifts(space: SpaceStudy) -> Iterator[str]:
     """Say how many shifts each decoder was tested with, under the splits that count."""
+    found: dict[int, list[str]] = {}
     for split in space.honest:
-        several = len(space.honest) > 1
         for decoder in space.decoders(split):
             n = len(space.nulls(split, decoder))
-            if n:
-                where = f", {split.title.lower()}" if several else ""
-                yield f"{number_text(n, 0)} shifts ({DECODERS[decoder]}{where})"
+            if n and _CALLED[decoder] not in found.setdefault(n, []):
+                found[n].append(_CALLED[decoder])
+    for n, names in found.items():
+        yield f"{number_text(n, 0)} shifts for {listed(names)}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write names as in a sentence.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _grid_mm(space: SpaceStudy) -> float | None:
+    """Edge of the voxels that were analysed, where maps tell."""
+    found = space.maps("haufe")
+    if found is None or found.grid.affine is None:
+        return None
+    return float(np.linalg.norm(found.grid.affine[:3, :3], axis=0).max())
 
 
 def _confounds(strategy: Any) -> str | None:

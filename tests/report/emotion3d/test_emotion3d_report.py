@@ -167,7 +167,7 @@ def test_methods_cite_what_ran(emotion_tree: Path, emotion_group: Path) -> None:
     wanted = {"tanemura", "labs2015", "hanke2014", "haufe2014", "sundararajan2017",
               "selvaraju2017", "schreiber2013", "valente2021", "wilson1927"}  # fmt: skip
     assert wanted <= set(made.references)
-    assert "40 shifts (Linear, voxels)" in made.text
+    assert "40 shifts for the linear decoder" in made.text
     assert "LEAKY" in made.text
     group = group_methods(emotion_group)
     assert {*wanted, "allefeld2016", "ince2021", "winkler2014"} <= set(group.references)

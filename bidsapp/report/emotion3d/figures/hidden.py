@@ -77,19 +77,21 @@ def randomised_figure(table: pd.DataFrame) -> Figure:
     """
     figure = style.new_figure(9.0, 2.9)
     axes = figure.subplots()
-    order: Sequence[str] = [
-        *dict.fromkeys(name for name in table["randomised"] if name != "labels"), "labels"
-    ]  # fmt: skip
+    layers = list(dict.fromkeys(table.loc[table["randomised"] != "labels", "randomised"]))
+    place = len(layers) + 0.4
+    shifted = table[table["randomised"] == "labels"]["similarity"].notna().any()
     for method, (title, colour) in _METHODS.items():
         mine = table[table["method"] == method].set_index("randomised")["similarity"]
-        layers = [float(mine.get(name, np.nan)) for name in order[:-1]]
-        axes.plot(range(len(layers)), layers, "o-", color=colour, markersize=5, label=title)
-        axes.plot([len(order) - 0.6], [float(mine.get("labels", np.nan))], "D", color=colour)
+        values = [float(mine.get(name, np.nan)) for name in layers]
+        axes.plot(range(len(layers)), values, "o-", color=colour, markersize=5, label=title)
+        if shifted:
+            axes.plot([place], [float(mine.get("labels", np.nan))], "D", color=colour)
     axes.axhline(0, color=style.MUTED, linewidth=0.7)
-    axes.axvline(len(order) - 1.3, color=style.FAINT, linewidth=1)
-    axes.set_xticks(
-        [*range(len(order) - 1), len(order) - 0.6], [*_layers(order[:-1]), "labels\nshifted"]
-    )
+    places, names = [*map(float, range(len(layers)))], _layers(layers)
+    if shifted:
+        axes.axvline(place - 0.7, color=style.FAINT, linewidth=1)
+        places, names = [*places, place], [*names, "labels\nshifted"]
+    axes.set_xticks(places, names)
     axes.set_xlabel("made random from the output down to this layer")
     axes.set_ylabel("likeness of maps (rank r)")
     axes.set_ylim(min(-0.1, axes.get_ylim()[0]), 1.03)
