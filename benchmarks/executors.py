@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bidsapp.simulate.dataset import SimulationOptions, simulate
+from bidsapp.simulate.dataset import MusicOptions, simulate
 from bidsapp.simulate.features import Stimuli
 from bidsapp.simulate.signals import LayerFeatures
 
@@ -56,7 +56,7 @@ def noise(stimuli: Stimuli) -> LayerFeatures:
 def make_dataset(folder: Path, n: int) -> Path:
     """Simulate one participant, and link its files under the labels of `n`."""
     one, many = folder / "one", folder / "many"
-    options = SimulationOptions.quick(n_participants=1, n_pieces=3, piece_s=24.0)
+    options = MusicOptions.quick(n_participants=1, n_pieces=3, piece_s=24.0)
     simulate(one, options, features=noise, quiet=True)
     for path in one.rglob("*"):
         relative = path.relative_to(one).as_posix()
@@ -106,9 +106,9 @@ def main() -> None:
         run(first, folder / "first-out", folder / "work", "serial", 1)
         print("| executor | workers | wall s | CPU s | bare s/unit | overhead s/unit | peak MB |")
         print("|---|---|---|---|---|---|---|")
-        for text in options.runs:
+        for number, text in enumerate(options.runs):
             executor, workers = text.split(":")[0], int(text.split(":")[1])
-            output = folder / f"{executor}{workers}"
+            output = folder / f"out-{number}"
             row = run(dataset, output, folder / "work", executor, workers)
             n = row["units"]
             overhead = (row["wall_s"] * workers - row["bare_s"]) / n
