@@ -42,8 +42,8 @@ def _timeline(space: SpaceStudy, split: SplitInfo) -> list[Part]:
     runs = [_run(str(name), rows) for name, rows in table.groupby("run", sort=False)]
     figure = timeline_figure(runs, class_colours(space.classes))
     caption = (
-        "Classes along each run: the labels, and below them what the network and the linear "
-        f"decoder said of the same volumes when they were held out ({split.title.lower()}). "
+        "Classes along each run: the labels, and below them what decoders said of the same "
+        f"volumes when they were held out ({split.title.lower()}). "
         "Decoders also judge volumes without a label; those do not count."
     )
     alt = f"Class labels over time in {len(runs)} runs, with predictions below."

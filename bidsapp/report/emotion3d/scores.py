@@ -139,7 +139,7 @@ def _wilson(row: pd.Series | None, *, real: bool) -> Cell:
 def _around(value: float, low: float, high: float) -> Cell:
     if not np.isfinite(low):
         return cell(value, 3)
-    between = f"{number_text(low, 2)} \u2013 {number_text(high, 2)}"
+    between = f"{low:.2f} \u2013 {high:.2f}"
     return Cell(f"{number_text(value, 3)} ({between})", value)
 
 

@@ -34,15 +34,14 @@ class Confusion:
 def confusion_figure(tables: Sequence[Confusion], classes: Sequence[str]) -> Figure:
     """Draw confusion matrices, one row for each split: colour is the share of the true class."""
     splits = list(dict.fromkeys(table.split for table in tables))
-    figure = style.new_figure(9.0, len(splits) * 3.1 + 0.2)
+    figure = style.new_figure(9.0, 3.75 * len(splits))
     grid = figure.subplots(len(splits), 3, squeeze=False)
-    for axes in grid.ravel():
-        axes.axis("off")
     for panels, split in zip(grid, splits, strict=True):
         mine = [table for table in tables if table.split == split]
         for number, (axes, table) in enumerate(zip(panels, mine, strict=False)):
-            axes.axis("on")
             _matrix(axes, table, classes, first=number == 0)
+        for axes in panels[len(mine) :]:
+            axes.remove()
     return figure
 
 
