@@ -9,9 +9,11 @@ at once one may have to be repeated.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +99,23 @@ def lock_file(path: Path, *, wait: bool) -> Lock | None:
         os.close(handle)
         return None
     return Lock(handle, is_exclusive=not refusal)
+
+
+@contextlib.contextmanager
+def holding(path: Path) -> Iterator[Lock]:
+    """Wait for the lock of a file and hold it.
+
+    Parameters
+    ----------
+    path
+        Lock file, made if absent.
+    """
+    lock = lock_file(path, wait=True)
+    assert lock is not None
+    try:
+        yield lock
+    finally:
+        lock.release()
 
 
 def _flock(handle: int, *, wait: bool) -> int:

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from filelock import FileLock
 
 from bidsapp.bids.atomic import new_matrix
+from bidsapp.bids.locks import holding
 from bidsapp.bids.records import Problem
 from bidsapp.brain.confounds import Nuisance, nuisance
 from bidsapp.brain.geometry import UnitSpace, VolumeGrid
@@ -157,7 +157,7 @@ def load_bold(
     cache_dir.mkdir(parents=True, exist_ok=True)
     models = [nuisance(run, cleaning.confounds, cleaning.high_pass_hz) for run in runs]
     path = cache_dir / f"bold-{_cache_key(runs, units, cleaning)}.npy"
-    with FileLock(path.with_suffix(".lock")):
+    with holding(path.with_suffix(".lock")):
         if not (path.exists() and path.with_suffix(".npz").exists()):
             _build(path, runs, units, cleaning, models, memory_bytes, quiet)
     matrix = _open(path, runs, units, models)

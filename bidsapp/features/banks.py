@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from bidsapp.audio.io import audio_duration_s, load_audio
 from bidsapp.audio.networks.base import Network
-from bidsapp.bids.locks import lock_file
+from bidsapp.bids.locks import holding
 from bidsapp.errors import InputInvalidError
 
 Floats = npt.NDArray[np.float32]
@@ -50,13 +50,9 @@ def make_once(folder: Path, make: Callable[[Path], None]) -> None:
     if folder.is_dir():
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = lock_file(folder.parent / f"{folder.name}.lock", wait=True)
-    assert lock is not None
-    try:
+    with holding(folder.parent / f"{folder.name}.lock") as lock:
         if not folder.is_dir():
             _make(folder, make, alone=lock.is_exclusive)
-    finally:
-        lock.release()
 
 
 def _make(folder: Path, make: Callable[[Path], None], *, alone: bool) -> None:

@@ -35,13 +35,18 @@ def _chance(analysis: EmotionAnalysis, results: Results) -> Iterator[str]:
         if found is None or test is None or majority is None:
             continue
         yield (
-            f"Chance is not 1/{n_classes} = {1 / n_classes:.2f}: with the labels shifted in time "
-            f"the {decoder} decoder scores a balanced accuracy of {test.mean:.2f} on average "
-            f"(95 % between {test.low:.2f} and {test.high:.2f}); always saying the most frequent "
-            f"class scores {majority.scores.balanced_accuracy:.2f} (accuracy "
+            f"Chance is measured, not 1/{n_classes} = {1 / n_classes:.2f}: with the labels "
+            f"shifted in time the {decoder} decoder scores a balanced accuracy of "
+            f"{test.mean:.2f} on average (95 % between {test.low:.2f} and {test.high:.2f}); "
+            f"always saying the most frequent class scores {majority.scores.balanced_accuracy:.2f} (accuracy "
             f"{majority.scores.accuracy:.2f})."
         )
-        if test.p > _SIGNIFICANT:
+        if 1 / (test.n_shifts + 1) > _SIGNIFICANT:
+            yield (
+                f"{test.n_shifts} shifts are too few for the {decoder} decoder to be significant: "
+                f"its smallest possible p is {1 / (test.n_shifts + 1):.3f}."
+            )
+        elif test.p > _SIGNIFICANT:
             yield (
                 f"The {decoder} decoder ({found.scores.balanced_accuracy:.2f}) is not above its "
                 f"chance (p = {test.p:.3f}, {test.n_shifts} shifts)."
@@ -62,11 +67,12 @@ def _labels(analysis: EmotionAnalysis) -> Iterator[str]:
         n_blocks = sum(row["n_blocks"] for row in mine)
         if n_runs < _FEW_RUNS:
             yield (
-                f"{label} occurs in {n_runs} run(s): when one is held out there is little or "
-                "nothing to learn it from."
+                f"{label} occurs in {n_runs} run{'s' * (n_runs != 1)}: when one is held out "
+                "there is little or nothing to learn it from."
             )
         if n_blocks < _FEW_BLOCKS:
-            yield f"{label} has {n_blocks} separate stretches: that few independent samples."
+            stretches = f"{n_blocks} separate stretch{'es' * (n_blocks != 1)}"
+            yield f"{label} has {stretches}: that few independent samples."
     n_volumes, n_blocks = (sum(row[key] for row in rows) for key in ("n_volumes", "n_blocks"))
     yield (
         f"{n_volumes} labelled volumes are {n_blocks} stretches of one class each: Wilson's "

@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
+from bidsapp.bids.atomic import new_matrix
+from bidsapp.bids.locks import holding
 from bidsapp.bids.records import Run
 from bidsapp.brain.clean import Cleaning, clean
 from bidsapp.brain.confounds import nuisance, orthonormal_basis
@@ -107,7 +108,7 @@ def load_volumes(
     key = _key(runs, source, cleaning, settings)
     folder = scratch / "emotion3d-volumes" / f"sub-{runs[0].subject}-{key}"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
+    with holding(folder.with_suffix(".lock")):
         if not (folder / "volumes.json").is_file():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
@@ -199,7 +200,8 @@ def _store(
 ) -> None:
     """Clean a run in chunks of units, write it, and mark its constant units."""
     kind = np.float16 if settings.normalise == "run" else np.float32
-    out = np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=raw.shape)
+    new_matrix(path, raw.shape, kind)
+    out = np.load(path, mmap_mode="r+")
     step = max(1, _CHUNK_BYTES // (40 * len(raw)))
     for start in range(0, raw.shape[1], step):
         here = slice(start, start + step)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.audio.networks import NETWORKS, RANDOM, get_network
+from bidsapp.bids.atomic import new_matrix
 from bidsapp.bids.dataset import Dataset
 from bidsapp.brain.clean import BoldMatrix, Cleaning, load_bold
 from bidsapp.brain.searchlights import searchlights
@@ -243,7 +244,8 @@ class _Study:
             part = path.with_suffix(".part.npy")
             n_units = self.bold.units.n_units
             shape = (len(row), n_units)
-            out = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=shape)
+            new_matrix(part, shape, np.float32)
+            out = np.load(part, mmap_mode="r+")
             for start in range(0, n_units, _UNITS_AT_ONCE):
                 columns = slice(start, start + _UNITS_AT_ONCE)
                 out[:, columns] = item_patterns(self.bold.data, row, columns)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bidsapp.bids.atomic import new_matrix
 from bidsapp.brain.geometry import UnitSpace, VolumeGrid, volume_units
 from bidsapp.brain.images import flat_positions, open_image, take_units
 from bidsapp.brain.maps import read_maps
@@ -80,7 +81,8 @@ def keep_patterns(
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_suffix(".part.npy")
         shape = (n_items, units.n_units)
-        out = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=shape)
+        new_matrix(part, shape, np.float32)
+        out = np.load(part, mmap_mode="r+")
         if isinstance(units.geometry, VolumeGrid):
             _copy_volumes(paths[0], units.geometry, out, memory_bytes)
         else:
