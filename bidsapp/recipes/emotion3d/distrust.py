@@ -38,8 +38,8 @@ def _chance(analysis: EmotionAnalysis, results: Results) -> Iterator[str]:
             f"Chance is measured, not 1/{n_classes} = {1 / n_classes:.2f}: with the labels "
             f"shifted in time the {decoder} decoder scores a balanced accuracy of "
             f"{test.mean:.2f} on average (95 % between {test.low:.2f} and {test.high:.2f}); "
-            f"always saying the most frequent class scores {majority.scores.balanced_accuracy:.2f} (accuracy "
-            f"{majority.scores.accuracy:.2f})."
+            f"always saying the most frequent class scores "
+            f"{majority.scores.balanced_accuracy:.2f} (accuracy {majority.scores.accuracy:.2f})."
         )
         if 1 / (test.n_shifts + 1) > _SIGNIFICANT:
             yield (

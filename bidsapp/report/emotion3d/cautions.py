@@ -13,7 +13,7 @@ _OTHER = "From the analysis."
 #: what a sentence is about → how much it matters, and its title
 _KINDS: tuple[tuple[str, Severity, str], ...] = (
     (r"LEAKY", "serious", "LEAKY."),
-    (r"^Chance (is not|of the)", "caution", "Chance."),
+    (r"^Chance (is measured|is not|of the)", "caution", "Chance."),
     (r"new participant and a new stimulus", "note", "New stimulus."),
     (r"is not above its chance", "serious", "Not above chance."),
     (r"above its chance too", "serious", "Decodable without the brain's pattern."),
@@ -23,7 +23,7 @@ _KINDS: tuple[tuple[str, Severity, str], ...] = (
     (r"not standardised by run", "serious", "Runs can be told apart."),
     (r"best at a shift of", "serious", "Clocks."),
     (r"Only one participant|one participant only", "serious", "One participant."),
-    (r"when one is held out|separate stretches", "caution", "Few samples."),
+    (r"when one is held out|separate stretch|too few for the", "caution", "Few samples."),
     (r"resemble those", "caution", "Maps show the data."),
     (r"Wilson", "caution", "Intervals are too narrow."),
     (r"Labels are emotions", "caution", "Portrayed, not felt."),

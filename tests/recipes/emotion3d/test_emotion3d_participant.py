@@ -82,7 +82,7 @@ def test_tables_agree_and_every_label_is_described(planted, result):
     (path,) = folder.glob("*emotion3dsummary_stats.json")
     summary = json.loads(path.read_text())
     text = " ".join(summary["warnings"])
-    for said in ("Chance is not 1/5", "portrayed", "stretches", "most frequent class"):
+    for said in ("Chance is measured, not 1/5", "portrayed", "stretches", "most frequent class"):
         assert said in text
     assert summary["classes"] == ["sadness", "happiness", "fear", "love", "anger"]
 

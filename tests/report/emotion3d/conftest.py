@@ -43,7 +43,7 @@ class Toy:
     variant: str = "robust"
     settings: dict[str, Any] = field(default_factory=dict)
     warnings: Sequence[str] = (
-        "Chance is not 1/5 = 0.20: with the labels shifted in time the linear decoder scores a "
+        "Chance is measured, not 1/5 = 0.20: with the labels shifted in time the linear decoder scores a "
         "balanced accuracy of 0.15 on average.",
         "love has 4 separate stretches: that few independent samples.",
         "anger has 6 separate stretches: that few independent samples.",
