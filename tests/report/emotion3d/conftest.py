@@ -43,8 +43,8 @@ class Toy:
     variant: str = "robust"
     settings: dict[str, Any] = field(default_factory=dict)
     warnings: Sequence[str] = (
-        "Chance is measured, not 1/5 = 0.20: with the labels shifted in time the linear decoder scores a "
-        "balanced accuracy of 0.15 on average.",
+        "Chance is measured, not 1/5 = 0.20: with the labels shifted in time the linear decoder "
+        "scores a balanced accuracy of 0.15 on average.",
         "love has 4 separate stretches: that few independent samples.",
         "anger has 6 separate stretches: that few independent samples.",
         "The network (0.48) does not beat the linear decoder (0.61) on the same folds.",
