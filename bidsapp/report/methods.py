@@ -119,7 +119,7 @@ def methods_context(results: Results) -> dict[str, Any]:
         "spaces": [_space(space) for space in results.spaces],
         "counts": _counts(results),
         "folds": _folds(results.table("folds")),
-        "confounds": _confounds(chosen("confounds")),
+        "confounds": confounds_text(chosen("confounds")),
         "alpha_range": alpha_range(facts),
         "lags": lag_text(chosen("lags_s")),
         "control_lags": lag_text(chosen("control_lags_s")),
@@ -241,7 +241,8 @@ def _folds(table: pd.DataFrame) -> dict[str, Any]:
     return {"n": int(table["fold"].nunique()), "kind": kinds.iloc[0] if len(kinds) else None}
 
 
-def _confounds(value: Any) -> str | None:
+def confounds_text(value: Any) -> str | None:
+    """Say what was regressed out: a strategy, names of columns, or nothing."""
     if value is None or isinstance(value, Mapping):
         return None
     if isinstance(value, list):

@@ -125,14 +125,15 @@ def _write_tables(writer: ResultWriter, result: NetworkResult, settings: RsaSett
         mean_untrained="mean over units and random weights",
         sd_untrained="standard deviation over random weights of the mean over units",
     )
-    writer.table(
-        (
-            {"permutation": number, "max_rho": value}
-            for number, value in enumerate(result.null_maximum, start=1)
-        ),
-        {**model, "desc": "rsanull"},
-        "Largest score over units and layers under each permutation of clips.",
-    )
+    if len(result.null_maximum):
+        writer.table(
+            (
+                {"permutation": number, "max_rho": value}
+                for number, value in enumerate(result.null_maximum, start=1)
+            ),
+            {**model, "desc": "rsanull"},
+            "Largest score over units and layers under each permutation of clips.",
+        )
     writer.table(
         rdm_rows(result.models.rdms, result.models.layers),
         {**model, "desc": "rsamodels"},

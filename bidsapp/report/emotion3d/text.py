@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from bidsapp.brain.strategies import STRATEGIES
 from bidsapp.errors import AppError
 from bidsapp.report.emotion3d.read import (
     RECIPE,
@@ -16,7 +15,7 @@ from bidsapp.report.emotion3d.read import (
     load_participant,
 )
 from bidsapp.report.html import Facts, Note, Notes, Prose, Section, number_text
-from bidsapp.report.methods import NO_CONFOUNDS, Methods, render_methods
+from bidsapp.report.methods import Methods, confounds_text, render_methods
 from bidsapp.report.results import rows_of, setting
 from bidsapp.report.sections.about import (
     fidelity_section,
@@ -108,7 +107,7 @@ def _context(study: Study) -> dict[str, Any]:
         "n_runs": len(runs),
         "trs": sorted({f"{run['tr_s']:g}" for run in runs if run.get("tr_s")}),
         "fmriprep": all(run.get("preprocessed", True) for run in runs),
-        "confounds": _confounds(setting(facts, "confounds")),
+        "confounds": confounds_text(setting(facts, "confounds")),
         "period_s": 1 / high_pass if high_pass else None,
         "smoothing": setting(facts, "smoothing_fwhm_mm"),
         "has_network": any("cnn" in space.decoders(split) for split in space.splits),
@@ -169,16 +168,6 @@ def _grid_mm(space: SpaceStudy) -> float | None:
     if found is None or found.grid.affine is None:
         return None
     return float(np.linalg.norm(found.grid.affine[:3, :3], axis=0).max())
-
-
-def _confounds(strategy: Any) -> str | None:
-    """Say what was regressed out."""
-    if strategy is None:
-        return None
-    if str(strategy) == "none":
-        return NO_CONFOUNDS
-    known = STRATEGIES.get(str(strategy))
-    return f"the strategy \u201c{strategy}\u201d" if known is None else known.description
 
 
 def fidelity(study: Study) -> Section | None:

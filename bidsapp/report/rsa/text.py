@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bidsapp.brain.strategies import STRATEGIES
 from bidsapp.errors import AppError
 from bidsapp.report.html import Facts, Note, Notes, Prose, Section
 from bidsapp.report.methods import (
-    NO_CONFOUNDS,
     Methods,
+    confounds_text,
     random_weights,
     render_methods,
     unit_words,
@@ -122,20 +121,10 @@ def _context(study: Study) -> dict[str, Any]:
         "n_runs": len(runs),
         "trs": sorted({f"{run['tr_s']:g}" for run in runs if run.get("tr_s")}),
         "fmriprep": all(run.get("preprocessed", True) for run in runs),
-        "confounds": _confounds(setting(facts, "confounds")),
+        "confounds": confounds_text(setting(facts, "confounds")),
         "period_s": 1 / high_pass if high_pass else None,
         "smoothing": setting(facts, "smoothing_fwhm_mm"),
     }
-
-
-def _confounds(strategy: Any) -> str | None:
-    """Say what was regressed out."""
-    if strategy is None:
-        return None
-    if str(strategy) == "none":
-        return NO_CONFOUNDS
-    known = STRATEGIES.get(str(strategy))
-    return f"the strategy \u201c{strategy}\u201d" if known is None else known.description
 
 
 def _space(space: SpaceStudy) -> dict[str, Any]:
