@@ -189,12 +189,13 @@ def _options(kind: type[T], chosen: dict[str, Any], when: str) -> T:
 
 def _add_check_truth(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     text = (
-        "Compare results with the planted truth of a simulated dataset: prints what was found, "
-        "line by line, then everything as JSON."
+        "Compare results with the planted truth of a simulated dataset, and print what was found "
+        "line by line."
     )
     tool = tools.add_parser("check-truth", help=text, description=text)
     tool.add_argument("data_dir", type=Path, help="Dataset made by simulate.")
     tool.add_argument("output_dir", type=Path, help="Results of musicotopy on it.")
+    tool.add_argument("--json", action="store_true", help="Print every figure as JSON instead.")
     tool.set_defaults(function=_check_truth)
 
 
@@ -202,8 +203,7 @@ def _check_truth(options: argparse.Namespace) -> None:
     from bidsapp.simulate.truth import check_truth, findings
 
     found = check_truth(options.data_dir, options.output_dir)
-    print("\n".join(findings(found)))
-    print(json.dumps(found, indent=2))
+    print(json.dumps(found, indent=2) if options.json else "\n".join(findings(found)))
 
 
 if __name__ == "__main__":
