@@ -14,6 +14,7 @@ from bidsapp import __version__
 from bidsapp.cli.commands import fetch, sbatch, status, train
 from bidsapp.cli.options import RECIPES
 from bidsapp.errors import AppError, InputMissingError, OutputError, UsageError
+from bidsapp.text import silence_output
 
 T = TypeVar("T")
 
@@ -25,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         options.function(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence_output()
     except AppError as error:
         print(f"musicotopy-tools: {error}", file=sys.stderr)
         return error.exit_code
