@@ -22,7 +22,8 @@ from bidsapp.errors import InputInvalidError
 from bidsapp.models.cnn3d.volumes import RowSource
 from bidsapp.models.fold_pca import Projection, principal_axes
 from bidsapp.stats.classification import balanced_accuracy
-from bidsapp.stats.splits import Samples, Split
+from bidsapp.stats.samples import Samples
+from bidsapp.stats.splits import Split
 
 IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.floating]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from bidsapp.errors import InputInvalidError
 from bidsapp.stats.nulls import circular_shifts, permutation_p
-from bidsapp.stats.splits import Samples
+from bidsapp.stats.samples import Samples
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]

@@ -20,7 +20,8 @@ from bidsapp.models.cnn3d.volumes import Volumes
 from bidsapp.models.linear_decoder import decode, prepare
 from bidsapp.stats.classification import score_predictions
 from bidsapp.stats.label_nulls import chance, label_null
-from bidsapp.stats.splits import SPLITTERS, Samples
+from bidsapp.stats.samples import Samples
+from bidsapp.stats.splits import SPLITTERS
 
 CLASSES = ("e_happiness", "e_fear", "e_sadness", "e_love", "e_anger/rage")
 TR = 2.0

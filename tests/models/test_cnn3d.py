@@ -23,7 +23,8 @@ from bidsapp.models.cnn3d.training import (
 )
 from bidsapp.models.cnn3d.volumes import Rows, Volumes, frame_stacks, gather, scatter
 from bidsapp.stats.classification import score_predictions
-from bidsapp.stats.splits import Samples, leave_participant_and_run_out, leave_run_out
+from bidsapp.stats.samples import Samples
+from bidsapp.stats.splits import leave_participant_and_run_out, leave_run_out
 
 
 def ball(shape):

@@ -19,7 +19,7 @@ from bidsapp.models.cnn3d.explain import (
 )
 from bidsapp.models.cnn3d.training import TrainingSettings, fit, predict_log_proba
 from bidsapp.models.cnn3d.volumes import Volumes, scatter
-from bidsapp.stats.splits import Samples
+from bidsapp.stats.samples import Samples
 
 SHAPE = (16, 16, 16)
 

@@ -18,7 +18,8 @@ from bidsapp.models.linear_decoder import (
     time_probe,
 )
 from bidsapp.stats.classification import score_predictions
-from bidsapp.stats.splits import Samples, leave_run_out
+from bidsapp.stats.samples import Samples
+from bidsapp.stats.splits import leave_run_out
 
 N_RUNS, N, N_CLASSES = 4, 60, 3
 

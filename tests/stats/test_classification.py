@@ -15,7 +15,8 @@ from bidsapp.stats.classification import (
     score_predictions,
     wilson_interval,
 )
-from bidsapp.stats.splits import Samples, leave_run_out
+from bidsapp.stats.samples import Samples
+from bidsapp.stats.splits import leave_run_out
 
 
 @given(seed=st.integers(0, 1000), n_classes=st.integers(2, 5))

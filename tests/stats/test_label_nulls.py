@@ -7,7 +7,7 @@ import pytest
 
 from bidsapp.errors import InputInvalidError
 from bidsapp.stats.label_nulls import chance, label_null, shifted_labels
-from bidsapp.stats.splits import Samples
+from bidsapp.stats.samples import Samples
 
 
 def two_people(n=40):

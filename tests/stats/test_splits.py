@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bidsapp.errors import InputInvalidError
-from bidsapp.stats.splits import SPLITTERS, Samples, blocked, leave_run_out
+from bidsapp.stats.samples import Samples
+from bidsapp.stats.splits import SPLITTERS, blocked, leave_run_out
 
 
 def samples(n_participants=3, n_runs=3, n=60, tr=2.0, overlap_s=16.0):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from bidsapp.errors import InputInvalidError
 from bidsapp.stats.label_nulls import Chance, chance, label_null
-from bidsapp.stats.splits import Samples
+from bidsapp.stats.samples import Samples
 
 IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.floating]

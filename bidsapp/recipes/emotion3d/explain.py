@@ -19,7 +19,8 @@ from bidsapp.models.cnn3d.volumes import Volumes
 from bidsapp.recipes.emotion3d.results import Embedded
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
 from bidsapp.stats.label_nulls import chance, label_null
-from bidsapp.stats.splits import Samples, Split
+from bidsapp.stats.samples import Samples
+from bidsapp.stats.splits import Split
 
 METHODS = ("ig", "gradcam")
 _FEW = 4

@@ -37,7 +37,7 @@ from bidsapp.recipes.emotion3d.labels import (
 )
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
 from bidsapp.recipes.inputs import query_filters
-from bidsapp.stats.splits import Samples
+from bidsapp.stats.samples import Samples
 from bidsapp.text import text_table
 
 _AUDIO = {"ao", "aomovie", "audio"}

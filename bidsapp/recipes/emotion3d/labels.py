@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from bidsapp.bids.label_maps import LabelMap
 from bidsapp.bids.records import Interval, Presentation, Run
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
-from bidsapp.stats.splits import Samples
+from bidsapp.stats.samples import Samples
 
 _POINTS = 20
 _TIE = 1e-9

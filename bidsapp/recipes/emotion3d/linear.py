@@ -13,7 +13,7 @@ from bidsapp.models.linear_decoder import PreparedFold, decode
 from bidsapp.progress import track
 from bidsapp.stats.classification import balanced_accuracy
 from bidsapp.stats.label_nulls import label_null
-from bidsapp.stats.splits import Samples
+from bidsapp.stats.samples import Samples
 
 _AT_ONCE = 10
 

@@ -20,7 +20,8 @@ from bidsapp.progress import track
 from bidsapp.recipes.emotion3d.linear import pooled_accuracy, save
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
 from bidsapp.stats.label_nulls import shifted_labels
-from bidsapp.stats.splits import Samples, Split
+from bidsapp.stats.samples import Samples
+from bidsapp.stats.splits import Split
 
 LOGGER = logging.getLogger("musicotopy")
 _SAY_EVERY_S = 20.0

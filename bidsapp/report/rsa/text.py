@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from bidsapp.errors import AppError
-from bidsapp.report.html import Facts, Note, Notes, Prose, Section
+from bidsapp.report.html import Note, Notes, Prose, Section
 from bidsapp.report.methods import (
     Methods,
     confounds_text,
@@ -18,10 +17,10 @@ from bidsapp.report.methods import (
 from bidsapp.report.results import setting
 from bidsapp.report.rsa.read import RECIPE, SpaceStudy, Study, load_participant
 from bidsapp.report.sections.about import (
+    about_section,
     fidelity_section,
     methods_parts,
-    record_fact,
-    software,
+    records_of,
 )
 
 _SPACE_REFERENCES = {"fsaverage": "fischl1999", "fsLR": "glasser2013"}
@@ -148,27 +147,6 @@ def fidelity(study: Study) -> Section | None:
 
 def about(study: Study) -> Section:
     """Versions, time, memory and the command that gives the same results again."""
-    facts = study.facts
     level = "group" if study.is_group else "participant"
-    command = (
-        f"musicotopy BIDS_DIR OUTPUT_DIR {level} --config-file OUTPUT_DIR/logs/config.toml"
-        + ("" if study.is_group else f" --participant-label {study.files.subject}")
-    )
-    items = [
-        ("Same results again", command),
-        ("Configuration hash", facts.get("ConfigurationHash")),
-        ("Random seed", setting(facts, "random_seed")),
-        ("Device", setting(facts, "device")),
-        *(record_fact(record) for record in _records(study, level)),
-        ("Python", facts.get("python")),
-        *((str(name), number) for name, number in (facts.get("versions") or {}).items()),
-        ("Report made with", software()),
-    ]
-    shown = [(name, str(value)) for name, value in items if value not in (None, "")]
-    return Section("About", "about", [Facts(shown)])
-
-
-def _records(study: Study, level: str) -> Iterator[dict[str, Any]]:
-    for record in study.files.records():
-        if record.get("recipe") == RECIPE and record.get("level", level) == level:
-            yield record
+    subject = "" if study.is_group else study.files.subject
+    return about_section(study.facts, records_of(study.files.records(), RECIPE, level), subject)

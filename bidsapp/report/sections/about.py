@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -82,23 +82,46 @@ def fidelity_section(output_dir: Path, recipe: str) -> Section | None:
 
 def about(results: Results) -> Section:
     """Versions, time, memory and the command that gives the same results again."""
-    facts, label = results.facts, results.files.subject
-    command = (
-        "musicotopy BIDS_DIR OUTPUT_DIR participant --config-file OUTPUT_DIR/logs/config.toml "
-        f"--participant-label {label}"
-    )
+    return about_section(results.facts, results.files.records(), results.files.subject)
+
+
+def about_section(
+    facts: Mapping[str, Any], records: Iterable[Mapping[str, Any]], subject: str
+) -> Section:
+    """Versions, time, memory and the command that gives the same results again.
+
+    Parameters
+    ----------
+    facts
+        A summary.
+    records
+        Of the units the page is about.
+    subject
+        Label of the participant; empty for a group.
+    """
+    level = f"participant --participant-label {subject}" if subject else "group"
+    command = f"musicotopy BIDS_DIR OUTPUT_DIR {level} --config-file OUTPUT_DIR/logs/config.toml"
     items = [
         ("Same results again", command),
         ("Configuration hash", facts.get("ConfigurationHash")),
         ("Random seed", setting(facts, "random_seed")),
         ("Device", setting(facts, "device")),
-        *(record_fact(record) for record in results.files.records()),
+        *(record_fact(record) for record in records),
         ("Python", facts.get("python")),
         *((str(name), number) for name, number in (facts.get("versions") or {}).items()),
         ("Report made with", software()),
     ]
     shown = [(name, str(value)) for name, value in items if value not in (None, "")]
     return Section("About", "about", [Facts(shown)])
+
+
+def records_of(
+    records: Iterable[Mapping[str, Any]], recipe: str, level: str
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the records of one recipe and level."""
+    for record in records:
+        if record.get("recipe") == recipe and record.get("level", level) == level:
+            yield record
 
 
 def record_fact(record: Mapping[str, Any]) -> tuple[str, str]:

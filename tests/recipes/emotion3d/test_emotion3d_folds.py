@@ -14,7 +14,7 @@ from bidsapp.recipes.emotion3d.folds import make_splits
 from bidsapp.recipes.emotion3d.inputs import collect_participant
 from bidsapp.recipes.emotion3d.labels import LabelledVolumes
 from bidsapp.recipes.emotion3d.settings import VARIANTS
-from bidsapp.stats.splits import Samples
+from bidsapp.stats.samples import Samples
 
 MNI = "MNI152NLin2009cAsym"
 ROBUST = VARIANTS["robust"]

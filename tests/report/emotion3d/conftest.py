@@ -24,7 +24,8 @@ from bidsapp.recipes.emotion3d.group.statistics import (
 from bidsapp.recipes.emotion3d.outputs import leaky, null_rows, score_rows, write_scores
 from bidsapp.recipes.emotion3d.results import Decoding, make_decoding, split_name
 from bidsapp.recipes.writer import ResultWriter
-from bidsapp.stats.splits import SPLITTERS, Samples, Split
+from bidsapp.stats.samples import Samples
+from bidsapp.stats.splits import SPLITTERS, Split
 
 CLASSES = ("happiness", "fear", "sadness", "love", "anger")
 SKILL = {"cnn": 1.2, "linear": 1.8, "parcels": 1.5, "confounds": 0.5, "time": 0.1, "run": 0.0}

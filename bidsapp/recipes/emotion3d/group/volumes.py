@@ -16,7 +16,7 @@ from bidsapp.recipes.emotion3d.group.collect import participant_config, particip
 from bidsapp.recipes.emotion3d.group.inputs import GroupAnalysis
 from bidsapp.recipes.emotion3d.labels import run_key
 from bidsapp.recipes.emotion3d.volumes import StoredVolumes, load_volumes
-from bidsapp.stats.splits import Samples
+from bidsapp.stats.samples import Samples
 
 
 class SharedVoxels:
