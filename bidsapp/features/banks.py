@@ -11,7 +11,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bidsapp.audio.io import audio_duration_s, load_audio
-from bidsapp.audio.networks.base import Network
+from bidsapp.audio.networks.base import Layer, Network
 from bidsapp.bids.locks import holding
 from bidsapp.errors import InputInvalidError
 
@@ -28,6 +28,52 @@ Floats = npt.NDArray[np.float32]
 _FACTS = "bank.json"
 _PIECE = "frame_piece.npy"
 _TIME = "frame_time_s.npy"
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """Frames of several sounds, and what one network says of them, kept in a folder.
+
+    Attributes
+    ----------
+    network
+        Name of the network.
+    layers
+        Its layers.
+    weights
+        Where its parameters come from.
+    window_s, hop_s
+        Sound one frame sees, and time between frames, in seconds.
+    pieces
+        The sounds (stim_file), in the order in which their frames stand.
+    piece_s
+        Their lengths in seconds.
+    frame_piece
+        (n_frames,) position in `pieces`.
+    frame_time_s
+        (n_frames,) centre of the frame, from the start of the sound.
+    key
+        Hash of all that the values depend on.
+    folder
+        Where the values lie.
+    """
+
+    network: str
+    layers: tuple[Layer, ...]
+    weights: Mapping[str, object]
+    window_s: float
+    hop_s: float
+    pieces: tuple[str, ...]
+    piece_s: tuple[float, ...]
+    frame_piece: npt.NDArray[np.intp]
+    frame_time_s: npt.NDArray[np.float64]
+    key: str
+    folder: Path
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of all pieces."""
+        return len(self.frame_piece)
 
 
 def bank_key(network: Network, sound_hashes: Iterable[str]) -> str:

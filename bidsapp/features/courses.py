@@ -8,7 +8,7 @@ Source: Thielen et al., Deep neural network: activations per layer of size 64 to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bidsapp.audio.io import content_hash
-from bidsapp.audio.networks.base import Layer, Network
+from bidsapp.audio.networks.base import Network
 from bidsapp.features.banks import (
+    Bank,
     bank_key,
     check_names,
     make_once,
@@ -34,49 +35,8 @@ _FRAMES_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
-class CourseBank:
-    """Frames of several sounds, and the channel averages of every layer of one network.
-
-    Attributes
-    ----------
-    network
-        Name of the network.
-    layers
-        Its layers.
-    weights
-        Where its parameters come from.
-    window_s, hop_s
-        Sound one frame sees, and time between frames, in seconds.
-    pieces
-        The sounds (stim_file), in the order in which their frames stand.
-    piece_s
-        Their lengths in seconds.
-    frame_piece
-        (n_frames,) position in `pieces`.
-    frame_time_s
-        (n_frames,) centre of the frame, from the start of the sound.
-    key
-        Hash of all that the values depend on.
-    folder
-        Where the courses lie.
-    """
-
-    network: str
-    layers: tuple[Layer, ...]
-    weights: Mapping[str, object]
-    window_s: float
-    hop_s: float
-    pieces: tuple[str, ...]
-    piece_s: tuple[float, ...]
-    frame_piece: npt.NDArray[np.intp]
-    frame_time_s: npt.NDArray[np.float64]
-    key: str
-    folder: Path
-
-    @property
-    def n_frames(self) -> int:
-        """Frames of all pieces."""
-        return len(self.frame_piece)
+class CourseBank(Bank):
+    """The channel averages of every layer of one network."""
 
     def course(self, layer_index: int) -> Floats:
         """Channel averages (n_frames, n_channels) of a layer; `layer_index` counts from 0."""

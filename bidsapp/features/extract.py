@@ -6,7 +6,7 @@ the sounds in their order. A folder that exists is complete.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +15,10 @@ import numpy.typing as npt
 import torch
 
 from bidsapp.audio.io import content_hash
-from bidsapp.audio.networks.base import Layer, Network
+from bidsapp.audio.networks.base import Network
 from bidsapp.bids.atomic import new_matrix
 from bidsapp.features.banks import (
+    Bank,
     bank_key,
     check_names,
     make_once,
@@ -32,49 +33,8 @@ __all__ = ["FeatureBank", "bank_key", "extract"]
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureBank:
-    """Frames of several sounds, and one Gram matrix for each layer of one network.
-
-    Attributes
-    ----------
-    network
-        Name of the network.
-    layers
-        Its layers.
-    weights
-        Where its parameters come from.
-    window_s, hop_s
-        Sound one frame sees, and time between frames, in seconds.
-    pieces
-        The sounds (stim_file), in the order in which their frames stand.
-    piece_s
-        Their lengths in seconds.
-    frame_piece
-        (n_frames,) position in `pieces`.
-    frame_time_s
-        (n_frames,) centre of the frame, from the start of the sound.
-    key
-        Hash of all that the values depend on.
-    folder
-        Where the matrices lie.
-    """
-
-    network: str
-    layers: tuple[Layer, ...]
-    weights: Mapping[str, object]
-    window_s: float
-    hop_s: float
-    pieces: tuple[str, ...]
-    piece_s: tuple[float, ...]
-    frame_piece: npt.NDArray[np.intp]
-    frame_time_s: npt.NDArray[np.float64]
-    key: str
-    folder: Path
-
-    @property
-    def n_frames(self) -> int:
-        """Frames of all pieces."""
-        return len(self.frame_piece)
+class FeatureBank(Bank):
+    """One Gram matrix for each layer of one network."""
 
     def gram(self, layer_index: int) -> npt.NDArray[np.float64]:
         """Inner products (n_frames, n_frames) of a layer's features, mapped from disk.

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from bidsapp.bids.names import parse_name
 from bidsapp.bids.records import Problem
+from bidsapp.bids.results import summary_files
 from bidsapp.bids.sidecars import read_json
 from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError, InputMissingError, OutputError
@@ -105,8 +106,7 @@ def collect_spaces(
 def _find(output_dir: Path, recipe: str) -> dict[SpaceKey, list[ParticipantResult]]:
     """Find the summaries of finished participants by space."""
     found: dict[SpaceKey, list[ParticipantResult]] = defaultdict(list)
-    pattern = f"sub-*/func/sub-*_desc-{summary_label(recipe)}_stats.json"
-    for path in sorted(output_dir.glob(pattern)):
+    for path in summary_files(output_dir, summary_label(recipe)):
         summary = read_json(path)
         if not isinstance(summary, Mapping) or summary.get("recipe") != recipe:
             continue

@@ -215,7 +215,7 @@ def _spaces(files: Derivatives) -> list[Space]:
     found = {
         Space(entities["space"], entities.get("res"), entities.get("den"))
         for entities in (artefact.entities for artefact in files.artefacts)
-        if "space" in entities
+        if "space" in entities and entities.get("desc") in ("summary", "profile")
     }
     return sorted(found, key=lambda space: (space.space != "fsaverage", space.anchor))
 

@@ -9,18 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
-from bidsapp.bids.names import parse_name
-from bidsapp.errors import AppError, InputMissingError
-from bidsapp.report.files import Artefact, Derivatives, open_derivatives, read_json
+from bidsapp.errors import AppError
+from bidsapp.report.files import Artefact, Derivatives, read_json
 from bidsapp.report.maps import Maps
 from bidsapp.report.results import Space, read_maps, rows_of
+from bidsapp.report.study import (
+    StudyBase,
+    group_summaries,
+    participant_summaries,
+    read_description,
+    space_of,
+)
 
 GROUP = "group"
 RECIPE = "emotion3d"
@@ -230,43 +235,10 @@ class SpaceStudy:
 
 
 @dataclass(frozen=True)
-class Study:
-    """Everything of one participant, or of a group.
+class Study(StudyBase[SpaceStudy]):
+    """Everything of one participant, or of a group."""
 
-    Attributes
-    ----------
-    files
-        The derivatives.
-    description
-        ``dataset_description.json``.
-    spaces
-        In order; at least one.
-    is_group
-        What it is of.
-    """
-
-    files: Derivatives = field(repr=False)
-    description: Mapping[str, Any]
-    spaces: tuple[SpaceStudy, ...]
-    is_group: bool = False
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """Return the summary of the first space: what holds for all of them."""
-        return self.spaces[0].facts
-
-    @property
-    def own_settings(self) -> Mapping[str, Any]:
-        """Settings of the participant level."""
-        key = "participant_settings" if self.is_group else "settings"
-        return dict(self.facts.get(key) or {})
-
-    @property
-    def date(self) -> str:
-        """When the results were written (UTC)."""
-        found = self.files.find("stats", desc=SUMMARY)
-        latest = max(artefact.path.stat().st_mtime for artefact in found)
-        return f"{datetime.fromtimestamp(latest, UTC):%Y-%m-%d %H:%M} UTC"
+    recipe: ClassVar[str] = RECIPE
 
     @property
     def leaky_splits(self) -> list[str]:
@@ -277,12 +249,6 @@ class Study:
             names = [] if people.empty else people["split"].map(str).tolist()
             found |= {name for name in names if split_of(name).leaky}
         return sorted(found)
-
-    @property
-    def n_participants(self) -> int:
-        """Those who take part."""
-        listed = self.facts.get("participants") or ()
-        return int(self.facts.get("n_participants") or len(listed) or 1)
 
 
 def _pool(table: pd.DataFrame) -> pd.DataFrame:
@@ -299,9 +265,7 @@ def load_participant(output_dir: Path, subject: str) -> Study:
     InputInvalidError
         When a file cannot be read.
     """
-    files = open_derivatives(output_dir, subject)
-    missing = f"sub-{files.subject}: no results of recipe {RECIPE} found in {output_dir}"
-    return _study(files, missing)
+    return _study(*participant_summaries(output_dir, subject, RECIPE))
 
 
 def load_group(output_dir: Path) -> Study:
@@ -314,9 +278,7 @@ def load_group(output_dir: Path) -> Study:
     InputInvalidError
         When a file cannot be read.
     """
-    folder = output_dir / GROUP
-    files = Derivatives(output_dir, "", tuple(_walk(folder)))
-    return _study(files, f"{folder}: no group results of recipe {RECIPE} found", group=True)
+    return _study(*group_summaries(output_dir, RECIPE), group=True)
 
 
 def participants_of(space: SpaceStudy) -> dict[str, SpaceStudy]:
@@ -331,29 +293,10 @@ def participants_of(space: SpaceStudy) -> dict[str, SpaceStudy]:
     return found
 
 
-def _walk(folder: Path) -> list[Artefact]:
-    named = ((path, parse_name(path)) for path in sorted(folder.glob("*")) if path.is_file())
-    return [
-        Artefact(path, name.entities, name.suffix, name.extension)
-        for path, name in named
-        if name.suffix and not path.name.startswith(".")
-    ]
-
-
-def _study(files: Derivatives, missing: str, *, group: bool = False) -> Study:
-    summaries = [item for item in files.find("stats", desc=SUMMARY) if "space" in item.entities]
-    if not summaries:
-        level = "group" if group else "participant"
-        msg = f"{missing}; run the {level} level with --recipe {RECIPE}"
-        raise InputMissingError(msg)
+def _study(files: Derivatives, summaries: Sequence[Artefact], *, group: bool = False) -> Study:
     spaces = [
-        SpaceStudy(files, _space(item.entities), read_json(item.path), group) for item in summaries
+        SpaceStudy(files, space_of(item.entities), read_json(item.path), group)
+        for item in summaries
     ]
     spaces.sort(key=lambda each: each.space.anchor)
-    description = files.root / "dataset_description.json"
-    content = read_json(description) if description.exists() else {}
-    return Study(files, content, tuple(spaces), group)
-
-
-def _space(entities: Mapping[str, str]) -> Space:
-    return Space(entities["space"], entities.get("res"), entities.get("den"))
+    return Study(files, read_description(files), tuple(spaces), group)

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bidsapp.bids.names import parse_name
 from bidsapp.errors import InputMissingError
 from bidsapp.report.files import Artefact, Derivatives, open_derivatives, read_json
 from bidsapp.report.maps import Array, Grid, Maps
@@ -29,8 +28,9 @@ from bidsapp.report.results import (
     read_maps,
     setting,
 )
+from bidsapp.report.study import GROUP as FOLDER
+from bidsapp.report.study import group_derivatives
 
-FOLDER = "group"
 PROJECTED = "projected"
 KINDS = ("best", "centroid")
 _SURFACE = Space("fsaverage", den="10k")
@@ -330,7 +330,7 @@ def load_group(output_dir: Path) -> GroupResults:
     InputInvalidError
         When a file cannot be read.
     """
-    files = Derivatives(output_dir, "", tuple(_walk(output_dir / FOLDER)))
+    files = group_derivatives(output_dir)
     spaces = sorted(
         {_space(artefact.entities) for artefact in files.find("stats") if _belongs(artefact)},
         key=lambda space: (space.space != "fsaverage", space.anchor),
@@ -346,18 +346,9 @@ def load_group(output_dir: Path) -> GroupResults:
     )
 
 
-def _walk(folder: Path) -> list[Artefact]:
-    found = []
-    for path in sorted(folder.glob("*")):
-        name = parse_name(path)
-        if name.suffix and path.is_file() and not path.name.startswith("."):
-            found.append(Artefact(path, name.entities, name.suffix, name.extension))
-    return found
-
-
 def _belongs(artefact: Artefact) -> bool:
-    """Tell whether a table is of a space of its own; projected maps have no tables."""
-    return "space" in artefact.entities
+    """Tell whether a file is this recipe's of a space; other recipes write to the folder, too."""
+    return "space" in artefact.entities and artefact.entities.get("desc") in ("summary", "profile")
 
 
 def _space(entities: Mapping[str, str]) -> Space:

@@ -17,6 +17,7 @@ from bidsapp.report.sections.about import (
     fidelity_section,
     methods_parts,
     record_fact,
+    records_of,
     software,
 )
 
@@ -154,8 +155,7 @@ def about(results: GroupResults) -> Section:
         ("Convention of the spin", spin.get("convention")),
         ("Cortex mask, SHA-256", spin.get("cortex_mask_sha256")),
         ("Atlas", setting(facts, "atlas")),
-        *(record_fact(record) for record in results.files.records()
-          if record.get("level") == "group"),
+        *map(record_fact, records_of(results.files.records(), "gradients", "group")),
         ("Python", facts.get("python")),
         ("Report made with", software()),
     ]  # fmt: skip

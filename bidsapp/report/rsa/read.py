@@ -6,22 +6,26 @@ the difference. The summary JSON is read leniently: what it lacks is shown as no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from bidsapp.bids.names import parse_name
-from bidsapp.errors import InputMissingError
-from bidsapp.report.files import Artefact, Derivatives, open_derivatives, read_json, read_table
+from bidsapp.report.files import Artefact, Derivatives, read_json, read_table
 from bidsapp.report.maps import Array, Grid, Maps
 from bidsapp.report.methods import random_weights
 from bidsapp.report.results import Space, SpaceResults, read_maps, setting
+from bidsapp.report.study import (
+    StudyBase,
+    group_summaries,
+    participant_summaries,
+    read_description,
+    space_of,
+)
 
 GROUP = "group"
 SUMMARY = "rsasummary"
@@ -205,48 +209,10 @@ class SpaceStudy:
 
 
 @dataclass(frozen=True)
-class Study:
-    """Everything of one participant, or of a group.
+class Study(StudyBase[SpaceStudy]):
+    """Everything of one participant, or of a group."""
 
-    Attributes
-    ----------
-    files
-        The derivatives.
-    description
-        ``dataset_description.json``.
-    spaces
-        In order; at least one.
-    is_group
-        What it is of.
-    """
-
-    files: Derivatives = field(repr=False)
-    description: Mapping[str, Any]
-    spaces: tuple[SpaceStudy, ...]
-    is_group: bool = False
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """Return the summary of the first space: what holds for all of them."""
-        return self.spaces[0].facts
-
-    @property
-    def own_settings(self) -> Mapping[str, Any]:
-        """Settings of the participant level."""
-        key = "participant_settings" if self.is_group else "settings"
-        return dict(self.facts.get(key) or {})
-
-    @property
-    def date(self) -> str:
-        """When the results were written (UTC)."""
-        found = self.files.find("stats", desc=SUMMARY)
-        latest = max(artefact.path.stat().st_mtime for artefact in found)
-        return f"{datetime.fromtimestamp(latest, UTC):%Y-%m-%d %H:%M} UTC"
-
-    @property
-    def n_participants(self) -> int:
-        """Those who take part."""
-        return int(self.facts.get("n_participants") or 1)
+    recipe: ClassVar[str] = RECIPE
 
     def table(self, desc: str) -> pd.DataFrame:
         """Read a table that belongs to no space and no network."""
@@ -287,8 +253,7 @@ def load_participant(output_dir: Path, subject: str) -> Study:
     InputInvalidError
         When a file cannot be read.
     """
-    files = open_derivatives(output_dir, subject)
-    return _study(files, f"sub-{files.subject}: no results of recipe rsa found in {output_dir}")
+    return _study(*participant_summaries(output_dir, subject, RECIPE))
 
 
 def load_group(output_dir: Path) -> Study:
@@ -301,34 +266,17 @@ def load_group(output_dir: Path) -> Study:
     InputInvalidError
         When a file cannot be read.
     """
-    files = Derivatives(output_dir, "", tuple(_walk(output_dir / GROUP)))
-    return _study(files, f"{output_dir / GROUP}: no group results of recipe rsa found", group=True)
+    return _study(*group_summaries(output_dir, RECIPE), group=True)
 
 
-def _walk(folder: Path) -> list[Artefact]:
-    named = ((path, parse_name(path)) for path in sorted(folder.glob("*")) if path.is_file())
-    return [
-        Artefact(path, name.entities, name.suffix, name.extension)
-        for path, name in named
-        if name.suffix and not path.name.startswith(".")
-    ]
-
-
-def _study(files: Derivatives, missing: str, *, group: bool = False) -> Study:
-    summaries = [a for a in files.find("stats", desc=SUMMARY) if "space" in a.entities]
-    if not summaries:
-        msg = f"{missing}; run the {'group' if group else 'participant'} level with --recipe rsa"
-        raise InputMissingError(msg)
+def _study(files: Derivatives, summaries: Sequence[Artefact], *, group: bool = False) -> Study:
     spaces = [_space(files, artefact, is_group=group) for artefact in summaries]
     spaces.sort(key=lambda each: (each.space.space != "fsaverage", each.space.anchor))
-    description = files.root / "dataset_description.json"
-    content = read_json(description) if description.exists() else {}
-    return Study(files, content, tuple(spaces), group)
+    return Study(files, read_description(files), tuple(spaces), group)
 
 
 def _space(files: Derivatives, summary: Artefact, *, is_group: bool) -> SpaceStudy:
-    named = summary.entities
-    space = Space(named["space"], named.get("res"), named.get("den"))
+    space = space_of(summary.entities)
     facts = read_json(summary.path)
     grid = _grid(files, space, is_group=is_group)
     within = SpaceResults(files, space, facts, (), None, grid)

@@ -82,7 +82,8 @@ def fidelity_section(output_dir: Path, recipe: str) -> Section | None:
 
 def about(results: Results) -> Section:
     """Versions, time, memory and the command that gives the same results again."""
-    return about_section(results.facts, results.files.records(), results.files.subject)
+    records = records_of(results.files.records(), "gradients", "participant")
+    return about_section(results.facts, records, results.files.subject)
 
 
 def about_section(
