@@ -7,16 +7,14 @@ was and ends with the same numbers.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.bids.atomic import write_bytes
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.models.searchlight import (
     ModelTable,
@@ -25,11 +23,9 @@ from bidsapp.models.searchlight import (
     model_table,
     searchlight_rsa,
 )
-from bidsapp.progress import track
 from bidsapp.recipes.rsa.settings import RsaSettings
+from bidsapp.recipes.rsa.slabs import run_slabs
 
-SLAB = 2000
-"""Centres of a slab."""
 MODEL_BYTES = 64
 """Memory for each pair of a model while it is ranked."""
 Floats = NDArray[np.float64]
@@ -180,15 +176,15 @@ def run_search(
     Found
         Of all centres, in their order.
     """
-    size = slab or SLAB
-    folder.mkdir(parents=True, exist_ok=True)
-    slabs = list(searchlights.slabs(size))
-    parts = []
-    for rows, part in track(slabs, total=len(slabs), label=label, quiet=quiet):
-        path = folder / f"slab-{size}-{rows.start:07d}.npz"
-        if not path.exists():
-            _keep(path, search_slab(search, part))
-        parts.append(_read(path))
+    parts = run_slabs(
+        searchlights,
+        folder,
+        partial(search_slab, search),
+        Found,
+        label=label,
+        quiet=quiet,
+        size=slab,
+    )
     joined = {
         name: np.concatenate([getattr(part, name) for part in parts], axis=1)
         for name in vars(parts[0])
@@ -255,14 +251,3 @@ def search_slab(search: Search, part: Neighbourhoods) -> Found:
 def _given(scores: SearchlightScores) -> Floats:
     """Scores given the nuisance RDMs, if there are any."""
     return scores.rho if scores.partial is None else scores.partial
-
-
-def _keep(path: Path, found: Found) -> None:
-    buffer = io.BytesIO()
-    np.savez(buffer, **vars(found))
-    write_bytes(path, buffer.getvalue())
-
-
-def _read(path: Path) -> Found:
-    with np.load(path) as arrays:
-        return Found(**arrays)

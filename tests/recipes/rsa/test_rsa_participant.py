@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from bidsapp.brain.untyped import nib
-from bidsapp.recipes.rsa import facts, search
+from bidsapp.recipes.rsa import facts, search, slabs
 from bidsapp.stats.metrics import centroid_layer
 
 pytestmark = pytest.mark.slow
@@ -154,7 +154,7 @@ def test_a_stopped_search_goes_on_and_ends_the_same(
 ) -> None:
     changes = {"n_permutations": 40, "searchlight_count": 20}
     whole = analysed(**changes)
-    monkeypatch.setattr(search, "SLAB", 700)
+    monkeypatch.setattr(slabs, "SLAB", 700)
     genuine, calls = search.search_slab, []
 
     def stop_in_the_middle(*arguments: Any) -> Any:

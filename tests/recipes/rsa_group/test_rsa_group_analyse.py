@@ -188,9 +188,10 @@ def test_units_need_enough_participants(run, people, units) -> None:
 def test_finished_slabs_are_used_again(
     people, written, make_analysis, tmp_path, monkeypatch
 ) -> None:
+    from bidsapp.recipes.rsa import slabs
     from bidsapp.recipes.rsa.group import search
 
-    monkeypatch.setattr(search, "SLAB", 100)
+    monkeypatch.setattr(slabs, "SLAB", 100)
     (inputs,) = find_group(written(people(3)))
     whole = make_analysis(inputs, tmp_path / "whole", FAST)
     analyse_group(whole)

@@ -7,16 +7,14 @@ once when it is done, in a folder named by everything it depends on.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.bids.atomic import write_bytes
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.models.rdm import Comparison, Dissimilarity
 from bidsapp.models.searchlight import (
@@ -26,10 +24,8 @@ from bidsapp.models.searchlight import (
     group_searchlight,
     model_table,
 )
-from bidsapp.progress import track
+from bidsapp.recipes.rsa.slabs import run_slabs
 
-SLAB = 2000
-"""Centres of a slab."""
 Floats = NDArray[np.float64]
 
 
@@ -156,15 +152,15 @@ def run_group_search(
     GroupFound
         Of all centres, in their order.
     """
-    size = slab or SLAB
-    folder.mkdir(parents=True, exist_ok=True)
-    slabs = list(searchlights.slabs(size))
-    parts = []
-    for rows, part in track(slabs, total=len(slabs), label=label, quiet=quiet):
-        path = folder / f"slab-{size}-{rows.start:07d}.npz"
-        if not path.exists():
-            _keep(path, search_slab(search, part))
-        parts.append(_read(path))
+    parts = run_slabs(
+        searchlights,
+        folder,
+        partial(search_slab, search),
+        GroupFound,
+        label=label,
+        quiet=quiet,
+        size=slab,
+    )
     return _join(parts)
 
 
@@ -261,14 +257,3 @@ def _join(parts: Sequence[GroupFound]) -> GroupFound:
         if item.name != "maximum"
     }
     return GroupFound(**joined, maximum=np.fmax.reduce([part.maximum for part in parts]))
-
-
-def _keep(path: Path, found: GroupFound) -> None:
-    buffer = io.BytesIO()
-    np.savez(buffer, **vars(found))
-    write_bytes(path, buffer.getvalue())
-
-
-def _read(path: Path) -> GroupFound:
-    with np.load(path) as arrays:
-        return GroupFound(**arrays)
