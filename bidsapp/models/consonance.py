@@ -1,4 +1,4 @@
-"""Consonance of tones that sound together: roughness of their partials, harmonicity of their classes.
+"""Consonance of tones that sound together: roughness and harmonicity.
 
 ``partial``
     one sinusoid of a sound: frequency in Hz and amplitude.
@@ -32,10 +32,11 @@ N_HARMONICS = 12
 DECAY = 0.75
 """Exponent with which harmonics of a pitch class lose weight."""
 SPREAD_CENTS = 6.83
+_C4_HZ = 440.0 * 2.0**-0.75
 
 
 def chord_partials(midi: Iterable[float], n_partials: int = N_PARTIALS) -> tuple[Floats, Floats]:
-    """Partials of notes with amplitudes 1, 1/2, 1/3, …
+    """Return the partials of notes, with amplitudes 1, 1/2, 1/3 and so on.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def chord_partials(midi: Iterable[float], n_partials: int = N_PARTIALS) -> tuple
 
 
 def roughness(frequencies_hz: npt.ArrayLike, amplitudes: npt.ArrayLike) -> float:
-    """Roughness of some partials.
+    """Measure the roughness of some partials.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ def roughness(frequencies_hz: npt.ArrayLike, amplitudes: npt.ArrayLike) -> float
 
 
 def class_spectrum(weights: npt.ArrayLike) -> Floats:
-    """Smoothed spectrum of pitch classes and their harmonics, folded into one octave.
+    """Fold pitch classes and their harmonics into one octave and smooth them.
 
     Parameters
     ----------
@@ -110,13 +111,30 @@ def class_spectrum(weights: npt.ArrayLike) -> Floats:
     return np.asarray(given @ steps)
 
 
-def harmonicity(weights: npt.ArrayLike) -> Floats:
-    """Harmonicity of sets of pitch classes.
+def partial_spectrum(frequencies_hz: npt.ArrayLike, amplitudes: npt.ArrayLike) -> Floats:
+    """Fold partials that were measured in a sound into one octave and smooth them.
 
     Parameters
     ----------
-    weights
-        (n, 12) weight of each pitch class, or (12,); scale does not matter.
+    frequencies_hz, amplitudes
+        (n_partials,).
+
+    Returns
+    -------
+    array of shape (1200,)
+        Weight at each cent; 0 cents is C.
+    """
+    places = CENTS * np.log2(np.asarray(frequencies_hz, np.float64) / _C4_HZ) % CENTS
+    return _smooth(np.round(places), np.asarray(amplitudes, np.float64))
+
+
+def harmonicity(spectrum: npt.ArrayLike) -> Floats:
+    """Measure how clearly a folded spectrum resembles one harmonic complex tone.
+
+    Parameters
+    ----------
+    spectrum
+        (n, 1200) or (1200,), from `class_spectrum` or `partial_spectrum`; scale does not matter.
 
     Returns
     -------
@@ -128,10 +146,9 @@ def harmonicity(weights: npt.ArrayLike) -> Floats:
     -----
     Source: Harrison and Pearce 2018: likeness is the cosine of both spectra.
     """
-    given = np.asarray(weights, np.float64)
-    spectrum = class_spectrum(given)
+    given = np.asarray(spectrum, np.float64)
     template = np.fft.rfft(_complex_tone())
-    products = np.fft.irfft(np.fft.rfft(spectrum) * np.conj(template), n=CENTS)
+    products = np.fft.irfft(np.fft.rfft(given) * np.conj(template), n=CENTS)
     total = products.sum(axis=-1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         likeness = np.maximum(products, 0.0) / total
@@ -140,11 +157,12 @@ def harmonicity(weights: npt.ArrayLike) -> Floats:
 
 
 def _complex_tone() -> Floats:
-    """Spectrum (1200,) of one complex tone at 0 cents."""
-    cents = np.arange(CENTS)
-    spectrum = np.zeros(CENTS)
-    for number in range(1, N_HARMONICS + 1):
-        centre = np.round(CENTS * np.log2(number)) % CENTS
-        distance = (cents - centre + CENTS / 2) % CENTS - CENTS / 2
-        spectrum += number**-DECAY * np.exp(-(distance**2) / (2 * SPREAD_CENTS**2))
-    return spectrum
+    """Return the spectrum (1200,) of one complex tone at 0 cents."""
+    numbers = np.arange(1, N_HARMONICS + 1)
+    return _smooth(np.round(CENTS * np.log2(numbers)) % CENTS, numbers**-DECAY)
+
+
+def _smooth(places: Floats, weights: Floats) -> Floats:
+    """Add Gaussians around places in cents."""
+    distances = (np.arange(CENTS) - places[:, None] + CENTS / 2) % CENTS - CENTS / 2
+    return np.asarray(weights @ np.exp(-(distances**2) / (2 * SPREAD_CENTS**2)))

@@ -7,13 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bidsapp.models.consonance import chord_partials, class_spectrum, harmonicity, roughness
+from bidsapp.models.consonance import (
+    chord_partials,
+    class_spectrum,
+    partial_spectrum,
+    roughness,
+)
+from bidsapp.models.consonance import harmonicity as spectrum_harmonicity
 
 
 def classes(*members: int) -> np.ndarray:
     weights = np.zeros(12)
     weights[list(members)] = 1.0
     return weights
+
+
+def harmonicity(weights: np.ndarray) -> np.ndarray:
+    return spectrum_harmonicity(class_spectrum(weights))
 
 
 def test_roughness_of_a_major_triad_is_the_published_value():
@@ -61,3 +71,11 @@ def test_spectrum_has_a_peak_at_each_class_and_at_its_fifth():
     spectrum = class_spectrum(classes(2))
     assert spectrum.argmax() == 200
     assert spectrum[902] > 0.3 * spectrum[200]
+
+
+def test_measured_partials_of_a_tone_make_the_spectrum_of_its_class():
+    numbers = np.arange(1, 13)
+    frequencies = 440.0 * 2 ** (-9 / 12) * numbers
+    np.testing.assert_allclose(
+        partial_spectrum(frequencies, numbers**-0.75), class_spectrum(classes(0)), atol=1e-9
+    )
