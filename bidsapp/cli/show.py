@@ -56,9 +56,7 @@ def write_plan(plans: Sequence[Plan], target: Path, config: Config) -> None:
 
 
 def _cost(unit: Unit, config: Config) -> str:
-    cost = load_function(RECIPES[unit.recipe].functions.estimate)(
-        unit.inputs, unit.settings, config
-    )
+    cost = load_function(RECIPES[unit.recipe].cost)(unit.inputs, unit.settings, config)
     return (
         f"estimate: {cost.size}; memory {cost.memory_bytes / 2**30:.1f} of "
         f"{config.memory_bytes / 2**30:.1f} GiB allowed; scratch "

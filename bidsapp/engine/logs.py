@@ -20,7 +20,7 @@ from bidsapp.bids.write import (
 from bidsapp.config import Config, to_toml
 from bidsapp.engine.plan import Plan
 from bidsapp.recipes import RECIPES
-from bidsapp.recipes.settings import fidelity
+from bidsapp.recipes.base.settings import fidelity
 
 LOGGER = logging.getLogger("musicotopy")
 

@@ -9,33 +9,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from bidsapp.bids.dataset import Dataset, open_dataset, participants
-from bidsapp.bids.records import Problem
 from bidsapp.config import Config, configuration_hash
 from bidsapp.errors import AppError, InputMissingError, OutputError, UsageError
 from bidsapp.recipes import RECIPES, load_function
-from bidsapp.recipes.inputs import chosen_spaces
-
-
-class UnitInputs(Protocol):
-    """What the engine asks of a unit's input: participants' or a group's."""
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """What was passed over."""
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """Files the result depends on."""
-
-    def identity(self) -> str:
-        """Hash of the input."""
-
-    def overview(self) -> str:
-        """Say what was found, for ``--dry-run``."""
+from bidsapp.recipes.base.group import collect_group
+from bidsapp.recipes.base.inputs import JobInputs, chosen_spaces, collect_participant
 
 
 @dataclass(frozen=True)
@@ -65,7 +46,7 @@ class Unit:
     space: str
     settings: Any
     configuration_hash: str
-    inputs: UnitInputs | None = None
+    inputs: JobInputs | None = None
     error: AppError | None = None
 
     @property
@@ -168,16 +149,20 @@ def _participant_units(
     dataset: Dataset, config: Config, recipe: str, settings: Any, code: str, subject: str
 ) -> list[Unit]:
     units = []
+    entry = RECIPES[recipe]
     try:
-        found: Sequence[str] = chosen_spaces(dataset, subject, config, RECIPES[recipe].kinds)
+        found: Sequence[str] = chosen_spaces(dataset, subject, config, entry.kinds)
     except AppError as error:
         name = f"{recipe}_sub-{subject}"
         return [Unit(name, recipe, "participant", subject, "", settings, code, error=error)]
-    collect = load_function(RECIPES[recipe].functions.collect)
     for space in found:
         inputs, problem = None, None
         try:
-            inputs = collect(dataset, subject, space, config, settings)
+            if entry.legacy is not None:
+                collect = load_function(entry.legacy["collect"])
+                inputs = collect(dataset, subject, space, config, settings)
+            else:
+                inputs = collect_participant(entry, dataset, subject, space, config, settings)
         except AppError as error:
             problem = error
         name = f"{recipe}_sub-{subject}_space-{space}"
@@ -208,8 +193,11 @@ def group_plan(plan: Plan, config: Config) -> Plan:
         recipe = RECIPES[name]
         settings = recipe.group_settings(config)
         try:
-            collect = load_function(recipe.functions.collect_group)
-            found = collect(plan.dataset, plan.subjects, config)
+            if recipe.legacy is not None:
+                collect = load_function(recipe.legacy["collect_group"])
+                found = collect(plan.dataset, plan.subjects, config)
+            else:
+                found = collect_group(recipe, plan.dataset, plan.subjects, config)
         except AppError as error:
             unit = f"{name}_group"
             units.append(Unit(unit, name, "group", "", "", settings, "", error=error))

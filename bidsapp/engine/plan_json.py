@@ -68,6 +68,6 @@ def _needs(unit: Unit, other: Unit) -> bool:
 def _cost(unit: Unit, config: Config) -> Row | None:
     if unit.inputs is None or unit.level != "participant":
         return None
-    estimate = load_function(RECIPES[unit.recipe].functions.estimate)
+    estimate = load_function(RECIPES[unit.recipe].cost)
     cost = estimate(unit.inputs, unit.settings, config)
     return {"memory_bytes": cost.memory_bytes, "scratch_bytes": cost.scratch_bytes}

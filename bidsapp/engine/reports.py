@@ -18,6 +18,7 @@ from bidsapp.engine.processes import begin_beside
 from bidsapp.engine.status import Record
 from bidsapp.errors import AppError
 from bidsapp.recipes import RECIPES, load_function
+from bidsapp.results.read import Results
 
 LOGGER = logging.getLogger("musicotopy")
 Reported = tuple[str, str]
@@ -95,13 +96,17 @@ def _with_failure(record: Record, failures: Mapping[Reported, Failure]) -> Recor
 
 
 def _write_report(output_dir: Path, recipe: str, subject: str) -> None:
-    functions = RECIPES[recipe].functions
-    if subject:
-        load_function(functions.report)(output_dir, subject)
-        methods = load_function(functions.methods)(output_dir, subject)
+    entry = RECIPES[recipe]
+    if entry.legacy is not None:
+        who, of = ((output_dir, subject), "") if subject else ((output_dir,), "group_")
+        load_function(entry.legacy[f"{of}report"])(*who)
+        methods = load_function(entry.legacy[f"{of}methods"])(*who)
     else:
-        load_function(functions.group_report)(output_dir)
-        methods = load_function(functions.group_methods)(output_dir)
+        from bidsapp.report.html import write_page
+
+        results = Results(output_dir, recipe, entry.results, subject)
+        page, methods = load_function(entry.report)(results)
+        write_page(page, report_path(output_dir, recipe, subject))
     level = "participant" if subject else "group"
     folder = output_dir / "logs" / "citations"
     write_text(folder / f"{recipe}_{level}.md", methods.markdown)

@@ -26,6 +26,7 @@ from bidsapp.engine.status import (
 from bidsapp.errors import AppError, OutputError
 from bidsapp.recipes import RECIPES, load_function
 from bidsapp.recipes.analysis import Analysis
+from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
 from bidsapp.recipes.group_inputs import GroupAnalysis
 
 LOGGER = logging.getLogger("musicotopy")
@@ -144,11 +145,16 @@ def _call(unit: Unit, dataset: Dataset, config: Config, staging: Staging) -> Non
         "staging": staging,
         "scratch": config.scratch_dir,
     }
-    if unit.level == "group":
-        analysis: GroupAnalysis[Any] = GroupAnalysis(output_dir=config.output_dir, **common)
-        load_function(recipe.functions.analyse_group)(analysis)
+    if recipe.legacy is not None:
+        if unit.level == "group":
+            analysis: GroupAnalysis[Any] = GroupAnalysis(output_dir=config.output_dir, **common)
+            load_function(recipe.legacy["analyse_group"])(analysis)
+        else:
+            load_function(recipe.legacy["analyse"])(Analysis(**common))
+    elif unit.level == "group":
+        load_function(recipe.group)(GroupStudy(**common))
     else:
-        load_function(recipe.functions.analyse)(Analysis(**common))
+        load_function(recipe.participant)(ParticipantStudy(**common))
 
 
 def failed(unit: Unit, reason: str, exit_code: int) -> Record:

@@ -208,10 +208,13 @@ class Table(Result):
     further
         One phrase about columns whose names depend on the study (one per layer, class or
         parcel); empty when there are none.
+    same
+        Columns that must be the same for all participants of a group.
     """
 
     columns: tuple[Column, ...] = ()
     further: str = ""
+    same: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from bidsapp.bids.names import parse_name
 from bidsapp.bids.records import ImageKind
 from bidsapp.errors import InputInvalidError, InputMissingError
 from bidsapp.results.cautions import Caution, from_json
-from bidsapp.results.kinds import Column, Facts, Maps, Result, Table, column_names, summary
+from bidsapp.results.kinds import Column, Maps, Result, Table, column_names, expand, summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -270,13 +270,12 @@ class Results:
         from bidsapp.brain.maps import read_maps
 
         name = str(self.facts(space).get("space") or space.space)
-        for result in self.catalogue:
+        for result in expand(self.catalogue):
             networks = self.networks(space) if result.by_network else ("",)
-            if isinstance(result, Maps) and result.by_space and not result.labels:
-                for network in networks:
-                    paths = self._images(result, space, network, None)
-                    if paths:
-                        return read_maps(paths, space=name).units
+            for network in networks if isinstance(result, Maps) and result.by_space else ():
+                paths = self._images(result, space, network, None)
+                if paths:
+                    return read_maps(paths, space=name).units
         msg = f"{self.folder} holds no maps of {self.recipe} in {space.title}; run it again"
         raise InputMissingError(msg)
 
@@ -327,20 +326,13 @@ class Results:
 
     def missing(self, space: Space) -> list[str]:
         """Return the labels of required results that are not written in a space."""
-        absent = []
-        for result in self.catalogue:
-            if not result.required or not result.at("participant"):
-                continue
-            networks = self.networks(space) if result.by_network else ("",)
-            for each in (
-                (result.of(label) for label in result.labels) if result.labels else (result,)
-            ):
-                absent += [
-                    f"{each.title.lower()} (desc-{each.desc})"
-                    for network in networks
-                    if not self.written(each, space, network)
-                ]
-        return absent
+        return [
+            f"{result.title.lower()} (desc-{result.desc})"
+            for result in expand(self.catalogue)
+            if result.required and result.at("participant")
+            for network in (self.networks(space) if result.by_network else ("",))
+            if not self.written(result, space, network)
+        ]
 
     def _images(
         self, result: Result, space: Space, network: str, entities: Mapping[str, str] | None

@@ -6,7 +6,7 @@ import pytest
 
 from bidsapp.errors import UsageError
 from bidsapp.recipes.gradients.settings import VARIANTS, GradientsSettings
-from bidsapp.recipes.settings import fidelity, override
+from bidsapp.recipes.base.settings import fidelity, override
 
 
 def test_override_checks_names_and_types() -> None:

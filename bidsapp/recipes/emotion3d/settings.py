@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bidsapp.recipes.settings import setting
+from bidsapp.recipes.base.settings import setting
 
 _MODEL = "poster: Model parameterized by 3DCNN"
 _CODE = "public code of the poster (lungerjo/DeepEmotion)"

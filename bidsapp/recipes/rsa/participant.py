@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.audio.networks import NETWORKS, RANDOM, get_network
+from bidsapp.audio.networks import NETWORKS, RANDOM, get_network, network_weights
 from bidsapp.bids.atomic import new_matrix
 from bidsapp.bids.dataset import Dataset
 from bidsapp.brain.clean import BoldMatrix, Cleaning, load_bold
@@ -28,9 +28,9 @@ from bidsapp.brain.units import unit_space
 from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError
 from bidsapp.features.courses import CourseBank, extract_courses
+from bidsapp.models.devices import resolve_device
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.models.rdm import rdm
-from bidsapp.recipes.devices import resolve_device
 from bidsapp.recipes.inputs import Inputs, SoundAnalysis, collect
 from bidsapp.recipes.rsa.grey_matter import find_grey_matter, grey_matter
 from bidsapp.recipes.rsa.items import Items, item_patterns, make_items
@@ -40,7 +40,6 @@ from bidsapp.recipes.rsa.outputs import write_results
 from bidsapp.recipes.rsa.results import LagProfile, NetworkResult, Results
 from bidsapp.recipes.rsa.search import Found, Search, run_search
 from bidsapp.recipes.rsa.settings import RsaSettings
-from bidsapp.recipes.weights import network_weights
 from bidsapp.stats.clip_permutation import clip_permutations
 from bidsapp.stats.pairs import lag_profile, pair_mask
 from bidsapp.stats.rsa_inference import clip_test

@@ -19,7 +19,7 @@ from bidsapp.recipes.emotion3d.group.settings import VARIANTS as GROUP_VARIANTS
 from bidsapp.recipes.emotion3d.participant import analyse, collect_participant
 from bidsapp.recipes.emotion3d.settings import VARIANTS
 from bidsapp.recipes.group_inputs import GroupAnalysis
-from bidsapp.recipes.settings import override
+from bidsapp.recipes.base.settings import override
 from bidsapp.simulate.dataset import simulate
 from bidsapp.simulate.emotions import EmotionsOptions
 

@@ -26,7 +26,7 @@ from bidsapp.recipes.gradients.group.facts import DESCRIPTIONS
 from bidsapp.recipes.gradients.group.settings import VARIANTS, GroupSettings
 from bidsapp.recipes.group_collect import Choice
 from bidsapp.recipes.group_inputs import GroupAnalysis
-from bidsapp.recipes.settings import fidelity
+from bidsapp.recipes.base.settings import fidelity
 from bidsapp.resources import cortex_mask
 
 QUICK = GroupSettings(n_rotations=199, n_swapped_rotations=64, n_bootstrap=100)

@@ -16,7 +16,7 @@ from bidsapp.recipes.analysis import Analysis
 from bidsapp.recipes.inputs import Inputs
 from bidsapp.recipes.rsa.participant import analyse, collect_participant
 from bidsapp.recipes.rsa.settings import VARIANTS, RsaSettings
-from bidsapp.recipes.settings import override
+from bidsapp.recipes.base.settings import override
 from bidsapp.simulate.clips import ClipsOptions
 from bidsapp.simulate.dataset import simulate
 

@@ -10,6 +10,7 @@ from typing import Any
 from bidsapp.bids.dataset import Dataset
 from bidsapp.config import Config
 from bidsapp.errors import AppError, InputMissingError
+from bidsapp.recipes.base.settings import override
 from bidsapp.recipes.emotion3d.group.inputs import GroupInputs
 from bidsapp.recipes.emotion3d.inputs import EmotionInputs, collect_participant
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
@@ -21,7 +22,6 @@ from bidsapp.recipes.group_collect import (
     version_problems,
 )
 from bidsapp.recipes.group_inputs import ParticipantResult
-from bidsapp.recipes.settings import override
 
 RECIPE = "emotion3d"
 _LEAST = 2

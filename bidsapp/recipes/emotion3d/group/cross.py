@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bidsapp.models.devices import resolve_device
 from bidsapp.models.linear_decoder import prepare
 from bidsapp.progress import track
-from bidsapp.recipes.devices import resolve_device
 from bidsapp.recipes.emotion3d.group.collect import participant_settings
 from bidsapp.recipes.emotion3d.group.inputs import GroupAnalysis
 from bidsapp.recipes.emotion3d.group.settings import GroupSettings

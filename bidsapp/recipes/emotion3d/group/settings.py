@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bidsapp.recipes.settings import setting
+from bidsapp.recipes.base.settings import setting
 
 _CROSS = "poster: Performance generalizes across subjects"
 _CODE = "public code of the poster (lungerjo/DeepEmotion)"

@@ -10,6 +10,7 @@ from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.records import ImageKind
 from bidsapp.bids.sidecars import read_json
 from bidsapp.bids.tables import Table, read_table
+from bidsapp.brain.units import check_same_units
 from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError, InputMissingError
 from bidsapp.recipes.group_collect import (
@@ -23,7 +24,6 @@ from bidsapp.recipes.group_collect import (
     version_problems,
 )
 from bidsapp.recipes.group_inputs import MAP_EXTENSIONS, ParticipantResult
-from bidsapp.recipes.group_units import check_same_units
 from bidsapp.recipes.rsa.group.inputs import GroupInputs, items_file, models_file
 
 RECIPE = "rsa"
