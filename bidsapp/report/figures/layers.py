@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -304,9 +305,9 @@ def _name_layers(
 
 
 def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
-    entries = {}
+    entries: dict[str, Any] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
-    columns = min(len(entries), 6)
-    figure.legend(list(entries.values()), list(entries), loc="outside upper left", ncols=columns)
+    names, columns = list(entries), min(len(entries), 6)
+    figure.legend(list(entries.values()), names, loc="outside upper left", ncols=columns)

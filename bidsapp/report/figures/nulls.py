@@ -15,7 +15,7 @@ from bidsapp.report.figures.style import Array
 
 _EDGE = "#b9c1c9"
 _ROOM = 0.74  # of a panel's height for the histogram; words stand above it
-_DASHES = (0, (4, 2))
+_DASHES, _MIRRORED = (0, (4, 2)), (0, (3, 2))
 
 
 @dataclass(frozen=True)
