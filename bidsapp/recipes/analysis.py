@@ -48,7 +48,7 @@ InputsT = TypeVar("InputsT", bound=ParticipantInputs)
 
 @dataclass(frozen=True)
 class Analysis(Generic[InputsT]):
-    """One unit of work, as the recipe sees it.
+    """One job, as the recipe sees it.
 
     Attributes
     ----------

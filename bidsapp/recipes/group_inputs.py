@@ -156,7 +156,7 @@ InputsT = TypeVar("InputsT", bound=GroupInputs)
 
 @dataclass(frozen=True)
 class GroupAnalysis(Generic[InputsT]):
-    """One unit of work of the group level, as the recipe sees it.
+    """One job of the group level, as the recipe sees it.
 
     Attributes
     ----------

@@ -181,7 +181,7 @@ def participant_writer(analysis: Analysis[Any], units: UnitSpace) -> ResultWrite
     Parameters
     ----------
     analysis
-        The unit of work.
+        The job.
     units
         The space of the maps.
     """
@@ -202,7 +202,7 @@ def group_writer(
     Parameters
     ----------
     analysis
-        The unit of work.
+        The job.
     units
         The space of the maps.
     sources

@@ -147,7 +147,7 @@ def test_everything_we_write_is_valid(study, tmp_path) -> None:
     write_descriptions(output, {"positive": "Positive lags.", "parcels": "Parcels."})
     write_readme(output)
     write_text(output / "logs" / "config.toml", "a = 1\n")
-    write_json(output / "logs" / "units" / "gradients_sub-01.json", {"state": "done"})
+    write_json(output / "logs" / "jobs" / "gradients_sub-01.json", {"state": "done"})
     write_tsv(output / "logs" / "fidelity.tsv", [{"option": "lags"}])
     write_text(output / "logs" / "CITATION.md", "Cite.\n")
     for subject in ("01", "02"):

@@ -183,7 +183,7 @@ def test_links_are_followed_inputs_are_not_written(copy: Copy, tmp_path: Path) -
     output = tmp_path / "out"
     (output / "sub-01").mkdir(parents=True)
     (output / "sub-01" / "a.tsv").symlink_to(target)
-    with Staging(output, "unit") as staging:
+    with Staging(output, "job") as staging:
         write_text(staging.path("sub-01/a.tsv"), "new")
         staging.publish()
     write_text(output / "sub-01" / "b.tsv", "x")

@@ -142,7 +142,7 @@ def gradient(fsaverage5: UnitSpace) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def make_analysis() -> Callable[..., GroupAnalysis]:
-    """Return a function that makes the unit of work of some inputs."""
+    """Return a function that makes the job of some inputs."""
 
     def make(
         inputs: GroupInputs, target: Path, settings: GroupSettings, **config: Any

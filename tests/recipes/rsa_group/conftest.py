@@ -203,7 +203,7 @@ def written(tmp_path: Path) -> Callable[[Sequence[Person]], Path]:
 
 @pytest.fixture(scope="session")
 def make_analysis() -> Callable[..., GroupAnalysis[GroupInputs]]:
-    """Return a function that makes the unit of work of some inputs."""
+    """Return a function that makes the job of some inputs."""
 
     def make(
         inputs: GroupInputs, target: Path, settings: GroupSettings, **config: Any

@@ -181,7 +181,7 @@ def write_group(
             "recipe": "gradients", "level": "participant", "subject": "99", "state": "failed",
             "space": "", "reason": "the sound is 12 s shorter than the run", "outputs": [],
         }  # fmt: skip
-        write_json(output / "logs" / "units" / "gradients_sub-99.json", record)
+        write_json(output / "logs" / "jobs" / "gradients_sub-99.json", record)
     fidelity = output / "logs" / "fidelity.tsv"
     fidelity.parent.mkdir(parents=True, exist_ok=True)
     fidelity.write_text(

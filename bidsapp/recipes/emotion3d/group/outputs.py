@@ -48,7 +48,7 @@ def write_group(
     Parameters
     ----------
     analysis
-        The unit of work.
+        The job.
     found
         Volumes of all participants.
     decodings

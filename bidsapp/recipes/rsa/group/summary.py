@@ -25,7 +25,7 @@ def summary(analysis: GroupAnalysis, results: GroupResults) -> Row:
     Parameters
     ----------
     analysis
-        The unit of work.
+        The job.
     results
         What it found.
     """

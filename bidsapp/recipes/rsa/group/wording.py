@@ -25,7 +25,7 @@ def banner(item: NetworkGroup, analysis: GroupAnalysis) -> str:
     item
         Results of a network.
     analysis
-        The unit of work.
+        The job.
     """
     if analysis.settings.test != "maximum-t":
         return ""
