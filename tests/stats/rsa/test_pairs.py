@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import pdist, squareform
 
 from bidsapp.errors import InputInvalidError
-from bidsapp.stats.pairs import (
+from bidsapp.stats.rsa.pairs import (
     difference_rdm,
     different_rdm,
     keep_items,
