@@ -28,7 +28,7 @@ from bidsapp.brain.surfaces import (
     volume_projection,
 )
 from bidsapp.resources import N_VERTICES
-from bidsapp.stats.spin_mesh import SpinMesh, spin_mesh
+from bidsapp.stats.spins.mesh import SpinMesh, spin_mesh
 
 _SIZE = N_VERTICES["fsaverage5"]
 
