@@ -40,9 +40,9 @@ from bidsapp.recipes.rsa.outputs import write_results
 from bidsapp.recipes.rsa.results import LagProfile, NetworkResult, Results
 from bidsapp.recipes.rsa.search import Found, Search, run_search
 from bidsapp.recipes.rsa.settings import RsaSettings
-from bidsapp.stats.clip_permutation import clip_permutations
-from bidsapp.stats.pairs import lag_profile, pair_mask
-from bidsapp.stats.rsa_inference import clip_test
+from bidsapp.stats.rsa.clip_permutation import clip_permutations
+from bidsapp.stats.rsa.inference import clip_test
+from bidsapp.stats.rsa.pairs import lag_profile, pair_mask
 
 LOGGER = logging.getLogger("musicotopy")
 

@@ -22,7 +22,7 @@ from bidsapp.brain.projection import Projection, volume_projection
 from bidsapp.brain.references import reference_map, reference_provenance
 from bidsapp.brain.surfaces import sphere
 from bidsapp.resources import N_VERTICES
-from bidsapp.stats.spin_mesh import SpinMesh, spin_mesh
+from bidsapp.stats.spins.mesh import SpinMesh, spin_mesh
 
 _SIZE = N_VERTICES["fsaverage5"]
 

@@ -11,7 +11,8 @@ from typing import Any
 from bidsapp.report.distrust import distrust
 from bidsapp.report.files import read_table
 from bidsapp.report.html import Facts, Listing, Notes, Part, Prose, Section, Table, cell, columns
-from bidsapp.report.methods import Methods, methods
+from bidsapp.report.methods import Methods
+from bidsapp.report.participant_methods import methods
 from bidsapp.report.results import Results, setting
 
 
