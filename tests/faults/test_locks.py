@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from bidsapp.bids.atomic import write_text
 from bidsapp.bids.locks import lock_file, lock_folder
 from bidsapp.bids.staging import Staging, clean_leftovers
-from bidsapp.bids.write import write_text
 from bidsapp.errors import OutputError
 from bidsapp.features.banks import make_once
 

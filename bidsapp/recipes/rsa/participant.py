@@ -22,8 +22,8 @@ from bidsapp.audio.networks import NETWORKS, RANDOM, get_network, network_weight
 from bidsapp.bids.atomic import new_matrix
 from bidsapp.bids.dataset import Dataset
 from bidsapp.brain.clean import BoldMatrix, Cleaning, load_bold
+from bidsapp.brain.cortex import cortex_mask
 from bidsapp.brain.searchlights import searchlights
-from bidsapp.brain.surfaces import cortex_mask
 from bidsapp.brain.units import unit_space
 from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError
