@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -126,17 +126,18 @@ class Needing:
 
 def test_what_is_missing_follows_from_what_a_recipe_declares(complete) -> None:
     raw, _ = complete
-    found = survey(raw.root)
+    whole = survey(raw.root)
+    found = replace(whole, spaces={"fsaverage5": whole.spaces["fsaverage5"]})
     recipes = {
         "nothing": Needing(),
-        "cifti": Needing(kinds=("cifti",)),
+        "volumes": Needing(kinds=("cifti", "volume")),
         "labels": Needing(needs=("intervals",)),
         "sounds": Needing(needs=("sounds",), least_sounds=24),
         "many": Needing(needs=("sounds",), least_sounds=25),
     }
     missing = missing_for(found, recipes)
     assert missing["nothing"] == missing["sounds"] == []
-    assert missing["cifti"] == ["BOLD grayordinates (CIFTI)"]
+    assert missing["volumes"] == ["BOLD grayordinates (CIFTI) or volumes"]
     assert missing["labels"] == ["emotion labels (intervals or stimuli.tsv)"]
     assert missing["many"] == ["more sounds (24 are few)"]
     first = {name: recipes[name] for name in ("many", "sounds")}
