@@ -19,7 +19,7 @@ import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from bidsapp.bids.write import write_text
+from bidsapp.bids.atomic import write_text
 from bidsapp.report.figures.style import to_png, to_svg
 from bidsapp.results.cautions import Caution, Severity
 

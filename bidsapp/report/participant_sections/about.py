@@ -127,7 +127,7 @@ def records_of(
 
 
 def record_fact(record: Mapping[str, Any]) -> tuple[str, str]:
-    """Say how long a unit of work took and how much memory it needed."""
+    """Say how long a job took and how much memory it needed."""
     seconds = float(record.get("seconds", 0.0))
     time = f"{seconds:.1f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
     memory = float(record.get("peak_memory_bytes", 0)) / 2**30
