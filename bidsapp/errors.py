@@ -20,12 +20,6 @@ class AppError(Exception):
     exit_code: ClassVar[int] = 70
 
 
-class UnitsFailedError(AppError):
-    """At least one participant or stage failed; the others are complete."""
-
-    exit_code: ClassVar[int] = 1
-
-
 class UsageError(AppError):
     """The command line or the configuration file asks for something that does not exist."""
 

@@ -39,7 +39,7 @@ _GRADIENTS = Recipe(
         "analyse_group": "bidsapp.recipes.gradients.group.analyse:analyse_group",
         "report": "bidsapp.report.participant:participant_report",
         "group_report": "bidsapp.report.group:group_report",
-        "methods": "bidsapp.report.methods:participant_methods",
+        "methods": "bidsapp.report.participant_methods:participant_methods",
         "group_methods": "bidsapp.report.group.page:methods_of_group",
     },
     legacy_descriptions={**gradients_facts.DESCRIPTIONS, **gradients_group_facts.DESCRIPTIONS},

@@ -13,18 +13,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from bidsapp.bids.write import write_text
+from bidsapp.bids.atomic import write_text
 from bidsapp.report.figures.style import to_png, to_svg
+from bidsapp.results.cautions import Caution, Severity
 
 _LONG_TABLE = 30
-
-Severity = Literal["serious", "caution", "note"]
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ class Notes:
     """A list of notes."""
 
     kind: ClassVar[str] = "notes"
-    items: Sequence[Note]
+    items: Sequence[Note | Caution]
 
 
 @dataclass(frozen=True)
@@ -190,7 +189,7 @@ class Page:
     title: str
     subtitle: str
     meta: Sequence[tuple[str, str]] = ()
-    banners: Sequence[Note] = ()
+    banners: Sequence[Note | Caution] = ()
     sections: Sequence[Section] = field(default_factory=tuple)
 
 

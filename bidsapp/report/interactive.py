@@ -10,45 +10,24 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from markupsafe import Markup
-from matplotlib.colors import Colormap
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from bidsapp.report.brain.scales import Look
+from bidsapp.report.figures.style import Array
 from bidsapp.report.figures.surface import Mesh
 from bidsapp.report.html import Embedded, environment
-from bidsapp.report.maps import Array
 
 Kind = Literal["continuous", "labels", "rgb"]
 SIDES = ("L", "R")
 NO_VALUE = 65535
 _FULL = 32767  # largest coordinate as an integer
 _N_COLOURS = 256
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Colours of a map.
-
-    Attributes
-    ----------
-    colours, low, high
-        Colour map and the values at its ends; for labels one colour for each from 1 on.
-    label
-        What is measured.
-    ticks
-        Value → text beside the colour bar.
-    """
-
-    colours: Colormap
-    low: float
-    high: float
-    label: str
-    ticks: Mapping[float, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,7 +56,7 @@ class CorticalMap:
     group: str
     title: str
     values: Mapping[str, Array]
-    scale: Scale | None = None
+    scale: Look | None = None
     kind: Kind = "continuous"
     names: Sequence[str] = ()
     note: str = ""
@@ -236,7 +215,7 @@ def quantise(values: Array) -> tuple[NDArray[np.uint16], float, float]:
     return np.where(finite, np.rint(codes), NO_VALUE).astype(np.uint16), low, step
 
 
-def _scale(scale: Scale, kind: Kind, n_labels: int) -> dict[str, Any]:
+def _scale(scale: Look, kind: Kind, n_labels: int) -> dict[str, Any]:
     count = n_labels if kind == "labels" else _N_COLOURS
     places = np.linspace(0, 1, max(count, 2))[:count]
     table = np.rint(255 * np.asarray(scale.colours(places))[:, :3])
@@ -249,7 +228,7 @@ def _scale(scale: Scale, kind: Kind, n_labels: int) -> dict[str, Any]:
     }
 
 
-def _ticks(scale: Scale, kind: Kind) -> Iterator[tuple[float, str]]:
+def _ticks(scale: Look, kind: Kind) -> Iterator[tuple[float, str]]:
     """Position from 0 to 1 along the colour bar, and text."""
     half = 0.5 if kind == "labels" else 0.0  # a label fills a step of the bar
     low, high = scale.low - half, scale.high + half

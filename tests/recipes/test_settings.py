@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bidsapp.errors import UsageError
-from bidsapp.recipes.gradients.settings import VARIANTS, GradientsSettings
 from bidsapp.recipes.base.settings import fidelity, override
+from bidsapp.recipes.gradients.settings import VARIANTS, GradientsSettings
 
 
 def test_override_checks_names_and_types() -> None:

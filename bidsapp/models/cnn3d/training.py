@@ -71,24 +71,6 @@ class TrainingSettings:
     workers: int = 4
 
 
-FAITHFUL = TrainingSettings(
-    network="faithful",
-    epochs=50,
-    batch_size=20,
-    optimiser="adam",
-    learning_rate=1e-3,
-    weight_decay=0.0,
-    schedule="constant",
-    label_smoothing=0.0,
-    class_weights=False,
-    patience=None,
-    max_shift=0,
-    noise=0.0,
-    scale=0.0,
-)
-"""As published: Adam at 1e-3, categorical cross-entropy, 50 epochs, batches of 20."""
-
-
 @dataclass(frozen=True)
 class EpochRecord:
     """One row of the history; losses in nats, accuracies as shares, NaN without validation.

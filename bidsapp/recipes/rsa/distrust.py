@@ -9,8 +9,8 @@ from bidsapp.recipes.rsa.clips import hearings
 from bidsapp.recipes.rsa.items import Items
 from bidsapp.recipes.rsa.results import NetworkResult, Results
 from bidsapp.recipes.rsa.settings import RsaSettings
-from bidsapp.stats.clip_permutation import is_enumerated, smallest_p
-from bidsapp.stats.rsa_order import OrderCheck, check_orders
+from bidsapp.stats.rsa.clip_permutation import is_enumerated, smallest_p
+from bidsapp.stats.rsa.order import OrderCheck, check_orders
 
 _FEW_ITEMS = 16
 _SAFE_BORDER_S = 12.0

@@ -17,8 +17,8 @@ from bidsapp.recipes.rsa.items import Items
 from bidsapp.recipes.rsa.results import NetworkResult, Results
 from bidsapp.recipes.rsa.settings import RsaSettings
 from bidsapp.recipes.writer import ResultWriter, participant_writer
-from bidsapp.stats.clip_permutation import is_enumerated, smallest_p
-from bidsapp.stats.pairs import pair_items
+from bidsapp.stats.rsa.clip_permutation import is_enumerated, smallest_p
+from bidsapp.stats.rsa.pairs import pair_items
 
 _LIBRARIES = ("numpy", "scipy", "torch", "numba", "nibabel", "nilearn", "soxr")
 _DIGITS = 6
@@ -32,7 +32,7 @@ def write_results(analysis: SoundAnalysis, results: Results) -> None:
     Parameters
     ----------
     analysis
-        The unit of work.
+        The job.
     results
         What it found.
     """

@@ -22,8 +22,8 @@ from bidsapp.audio.networks import NETWORKS, RANDOM, get_network, network_weight
 from bidsapp.bids.atomic import new_matrix
 from bidsapp.bids.dataset import Dataset
 from bidsapp.brain.clean import BoldMatrix, Cleaning, load_bold
+from bidsapp.brain.cortex import cortex_mask
 from bidsapp.brain.searchlights import searchlights
-from bidsapp.brain.surfaces import cortex_mask
 from bidsapp.brain.units import unit_space
 from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError
@@ -40,9 +40,9 @@ from bidsapp.recipes.rsa.outputs import write_results
 from bidsapp.recipes.rsa.results import LagProfile, NetworkResult, Results
 from bidsapp.recipes.rsa.search import Found, Search, run_search
 from bidsapp.recipes.rsa.settings import RsaSettings
-from bidsapp.stats.clip_permutation import clip_permutations
-from bidsapp.stats.pairs import lag_profile, pair_mask
-from bidsapp.stats.rsa_inference import clip_test
+from bidsapp.stats.rsa.clip_permutation import clip_permutations
+from bidsapp.stats.rsa.inference import clip_test
+from bidsapp.stats.rsa.pairs import lag_profile, pair_mask
 
 LOGGER = logging.getLogger("musicotopy")
 

@@ -13,7 +13,7 @@ from bidsapp.recipes.rsa.items import Items
 from bidsapp.recipes.rsa.layer_models import LayerModels
 from bidsapp.recipes.rsa.nuisances import Nuisances
 from bidsapp.stats.metrics import best_layer, centroid_layer
-from bidsapp.stats.rsa_inference import ClipTest
+from bidsapp.stats.rsa.inference import ClipTest
 
 Floats = NDArray[np.float64]
 

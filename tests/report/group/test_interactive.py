@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from bidsapp.report.brain.scales import Look
 from bidsapp.report.figures.surface import Mesh
 from bidsapp.report.interactive import (
     NO_VALUE,
     CorticalMap,
     Regions,
-    Scale,
     payload,
     quantise,
     rgba,
@@ -36,7 +36,7 @@ def tetrahedron(faces: np.ndarray = FACES) -> Mesh:
 
 
 MESHES = {"L": tetrahedron(), "R": tetrahedron()}
-SCALE = Scale(mpl.colormaps["viridis"], 0.0, 2.0, "mean r")
+SCALE = Look(mpl.colormaps["viridis"], 0.0, 2.0, "mean r")
 
 
 def scores(title: str = "scores", **changes: object) -> CorticalMap:
@@ -78,7 +78,7 @@ def test_coordinates_are_centred_and_keep_their_shape() -> None:
 
 def test_left_comes_before_right_and_labels_keep_zero_for_nothing() -> None:
     labels = {"L": np.array([1.0, 2.0, np.nan, 3.0]), "R": np.array([np.nan, 3.0, 3.0, 1.0])}
-    scale = Scale(mpl.colormaps["viridis"], 1, 3, "layer")
+    scale = Look(mpl.colormaps["viridis"], 1, 3, "layer")
     shown = CorticalMap("group", "best", labels, scale, "labels", ("a", "b", "c"))
     (entry,) = payload([shown], MESHES, NOWHERE)["maps"]
     assert unpack(entry["data"], "u1").tolist() == [1, 2, 0, 3, 0, 3, 3, 1]

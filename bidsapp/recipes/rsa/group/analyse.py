@@ -31,7 +31,7 @@ from bidsapp.recipes.rsa.group.patterns import group_units, keep_patterns
 from bidsapp.recipes.rsa.group.results import GroupResults
 from bidsapp.recipes.rsa.group.search import GroupSearch, run_group_search
 from bidsapp.recipes.rsa.group.settings import GroupSettings
-from bidsapp.stats.clip_permutation import clip_permutations
+from bidsapp.stats.rsa.clip_permutation import clip_permutations
 
 LOGGER = logging.getLogger("musicotopy")
 
@@ -42,7 +42,7 @@ def analyse_group(analysis: GroupAnalysis) -> None:
     Parameters
     ----------
     analysis
-        The unit of work; its `inputs` come from `collect_group`.
+        The job; its `inputs` come from `collect_group`.
 
     Raises
     ------

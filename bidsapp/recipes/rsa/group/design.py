@@ -27,8 +27,8 @@ from bidsapp.recipes.rsa.group.inputs import (
     models_file,
     nuisance_file,
 )
-from bidsapp.stats.pairs import pair_mask, varying_rdms
-from bidsapp.stats.rsa_order import OrderCheck, check_orders
+from bidsapp.stats.rsa.order import OrderCheck, check_orders
+from bidsapp.stats.rsa.pairs import pair_mask, varying_rdms
 
 ALIKE = 0.8
 """Smallest correlation of a participant's model RDM with the first one's."""

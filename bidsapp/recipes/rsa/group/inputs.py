@@ -82,4 +82,4 @@ def alignment_file(participant: ParticipantResult) -> Path:
 
 
 GroupAnalysis = group_inputs.GroupAnalysis[GroupInputs]
-"""The unit of work of the group level."""
+"""The job of the group level."""

@@ -17,7 +17,7 @@ from bidsapp.recipes.rsa.group.shape import find_shape
 from bidsapp.stats.bootstrap import best_layer_confidence, resample_counts
 from bidsapp.stats.group import GroupMean
 from bidsapp.stats.metrics import best_layer, centroid_layer
-from bidsapp.stats.rsa_inference import FaithfulTest, clip_test, faithful_test
+from bidsapp.stats.rsa.inference import FaithfulTest, clip_test, faithful_test
 
 _CHUNK_BYTES = 64 << 20
 Floats = NDArray[np.float64]

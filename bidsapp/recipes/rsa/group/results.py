@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.recipes.rsa.group.design import Design
 from bidsapp.recipes.rsa.group.shape import Shape
-from bidsapp.stats.rsa_inference import ClipTest, FaithfulTest
+from bidsapp.stats.rsa.inference import ClipTest, FaithfulTest
 
 Floats = NDArray[np.float64]
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.recipes.rsa.group.settings import GroupSettings
 from bidsapp.stats.metrics import best_layer, centroid_layer
-from bidsapp.stats.rsa_axis import AxisProfile, axis_position, axis_profile
-from bidsapp.stats.rsa_layers import Asymmetry, hemisphere_asymmetry, layer_distribution
+from bidsapp.stats.rsa.axis import AxisProfile, axis_position, axis_profile
+from bidsapp.stats.rsa.layers import Asymmetry, hemisphere_asymmetry, layer_distribution
 
 _MNI_LIKE = ("MNI", "fsaverage", "fsLR")
 _FEWEST_UNITS = 10

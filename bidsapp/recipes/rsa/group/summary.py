@@ -12,7 +12,7 @@ from bidsapp import __version__
 from bidsapp.recipes.rsa.group.inputs import GroupAnalysis
 from bidsapp.recipes.rsa.group.results import GroupResults, NetworkGroup, mean_of
 from bidsapp.recipes.rsa.group.wording import banner, licences, methods, warnings
-from bidsapp.stats.clip_permutation import is_enumerated, smallest_p
+from bidsapp.stats.rsa.clip_permutation import is_enumerated, smallest_p
 from bidsapp.stats.signflip import GroupTest
 
 _LIBRARIES = ("numpy", "scipy", "torch", "numba", "nibabel")
@@ -25,7 +25,7 @@ def summary(analysis: GroupAnalysis, results: GroupResults) -> Row:
     Parameters
     ----------
     analysis
-        The unit of work.
+        The job.
     results
         What it found.
     """

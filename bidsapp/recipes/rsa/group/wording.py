@@ -10,8 +10,8 @@ from bidsapp.recipes.group_collect import EXCLUDED, NOT_ASKED
 from bidsapp.recipes.rsa.group.inputs import GroupAnalysis
 from bidsapp.recipes.rsa.group.results import GroupResults, NetworkGroup, mean_of
 from bidsapp.recipes.rsa.group.settings import GroupSettings
-from bidsapp.stats.clip_permutation import smallest_p
-from bidsapp.stats.rsa_inference import maximum_of_noise
+from bidsapp.stats.rsa.clip_permutation import smallest_p
+from bidsapp.stats.rsa.inference import maximum_of_noise
 
 _FEW = 12
 _SAFE_BORDER_S = 12.0
@@ -25,7 +25,7 @@ def banner(item: NetworkGroup, analysis: GroupAnalysis) -> str:
     item
         Results of a network.
     analysis
-        The unit of work.
+        The job.
     """
     if analysis.settings.test != "maximum-t":
         return ""

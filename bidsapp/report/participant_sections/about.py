@@ -11,7 +11,8 @@ from typing import Any
 from bidsapp.report.distrust import distrust
 from bidsapp.report.files import read_table
 from bidsapp.report.html import Facts, Listing, Notes, Part, Prose, Section, Table, cell, columns
-from bidsapp.report.methods import Methods, methods
+from bidsapp.report.methods import Methods
+from bidsapp.report.participant_methods import methods
 from bidsapp.report.results import Results, setting
 
 
@@ -126,7 +127,7 @@ def records_of(
 
 
 def record_fact(record: Mapping[str, Any]) -> tuple[str, str]:
-    """Say how long a unit of work took and how much memory it needed."""
+    """Say how long a job took and how much memory it needed."""
     seconds = float(record.get("seconds", 0.0))
     time = f"{seconds:.1f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
     memory = float(record.get("peak_memory_bytes", 0)) / 2**30

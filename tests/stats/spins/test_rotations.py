@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bidsapp.stats.rotations import haar_rotations, mirrored
+from bidsapp.stats.spins.rotations import haar_rotations, mirrored
 
 N = 4000
 

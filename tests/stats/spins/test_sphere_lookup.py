@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bidsapp.stats.rotations import haar_rotations, mirrored
-from bidsapp.stats.sphere_lookup import build_lookup
-from bidsapp.stats.spin_mesh import spin_indices, spin_mesh
+from bidsapp.stats.spins.mesh import spin_indices, spin_mesh
+from bidsapp.stats.spins.rotations import haar_rotations, mirrored
+from bidsapp.stats.spins.sphere_lookup import build_lookup
 
 
 def sphere(side):

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.stats.rotations import mirrored
-from bidsapp.stats.sphere_lookup import Backend, SphereLookup, build_lookup
+from bidsapp.stats.spins.rotations import mirrored
+from bidsapp.stats.spins.sphere_lookup import Backend, SphereLookup, build_lookup
 
 Convention = Literal["neuromaps", "brainspace"]
 

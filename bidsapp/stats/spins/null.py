@@ -11,7 +11,7 @@ look-up per vertex and, for all maps together, a few rows of a matrix product:
     n = W M',  Sx = W X',  Sxx = W (X²)',  Sy = Y M',  Syy = Y² M',  Sxy = Y X'
 
 with W and M the validity (0/1) of rotated reference and map, Y and X their values (0 where
-missing). A missing value is NaN, never zero. `bidsapp.stats.spin_tests` turns the null into p.
+missing). A missing value is NaN, never zero. `bidsapp.stats.spins.p_values` turns the null into p.
 
 Source: Alexander-Bloch et al. (2018), NeuroImage 178, 540-551.
 """
@@ -29,9 +29,9 @@ from numba import njit
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from bidsapp.stats.rotations import haar_rotations
-from bidsapp.stats.sphere_lookup import nearest_on_device
-from bidsapp.stats.spin_mesh import Convention, SpinMesh, per_hemisphere, spin_indices
+from bidsapp.stats.spins.mesh import Convention, SpinMesh, per_hemisphere, spin_indices
+from bidsapp.stats.spins.rotations import haar_rotations
+from bidsapp.stats.spins.sphere_lookup import nearest_on_device
 
 Statistic = Literal["pearson", "spearman"]
 _DEGENERATE = 1e-11

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from bidsapp.errors import InputInvalidError
-from bidsapp.stats.clip_permutation import clip_permutations, is_enumerated, smallest_p
 from bidsapp.stats.nulls import permutation_p
+from bidsapp.stats.rsa.clip_permutation import clip_permutations, is_enumerated, smallest_p
 
 
 @pytest.mark.parametrize("n_clips", [2, 3, 5])

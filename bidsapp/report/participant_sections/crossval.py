@@ -8,9 +8,9 @@ import pandas as pd
 from bidsapp.report.distrust import edge_share
 from bidsapp.report.figures.crossval import alpha_figure, piece_figure
 from bidsapp.report.html import Prose, Section, picture, plural
-from bidsapp.report.methods import alpha_range
+from bidsapp.report.participant_methods import alpha_range
+from bidsapp.report.participant_sections.scores import chosen_units
 from bidsapp.report.results import NEGATIVE, POSITIVE, ModelResults, SpaceResults, rows_of
-from bidsapp.report.sections.scores import chosen_units
 
 _TOP_IF_NONE = 10
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bidsapp.stats.proportions import clopper_pearson
-from bidsapp.stats.rotations import haar_rotations
-from bidsapp.stats.spin_mesh import spin_indices, spin_mesh
-from bidsapp.stats.spin_tests import spin_difference, spin_test
-from bidsapp.stats.spins import SpinNull, advance, spin_null, spin_problem, start_null
+from bidsapp.stats.spins.mesh import spin_indices, spin_mesh
+from bidsapp.stats.spins.null import SpinNull, advance, spin_null, spin_problem, start_null
+from bidsapp.stats.spins.p_values import spin_difference, spin_test
+from bidsapp.stats.spins.rotations import haar_rotations
 
 N_SIDE = 642
 

@@ -18,7 +18,7 @@ from bidsapp.report.html import (
     columns,
     number_text,
 )
-from bidsapp.report.methods import n_parcels, random_weights, unit_words, weights_text
+from bidsapp.report.participant_methods import n_parcels, random_weights, unit_words, weights_text
 from bidsapp.report.results import (
     POSITIVE,
     ModelResults,

@@ -21,7 +21,7 @@ from bidsapp.report.html import (
     plural,
 )
 from bidsapp.report.maps import Array
-from bidsapp.report.methods import unit_words
+from bidsapp.report.participant_methods import unit_words
 from bidsapp.report.results import (
     NEGATIVE,
     POSITIVE,

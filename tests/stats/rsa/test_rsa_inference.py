@@ -6,8 +6,8 @@ from scipy.stats import false_discovery_control, ttest_1samp
 
 from bidsapp.errors import InputInvalidError
 from bidsapp.stats.bootstrap import best_layer_confidence, resample_counts
-from bidsapp.stats.rsa_inference import clip_test, faithful_test, maximum_of_noise
-from bidsapp.stats.rsa_order import check_orders
+from bidsapp.stats.rsa.inference import clip_test, faithful_test, maximum_of_noise
+from bidsapp.stats.rsa.order import check_orders
 
 
 def test_faithful_test_equals_scipy():

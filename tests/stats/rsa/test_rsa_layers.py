@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bidsapp.errors import InputInvalidError
-from bidsapp.stats.rsa_axis import axis_position, axis_profile
-from bidsapp.stats.rsa_layers import hemisphere_asymmetry, layer_distribution
+from bidsapp.stats.rsa.axis import axis_position, axis_profile
+from bidsapp.stats.rsa.layers import hemisphere_asymmetry, layer_distribution
 
 
 def test_distribution_counts_units_of_each_layer():

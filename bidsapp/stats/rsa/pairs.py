@@ -38,25 +38,15 @@ def pair_items(n_items: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return first, second
 
 
-def pair_mask(
-    clip: NDArray[np.integer[Any]],
-    run: NDArray[np.integer[Any]] | None = None,
-    *,
-    between_clip: bool = True,
-    between_run: bool = False,
-) -> NDArray[np.bool_]:
+def pair_mask(clip: NDArray[np.integer[Any]], *, between_clip: bool = True) -> NDArray[np.bool_]:
     """Choose the pairs that are compared.
 
     Parameters
     ----------
     clip : array of shape (n_items,)
         Clip of each item.
-    run : array of shape (n_items,), optional
-        Run of each item; needed with `between_run`. Items averaged over runs have none.
     between_clip
         Only pairs of two clips.
-    between_run
-        Only pairs of two runs.
 
     Returns
     -------
@@ -65,45 +55,17 @@ def pair_mask(
     Raises
     ------
     InputInvalidError
-        `between_run` without runs, or no pair is left.
+        No pair is left.
     """
     first, second = pair_items(len(clip))
     mask = np.ones(first.size, dtype=np.bool_)
     if between_clip:
         mask &= np.asarray(clip)[first] != np.asarray(clip)[second]
-    if between_run:
-        if run is None:
-            msg = "pairs between runs need the run of each item; items are averaged over runs"
-            raise InputInvalidError(msg)
-        mask &= np.asarray(run)[first] != np.asarray(run)[second]
     if not mask.any():
         n_clips = np.unique(clip).size
         msg = f"no pair of {len(clip)} items of {n_clips} clips is left; allow pairs within clips"
         raise InputInvalidError(msg)
     return mask
-
-
-def pairs_with_clip(clip: NDArray[np.integer[Any]], which: int) -> NDArray[np.bool_]:
-    """Choose the pairs of one clip with the others.
-
-    Scores over the pairs of each clip are to a bootstrap over clips what the scores of each
-    participant are to one over participants: `bidsapp.stats.bootstrap.best_layer_confidence`
-    takes either, and says how far the best layer hangs on a few clips.
-
-    Parameters
-    ----------
-    clip : array of shape (n_items,)
-        Clip of each item.
-    which
-        The clip.
-
-    Returns
-    -------
-    bool array of shape (n_pairs,)
-    """
-    first, second = pair_items(len(clip))
-    inside = np.asarray(clip) == which
-    return np.asarray(inside[first] != inside[second])
 
 
 def keep_items(
@@ -166,23 +128,6 @@ def difference_rdm(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         total[known] += difference[known]
         n += known
     return np.where(n > 0, total / np.maximum(n, 1), np.nan)
-
-
-def different_rdm(labels: NDArray[Any]) -> NDArray[np.float64]:
-    """Whether two items have different labels: another run, another clip.
-
-    Parameters
-    ----------
-    labels : array of shape (n_items,)
-
-    Returns
-    -------
-    array of shape (n_pairs,)
-        0 where equal, 1 where different.
-    """
-    labels = np.asarray(labels)
-    first, second = pair_items(labels.size)
-    return np.asarray(labels[first] != labels[second], np.float64)
 
 
 def varying_rdms(

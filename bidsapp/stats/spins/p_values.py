@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.stats.proportions import clopper_pearson
-from bidsapp.stats.spins import SpinNull
+from bidsapp.stats.spins.null import SpinNull
 
 _TIE = 1e-10
 
@@ -53,7 +53,7 @@ def spin_test(null: SpinNull, *, overlap_floor: float = 0.5) -> SpinTest:
     Parameters
     ----------
     null
-        Filled by `bidsapp.stats.spins.advance`.
+        Filled by `bidsapp.stats.spins.null.advance`.
     overlap_floor
         Rotations that leave less than this share of a map's units are refused for it.
 
