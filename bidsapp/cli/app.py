@@ -63,7 +63,8 @@ def _dry_run(plan: Plan, config: Config) -> int:
 
 
 def _execute(plan: Plan, config: Config) -> int:
-    from bidsapp.bids.write import check_output, clean_leftovers
+    from bidsapp.bids.describe import check_output
+    from bidsapp.bids.staging import clean_leftovers
     from bidsapp.cli.show import show_records, show_warnings
     from bidsapp.engine.logs import log_to_file, prepare_output
     from bidsapp.engine.plan import check_configuration, group_plan

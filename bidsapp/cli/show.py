@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
-from bidsapp.bids.write import write_json
+from bidsapp.bids.atomic import write_json
 from bidsapp.config import Config
 from bidsapp.engine.plan import Job, Plan
 from bidsapp.engine.plan_json import describe_plans

@@ -9,13 +9,13 @@ import socket
 import time
 from typing import Any
 
-from bidsapp.bids.write import (
+from bidsapp.bids.atomic import write_text
+from bidsapp.bids.describe import (
     merge_table,
     write_bidsignore,
     write_dataset_description,
     write_descriptions,
     write_readme,
-    write_text,
 )
 from bidsapp.config import Config, to_toml
 from bidsapp.engine.plan import Plan

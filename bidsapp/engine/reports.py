@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from bidsapp.bids.write import output_lock, write_text
+from bidsapp.bids.atomic import output_lock, write_text
 from bidsapp.config import Config
 from bidsapp.engine.processes import begin_beside
 from bidsapp.engine.status import Record

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bidsapp import __version__
-from bidsapp.bids.write import write_json
+from bidsapp.bids.atomic import write_json
 from bidsapp.errors import OutputError
 
 State = Literal["done", "failed", "skipped"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bidsapp.bids.dataset import Dataset
-from bidsapp.bids.write import Staging
+from bidsapp.bids.staging import Staging
 from bidsapp.config import Config
 from bidsapp.engine.plan import Job
 from bidsapp.engine.reports import report_path

@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.records import Problem, Run
-from bidsapp.bids.write import Staging
+from bidsapp.bids.staging import Staging
 from bidsapp.config import Config
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from bidsapp.results.kinds import Column, Maps, Result, Table, column_names, exp
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from bidsapp.brain.geometry import UnitSpace
     from bidsapp.brain.maps import Maps as MapValues
@@ -304,6 +306,28 @@ class Results:
         if not paths:
             return pd.DataFrame(columns=column_names(result.columns))
         return read_stats(paths[0], result.columns)
+
+    def arrays(
+        self, result: Result, space: Space, network: str = ""
+    ) -> dict[str, NDArray[Any]] | None:
+        """Read named arrays; None when not written.
+
+        Raises
+        ------
+        InputInvalidError
+            The file cannot be read.
+        """
+        import numpy as np
+
+        for path in self._paths(result, space, network, None):
+            if path.suffix == ".npz":
+                try:
+                    with np.load(path) as content:
+                        return dict(content)
+                except (OSError, ValueError, zipfile.BadZipFile) as error:
+                    msg = f"{path}: cannot be read ({error}); run the participant again"
+                    raise InputInvalidError(msg) from error
+        return None
 
     def sidecar(
         self,

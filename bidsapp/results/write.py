@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bidsapp.bids.atomic import write_image, write_json, write_tsv, write_tsv_gz
+from bidsapp.bids.atomic import write_bytes, write_image, write_json, write_tsv, write_tsv_gz
 from bidsapp.bids.describe import sidecar
 from bidsapp.bids.names import build_path, space_entities
 from bidsapp.bids.staging import Staging
@@ -136,6 +137,30 @@ class Output:
         elif isinstance(result, Facts):
             content = {"Description": says, **self._common, **fields, **dict(values)}  # type: ignore[arg-type]
             write_json(self._path(where, result.suffix, ".json"), content)
+
+    def arrays(
+        self, result: Result, values: Mapping[str, ArrayLike], *, network: str = "", note: str = ""
+    ) -> None:
+        """Write named arrays that are neither maps nor tables, compressed (``.npz``).
+
+        Parameters
+        ----------
+        result
+            Declared as a plain `Result`.
+        values
+            Name → array.
+        network
+            Of results by network.
+        note
+            As in `write`.
+        """
+        where = self._entities(result, network, {})
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **{name: np.asarray(array) for name, array in values.items()})
+        write_bytes(self._path(where, result.suffix, ".npz"), buffer.getvalue())
+        content = {"Description": f"{result.says} {note}".strip(), **self._common}
+        content |= {"Arrays": {name: list(np.shape(array)) for name, array in values.items()}}
+        write_json(self._path(where, result.suffix, ".json"), content)
 
     def recording(
         self,

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from bidsapp.bids import staging as staging_module
-from bidsapp.bids.write import Staging, clean_leftovers, write_text
+from bidsapp.bids.atomic import write_text
+from bidsapp.bids.staging import Staging, clean_leftovers
 from bidsapp.errors import InputInvalidError, OutputError
 
 
@@ -36,7 +37,8 @@ def run_and_kill(code: str, output: Path) -> None:
 WRITING = """
     import sys, time
     from pathlib import Path
-    from bidsapp.bids.write import Staging, write_text
+    from bidsapp.bids.atomic import write_text
+    from bidsapp.bids.staging import Staging
     with Staging(Path(sys.argv[1]), "job") as staging:
         write_text(staging.path("sub-01/func/a.tsv"), "half")
         print("ready", flush=True)
@@ -46,7 +48,8 @@ PUBLISHING = """
     import sys, time
     from pathlib import Path
     from bidsapp.bids import staging as module
-    from bidsapp.bids.write import Staging, write_text
+    from bidsapp.bids.atomic import write_text
+    from bidsapp.bids.staging import Staging
 
     replace, count = Path.replace, 0
 

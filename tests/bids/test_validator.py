@@ -13,21 +13,17 @@ import numpy as np
 import pytest
 from nibabel import cifti2
 
+from bidsapp.bids.atomic import write_image, write_json, write_text, write_tsv, write_tsv_gz
 from bidsapp.bids.dataset import open_dataset
-from bidsapp.bids.names import build_path, space_entities
-from bidsapp.bids.write import (
-    Staging,
+from bidsapp.bids.describe import (
     sidecar,
     write_bidsignore,
     write_dataset_description,
     write_descriptions,
-    write_image,
-    write_json,
     write_readme,
-    write_text,
-    write_tsv,
-    write_tsv_gz,
 )
+from bidsapp.bids.names import build_path, space_entities
+from bidsapp.bids.staging import Staging
 
 MODEL = {"model": "vggish"}
 MAPS: tuple[tuple[str, dict[str, str]], ...] = (

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from bidsapp.brain.geometry import volume_units
-from bidsapp.brain.untyped import nib
 from bidsapp.brain.grey_matter import find_grey_matter, grey_matter
 
 MNI = "MNI152NLin2009cAsym"

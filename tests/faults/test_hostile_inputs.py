@@ -175,7 +175,8 @@ def test_hostile_names_of_participants_and_files(copy: Copy, app: App, tmp_path:
 
 def test_links_are_followed_inputs_are_not_written(copy: Copy, tmp_path: Path) -> None:
     """A link in place of a result is replaced, never written through."""
-    from bidsapp.bids.write import Staging, write_text
+    from bidsapp.bids.atomic import write_text
+    from bidsapp.bids.staging import Staging
 
     data = copy()
     target = data / "participants.tsv"

@@ -1,88 +1,156 @@
-"""Reasons to doubt a result that several recipes have."""
+"""Reasons to doubt that several recipes share: data, design, networks, small groups."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from bidsapp.bids.records import Problem
-from bidsapp.recipes.base.group import EXCLUDED, NOT_ASKED, GroupInputs, names_of
+from bidsapp.bids.records import Problem, Run
 from bidsapp.results.cautions import Caution
 
-if TYPE_CHECKING:
-    from bidsapp.brain.clean import BoldMatrix
-    from bidsapp.recipes.base.study import ParticipantStudy
-
-FEW_PARTICIPANTS = 12
-"""Participants below which intervals over them are coarse."""
+MUCH_WITHOUT_DATA = 0.02
+"""Share of units without data that is worth a caution; on surfaces beside the medial wall."""
+MEDIAL_WALL = 0.09
+"""Share of the vertices of a hemisphere that is no cortex."""
 
 
-def data_cautions(study: ParticipantStudy, bold: BoldMatrix) -> Iterator[Caution]:
-    """Yield cautions about the BOLD of a participant, and problems of all its inputs.
+def of_problems(problems: Iterable[object]) -> Iterator[Caution]:
+    """Turn what was passed over into cautions, one for each.
 
     Parameters
     ----------
-    study
-        Runs and configuration.
-    bold
-        The cleaned data.
+    problems
+        `Problem`s of inputs, units and cleaning, or sentences.
     """
-    missing = bold.n_constant + bold.n_nan
-    if missing:
-        text = (
-            f"{missing} of {bold.units.n_units} voxels or vertices are constant or not finite and "
-            "are NaN in every map."
-        )
-        yield Caution("note", "No data in some places", text)
-    if not all(run.preprocessed for run in study.inputs.runs):
-        text = "Raw BOLD was analysed: no motion correction, no common space."
-        yield Caution("serious", "Raw BOLD", text)
-    if study.config.confounds == "none":
-        text = "No confounds were regressed out: motion may carry part of the scores."
-        yield Caution("caution", "No confounds", text)
-    yield from problem_cautions([*study.inputs.problems, *bold.problems, *bold.units.problems])
-
-
-def problem_cautions(problems: Iterable[Problem]) -> Iterator[Caution]:
-    """Yield one caution for each problem of the inputs that does not forbid the analysis."""
     for problem in problems:
-        yield Caution("caution", "Problem in the input", f"{problem}.")
+        if isinstance(problem, Problem):
+            text = f"{problem.path.name}: {problem.what}; {problem.remedy}."
+            yield Caution("caution", "Input passed over", text)
+        else:
+            yield Caution("caution", "Input passed over", str(problem))
 
 
-def random_weights(networks: Mapping[str, Mapping[str, Any]]) -> Iterator[Caution]:
-    """Yield one caution for each network that ran with random weights.
+def raw_bold(runs: Sequence[Run]) -> Iterator[Caution]:
+    """Say that images were not preprocessed."""
+    if not all(run.preprocessed for run in runs):
+        yield Caution(
+            "serious",
+            "Raw BOLD was analysed",
+            "No motion correction, no registration to a template: maps are in scanner space.",
+        )
+
+
+def no_confounds(confounds: str, *, regressed: bool = True) -> Iterator[Caution]:
+    """Say that no confounds were regressed out.
 
     Parameters
     ----------
-    networks
-        Network → record of its weights, with ``source``.
+    confounds
+        ``--confounds``.
+    regressed
+        Whether the recipe regresses confounds at all.
     """
-    for network, weights in networks.items():
-        if weights.get("source") == "random":
-            text = (
-                f"{network} has random weights: its layers are a control. They show what the "
-                "architecture does to sound, not what was learned from sound."
+    if confounds == "none" or not regressed:
+        yield Caution(
+            "caution",
+            "No confounds were regressed out",
+            "Motion and physiological noise may carry part of the scores.",
+        )
+
+
+def without_data(n_missing: int, n_units: int, kind: str, units: str) -> Iterator[Caution]:
+    """Say how many units are constant or not finite.
+
+    Parameters
+    ----------
+    n_missing, n_units
+        Units without data, and all.
+    kind
+        Of image; half of the vertices of the medial wall are expected on surfaces.
+    units
+        Their name: ``voxels``, ``vertices``, ``grayordinates``.
+    """
+    usual = MEDIAL_WALL if kind == "gifti" else 0.0
+    if n_units and n_missing / n_units >= usual + MUCH_WITHOUT_DATA:
+        yield Caution(
+            "note",
+            f"{100 * n_missing / n_units:.1f} % of the {units} have no data",
+            f"{n_missing} of {n_units} {units} are constant or missing in at least one run and "
+            "are undefined (NaN) in every map: check the field of view and the registration.",
+        )
+
+
+def random_weights(weights: Mapping[str, Mapping[str, Any]]) -> Iterator[Caution]:
+    """Say which networks were not trained.
+
+    Parameters
+    ----------
+    weights
+        Network → provenance of its weights.
+    """
+    for network, record in weights.items():
+        if record.get("source") == "random":
+            yield Caution(
+                "serious",
+                f"{network} has random weights",
+                "Layers of an untrained network still differ in size, smoothness and receptive "
+                "field, so they can predict the brain. Nothing here is evidence about learned "
+                "features; compare with a run that has trained weights.",
             )
-            yield Caution("serious", "Random weights", text)
 
 
-def participant_cautions(inputs: GroupInputs) -> Iterator[Caution]:
-    """Yield cautions about who takes part in a group, and problems of its inputs.
+def smallest_p(
+    what: str, n_draws: int, smallest: float, level: float, *, draws: str
+) -> Iterator[Caution]:
+    """Say that a test cannot reach its level, or barely.
 
     Parameters
     ----------
-    inputs
-        Of the group.
+    what
+        What is tested.
+    n_draws
+        Draws of the null.
+    smallest
+        Smallest possible p-value.
+    level
+        Level of the test.
+    draws
+        What is drawn, in the plural.
     """
-    n = len(inputs.participants)
+    if smallest > level:
+        yield Caution(
+            "serious",
+            f"{what} cannot be significant",
+            f"With {n_draws} {draws} the smallest possible p is {smallest:.2g}, above {level:g}.",
+        )
+
+
+def left_out(excluded: Sequence[tuple[str, str]]) -> Iterator[Caution]:
+    """Say which participants do not take part in a group and why.
+
+    Parameters
+    ----------
+    excluded
+        (label, reason).
+    """
+    if excluded:
+        listed = "; ".join(f"sub-{label}: {reason}" for label, reason in excluded)
+        yield Caution("caution", "Participants left out", f"{listed}.")
+
+
+def few_participants(n: int, least: int) -> Iterator[Caution]:
+    """Say that a group is too small for inference over participants.
+
+    Parameters
+    ----------
+    n
+        Participants.
+    least
+        Number from which the group's tests can pass.
+    """
     if n == 1:
-        text = "Only one participant: nothing can be said about other listeners."
-        yield Caution("serious", "One participant", text)
-    elif n < FEW_PARTICIPANTS:
-        text = f"Only {n} participants: intervals and the bootstrap are coarse."
-        yield Caution("caution", "Few participants", text)
-    missing = [label for label, reason in inputs.left_out if reason not in (EXCLUDED, NOT_ASKED)]
-    if missing:
-        text = f"Left out, without or with unfinished results: {names_of(missing)}."
-        yield Caution("caution", "Participants left out", text)
-    yield from problem_cautions(inputs.problems)
+        text = "Maps are those of one participant; nothing was tested over participants."
+        yield Caution("serious", "Only one participant", text)
+    elif n < least:
+        text = f"{n} participants: tests over participants need at least {least} to pass."
+        yield Caution("caution", f"Only {n} participants", text)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from bidsapp.bids.dataset import open_dataset
-from bidsapp.bids.write import Staging
+from bidsapp.bids.staging import Staging
 from bidsapp.config import Config
 from bidsapp.recipes.analysis import Analysis
 from bidsapp.recipes.base.settings import override

@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 from scipy.spatial import cKDTree
 
+from bidsapp.bids.atomic import write_image
 from bidsapp.bids.names import parse_name
-from bidsapp.bids.write import write_image
 from bidsapp.brain.geometry import UnitSpace, cifti_units, surface_units, volume_units
 from bidsapp.brain.maps import label_images, read_maps, to_images
-from bidsapp.brain.surfaces import reference_map
+from bidsapp.brain.references import reference_map
 from bidsapp.recipes.base.settings import fidelity
 from bidsapp.recipes.gradients.facts import DESCRIPTIONS as PARTICIPANT_DESCRIPTIONS
 from bidsapp.recipes.gradients.group.analyse import analyse_group

@@ -10,7 +10,7 @@ import pytest
 
 from bidsapp.bids.dataset import open_dataset
 from bidsapp.bids.records import Presentation, Run
-from bidsapp.bids.write import Staging
+from bidsapp.bids.staging import Staging
 from bidsapp.config import Config
 from bidsapp.recipes.analysis import Analysis
 from bidsapp.recipes.base.settings import override

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bidsapp.bids.atomic import write_image, write_json, write_tsv
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.names import build_path
-from bidsapp.bids.write import Staging, write_image, write_json, write_tsv
+from bidsapp.bids.staging import Staging
 from bidsapp.brain.geometry import UnitSpace, volume_units
 from bidsapp.brain.maps import to_images
 from bidsapp.config import Config

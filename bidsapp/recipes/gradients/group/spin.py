@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.bids.write import output_errors
+from bidsapp.bids.atomic import output_errors
 from bidsapp.progress import track
 from bidsapp.recipes.gradients.group.cortex import Cortex, Reference
 from bidsapp.recipes.gradients.group.settings import GroupSettings
