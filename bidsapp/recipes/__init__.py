@@ -16,10 +16,7 @@ from bidsapp.recipes.gradients import facts as gradients_facts
 from bidsapp.recipes.gradients import settings as gradients_settings
 from bidsapp.recipes.gradients.group import facts as gradients_group_facts
 from bidsapp.recipes.gradients.group import settings as gradients_group_settings
-from bidsapp.recipes.rsa import facts as rsa_facts
-from bidsapp.recipes.rsa import settings as rsa_settings
-from bidsapp.recipes.rsa.group import facts as rsa_group_facts
-from bidsapp.recipes.rsa.group import settings as rsa_group_settings
+from bidsapp.recipes.rsa import RECIPE as RSA
 
 _GRADIENTS = Recipe(
     name="gradients",
@@ -47,35 +44,6 @@ _GRADIENTS = Recipe(
         "group_methods": "bidsapp.report.group.page:methods_of_group",
     },
     legacy_descriptions={**gradients_facts.DESCRIPTIONS, **gradients_group_facts.DESCRIPTIONS},
-)
-
-_RSA = Recipe(
-    name="rsa",
-    question="Which layer of a sound network is each searchlight like?",
-    paper="thielen2016",
-    variants=rsa_settings.VARIANTS,
-    group_variants=rsa_group_settings.VARIANTS,
-    needs=("sounds", "ratings"),
-    remarks=(*rsa_facts.REMARKS, *rsa_group_facts.REMARKS),
-    least_sounds=20,
-    design="clips",
-    cost="bidsapp.recipes.rsa.cost:estimate",
-    check="bidsapp.simulate.checks.rsa:CHECK",
-    participant="",
-    group="",
-    report="",
-    legacy={
-        "collect": "bidsapp.recipes.rsa.participant:collect_participant",
-        "estimate": "bidsapp.recipes.rsa.cost:estimate",
-        "analyse": "bidsapp.recipes.rsa.participant:analyse",
-        "collect_group": "bidsapp.recipes.rsa.group.collect:collect_group",
-        "analyse_group": "bidsapp.recipes.rsa.group.analyse:analyse_group",
-        "report": "bidsapp.report.rsa:participant_report",
-        "group_report": "bidsapp.report.rsa:group_report",
-        "methods": "bidsapp.report.rsa:participant_methods",
-        "group_methods": "bidsapp.report.rsa:group_methods",
-    },
-    legacy_descriptions={**rsa_facts.DESCRIPTIONS, **rsa_group_facts.DESCRIPTIONS},
 )
 
 _EMOTION3D = Recipe(
@@ -108,7 +76,7 @@ _EMOTION3D = Recipe(
     legacy_descriptions=emotion3d_facts.DESCRIPTIONS,
 )
 
-RECIPES = {recipe.name: recipe for recipe in (_GRADIENTS, _RSA, _EMOTION3D)}
+RECIPES = {recipe.name: recipe for recipe in (_GRADIENTS, RSA, _EMOTION3D)}
 """Name → recipe, in the order of the documentation; the first is the default."""
 
 

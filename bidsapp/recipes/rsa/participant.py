@@ -22,17 +22,16 @@ from numpy.typing import NDArray
 
 from bidsapp.audio.networks import NETWORKS, RANDOM
 from bidsapp.bids.dataset import Dataset
+from bidsapp.brain.cortex import cortex_mask
 from bidsapp.brain.grey_matter import find_grey_matter, grey_matter
 from bidsapp.brain.searchlights import searchlights
-from bidsapp.brain.surfaces import cortex_mask
 from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.models.rdm import rdm
 from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.base.study import ParticipantStudy
-from bidsapp.recipes.rsa import results
-from bidsapp.recipes.rsa.cautions import participant_cautions
+from bidsapp.recipes.rsa import cautions, results
 from bidsapp.recipes.rsa.items import Items, item_patterns, make_items, run_orders
 from bidsapp.recipes.rsa.layer_models import LayerModels, layer_models
 from bidsapp.recipes.rsa.nuisances import Nuisances, check_names, nuisances
@@ -176,36 +175,50 @@ def participant(study: ParticipantStudy) -> None:
         n_threads=study.config.n_threads,
         memory_bytes=study.memory_bytes // 4,
         device=study.device,
-        controls=np.concatenate([lag[None], *(models.rdms for models in everything[len(trained) :])]),
+        controls=np.concatenate(
+            [lag[None], *(models.rdms for models in everything[len(trained) :])]
+        ),
     )
     LOGGER.info("%s: %d searchlights, %d items", study.label, lights.n_centres, items.n_items)
     scores = run_slabs(lights, partial(score_participant, search), Scores, scratch)
     networks = network_scores(scores, search, lights, trained, untrained, study)
     out = study.output(bold.units)
     for network in networks:
-        write_network(out, network, settings, beside, len(permutations))
+        write_network(out, network, settings, beside)
     write_searchlights(out, lights, scores, patterns, items)
-    write_tables(out, study, items, beside, lag_rows(lights, patterns, beside, items, trained[0], settings))
-    sizes = scores.n_members[0]
+    lag_table = lag_rows(lights, patterns, beside, items, trained[0], settings)
+    write_tables(out, study, items, beside, lag_table)
     orders = run_orders(study.inputs, items, settings.clip_s)
+    n_clips, n_permutations, wanted = len(items.clips), len(permutations), settings.n_permutations
+    doubts = [
+        *cautions.of_data(study, lights, mask),
+        *cautions.of_items(items, orders),
+        *cautions.of_test(vars(settings), n_clips, n_permutations, wanted, settings.significance),
+        *cautions.of_models(trained, beside, pairs),
+    ]
+    if not settings.mask_maps and n_permutations:
+        doubts += [
+            cautions.of_maximum(item.models.bank.network, len(item.models.layers), item.maxima)
+            for item in networks
+        ]
     summary = study.summary(
         bold.units,
         networks={network.models.bank.network: network_facts(network) for network in networks},
-        cautions=participant_cautions(study, items, beside, lights, mask, networks, pairs, orders),
+        cautions=doubts,
         confounds=bold.confounds,
         mask=mask,
         n_searchlights=lights.n_centres,
-        median_size=float(np.nanmedian(sizes)),
+        median_size=float(np.nanmedian(scores.n_members)),
         median_radius_mm=float(np.median(lights.radius_mm)),
         n_items=items.n_items,
-        n_clips=len(items.clips),
+        n_clips=n_clips,
         n_volumes_per_clip=items.n_volumes_per_clip,
         n_repeats=[int(items.n_repeats.min()), int(items.n_repeats.max())],
         n_pairs=int(pairs.sum()),
         nuisance=list(beside.names),
-        n_permutations=len(permutations),
-        enumerated=is_enumerated(len(items.clips), settings.n_permutations),
-        smallest_p=smallest_p(len(items.clips), max(settings.n_permutations, 0)),
+        n_permutations=n_permutations,
+        enumerated=is_enumerated(n_clips, wanted),
+        smallest_p=smallest_p(n_clips, max(wanted, 0)),
         orders_of_runs=orders.n_orders,
         lag_model_mean_rho=mean_of(scores.lag),
     )
@@ -242,9 +255,7 @@ def searchlight_mask(study: ParticipantStudy) -> tuple[NDArray[np.bool_], str]:
     return valid & grey, f"grey matter: {path.name} >= {least:g}"
 
 
-def untrained_models(
-    study: ParticipantStudy, name: str, items: Items
-) -> list[LayerModels]:
+def untrained_models(study: ParticipantStudy, name: str, items: Items) -> list[LayerModels]:
     """Model RDMs of a network with random weights, one set for each seed; none without weights."""
     if not NETWORKS[name].weight_files:
         return []
@@ -274,8 +285,7 @@ def families(layers: Sequence[Sequence[str]]) -> list[slice]:
     """Rows of each network among the models of all."""
     stops = np.cumsum([len(names) for names in layers])
     return [
-        slice(int(stop) - len(names), int(stop))
-        for stop, names in zip(stops, layers, strict=True)
+        slice(int(stop) - len(names), int(stop)) for stop, names in zip(stops, layers, strict=True)
     ]
 
 
@@ -336,12 +346,11 @@ def write_network(
     network: NetworkScores,
     settings: RsaSettings,
     beside: Nuisances,
-    n_permutations: int,
 ) -> None:
     """Write the maps and tables of one network."""
     name, layers, removed = network.models.bank.network, network.models.layers, list(beside.names)
     write = partial(out.write, network=name, names=layers)
-    facts = {"Weights": dict(network.models.bank.weights), "Pairs": settings.pairs}
+    facts: dict[str, Any] = {"Weights": dict(network.models.bank.weights), "Pairs": settings.pairs}
     shown = network.significant if settings.mask_maps else None
     write(results.SCORE, network.score, Nuisance=removed, Comparison=settings.comparison, **facts)
     write(results.RAW, network.raw, **facts)
@@ -349,6 +358,7 @@ def write_network(
         means = network.untrained.mean(axis=0)
         n_seeds = len(network.untrained)
         write(results.UNTRAINED, means, NumberOfSeeds=n_seeds, Nuisance=removed)
+    n_permutations = len(network.null_maximum)
     if network.test is not None:
         write(results.P, network.test.p, NumberOfPermutations=n_permutations)
         write(results.P_FWE, network.test.p_fwe, NumberOfPermutations=n_permutations)
@@ -368,9 +378,14 @@ def write_network(
 def profile(network: NetworkScores, best: NDArray[Any], level: float) -> Any:
     """Rows of the layer profile."""
     score, n = network.score, len(network.score)
-    known = np.isfinite(score).any(axis=1)
-    own = np.array([[mean_of(layer) for layer in seed] for seed in network.untrained])
-    own = own.reshape(-1, n)
+    known = np.asarray(np.isfinite(score).any(axis=1))
+    own = np.array(
+        [
+            [np.nanmean(layer) if ok else np.nan for layer, ok in zip(seed, known, strict=True)]
+            for seed in network.untrained
+        ],
+        dtype=np.float64,
+    ).reshape(-1, n)
     passed = network.test.p_fwe <= level if network.test else np.zeros(score.shape)
     return tidy(
         {
@@ -418,7 +433,9 @@ def write_searchlights(
     items: Items,
 ) -> None:
     """Write what the searchlights are: patterns of the items, radii and sizes."""
-    names = [f"{items.clips[c].name}|{t:.3f}" for c, t in zip(items.clip, items.time_s, strict=True)]
+    names = [
+        f"{items.clips[c].name}|{t:.3f}" for c, t in zip(items.clip, items.time_s, strict=True)
+    ]
     out.write(results.PATTERNS, patterns, names=names)
     spread = partial(on_units, centres=lights.centres, n_units=out.units.n_units)
     out.write(results.RADIUS, spread(np.asarray(lights.radius_mm, np.float64)))
@@ -429,7 +446,7 @@ def write_tables(
     out: Output, study: ParticipantStudy, items: Items, beside: Nuisances, lag: Any
 ) -> None:
     """Write items, nuisances, dissimilarity by distance in time, and what was played when."""
-    columns = {
+    columns: dict[str, Any] = {
         "clip": [items.clips[clip].name for clip in items.clip],
         "time_s": [round(float(time_s), 4) for time_s in items.time_s],
         "n_repeats": items.n_repeats,
@@ -464,7 +481,7 @@ def lag_rows(
         means[0] = np.nan
     names = ("mean_dissimilarity", *(f"mean_{layer}" for layer in models.layers))
     columns = dict(zip(names, means, strict=True))
-    return tidy({"n_pairs": n_pairs, **columns}, lag_s=lags)
+    return tidy({"n_pairs": n_pairs, **columns}, lag_s=list(lags))
 
 
 def network_facts(network: NetworkScores) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from bidsapp.results.kinds import (
 RECIPE = "rsa"
 CLIPS, FDR, MAXIMUM_T = "clip_permutation", "clip_permutation_fdr", "maximum_t"
 SHAPE, BOOTSTRAP = "sign_flip_shape", "bootstrap_bca"
-RHO = Scale("ρ", least=0.005)
-GAIN = Scale("Δρ", colours="signed", least=0.005)
+RHO = Scale("\u03c1", least=0.005)
+GAIN = Scale("\u0394\u03c1", colours="signed", least=0.005)
 
 # ------------------------------------------------------------------ searchlights and items
 
@@ -119,9 +119,7 @@ _COMPARED = (
     "Correlation of the dissimilarities in each searchlight with those of a layer, given the "
     "nuisance dissimilarities"
 )
-SCORE = Maps(
-    desc="rsa", title="Score", says=f"{_COMPARED}.", stat="rho", scale=RHO, required=True
-)
+SCORE = Maps(desc="rsa", title="Score", says=f"{_COMPARED}.", stat="rho", scale=RHO, required=True)
 RAW = Maps(
     desc="rsaraw",
     title="Score, nuisances not removed",
@@ -207,7 +205,7 @@ _COUNTS = (
     Column("n_best", "searchlights whose best layer this is", "n, best layer", 0),
     Column("n_significant", "searchlights significant in this layer", "n significant", 0),
 )
-_UNTRAINED = Column("mean_untrained", "mean of untrained networks", "untrained, mean ρ", 4)
+_UNTRAINED = Column("mean_untrained", "mean of untrained networks", "untrained, mean \u03c1", 4)
 PROFILE = Table(
     desc="rsaprofile",
     title="Layer profile",
@@ -215,7 +213,7 @@ PROFILE = Table(
     columns=(
         *_LAYER,
         Column("n_channels", "channels of the layer", "channels", 0),
-        Column("mean_rho", "mean over searchlights", "mean ρ", 4),
+        Column("mean_rho", "mean over searchlights", "mean \u03c1", 4),
         Column("p95_rho", "95th percentile over searchlights", "95th percentile"),
         *_COUNTS,
         _UNTRAINED,
@@ -229,19 +227,22 @@ GROUP_PROFILE = Table(
     level="group",
     columns=(
         *_LAYER,
-        Column("mean_rho", "mean over participants and searchlights", "mean ρ", 4),
+        Column("mean_rho", "mean over participants and searchlights", "mean \u03c1", 4),
         Column("ci_low", "95 % interval over participants", digits=4, by=BOOTSTRAP),
         Column("ci_high", "95 % interval over participants", digits=4, by=BOOTSTRAP),
         *_COUNTS,
         _UNTRAINED,
-        Column("difference", "trained − untrained, participants' own scores", digits=4),
+        Column("difference", "trained \u2212 untrained, participants' own scores", digits=4),
     ),
 )
 NULL = Table(
     desc="rsanull",
     title="Null distribution",
     says="Largest score over searchlights and layers under each permutation of clips.",
-    columns=(Column("permutation", "number from 1", digits=0), Column("max_rho", "largest ρ")),
+    columns=(
+        Column("permutation", "number from 1", digits=0),
+        Column("max_rho", "largest \u03c1"),
+    ),
     level="both",
 )
 
@@ -271,7 +272,7 @@ MAX_EXPECTED = _maximum(
 )
 DIFFERENCE = Maps(
     desc="rsadifference",
-    title="Trained − untrained",
+    title="Trained \u2212 untrained",
     says="Mean over participants of their own scores, trained minus untrained networks.",
     stat="rho",
     scale=GAIN,
@@ -350,12 +351,12 @@ PARTICIPANTS = Table(
         Column("configuration_hash", "of the participant level", "configuration", text=True),
         Column("n_trs", "volumes of all runs", "volumes", 0),
         Column("fewest_repeats", "presentations of the clip with the fewest", "repeats", 0),
-        Column("mean_rho", "over layers of the first network and searchlights", "mean ρ", 4),
+        Column("mean_rho", "over layers of the first network and searchlights", "mean \u03c1", 4),
         Column("best_layer", "layer of the first network with the largest mean", text=True),
         Column(
             "lag_mean_rho",
             "comparison of searchlights with the time between items, mean over searchlights",
-            "ρ of time",
+            "\u03c1 of time",
             4,
         ),
     ),

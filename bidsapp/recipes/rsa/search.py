@@ -115,9 +115,7 @@ class Search:
     def table(self, models: Floats) -> ModelTable:
         """Rank some models and the nuisance RDMs on the pairs that count."""
         nuisance = self.nuisance if len(self.nuisance) else None
-        return model_table(
-            models, pairs=self.pairs, nuisance=nuisance, comparison=self.comparison
-        )
+        return model_table(models, pairs=self.pairs, nuisance=nuisance, comparison=self.comparison)
 
     def null(self, data: Data, part: Neighbourhoods, table: ModelTable) -> ClipNull:
         """Permute the clips of some models, the same way for all data sets, and average."""
