@@ -24,6 +24,7 @@ from bidsapp.report.figures.style import to_png, to_svg
 from bidsapp.results.cautions import Caution, Severity
 
 _LONG_TABLE = 30
+_LEVELS = (0.05, 0.01, 0.001)
 
 
 @dataclass(frozen=True)
@@ -244,8 +245,17 @@ def plural(number: float, word: str, words: str | None = None) -> str:
 
 
 def p_cell(p: float) -> Cell:
-    """Format a p-value for a table."""
-    return cell(p, 4 if p < 0.01 else 3)
+    """Format a p-value for a table, never rounded over .05, .01 or .001.
+
+    Examples
+    --------
+    >>> [p_cell(p).text for p in (0.25, 0.0499, 0.04996, 0.002)]
+    ['0.250', '0.0499', '0.04996', '0.0020']
+    """
+    digits = 4 if p < 0.01 else 3
+    while any((round(p, digits) < level) != (p < level) for level in _LEVELS):
+        digits += 1
+    return cell(p, digits)
 
 
 @functools.cache

@@ -35,7 +35,7 @@ class NullPanel:
     colour
         Of the observed value.
     threshold
-        Value from which the statistic is significant, dashed; infinite for none.
+        Value above which the statistic is significant, dashed; infinite for none.
     two_sided
         Whether the same size with the other sign is dashed, too.
     """
@@ -81,8 +81,9 @@ def null_figure(
                 axes.set_title(panel.title)
         for axes in line[len(panels) :]:
             axes.axis("off")
-    for axes in grid[-1]:
-        axes.set_xlabel(x_label)
+    for column in range(n_columns):
+        used = [row for row, (_, panels) in enumerate(rows) if len(panels) > column]
+        grid[used[-1], column].set_xlabel(x_label)
     if limits is not None:
         grid[0, 0].set_xlim(*limits)
     return figure
@@ -150,7 +151,7 @@ def null_axes(
     draws
         What was drawn: ``circular shifts``.
     threshold, level
-        Value from which the statistic is significant at this level; infinite for none.
+        Value above which the statistic is significant at this level; infinite for none.
     digits
         Decimals in the labels.
     """
@@ -171,7 +172,7 @@ def null_axes(
 
 
 def threshold(null: Array, level: float, *, strict: bool = False) -> float:
-    """Return the smallest value whose p-value (b + 1) / (m + 1) passes a level.
+    """Return the value above which (b + 1) / (m + 1) passes a level; b counts draws ≥ the value.
 
     Parameters
     ----------
@@ -185,7 +186,7 @@ def threshold(null: Array, level: float, *, strict: bool = False) -> float:
     Returns
     -------
     float
-        A statistic at or above it (above it, if `strict`) passes; infinite when m is too small.
+        A larger statistic passes; infinite when m is too small.
     """
     ordered = np.sort(null[np.isfinite(null)])[::-1]
     allowed = math.floor(round(level * (ordered.size + 1), 9)) - 1
