@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -148,7 +149,7 @@ def _recipe_settings(
     from_file: dict[str, dict[str, Any]], assignments: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
     """Add ``RECIPE.SETTING=VALUE`` to the recipe tables of the configuration file."""
-    settings = {recipe: dict(table) for recipe, table in from_file.items()}
+    settings = copy.deepcopy(from_file)
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         recipe, dot, setting = name.strip().partition(".")
@@ -160,7 +161,14 @@ def _recipe_settings(
             value = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             value = text.strip()
-        settings.setdefault(recipe, {})[setting] = value
+        table = settings.setdefault(recipe, {})
+        *nested, last = setting.split(".")
+        for name in nested:
+            table = table.setdefault(name, {})
+            if not isinstance(table, dict):
+                msg = f"--set {assignment!r}: {recipe}.{name} has a value already, not settings"
+                raise UsageError(msg)
+        table[last] = value
     return settings
 
 
