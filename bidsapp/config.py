@@ -58,7 +58,7 @@ class Config:
     space: tuple[str, ...] = _setting("filters", ("auto",))
     allow_raw_bold: bool = _setting("filters", False, result=True)
 
-    recipe: tuple[str, ...] = _setting("workflow", ("gradients",))
+    recipe: tuple[str, ...] = _setting("workflow", ())
     variant: str = _setting("workflow", "robust", result=True)
     network: tuple[str, ...] = _setting("workflow", ())
     weights: str = _setting("workflow", "pretrained", result=True)

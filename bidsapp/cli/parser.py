@@ -12,7 +12,9 @@ from bidsapp import __version__
 from bidsapp.cli.options import GROUPS, OPTIONS, POSITIONALS, SETTINGS_TABLES, Option
 from bidsapp.config import Config, convert, parse_memory, read_toml, sections
 from bidsapp.errors import InputMissingError, OutputError, UsageError
+from bidsapp.recipes import RECIPES
 
+_DEFAULT_RECIPE = (next(iter(RECIPES)),)
 _DESCRIPTION = """\
 fMRI recorded while people hear music, the sounds, and what is known about them: where, how well
 and at which level of abstraction the brain follows the music, and how sure one can be."""
@@ -37,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     defaults = {
         name: getattr(Config, name, None) for names in sections().values() for name in names
     }
+    defaults["recipe"] = _DEFAULT_RECIPE
     groups = {key: parser.add_argument_group(title) for key, title in GROUPS.items()}
     for option in POSITIONALS:
         _add_positional(parser, option)
@@ -121,6 +124,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> Config:
             continue
         values[name] = convert(name, _clean(by_name[name], value), "command line")
     values["recipe_settings"] = _recipe_settings(values.get("recipe_settings", {}), assignments)
+    values.setdefault("recipe", _DEFAULT_RECIPE)
     config = Config(**values)
     _check(config)
     return config

@@ -20,12 +20,12 @@ from bidsapp.bids.atomic import write_text
 from bidsapp.bids.locks import lock_file, lock_folder
 from bidsapp.bids.staging import Staging, clean_leftovers
 from bidsapp.errors import OutputError
-from bidsapp.features.banks import make_once
+from bidsapp.scratch import make_once
 
 MAKER = """
     import sys, time
     from pathlib import Path
-    from bidsapp.features.banks import make_once
+    from bidsapp.scratch import make_once
 
     def make(folder):
         (folder / "half").write_text("half")

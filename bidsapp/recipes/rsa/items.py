@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from bidsapp.bids.records import Run
 from bidsapp.errors import InputInvalidError
-from bidsapp.recipes.inputs import Inputs
+from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.rsa.clips import ROUNDING_S, Clip, Hearing, Stretch, hearings
 from bidsapp.recipes.rsa.settings import RsaSettings
 
