@@ -203,7 +203,7 @@ class EmotionInputs:
 
 
 EmotionAnalysis = Analysis[EmotionInputs]
-"""A unit of work of the participant level."""
+"""A job of the participant level."""
 
 
 def collect_participant(

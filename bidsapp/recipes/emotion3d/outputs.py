@@ -37,7 +37,7 @@ def write_results(analysis: EmotionAnalysis, results: Results) -> None:
     Parameters
     ----------
     analysis
-        The unit of work.
+        The job.
     results
         What it found.
     """

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from bidsapp.brain.atlas import atlas_parcels
 from bidsapp.brain.parcels import parcel_means, standard_parcels
 from bidsapp.models.cnn3d.decoding import CrossValidated
-from bidsapp.models.cnn3d.volumes import RowSource, Volumes
+from bidsapp.models.cnn3d.volumes import Volumes
 from bidsapp.models.devices import resolve_device
 from bidsapp.models.linear_decoder import decode, haufe_patterns, prepare, run_probe, time_probe
+from bidsapp.models.rows import RowSource
 from bidsapp.recipes.emotion3d.confounds import confound_features
 from bidsapp.recipes.emotion3d.explain import embed, network_maps, randomisation
 from bidsapp.recipes.emotion3d.folds import make_splits

@@ -26,7 +26,8 @@ from bidsapp.brain.images import stream_volume
 from bidsapp.brain.units import unit_space
 from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError, OutputError
-from bidsapp.models.cnn3d.volumes import Rows, Volumes, frame_stacks
+from bidsapp.models.cnn3d.volumes import Volumes, frame_stacks
+from bidsapp.models.rows import Rows
 from bidsapp.progress import track
 from bidsapp.recipes.emotion3d.grid import WorkingGrid, network_shape, working_grid
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings

@@ -54,7 +54,7 @@ class CrossStudy:
     Parameters
     ----------
     analysis
-        The unit of work.
+        The job.
     found
         Volumes of all participants.
     """

@@ -8,12 +8,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp import __version__
 from bidsapp.brain.geometry import UnitSpace, VolumeGrid
-from bidsapp.brain.untyped import nib
 from bidsapp.recipes.emotion3d.group.cross import CrossDecoding
 from bidsapp.recipes.emotion3d.group.inputs import STATISTICS, GroupAnalysis, GroupInputs
 from bidsapp.recipes.emotion3d.group.statistics import (
@@ -48,7 +48,7 @@ def write_group(
     Parameters
     ----------
     analysis
-        The unit of work.
+        The job.
     found
         Volumes of all participants.
     decodings

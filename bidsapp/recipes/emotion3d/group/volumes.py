@@ -81,7 +81,7 @@ def group_volumes(analysis: GroupAnalysis) -> GroupVolumes:
     Parameters
     ----------
     analysis
-        The unit of work.
+        The job.
 
     Raises
     ------
