@@ -132,7 +132,7 @@ def spectral_peaks(
     bend = left - 2 * middle + right
     shift = np.where(bend < 0, 0.5 * (left - right) / np.where(bend < 0, bend, -1.0), 0.0)
     height = middle - 0.25 * (left - right) * shift
-    return (bins + shift) * step_hz, 10.0 ** (height / 20.0)
+    return np.asarray((bins + shift) * step_hz, np.float64), np.asarray(10.0 ** (height / 20.0))
 
 
 def _describe(windows: Floats) -> Floats:

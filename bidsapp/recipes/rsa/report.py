@@ -1,2 +1,5 @@
 """x"""
-def report(results): raise NotImplementedError
+
+
+def report(results):
+    raise NotImplementedError
