@@ -164,7 +164,9 @@ def compare(
     return Comparison(float(observed), float(low), float(high), float(p))
 
 
-def permuted_labels(labels: Ints, songs: Ints, folds: Ints, stream: np.random.Generator) -> Ints:
+def permuted_labels(
+    labels: Ints, songs: Ints, folds: Ints, stream: np.random.Generator
+) -> npt.NDArray[np.int64]:
     """Give each song the labels of another song of the same fold.
 
     Parameters
@@ -179,7 +181,7 @@ def permuted_labels(labels: Ints, songs: Ints, folds: Ints, stream: np.random.Ge
     integer array of shape (n,)
         Labels of a longer or shorter song are read at the same relative time.
     """
-    out = np.array(labels)
+    out = np.array(labels, np.int64)
     for fold in np.unique(folds):
         rows = [np.flatnonzero(songs == song) for song in np.unique(songs[folds == fold])]
         rows = [own[folds[own] == fold] for own in rows]
