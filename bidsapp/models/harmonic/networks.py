@@ -135,13 +135,17 @@ class BranchNetwork(MelNetwork):
     ----------
     settings
         Sizes.
+    own_bands
+        (12, n) bands of the branches, instead of those that follow from the settings.
     """
 
     bands: torch.Tensor
 
-    def __init__(self, settings: HarmonicSettings) -> None:
+    def __init__(
+        self, settings: HarmonicSettings, own_bands: npt.NDArray[np.int64] | None = None
+    ) -> None:
         super().__init__()
-        bands = torch.from_numpy(settings.bands)
+        bands = torch.from_numpy(settings.bands if own_bands is None else own_bands)
         n_branches, n_own = bands.shape
         self.n_branches, self.channels = n_branches, settings.channels
         self.n_absent = int((bands == ABSENT).sum())
