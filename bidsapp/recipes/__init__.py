@@ -6,6 +6,8 @@ library; an entry names its functions, and they are imported when they are calle
 
 from __future__ import annotations
 
+from typing import Any
+
 from bidsapp.recipes.base.recipe import Recipe, load_function
 from bidsapp.recipes.emotion3d import facts as emotion3d_facts
 from bidsapp.recipes.emotion3d import settings as emotion3d_settings
@@ -24,7 +26,9 @@ _GRADIENTS = Recipe(
     group_variants=gradients_group_settings.VARIANTS,
     needs=("sounds", "ratings"),
     remarks=(*gradients_facts.REMARKS, *gradients_group_facts.REMARKS),
+    design="music",
     cost="bidsapp.recipes.gradients.cost:estimate",
+    check="bidsapp.simulate.checks.gradients:CHECK",
     participant="",
     group="",
     report="",
@@ -52,7 +56,9 @@ _EMOTION3D = Recipe(
     kinds=("volume",),
     group_reads_inputs=True,
     remarks=emotion3d_facts.REMARKS,
+    design="emotions",
     cost="bidsapp.recipes.emotion3d.cost:estimate",
+    check="bidsapp.simulate.checks.emotions:CHECK",
     participant="",
     group="",
     report="",
@@ -71,6 +77,18 @@ _EMOTION3D = Recipe(
 )
 
 RECIPES = {recipe.name: recipe for recipe in (_GRADIENTS, RSA, _EMOTION3D)}
-"""Name → recipe, in the order of the documentation."""
+"""Name → recipe, in the order of the documentation; the first is the default."""
 
-__all__ = ["RECIPES", "Recipe", "load_function"]
+
+def truth_checks() -> dict[str, Any]:
+    """Return how results of each recipe are compared with a planted truth.
+
+    Returns
+    -------
+    dict
+        Name → `bidsapp.simulate.checks.shared.Check`.
+    """
+    return {name: load_function(recipe.check) for name, recipe in RECIPES.items() if recipe.check}
+
+
+__all__ = ["RECIPES", "Recipe", "load_function", "truth_checks"]
