@@ -15,7 +15,7 @@ from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
 
 from bidsapp.report.figures import style
-from bidsapp.report.maps import Array
+from bidsapp.report.figures.style import Array
 
 _COLUMNS = 5
 _MOST_NAMES = 10

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from bidsapp.report.figures import style
 from bidsapp.report.figures.surface import layer_norm
-from bidsapp.report.maps import Array
+from bidsapp.report.figures.style import Array
 
 _GAP = 3.5  # bins
 _TICKS_S = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)

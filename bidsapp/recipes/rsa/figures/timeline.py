@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from bidsapp.report.figures import style
 from bidsapp.report.figures.alignment import clock, tick_step_s
-from bidsapp.report.rsa.figures.matrices import short_clip
+from bidsapp.recipes.rsa.figures.matrices import short_clip
 
 _CHARACTERS = 105  # of a label over the whole width
 

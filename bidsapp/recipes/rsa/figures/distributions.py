@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bidsapp.report.figures import style
-from bidsapp.report.maps import Array
+from bidsapp.report.figures.style import Array
 
 _N_BINS = 90
 _OVERLAP = 1.15
@@ -58,7 +58,7 @@ def scores_figure(layers: Sequence[str], scores: Array, untrained: Array | None)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("score \u03c1")
     handles: list[Patch | Line2D] = [
-        Patch(color=colours(len(layers) // 2), label="units"),
+        Patch(color=colours(len(layers) // 2), label="searchlights"),
         Line2D([], [], color=style.INK, marker="|", linestyle="", markersize=8,
                markeredgewidth=1.6, label="mean"),
     ]  # fmt: skip
@@ -126,15 +126,15 @@ def assignment_figure(
         if marks and side in marks:
             axes.plot(100 * marks[side], places, "o", color=style.INK, markersize=3.5)
         axes.set_title(_SIDES.get(side, side))
-        axes.set_xlabel("share of units (%)")
+        axes.set_xlabel("share of searchlights (%)")
         style.quiet_grid(axes, "x")
         axes.tick_params(axis="y", length=0)
     names = style.short_layers(layers)
     panels[0].set_ylim(0.4, len(layers) + 0.6)
     panels[0].set_yticks(places, [f"{n} {name}" for n, name in zip(places, names, strict=True)])
-    handles: list[Patch | Line2D] = [Patch(color=style.MUTED, label="units with a best layer")]
+    handles: list[Patch | Line2D] = [Patch(color=style.MUTED, label="with a best layer")]
     if every:
-        handles.append(Patch(fill=False, edgecolor=style.MUTED, label="largest score, all units"))
+        handles.append(Patch(fill=False, edgecolor=style.MUTED, label="largest score, all searchlights"))
     if marks:
         handles.append(Line2D([], [], color=style.INK, marker="o", linestyle="", markersize=4,
                               label="participants' own maps"))  # fmt: skip
@@ -142,4 +142,4 @@ def assignment_figure(
     return figure
 
 
-_SIDES = {"L": "left hemisphere", "R": "right hemisphere", "both": "all units"}
+_SIDES = {"L": "left hemisphere", "R": "right hemisphere", "both": "all searchlights"}

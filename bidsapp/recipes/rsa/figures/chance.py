@@ -1,4 +1,4 @@
-"""What is expected by chance: the maximum over units and layers, and that over layers."""
+"""What is expected by chance: the maximum over searchlights and layers, and that over layers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bidsapp.report.figures import style
-from bidsapp.report.maps import Array
+from bidsapp.report.figures.nulls import null_axes, threshold
+from bidsapp.report.figures.style import Array
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,11 @@ class Chance:
     Attributes
     ----------
     null
-        (n_permutations,) largest score over units and layers.
+        (n_permutations,) largest score over searchlights and layers.
     observed
-        Largest score over units and layers.
+        Largest score over searchlights and layers.
     level
-        P-value up to which a unit passes.
+        Family-wise p-value up to which a searchlight is significant.
     largest
         (n_units,) largest score over layers.
     expected
@@ -43,13 +44,6 @@ class Chance:
     mean_largest: float
     expected_each: Array | None = None
 
-    @property
-    def threshold(self) -> float:
-        """Score from which (b + 1)/(m + 1) is at most `level`; infinite with too few orders."""
-        ordered = np.sort(self.null)[::-1]
-        allowed = math.floor(round(self.level * (ordered.size + 1), 9)) - 1
-        return float(ordered[allowed]) if 0 <= allowed < ordered.size else math.inf
-
 
 @style.styled
 def chance_figure(data: Chance, maximum: str = "largest \u03c1 over layers") -> Figure:
@@ -62,24 +56,20 @@ def chance_figure(data: Chance, maximum: str = "largest \u03c1 over layers") -> 
 
 
 def _null(axes: Axes, data: Chance) -> None:
-    axes.set_title("largest \u03c1 over units and layers")
+    axes.set_title("largest \u03c1 over searchlights and layers")
     axes.set_xlabel("\u03c1")
-    if not data.null.size:
-        axes.text(0.5, 0.5, "nothing was permuted", ha="center", transform=axes.transAxes)
-        axes.set_yticks([])
-        return
-    axes.hist(data.null, bins=min(40, 8 + data.null.size // 10), color=style.FAINT,
-              edgecolor="#b9c1c9", linewidth=0.5,
-              label=f"{data.null.size} orders of clips")  # fmt: skip
-    if math.isfinite(data.threshold):
-        label = f"{100 * data.level:g} % family-wise ({data.threshold:.3f})"
-        axes.axvline(data.threshold, color=style.INK, linewidth=1.1, linestyle=(0, (4, 2)),
-                     label=label)  # fmt: skip
-    if math.isfinite(data.observed):
-        axes.axvline(data.observed, color=style.POSITIVE, linewidth=2,
-                     label=f"observed ({data.observed:.3f})")  # fmt: skip
-    axes.set_ylabel("permutations")
-    _legend(axes)
+    passing = threshold(data.null, data.level)
+    null_axes(
+        axes,
+        data.null,
+        data.observed,
+        draws="orders of clips",
+        threshold=passing,
+        level=data.level,
+    )
+    if data.null.size:
+        axes.set_ylabel("permutations")
+        _legend(axes)
 
 
 def _largest(axes: Axes, data: Chance, title: str) -> None:
@@ -91,10 +81,10 @@ def _largest(axes: Axes, data: Chance, title: str) -> None:
         return
     low, high = np.percentile(known, [0, 99.8])
     edges = np.linspace(min(low, 0), high, 60).tolist()
-    axes.hist(known, edges, color=style.POSITIVE, alpha=0.7, label="units")
+    axes.hist(known, edges, color=style.POSITIVE, alpha=0.7, label="observed")
     if data.expected_each is not None and np.isfinite(data.expected_each).any():
         axes.hist(data.expected_each, edges, histtype="step", color=style.NEGATIVE, linewidth=1.3,
-                  label="units, clips permuted")  # fmt: skip
+                  label="clips permuted")  # fmt: skip
     axes.axvline(0, color=style.INK, linewidth=0.7)
     if math.isfinite(data.mean_largest):
         axes.axvline(data.mean_largest, color="#063a5e", linewidth=1.8,
@@ -102,7 +92,7 @@ def _largest(axes: Axes, data: Chance, title: str) -> None:
     if math.isfinite(data.expected):
         axes.axvline(data.expected, color=style.NEGATIVE, linewidth=1.8, linestyle=(0, (4, 2)),
                      label=f"mean, clips permuted ({data.expected:.4f})")  # fmt: skip
-    axes.set_ylabel("units")
+    axes.set_ylabel("searchlights")
     _legend(axes)
 
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bidsapp.report.figures import style
-from bidsapp.report.maps import Array
+from bidsapp.report.figures.style import Array
 
 
 @style.styled
@@ -52,7 +52,7 @@ def _beside(axes: Axes, lower: Array, largest: Array, passing: Array | None, uni
     if passing is not None and (known & passing).any():
         here = known & passing
         axes.plot(lower[here], largest[here], ".", color=style.POSITIVE, markersize=2.5,
-                  rasterized=True, label=f"{units} that pass")  # fmt: skip
+                  rasterized=True, label=f"significant {units}")  # fmt: skip
         axes.legend(loc="lower right", markerscale=3)
     low, high = axes.get_xlim()
     ends = [max(low, axes.get_ylim()[0]), high]
@@ -74,7 +74,7 @@ def confidence_figure(values: Array, passing: Array | None, n_layers: int, units
         axes.hist(values[known], edges, color=style.POSITIVE, alpha=0.35, label=f"all {units}")
     if passing is not None and (known & passing).any():
         axes.hist(values[known & passing], edges, color=style.POSITIVE,
-                  label=f"{units} that pass")  # fmt: skip
+                  label=f"significant {units}")  # fmt: skip
     axes.axvline(1 / n_layers, color=style.INK, linewidth=1, linestyle=(0, (4, 2)),
                  label=f"1 / {n_layers} layers")  # fmt: skip
     axes.set_xlabel("share of resamples with the same best layer")
