@@ -20,6 +20,12 @@ class AppError(Exception):
     exit_code: ClassVar[int] = 70
 
 
+class JobsFailedError(AppError):
+    """At least one job failed; the others are complete."""
+
+    exit_code: ClassVar[int] = 1
+
+
 class UsageError(AppError):
     """The command line or the configuration file asks for something that does not exist."""
 

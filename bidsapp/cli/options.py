@@ -7,11 +7,13 @@ from typing import Literal
 
 from bidsapp.audio.networks import NETWORKS
 from bidsapp.brain.strategies import STRATEGIES
+from bidsapp.recipes import RECIPES
 
 Kind = Literal["text", "path", "float", "int", "flag", "count", "mapping", "assignment"]
 
-RECIPES = ("gradients", "rsa", "emotion3d")
-SETTINGS_TABLES = tuple(table for name in RECIPES for table in (name, f"{name}_group"))
+SETTINGS_TABLES = tuple(
+    table for recipe in RECIPES.values() for table in (recipe.name, recipe.group_table)
+)
 VARIANTS = ("robust", "faithful")
 LEVELS = ("participant", "group")
 SOLVERS = ("gram", "himalaya")
@@ -218,7 +220,7 @@ OPTIONS = (
         "text",
         "Analyses to run.",
         many=True,
-        choices=RECIPES,
+        choices=tuple(RECIPES),
     ),
     Option(
         "variant",

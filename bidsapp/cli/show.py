@@ -15,6 +15,7 @@ from bidsapp.engine.plan import Job, Plan
 from bidsapp.engine.plan_json import describe_plans
 from bidsapp.engine.reports import report_path, reported
 from bidsapp.engine.status import Record
+from bidsapp.errors import JobsFailedError
 from bidsapp.recipes import RECIPES, load_function
 from bidsapp.text import text_table
 
@@ -109,7 +110,8 @@ def show_records(records: Sequence[Record], n_jobs: int, config: Config) -> int:
 def _exit_code(failed: Sequence[Record], n_jobs: int) -> int:
     """Return 1, or the common code when every job failed for the same kind of reason."""
     codes = {record.exit_code for record in failed}
-    return codes.pop() if len(failed) == n_jobs and len(codes) == 1 else 1
+    same = len(failed) == n_jobs and len(codes) == 1
+    return codes.pop() if same else JobsFailedError.exit_code
 
 
 def _indent(text: str) -> str:

@@ -17,7 +17,7 @@ from bidsapp.bids.staging import Staging
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.maps import MapImage, label_images, mask_images, to_images
 from bidsapp.results.inferences import INFERENCES
-from bidsapp.results.kinds import Column, Facts, Labels, Maps, Mask, Result, Table, column_names
+from bidsapp.results.kinds import Column, Facts, Labels, Maps, Mask, Result, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,7 +156,8 @@ class Output:
         """
         where = self._entities(result, network, {})
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **{name: np.asarray(array) for name, array in values.items()})
+        named: dict[str, Any] = {name: np.asarray(array) for name, array in values.items()}
+        np.savez_compressed(buffer, **named)
         write_bytes(self._path(where, result.suffix, ".npz"), buffer.getvalue())
         content = {"Description": f"{result.says} {note}".strip(), **self._common}
         content |= {"Arrays": {name: list(np.shape(array)) for name, array in values.items()}}
@@ -253,7 +254,7 @@ class Output:
     ) -> None:
         records = getattr(values, "to_dict", None)
         rows: list[Row] = list(values) if records is None else records(orient="records")
-        header = list(rows[0]) if rows else column_names(result.columns)
+        header = list(rows[0]) if rows else result.header
         if records is not None:
             header = list(values.columns)
         check_columns(result, header)
@@ -275,7 +276,7 @@ def check_columns(result: Table, header: Sequence[str]) -> None:
     ValueError
         Names what differs.
     """
-    declared = column_names(result.columns)
+    declared = result.header
     kept = [name for name in header if name in set(declared)] if result.further else list(header)
     if kept != declared:
         msg = f"{result.desc}: columns {list(header)} are not those declared, {declared}"

@@ -28,7 +28,8 @@ from bidsapp.results.kinds import (
     expand,
     summary,
 )
-from bidsapp.results.read import Results, Space, finished, load_results, read_stats
+from bidsapp.results.load import load_results
+from bidsapp.results.read import Results, Space, finished, read_stats
 from bidsapp.results.write import Output, check_columns, tidy
 
 SCORE = Maps(

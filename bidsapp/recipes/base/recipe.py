@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -37,6 +37,10 @@ class Recipe:
         on disk), ``ratings`` (continuous), ``intervals`` (labelled stretches of time).
     kinds
         Kinds of image it can analyse.
+    least_sounds
+        Number of different sounds below which it has little to work on.
+    design
+        Simulated design that it can be tried on (`bidsapp.simulate.dataset.DESIGNS`).
     remarks
         Rows of ``logs/fidelity.tsv`` beyond its settings.
     group_reads_inputs
@@ -53,6 +57,9 @@ class Recipe:
     report
         ``(Results) → (Page, Methods)``: the page of a participant or of the group, and the
         methods text with its citations, from written results.
+    check
+        A `bidsapp.simulate.checks.shared.Check` (``module:name``): how its results on a simulated
+        dataset are compared with the planted truth.
     """
 
     name: str
@@ -63,6 +70,8 @@ class Recipe:
     results: tuple[Result, ...] = ()
     needs: tuple[Need, ...] = ("sounds",)
     kinds: tuple[ImageKind, ...] = ("gifti", "cifti", "volume")
+    least_sounds: int = 0
+    design: str = ""
     remarks: Sequence[Mapping[str, str]] = ()
     group_reads_inputs: bool = False
     least_participants: int = 1
@@ -71,6 +80,7 @@ class Recipe:
     participant: str
     group: str
     report: str
+    check: str = ""
     legacy: Mapping[str, str] | None = None  # until the recipe is converted
     legacy_descriptions: Mapping[str, str] | None = None
 
@@ -108,8 +118,7 @@ class Recipe:
         return override(self.group_variants[config.variant], table, changes)
 
 
-def load_function(address: str) -> Callable[..., Any]:
-    """Import and return ``module:function``."""
+def load_function(address: str) -> Any:
+    """Import and return what an address ``module:name`` stands for."""
     module, _, name = address.partition(":")
-    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    return function
+    return getattr(importlib.import_module(module), name)

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from bidsapp.report.figures import style
 from bidsapp.report.figures.style import Array
 
 _KIND_MARKERS = {"input": "s", "conv": "o", "relu": "^", "pool": "D", "fc": "P", "output": "s"}
 _OFF_SCALE = 1.6
+_FRONT = 20  # zorder of the first curve
 _MEDIAN = (0, (2, 1.5))
 _DASHES = ((0, (6, 2)), (0, (3, 2)), (0, (1, 1.5)), (0, (5, 1, 1, 1)))
 
@@ -112,8 +114,8 @@ def profile_figure(profile: Profile) -> Figure:
         strip.bar(np.arange(1, len(bars) + 1), bars, width=0.7, color=style.FAINT)
         strip.set_ylabel(profile.bars_label)
         strip.locator_params(axis="y", nbins=3)
-    for line in reversed(profile.lines):
-        _line(main, line, kinds=profile.kinds, markers=True)
+    for number, line in enumerate(profile.lines):
+        _line(main, line, _FRONT - number, kinds=profile.kinds, markers=True)
     _references(main, profile.references, len(profile.layers))
     _ceiling(main, profile.ceiling)
     main.axhline(0, color=style.MUTED, linewidth=0.7)
@@ -157,8 +159,8 @@ def panels_figure(
     figure = style.new_figure(9.0, (1.85 if n_columns > 2 else 2.4) * n_rows + 1.25)
     grid = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
     for axes, panel in zip(grid.ravel(), panels, strict=False):
-        for line in reversed(panel.lines):
-            _line(axes, line)
+        for number, line in enumerate(panel.lines):
+            _line(axes, line, _FRONT - number)
         for (name, value), dash in zip(panel.references.items(), _DASHES, strict=False):
             axes.axhline(value, color=style.MUTED, linewidth=1, linestyle=dash, label=name)
         axes.axhline(0, color=style.MUTED, linewidth=0.6)
@@ -167,10 +169,19 @@ def panels_figure(
         _name_layers(axes, layers, rotation=60, size=7, most=7 if n_columns > 2 else 30)
     for axes in grid.ravel()[len(panels) :]:
         axes.axis("off")
+    for axes in lowest(grid, len(panels)):
+        axes.tick_params(labelbottom=True)
     for axes in grid[:, 0]:
         axes.set_ylabel(y_label)
     _legend(figure, list(grid.ravel()))
     return figure
+
+
+def lowest(grid: NDArray[Any], n_panels: int) -> list[Axes]:
+    """Return the lowest used axes of each column of a grid that is filled row by row."""
+    n_rows, n_columns = grid.shape
+    used = np.arange(grid.size).reshape(n_rows, n_columns) < n_panels
+    return [grid[used[:, column].sum() - 1, column] for column in range(min(n_columns, n_panels))]
 
 
 def is_known(values: Array | None) -> bool:
@@ -183,37 +194,47 @@ def without_band(line: Line) -> Line:
     return replace(line, low=None, high=None, median=None)
 
 
-def _line(axes: Axes, line: Line, *, kinds: Sequence[str] = (), markers: bool = False) -> None:
+def _line(
+    axes: Axes, line: Line, zorder: int, *, kinds: Sequence[str] = (), markers: bool = False
+) -> None:
     x = np.arange(1, len(line.values) + 1)
     for number, scores in enumerate(line.pieces.values()):
         label = "single pieces" if number == 0 else None
-        axes.plot(x, scores, color=style.MUTED, linewidth=0.7, alpha=0.6, label=label)
+        axes.plot(x, scores, color=style.MUTED, linewidth=0.7, alpha=0.6, label=label, zorder=1)
     if line.low is not None and line.high is not None and is_known(line.low):
         label = line.band or None
         axes.fill_between(
-            x, line.low, line.high, color=line.colour, alpha=0.15, linewidth=0, label=label
+            x,
+            line.low,
+            line.high,
+            color=line.colour,
+            alpha=0.15,
+            linewidth=0,
+            label=label,
+            zorder=1,
         )
     dash = _DASHES[1] if line.dashed else "-"
-    axes.plot(x, line.values, color=line.colour, linewidth=1.8, linestyle=dash, label=line.label)
+    look = {"color": line.colour, "linewidth": 1.8, "linestyle": dash, "zorder": zorder}
+    axes.plot(x, line.values, label=line.label, **look)  # type: ignore[arg-type]
     if line.median is not None:
         axes.plot(
             x, line.median, color=line.colour, linewidth=1, linestyle=_MEDIAN, label="median"
         )
     if line.passed is not None:
-        _dots(axes, x, line)
+        _dots(axes, x, line, zorder)
     elif markers and not line.dashed:
         names = kinds or ["conv"] * len(x)
         for place, value, kind in zip(x, line.values, names, strict=False):
             marker = _KIND_MARKERS.get(kind.lower(), "o")
-            axes.plot(place, value, marker, color=line.colour, markersize=4.5, markeredgewidth=0)
+            axes.plot(place, value, marker, color=line.colour, ms=4.5, mew=0, zorder=zorder)
 
 
-def _dots(axes: Axes, x: Array, line: Line) -> None:
+def _dots(axes: Axes, x: Array, line: Line, zorder: int) -> None:
     passed = np.asarray(line.passed, dtype=bool)
-    axes.plot(
-        x[~passed], line.values[~passed], "o", color="white", markeredgecolor=line.colour, ms=3.5
-    )
-    axes.plot(x[passed], line.values[passed], "o", color=line.colour, ms=4.5, label="p < .05")
+    open_dots = {"color": "white", "mec": line.colour, "ms": 3.5, "zorder": zorder}
+    filled = {"color": line.colour, "ms": 4.5, "zorder": zorder}
+    axes.plot(x[~passed], line.values[~passed], "o", **open_dots)  # type: ignore[arg-type]
+    axes.plot(x[passed], line.values[passed], "o", label="p < .05", **filled)  # type: ignore[arg-type]
 
 
 def _references(axes: Axes, references: Mapping[str, float], n_layers: int) -> None:

@@ -81,8 +81,9 @@ def null_figure(
                 axes.set_title(panel.title)
         for axes in line[len(panels) :]:
             axes.axis("off")
-    for axes in grid[-1]:
-        axes.set_xlabel(x_label)
+    for column in range(n_columns):
+        used = [row for row, (_, panels) in enumerate(rows) if len(panels) > column]
+        grid[used[-1], column].set_xlabel(x_label)
     if limits is not None:
         grid[0, 0].set_xlim(*limits)
     return figure

@@ -13,9 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bidsapp.report.brain.scales import Look
-from bidsapp.report.figures.surface import Mesh
-from bidsapp.report.interactive import (
+from bidsapp.report.brain.interactive import (
     NO_VALUE,
     CorticalMap,
     Regions,
@@ -24,6 +22,8 @@ from bidsapp.report.interactive import (
     rgba,
     viewer,
 )
+from bidsapp.report.brain.scales import Look
+from bidsapp.report.figures.surface import Mesh
 
 N = 4
 FACES = np.array([[0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]])

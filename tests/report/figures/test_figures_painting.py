@@ -1,4 +1,4 @@
-"""Figures: what they compute, and that drawing leaves no trace."""
+"""Painting meshes, sampling volumes, and figures of runs and folds."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from matplotlib.figure import Figure
 
 from bidsapp.report.figures import crossval, style
 from bidsapp.report.figures.alignment import Played, RunTrack, alignment_figure, clock, tick_step_s
-from bidsapp.report.figures.null import NullData, null_figure
-from bidsapp.report.figures.profile import Curve, ProfileData, layer_profile, spread_labels
-from bidsapp.report.figures.ratings import RatingProfile, rating_figure
+from bidsapp.report.figures.layers import Line, Panel, Profile, panels_figure, profile_figure
+from bidsapp.report.figures.nulls import NullPanel, in_rows, null_figure
 from bidsapp.report.figures.surface import (
     CortexMap,
     Mesh,
@@ -143,32 +142,6 @@ class TestSampling:
         assert max(levels) <= 28
 
 
-@given(st.lists(st.floats(-1, 1), min_size=1, max_size=6), st.floats(0.01, 0.3))
-def test_labels_keep_their_distance_and_order(values: list[float], gap: float) -> None:
-    placed = spread_labels(values, gap)
-    order = np.argsort(values, kind="stable")
-    assert (np.diff(np.array(placed)[order]) >= gap - 1e-9).all()
-    assert np.mean(placed) == pytest.approx(np.mean(values), abs=1e-9)
-
-
-def test_curve_leaves_out_undefined_units() -> None:
-    scores = np.array([[0.1, 0.3, np.nan], [0.2, 0.2, np.nan]])
-    curve = Curve.over_units(scores)
-    np.testing.assert_allclose(curve.mean, [0.2, 0.2])
-    assert np.isnan(Curve.over_units(np.full((2, 3), np.nan)).mean).all()
-
-
-@given(
-    arrays(float, st.integers(1, 120), elements=st.integers(0, 30).map(float)),
-    st.floats(0, 31),
-    st.sampled_from([0.05, 0.01, 0.2]),
-)
-def test_threshold_agrees_with_the_p_value(null: np.ndarray, score: float, level: float) -> None:
-    p = (1 + np.sum(null >= score)) / (1 + null.size)
-    threshold = NullData(np.array([score]), null, level=level).threshold
-    assert (score > threshold) == (p < level - 1e-12)
-
-
 def test_clock() -> None:
     assert [clock(0), clock(59.6), clock(168), clock(-8)] == ["0:00", "1:00", "2:48", "−0:08"]  # noqa: RUF001
 
@@ -178,14 +151,6 @@ def test_clock() -> None:
 )
 def test_ticks_fall_on_round_times(span: float, step: float) -> None:
     assert tick_step_s(span) == step
-
-
-def _profile() -> Figure:
-    curve = Curve.over_units(RANDOM.normal(size=(4, 30)))
-    data = ProfileData(
-        LAYERS, LAYERS, curve, curve, {"mel": 0.1, "loudness": 0.1}, 0.9, np.full(4, 0.5)
-    )
-    return layer_profile(data)
 
 
 def _cortex() -> Figure:
@@ -208,14 +173,17 @@ def _alignment() -> Figure:
 
 
 DRAWINGS: dict[str, Callable[[], Figure]] = {
-    "profile": _profile,
     "cortex": _cortex,
     "mosaic": _mosaic,
     "alignment": _alignment,
-    "null": lambda: null_figure(
-        NullData(RANDOM.normal(size=9), RANDOM.normal(size=20), 0.1, RANDOM.normal(size=20)), None
+    "profile": lambda: profile_figure(
+        Profile(LAYERS, [Line.over_units("r", RANDOM.normal(size=(4, 30)))], "r", LAYERS)
     ),
-    "empty null": lambda: null_figure(NullData(np.array([np.nan]), np.array([])), None),
+    "panels": lambda: panels_figure(
+        [Panel(f"region {n}", [Line("r", RANDOM.normal(size=4))]) for n in range(3)], LAYERS, "r"
+    ),
+    "nulls": lambda: null_figure(in_rows([NullPanel("t", RANDOM.normal(size=9), 0.1)]), "r"),
+    "empty null": lambda: null_figure(in_rows([NullPanel("t", np.array([]), np.nan)]), "r"),
     "folds": lambda: crossval.fold_figure(
         [crossval.Block(10, fold, "a", "run") for fold in range(40)], {}
     ),
@@ -224,9 +192,6 @@ DRAWINGS: dict[str, Callable[[], Figure]] = {
     ),
     "alphas": lambda: crossval.alpha_figure(
         LAYERS, RANDOM.normal(size=(3, 4)), np.full(4, np.nan), np.full(4, np.nan), (0, 6)
-    ),
-    "ratings": lambda: rating_figure(
-        [RatingProfile(f"rating {n}", RANDOM.normal(size=4)) for n in range(3)], LAYERS
     ),
 }
 

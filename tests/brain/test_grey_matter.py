@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 
 from bidsapp.brain.geometry import volume_units
-from bidsapp.recipes.rsa.grey_matter import find_grey_matter, grey_matter
+from bidsapp.brain.grey_matter import find_grey_matter, grey_matter
 
 MNI = "MNI152NLin2009cAsym"
 

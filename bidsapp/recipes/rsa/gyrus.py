@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.brain.geometry import UnitSpace
-from bidsapp.recipes.rsa.group.settings import GroupSettings
+from bidsapp.recipes.rsa.settings import GroupSettings
 from bidsapp.stats.metrics import best_layer, centroid_layer
 from bidsapp.stats.rsa.axis import AxisProfile, axis_position, axis_profile
 from bidsapp.stats.rsa.layers import Asymmetry, hemisphere_asymmetry, layer_distribution
