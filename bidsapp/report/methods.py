@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jinja2 import Template
+
 from bidsapp.brain.strategies import STRATEGIES
 from bidsapp.errors import AppError
 from bidsapp.report.brain.projection import unit_words
@@ -84,8 +86,13 @@ def render_methods(template: str, context: Mapping[str, Any]) -> Methods:
     context
         What it may use.
     """
+    return fill_methods(environment().get_template(template), context)
+
+
+def fill_methods(template: Template, context: Mapping[str, Any]) -> Methods:
+    """Write the methods that a loaded template makes of some facts; see `render_methods`."""
     cite = _Citations()
-    text = environment().get_template(template).render(cite=cite, **context)
+    text = template.render(cite=cite, **context)
     paragraphs = [_SPACES.sub(" ", paragraph).strip() for paragraph in text.split("§")]
     return Methods("\n\n".join(filter(None, paragraphs)), tuple(cite.keys))
 

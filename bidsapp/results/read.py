@@ -23,6 +23,7 @@ from bidsapp.results.cautions import Caution, from_json
 from bidsapp.results.kinds import Column, Maps, Result, Table, expand, summary
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -236,8 +237,11 @@ class Results:
         space: Space,
         network: str = "",
         entities: Mapping[str, str] | None = None,
+        units: UnitSpace | None = None,
     ) -> MapValues | None:
-        """Read maps, labels or a mask on the units of the space; None when not written.
+        """Read maps, labels or a mask; None when not written.
+
+        On the units of the space, or on others of the same mesh or grid.
 
         Raises
         ------
@@ -247,7 +251,23 @@ class Results:
         from bidsapp.brain.maps import read_maps
 
         paths = self._images(result, space, network, entities)
-        return read_maps(paths, self.units(space)) if paths else None
+        return read_maps(paths, units or self.units(space)) if paths else None
+
+    def values(
+        self, result: Result, space: Space, network: str = "", units: UnitSpace | None = None
+    ) -> NDArray[np.float32]:
+        """Read maps that are always written, (n_maps, n_units); see `maps`.
+
+        Raises
+        ------
+        InputMissingError
+            They are not there.
+        """
+        found = self.maps(result, space, network, units=units)
+        if found is None:
+            msg = f"{self.folder} lacks desc-{result.desc} in {space.title}; run it again"
+            raise InputMissingError(msg)
+        return found.values
 
     def units(self, space: Space) -> UnitSpace:
         """Return the units of a space: those of the first declared maps that are there."""

@@ -10,13 +10,13 @@ import numpy as np
 
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.report.brain.draw import NOT_DRAWN, BrainMap
+from bidsapp.report.brain.interactive import CorticalMap, Kind, Regions
+from bidsapp.report.brain.interactive import viewer as embed
 from bidsapp.report.brain.projection import to_cortex
 from bidsapp.report.brain.scales import largest, limits
 from bidsapp.report.brain.template import SIZE, cortex, region_index, region_names
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Part, Prose, Section
-from bidsapp.report.interactive import CorticalMap, Kind, Regions
-from bidsapp.report.interactive import viewer as embed
 from bidsapp.results.kinds import Scale
 
 _MOST_GROUPS, _MOST_SERIES = 3, 2  # whose maps, and whose single layers (1.3 MB), are embedded
