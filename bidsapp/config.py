@@ -109,7 +109,7 @@ class Config:
 
     @property
     def n_workers(self) -> int:
-        """Units that run at once: ``--workers``, else one per processor."""
+        """Jobs that run at once: ``--workers``, else one per processor."""
         if self.executor == "serial":
             return 1
         return self.workers or self.n_processors

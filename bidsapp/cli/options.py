@@ -226,8 +226,8 @@ OPTIONS = (
         "variant",
         "workflow",
         "text",
-        "'robust': the question of the paper with folds, nulls and inference that hold their "
-        "error rate. 'faithful': what the paper did.",
+        "'robust': the question of the paper with cross-validation and inference of controlled "
+        "type-I error. 'faithful': what the paper did.",
         choices=VARIANTS,
     ),
     Option(
@@ -283,7 +283,7 @@ OPTIONS = (
         "random_seed",
         "workflow",
         "int",
-        "Seed of everything that is drawn: null shifts, random weights.",
+        "Random seed (permutations, random weights).",
         aliases=("--seed",),
         metavar="INT",
     ),
