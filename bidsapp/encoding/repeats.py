@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bidsapp.bids.records import Presentation, Run
 from bidsapp.brain.clean import BoldMatrix
-from bidsapp.recipes.inputs import Inputs
 
 _MIN_ROWS = 20
 
 
-def repeated_volumes(inputs: Inputs) -> tuple[list[NDArray[np.intp]], NDArray[np.intp]]:
+def repeated_volumes(
+    runs: Sequence[Run], presentations: Sequence[Presentation]
+) -> tuple[list[NDArray[np.intp]], NDArray[np.intp]]:
     """Find the rows of the BOLD matrix in which the same music is heard again.
 
     Presentations of the same stretch of the same sound are repeats of each other. Volumes are
@@ -29,14 +32,14 @@ def repeated_volumes(inputs: Inputs) -> tuple[list[NDArray[np.intp]], NDArray[np
     piece : ndarray
         Number of the repeated stretch that each row belongs to.
     """
-    starts = np.concatenate([[0], np.cumsum([run.n_trs for run in inputs.runs])])
-    number = {run.name: index for index, run in enumerate(inputs.runs)}
+    starts = np.concatenate([[0], np.cumsum([run.n_trs for run in runs])])
+    number = {run.name: index for index, run in enumerate(runs)}
     heard: dict[tuple[str, float, float], list[NDArray[np.intp]]] = defaultdict(list)
-    for item in inputs.presentations:
+    for item in presentations:
         if item.run_name not in number:
             continue
         index = number[item.run_name]
-        run = inputs.runs[index]
+        run = runs[index]
         times = run.start_time_s + run.tr_s * np.arange(run.n_trs) - item.onset_s
         volumes = np.flatnonzero((times >= 0) & (times < item.duration_s))
         key = (item.stim_file, round(item.stim_start_s, 2), round(item.duration_s, 1))
@@ -56,7 +59,7 @@ def repeated_volumes(inputs: Inputs) -> tuple[list[NDArray[np.intp]], NDArray[np
 
 
 def repeated_responses(
-    inputs: Inputs, bold: BoldMatrix
+    runs: Sequence[Run], presentations: Sequence[Presentation], bold: BoldMatrix
 ) -> tuple[NDArray[np.floating[Any]], NDArray[np.intp]] | None:
     """Return the responses to repeated sounds, or None when nothing was repeated.
 
@@ -66,7 +69,7 @@ def repeated_responses(
     piece : ndarray, (n_rows,)
         Number of the repeated stretch of each row.
     """
-    rows, piece = repeated_volumes(inputs)
+    rows, piece = repeated_volumes(runs, presentations)
     if not rows:
         return None
     data = bold.data

@@ -1,11 +1,14 @@
-"""Group maps of layer scores: mean, sign-flip test, effect size, best and centroid layer."""
+"""Group maps of layer scores: mean, sign-flip test, effect size, best and centroid layer.
+
+Scores of all participants are in a `ScoreStack` on disk; memory does not grow with their number.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +16,41 @@ from numpy.typing import NDArray
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.neighbours import neighbour_pairs
 from bidsapp.progress import track
-from bidsapp.recipes.gradients.group.settings import GroupSettings
-from bidsapp.recipes.gradients.group.stack import ScoreStack
+from bidsapp.recipes.base.stack import ScoreStack
 from bidsapp.stats.fdr import benjamini_hochberg
 from bidsapp.stats.metrics import best_layer, centroid_layer
-from bidsapp.stats.signflip import SignFlips
+from bidsapp.stats.signflip import Alternative, SignFlips
 from bidsapp.stats.tfce import TfceTest, graph_from_pairs, tfce_test
 
 Array = NDArray[np.floating[Any]]
 _SLAB_BYTES = 32 << 20
 _FLIP_BYTES = 256 * 16  # per unit: sums of the flips that are computed at once
+
+
+@dataclass(frozen=True)
+class GroupMapOptions:
+    """How maps are averaged and tested over participants.
+
+    Attributes
+    ----------
+    min_share
+        Share of the participants that must have a value at a unit.
+    n_flips, n_tfce_flips
+        Sign flips of maps, and of maps enhanced by TFCE.
+    alternative
+        ``greater`` or ``two-sided``.
+    best_layer
+        ``positive`` or ``everywhere``, see `choose_best`.
+    tfce
+        Whether clusters are enhanced and tested, too.
+    """
+
+    min_share: float
+    n_flips: int
+    n_tfce_flips: int
+    alternative: Alternative
+    best_layer: Literal["positive", "everywhere"]
+    tfce: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +114,7 @@ class GroupMaps:
 def cluster_test(
     stack: ScoreStack,
     units: UnitSpace,
-    settings: GroupSettings,
+    options: GroupMapOptions,
     *,
     seed: int,
     label: str,
@@ -96,7 +124,7 @@ def cluster_test(
 
     Parameters
     ----------
-    stack, settings, seed, label, quiet
+    stack, options, seed, label, quiet
         As for `group_maps`; the flips are the first ones of the same sequence.
     units
         Of the maps.
@@ -111,7 +139,7 @@ def cluster_test(
         If the mesh of a surface is not at hand, so that nothing is known of neighbours.
     """
     n_layers, n_participants, n_units = stack.shape
-    if not settings.tfce or n_participants < 2:
+    if not options.tfce or n_participants < 2:
         return None
     everywhere = slice(0, n_units)
 
@@ -122,10 +150,10 @@ def cluster_test(
     return tfce_test(
         layers,
         graph_from_pairs(neighbour_pairs(units), n_units),
-        n_permutations=settings.n_tfce_flips,
+        n_permutations=options.n_tfce_flips,
         seed=seed,
-        alternative=settings.alternative,
-        min_participants=needed(n_participants, settings.min_share),
+        alternative=options.alternative,
+        min_participants=needed(n_participants, options.min_share),
     )
 
 
@@ -135,7 +163,7 @@ def needed(n_participants: int, min_share: float) -> int:
 
 
 def group_maps(
-    stack: ScoreStack, settings: GroupSettings, *, seed: int, label: str, quiet: bool
+    stack: ScoreStack, options: GroupMapOptions, *, seed: int, label: str, quiet: bool
 ) -> GroupMaps:
     """Average and test the scores of all participants.
 
@@ -143,8 +171,8 @@ def group_maps(
     ----------
     stack
         Fisher z of every participant; NaN where missing.
-    settings
-        Of the group level.
+    options
+        Numbers of flips, shares.
     seed
         Names the random flips.
     label, quiet
@@ -160,12 +188,12 @@ def group_maps(
     flips serve all layers and units.
     """
     n_layers, n_participants, n_units = stack.shape
-    least = needed(n_participants, settings.min_share)
+    least = needed(n_participants, options.min_share)
     mean = np.full((n_layers, n_units), np.nan, np.float32)
     n = np.zeros(n_units, np.int64)
     p, d = (np.full((n_layers, n_units), np.nan, np.float32) for _ in range(2))
     t = np.full((n_layers, n_units), np.nan)  # compared with its own flips: no rounding
-    flips = _flips(n_participants, least, settings, seed)
+    flips = _flips(n_participants, least, options, seed)
     step = max(256, _SLAB_BYTES // (_FLIP_BYTES + 40 * n_participants))
     total = n_layers * -(-n_units // step)
     for layer, units in track(stack.slabs(step), total=total, label=label, quiet=quiet):
@@ -182,22 +210,22 @@ def group_maps(
     return GroupMaps(
         mean_r,
         n,
-        choose_best(mean_r, settings.best_layer),
+        choose_best(mean_r, options.best_layer),
         centroid_layer(mean_r),
         None if flips is None else _tested(flips, t, p, d),
     )
 
 
 def _flips(
-    n_participants: int, least: int, settings: GroupSettings, seed: int
+    n_participants: int, least: int, options: GroupMapOptions, seed: int
 ) -> SignFlips | None:
     if n_participants < 2:
         return None
     return SignFlips(
         n_participants,
-        n_permutations=settings.n_flips,
+        n_permutations=options.n_flips,
         seed=seed,
-        alternative=settings.alternative,
+        alternative=options.alternative,
         min_participants=least,
     )
 

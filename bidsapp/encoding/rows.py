@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from bidsapp.bids.records import Presentation, Run
 from bidsapp.features.timeline import Timeline, timeline
-from bidsapp.recipes.gradients.settings import GradientsSettings
-from bidsapp.recipes.inputs import Inputs
 from bidsapp.stats.folds import Blocks, Fold, make_blocks, nested_folds
+
+
+@dataclass(frozen=True)
+class FoldOptions:
+    """How rows are cut into blocks and folds.
+
+    Attributes
+    ----------
+    min_block_s
+        Shortest block in seconds.
+    purge_s
+        Gap in seconds between parts of a piece that stand on both sides of a fold.
+    max_outer_folds, max_inner_folds
+        Largest numbers of folds.
+    """
+
+    min_block_s: float = 40.0
+    purge_s: float = 18.0
+    max_outer_folds: int = 10
+    max_inner_folds: int = 4
 
 
 @dataclass(frozen=True)
@@ -59,28 +78,43 @@ class Rows:
 
 
 def make_rows(
-    inputs: Inputs, lags: str, lags_s: tuple[float, ...], settings: GradientsSettings
+    runs: Sequence[Run],
+    presentations: Sequence[Presentation],
+    durations_s: Mapping[str, float],
+    lags: str,
+    lags_s: Sequence[float],
+    options: FoldOptions,
 ) -> Rows:
     """List the rows that all lags can explain and cut them into blocks and folds.
+
+    Parameters
+    ----------
+    runs, presentations
+        What was played when.
+    durations_s
+        Sound file → its length in seconds.
+    lags, lags_s
+        Name of the set of lags, and the lags in seconds.
+    options
+        Of blocks and folds.
 
     Raises
     ------
     InputInvalidError
         If there is too little music for nested cross-validation.
     """
-    durations: Mapping[str, float] = {
-        row["stim_file"]: float(row["sound_s"]) for row in inputs.alignment
-    }
-    found = timeline(inputs.runs, inputs.presentations, lags_s, durations)
+    times = timeline(runs, presentations, tuple(lags_s), durations_s)
     blocks = make_blocks(
-        found.presentation,
-        found.run,
-        found.piece,
-        found.stim_time_s,
-        min_block_s=settings.min_block_s,
-        purge_s=settings.purge_s,
+        times.presentation,
+        times.run,
+        times.piece,
+        times.stim_time_s,
+        min_block_s=options.min_block_s,
+        purge_s=options.purge_s,
     )
     folds = nested_folds(
-        blocks.group, max_outer=settings.max_outer_folds, max_inner=settings.max_inner_folds
+        blocks.group,
+        max_outer=options.max_outer_folds,
+        max_inner=options.max_inner_folds,
     )
-    return Rows(lags, lags_s, found, blocks, folds)
+    return Rows(lags, tuple(lags_s), times, blocks, folds)

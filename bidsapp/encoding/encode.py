@@ -1,6 +1,6 @@
 """Encoding models of every layer: units, parcels with their temporal null, ratings.
 
-Arrays in, arrays out: what is read and written stands in `participant` and `outputs`.
+Arrays in, arrays out; units are voxels or vertices.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.models.ridge import FoldScores, batch_size, score_fold
+from bidsapp.encoding.designs import Design, DesignStore
+from bidsapp.models.ridge import AlphaMetric, FoldScores, batch_size, score_fold
 from bidsapp.progress import track
-from bidsapp.recipes.gradients.designs import Design, DesignStore
-from bidsapp.recipes.gradients.settings import GradientsSettings
 from bidsapp.stats.folds import Fold
 from bidsapp.stats.nulls import apply_shifts
 
@@ -55,22 +54,36 @@ class Encoding:
 
 
 def make_scorer(
-    solver: str, settings: GradientsSettings, device: str, memory_bytes: int
+    solver: str, alpha_metric: AlphaMetric, n_alphas: int, device: str, memory_bytes: int
 ) -> Scorer:
-    """Return the function that scores one fold with the chosen solver."""
+    """Return the function that scores one fold with the chosen solver.
+
+    Parameters
+    ----------
+    solver
+        ``gram`` (ours) or ``himalaya``.
+    alpha_metric
+        What chooses the penalty.
+    n_alphas
+        Size of the grid of penalties.
+    device
+        Torch device.
+    memory_bytes
+        For temporary arrays.
+    """
 
     def gram(design: Design, y: NDArray[Any], fold: Fold) -> FoldScores:
         return score_fold(
             design.factors,
             design.x,
             y,
-            alpha_metric=settings.alpha_metric,
+            alpha_metric=alpha_metric,
             device=device,
             batch_units=batch_size(
                 memory_bytes,
                 design.x.shape[0],
                 design.x.shape[1],
-                len(settings.log10_alpha),
+                n_alphas,
                 int(design.factors.labels.max()) + 1,
                 itemsize=y.dtype.itemsize,
             ),
@@ -80,7 +93,7 @@ def make_scorer(
 
         from bidsapp.models.himalaya_ridge import himalaya_score_fold
 
-        return himalaya_score_fold(design.factors, design.x, y, alpha_metric=settings.alpha_metric)
+        return himalaya_score_fold(design.factors, design.x, y, alpha_metric=alpha_metric)
 
     return {"gram": gram, "himalaya": himalaya}[solver]
 
@@ -111,7 +124,7 @@ def encode(
     shape = (store.n_layers, n_units)
     r = np.full((store.n_layers, store.n_blocks, n_units), np.nan, dtype=np.float32)
     alpha, low, high = (np.zeros(shape, dtype=np.float32) for _ in range(3))
-    grid = np.asarray(store.settings.log10_alpha, dtype=np.float32)
+    grid = np.asarray(store.options.log10_alpha, dtype=np.float32)
     for columns, y in slabs:
         layers = range(store.n_layers)
         for layer in track(layers, total=store.n_layers, label=label, quiet=quiet):

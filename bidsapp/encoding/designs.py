@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +24,32 @@ from bidsapp.features.design import apply_lags, lag_operators
 from bidsapp.features.extract import FeatureBank
 from bidsapp.features.gram import gram_pca
 from bidsapp.features.timeline import Timeline
-from bidsapp.models.ridge import FoldFactors, factorise, scale_columns
-from bidsapp.recipes.gradients.settings import GradientsSettings
+from bidsapp.models.ridge import Centre, FoldFactors, factorise, scale_columns
 from bidsapp.stats.folds import Blocks, Fold
 
 FloatArray = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class DesignOptions:
+    """How layers become regressors.
+
+    Attributes
+    ----------
+    n_components
+        Principal components of each layer.
+    log10_alpha
+        Grid of ridge penalties.
+    pca_fit
+        Frames that components are fitted on: those of the training pieces, or all.
+    centre
+        Centre inside blocks, or by the mean of all training rows.
+    """
+
+    n_components: int
+    log10_alpha: tuple[float, ...]
+    pca_fit: Literal["train", "all"] = "train"
+    centre: Centre = "block"
 
 
 @dataclass(frozen=True)
@@ -85,7 +106,7 @@ def make_design(
     blocks: Blocks,
     fold: Fold,
     operators: Sequence[csr_array],
-    settings: GradientsSettings,
+    options: DesignOptions,
 ) -> Design:
     """Build the regressors of one layer for one outer fold.
 
@@ -97,24 +118,24 @@ def make_design(
         Rows, their partition, and the fold.
     operators
         From `lag_operators`: one sparse matrix (n_rows, n_frames) per lag.
-    settings
-        Recipe settings.
+    options
+        Components, centring and penalties.
 
     Source: poster, Methods (50 components per layer, lags of 4, 5, 6 s); the components are
     fitted on the training frames unless ``pca_fit`` is ``all``.
     """
     train = (
         np.ones(bank.n_frames, dtype=bool)
-        if settings.pca_fit == "all"
+        if options.pca_fit == "all"
         else training_frames(bank, timeline, blocks, fold)
     )
-    pca = gram_pca(bank.gram(layer), np.flatnonzero(train), settings.n_components)
+    pca = gram_pca(bank.gram(layer), np.flatnonzero(train), options.n_components)
     x = scale_columns(
         apply_lags(pca.scores, operators),
         (blocks.label >= 0) & ~np.isin(blocks.label, fold.test),
     )
-    alphas = 10.0 ** np.asarray(settings.log10_alpha)
-    factors = factorise(x, blocks.label, fold, alphas, centre=settings.centre)
+    alphas = 10.0 ** np.asarray(options.log10_alpha)
+    factors = factorise(x, blocks.label, fold, alphas, centre=options.centre)
     return Design(x, factors, float(pca.explained_ratio.sum()))
 
 
@@ -129,8 +150,8 @@ class DesignStore:
         Rows and their partition.
     lags_s
         Lags in seconds.
-    settings
-        Recipe settings.
+    options
+        Components, centring and penalties.
     cache_dir
         Folder shared between participants.
     """
@@ -142,11 +163,11 @@ class DesignStore:
         blocks: Blocks,
         folds: Sequence[Fold],
         lags_s: Sequence[float],
-        settings: GradientsSettings,
+        options: DesignOptions,
         cache_dir: Path,
     ) -> None:
         self.bank, self.timeline, self.blocks = bank, timeline, blocks
-        self.folds, self.lags_s, self.settings = tuple(folds), tuple(lags_s), settings
+        self.folds, self.lags_s, self.options = tuple(folds), tuple(lags_s), options
         self._folder = cache_dir / "designs" / self._key()
 
     @property
@@ -176,7 +197,7 @@ class DesignStore:
             self.blocks,
             self.folds[fold],
             self._operators,
-            self.settings,
+            self.options,
         )
         _save(path, design)
         return design
@@ -194,7 +215,7 @@ class DesignStore:
 
     def _key(self) -> str:
         """Hash everything the designs depend on."""
-        chosen = self.settings
+        chosen = self.options
         digest = hashlib.blake2b(digest_size=8)
         digest.update(self.bank.key.encode())
         digest.update(repr((self.lags_s, self.folds, chosen.pca_fit, chosen.centre)).encode())

@@ -1,6 +1,6 @@
 """Scores of all participants, on disk, so that memory does not grow with their number.
 
-They come in participant by participant and go out as slabs of units with all participants in a
+Values are put participant by participant and read as slabs of units with all participants in a
 row, which is what a test over participants needs.
 """
 

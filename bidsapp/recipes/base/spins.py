@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.bids.atomic import output_errors
+from bidsapp.brain.spin_surface import Cortex, Reference
 from bidsapp.progress import track
-from bidsapp.recipes.gradients.group.cortex import Cortex, Reference
-from bidsapp.recipes.gradients.group.settings import GroupSettings
+from bidsapp.scratch import Scratch
 from bidsapp.stats.spins.null import SpinNull, SpinProblem, advance, spin_problem, start_null
 
 Array = NDArray[np.floating[Any]]
@@ -31,13 +26,13 @@ class LayerMap:
 
     Attributes
     ----------
-    model, lags, kind
+    network, lags, kind
         Network, set of lags, ``best`` or ``centroid``.
     values
         (n_units,) NaN where undefined.
     """
 
-    model: str
+    network: str
     lags: str
     kind: str
     values: Array
@@ -67,47 +62,35 @@ class Spins:
 
 
 @dataclass(frozen=True)
-class Runner:
-    """How rotations are computed, and where unfinished work is kept.
+class SpinOptions:
+    """How layer maps are compared with references.
 
     Attributes
     ----------
-    folder
-        For the state; it is keyed by everything the null depends on.
-    seed, n_threads, device, quiet
-        As in the configuration.
+    n_rotations, n_swapped_rotations
+        Rotations of the references, and of the layer maps.
+    statistic
+        ``spearman`` or ``pearson``.
+    seed
+        Names the rotations.
+    n_threads, device
+        Where they are computed; results do not depend on it.
     """
 
-    folder: Path
+    n_rotations: int
+    n_swapped_rotations: int
+    statistic: Literal["spearman", "pearson"]
     seed: int
     n_threads: int = 1
     device: str = "cpu"
-    quiet: bool = False
-
-    def run(self, problem: SpinProblem, n_rotations: int, label: str) -> SpinNull:
-        """Rotate, going on where an interrupted run of the same problem stopped."""
-        path = self.folder / f"spins-{problem.digest[:16]}.npz"
-        null = start_null(problem, n_rotations, _load(path, problem.digest))
-        if null.done >= n_rotations:
-            return null
-        chunks = -(-(n_rotations - null.done) // CHUNK)
-        steps = advance(problem, null, chunk=CHUNK, n_threads=self.n_threads, device=self.device)
-        for number, _ in enumerate(
-            track(steps, total=chunks, label=label, quiet=self.quiet), start=1
-        ):
-            if number % SAVE_EVERY == 0:
-                _save(path, null)
-        _save(path, null)
-        return null
 
 
 def spin_maps(
     cortex: Cortex,
     maps: Sequence[LayerMap],
     references: Sequence[Reference],
-    settings: GroupSettings,
-    runner: Runner,
-    label: str,
+    options: SpinOptions,
+    scratch: Scratch,
 ) -> Spins:
     """Rotate the references against all layer maps at once, then the maps for comparison.
 
@@ -117,12 +100,10 @@ def spin_maps(
         The surface.
     maps, references
         What is compared on it.
-    settings
+    options
         Numbers of rotations, statistic.
-    runner
-        How and where.
-    label
-        For the progress bar.
+    scratch
+        Where unfinished work is kept.
 
     Returns
     -------
@@ -137,27 +118,27 @@ def spin_maps(
     fixed = np.stack([np.where(cortex.mask, item.values, np.nan) for item in maps])
     rotating = np.stack([item.whole for item in references])
     sides = np.vstack([fixed, *(_only(fixed, cortex.units.structure, side) for side in "LR")])
-    statistics = (settings.spin_statistic,)
+    statistics = (options.statistic,)
     on_sphere = cortex.on_sphere
     problem = spin_problem(
         cortex.mesh,
         rotating,
         on_sphere(sides),
-        seed=runner.seed,
+        seed=options.seed,
         statistics=statistics,
     )
-    null = runner.run(problem, settings.n_rotations, f"{label}: spins")
+    null = _rotate(problem, options.n_rotations, options, scratch, "spins")
     swapped = None
-    if settings.n_swapped_rotations:
+    if options.n_swapped_rotations:
         problem = spin_problem(
             cortex.mesh,
             on_sphere(fixed),
             rotating,
-            seed=runner.seed,
+            seed=options.seed,
             statistics=statistics,
         )
         swapped = _transposed(
-            runner.run(problem, settings.n_swapped_rotations, f"{label}: swapped spins")
+            _rotate(problem, options.n_swapped_rotations, options, scratch, "swapped spins")
         )
     values = np.stack([item.values for item in references])
     shared = np.isfinite(values)[:, None] & np.isfinite(sides)[None]
@@ -179,24 +160,21 @@ def _transposed(null: SpinNull) -> SpinNull:
     )
 
 
-def _load(path: Path, digest: str) -> dict[str, NDArray[Any]] | None:
-    """State of an earlier run of the same problem; None if there is none that can be read."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            saved = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-        return None
-    return saved if str(saved.get("digest")) == digest else None
-
-
-def _save(path: Path, null: SpinNull) -> None:
-    """Write the state at once: a killed run leaves the last whole one."""
-    with output_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                np.savez(stream, allow_pickle=False, **null.to_arrays())
-            Path(name).replace(path)
-        finally:
-            Path(name).unlink(missing_ok=True)
+def _rotate(
+    problem: SpinProblem, n_rotations: int, options: SpinOptions, scratch: Scratch, what: str
+) -> SpinNull:
+    """Rotate, going on where an interrupted run of the same problem stopped."""
+    name = f"spins-{problem.digest[:16]}"
+    saved = scratch.load(name)
+    known = saved if saved is not None and str(saved.get("digest")) == problem.digest else None
+    null = start_null(problem, n_rotations, known)
+    if null.done >= n_rotations:
+        return null
+    chunks = -(-(n_rotations - null.done) // CHUNK)
+    steps = advance(problem, null, chunk=CHUNK, n_threads=options.n_threads, device=options.device)
+    label = f"{scratch.label}: {what}"
+    for number, _ in enumerate(track(steps, total=chunks, label=label, quiet=scratch.quiet), 1):
+        if number % SAVE_EVERY == 0:
+            scratch.save(name, null.to_arrays())
+    scratch.save(name, null.to_arrays())
+    return null

@@ -1,25 +1,32 @@
-"""Parcel time courses on the clock of the sounds: what participants can be compared by."""
+"""Parcel time courses by time in the sound, by which participants are compared."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bidsapp.bids.records import Presentation, Run
 from bidsapp.features.timeline import timeline
-from bidsapp.recipes.inputs import Inputs
 
 
-def course_rows(inputs: Inputs, parcel_means: NDArray[Any]) -> Iterator[dict[str, Any]]:
+def course_rows(
+    runs: Sequence[Run],
+    presentations: Sequence[Presentation],
+    durations_s: Mapping[str, float],
+    parcel_means: NDArray[Any],
+) -> Iterator[dict[str, Any]]:
     """Yield one row per volume that heard a sound.
 
     Parameters
     ----------
-    inputs
-        Runs and presentations.
+    runs, presentations
+        What was played when.
+    durations_s
+        Sound file → its length in seconds.
     parcel_means
         (n_trs_total, n_parcels) cleaned BOLD of all runs, averaged over each parcel.
 
@@ -29,9 +36,8 @@ def course_rows(inputs: Inputs, parcel_means: NDArray[Any]) -> Iterator[dict[str
         ``piece``, ``repeat`` (1 for its first presentation), ``stim_time_s`` (position in the
         sound) and ``parcel001``, ``parcel002``, …
     """
-    durations = {row["stim_file"]: float(row["sound_s"]) for row in inputs.alignment}
-    heard = timeline(inputs.runs, inputs.presentations, (0.0,), durations)
-    starts = np.concatenate([[0], np.cumsum([run.n_trs for run in inputs.runs])])
+    heard = timeline(runs, presentations, (0.0,), durations_s)
+    starts = np.concatenate([[0], np.cumsum([run.n_trs for run in runs])])
     repeat: dict[int, dict[int, int]] = defaultdict(dict)
     for piece, presentation in zip(heard.piece, heard.presentation, strict=True):
         order = repeat[int(piece)]

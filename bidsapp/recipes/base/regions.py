@@ -14,8 +14,8 @@ from bidsapp.brain.atlas import Atlas, atlas_parcels
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.parcels import parcel_means
 from bidsapp.brain.rois import ROIS, find_rois
+from bidsapp.brain.spin_surface import Cortex
 from bidsapp.brain.surfaces import network_labels
-from bidsapp.recipes.gradients.group.cortex import Cortex
 from bidsapp.stats.bootstrap import bootstrap_interval, resampled_means
 from bidsapp.stats.group import GroupMean
 from bidsapp.stats.layer_pca import LayerPca

@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.bids.records import Rating
+from bidsapp.bids.records import Rating, Run
+from bidsapp.encoding.rows import Rows
 from bidsapp.features.sampling import sample_series
 from bidsapp.features.timeline import Timeline
-from bidsapp.recipes.gradients.rows import Rows
-from bidsapp.recipes.inputs import Inputs
 from bidsapp.stats.nulls import permutation_p
 
 
@@ -102,19 +101,19 @@ class RatingTargets:
     y: NDArray[np.float64]
 
 
-def rating_targets(rows: Rows, inputs: Inputs) -> RatingTargets:
+def rating_targets(rows: Rows, ratings: Sequence[Rating], runs: Sequence[Run]) -> RatingTargets:
     """Sample every rating that covers the rows.
 
     A rating with gaps of more than 10 % of a block is left out.
     """
     groups: dict[tuple[str, str | None], list[Rating]] = defaultdict(list)
-    for rating in inputs.ratings:
+    for rating in ratings:
         groups[rating.name, rating.rater].append(rating)
     times = [
         np.asarray(run.start_time_s + run.tr_s * np.arange(run.n_trs), dtype=np.float64)
-        for run in inputs.runs
+        for run in runs
     ]
-    run_names = [run.name for run in inputs.runs]
+    run_names = [run.name for run in runs]
     names, columns = [], []
     for name, parts in sorted(groups.items(), key=_rating_order):
         y = _fill_gaps(rating_rows(parts, rows.timeline, times, run_names), rows)

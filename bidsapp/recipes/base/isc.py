@@ -2,7 +2,7 @@
 
 Participants who heard the same sounds are compared on the clock of the sounds: rows are matched
 by piece and time in it, repeats averaged, pieces centred. Each participant is correlated with the
-mean of the others, which bounds what a model of the sound can explain. Volumes are matched to the
+mean of the others. Volumes are matched to the
 nearest moment at which the first participant was sampled, so up to half a TR apart.
 
 Source: Nastase et al. (2019), Soc Cogn Affect Neurosci 14, 667-685.
@@ -10,7 +10,7 @@ Source: Nastase et al. (2019), Soc Cogn Affect Neurosci 14, 667-685.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.maps import read_maps
-from bidsapp.recipes.gradients.group.inputs import GroupInputs
-from bidsapp.recipes.group_inputs import ParticipantResult
+from bidsapp.results.cautions import Caution
+from bidsapp.results.kinds import Labels, Table
+from bidsapp.results.read import Results, Space
 from bidsapp.stats.group import FisherMean
 from bidsapp.stats.isc import InterSubjectSum
 
@@ -53,13 +54,38 @@ class ParcelIsc:
     n_rows: int
 
 
-def parcel_isc(inputs: GroupInputs, units: UnitSpace) -> tuple[ParcelIsc | None, list[str]]:
+@dataclass(frozen=True)
+class ParcelCourses:
+    """Where the participants' parcels and their time courses are written.
+
+    Attributes
+    ----------
+    at
+        The space.
+    labels, courses
+        Declared results: the parcels, and their courses by piece, repeat and time in the sound.
+    """
+
+    at: Space
+    labels: Labels
+    courses: Table
+
+    def read(self, participant: Results) -> pd.DataFrame:
+        """Return the courses of a participant."""
+        return participant.table(self.courses, self.at)
+
+
+def parcel_isc(
+    participants: Sequence[Results], where: ParcelCourses, units: UnitSpace
+) -> tuple[ParcelIsc | None, list[Caution]]:
     """Correlate each participant's parcels with the mean of the others.
 
     Parameters
     ----------
-    inputs
-        Participants; those without parcel time courses, or with other parcels, are left out.
+    participants
+        Those with other parcels than the first one are left out.
+    where
+        What they have written.
     units
         Of the data.
 
@@ -67,75 +93,60 @@ def parcel_isc(inputs: GroupInputs, units: UnitSpace) -> tuple[ParcelIsc | None,
     -------
     ParcelIsc or None
         None with fewer than two participants or too little in common.
-    list of str
+    list of Caution
         What was left out and why.
     """
-    kept, labels, notes = _comparable(inputs, units)
+    kept, labels, left_out = _comparable(participants, where, units)
     if len(kept) < 2:
-        if not kept:
-            notes = ["No inter-subject correlation: no participant has parcel time courses."]
-        elif len(inputs.participants) > 1:
-            notes.append("No inter-subject correlation: fewer than two comparable participants.")
-        return None, notes
-    clock = _clock(kept[0])
-    common = _common_rows(kept, clock)
+        if len(participants) > 1:
+            left_out.append(_none("fewer than two participants have the same parcels"))
+        return None, left_out
+    clock = _clock(where.read(kept[0]))
+    tables = [where.read(item) for item in kept]
+    common = _common_rows(tables, clock)
     if len(common) < _MIN_ROWS:
-        notes.append(
-            f"No inter-subject correlation: only {len(common)} moments of sound were heard by all."
-        )
-        return None, notes
+        left_out.append(_none(f"only {len(common)} moments of sound were heard by all"))
+        return None, left_out
     n_parcels = int(labels.max()) + 1
     total = InterSubjectSum(len(common), n_parcels)
-    for one in kept:
-        total.add(_responses(one, clock, common))
+    for table in tables:
+        total.add(_responses(table, clock, common))
     mean = FisherMean((n_parcels,))
-    for one in kept:
-        mean.add(total.correlate(_responses(one, clock, common)))
-    return ParcelIsc(labels, mean.mean_r, mean.z.n, len(common)), notes
+    for table in tables:
+        mean.add(total.correlate(_responses(table, clock, common)))
+    return ParcelIsc(labels, mean.mean_r, mean.z.n, len(common)), left_out
+
+
+def _none(reason: str) -> Caution:
+    return Caution("note", "No inter-subject correlation", f"It was not computed: {reason}.")
 
 
 def _comparable(
-    inputs: GroupInputs, units: UnitSpace
-) -> tuple[list[ParticipantResult], NDArray[np.integer[Any]], list[str]]:
-    """Participants whose parcels are those of the first one, these parcels, and notes."""
-    kept: list[ParticipantResult] = []
-    notes: list[str] = []
+    participants: Sequence[Results], where: ParcelCourses, units: UnitSpace
+) -> tuple[list[Results], NDArray[np.integer[Any]], list[Caution]]:
+    """Keep participants whose parcels are those of the first one."""
+    kept: list[Results] = []
+    cautions: list[Caution] = []
     reference = np.full(units.n_units, -1)
-    for one in inputs.participants:
-        paths = one.image({"desc": "parcels"}, "dseg", inputs.label_extension)
-        courses = one.file({"desc": "parcelcourses"}, "stats", ".tsv")
-        if not (courses.is_file() and all(path.is_file() for path in paths)):
-            notes.append(f"sub-{one.subject} has no parcel time courses: left out of the ISC.")
-            continue
+    for item in participants:
+        paths = item.images(where.labels, where.at)
         labels = read_maps(paths, units).values[0]
         labels = np.where(np.isfinite(labels), labels, 0).astype(int) - 1
         if kept:
             both = (labels >= 0) & (reference >= 0)
             same = float((labels == reference)[both].mean()) if both.any() else 0.0
             if same < MIN_AGREEMENT or labels.max() != reference.max():
-                notes.append(
-                    f"sub-{one.subject} has other parcels ({same:.0%} of the units agree): left "
-                    "out of the ISC; use an atlas to compare participants with other masks."
+                text = (
+                    f"sub-{item.subject} has other parcels ({same:.0%} of the units agree) and is "
+                    "left out of the inter-subject correlation; use an atlas to compare "
+                    "participants with other masks."
                 )
+                cautions.append(Caution("caution", "Other parcels", text))
                 continue
         else:
             reference = labels
-        kept.append(one)
-    return kept, reference, notes
-
-
-def _read(one: ParticipantResult, columns: list[str] | None = None) -> pd.DataFrame:
-    import pandas as pd
-
-    path = one.file({"desc": "parcelcourses"}, "stats", ".tsv")
-    return pd.read_csv(
-        path,
-        sep="\t",
-        usecols=columns,
-        dtype={"piece": str},
-        na_values=["n/a"],
-        keep_default_na=False,
-    )
+        kept.append(item)
+    return kept, reference, cautions
 
 
 @dataclass(frozen=True)
@@ -159,47 +170,42 @@ class _Clock:
         return [table["piece"], np.floor(steps + 0.5).rename("moment")]
 
 
-def _clock(one: ParticipantResult) -> _Clock:
-    table = _read(one, _TIMES)
+def _clock(table: pd.DataFrame) -> _Clock:
     gaps = table.groupby(["piece", "repeat"])["stim_time_s"].diff()
     first = table[table["repeat"] == 1].groupby("piece")["stim_time_s"].min()
     return _Clock(float(gaps[gaps > 0].median()), first)
 
 
-def _common_rows(kept: list[ParticipantResult], clock: _Clock) -> pd.Index[Any]:
+def _common_rows(tables: Sequence[pd.DataFrame], clock: _Clock) -> pd.Index[Any]:
     """Piece and number of the moments that all participants heard."""
     common = None
-    for one in kept:
-        table = _read(one, _TIMES)
+    for table in tables:
         index = table.groupby(clock.moments(table)).size().index
         common = index if common is None else common.intersection(index)
     assert common is not None
     return common.sort_values()
 
 
-def _responses(
-    one: ParticipantResult, clock: _Clock, common: pd.Index[Any]
-) -> NDArray[np.float64]:
+def _responses(table: pd.DataFrame, clock: _Clock, common: pd.Index[Any]) -> NDArray[np.float64]:
     """(n_rows, n_parcels) responses at the common moments, centred inside each piece."""
-    table = _read(one)
     mean = table.drop(columns=_TIMES).groupby(clock.moments(table)).mean().loc[common]
     centred = mean - mean.groupby(level="piece").transform("mean")
     return np.asarray(centred, dtype=np.float64)
 
 
-def isc_rows(found: ParcelIsc, units: UnitSpace) -> Iterator[dict[str, Any]]:
-    """Yield one row per parcel."""
+def isc_columns(isc: ParcelIsc, units: UnitSpace) -> dict[str, Any]:
+    """Return the columns of the table of inter-subject correlations, each (n_parcels,)."""
     xyz = units.coordinates_mm()
-    for parcel, (r, n) in enumerate(zip(found.r, found.n, strict=True)):
-        here = np.flatnonzero(found.labels == parcel)
-        x, y, z = xyz[here].mean(axis=0) if here.size else (np.nan,) * 3
-        yield {
-            "parcel": parcel + 1,
-            "structure": str(units.structure[here[0]]) if here.size else None,
-            "x": x,
-            "y": y,
-            "z": z,
-            "n_units": int(here.size),
-            "isc": r,
-            "n": int(n),
-        }
+    members = [np.flatnonzero(isc.labels == parcel) for parcel in range(len(isc.r))]
+    nowhere = np.full(3, np.nan)
+    centres = np.array([xyz[some].mean(axis=0) if some.size else nowhere for some in members])
+    x, y, z = centres.reshape(-1, 3).T
+    return {
+        "structure": [str(units.structure[some[0]]) if some.size else None for some in members],
+        "x": x,
+        "y": y,
+        "z": z,
+        "n_units": [int(some.size) for some in members],
+        "isc": isc.r,
+        "n": isc.n,
+    }
