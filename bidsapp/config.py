@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bidsapp.coerce import coerce
 from bidsapp.errors import UsageError
 
 RESULT_FORMAT = 1
@@ -58,7 +59,7 @@ class Config:
     space: tuple[str, ...] = _setting("filters", ("auto",))
     allow_raw_bold: bool = _setting("filters", False, result=True)
 
-    recipe: tuple[str, ...] = _setting("workflow", ("gradients",))
+    recipe: tuple[str, ...] = _setting("workflow", ())
     variant: str = _setting("workflow", "robust", result=True)
     network: tuple[str, ...] = _setting("workflow", ())
     weights: str = _setting("workflow", "pretrained", result=True)
@@ -270,37 +271,4 @@ def convert(name: str, value: Any, where: str) -> Any:
     UsageError
         If the value has another type than the field.
     """
-    kind = typing.get_type_hints(Config)[name]
-    try:
-        return _convert(kind, value)
-    except (TypeError, ValueError):
-        msg = f"{where}: {name} = {value!r} has the wrong type; it should be {_describe(kind)}"
-        raise UsageError(msg) from None
-
-
-def _convert(kind: Any, value: Any) -> Any:
-    if type(None) in typing.get_args(kind):
-        kind = next(item for item in typing.get_args(kind) if item is not type(None))
-    if kind is Path:
-        return Path(_expect(value, (str, Path)))
-    origin = typing.get_origin(kind)
-    if origin is tuple:
-        items = value if isinstance(value, list | tuple) else [value]
-        return tuple(_expect(item, str) for item in items)
-    if origin is not None:  # a mapping of names to paths
-        return {str(key): Path(_expect(item, (str, Path))) for key, item in value.items()}
-    if kind is float:
-        return float(_expect(value, (int, float)))
-    if kind is int and isinstance(value, bool):
-        raise TypeError
-    return _expect(value, kind)
-
-
-def _expect(value: Any, kinds: Any) -> Any:
-    if not isinstance(value, kinds):
-        raise TypeError
-    return value
-
-
-def _describe(kind: Any) -> str:
-    return getattr(kind, "__name__", str(kind)).replace("typing.", "")
+    return coerce(typing.get_type_hints(Config)[name], value, f"{where}: {name}")

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nibabel as nib
 import numpy as np
+from nibabel.affines import apply_affine
 
-from bidsapp.bids.records import Problem
+from bidsapp.bids.records import ImageKind, Problem
 from bidsapp.brain.geometry import UnitSpace, cifti_units, surface_units, volume_units
 from bidsapp.brain.images import check_present, gifti_vertices, open_image, read_slab
-from bidsapp.brain.untyped import nib
 from bidsapp.errors import InputInvalidError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from bidsapp.bids.records import Run
 
-__all__ = ["UnitSpace", "check_grid", "unit_space"]
+__all__ = ["UnitSpace", "check_grid", "check_same_units", "unit_space"]
 
 #: Affines of one participant's runs may differ by rounding, in mm at any corner of the grid.
 AFFINE_TOLERANCE_MM = 0.01
@@ -137,9 +138,7 @@ def check_grid(path: Path, image: Any, reference_path: Path, reference: Any) -> 
     if shape != expected:
         raise _differs(path, f"a grid of {_times(shape)}", reference_path, _times(expected))
     corners = np.array(np.meshgrid(*[(0, size - 1) for size in shape])).reshape(3, -1).T
-    shift = nib.affines.apply_affine(image.affine, corners) - nib.affines.apply_affine(
-        reference.affine, corners
-    )
+    shift = apply_affine(image.affine, corners) - apply_affine(reference.affine, corners)
     distance = float(np.linalg.norm(shift, axis=1).max())
     if not distance <= AFFINE_TOLERANCE_MM:
         what = f"an affine that is up to {distance:.3g} mm off"
@@ -180,3 +179,41 @@ def _times(shape: Sequence[int]) -> str:
 def _differs(path: Path, what: str, reference: Path, expected: str) -> InputInvalidError:
     msg = f"{path} has {what}, but {reference} has {expected}; leave one of them out."
     return InputInvalidError(msg)
+
+
+def check_same_units(maps: Sequence[tuple[Path, ...]], kind: ImageKind) -> None:
+    """Refuse participants on another mesh, grid or set of grayordinates than the first.
+
+    Brain masks of volumes may differ: participants are counted voxel by voxel.
+
+    Parameters
+    ----------
+    maps
+        The files of one map, for each participant.
+    kind
+        Of image.
+
+    Raises
+    ------
+    InputInvalidError
+        Names the participant's file and the numbers.
+    """
+    expected, *others = maps
+    for files in others:
+        for path, reference in zip(files, expected, strict=True):
+            _compare(path, reference, kind)
+
+
+def _compare(path: Path, reference: Path, kind: ImageKind) -> None:
+    if kind == "volume":
+        check_grid(path, open_image(path), reference, open_image(reference))
+        return
+    if kind == "gifti":
+        here, there = gifti_vertices(path), gifti_vertices(reference)
+        same, what = here == there, f"{here} vertices, not {there}"
+    else:
+        one, other = (open_image(file).header.get_axis(1) for file in (path, reference))
+        same, what = one == other, f"{len(one)} grayordinates that are not the {len(other)}"
+    if not same:
+        msg = f"{path} has {what} of {reference}; analyse both in one space or exclude one"
+        raise InputInvalidError(msg)

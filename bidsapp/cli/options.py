@@ -7,11 +7,13 @@ from typing import Literal
 
 from bidsapp.audio.networks import NETWORKS
 from bidsapp.brain.strategies import STRATEGIES
+from bidsapp.recipes import RECIPES
 
 Kind = Literal["text", "path", "float", "int", "flag", "count", "mapping", "assignment"]
 
-RECIPES = ("gradients", "rsa", "emotion3d")
-SETTINGS_TABLES = tuple(table for name in RECIPES for table in (name, f"{name}_group"))
+SETTINGS_TABLES = tuple(
+    table for recipe in RECIPES.values() for table in (recipe.name, recipe.group_table)
+)
 VARIANTS = ("robust", "faithful")
 LEVELS = ("participant", "group")
 SOLVERS = ("gram", "himalaya")
@@ -218,7 +220,7 @@ OPTIONS = (
         "text",
         "Analyses to run.",
         many=True,
-        choices=RECIPES,
+        choices=tuple(RECIPES),
     ),
     Option(
         "variant",
@@ -328,7 +330,7 @@ OPTIONS = (
         "executor",
         "performance",
         "text",
-        "Where units (one participant in one space) run: 'serial' in this process, 'local' in "
+        "Where jobs (one participant in one space) run: 'serial' in this process, 'local' in "
         "processes on this machine, 'dask' on a dask cluster, 'slurm' on a dask cluster of SLURM "
         "jobs. Results are the same.",
         choices=EXECUTORS,
@@ -337,7 +339,7 @@ OPTIONS = (
         "workers",
         "performance",
         "int",
-        "Units at once. 'local' and 'dask' on this machine divide --nprocs and --mem among them. "
+        "Jobs at once. 'local' and 'dask' on this machine divide --nprocs and --mem among them. "
         "Default: one per processor.",
         metavar="N",
     ),
@@ -353,8 +355,8 @@ OPTIONS = (
         "slurm",
         "performance",
         "text",
-        "How 'slurm' asks for jobs: arguments of dask_jobqueue.SLURMCluster, for example "
-        "queue=main walltime=04:00:00. --workers is the number of jobs; --mem and "
+        "How 'slurm' asks for SLURM jobs: arguments of dask_jobqueue.SLURMCluster, for example "
+        "queue=main walltime=04:00:00. --workers is the number of SLURM jobs; --mem and "
         "--omp-nthreads hold for each.",
         many=True,
         metavar="KEY=VALUE",
@@ -363,7 +365,7 @@ OPTIONS = (
         "shard",
         "performance",
         "text",
-        "Analyse part I of N of the participants only (1/8, 2/8, …): for arrays of jobs.",
+        "Analyse part I of N of the participants only (1/8, 2/8, …): for arrays of SLURM jobs.",
         metavar="I/N",
     ),
     Option(
@@ -395,7 +397,7 @@ OPTIONS = (
         "plan_json",
         "outputs",
         "path",
-        "Write the plan (units with hashes, costs, dependencies and state) to this file and "
+        "Write the plan (jobs with hashes, costs, dependencies and state) to this file and "
         "compute nothing; '-' for standard output.",
         metavar="FILE",
     ),

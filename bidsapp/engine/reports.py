@@ -12,12 +12,13 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from bidsapp.bids.write import output_lock, write_text
+from bidsapp.bids.atomic import output_lock, write_text
 from bidsapp.config import Config
 from bidsapp.engine.processes import begin_beside
 from bidsapp.engine.status import Record
 from bidsapp.errors import AppError
 from bidsapp.recipes import RECIPES, load_function
+from bidsapp.results.read import Results
 
 LOGGER = logging.getLogger("musicotopy")
 Reported = tuple[str, str]
@@ -27,7 +28,7 @@ Failure = tuple[str, int]
 
 
 def write_reports(records: Sequence[Record], config: Config) -> list[Record]:
-    """Write the reports of the recipes and participants with a finished unit, and of groups.
+    """Write the reports of the recipes and participants with a finished job, and of groups.
 
     Returns
     -------
@@ -35,7 +36,7 @@ def write_reports(records: Sequence[Record], config: Config) -> list[Record]:
         The records; where a report failed, its records are marked failed with the reason (the
         results themselves stay complete, and ``--reports-only`` tries again).
     """
-    # a unit that is done anew removes its report: no clock has to be asked
+    # a job that is done anew removes its report: no clock has to be asked
     missing = [
         (recipe, subject)
         for recipe, subject in reported(records)
@@ -76,7 +77,7 @@ def _try_report(output_dir: Path, item: Reported) -> Failure | None:
 
 
 def reported(records: Sequence[Record]) -> list[Reported]:
-    """Return the recipes and participants that records of finished units belong to."""
+    """Return the recipes and participants that records of finished jobs belong to."""
     done = (record for record in records if record.state == "done")
     return list(dict.fromkeys((record.recipe, record.subject) for record in done))
 
@@ -95,13 +96,17 @@ def _with_failure(record: Record, failures: Mapping[Reported, Failure]) -> Recor
 
 
 def _write_report(output_dir: Path, recipe: str, subject: str) -> None:
-    functions = RECIPES[recipe].functions
-    if subject:
-        load_function(functions.report)(output_dir, subject)
-        methods = load_function(functions.methods)(output_dir, subject)
+    entry = RECIPES[recipe]
+    if entry.legacy is not None:
+        who, of = ((output_dir, subject), "") if subject else ((output_dir,), "group_")
+        load_function(entry.legacy[f"{of}report"])(*who)
+        methods = load_function(entry.legacy[f"{of}methods"])(*who)
     else:
-        load_function(functions.group_report)(output_dir)
-        methods = load_function(functions.group_methods)(output_dir)
+        from bidsapp.report.html import write_page
+
+        results = Results(output_dir, recipe, entry.results, subject)
+        page, methods = load_function(entry.report)(results)
+        write_page(page, report_path(output_dir, recipe, subject))
     level = "participant" if subject else "group"
     folder = output_dir / "logs" / "citations"
     write_text(folder / f"{recipe}_{level}.md", methods.markdown)

@@ -1,16 +1,13 @@
-"""What the banks of features share: made once in a folder named by what made them.
+"""Frames of sounds and what they are kept with: the parts that all banks of features share.
 
-A folder that exists is complete. Several processes may ask for the same one: the first makes it,
-the others wait.
+A bank is a folder, named by its network and sounds and made by `bidsapp.scratch.make_once`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import secrets
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +17,6 @@ import numpy.typing as npt
 
 from bidsapp.audio.io import audio_duration_s, load_audio
 from bidsapp.audio.networks.base import Layer, Network
-from bidsapp.bids.locks import holding
 from bidsapp.errors import InputInvalidError
 
 Floats = npt.NDArray[np.float32]
@@ -80,45 +76,6 @@ def bank_key(network: Network, sound_hashes: Iterable[str]) -> str:
     """SHA-256 of the network's identity and the sounds' hashes in order."""
     parts = [network.identity(), *sound_hashes]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def make_once(folder: Path, make: Callable[[Path], None]) -> None:
-    """Have a folder filled unless it is there.
-
-    Parameters
-    ----------
-    folder
-        Where the result belongs.
-    make
-        Fills the empty folder it is given, which is then moved into place; if it fails, nothing
-        is left.
-    """
-    if folder.is_dir():
-        return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with holding(folder.parent / f"{folder.name}.lock") as lock:
-        if not folder.is_dir():
-            _make(folder, make, alone=lock.is_exclusive)
-
-
-def _make(folder: Path, make: Callable[[Path], None], *, alone: bool) -> None:
-    """Fill a folder under another name and move it into place.
-
-    Without locks several processes may do so at once: the first to end counts.
-    """
-    for leftover in folder.parent.glob(f".{folder.name}-*") if alone else ():
-        shutil.rmtree(leftover, ignore_errors=True)
-    partial = folder.with_name(f".{folder.name}-{secrets.token_hex(6)}")
-    partial.mkdir()
-    try:
-        make(partial)
-        if not folder.is_dir():
-            partial.replace(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def check_names(names: Sequence[str]) -> None:

@@ -21,12 +21,12 @@ from bidsapp.features.banks import (
     Bank,
     bank_key,
     check_names,
-    make_once,
     read_frames,
     read_index,
     write_index,
 )
 from bidsapp.progress import track
+from bidsapp.scratch import make_once
 
 Floats = npt.NDArray[np.float32]
 

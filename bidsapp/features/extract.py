@@ -21,13 +21,13 @@ from bidsapp.features.banks import (
     Bank,
     bank_key,
     check_names,
-    make_once,
     read_frames,
     read_index,
     write_index,
 )
 from bidsapp.features.gram import accumulate
 from bidsapp.progress import track
+from bidsapp.scratch import make_once
 
 __all__ = ["FeatureBank", "bank_key", "extract"]
 

@@ -68,6 +68,17 @@ def test_file_then_flags(bids: Path, tmp_path: Path) -> None:
     assert config.recipe_settings == {"gradients": {"n_components": 30}}
 
 
+def test_nested_settings(bids: Path, tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[emotion3d.training]\nepochs = 20\nfloor = 1.0\n")
+    config = parse(bids, "--config-file", str(path), "--set", "emotion3d.training.epochs=3")
+    assert config.recipe_settings == {"emotion3d": {"training": {"epochs": 3, "floor": 1.0}}}
+    path.write_text(to_toml(config))
+    assert parse(bids, "--config-file", str(path)) == config
+    with pytest.raises(UsageError, match=r"emotion3d\.training has a value"):
+        parse(bids, "--set", "emotion3d.training=3", "--set", "emotion3d.training.epochs=3")
+
+
 def test_written_file_reads_back(bids: Path, tmp_path: Path) -> None:
     config = parse(
         bids, "-d", "fmriprep=/x y", "--mem", "4G", "--set", "gradients.lags_s=[4.0, 5.0]", "-vv"

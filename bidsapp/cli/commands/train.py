@@ -78,7 +78,7 @@ def _train_tagger(options: argparse.Namespace) -> None:
 
     from bidsapp.audio.training.run import train_tagger
     from bidsapp.audio.training.tagger import TaggerSettings
-    from bidsapp.recipes.devices import resolve_device
+    from bidsapp.models.devices import resolve_device
 
     torch.set_num_threads(options.threads)
     settings = TaggerSettings(

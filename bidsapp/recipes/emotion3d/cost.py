@@ -7,7 +7,7 @@ from typing import Any
 
 from bidsapp.bids.headers import n_mask_voxels
 from bidsapp.config import Config
-from bidsapp.recipes.cost import BASE_BYTES, Cost
+from bidsapp.recipes.base.cost import BASE_BYTES, Cost
 from bidsapp.recipes.emotion3d.folds import n_folds, split_names
 from bidsapp.recipes.emotion3d.inputs import EmotionInputs
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.audio.networks import get_network
+from bidsapp.audio.networks import get_network, network_weights
 from bidsapp.bids.dataset import Dataset
 from bidsapp.brain.atlas import atlas_parcels
 from bidsapp.brain.clean import BoldMatrix, Cleaning, load_bold
@@ -24,7 +24,7 @@ from bidsapp.brain.parcels import parcel_means, standard_parcels
 from bidsapp.brain.units import unit_space
 from bidsapp.config import Config
 from bidsapp.features.extract import FeatureBank, extract
-from bidsapp.recipes.devices import resolve_device
+from bidsapp.models.devices import resolve_device
 from bidsapp.recipes.gradients.designs import DesignStore
 from bidsapp.recipes.gradients.encode import Scorer, encode, encode_with_null, make_scorer
 from bidsapp.recipes.gradients.outputs import write_results
@@ -35,7 +35,6 @@ from bidsapp.recipes.gradients.settings import GradientsSettings
 from bidsapp.recipes.gradients.summaries import Parcels, test_parcels
 from bidsapp.recipes.inputs import Inputs, SoundAnalysis, collect
 from bidsapp.recipes.repeats import repeated_responses
-from bidsapp.recipes.weights import network_weights
 from bidsapp.stats.ceilings import repeat_ceiling
 from bidsapp.stats.nulls import circular_shifts
 
@@ -214,7 +213,12 @@ class _Study:
     def ceiling(self) -> NDArray[np.floating[Any]] | None:
         """(n_units,) highest reachable correlation, if a piece was heard more than once."""
         repeats = repeated_responses(self.inputs, self.bold)
-        return repeat_ceiling(repeats) if repeats is not None else None
+        if repeats is None:
+            return None
+        responses, piece = repeats
+        min_shift = round(self.settings.min_shift_s / self.inputs.runs[0].tr_s)
+        seed = self.config.random_seed
+        return repeat_ceiling(responses, piece, min_shift, seed=seed)
 
     def results(self, networks: list[NetworkResult]) -> Results:
         """Gather what is written."""

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bidsapp.bids.atomic import write_image, write_json, write_tsv
 from bidsapp.bids.names import build_path
-from bidsapp.bids.write import write_image, write_json, write_tsv
 from bidsapp.brain.geometry import UnitSpace, surface_units, volume_units
 from bidsapp.brain.maps import label_images, mask_images, to_images
 from bidsapp.recipes import RECIPES, load_function
@@ -328,12 +328,12 @@ def group_tree(make_rsa: Callable[..., Path]) -> Path:
 @pytest.fixture(scope="session")
 def participant_page(participant_tree: Path) -> Path:
     """Report of a participant, as the engine makes it."""
-    path: Path = load_function(RECIPES["rsa"].functions.report)(participant_tree, "01")
+    path: Path = load_function(RECIPES["rsa"].legacy["report"])(participant_tree, "01")
     return path
 
 
 @pytest.fixture(scope="session")
 def group_page(group_tree: Path) -> Path:
     """Report of a group, as the engine makes it."""
-    path: Path = load_function(RECIPES["rsa"].functions.group_report)(group_tree)
+    path: Path = load_function(RECIPES["rsa"].legacy["group_report"])(group_tree)
     return path

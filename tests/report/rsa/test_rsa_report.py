@@ -155,14 +155,14 @@ def test_untested_untrained_participant(make_rsa: Callable[..., Path]) -> None:
 
 
 def test_methods_cite_what_was_used(participant_tree: Path, group_tree: Path) -> None:
-    own = load_function(RECIPES["rsa"].functions.methods)(participant_tree, "01")
+    own = load_function(RECIPES["rsa"].legacy["methods"])(participant_tree, "01")
     for key in ("thielen2016", "guclu2016", "kriegeskorte2008", "nili2014", "oosterhof2016",
                 "law2009", "he2016", "friston1998", "phipson2010"):  # fmt: skip
         assert key in own.references
     assert "pons2019" not in own.references
     assert "240" in own.text
     assert "partialling out the ranks of matrices of lag, motion" in own.text
-    together = load_function(RECIPES["rsa"].functions.group_methods)(group_tree)
+    together = load_function(RECIPES["rsa"].legacy["group_methods"])(group_tree)
     assert "Participants were averaged." in together.text
     assert "4 participants" in together.text
     for made in (own, together):

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bidsapp.models.devices import resolve_device
 from bidsapp.progress import track
-from bidsapp.recipes.devices import resolve_device
 from bidsapp.recipes.gradients.group.cortex import Cortex, Reference, find_cortex
 from bidsapp.recipes.gradients.group.inputs import GroupAnalysis
 from bidsapp.recipes.gradients.group.isc import parcel_isc
@@ -41,7 +41,7 @@ def analyse_group(analysis: GroupAnalysis) -> None:
     Parameters
     ----------
     analysis
-        The unit of work; its `inputs` come from `collect_group`.
+        The job; its `inputs` come from `collect_group`.
 
     Raises
     ------

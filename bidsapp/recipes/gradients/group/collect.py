@@ -8,6 +8,7 @@ from pathlib import Path
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.records import ImageKind
 from bidsapp.bids.sidecars import read_json
+from bidsapp.brain.units import check_same_units
 from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError, InputMissingError
 from bidsapp.recipes.gradients.group.inputs import GroupInputs
@@ -21,7 +22,6 @@ from bidsapp.recipes.group_collect import (
     version_problems,
 )
 from bidsapp.recipes.group_inputs import MAP_EXTENSIONS, ParticipantResult
-from bidsapp.recipes.group_units import check_same_units
 
 RECIPE = "gradients"
 

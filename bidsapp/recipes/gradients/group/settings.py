@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bidsapp.recipes.settings import setting
+from bidsapp.recipes.base.settings import setting
 
 _MAPPING = "poster, Methods: representational gradient mapping"
 

@@ -1,0 +1,298 @@
+"""Collect what one participant's analysis in one space needs: runs, sounds, ratings, labels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+from bidsapp.audio.io import audio_duration_s
+from bidsapp.bids.annotations import find_ratings
+from bidsapp.bids.dataset import Dataset
+from bidsapp.bids.filters import Filters
+from bidsapp.bids.index import find_runs, spaces
+from bidsapp.bids.intervals import find_intervals
+from bidsapp.bids.names import space_kind
+from bidsapp.bids.presentations import find_presentations
+from bidsapp.bids.records import ImageKind, Interval, Presentation, Problem, Rating, Run
+from bidsapp.config import Config
+from bidsapp.errors import AppError, InputMissingError, UsageError
+from bidsapp.features.align import alignment_table
+from bidsapp.recipes.base.recipe import Need, Recipe, load_function
+from bidsapp.text import text_table
+
+ALIGNMENT_COLUMNS = (
+    "run",
+    "n_trs",
+    "tr_s",
+    "scan_s",
+    "stim_file",
+    "onset_s",
+    "duration_s",
+    "stim_start_s",
+    "sound_s",
+    "n_rows",
+    "note",
+)
+"""Of the alignment table on the terminal."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The input of one participant in one space.
+
+    Attributes
+    ----------
+    subject, space
+        Participant label and space as the files spell it.
+    runs
+        Runs to analyse; with a sound that is on disk if the recipe needs sounds.
+    presentations
+        What was played when; only sounds that are on disk if the recipe needs sounds.
+    ratings
+        Continuous ratings that apply to the runs or the sounds.
+    intervals
+        Labelled stretches of time of the runs or the sounds.
+    alignment
+        One row per presentation: what meets what.
+    problems
+        What was passed over.
+    """
+
+    subject: str
+    space: str
+    runs: tuple[Run, ...]
+    presentations: tuple[Presentation, ...]
+    ratings: tuple[Rating, ...]
+    intervals: tuple[Interval, ...]
+    alignment: tuple[Mapping[str, Any], ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def sounds(self) -> tuple[tuple[str, Path], ...]:
+        """Each piece and its sound file, sorted by name."""
+        found = {item.piece: item.path for item in self.presentations if item.path is not None}
+        return tuple(sorted(found.items()))
+
+    @cached_property
+    def files(self) -> tuple[Path, ...]:
+        """Every file a result depends on."""
+        paths: set[Path] = {path for _, path in self.sounds}
+        for run in self.runs:
+            paths.update(run.bold)
+            paths.update(path for path in (run.mask, run.confounds) if path is not None)
+        annotations: tuple[Rating | Interval, ...] = (*self.ratings, *self.intervals)
+        paths.update(item.source for item in annotations if item.source is not None)
+        return tuple(sorted(paths))
+
+    def overview(self) -> str:
+        """Say which sound meets which volumes, and which ratings there are."""
+        names = sorted({rating.name for rating in self.ratings})
+        rated = f"ratings: {', '.join(names) or 'none'}"
+        return f"{text_table(self.alignment, ALIGNMENT_COLUMNS)}\n{rated}"
+
+    def identity(self) -> str:
+        """Return a hash of the input: names, sizes and times of files, and all timings."""
+        digest = hashlib.blake2b(digest_size=8)
+        for path in self.files:
+            status = path.stat()
+            digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+        for item in self.presentations:
+            timing = (item.run_name, item.stim_file, item.onset_s, item.duration_s)
+            digest.update(f"{timing} {item.stim_start_s}\n".encode())
+        for run in self.runs:
+            digest.update(f"{run.name} {run.n_trs} {run.tr_s} {run.start_time_s}\n".encode())
+        return digest.hexdigest()
+
+
+class JobInputs(Protocol):
+    """What the engine asks of a job's input, a participant's or a group's."""
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What was passed over."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files the result depends on."""
+
+    def identity(self) -> str:
+        """Hash of the input."""
+
+    def overview(self) -> str:
+        """Say what was found, for ``--dry-run``."""
+
+
+def query_filters(config: Config) -> Filters:
+    """Return the part of the configuration that selects files."""
+    return Filters.from_options(
+        sessions=config.session_label,
+        tasks=config.task_id,
+        bids_filter_file=config.bids_filter_file,
+        allow_raw_bold=config.allow_raw_bold,
+    )
+
+
+def chosen_spaces(
+    dataset: Dataset, subject: str, config: Config, kinds: Sequence[ImageKind]
+) -> tuple[str, ...]:
+    """Resolve ``--space`` for one participant.
+
+    Parameters
+    ----------
+    dataset, subject, config
+        Whose BOLD, and what the user asks for.
+    kinds
+        Kinds of image the recipe can analyse.
+
+    Raises
+    ------
+    UsageError
+        If none of the spaces asked for is of such a kind.
+    InputMissingError
+        If the participant has no BOLD that the filters let through and the recipe can analyse.
+    """
+    if config.space != ("auto",):
+        wanted = tuple(name for name in config.space if space_kind(name) in kinds)
+        if not wanted:
+            known = " and ".join(kinds)
+            msg = f"--space {' '.join(config.space)}: this recipe analyses {known} data only"
+            raise UsageError(msg)
+        return wanted
+    offered = [
+        name
+        for name in spaces(dataset, subject, query_filters(config))
+        if space_kind(name) in kinds
+    ]
+    if not offered:
+        msg = (
+            f"sub-{subject}: no preprocessed BOLD ({' or '.join(kinds)}) was found; check "
+            "-d fmriprep=PATH and the filters, or pass --allow-raw-bold to analyse raw BOLD"
+        )
+        raise InputMissingError(msg)
+    return (offered[0],)
+
+
+def collect_participant(
+    recipe: Recipe, dataset: Dataset, subject: str, space: str, config: Config, settings: Any
+) -> JobInputs:
+    """Collect what a recipe needs of one participant, and let the recipe check it.
+
+    Parameters
+    ----------
+    recipe
+        Says what is needed.
+    dataset
+        The opened dataset.
+    subject, space
+        Participant label and space of the BOLD files.
+    config
+        Filters, stimuli folder and adapter.
+    settings
+        Of the recipe.
+
+    Raises
+    ------
+    InputMissingError
+        If no run, or no sound for any run, was found.
+    InputInvalidError
+        If sounds, presentations and volumes disagree beyond the tolerance, or the recipe refuses.
+    """
+    lags_s: Sequence[float] = getattr(settings, "lags_s", (0.0,))
+    inputs = collect(dataset, subject, space, config, recipe.needs, lags_s)
+    if not recipe.prepare:
+        return inputs
+    prepared: JobInputs = load_function(recipe.prepare)(dataset, inputs, settings, config)
+    return prepared
+
+
+def collect(
+    dataset: Dataset,
+    subject: str,
+    space: str,
+    config: Config,
+    needs: Sequence[Need] = ("sounds", "ratings"),
+    lags_s: Sequence[float] = (0.0,),
+) -> Inputs:
+    """Find runs, presentations and annotations of one participant, and check that they meet.
+
+    Parameters
+    ----------
+    dataset, subject, space, config
+        As in `collect_participant`.
+    needs
+        What is looked for beside BOLD and presentations.
+    lags_s
+        Lags in seconds that the alignment table counts rows for.
+
+    Raises
+    ------
+    InputMissingError, InputInvalidError
+        As in `collect_participant`.
+    """
+    runs, problems = find_runs(dataset, subject, space=space, filters=query_filters(config))
+    if not runs:
+        msg = (
+            f"sub-{subject}: no usable BOLD run in space {space}; check --space and the "
+            f"filters{_listed(problems)}"
+        )
+        raise InputMissingError(msg)
+    presentations, more = find_presentations(
+        dataset, runs, stimuli_dir=config.stimuli_dir, adapter=config.adapter
+    )
+    alignment: list[Mapping[str, Any]] = []
+    if "sounds" in needs:
+        problems = [*problems, *more]
+        presentations = [item for item in presentations if item.path is not None]
+        runs = [run for run in runs if any(item.run_name == run.name for item in presentations)]
+        if not runs:
+            msg = (
+                f"sub-{subject}: no run has a presentation whose sound is on disk; give "
+                f"--stimuli-dir (with presentations.tsv) or --adapter{_listed(problems)}"
+            )
+            raise InputMissingError(msg)
+        durations, unreadable = _durations(presentations)
+        presentations = [item for item in presentations if item.stim_file in durations]
+        rows, notes = alignment_table(runs, presentations, lags_s, durations)
+        alignment, problems = list(rows), [*problems, *unreadable, *notes]
+    ratings: Sequence[Rating] = ()
+    intervals: Sequence[Interval] = ()
+    if "ratings" in needs:
+        ratings, more = find_ratings(
+            dataset, runs, presentations, stimuli_dir=config.stimuli_dir, subject=subject
+        )
+        problems = [*problems, *more]
+    if "intervals" in needs:
+        intervals, more = find_intervals(dataset, runs, presentations, config.stimuli_dir)
+        problems = [*problems, *more]
+    return Inputs(
+        subject=subject,
+        space=space,
+        runs=tuple(runs),
+        presentations=tuple(presentations),
+        ratings=tuple(ratings),
+        intervals=tuple(intervals),
+        alignment=tuple(alignment),
+        problems=tuple(dict.fromkeys(problems)),
+    )
+
+
+def _listed(problems: Iterable[Problem]) -> str:
+    return "".join(f"\n  {problem}" for problem in problems)
+
+
+def _durations(presentations: Sequence[Presentation]) -> tuple[dict[str, float], list[Problem]]:
+    """Return the length of each sound in seconds, and a problem for each unreadable one."""
+    durations: dict[str, float] = {}
+    problems = []
+    for item in presentations:
+        if item.stim_file in durations or item.path is None:
+            continue
+        try:
+            durations[item.stim_file] = audio_duration_s(item.path)
+        except AppError as error:
+            problems.append(Problem(item.path, str(error), "its presentations are left out"))
+    return durations, problems

@@ -1,0 +1,108 @@
+"""How recipes declare their settings: a default, what the paper did, and why they differ."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from bidsapp.coerce import coerce
+from bidsapp.errors import UsageError
+
+S = TypeVar("S")
+
+
+def setting(default: Any, *, paper: str, source: str, why: str = "") -> Any:
+    """Declare a field of a recipe's settings.
+
+    Parameters
+    ----------
+    default
+        Value of the robust variant.
+    paper
+        What the paper did, in words, or ``not stated``.
+    source
+        Where the paper says so.
+    why
+        Why the robust variant differs, or how the value was chosen where the paper is silent.
+    """
+    return dataclasses.field(
+        default=default, metadata={"paper": paper, "source": source, "why": why}
+    )
+
+
+def override(settings: S, recipe: str, changes: Mapping[str, Any]) -> S:
+    """Return `settings` with some values replaced, checked against the fields' types.
+
+    Parameters
+    ----------
+    settings
+        A dataclass; its fields may be dataclasses again.
+    recipe
+        Name of the table of settings, for messages.
+    changes
+        Setting → value, or → the changes of nested settings.
+
+    Raises
+    ------
+    UsageError
+        If a setting does not exist or a value has the wrong type.
+    """
+    hints = typing.get_type_hints(type(settings))
+    replaced: dict[str, Any] = {}
+    for name, value in changes.items():
+        option = f"{recipe}.{name}"
+        if name not in hints:
+            msg = f"{option}: there is no such setting; {recipe} knows {', '.join(hints)}"
+            raise UsageError(msg)
+        nested = dataclasses.is_dataclass(hints[name])
+        if nested and not isinstance(value, Mapping):
+            names = ", ".join(typing.get_type_hints(hints[name]))
+            msg = f"{option} = {value!r}: is a table; name one of its settings: {names}"
+            raise UsageError(msg)
+        replaced[name] = (
+            override(getattr(settings, name), option, value)
+            if nested
+            else coerce(hints[name], value, option)
+        )
+    return dataclasses.replace(settings, **replaced)  # type: ignore[type-var]
+
+
+def fields_of(settings: Any, prefix: str = "") -> Iterator[tuple[str, Mapping[str, str], Any]]:
+    """Yield the name, what `setting` was told, and the value of each setting.
+
+    Nested settings have dotted names, ``training.epochs``.
+    """
+    for item in dataclasses.fields(settings):
+        value = getattr(settings, item.name)
+        if dataclasses.is_dataclass(value):
+            yield from fields_of(value, f"{prefix}{item.name}.")
+        else:
+            yield f"{prefix}{item.name}", item.metadata, value
+
+
+def fidelity(settings: Any, variant: str) -> list[dict[str, str]]:
+    """Tabulate each setting: the paper's value, the value used, and why they differ.
+
+    Returns
+    -------
+    list of dict
+        One row per setting with ``option, paper, used, source, why``.
+    """
+    return [
+        {
+            "option": name,
+            "paper": declared["paper"],
+            "used": spelled(used),
+            "variant": variant,
+            "source": declared["source"],
+            "why": declared["why"],
+        }
+        for name, declared, used in fields_of(settings)
+    ]
+
+
+def spelled(value: Any) -> str:
+    """Return the value of a setting as text."""
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
