@@ -331,4 +331,5 @@ def relative_path(text: str) -> str:
     if not parts or "\0" in clean:
         msg = f"path {text!r} names no file"
         raise InputInvalidError(msg)
-    return "/".join(parts)
+    joined = "/".join(parts)
+    return joined if joined == joined.strip() else relative_path(joined)
