@@ -215,6 +215,22 @@ OPTIONS = (
         "report says so.",
     ),
     Option(
+        "dropped_volumes",
+        "filters",
+        "int",
+        "Number of volumes at the start of each run that the derivatives lack and the raw data "
+        "have; onsets count from the first volume of the raw run.",
+        metavar="N",
+    ),
+    Option(
+        "start_time",
+        "filters",
+        "float",
+        "Time of the first volume (s) where no sidecar says whether slice times were corrected: "
+        "half the repetition time for fMRIPrep before 20.2.6 with slice timing correction.",
+        metavar="SECONDS",
+    ),
+    Option(
         "recipe",
         "workflow",
         "text",
