@@ -178,3 +178,13 @@ def test_progress_is_shown_unless_quiet(stimuli, log, tmp_path, monkeypatch, cap
     assert "counting: 98 frames, 2 layers: 4/4" in capsys.readouterr().err
     extract(stimuli, Counting(log), tmp_path / "two", memory_bytes=MEMORY, quiet=True)
     assert capsys.readouterr().err == ""
+
+
+def test_frames_that_exceed_the_memory_are_read_from_disk(stimuli, log, tmp_path):
+    ample = extract(stimuli, Counting(log), tmp_path / "a", memory_bytes=MEMORY, quiet=True)
+    scarce = extract(stimuli, Counting(log), tmp_path / "b", memory_bytes=1000, quiet=True)
+    for index in range(2):
+        np.testing.assert_array_equal(ample.gram(index), scarce.gram(index))
+    assert sorted(path.name for path in scarce.folder.iterdir()) == sorted(
+        path.name for path in ample.folder.iterdir()
+    )

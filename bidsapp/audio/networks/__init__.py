@@ -6,11 +6,12 @@ tests/audio. Importing this package imports no numerical library.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bidsapp.errors import UsageError
 
@@ -19,7 +20,66 @@ if TYPE_CHECKING:
 
 RANDOM = "random"
 """Name of seeded random weights: the untrained control."""
+PERMUTED = "permuted"
+"""Name of trained weights whose values are permuted within each kernel: the second control."""
+PRETRAINED = "pretrained"
+CONTROLS: Final = (RANDOM, PERMUTED)
+"""Values of ``source`` in a network's `weights` that mark a control."""
 DEFAULT_HOP_S = 0.48
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a network is built from.
+
+    Attributes
+    ----------
+    name
+        Key of the registry.
+    weights
+        ``random``, ``permuted``, ``permuted:FILE``, a name of the entry's `weight_files`, or a
+        file.
+    weights_dir
+        Folder in which named weights are looked for.
+    seed
+        Of random and permuted weights.
+    hop_s
+        Time between frames in seconds.
+    """
+
+    name: str
+    weights: str
+    weights_dir: Path | None
+    seed: int
+    hop_s: float
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the untrained network is asked for."""
+        return self.weights == RANDOM
+
+    def file(self) -> Path:
+        """Find the file of parameters.
+
+        Raises
+        ------
+        ResourceUnavailableError
+            It is not there.
+        """
+        from bidsapp.audio.networks.weights import find_weights
+
+        entry = NETWORKS[self.name]
+        known = entry.weight_files
+        wish = self.weights
+        if wish == PERMUTED:
+            wish = next(iter(known))
+        wish = wish.removeprefix(f"{PERMUTED}:")
+        return find_weights(self.name, wish, self.weights_dir, known, entry.bundle)
+
+    @property
+    def permuted(self) -> int | None:
+        """Seed of the permutation of kernels; None for weights as they are."""
+        return self.seed if self.weights.partition(":")[0] == PERMUTED else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,48 +94,57 @@ class NetworkEntry:
         Known weights: name → file names looked for in ``--weights-dir``, first found wins. Empty
         for a network without parameters.
     build
-        Makes the network from (weights, weights_dir, seed, hop_s); imports what it needs.
+        Makes the network; imports what it needs.
+    bundle
+        What ``musicotopy-tools fetch`` calls its weights.
     """
 
     summary: str
     weight_files: Mapping[str, tuple[str, ...]]
-    build: Callable[[str | Path, Path | None, int, float], Network]
+    build: Callable[[Choice], Network]
+    bundle: str = ""
 
 
-def _vggish(weights: str | Path, weights_dir: Path | None, seed: int, hop_s: float) -> Network:
+def _vggish(choice: Choice) -> Network:
     from bidsapp.audio.networks.vggish import VGGish
-    from bidsapp.audio.networks.weights import find_weights
 
-    if str(weights) == RANDOM:
-        return VGGish.random(seed, hop_s)
-    known = NETWORKS["vggish"].weight_files
-    return VGGish.from_file(find_weights("vggish", weights, weights_dir, known), hop_s)
+    if choice.is_random:
+        return VGGish.random(choice.seed, choice.hop_s)
+    return VGGish.from_file(choice.file(), choice.hop_s, choice.permuted)
 
 
-def _baseline(weights: str | Path, weights_dir: Path | None, seed: int, hop_s: float) -> Network:
+def _baseline(choice: Choice) -> Network:
     from bidsapp.audio.networks.baseline import Baseline
 
-    return Baseline(hop_s)
+    return Baseline(choice.hop_s)
 
 
-def _resnet1d(weights: str | Path, weights_dir: Path | None, seed: int, hop_s: float) -> Network:
+def _resnet1d(choice: Choice) -> Network:
     from bidsapp.audio.networks.resnet1d import ResNet1d
-    from bidsapp.audio.networks.weights import find_weights
 
-    if str(weights) == RANDOM:
-        return ResNet1d.random(seed, hop_s)
-    known = NETWORKS["resnet1d"].weight_files
-    return ResNet1d.from_file(find_weights("resnet1d", weights, weights_dir, known), hop_s)
+    if choice.is_random:
+        return ResNet1d.random(choice.seed, choice.hop_s)
+    return ResNet1d.from_file(choice.file(), choice.hop_s, choice.permuted)
 
 
-def _musicnn(weights: str | Path, weights_dir: Path | None, seed: int, hop_s: float) -> Network:
+def _musicnn(choice: Choice) -> Network:
     from bidsapp.audio.networks.musicnn import Musicnn
-    from bidsapp.audio.networks.weights import find_weights
 
-    if str(weights) == RANDOM:
-        return Musicnn.random(seed, hop_s)
-    known = NETWORKS["musicnn"].weight_files
-    return Musicnn.from_file(find_weights("musicnn", weights, weights_dir, known), hop_s)
+    if choice.is_random:
+        return Musicnn.random(choice.seed, choice.hop_s)
+    return Musicnn.from_file(choice.file(), choice.hop_s, choice.permuted)
+
+
+def _tagger(choice: Choice) -> Network:
+    from bidsapp.audio.networks.taggers import Tagger
+
+    if choice.is_random:
+        return Tagger.random(choice.name, choice.seed, choice.hop_s)
+    return Tagger.from_file(choice.name, choice.file(), choice.hop_s, choice.permuted)
+
+
+def _tagger_entry(name: str, summary: str) -> NetworkEntry:
+    return NetworkEntry(summary, {name: (f"{name}.safetensors",)}, _tagger, bundle="musicnn")
 
 
 NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
@@ -84,6 +153,7 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             summary="VGGish, 24 layers, trained on AudioSet (or random)",
             weight_files={"audioset": ("vggish-10086976.pth", "vggish.pt")},
             build=_vggish,
+            bundle="vggish",
         ),
         "baseline": NetworkEntry(
             summary="acoustic descriptors without a network: mel, loudness, spectral",
@@ -99,6 +169,19 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             summary="musicnn, 7 layers, trained on the tags of MagnaTagATune (or random)",
             weight_files={"mtat": ("mtat_musicnn_best_model.pth", "musicnn.pth")},
             build=_musicnn,
+            bundle="musicnn-mtat",
+        ),
+        "musicnn-mtt": _tagger_entry(
+            "musicnn-mtt", "musicnn of its authors, 10 layers, tags of MagnaTagATune"
+        ),
+        "musicnn-msd": _tagger_entry(
+            "musicnn-msd", "musicnn of its authors, 10 layers, tags of the Million Song Dataset"
+        ),
+        "vgg-mtt": _tagger_entry(
+            "vgg-mtt", "VGG of the musicnn package, 7 layers, tags of MagnaTagATune"
+        ),
+        "vgg-msd": _tagger_entry(
+            "vgg-msd", "VGG of the musicnn package, 7 layers, tags of the Million Song Dataset"
         ),
     }
 )
@@ -119,12 +202,13 @@ def get_network(
     name
         Key of `NETWORKS`.
     weights
-        ``random``, a name of the entry's `weight_files`, or a file. Networks without parameters
-        take no notice.
+        ``random``, ``permuted`` (values of the published weights permuted within each kernel),
+        ``permuted:FILE``, a name of the entry's `weight_files`, or a file. Networks without
+        parameters take no notice.
     weights_dir
         Folder in which named weights are looked for.
     seed
-        Of random weights.
+        Of random and permuted weights.
     hop_s
         Time between frames in seconds, a multiple of 0.01.
 
@@ -140,7 +224,18 @@ def get_network(
     if name not in NETWORKS:
         msg = f"--network {name}: no such network; known are {', '.join(NETWORKS)}"
         raise UsageError(msg)
-    return NETWORKS[name].build(weights, weights_dir, seed, hop_s)
+    return NETWORKS[name].build(Choice(name, str(weights), weights_dir, seed, hop_s))
+
+
+def network_label(name: str) -> str:
+    """Turn the name of a network into the label under which its results are written.
+
+    Examples
+    --------
+    >>> network_label("musicnn-mtt")
+    'musicnnmtt'
+    """
+    return re.sub(r"[^A-Za-z0-9]", "", name)
 
 
 def network_weights(network: str, wish: str) -> str:
@@ -151,10 +246,10 @@ def network_weights(network: str, wish: str) -> str:
     network
         Registered name.
     wish
-        ``random``, ``pretrained`` (the first published weights of the network), the name of
-        published weights, or a file.
+        ``random``, ``permuted``, ``pretrained`` (the first published weights of the network), the
+        name of published weights, or a file.
     """
     published = NETWORKS[network].weight_files if network in NETWORKS else {}
-    if wish != "pretrained":
+    if wish != PRETRAINED:
         return wish
     return next(iter(published), RANDOM)
