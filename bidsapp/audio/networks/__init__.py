@@ -156,7 +156,7 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             bundle="vggish",
         ),
         "baseline": NetworkEntry(
-            summary="acoustic descriptors without a network: mel, loudness, spectral",
+            summary="acoustic descriptors without a network: mel, loudness, spectral, mtf",
             weight_files={},
             build=_baseline,
         ),

@@ -1,9 +1,10 @@
 """Acoustic descriptors on VGGish's windows: what a network must beat.
 
 Each layer is one vector per window: ``mel`` the mean of the 64 log-mel bands, ``loudness`` the
-root mean square, ``spectral`` the shape and change of the spectrum. Descriptors of one layer are
-brought to comparable sizes by fixed units (octaves, bels), never by the data, so that features of
-one sound do not depend on the others.
+root mean square, ``spectral`` the shape and change of the spectrum, ``mtf`` its spectro-temporal
+modulation power (rates × scales × frequency). Descriptors of one layer are brought to comparable
+sizes by fixed units (octaves, bels), never by the data, so that features of one sound do not
+depend on the others.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from bidsapp.audio import mel
+from bidsapp.audio import mel, modulation
 from bidsapp.audio.io import RESAMPLER
 from bidsapp.audio.networks.base import Layer, Network
 
@@ -33,7 +34,7 @@ _QUIETEST = 1e-5
 
 
 class Baseline(Network):
-    """Three layers of acoustic descriptors.
+    """Four layers of acoustic descriptors.
 
     Parameters
     ----------
@@ -51,9 +52,11 @@ class Baseline(Network):
         Layer("mel", "descriptor", mel.N_BANDS),
         Layer("loudness", "descriptor", 1),
         Layer("spectral", "descriptor", len(SPECTRAL)),
+        Layer("mtf", "descriptor", modulation.N_CHANNELS),
     )
     sampling_hz = mel.SAMPLING_HZ
     window_s = mel.EXAMPLE_S
+    version = 2
 
     def __init__(self, hop_s: float) -> None:
         self._hop = mel.hop_in_spectra(hop_s)
@@ -65,7 +68,7 @@ class Baseline(Network):
         }
 
     def frames(self, waveform: Floats) -> Floats:
-        """Describe each window: (n_frames, 76), the three layers side by side."""
+        """Describe each window: (n_frames, 276), the four layers side by side."""
         spectrogram = mel.log_mel(waveform)
         if len(spectrogram) < mel.EXAMPLE:
             return np.empty((0, sum(layer.n_features for layer in self.layers)), np.float32)
@@ -73,7 +76,8 @@ class Baseline(Network):
         windows: Floats = mel.examples(series, self._hop).mean(axis=1)
         loudness = mel.N_BANDS
         windows[:, loudness] = np.log10(np.maximum(windows[:, loudness], _QUIETEST**2))
-        return windows
+        power = modulation.modulation_power(modulation.log_spectrogram(waveform), self._hop)
+        return np.hstack([windows, power])
 
     def n_blocks(self, n_frames: int, memory_bytes: int) -> int:
         """Count the blocks: one for each layer."""
@@ -87,7 +91,7 @@ class Baseline(Network):
         device: str = "cpu",
         scratch_dir: Path | None = None,
     ) -> Iterator[tuple[int, torch.Tensor]]:
-        """Yield the three layers."""
+        """Yield the layers."""
         start = 0
         for position, layer in enumerate(self.layers):
             columns = frames[:, start : start + layer.n_features]
