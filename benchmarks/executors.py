@@ -4,7 +4,7 @@
 
 The participants share the files of one (symbolic links), so that making them takes no time and
 each does the same work. Every run starts with an empty output and with the sounds' features there.
-``bare`` is the time of the recipe's function alone, as each unit's record has it; what a run takes
+``bare`` is the time of the recipe's function alone, as each job's record has it; what a run takes
 beyond the sum of these, divided by the number of workers, is overhead: start, plan, reports.
 """
 
@@ -78,17 +78,17 @@ def run(dataset: Path, output: Path, work: Path, executor: str, workers: int) ->
     subprocess.run([*map(str, command)], check=True, env=environment, stdout=subprocess.DEVNULL)
     wall_s = time.monotonic() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    units = json.loads((output / "logs" / "status.json").read_text())["Units"]
-    assert all(unit["state"] == "done" for unit in units)
+    jobs = json.loads((output / "logs" / "status.json").read_text())["Jobs"]
+    assert all(job["state"] == "done" for job in jobs)
     files = [path for path in output.rglob("*") if path.is_file()]
     return {
-        "units": len(units),
+        "jobs": len(jobs),
         "wall_s": wall_s,
         "cpu_s": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        "bare_s": sum(unit["seconds"] for unit in units),
-        "peak_mb": max(unit["peak_memory_bytes"] for unit in units) / 2**20,
-        "files": len(files) / len(units),
-        "written_mb": sum(path.stat().st_size for path in files) / 2**20 / len(units),
+        "bare_s": sum(job["seconds"] for job in jobs),
+        "peak_mb": max(job["peak_memory_bytes"] for job in jobs) / 2**20,
+        "files": len(files) / len(jobs),
+        "written_mb": sum(path.stat().st_size for path in files) / 2**20 / len(jobs),
     }
 
 
@@ -104,13 +104,13 @@ def main() -> None:
         dataset = make_dataset(folder, options.participants)
         first = make_dataset(folder / "first", 1)
         run(first, folder / "first-out", folder / "work", "serial", 1)
-        print("| executor | workers | wall s | CPU s | bare s/unit | overhead s/unit | peak MB |")
+        print("| executor | workers | wall s | CPU s | bare s/job | overhead s/job | peak MB |")
         print("|---|---|---|---|---|---|---|")
         for number, text in enumerate(options.runs):
             executor, workers = text.split(":")[0], int(text.split(":")[1])
             output = folder / f"out-{number}"
             row = run(dataset, output, folder / "work", executor, workers)
-            n = row["units"]
+            n = row["jobs"]
             overhead = (row["wall_s"] * workers - row["bare_s"]) / n
             print(
                 f"| {executor} | {workers} | {row['wall_s']:.0f} | {row['cpu_s']:.0f} | "

@@ -22,12 +22,12 @@ from scipy.stats import gamma, ttest_1samp
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.models.rdm import rdm
 from bidsapp.models.searchlight import clip_null, searchlight_rsa
-from bidsapp.stats.clip_permutation import clip_permutations
 from bidsapp.stats.fdr import benjamini_hochberg
 from bidsapp.stats.metrics import best_layer, fisher_z
 from bidsapp.stats.nulls import max_statistic_p
-from bidsapp.stats.pairs import difference_rdm, keep_items, pair_items, pair_mask
-from bidsapp.stats.rsa_inference import faithful_test
+from bidsapp.stats.rsa.clip_permutation import clip_permutations
+from bidsapp.stats.rsa.inference import faithful_test
+from bidsapp.stats.rsa.pairs import difference_rdm, keep_items, pair_items, pair_mask
 from bidsapp.stats.signflip import sign_flip_test
 
 Array = NDArray[np.float64]

@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.resources import cortex_mask, functional_gradient
-from bidsapp.stats.rotations import haar_rotations
-from bidsapp.stats.spin_mesh import SpinMesh, spin_indices, spin_mesh
-from bidsapp.stats.spin_tests import spin_test
-from bidsapp.stats.spins import spin_null
+from bidsapp.stats.spins.mesh import SpinMesh, spin_indices, spin_mesh
+from bidsapp.stats.spins.null import spin_null
+from bidsapp.stats.spins.p_values import spin_test
+from bidsapp.stats.spins.rotations import haar_rotations
 
 N_MAPS = 24
 N_ROTATIONS = 10_000

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bidsapp.coerce import coerce
 from bidsapp.errors import UsageError
 
 RESULT_FORMAT = 1
@@ -58,7 +59,7 @@ class Config:
     space: tuple[str, ...] = _setting("filters", ("auto",))
     allow_raw_bold: bool = _setting("filters", False, result=True)
 
-    recipe: tuple[str, ...] = _setting("workflow", ("gradients",))
+    recipe: tuple[str, ...] = _setting("workflow", ())
     variant: str = _setting("workflow", "robust", result=True)
     network: tuple[str, ...] = _setting("workflow", ())
     weights: str = _setting("workflow", "pretrained", result=True)
@@ -183,15 +184,31 @@ def configuration_hash(config: Config, recipe: str, settings: Mapping[str, Any])
     for item in dataclasses.fields(Config):
         if item.metadata["result"] and item.name != "recipe_settings":
             chosen[item.name] = _content(getattr(config, item.name))
+    files = {str(path): _content(path) for path in _network_files(settings)}
+    if files:
+        chosen["network_files"] = files
     text = json.dumps(chosen, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
+def _network_files(settings: Mapping[str, Any]) -> list[Path]:
+    """Return the files of the networks ``PREFIX:PATH``, and what describes them beside them."""
+    named = (name.partition(":")[2] for name in settings.get("networks", ()))
+    paths = [Path(path) for path in named if path]
+    return [*paths, *(path.with_suffix(".toml") for path in paths if path.is_file())]
+
+
 def _content(value: Any) -> Any:
-    """Stand the content of a file in for its path."""
-    if isinstance(value, Path):
-        return hashlib.sha256(value.read_bytes()).hexdigest() if value.is_file() else str(value)
-    return value
+    """Stand the content of a file, or of a folder's files, in for its path."""
+    if not isinstance(value, Path):
+        return value
+    if value.is_dir():
+        files = sorted(path for path in value.rglob("*") if path.is_file())
+        return {path.relative_to(value).as_posix(): _content(path) for path in files}
+    if not value.is_file():
+        return str(value)
+    with value.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def to_toml(config: Config) -> str:
@@ -270,37 +287,4 @@ def convert(name: str, value: Any, where: str) -> Any:
     UsageError
         If the value has another type than the field.
     """
-    kind = typing.get_type_hints(Config)[name]
-    try:
-        return _convert(kind, value)
-    except (TypeError, ValueError):
-        msg = f"{where}: {name} = {value!r} has the wrong type; it should be {_describe(kind)}"
-        raise UsageError(msg) from None
-
-
-def _convert(kind: Any, value: Any) -> Any:
-    if type(None) in typing.get_args(kind):
-        kind = next(item for item in typing.get_args(kind) if item is not type(None))
-    if kind is Path:
-        return Path(_expect(value, (str, Path)))
-    origin = typing.get_origin(kind)
-    if origin is tuple:
-        items = value if isinstance(value, list | tuple) else [value]
-        return tuple(_expect(item, str) for item in items)
-    if origin is not None:  # a mapping of names to paths
-        return {str(key): Path(_expect(item, (str, Path))) for key, item in value.items()}
-    if kind is float:
-        return float(_expect(value, (int, float)))
-    if kind is int and isinstance(value, bool):
-        raise TypeError
-    return _expect(value, kind)
-
-
-def _expect(value: Any, kinds: Any) -> Any:
-    if not isinstance(value, kinds):
-        raise TypeError
-    return value
-
-
-def _describe(kind: Any) -> str:
-    return getattr(kind, "__name__", str(kind)).replace("typing.", "")
+    return coerce(typing.get_type_hints(Config)[name], value, f"{where}: {name}")

@@ -20,8 +20,8 @@ class AppError(Exception):
     exit_code: ClassVar[int] = 70
 
 
-class UnitsFailedError(AppError):
-    """At least one participant or stage failed; the others are complete."""
+class JobsFailedError(AppError):
+    """At least one job failed; the others are complete."""
 
     exit_code: ClassVar[int] = 1
 

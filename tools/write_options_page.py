@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
 from bidsapp.cli.options import GROUPS, OPTIONS, POSITIONALS, Option
 from bidsapp.recipes import RECIPES
+from bidsapp.recipes.base.settings import fields_of, spelled
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "options.md"
 
@@ -43,13 +43,11 @@ def _lines() -> Iterator[str]:
                 "| setting | robust | faithful | paper | source | why |",
                 "|" + "---|" * 6,
             )
-            for item in dataclasses.fields(variants["robust"]):
-                values = [_value(getattr(variants[key], item.name)) for key in variants]
-                cells = [
-                    item.name,
-                    *values,
-                    *(item.metadata[k] for k in ("paper", "source", "why")),
-                ]
+            rows = (fields_of(settings) for settings in variants.values())
+            for both in zip(*rows, strict=True):
+                option, declared, _ = both[0]
+                values = [spelled(value) for _, _, value in both]
+                cells = [option, *values, *(declared[key] for key in ("paper", "source", "why"))]
                 yield "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
 
 
@@ -60,10 +58,6 @@ def _flags(option: Option) -> str:
 def _meaning(option: Option) -> str:
     choices = f" Choices: {', '.join(option.choices)}." if option.choices else ""
     return (option.text.replace("%%", "%") + choices).replace("|", "\\|")
-
-
-def _value(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 if __name__ == "__main__":

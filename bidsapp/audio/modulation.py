@@ -113,7 +113,8 @@ def _power(windows: Floats) -> Floats:
             energy = output.real**2 + output.imag**2
             regions = energy.reshape(*energy.shape[:2], N_REGIONS, -1).mean(axis=3)
             power[:, :, index] += np.einsum("rw,nwf->nrf", rate_filters, regions) / len(pair)
-    return np.log10(power.reshape(len(windows), -1) + _FLOOR)
+    levels: Floats = np.log10(power.reshape(len(windows), -1) + np.float32(_FLOOR))
+    return levels
 
 
 @lru_cache(maxsize=1)
@@ -155,6 +156,6 @@ def _triangles() -> npt.NDArray[np.float64]:
     centres = band_centres_hz()
     width = np.maximum(centres * (2.0 ** (1 / BANDS_PER_OCTAVE) - 1.0), lines[1, 0])
     triangles = np.maximum(0.0, 1.0 - np.abs(lines - centres) / width)
-    triangles /= triangles.sum(axis=0)
-    triangles.flags.writeable = False
-    return triangles
+    normalised: npt.NDArray[np.float64] = triangles / triangles.sum(axis=0)
+    normalised.flags.writeable = False
+    return normalised

@@ -29,7 +29,7 @@ Row = Mapping[str, object]
 
 @contextlib.contextmanager
 def output_lock(output_dir: Path) -> Iterator[None]:
-    """Hold the lock of the files that all units share (``dataset_description.json``, ...)."""
+    """Hold the lock of the files that all jobs share (``dataset_description.json``, ...)."""
     with output_errors(output_dir):
         output_dir.mkdir(parents=True, exist_ok=True)
         lock = lock_folder(output_dir, spare_lock(output_dir, "output"), wait=True)

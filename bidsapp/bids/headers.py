@@ -142,7 +142,7 @@ def _cifti(path: Path) -> TimeAxis:
     from nibabel.nifti2 import Nifti2Header
 
     with path.open("rb") as file:
-        header: Any = Nifti2Header.from_fileobj(file, check=False)  # type: ignore[no-untyped-call]
+        header: Any = Nifti2Header.from_fileobj(file, check=False)
         file.seek(0)
         head = file.read(int(header["vox_offset"])).decode("utf-8", errors="replace")
     series = _required(r"<MatrixIndicesMap\b[^>]*CIFTI_INDEX_TYPE_SERIES[^>]*>", head)[0]

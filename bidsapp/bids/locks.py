@@ -3,7 +3,7 @@
 A folder is locked itself, so that no lock file stays. NFS grants exclusive locks only on files
 that are open for writing: there a lock file stands in for the folder. Where a file system has no
 locks at all, work goes on without: results are still whole or absent, since every file appears
-by a rename, but two runs may then do the same unit twice, and of two that add to a shared table
+by a rename, but two runs may then do the same job twice, and of two that add to a shared table
 at once one may have to be repeated.
 """
 

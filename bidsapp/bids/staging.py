@@ -1,6 +1,6 @@
 """Results that appear together or not at all.
 
-A unit of work (one participant, one group) writes into ``OUTPUT/.staging-<unit>/`` under the names
+A job (one participant, one group) writes into ``OUTPUT/.staging-<job>/`` under the names
 its files will have. `Staging.publish` then renames them into place. A run that is killed while it
 works leaves a staging folder, which the next run removes; one that is killed while it publishes
 leaves a journal, and the next run finishes the renames. Participants do not touch each other.
@@ -28,7 +28,7 @@ _UNUSUAL = re.compile(r"[^A-Za-z0-9+_-]")
 
 
 class Staging:
-    """Files of one unit of work that appear together or not at all.
+    """Files of one job that appear together or not at all.
 
     Use it as a context; without `publish` nothing appears.
 
@@ -36,21 +36,21 @@ class Staging:
     ----------
     output_dir
         Output folder; it is made if absent.
-    unit
-        Name of the unit, for example ``gradients_sub-01``.
+    job
+        Name of the job, for example ``gradients_sub-01``.
     wait
-        If another process works on the same unit, wait until it has ended.
+        If another process works on the same job, wait until it has ended.
 
     Raises
     ------
     OutputError
-        The folder cannot be written, or another process works on the same unit.
+        The folder cannot be written, or another process works on the same job.
     """
 
-    def __init__(self, output_dir: Path, unit: str, *, wait: bool = False) -> None:
+    def __init__(self, output_dir: Path, job: str, *, wait: bool = False) -> None:
         self.output_dir = output_dir
-        self.unit = unit
-        self.folder = output_dir / (_PREFIX + _UNUSUAL.sub("+", unit))
+        self.job = job
+        self.folder = output_dir / (_PREFIX + _UNUSUAL.sub("+", job))
         self._wait = wait
         self._lock: Lock | None = None
 
@@ -78,11 +78,11 @@ class Staging:
         spare = spare_lock(self.output_dir, self.folder.name.removeprefix(_PREFIX))
         lock = lock_folder(self.folder, spare, wait=False)
         if lock is None and self._wait:
-            LOGGER.warning("%s: another process is at work on it; waiting", self.unit)
+            LOGGER.warning("%s: another process is at work on it; waiting", self.job)
             lock = lock_folder(self.folder, spare, wait=True)
         if lock is None:
             msg = (
-                f"another process is writing {self.unit} into {self.output_dir}; "
+                f"another process is writing {self.job} into {self.output_dir}; "
                 "wait for it, or choose another output folder"
             )
             raise OutputError(msg)
@@ -135,12 +135,12 @@ class Staging:
 
 
 def clean_leftovers(output_dir: Path) -> list[str]:
-    """Finish or remove what killed runs left behind; units that others work on are left alone.
+    """Finish or remove what killed runs left behind; jobs that others work on are left alone.
 
     Returns
     -------
     list of str
-        Names of the units that were cleaned up.
+        Names of the jobs that were cleaned up.
     """
     cleaned = []
     for folder in sorted(output_dir.glob(f"{_PREFIX}*")):
@@ -149,7 +149,7 @@ def clean_leftovers(output_dir: Path) -> list[str]:
             lock = lock_folder(folder, spare_lock(output_dir, name), wait=False)
             if lock is None:
                 continue
-            if lock.is_exclusive:  # else its owner may be alive; the unit itself cleans up
+            if lock.is_exclusive:  # else its owner may be alive; the job itself cleans up
                 _roll_forward(folder, output_dir)
                 shutil.rmtree(folder, ignore_errors=True)
                 cleaned.append(name)

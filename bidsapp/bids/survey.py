@@ -123,18 +123,6 @@ class Survey:
         """Columns of the catalogue that are filled."""
         return tuple(column for column in LABELS if self.catalogue.values(column))
 
-    def text(self) -> str:
-        """Return the table that is printed, with the command to run next."""
-        from bidsapp.bids.survey_text import survey_text
-
-        return survey_text(self)
-
-    def tables(self) -> dict[str, str]:
-        """Return the tables a user should fill in: file name to content."""
-        from bidsapp.bids.survey_text import survey_tables
-
-        return survey_tables(self)
-
 
 def survey(
     bids_dir: Path, sounds: Path | None = None, derivatives: Mapping[str, Path] | None = None

@@ -5,27 +5,62 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
+from typing import Protocol
 
+from bidsapp.bids.names import space_kind
 from bidsapp.bids.presentations import OVERLAY
 from bidsapp.bids.sounds import sound_duration_s
 from bidsapp.bids.stimuli import CATALOGUE
 from bidsapp.bids.survey import LABELS, Survey, TaskFacts, adapter_title, has_table
 
 _N_SHOWN = 8
-#: different sounds below which a recipe that compares sounds has little to work on
-_FEW_PIECES = 20
+_KINDS = {"volume": "volumes", "gifti": "surfaces (GIFTI)", "cifti": "grayordinates (CIFTI)"}
 
 
-def survey_text(found: Survey) -> str:
-    """Return the survey as lines of text."""
+class Demands(Protocol):
+    """What a recipe declares that it needs of a dataset.
+
+    Attributes
+    ----------
+    needs
+        What is collected beside BOLD: ``sounds``, ``intervals``, ``ratings``.
+    kinds
+        Kinds of image it can analyse.
+    least_sounds
+        Number of different sounds below which it has little to work on.
+    """
+
+    @property
+    def needs(self) -> Iterable[str]: ...  # noqa: D102
+
+    @property
+    def kinds(self) -> Iterable[str]: ...  # noqa: D102
+
+    @property
+    def least_sounds(self) -> int: ...  # noqa: D102
+
+
+Recipes = Mapping[str, Demands]
+
+
+def survey_text(found: Survey, recipes: Recipes) -> str:
+    """Return the survey as lines of text.
+
+    Parameters
+    ----------
+    found
+        The survey.
+    recipes
+        Name → what it needs, for the table of recipes and the next command.
+    """
     blocks = [
         _table(_dataset_rows(found)),
         "Tasks\n" + _table(_task_rows(found)) if found.tasks else "",
         "BOLD\n" + _table(_space_rows(found)) if found.spaces else "",
         "What listeners heard and said\n" + _table(_sound_rows(found)),
-        "Recipes\n" + _table(_recipe_rows(found)),
+        "Recipes\n" + _table(_recipe_rows(found, recipes)),
         _problems(found),
-        "Next\n" + "\n".join(f"  {line}" for line in _next(found)),
+        "Next\n" + "\n".join(f"  {line}" for line in _next(found, recipes)),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
@@ -41,49 +76,48 @@ def survey_tables(found: Survey) -> dict[str, str]:
     return tables
 
 
-def missing_for(found: Survey) -> dict[str, list[str]]:
+def missing_for(found: Survey, recipes: Recipes) -> dict[str, list[str]]:
     """Return, for each recipe, what the dataset lacks; an empty list means that it can run."""
-    bold = [] if found.spaces else ["BOLD"]
-    if found.spaces and found.dataset.fmriprep is None:
-        bold = ["fMRIPrep derivatives (-d fmriprep=PATH, or --allow-raw-bold)"]
-    if found.spaces and all(absent == runs for _, runs, absent in found.spaces.values()):
-        bold.append("the content of the images (datalad get)")
+    return {name: _missing(found, recipe) for name, recipe in recipes.items()}
+
+
+def _missing(found: Survey, recipe: Demands) -> list[str]:
+    missing = _missing_bold(found, recipe.kinds)
+    if "sounds" in recipe.needs:
+        missing += _missing_sounds(found)
+    if "intervals" in recipe.needs and not (found.intervals or "emotion" in found.labels):
+        missing.append("emotion labels (intervals or stimuli.tsv)")
+    n_sounds = len(found.stim_files)
+    if 0 < n_sounds < recipe.least_sounds:
+        missing.append(f"more sounds ({n_sounds} are few)")
+    return missing
+
+
+def _missing_bold(found: Survey, kinds: Iterable[str]) -> list[str]:
+    if not found.spaces:
+        return ["BOLD"]
+    missing = []
+    if found.dataset.fmriprep is None:
+        missing.append("fMRIPrep derivatives (-d fmriprep=PATH, or --allow-raw-bold)")
+    if all(absent == runs for _, runs, absent in found.spaces.values()):
+        missing.append("the content of the images (datalad get)")
     if _open_variants(found):
-        bold.append("a choice of variants (--bids-filter-file)")
-    played = [] if found.tasks_with_sound else ["what was played when (presentations.tsv)"]
-    n_missing = sum(facts.n_missing for facts in found.tasks.values())
-    sounds = [f"{n_missing} sounds"] if n_missing else []
-    pieces = (
-        [f"more sounds ({len(found.stim_files)} are few)"]
-        if 0 < len(found.stim_files) < _FEW_PIECES
-        else []
-    )
-    words = [] if {"caption", "tags"} & set(found.labels) else ["captions or tags (stimuli.tsv)"]
-    quadrant = {"valence", "arousal"}
-    rated = quadrant <= set(found.labels) or quadrant <= set(found.ratings)
-    feelings = [] if rated else ["valence and arousal (stimuli.tsv or ratings)"]
-    has_emotions = "emotion" in found.labels or bool(found.intervals)
-    emotions = [] if has_emotions else ["emotion labels (intervals or stimuli.tsv)"]
-    volumes = [] if _has_volumes(found) else ["BOLD volumes"]
-    return {
-        "gradients": bold + played + sounds,
-        "rsa": bold + played + sounds + pieces,
-        "reconstruct": bold + played + sounds + pieces + words,
-        "harmony": bold + played + sounds + feelings,
-        "emotion3d": bold + volumes + emotions,
-    }
+        missing.append("a choice of variants (--bids-filter-file)")
+    if not {space_kind(space) for space in found.spaces} & set(kinds):
+        missing.append(f"BOLD {' or '.join(_KINDS[kind] for kind in kinds)}")
+    return missing
+
+
+def _missing_sounds(found: Survey) -> list[str]:
+    missing = [] if found.tasks_with_sound else ["what was played when (presentations.tsv)"]
+    n_absent = sum(facts.n_missing for facts in found.tasks.values())
+    return [*missing, f"{n_absent} sounds"] if n_absent else missing
 
 
 def _open_variants(found: Survey) -> list[str]:
     """Return the tasks, of those that can be analysed, in which a variant must be chosen."""
     tasks = found.tasks_with_sound or list(found.tasks)
     return [task for task in tasks if task in found.variants]
-
-
-def _has_volumes(found: Survey) -> bool:
-    return any(
-        space not in ("fsLR", "fsnative") and "fsaverage" not in space for space in found.spaces
-    )
 
 
 def _dataset_rows(found: Survey) -> list[list[str]]:
@@ -143,10 +177,10 @@ def _sound_rows(found: Survey) -> list[list[str]]:
     ]
 
 
-def _recipe_rows(found: Survey) -> list[list[str]]:
+def _recipe_rows(found: Survey, recipes: Recipes) -> list[list[str]]:
     return [
         [recipe, "ready" if not missing else "missing: " + "; ".join(missing)]
-        for recipe, missing in missing_for(found).items()
+        for recipe, missing in missing_for(found, recipes).items()
     ]
 
 
@@ -159,7 +193,8 @@ def _problems(found: Survey) -> str:
     return "Problems\n" + "\n".join(lines) if lines else ""
 
 
-def _next(found: Survey) -> list[str]:
+def _next(found: Survey, recipes: Recipes) -> list[str]:
+    """Return what to do next; the command runs the first recipe that lacks least."""
     lines = []
     tables = survey_tables(found)
     if OVERLAY in tables:
@@ -181,7 +216,8 @@ def _next(found: Survey) -> list[str]:
         command += ["--allow-raw-bold"]
     if _open_variants(found):
         command += ["--bids-filter-file", "FILTER.json"]
-    command += ["--recipe", "gradients", "--dry-run"]
+    missing = missing_for(found, recipes)
+    command += ["--recipe", min(missing, key=lambda name: len(missing[name])), "--dry-run"]
     return [*lines, shlex.join(command)]
 
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nibabel as nib
 import numpy as np
+from nibabel.affines import apply_affine
 
 from bidsapp.bids.records import Problem
 from bidsapp.brain.geometry import Grayordinates, UnitSpace, VolumeGrid
 from bidsapp.brain.images import open_image, read_slab
-from bidsapp.brain.untyped import nib
 from bidsapp.errors import InputInvalidError, InputMissingError
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _volume(
         msg = f"{path} is no 3D label volume ({image.shape}); give one for volumes."
         raise InputInvalidError(msg)
     atlas = _integers(path, read_slab(path, image.dataobj, dtype=np.float64))
-    voxels = nib.affines.apply_affine(np.linalg.inv(image.affine), units.coordinates_mm())
+    voxels = apply_affine(np.linalg.inv(image.affine), units.coordinates_mm())
     nearest = np.floor(voxels + 0.5).astype(int)
     inside = ((nearest >= 0) & (nearest < shape)).all(axis=1)
     values = np.zeros(units.n_units, dtype=np.int64)

@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from nibabel.affines import apply_affine, voxel_sizes
 
+from bidsapp.bids.names import space_entities
 from bidsapp.brain.meshes import find_meshes, mesh_coordinates
-from bidsapp.brain.untyped import nib
 from bidsapp.errors import InputInvalidError
 
 if TYPE_CHECKING:
@@ -33,13 +34,6 @@ if TYPE_CHECKING:
     from bidsapp.bids.records import ImageKind, Problem
 
 _TEMPLATE_CODE, _SCANNER_CODE = 4, 1  # NIfTI xform codes: MNI152, scanner
-_FSAVERAGE = {
-    "fsaverage": "164k",
-    "fsaverage6": "41k",
-    "fsaverage5": "10k",
-    "fsaverage4": "3k",
-    "fsaverage3": "1k",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +54,7 @@ class VolumeGrid:
     @property
     def voxel_sizes_mm(self) -> NDArray[np.float64]:
         """(3,) edge lengths in mm."""
-        return np.asarray(nib.affines.voxel_sizes(self.affine))
+        return np.asarray(voxel_sizes(self.affine))
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,11 +128,7 @@ class UnitSpace:
         ``fsaverage5`` becomes ``{"space": "fsaverage", "den": "10k"}``, as current BIDS spells
         it; a native space has none.
         """
-        space, density = self.space, self.density
-        if space in _FSAVERAGE:
-            space, density = "fsaverage", density or _FSAVERAGE[space]
-        pairs = {"space": space, "res": self.resolution, "den": density}
-        return {key: value for key, value in pairs.items() if value and value != "native"}
+        return space_entities(self.space, self.resolution, self.density)
 
     @property
     def xform_code(self) -> int:
@@ -222,7 +212,7 @@ def voxel_coordinates(
     (n, 3) array
         Millimetres.
     """
-    return np.asarray(nib.affines.apply_affine(affine, voxels), dtype=np.float64)
+    return np.asarray(apply_affine(affine, voxels), dtype=np.float64)
 
 
 def volume_units(

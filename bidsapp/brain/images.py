@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
+import nibabel as nib
 import numpy as np
 
-from bidsapp.brain.untyped import nib
 from bidsapp.errors import InputInvalidError, InputMissingError, ResumableError
 
 if TYPE_CHECKING:

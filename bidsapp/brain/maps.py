@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nibabel as nib
 import numpy as np
 
 from bidsapp.brain.geometry import (
@@ -32,7 +33,6 @@ from bidsapp.brain.geometry import (
     volume_units,
 )
 from bidsapp.brain.images import flat_positions, open_image, take_units
-from bidsapp.brain.untyped import nib
 from bidsapp.errors import InputInvalidError
 
 if TYPE_CHECKING:

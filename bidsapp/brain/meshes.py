@@ -14,10 +14,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import nibabel as nib
 import numpy as np
 
 from bidsapp import resources
-from bidsapp.brain.untyped import nib
 from bidsapp.errors import InputInvalidError
 
 if TYPE_CHECKING:

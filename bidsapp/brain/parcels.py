@@ -14,13 +14,13 @@ import mmap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import nibabel as nib
 import numpy as np
 from scipy.sparse import csr_array
 
 from bidsapp import resources
 from bidsapp.brain.cortex import CIFTI_SIDES, cortex_columns, cortex_mask, find_mesh
 from bidsapp.brain.geometry import Grayordinates, UnitSpace, VolumeGrid, cifti_units, volume_units
-from bidsapp.brain.untyped import nib
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

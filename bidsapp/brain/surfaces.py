@@ -1,4 +1,4 @@
-"""What the group level needs of the cortex: spheres, masks, networks, references, projections.
+"""Registration spheres and networks of cortical units, and values carried between two meshes.
 
 Two meshes are served, fsaverage5 and fsLR-32k (`bidsapp.brain.cortex`), from what comes with the
 app (`bidsapp.resources`) and with nilearn; nothing is downloaded. The spheres of the two are NOT
@@ -14,30 +14,13 @@ import numpy as np
 
 from bidsapp import resources
 from bidsapp.brain.correspondence import carry
-from bidsapp.brain.cortex import CortexColumns, cortex_columns, cortex_mask, find_mesh
+from bidsapp.brain.cortex import cortex_columns
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.meshes import fsaverage5_spheres
-from bidsapp.brain.projection import Projection, project_volume, volume_projection
-from bidsapp.brain.references import reference_map, reference_provenance
 from bidsapp.errors import InputInvalidError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-__all__ = [
-    "CortexColumns",
-    "Projection",
-    "cortex_columns",
-    "cortex_mask",
-    "find_mesh",
-    "network_labels",
-    "project_volume",
-    "reference_map",
-    "reference_provenance",
-    "sphere",
-    "to_fsaverage5",
-    "volume_projection",
-]
 
 _NETWORKS = {
     "Vis": "Visual",

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nibabel as nib
 import numpy as np
+from nibabel.affines import apply_affine
 
 from bidsapp.bids.records import ImageKind, Problem
 from bidsapp.brain.geometry import UnitSpace, cifti_units, surface_units, volume_units
 from bidsapp.brain.images import check_present, gifti_vertices, open_image, read_slab
-from bidsapp.brain.untyped import nib
 from bidsapp.errors import InputInvalidError
 
 if TYPE_CHECKING:
@@ -137,9 +138,7 @@ def check_grid(path: Path, image: Any, reference_path: Path, reference: Any) -> 
     if shape != expected:
         raise _differs(path, f"a grid of {_times(shape)}", reference_path, _times(expected))
     corners = np.array(np.meshgrid(*[(0, size - 1) for size in shape])).reshape(3, -1).T
-    shift = nib.affines.apply_affine(image.affine, corners) - nib.affines.apply_affine(
-        reference.affine, corners
-    )
+    shift = apply_affine(image.affine, corners) - apply_affine(reference.affine, corners)
     distance = float(np.linalg.norm(shift, axis=1).max())
     if not distance <= AFFINE_TOLERANCE_MM:
         what = f"an affine that is up to {distance:.3g} mm off"

@@ -58,12 +58,13 @@ def _dry_run(plan: Plan, config: Config) -> int:
         write_plan(parts, config.plan_json, config)
     for part in parts if config.dry_run else ():
         show_plan(part, config)
-    errors = (unit.error for part in parts for unit in part.units if unit.error)
+    errors = (job.error for part in parts for job in part.jobs if job.error)
     return max((error.exit_code for error in errors), default=0)
 
 
 def _execute(plan: Plan, config: Config) -> int:
-    from bidsapp.bids.write import check_output, clean_leftovers
+    from bidsapp.bids.describe import check_output
+    from bidsapp.bids.staging import clean_leftovers
     from bidsapp.cli.show import show_records, show_warnings
     from bidsapp.engine.logs import log_to_file, prepare_output
     from bidsapp.engine.plan import check_configuration, group_plan
@@ -84,7 +85,7 @@ def _execute(plan: Plan, config: Config) -> int:
     log_to_file(config)
     show_warnings(plan, config)
     limit_torch(config.n_threads)
-    units, records = list(plan.units), []
+    jobs, records = list(plan.jobs), []
     if config.reports_only:
         records = _finished(plan, config)
     else:
@@ -93,9 +94,9 @@ def _execute(plan: Plan, config: Config) -> int:
             groups = group_plan(plan, config)
             show_warnings(groups, config)
             records += execute(groups, config)
-            units += groups.units
+            jobs += groups.jobs
     records = write_reports(records, config)
-    return show_records(records, len(units), config)
+    return show_records(records, len(jobs), config)
 
 
 def _finished(plan: Plan, config: Config) -> list[Record]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bidsapp.audio.networks import NETWORKS
+from bidsapp.audio.networks import FAMILIES, NETWORKS
 from bidsapp.brain.strategies import STRATEGIES
+from bidsapp.recipes import RECIPES
 
 Kind = Literal["text", "path", "float", "int", "flag", "count", "mapping", "assignment"]
 
-RECIPES = ("gradients", "rsa", "emotion3d")
-SETTINGS_TABLES = tuple(table for name in RECIPES for table in (name, f"{name}_group"))
+SETTINGS_TABLES = tuple(
+    table for recipe in RECIPES.values() for table in (recipe.name, recipe.group_table)
+)
 VARIANTS = ("robust", "faithful")
 LEVELS = ("participant", "group")
 SOLVERS = ("gram", "himalaya")
@@ -128,7 +130,8 @@ OPTIONS = (
         "weights_dir",
         "inputs",
         "path",
-        "Folder with network weights (vggish-10086976.pth).",
+        "Folder with network weights, such as `musicotopy-tools fetch` fills. Default: the folder "
+        "that MUSICOTOPY_WEIGHTS_DIR names (in the image: /weights).",
         metavar="DIR",
     ),
     Option(
@@ -218,7 +221,7 @@ OPTIONS = (
         "text",
         "Analyses to run.",
         many=True,
-        choices=RECIPES,
+        choices=tuple(RECIPES),
     ),
     Option(
         "variant",
@@ -232,10 +235,11 @@ OPTIONS = (
         "network",
         "workflow",
         "text",
-        "Networks whose layers describe the sounds, instead of the recipe's own choice.",
+        "Networks whose layers describe the sounds, instead of the recipe's own choice: "
+        f"{', '.join(NETWORKS)}, {' or '.join(f'{prefix}:PATH' for prefix in FAMILIES)} "
+        "(docs/networks.md).",
         aliases=("--networks",),
         many=True,
-        choices=tuple(NETWORKS),
         metavar="NAME",
     ),
     Option(
@@ -243,8 +247,9 @@ OPTIONS = (
         "workflow",
         "text",
         "Network weights: 'pretrained' (the published file, looked up in --weights-dir), "
-        "'random' (seeded untrained network: a control, marked in every output), or a file.",
-        metavar="random|pretrained|FILE",
+        "'random' (seeded untrained network) and 'permuted' (published weights permuted within "
+        "each kernel), two controls that are marked in every output, or a file.",
+        metavar="pretrained|random|permuted|FILE",
     ),
     Option(
         "confounds",
@@ -328,7 +333,7 @@ OPTIONS = (
         "executor",
         "performance",
         "text",
-        "Where units (one participant in one space) run: 'serial' in this process, 'local' in "
+        "Where jobs (one participant in one space) run: 'serial' in this process, 'local' in "
         "processes on this machine, 'dask' on a dask cluster, 'slurm' on a dask cluster of SLURM "
         "jobs. Results are the same.",
         choices=EXECUTORS,
@@ -337,7 +342,7 @@ OPTIONS = (
         "workers",
         "performance",
         "int",
-        "Units at once. 'local' and 'dask' on this machine divide --nprocs and --mem among them. "
+        "Jobs at once. 'local' and 'dask' on this machine divide --nprocs and --mem among them. "
         "Default: one per processor.",
         metavar="N",
     ),
@@ -353,8 +358,8 @@ OPTIONS = (
         "slurm",
         "performance",
         "text",
-        "How 'slurm' asks for jobs: arguments of dask_jobqueue.SLURMCluster, for example "
-        "queue=main walltime=04:00:00. --workers is the number of jobs; --mem and "
+        "How 'slurm' asks for SLURM jobs: arguments of dask_jobqueue.SLURMCluster, for example "
+        "queue=main walltime=04:00:00. --workers is the number of SLURM jobs; --mem and "
         "--omp-nthreads hold for each.",
         many=True,
         metavar="KEY=VALUE",
@@ -363,7 +368,7 @@ OPTIONS = (
         "shard",
         "performance",
         "text",
-        "Analyse part I of N of the participants only (1/8, 2/8, …): for arrays of jobs.",
+        "Analyse part I of N of the participants only (1/8, 2/8, …): for arrays of SLURM jobs.",
         metavar="I/N",
     ),
     Option(
@@ -395,7 +400,7 @@ OPTIONS = (
         "plan_json",
         "outputs",
         "path",
-        "Write the plan (units with hashes, costs, dependencies and state) to this file and "
+        "Write the plan (jobs with hashes, costs, dependencies and state) to this file and "
         "compute nothing; '-' for standard output.",
         metavar="FILE",
     ),

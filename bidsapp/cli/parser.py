@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import copy
+import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bidsapp import __version__
+from bidsapp.audio.networks import network_entry
 from bidsapp.cli.options import GROUPS, OPTIONS, POSITIONALS, SETTINGS_TABLES, Option
 from bidsapp.config import Config, convert, parse_memory, read_toml, sections
 from bidsapp.errors import InputMissingError, OutputError, UsageError
+from bidsapp.recipes import RECIPES
 
+_DEFAULT_RECIPE = (next(iter(RECIPES)),)
+WEIGHTS_VARIABLE = "MUSICOTOPY_WEIGHTS_DIR"
+"""Environment variable that stands in for ``--weights-dir``; the image sets it."""
 _DESCRIPTION = """\
 fMRI recorded while people hear music, the sounds, and what is known about them: where, how well
 and at which level of abstraction the brain follows the music, and how sure one can be."""
@@ -37,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     defaults = {
         name: getattr(Config, name, None) for names in sections().values() for name in names
     }
+    defaults["recipe"] = _DEFAULT_RECIPE
     groups = {key: parser.add_argument_group(title) for key, title in GROUPS.items()}
     for option in POSITIONALS:
         _add_positional(parser, option)
@@ -120,8 +128,14 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> Config:
         if value is None or value is False:
             continue
         values[name] = convert(name, _clean(by_name[name], value), "command line")
+    built_in = os.environ.get(WEIGHTS_VARIABLE)
+    if built_in and values.get("weights_dir") is None:
+        values["weights_dir"] = Path(built_in)
     values["recipe_settings"] = _recipe_settings(values.get("recipe_settings", {}), assignments)
+    values.setdefault("recipe", _DEFAULT_RECIPE)
     config = Config(**values)
+    for name in config.network:
+        network_entry(name)
     _check(config)
     return config
 
@@ -144,7 +158,7 @@ def _recipe_settings(
     from_file: dict[str, dict[str, Any]], assignments: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
     """Add ``RECIPE.SETTING=VALUE`` to the recipe tables of the configuration file."""
-    settings = {recipe: dict(table) for recipe, table in from_file.items()}
+    settings = copy.deepcopy(from_file)
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         recipe, dot, setting = name.strip().partition(".")
@@ -156,7 +170,14 @@ def _recipe_settings(
             value = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             value = text.strip()
-        settings.setdefault(recipe, {})[setting] = value
+        table = settings.setdefault(recipe, {})
+        *nested, last = setting.split(".")
+        for name in nested:
+            table = table.setdefault(name, {})
+            if not isinstance(table, dict):
+                msg = f"--set {assignment!r}: {recipe}.{name} has a value already, not settings"
+                raise UsageError(msg)
+        table[last] = value
     return settings
 
 

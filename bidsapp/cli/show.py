@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
-from bidsapp.bids.write import write_json
+from bidsapp.bids.atomic import write_json
 from bidsapp.config import Config
-from bidsapp.engine.plan import Plan, Unit
+from bidsapp.engine.plan import Job, Plan
 from bidsapp.engine.plan_json import describe_plans
 from bidsapp.engine.reports import report_path, reported
 from bidsapp.engine.status import Record
+from bidsapp.errors import JobsFailedError
 from bidsapp.recipes import RECIPES, load_function
 from bidsapp.text import text_table
 
@@ -28,15 +29,15 @@ def show_plan(plan: Plan, config: Config) -> None:
     print(f"output:  {config.output_dir}")
     for name, code in plan.configuration_hashes.items():
         print(f"recipe:  {name} ({config.variant}), configuration {code}")
-    for unit in plan.units:
-        print(f"\n{unit.name}")
-        if unit.error is not None or unit.inputs is None:
-            print(f"  cannot run: {unit.error}")
+    for job in plan.jobs:
+        print(f"\n{job.name}")
+        if job.error is not None or job.inputs is None:
+            print(f"  cannot run: {job.error}")
             continue
-        print(_indent(unit.inputs.overview()))
-        if unit.level == "participant":
-            print(f"  {_cost(unit, config)}")
-        for problem in unit.inputs.problems:
+        print(_indent(job.inputs.overview()))
+        if job.level == "participant":
+            print(f"  {_cost(job, config)}")
+        for problem in job.inputs.problems:
             print(f"  note: {problem}")
 
 
@@ -55,8 +56,8 @@ def write_plan(plans: Sequence[Plan], target: Path, config: Config) -> None:
         write_json(target, content)
 
 
-def _cost(unit: Unit, config: Config) -> str:
-    cost = load_function(RECIPES[unit.recipe].cost)(unit.inputs, unit.settings, config)
+def _cost(job: Job, config: Config) -> str:
+    cost = load_function(RECIPES[job.recipe].cost)(job.inputs, job.settings, config)
     return (
         f"estimate: {cost.size}; memory {cost.memory_bytes / 2**30:.1f} of "
         f"{config.memory_bytes / 2**30:.1f} GiB allowed; scratch "
@@ -70,19 +71,19 @@ def show_warnings(plan: Plan, config: Config) -> None:
     ``--skip-bids-validation`` leaves out what is odd about the dataset as a whole.
     """
     whole = () if config.skip_bids_validation else plan.dataset.problems
-    parts = (unit.inputs.problems for unit in plan.units if unit.inputs)
+    parts = (job.inputs.problems for job in plan.jobs if job.inputs)
     for text in dict.fromkeys(str(problem) for problem in chain(whole, *parts)):
         LOGGER.warning("note: %s", text)
 
 
-def show_records(records: Sequence[Record], n_units: int, config: Config) -> int:
-    """Print the outcome of every unit, the success line last, and return the exit code."""
+def show_records(records: Sequence[Record], n_jobs: int, config: Config) -> int:
+    """Print the outcome of every job, the success line last, and return the exit code."""
     failed = [record for record in records if record.state != "done"]
-    missing = n_units - len(records) if not config.reports_only else 0
+    missing = n_jobs - len(records) if not config.reports_only else 0
     if not config.quiet:
         rows = [
             {
-                "unit": record.unit,
+                "job": record.job,
                 "state": record.state,
                 "seconds": record.seconds,
                 "peak memory (MB)": record.peak_memory_bytes >> 20,
@@ -90,26 +91,27 @@ def show_records(records: Sequence[Record], n_units: int, config: Config) -> int
             }
             for record in records
         ]
-        print(text_table(rows, ("unit", "state", "seconds", "peak memory (MB)", "reason")))
+        print(text_table(rows, ("job", "state", "seconds", "peak memory (MB)", "reason")))
         for recipe, subject in reported(records):
             print(f"report: {report_path(config.output_dir, recipe, subject)}")
     if failed or missing:
         print(
-            f"musicotopy: {len(failed)} of {n_units} units failed"
+            f"musicotopy: {len(failed)} of {n_jobs} jobs failed"
             + (f", {missing} not started" if missing else "")
             + "; the others are complete (logs/status.json)",
             file=sys.stderr,
         )
-        return _exit_code(failed, n_units)
+        return _exit_code(failed, n_jobs)
     if not config.quiet:
-        print(f"musicotopy: all {len(records)} units are complete")
+        print(f"musicotopy: all {len(records)} jobs are complete")
     return 0
 
 
-def _exit_code(failed: Sequence[Record], n_units: int) -> int:
-    """Return 1, or the common code when every unit failed for the same kind of reason."""
+def _exit_code(failed: Sequence[Record], n_jobs: int) -> int:
+    """Return 1, or the common code when every job failed for the same kind of reason."""
     codes = {record.exit_code for record in failed}
-    return codes.pop() if len(failed) == n_units and len(codes) == 1 else 1
+    same = len(failed) == n_jobs and len(codes) == 1
+    return codes.pop() if same else JobsFailedError.exit_code
 
 
 def _indent(text: str) -> str:

@@ -6,19 +6,20 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bidsapp import __version__
 from bidsapp.cli.commands import fetch, sbatch, status, train
-from bidsapp.cli.options import RECIPES
 from bidsapp.errors import AppError, InputMissingError, OutputError, UsageError
+from bidsapp.recipes import RECIPES, truth_checks
 from bidsapp.text import silence_output
 
 T = TypeVar("T")
 
-DESIGN_NAMES = ("music", "clips", "emotions")
+DESIGNS = tuple(dict.fromkeys(recipe.design for recipe in RECIPES.values() if recipe.design))
+"""Designs of simulations that some recipe can be tried on; the first is the default."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,6 +77,7 @@ def _add_init(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def _init(options: argparse.Namespace) -> None:
     from bidsapp.bids.survey import survey
+    from bidsapp.bids.survey_text import survey_tables, survey_text
 
     if not options.bids_dir.is_dir():
         msg = f"{options.bids_dir}: there is no such folder"
@@ -83,12 +85,11 @@ def _init(options: argparse.Namespace) -> None:
     pairs = [item.partition("=") for item in options.derivatives]
     derivatives = {name: Path(path) for name, _, path in pairs}
     found = survey(options.bids_dir, sounds=options.sounds, derivatives=derivatives)
-    print(found.text())
-    print(f"This version runs {', '.join(RECIPES)}; the other recipes are planned.")
+    print(survey_text(found, RECIPES))
     if options.write is None:
         return
     options.write.mkdir(parents=True, exist_ok=True)
-    for name, text in found.tables().items():
+    for name, text in survey_tables(found).items():
         path = options.write / name
         if path.exists():
             print(f"{path} is there already and is kept")
@@ -106,8 +107,8 @@ def _add_simulate(tools: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     tool.add_argument("out_dir", type=Path, help="New folder for the dataset.")
     tool.add_argument(
         "--design",
-        choices=DESIGN_NAMES,
-        help="music: for gradients (default); clips: for rsa; emotions: for emotion3d.",
+        choices=DESIGNS,
+        help=f"{'; '.join(_design_words())} (default: {DESIGNS[0]}).",
     )
     tool.add_argument("--quick", action="store_true", help="As small as it can be: for tests.")
     tool.add_argument("--participants", type=int, metavar="N", help="How many.")
@@ -137,6 +138,13 @@ def _add_simulate(tools: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="Keep the network's features here, for runs of musicotopy with the same -w.",
     )
     tool.set_defaults(function=_simulate)
+
+
+def _design_words() -> Iterator[str]:
+    """Say which recipes each design is for."""
+    for design in DESIGNS:
+        names = [name for name, recipe in RECIPES.items() if recipe.design == design]
+        yield f"{design}: for {' and '.join(names)}"
 
 
 def _simulate(options: argparse.Namespace) -> None:
@@ -171,13 +179,13 @@ def _simulate(options: argparse.Namespace) -> None:
         filling = _options(LikeOptions, chosen, "with --like")
         simulate_like(options.out_dir, filling, cache_dir=cache_dir)
     else:
-        from bidsapp.simulate.dataset import DESIGNS, simulate
+        from bidsapp.simulate import dataset
 
-        name = options.design or DESIGN_NAMES[0]
-        kind = DESIGNS[name].options
+        name = options.design or DESIGNS[0]
+        kind = dataset.DESIGNS[name].options
         small = dict(kind.small) if options.quick else {}
         planting = _options(kind, small | chosen, f"with --design {name}")
-        simulate(options.out_dir, planting, cache_dir=cache_dir)
+        dataset.simulate(options.out_dir, planting, cache_dir=cache_dir)
     print(f"dataset: {options.out_dir}")
 
 
@@ -206,8 +214,9 @@ def _add_check_truth(tools: argparse._SubParsersAction[argparse.ArgumentParser])
 def _check_truth(options: argparse.Namespace) -> None:
     from bidsapp.simulate.truth import check_truth, findings
 
-    found = check_truth(options.data_dir, options.output_dir)
-    print(json.dumps(found, indent=2) if options.json else "\n".join(findings(found)))
+    checks = truth_checks()
+    found = check_truth(options.data_dir, options.output_dir, checks)
+    print(json.dumps(found, indent=2) if options.json else "\n".join(findings(found, checks)))
 
 
 if __name__ == "__main__":

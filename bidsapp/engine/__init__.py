@@ -1,1 +1,1 @@
-"""Which units of work run, in what order, and what came of them."""
+"""Which jobs run, in what order, and what came of them."""

@@ -1,17 +1,17 @@
-"""Where units run: in this process, in processes beside it, or on a dask cluster.
+"""Where jobs run: in this process, in processes beside it, or on a dask cluster.
 
 ``serial``
-    one unit after the other in this process;
+    one job after the other in this process;
 ``local``
-    several processes on this machine, one unit each (`concurrent.futures`);
+    several processes on this machine, one job each (`concurrent.futures`);
 ``dask``
     the workers of a dask cluster: one that is running (``--dask-scheduler``), or one that is
     started on this machine;
 ``slurm``
     a dask cluster whose workers are SLURM jobs (`dask_jobqueue`).
 
-An executor yields the record of every unit it is given. Units are independent, write their results
-atomically and may be run twice: a worker that dies costs its unit only, which is tried again.
+An executor yields the record of every job it is given. Jobs are independent, write their results
+atomically and may be run twice: a worker that dies costs its job only, which is tried again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any, Protocol
 
 from bidsapp.bids.dataset import Dataset
 from bidsapp.config import Config
-from bidsapp.engine.plan import Unit
+from bidsapp.engine.plan import Job
 from bidsapp.engine.processes import begin, begin_beside
 from bidsapp.engine.status import Record, write_record
 from bidsapp.engine.work import Worker, failed
@@ -37,14 +37,14 @@ from bidsapp.errors import ResourceUnavailableError, UsageError
 LOGGER = logging.getLogger("musicotopy")
 Records = Generator[Record, None, None]
 ATTEMPTS = 3
-"""How often a unit whose worker dies is tried."""
+"""How often a job whose worker dies is tried."""
 
 
 class Executor(Protocol):
-    """A place where units run."""
+    """A place where jobs run."""
 
-    def run(self, units: Sequence[Unit]) -> Records:
-        """Yield the record of each unit as it ends, in any order; closing it stops the rest."""
+    def run(self, jobs: Sequence[Job]) -> Records:
+        """Yield the record of each job as it ends, in any order; closing it stops the rest."""
 
 
 def make_executor(dataset: Dataset, config: Config) -> Executor:
@@ -79,74 +79,74 @@ def _share(config: Config) -> Config:
 
 @dataclasses.dataclass(frozen=True)
 class Serial:
-    """One unit after the other in this process."""
+    """One job after the other in this process."""
 
     worker: Worker
 
-    def run(self, units: Sequence[Unit]) -> Records:
-        """Yield the record of each unit in order."""
-        yield from map(self.worker, units)
+    def run(self, jobs: Sequence[Job]) -> Records:
+        """Yield the record of each job in order."""
+        yield from map(self.worker, jobs)
 
 
 @dataclasses.dataclass(frozen=True)
 class Local:
-    """Processes on this machine, one unit each.
+    """Processes on this machine, one job each.
 
     When a process is killed, the pool is lost: what was waiting goes on in a new pool, and the
-    units that may have been at work are then tried one by one, so that only a unit that kills
+    jobs that may have been at work are then tried one by one, so that only a job that kills
     its worker every time is given up.
     """
 
     worker: Worker
     n_workers: int
 
-    def run(self, units: Sequence[Unit]) -> Records:
-        """Yield the record of each unit as it ends."""
-        waiting, suspects = list(units), []
+    def run(self, jobs: Sequence[Job]) -> Records:
+        """Yield the record of each job as it ends."""
+        waiting, suspects = list(jobs), []
         while waiting:
-            broken: list[Unit] = []
+            broken: list[Job] = []
             yield from self._pool(waiting, self.n_workers, broken)
             if not broken:
                 break
             started = broken[: self.n_workers]
             suspects += started
             waiting = broken[len(started) :]
-        for unit in suspects:
-            yield from self._retry(unit)
+        for job in suspects:
+            yield from self._retry(job)
 
-    def _pool(self, units: Sequence[Unit], n: int, broken: list[Unit]) -> Records:
-        """Run units in one pool; those it did not finish before it broke go to `broken`."""
+    def _pool(self, jobs: Sequence[Job], n: int, broken: list[Job]) -> Records:
+        """Run jobs in one pool; those it did not finish before it broke go to `broken`."""
         context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(n, context, begin_beside, (self.worker.config,))
         try:
-            futures = {pool.submit(self.worker, unit): unit for unit in units}
+            futures = {pool.submit(self.worker, job): job for job in jobs}
             for future in as_completed(futures):
                 try:
                     yield future.result()
                 except BrokenProcessPool:
                     broken.append(futures[future])
-            order = {unit.name: number for number, unit in enumerate(units)}
-            broken.sort(key=lambda unit: order[unit.name])
+            order = {job.name: number for number, job in enumerate(jobs)}
+            broken.sort(key=lambda job: order[job.name])
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _retry(self, unit: Unit) -> Records:
+    def _retry(self, job: Job) -> Records:
         for _ in range(ATTEMPTS - 1):
-            LOGGER.warning("%s: its process was killed; trying again", unit.name)
-            broken: list[Unit] = []
-            yield from self._pool([unit], 1, broken)
+            LOGGER.warning("%s: its process was killed; trying again", job.name)
+            broken: list[Job] = []
+            yield from self._pool([job], 1, broken)
             if not broken:
                 return
-        yield _given_up(unit, self.worker.config)
+        yield _given_up(job, self.worker.config)
 
 
-def _given_up(unit: Unit, config: Config) -> Record:
+def _given_up(job: Job, config: Config) -> Record:
     reason = (
         "its process was killed every time it was tried (out of memory?); give it more with "
         "--mem or use fewer --workers"
     )
-    LOGGER.error("%s: %s", unit.name, reason)
-    record = failed(unit, reason, 75)
+    LOGGER.error("%s: %s", job.name, reason)
+    record = failed(job, reason, 75)
     write_record(config.output_dir, record)
     return record
 
@@ -155,36 +155,36 @@ def _given_up(unit: Unit, config: Config) -> Record:
 class Dask:
     """The workers of a dask cluster.
 
-    The scheduler suspects every unit that was assigned to a worker when it died; those it gives
+    The scheduler suspects every job that was assigned to a worker when it died; those it gives
     up are tried once more, alone.
     """
 
     worker: Worker
     config: Config
 
-    def run(self, units: Sequence[Unit]) -> Records:
-        """Yield the record of each unit as it ends."""
-        if not units:
+    def run(self, jobs: Sequence[Job]) -> Records:
+        """Yield the record of each job as it ends."""
+        if not jobs:
             return
         distributed = _import("distributed", "dask")
         with ExitStack() as stack:
             client = stack.enter_context(self._client(distributed, stack))
-            futures = {self._submit(client, unit): unit for unit in units}
-            suspects: list[Unit] = []
+            futures = {self._submit(client, job): job for job in jobs}
+            suspects: list[Job] = []
             for future in distributed.as_completed(list(futures)):
-                unit = futures.pop(future)
+                job = futures.pop(future)
                 if type(future.exception()).__name__ == "KilledWorker":
-                    suspects.append(unit)
+                    suspects.append(job)
                     continue
-                record = self._record(future, unit)
+                record = self._record(future, job)
                 future.release()  # or the death of its worker would have it done again
                 yield record
-            for unit in suspects:
-                LOGGER.warning("%s: its worker was killed; trying again", unit.name)
-                yield self._record(self._submit(client, unit), unit)
+            for job in suspects:
+                LOGGER.warning("%s: its worker was killed; trying again", job.name)
+                yield self._record(self._submit(client, job), job)
 
-    def _submit(self, client: Any, unit: Unit) -> Any:
-        return client.submit(_call, self.worker, unit, pure=False)
+    def _submit(self, client: Any, job: Job) -> Any:
+        return client.submit(_call, self.worker, job, pure=False)
 
     def _client(self, distributed: Any, stack: ExitStack) -> Any:
         """Connect to the scheduler asked for, or start a cluster that ends with the run."""
@@ -213,23 +213,23 @@ class Dask:
         )
         return distributed.Client(cluster)
 
-    def _record(self, future: Any, unit: Unit) -> Record:
+    def _record(self, future: Any, job: Job) -> Record:
         try:
             record: Record = future.result()
             return record
         except Exception as error:  # KilledWorker, lost connections, what cannot be unpickled
             if type(error).__name__ == "KilledWorker":
-                return _given_up(unit, self.config)
-            LOGGER.error("%s: %r", unit.name, error)
-            record = failed(unit, f"the dask cluster lost it: {error!r}", 75)
+                return _given_up(job, self.config)
+            LOGGER.error("%s: %r", job.name, error)
+            record = failed(job, f"the dask cluster lost it: {error!r}", 75)
             write_record(self.config.output_dir, record)
             return record
 
 
-def _call(worker: Worker, unit: Unit) -> Record:
-    """Attend to a unit in a dask worker."""
+def _call(worker: Worker, job: Job) -> Record:
+    """Attend to a job in a dask worker."""
     begin(worker.config)
-    return worker(unit)
+    return worker(job)
 
 
 def _connect(distributed: Any, address: str) -> Any:
@@ -246,7 +246,7 @@ def _connect(distributed: Any, address: str) -> Any:
 
 
 def slurm_options(config: Config) -> dict[str, Any]:
-    """Return the arguments of `dask_jobqueue.SLURMCluster`: one unit per job at a time.
+    """Return the arguments of `dask_jobqueue.SLURMCluster`: one job per SLURM job at a time.
 
     Parameters
     ----------

@@ -9,13 +9,13 @@ import socket
 import time
 from typing import Any
 
-from bidsapp.bids.write import (
+from bidsapp.bids.atomic import write_text
+from bidsapp.bids.describe import (
     merge_table,
     write_bidsignore,
     write_dataset_description,
     write_descriptions,
     write_readme,
-    write_text,
 )
 from bidsapp.config import Config, to_toml
 from bidsapp.engine.plan import Plan
@@ -47,16 +47,16 @@ def prepare_output(plan: Plan, config: Config) -> None:
     write_bidsignore(config.output_dir)
     write_readme(config.output_dir)
     write_text(logs / "config.toml", to_toml(config))
-    merge_table(config.output_dir, "logs/inputs.tsv", _input_rows(plan), key="unit")
+    merge_table(config.output_dir, "logs/inputs.tsv", _input_rows(plan), key="job")
     merge_table(config.output_dir, "logs/fidelity.tsv", _fidelity_rows(plan, config), key="recipe")
 
 
 def _input_rows(plan: Plan) -> list[dict[str, Any]]:
     return [
-        {"unit": unit.name, "file": str(path), "bytes": path.stat().st_size}
-        for unit in plan.units
-        if unit.inputs is not None
-        for path in unit.inputs.files
+        {"job": job.name, "file": str(path), "bytes": path.stat().st_size}
+        for job in plan.jobs
+        if job.inputs is not None
+        for path in job.inputs.files
     ]
 
 

@@ -1,6 +1,6 @@
-"""The plan of a run: which units of work there are, what each needs, which are already done.
+"""The plan of a run: which jobs there are, what each needs, which are already done.
 
-A unit is one recipe × level × participant × space. The plan is data: it can be printed by
+A job is one recipe × level × participant × space. The plan is data: it can be printed by
 ``--dry-run`` and executed anywhere.
 """
 
@@ -20,8 +20,8 @@ from bidsapp.recipes.base.inputs import JobInputs, chosen_spaces, collect_partic
 
 
 @dataclass(frozen=True)
-class Unit:
-    """One unit of work.
+class Job:
+    """One job.
 
     Attributes
     ----------
@@ -51,13 +51,13 @@ class Unit:
 
     @property
     def inputs_hash(self) -> str:
-        """Hash of the unit's input, empty when there is none."""
+        """Hash of the job's input, empty when there is none."""
         return self.inputs.identity() if self.inputs is not None else ""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The units of a run, in order.
+    """The jobs of a run, in order.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class Plan:
         The opened dataset.
     subjects
         Labels chosen.
-    units
+    jobs
         What is to be done.
     configuration_hashes
         Recipe → hash of the settings of its participant level.
@@ -73,7 +73,7 @@ class Plan:
 
     dataset: Dataset
     subjects: tuple[str, ...]
-    units: tuple[Unit, ...]
+    jobs: tuple[Job, ...]
     configuration_hashes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -125,14 +125,14 @@ def make_plan(config: Config) -> Plan:
     ------
     AppError
         If the dataset cannot be opened or a participant does not exist. What is wrong with
-        single participants stands in their units instead.
+        single participants stands in their jobs instead.
     """
     if config.shard is not None and "group" in config.analysis_level:
         msg = "--shard: the group level needs all participants; run it alone when they are done"
         raise UsageError(msg)
     dataset = open_dataset(config.bids_dir, config.derivatives)
     subjects = select_participants(dataset, config)
-    units: list[Unit] = []
+    jobs: list[Job] = []
     hashes: dict[str, str] = {}
     for name in config.recipe:
         recipe = RECIPES[name]
@@ -141,20 +141,20 @@ def make_plan(config: Config) -> Plan:
         hashes[name] = configuration_hash(config, name, vars(settings))
         if "participant" in config.analysis_level:
             for subject in subjects:
-                units += _participant_units(dataset, config, name, settings, hashes[name], subject)
-    return Plan(dataset, subjects, tuple(units), hashes)
+                jobs += _participant_jobs(dataset, config, name, settings, hashes[name], subject)
+    return Plan(dataset, subjects, tuple(jobs), hashes)
 
 
-def _participant_units(
+def _participant_jobs(
     dataset: Dataset, config: Config, recipe: str, settings: Any, code: str, subject: str
-) -> list[Unit]:
-    units = []
+) -> list[Job]:
+    jobs = []
     entry = RECIPES[recipe]
     try:
         found: Sequence[str] = chosen_spaces(dataset, subject, config, entry.kinds)
     except AppError as error:
         name = f"{recipe}_sub-{subject}"
-        return [Unit(name, recipe, "participant", subject, "", settings, code, error=error)]
+        return [Job(name, recipe, "participant", subject, "", settings, code, error=error)]
     for space in found:
         inputs, problem = None, None
         try:
@@ -166,10 +166,10 @@ def _participant_units(
         except AppError as error:
             problem = error
         name = f"{recipe}_sub-{subject}_space-{space}"
-        units.append(
-            Unit(name, recipe, "participant", subject, space, settings, code, inputs, problem)
+        jobs.append(
+            Job(name, recipe, "participant", subject, space, settings, code, inputs, problem)
         )
-    return units
+    return jobs
 
 
 def group_plan(plan: Plan, config: Config) -> Plan:
@@ -185,10 +185,10 @@ def group_plan(plan: Plan, config: Config) -> Plan:
     Returns
     -------
     Plan
-        One unit per recipe and space. A recipe whose participants cannot be brought together
-        has one unit that says why.
+        One job per recipe and space. A recipe whose participants cannot be brought together
+        has one job that says why.
     """
-    units: list[Unit] = []
+    jobs: list[Job] = []
     for name in config.recipe:
         recipe = RECIPES[name]
         settings = recipe.group_settings(config)
@@ -199,15 +199,15 @@ def group_plan(plan: Plan, config: Config) -> Plan:
             else:
                 found = collect_group(recipe, plan.dataset, plan.subjects, config)
         except AppError as error:
-            unit = f"{name}_group"
-            units.append(Unit(unit, name, "group", "", "", settings, "", error=error))
+            job = f"{name}_group"
+            jobs.append(Job(job, name, "group", "", "", settings, "", error=error))
             continue
         for inputs in found:
             basis = f"{name}-group-{inputs.configuration_hash}"
             code = configuration_hash(config, basis, vars(settings))
-            unit = f"{name}_group_space-{inputs.space}"
-            units.append(Unit(unit, name, "group", "", inputs.space, settings, code, inputs))
-    return dataclasses.replace(plan, units=tuple(units))
+            job = f"{name}_group_space-{inputs.space}"
+            jobs.append(Job(job, name, "group", "", inputs.space, settings, code, inputs))
+    return dataclasses.replace(plan, jobs=tuple(jobs))
 
 
 def check_configuration(
@@ -218,23 +218,23 @@ def check_configuration(
     Parameters
     ----------
     recorded
-        Unit name → (recipe, configuration hash) of what the folder holds.
+        Job name → (recipe, configuration hash) of what the folder holds.
     plan
         What is about to run.
     overwrite
-        Units of the plan may replace results of other settings.
+        Jobs of the plan may replace results of other settings.
 
     Raises
     ------
     OutputError
         If results of another configuration would stand beside the new ones.
     """
-    renewed = {unit.name for unit in plan.units} if overwrite else set()
-    for unit, (recipe, code) in sorted(recorded.items()):
+    renewed = {job.name for job in plan.jobs} if overwrite else set()
+    for job, (recipe, code) in sorted(recorded.items()):
         wanted = plan.configuration_hashes.get(recipe)
-        if wanted is not None and code != wanted and unit not in renewed:
+        if wanted is not None and code != wanted and job not in renewed:
             msg = (
-                f"the output folder holds {unit} of configuration {code}, but these settings "
+                f"the output folder holds {job} of configuration {code}, but these settings "
                 f"make {wanted}; choose another output folder, or pass --overwrite and all "
                 "participants that are there"
             )

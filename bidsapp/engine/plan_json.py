@@ -1,4 +1,4 @@
-"""The plan as data: what a scheduler of any kind has to know about each unit."""
+"""The plan as data: what a scheduler of any kind has to know about each job."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from bidsapp import __version__
 from bidsapp.config import Config
-from bidsapp.engine.plan import Plan, Unit
+from bidsapp.engine.plan import Job, Plan
 from bidsapp.engine.status import is_complete, read_record
 from bidsapp.recipes import RECIPES, load_function
 
@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 
 def describe_plans(plans: Sequence[Plan], config: Config) -> Row:
-    """Return the units of a run as JSON values.
+    """Return the jobs of a run as JSON values.
 
     Parameters
     ----------
@@ -27,47 +27,47 @@ def describe_plans(plans: Sequence[Plan], config: Config) -> Row:
     Returns
     -------
     dict
-        ``version``, ``output_dir`` and ``units``; a unit has ``name``, ``recipe``, ``level``,
+        ``version``, ``output_dir`` and ``jobs``; a job has ``name``, ``recipe``, ``level``,
         ``participant``, ``space``, ``configuration_hash``, ``inputs_hash``, ``state`` (``done``,
         ``to do`` or ``cannot run``), ``reason``, ``cost`` (bytes; null for groups) and
-        ``depends_on``, the names of the units that must be done before.
+        ``depends_on``, the names of the jobs that must be done before.
     """
-    units = [unit for plan in plans for unit in plan.units]
+    jobs = [job for plan in plans for job in plan.jobs]
     return {
         "version": __version__,
         "output_dir": str(config.output_dir),
-        "units": [_unit(unit, units, config) for unit in units],
+        "jobs": [_job(job, jobs, config) for job in jobs],
     }
 
 
-def _unit(unit: Unit, units: Sequence[Unit], config: Config) -> Row:
-    known = read_record(config.output_dir, unit.name)
-    done = is_complete(config.output_dir, known, unit.configuration_hash, unit.inputs_hash)
-    state = "done" if done else "to do" if unit.inputs is not None else "cannot run"
+def _job(job: Job, jobs: Sequence[Job], config: Config) -> Row:
+    known = read_record(config.output_dir, job.name)
+    done = is_complete(config.output_dir, known, job.configuration_hash, job.inputs_hash)
+    state = "done" if done else "to do" if job.inputs is not None else "cannot run"
     return {
-        "name": unit.name,
-        "recipe": unit.recipe,
-        "level": unit.level,
-        "participant": unit.subject or None,
-        "space": unit.space or None,
-        "configuration_hash": unit.configuration_hash or None,
-        "inputs_hash": unit.inputs_hash or None,
+        "name": job.name,
+        "recipe": job.recipe,
+        "level": job.level,
+        "participant": job.subject or None,
+        "space": job.space or None,
+        "configuration_hash": job.configuration_hash or None,
+        "inputs_hash": job.inputs_hash or None,
         "state": state,
-        "reason": str(unit.error) if unit.error is not None else None,
-        "cost": _cost(unit, config),
-        "depends_on": [other.name for other in units if _needs(unit, other)],
+        "reason": str(job.error) if job.error is not None else None,
+        "cost": _cost(job, config),
+        "depends_on": [other.name for other in jobs if _needs(job, other)],
     }
 
 
-def _needs(unit: Unit, other: Unit) -> bool:
+def _needs(job: Job, other: Job) -> bool:
     """Tell whether a group needs a participant: same recipe, and same space if it has one."""
-    levels = unit.level == "group" and other.level == "participant"
-    return levels and unit.recipe == other.recipe and unit.space in ("", other.space)
+    levels = job.level == "group" and other.level == "participant"
+    return levels and job.recipe == other.recipe and job.space in ("", other.space)
 
 
-def _cost(unit: Unit, config: Config) -> Row | None:
-    if unit.inputs is None or unit.level != "participant":
+def _cost(job: Job, config: Config) -> Row | None:
+    if job.inputs is None or job.level != "participant":
         return None
-    estimate = load_function(RECIPES[unit.recipe].cost)
-    cost = estimate(unit.inputs, unit.settings, config)
+    estimate = load_function(RECIPES[job.recipe].cost)
+    cost = estimate(job.inputs, job.settings, config)
     return {"memory_bytes": cost.memory_bytes, "scratch_bytes": cost.scratch_bytes}

@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from bidsapp.bids.write import output_lock, write_text
+from bidsapp.bids.atomic import output_lock, write_text
 from bidsapp.config import Config
 from bidsapp.engine.processes import begin_beside
 from bidsapp.engine.status import Record
@@ -28,7 +28,7 @@ Failure = tuple[str, int]
 
 
 def write_reports(records: Sequence[Record], config: Config) -> list[Record]:
-    """Write the reports of the recipes and participants with a finished unit, and of groups.
+    """Write the reports of the recipes and participants with a finished job, and of groups.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def write_reports(records: Sequence[Record], config: Config) -> list[Record]:
         The records; where a report failed, its records are marked failed with the reason (the
         results themselves stay complete, and ``--reports-only`` tries again).
     """
-    # a unit that is done anew removes its report: no clock has to be asked
+    # a job that is done anew removes its report: no clock has to be asked
     missing = [
         (recipe, subject)
         for recipe, subject in reported(records)
@@ -77,7 +77,7 @@ def _try_report(output_dir: Path, item: Reported) -> Failure | None:
 
 
 def reported(records: Sequence[Record]) -> list[Reported]:
-    """Return the recipes and participants that records of finished units belong to."""
+    """Return the recipes and participants that records of finished jobs belong to."""
     done = (record for record in records if record.state == "done")
     return list(dict.fromkeys((record.recipe, record.subject) for record in done))
 

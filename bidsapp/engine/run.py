@@ -1,4 +1,4 @@
-"""Run the units of a plan on an executor, and keep track of what came of each."""
+"""Run the jobs of a plan on an executor, and keep track of what came of each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import closing
 
 from bidsapp.config import Config
 from bidsapp.engine.executors import make_executor
-from bidsapp.engine.plan import Plan, Unit
+from bidsapp.engine.plan import Job, Plan
 from bidsapp.engine.status import Record, read_record, write_status
 from bidsapp.engine.work import is_finished
 from bidsapp.errors import OutputError
@@ -16,31 +16,31 @@ LOGGER = logging.getLogger("musicotopy")
 
 
 def execute(plan: Plan, config: Config) -> list[Record]:
-    """Run every unit that is not done yet.
+    """Run every job that is not done yet.
 
-    A unit that fails leaves the others; its record names the reason. With
+    A job that fails leaves the others; its record names the reason. With
     ``--stop-on-first-crash`` what has not started is not started.
 
     Returns
     -------
     list of Record
-        One per unit, in the plan's order; the units not started have no record.
+        One per job, in the plan's order; the jobs not started have no record.
     """
     records: dict[str, Record] = {}
-    todo: list[Unit] = []
-    for unit in plan.units:
-        known = None if config.overwrite else _finished(unit, config)
+    todo: list[Job] = []
+    for job in plan.jobs:
+        known = None if config.overwrite else _finished(job, config)
         if known is None:
-            todo.append(unit)
+            todo.append(job)
             continue
-        LOGGER.info("%s: already done, nothing to do", unit.name)
-        records[unit.name] = known
+        LOGGER.info("%s: already done, nothing to do", job.name)
+        records[job.name] = known
     with closing(make_executor(plan.dataset, config).run(todo)) as outcomes:
         for record in outcomes:
-            records[record.unit] = record
+            records[record.job] = record
             if len(todo) > 1:
-                done = sum(unit.name in records for unit in todo)
-                LOGGER.log(25, "%s: %s (%d of %d)", record.unit, record.state, done, len(todo))
+                done = sum(job.name in records for job in todo)
+                LOGGER.log(25, "%s: %s (%d of %d)", record.job, record.state, done, len(todo))
             if record.state == "failed" and config.stop_on_first_crash:
                 LOGGER.error("stopping at the first failure, as asked")
                 break
@@ -48,10 +48,10 @@ def execute(plan: Plan, config: Config) -> list[Record]:
         write_status(config.output_dir)
     except OutputError as error:  # the records themselves are there
         LOGGER.error("%s", error)
-    return [records[unit.name] for unit in plan.units if unit.name in records]
+    return [records[job.name] for job in plan.jobs if job.name in records]
 
 
-def _finished(unit: Unit, config: Config) -> Record | None:
-    """Return the record of a unit whose result is there, whole, and up to date."""
-    known = read_record(config.output_dir, unit.name)
-    return known if is_finished(unit, known, config) else None
+def _finished(job: Job, config: Config) -> Record | None:
+    """Return the record of a job whose result is there, whole, and up to date."""
+    known = read_record(config.output_dir, job.name)
+    return known if is_finished(job, known, config) else None

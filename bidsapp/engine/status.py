@@ -1,6 +1,6 @@
-"""What is known of each unit of work: one small JSON file per unit, and their table.
+"""What is known of each job: one small JSON file per job, and their table.
 
-``logs/units/<unit>.json`` is written when a unit ends. A result counts as there only if its
+``logs/jobs/<job>.json`` is written when a job ends. A result counts as there only if its
 record says ``done``, the hashes match and every file it lists exists, so an interrupted run is
 never taken for a finished one.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bidsapp import __version__
-from bidsapp.bids.write import write_json
+from bidsapp.bids.atomic import write_json
 from bidsapp.errors import OutputError
 
 State = Literal["done", "failed", "skipped"]
@@ -27,11 +27,11 @@ State = Literal["done", "failed", "skipped"]
 
 @dataclass(frozen=True)
 class Record:
-    """The end of one unit.
+    """The end of one job.
 
     Attributes
     ----------
-    unit, recipe, level, subject, space
+    job, recipe, level, subject, space
         What it was.
     state
         ``done``, ``failed`` or ``skipped``.
@@ -47,7 +47,7 @@ class Record:
         What it took, where, and by which version.
     """
 
-    unit: str
+    job: str
     recipe: str
     level: str
     subject: str
@@ -64,9 +64,9 @@ class Record:
     version: str = __version__
 
 
-def record_path(output_dir: Path, unit: str) -> Path:
-    """Return where the record of a unit stands."""
-    return output_dir / "logs" / "units" / f"{unit}.json"
+def record_path(output_dir: Path, job: str) -> Path:
+    """Return where the record of a job stands."""
+    return output_dir / "logs" / "jobs" / f"{job}.json"
 
 
 def write_record(output_dir: Path, record: Record) -> None:
@@ -77,11 +77,11 @@ def write_record(output_dir: Path, record: Record) -> None:
     OutputError
         If it cannot be written.
     """
-    write_json(record_path(output_dir, record.unit), dataclasses.asdict(record))
+    write_json(record_path(output_dir, record.job), dataclasses.asdict(record))
 
 
 def write_status(output_dir: Path) -> None:
-    """Write the table of all units, ``logs/status.json``.
+    """Write the table of all jobs, ``logs/status.json``.
 
     Raises
     ------
@@ -89,20 +89,20 @@ def write_status(output_dir: Path) -> None:
         If it cannot be written.
     """
     records = read_records(output_dir).values()
-    units = [dataclasses.asdict(record) for record in records]
-    write_json(output_dir / "logs" / "status.json", {"Units": units})
+    jobs = [dataclasses.asdict(record) for record in records]
+    write_json(output_dir / "logs" / "status.json", {"Jobs": jobs})
 
 
-def read_record(output_dir: Path, unit: str) -> Record | None:
-    """Return the record of a unit; None when there is none, or it is broken."""
-    return _read(record_path(output_dir, unit))
+def read_record(output_dir: Path, job: str) -> Record | None:
+    """Return the record of a job; None when there is none, or it is broken."""
+    return _read(record_path(output_dir, job))
 
 
 def read_records(output_dir: Path) -> dict[str, Record]:
-    """Return the records of an output folder by unit; broken ones are left out."""
-    paths = sorted((output_dir / "logs" / "units").glob("*.json"))
+    """Return the records of an output folder by job; broken ones are left out."""
+    paths = sorted((output_dir / "logs" / "jobs").glob("*.json"))
     found = (_read(path) for path in paths)
-    return {record.unit: record for record in found if record is not None}
+    return {record.job: record for record in found if record is not None}
 
 
 def _read(path: Path) -> Record | None:
@@ -117,10 +117,10 @@ def _read(path: Path) -> Record | None:
 
 
 @contextlib.contextmanager
-def running(output_dir: Path, unit: str) -> Iterator[None]:
-    """Leave a mark while a unit is at work: where, by which process, since when."""
-    path = _running_dir(output_dir) / f"{unit}.json"
-    mark = {"unit": unit, "host": socket.gethostname(), "pid": os.getpid(), "since": time.time()}
+def running(output_dir: Path, job: str) -> Iterator[None]:
+    """Leave a mark while a job is at work: where, by which process, since when."""
+    path = _running_dir(output_dir) / f"{job}.json"
+    mark = {"job": job, "host": socket.gethostname(), "pid": os.getpid(), "since": time.time()}
     with contextlib.suppress(OutputError):  # a mark is for readers only
         write_json(path, mark)
     try:
@@ -131,7 +131,7 @@ def running(output_dir: Path, unit: str) -> Iterator[None]:
 
 
 def marks(output_dir: Path) -> dict[str, Mark]:
-    """Return the marks of units at work; those of dead processes of this host are left out."""
+    """Return the marks of jobs at work; those of dead processes of this host are left out."""
     found = {}
     for path in sorted(_running_dir(output_dir).glob("*.json")):
         try:
@@ -139,23 +139,23 @@ def marks(output_dir: Path) -> dict[str, Mark]:
         except (OSError, ValueError, TypeError):
             continue
         if mark.host != socket.gethostname() or _is_alive(mark.pid):
-            found[mark.unit] = mark
+            found[mark.job] = mark
     return found
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A unit at work.
+    """A job at work.
 
     Attributes
     ----------
-    unit, host, pid
+    job, host, pid
         Which, where, and by which process.
     since
         Seconds since the epoch, by that host's clock.
     """
 
-    unit: str
+    job: str
     host: str
     pid: int
     since: float
@@ -176,7 +176,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def is_complete(output_dir: Path, record: Record | None, configuration: str, inputs: str) -> bool:
-    """Tell whether a unit's result is there, whole, and from these settings and inputs."""
+    """Tell whether a job's result is there, whole, and from these settings and inputs."""
     return (
         record is not None
         and record.state == "done"

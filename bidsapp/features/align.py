@@ -1,8 +1,4 @@
-"""Does the sound fit the scan? A table of what meets what, and refusal where it does not.
-
-Also the one place from which the rest of the app takes everything about time: timelines, lagged
-designs, and series sampled on them.
-"""
+"""Check that sounds fit the runs they were played in: one row per run, and what is odd."""
 
 from __future__ import annotations
 
@@ -15,20 +11,7 @@ import numpy.typing as npt
 
 from bidsapp.bids.records import Presentation, Problem, Run
 from bidsapp.errors import InputInvalidError
-from bidsapp.features.design import apply_lags, lag_operators, lagged_design
-from bidsapp.features.sampling import sample_series, sampling_matrix
-from bidsapp.features.timeline import Timeline, heard_until_s, timeline
-
-__all__ = [
-    "Timeline",
-    "alignment_table",
-    "apply_lags",
-    "lag_operators",
-    "lagged_design",
-    "sample_series",
-    "sampling_matrix",
-    "timeline",
-]
+from bidsapp.features.timeline import heard_until_s, timeline
 
 TOLERANCE_S = 0.5
 """Beyond one TR: rounding in events files and padding by audio encoders."""

@@ -1,16 +1,13 @@
-"""What the banks of features share: made once in a folder named by what made them.
+"""Frames of sounds and what they are kept with: the parts that all banks of features share.
 
-A folder that exists is complete. Several processes may ask for the same one: the first makes it,
-the others wait.
+A bank is a folder, named by its network and sounds and made by `bidsapp.scratch.make_once`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import secrets
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bidsapp.audio.io import audio_duration_s, load_audio
+from bidsapp.audio.io import audio_duration_s
 from bidsapp.audio.networks.base import Layer, Network
-from bidsapp.bids.locks import holding
 from bidsapp.errors import InputInvalidError
 
 Floats = npt.NDArray[np.float32]
@@ -82,45 +78,6 @@ def bank_key(network: Network, sound_hashes: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def make_once(folder: Path, make: Callable[[Path], None]) -> None:
-    """Have a folder filled unless it is there.
-
-    Parameters
-    ----------
-    folder
-        Where the result belongs.
-    make
-        Fills the empty folder it is given, which is then moved into place; if it fails, nothing
-        is left.
-    """
-    if folder.is_dir():
-        return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with holding(folder.parent / f"{folder.name}.lock") as lock:
-        if not folder.is_dir():
-            _make(folder, make, alone=lock.is_exclusive)
-
-
-def _make(folder: Path, make: Callable[[Path], None], *, alone: bool) -> None:
-    """Fill a folder under another name and move it into place.
-
-    Without locks several processes may do so at once: the first to end counts.
-    """
-    for leftover in folder.parent.glob(f".{folder.name}-*") if alone else ():
-        shutil.rmtree(leftover, ignore_errors=True)
-    partial = folder.with_name(f".{folder.name}-{secrets.token_hex(6)}")
-    partial.mkdir()
-    try:
-        make(partial)
-        if not folder.is_dir():
-            partial.replace(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
 def check_names(names: Sequence[str]) -> None:
     """Refuse an empty list of sounds and names that come twice.
 
@@ -137,33 +94,25 @@ def check_names(names: Sequence[str]) -> None:
         raise InputInvalidError(msg)
 
 
-def read_frames(stimuli: Sequence[tuple[str, Path]], network: Network) -> Iterator[Floats]:
-    """Decode the sounds and yield the frames (n_frames, …) of each.
+def read_sounds(
+    stimuli: Sequence[tuple[str, Path]], network: Network
+) -> Iterator[tuple[Floats, npt.NDArray[np.float64]]]:
+    """Yield frames (n_frames, …) and their times (n_frames,) of each sound.
 
     Raises
     ------
-    InputInvalidError
-        A sound is shorter than one window.
-    InputMissingError, InputInvalidError
-        A sound cannot be read (see `bidsapp.audio.io.load_audio`).
+    InputInvalidError, InputMissingError
+        As `Network.read_sound`.
     """
-    for _, path in stimuli:
-        waveform = load_audio(path, network.sampling_hz)
-        frames = network.frames(waveform)
-        if len(frames) == 0:
-            msg = (
-                f"{path}: {waveform.size / network.sampling_hz:.2f} s of sound, less than one "
-                f"window of {network.name} ({network.window_s:.3f} s); leave it out"
-            )
-            raise InputInvalidError(msg)
-        yield frames
+    for name, path in stimuli:
+        yield network.read_sound(name, path)
 
 
 def write_index(
     folder: Path,
     stimuli: Sequence[tuple[str, Path]],
     network: Network,
-    counts: Sequence[int],
+    times_s: Sequence[npt.NDArray[np.float64]],
 ) -> None:
     """Write what a bank is made of, and piece and time of every frame.
 
@@ -175,11 +124,11 @@ def write_index(
         (stim_file, path) of each piece.
     network
         The network.
-    counts
-        Frames of each piece.
+    times_s
+        Times (n_frames,) of the frames of each piece.
     """
-    np.save(folder / _PIECE, np.repeat(np.arange(len(counts)), counts))
-    np.save(folder / _TIME, np.concatenate([network.frame_times_s(n) for n in counts]))
+    np.save(folder / _PIECE, np.repeat(np.arange(len(times_s)), [len(part) for part in times_s]))
+    np.save(folder / _TIME, np.concatenate(times_s))
     facts = {
         "network": network.name,
         "layers": [asdict(layer) for layer in network.layers],

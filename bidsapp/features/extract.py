@@ -22,13 +22,13 @@ from bidsapp.features.banks import (
     Bank,
     bank_key,
     check_names,
-    make_once,
-    read_frames,
     read_index,
+    read_sounds,
     write_index,
 )
 from bidsapp.features.gram import accumulate
 from bidsapp.progress import track
+from bidsapp.scratch import make_once
 
 __all__ = ["FeatureBank", "bank_key", "extract"]
 
@@ -86,10 +86,10 @@ def extract(
 
     def make(folder: Path) -> None:
         sounds = track(
-            read_frames(stimuli, network), total=len(stimuli), label="Sounds", quiet=quiet
+            read_sounds(stimuli, network), total=len(stimuli), label="Sounds", quiet=quiet
         )
-        parts = list(sounds)  # views of the waveforms where windows overlap
-        write_index(folder, stimuli, network, [len(part) for part in parts])
+        parts, times = map(list, zip(*sounds, strict=True))  # views where windows overlap
+        write_index(folder, stimuli, network, times)
         frames = _together(parts, folder, memory_bytes // 4)
         parts.clear()
         _write_grams(folder, network, frames, memory_bytes, device, quiet)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bidsapp.models.cnn3d.volumes import RowSource
+from bidsapp.models.rows import RowSource
 
 IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.floating]

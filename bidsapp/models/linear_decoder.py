@@ -19,8 +19,8 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.svm import LinearSVC
 
 from bidsapp.errors import InputInvalidError
-from bidsapp.models.cnn3d.volumes import RowSource
 from bidsapp.models.fold_pca import Projection, principal_axes
+from bidsapp.models.rows import RowSource
 from bidsapp.stats.classification import balanced_accuracy
 from bidsapp.stats.samples import Samples
 from bidsapp.stats.splits import Split

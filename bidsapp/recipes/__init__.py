@@ -6,18 +6,15 @@ library; an entry names its functions, and they are imported when they are calle
 
 from __future__ import annotations
 
+from typing import Any
+
 from bidsapp.recipes.base.recipe import Recipe, load_function
-from bidsapp.recipes.emotion3d import facts as emotion3d_facts
-from bidsapp.recipes.emotion3d import settings as emotion3d_settings
-from bidsapp.recipes.emotion3d.group import settings as emotion3d_group_settings
+from bidsapp.recipes.emotion3d import RECIPE as EMOTION3D
 from bidsapp.recipes.gradients import facts as gradients_facts
 from bidsapp.recipes.gradients import settings as gradients_settings
 from bidsapp.recipes.gradients.group import facts as gradients_group_facts
 from bidsapp.recipes.gradients.group import settings as gradients_group_settings
-from bidsapp.recipes.rsa import facts as rsa_facts
-from bidsapp.recipes.rsa import settings as rsa_settings
-from bidsapp.recipes.rsa.group import facts as rsa_group_facts
-from bidsapp.recipes.rsa.group import settings as rsa_group_settings
+from bidsapp.recipes.rsa import RECIPE as RSA
 
 _GRADIENTS = Recipe(
     name="gradients",
@@ -27,7 +24,9 @@ _GRADIENTS = Recipe(
     group_variants=gradients_group_settings.VARIANTS,
     needs=("sounds", "ratings"),
     remarks=(*gradients_facts.REMARKS, *gradients_group_facts.REMARKS),
+    design="music",
     cost="bidsapp.recipes.gradients.cost:estimate",
+    check="bidsapp.simulate.checks.gradients:CHECK",
     participant="",
     group="",
     report="",
@@ -39,67 +38,25 @@ _GRADIENTS = Recipe(
         "analyse_group": "bidsapp.recipes.gradients.group.analyse:analyse_group",
         "report": "bidsapp.report.participant:participant_report",
         "group_report": "bidsapp.report.group:group_report",
-        "methods": "bidsapp.report.methods:participant_methods",
+        "methods": "bidsapp.report.participant_methods:participant_methods",
         "group_methods": "bidsapp.report.group.page:methods_of_group",
     },
     legacy_descriptions={**gradients_facts.DESCRIPTIONS, **gradients_group_facts.DESCRIPTIONS},
 )
 
-_RSA = Recipe(
-    name="rsa",
-    question="Which layer of a sound network is each searchlight like?",
-    paper="thielen2016",
-    variants=rsa_settings.VARIANTS,
-    group_variants=rsa_group_settings.VARIANTS,
-    needs=("sounds", "ratings"),
-    remarks=(*rsa_facts.REMARKS, *rsa_group_facts.REMARKS),
-    cost="bidsapp.recipes.rsa.cost:estimate",
-    participant="",
-    group="",
-    report="",
-    legacy={
-        "collect": "bidsapp.recipes.rsa.participant:collect_participant",
-        "estimate": "bidsapp.recipes.rsa.cost:estimate",
-        "analyse": "bidsapp.recipes.rsa.participant:analyse",
-        "collect_group": "bidsapp.recipes.rsa.group.collect:collect_group",
-        "analyse_group": "bidsapp.recipes.rsa.group.analyse:analyse_group",
-        "report": "bidsapp.report.rsa:participant_report",
-        "group_report": "bidsapp.report.rsa:group_report",
-        "methods": "bidsapp.report.rsa:participant_methods",
-        "group_methods": "bidsapp.report.rsa:group_methods",
-    },
-    legacy_descriptions={**rsa_facts.DESCRIPTIONS, **rsa_group_facts.DESCRIPTIONS},
-)
+RECIPES = {recipe.name: recipe for recipe in (_GRADIENTS, RSA, EMOTION3D)}
+"""Name → recipe, in the order of the documentation; the first is the default."""
 
-_EMOTION3D = Recipe(
-    name="emotion3d",
-    question="Can emotion be decoded from single volumes of held-out runs and participants?",
-    paper="tanemura",
-    variants=emotion3d_settings.VARIANTS,
-    group_variants=emotion3d_group_settings.VARIANTS,
-    needs=("intervals",),
-    kinds=("volume",),
-    group_reads_inputs=True,
-    remarks=emotion3d_facts.REMARKS,
-    cost="bidsapp.recipes.emotion3d.cost:estimate",
-    participant="",
-    group="",
-    report="",
-    legacy={
-        "collect": "bidsapp.recipes.emotion3d.inputs:collect_participant",
-        "estimate": "bidsapp.recipes.emotion3d.cost:estimate",
-        "analyse": "bidsapp.recipes.emotion3d.participant:analyse",
-        "collect_group": "bidsapp.recipes.emotion3d.group.collect:collect_group",
-        "analyse_group": "bidsapp.recipes.emotion3d.group.analyse:analyse_group",
-        "report": "bidsapp.report.emotion3d:participant_report",
-        "group_report": "bidsapp.report.emotion3d:group_report",
-        "methods": "bidsapp.report.emotion3d:participant_methods",
-        "group_methods": "bidsapp.report.emotion3d:group_methods",
-    },
-    legacy_descriptions=emotion3d_facts.DESCRIPTIONS,
-)
 
-RECIPES = {recipe.name: recipe for recipe in (_GRADIENTS, _RSA, _EMOTION3D)}
-"""Name → recipe, in the order of the documentation."""
+def truth_checks() -> dict[str, Any]:
+    """Return how results of each recipe are compared with a planted truth.
 
-__all__ = ["RECIPES", "Recipe", "load_function"]
+    Returns
+    -------
+    dict
+        Name → `bidsapp.simulate.checks.shared.Check`.
+    """
+    return {name: load_function(recipe.check) for name, recipe in RECIPES.items() if recipe.check}
+
+
+__all__ = ["RECIPES", "Recipe", "load_function", "truth_checks"]

@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.records import Problem, Run
-from bidsapp.bids.write import Staging
+from bidsapp.bids.staging import Staging
 from bidsapp.config import Config
 
 
@@ -48,7 +48,7 @@ InputsT = TypeVar("InputsT", bound=ParticipantInputs)
 
 @dataclass(frozen=True)
 class Analysis(Generic[InputsT]):
-    """One unit of work, as the recipe sees it.
+    """One job, as the recipe sees it.
 
     Attributes
     ----------

@@ -127,7 +127,7 @@ def _find(output_dir: Path, recipe: str) -> dict[SpaceKey, list[ParticipantResul
 def _failures(output_dir: Path, recipe: str) -> dict[tuple[str, str], str]:
     """Participant and space (empty: all) of the units whose last run failed, and why."""
     failures = {}
-    for path in sorted((output_dir / "logs" / "units").glob("*.json")):
+    for path in sorted((output_dir / "logs" / "jobs").glob("*.json")):
         try:
             record: Any = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError):

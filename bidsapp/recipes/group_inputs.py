@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.names import build_path
 from bidsapp.bids.records import ImageKind, Problem
-from bidsapp.bids.write import Staging
+from bidsapp.bids.staging import Staging
 from bidsapp.config import Config
 
 MAP_EXTENSIONS: Mapping[ImageKind, str] = {
@@ -156,7 +156,7 @@ InputsT = TypeVar("InputsT", bound=GroupInputs)
 
 @dataclass(frozen=True)
 class GroupAnalysis(Generic[InputsT]):
-    """One unit of work of the group level, as the recipe sees it.
+    """One job of the group level, as the recipe sees it.
 
     Attributes
     ----------

@@ -104,7 +104,7 @@ class Inputs:
 
 
 SoundAnalysis = Analysis[Inputs]
-"""A unit of work about sounds that were heard."""
+"""A job about sounds that were heard."""
 
 
 def query_filters(config: Config) -> Filters:

@@ -14,8 +14,8 @@ from bidsapp.recipes.inputs import Inputs
 _MIN_ROWS = 20
 
 
-def repeated_volumes(inputs: Inputs) -> list[NDArray[np.intp]]:
-    """Return, for each repeat, the rows of the BOLD matrix in which the same music is heard.
+def repeated_volumes(inputs: Inputs) -> tuple[list[NDArray[np.intp]], NDArray[np.intp]]:
+    """Find the rows of the BOLD matrix in which the same music is heard again.
 
     Presentations of the same stretch of the same sound are repeats of each other. Volumes are
     paired by their order after the onset; with different onsets relative to the volumes they
@@ -23,9 +23,11 @@ def repeated_volumes(inputs: Inputs) -> list[NDArray[np.intp]]:
 
     Returns
     -------
-    list of ndarray
+    rows : list of ndarray
         One array of row numbers per repeat, all of one length; empty when nothing was repeated
         or the repeats are shorter than 20 volumes in all.
+    piece : ndarray
+        Number of the repeated stretch that each row belongs to.
     """
     starts = np.concatenate([[0], np.cumsum([run.n_trs for run in inputs.runs])])
     number = {run.name: index for index, run in enumerate(inputs.runs)}
@@ -41,26 +43,31 @@ def repeated_volumes(inputs: Inputs) -> list[NDArray[np.intp]]:
         heard[key].append(starts[index] + volumes)
     groups = [group for group in heard.values() if len(group) > 1]
     if not groups:
-        return []
+        return [], np.empty(0, np.intp)
     n_repeats = min(map(len, groups))
     repeats: list[list[NDArray[np.intp]]] = [[] for _ in range(n_repeats)]
-    for group in groups:
-        length = min(map(len, group[:n_repeats]))
+    lengths = [min(map(len, group[:n_repeats])) for group in groups]
+    for group, length in zip(groups, lengths, strict=True):
         for repeat, volumes in zip(repeats, group, strict=False):
             repeat.append(volumes[:length])
     rows = [np.concatenate(parts) for parts in repeats]
-    return rows if rows[0].size >= _MIN_ROWS else []
+    piece = np.repeat(np.arange(len(groups)), lengths)
+    return (rows, piece) if rows[0].size >= _MIN_ROWS else ([], piece[:0])
 
 
-def repeated_responses(inputs: Inputs, bold: BoldMatrix) -> NDArray[np.floating[Any]] | None:
+def repeated_responses(
+    inputs: Inputs, bold: BoldMatrix
+) -> tuple[NDArray[np.floating[Any]], NDArray[np.intp]] | None:
     """Return the responses to repeated sounds, or None when nothing was repeated.
 
     Returns
     -------
-    ndarray, (n_repeats, n_rows, n_units), or None
+    responses : ndarray, (n_repeats, n_rows, n_units)
+    piece : ndarray, (n_rows,)
+        Number of the repeated stretch of each row.
     """
-    rows = repeated_volumes(inputs)
+    rows, piece = repeated_volumes(inputs)
     if not rows:
         return None
     data = bold.data
-    return np.stack([np.asarray(data[some]) for some in rows])
+    return np.stack([np.asarray(data[some]) for some in rows]), piece

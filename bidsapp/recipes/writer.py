@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp import __version__
+from bidsapp.bids.atomic import write_image, write_json, write_tsv, write_tsv_gz
 from bidsapp.bids.describe import sidecar
 from bidsapp.bids.names import build_path, space_entities
-from bidsapp.bids.write import Staging, write_image, write_json, write_tsv, write_tsv_gz
+from bidsapp.bids.staging import Staging
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.maps import MapImage, label_images, mask_images, to_images
 from bidsapp.recipes.analysis import Analysis
@@ -181,7 +182,7 @@ def participant_writer(analysis: Analysis[Any], units: UnitSpace) -> ResultWrite
     Parameters
     ----------
     analysis
-        The unit of work.
+        The job.
     units
         The space of the maps.
     """
@@ -202,7 +203,7 @@ def group_writer(
     Parameters
     ----------
     analysis
-        The unit of work.
+        The job.
     units
         The space of the maps.
     sources

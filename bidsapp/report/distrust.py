@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from bidsapp.report.html import Note, Severity
-from bidsapp.report.methods import alpha_range, random_weights, unit_words
+from bidsapp.report.html import Note
+from bidsapp.report.participant_methods import alpha_range, random_weights, unit_words
 from bidsapp.report.results import (
     NEGATIVE,
     POSITIVE,
@@ -23,6 +23,7 @@ from bidsapp.report.results import (
     rows_of,
     setting,
 )
+from bidsapp.results.cautions import Severity
 
 FEW_PIECES = 6
 MUCH_AT_EDGE = 0.2

@@ -77,7 +77,7 @@ class Derivatives:
     def records(self) -> list[dict[str, Any]]:
         """Read what the app recorded of the units of work that ended well: seconds, memory."""
         found = []
-        for path in sorted((self.root / "logs" / "units").glob("*.json")):
+        for path in sorted((self.root / "logs" / "jobs").glob("*.json")):
             with contextlib.suppress(InputInvalidError):
                 found.append(read_json(path))
         return [

@@ -13,18 +13,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from bidsapp.bids.write import write_text
+from bidsapp.bids.atomic import write_text
 from bidsapp.report.figures.style import to_png, to_svg
+from bidsapp.results.cautions import Caution, Severity
 
 _LONG_TABLE = 30
-
-Severity = Literal["serious", "caution", "note"]
+_LEVELS = (0.05, 0.01, 0.001)
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Notes:
     """A list of notes."""
 
     kind: ClassVar[str] = "notes"
-    items: Sequence[Note]
+    items: Sequence[Note | Caution]
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ class Page:
     title: str
     subtitle: str
     meta: Sequence[tuple[str, str]] = ()
-    banners: Sequence[Note] = ()
+    banners: Sequence[Note | Caution] = ()
     sections: Sequence[Section] = field(default_factory=tuple)
 
 
@@ -245,8 +245,17 @@ def plural(number: float, word: str, words: str | None = None) -> str:
 
 
 def p_cell(p: float) -> Cell:
-    """Format a p-value for a table."""
-    return cell(p, 4 if p < 0.01 else 3)
+    """Format a p-value for a table, never rounded over .05, .01 or .001.
+
+    Examples
+    --------
+    >>> [p_cell(p).text for p in (0.25, 0.0499, 0.04996, 0.002)]
+    ['0.250', '0.0499', '0.04996', '0.0020']
+    """
+    digits = 4 if p < 0.01 else 3
+    while any((round(p, digits) < level) != (p < level) for level in _LEVELS):
+        digits += 1
+    return cell(p, digits)
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from bidsapp.errors import InputInvalidError
@@ -101,7 +102,7 @@ def load_maps(paths: Sequence[Path], names: Sequence[str] = (), grid: Grid | Non
             values, found = _cifti(image)
         else:
             values, found = _volume(image, grid)
-    except (nib.filebasedimages.ImageFileError, OSError, ValueError, EOFError) as error:
+    except (ImageFileError, OSError, ValueError, EOFError) as error:
         msg = f"{paths[0]}: cannot be read ({error}); run the participant again with --overwrite"
         raise InputInvalidError(msg) from error
     if grid is not None and found.n_units != grid.n_units:

@@ -1,6 +1,7 @@
-"""Methods text and citations, from what was run and nothing else.
+"""Methods text and citations, from what ran: templates filled with written results.
 
-A clause stands in the text only if the summary recorded what it says.
+A recipe's template is ``templates/<recipe>_methods.txt.j2``; it uses the macros of
+``methods_blocks.txt.j2`` (data, cleaning, weights, software), filled from `shared_context`.
 """
 
 from __future__ import annotations
@@ -8,21 +9,27 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
+from jinja2 import Template
 
 from bidsapp.brain.strategies import STRATEGIES
-from bidsapp.report.files import open_derivatives
+from bidsapp.errors import AppError
+from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.html import environment
 from bidsapp.report.references import bibliography, references
-from bidsapp.report.results import Results, SpaceResults, load_results, setting
+from bidsapp.results.inferences import Inference
+from bidsapp.results.read import Results, Space
 
 NO_CONFOUNDS = "no confounds"
-_GRAYORDINATES = ("grayordinate", "grayordinates")
 _SPACES = re.compile(r"[ \n]+")  # not the no-break spaces before units
 _SPACE_REFERENCES = {"fsaverage": "fischl1999", "fsLR": "glasser2013"}
+_NETWORKS = {
+    "resnet1d": ("ResNet-1D", "he2016"),
+    "musicnn": ("MusiCNN", "pons2019"),
+    "vggish": ("VGGish", "hershey2017"),
+}
+_TAGGERS = ("resnet1d", "musicnn")
 
 
 @dataclass(frozen=True)
@@ -69,17 +76,6 @@ class _Citations:
         return "[" + ", ".join(str(self.keys.index(key) + 1) for key in keys) + "]"
 
 
-def methods(results: Results) -> Methods:
-    """Write the methods of one participant's analysis.
-
-    Parameters
-    ----------
-    results
-        Read back from the output folder.
-    """
-    return render_methods("methods.txt.j2", methods_context(results))
-
-
 def render_methods(template: str, context: Mapping[str, Any]) -> Methods:
     """Write the methods that a template makes of some facts.
 
@@ -90,155 +86,178 @@ def render_methods(template: str, context: Mapping[str, Any]) -> Methods:
     context
         What it may use.
     """
+    return fill_methods(environment().get_template(template), context)
+
+
+def fill_methods(template: Template, context: Mapping[str, Any]) -> Methods:
+    """Write the methods that a loaded template makes of some facts; see `render_methods`."""
     cite = _Citations()
-    text = environment().get_template(template).render(cite=cite, **context)
+    text = template.render(cite=cite, **context)
     paragraphs = [_SPACES.sub(" ", paragraph).strip() for paragraph in text.split("§")]
     return Methods("\n\n".join(filter(None, paragraphs)), tuple(cite.keys))
 
 
-def participant_methods(output_dir: Path, subject: str) -> Methods:
-    """Return the methods text of one participant's analysis, with what it cites."""
-    return methods(load_results(open_derivatives(output_dir, subject)))
+def first_participant(results: Results) -> Results | None:
+    """Return the results of the participant whose analysis stands for all of a group.
 
+    Parameters
+    ----------
+    results
+        Of a group; those of a participant are returned as they are.
 
-def methods_context(results: Results) -> dict[str, Any]:
-    """Return what a template may say about one participant's analysis."""
-    facts = results.facts
-
-    def chosen(name: str) -> Any:
-        return setting(facts, name)
-
-    return {
-        "facts": facts,
-        "setting": chosen,
-        "version": facts.get("version"),
-        "models": [
-            _model(space, model.name) for space in results.spaces[:1] for model in space.models
-        ],
-        "baselines": _baselines(results.spaces),
-        "spaces": [_space(space) for space in results.spaces],
-        "counts": _counts(results),
-        "folds": _folds(results.table("folds")),
-        "confounds": confounds_text(chosen("confounds")),
-        "alpha_range": alpha_range(facts),
-        "lags": lag_text(chosen("lags_s")),
-        "control_lags": lag_text(chosen("control_lags_s")),
-        "period_s": 1 / chosen("high_pass_hz") if chosen("high_pass_hz") else None,
-        "n_shifts": _n_shifts(results),
-        "has_ceiling": any(space.ceiling is not None for space in results.spaces),
-        "ratings": sorted(
-            {name for table in results.ratings().values() for name in table["rating"]}
-        ),
-        "fmriprep": all(run.get("preprocessed", True) for run in facts.get("runs") or ()),
-    }
-
-
-def _model(space: SpaceResults, name: str) -> dict[str, Any]:
-    model = next(model for model in space.models if model.name == name)
-    layers = model.layers
-    known = "explained_variance" in layers and layers["explained_variance"].notna().any()
-    explained = 100 * layers["explained_variance"] if known else None
-    share = None if explained is None else (explained.min(), explained.max())
-    return {
-        "name": "VGGish" if name == "vggish" else name,
-        "is_vggish": name == "vggish",
-        "n_layers": len(layers),
-        "explained": share,
-        "weights": weights_text(space.facts, name),
-        "random": random_weights(space.facts, name),
-    }
-
-
-def weights_record(facts: Mapping[str, Any], model: str) -> Any:
-    """Return what the summary says about a network's weights."""
-    record = facts.get("weights")
-    if isinstance(record, Mapping) and isinstance(record.get(model), Mapping | str):
-        return record[model]
-    return record
-
-
-def random_weights(facts: Mapping[str, Any], model: str) -> bool:
-    """Tell whether a network ran with random weights."""
-    record = weights_record(facts, model)
-    if isinstance(record, Mapping):
-        kinds = (record.get("kind"), record.get("source"), record.get("weights"))
-        return "random" in kinds or "random" in record
-    return isinstance(record, str) and record.startswith("random")
-
-
-def weights_text(facts: Mapping[str, Any], model: str) -> str:
-    """Describe a network's weights in a few words."""
-    record = weights_record(facts, model)
-    if random_weights(facts, model):
-        seed = record.get("seed", record.get("random")) if isinstance(record, Mapping) else None
-        return "random weights" + (f" (seed {seed})" if seed is not None else "")
-    if isinstance(record, Mapping) and record:
-        name = record.get("file", record.get("name", "a file"))
-        digest = str(record.get("sha256", ""))[:12]
-        return f"pretrained weights ({name}" + (f", sha256 {digest}…)" if digest else ")")
-    return str(record) if record else "weights not recorded"
-
-
-def _baselines(spaces: Sequence[SpaceResults]) -> list[str]:
-    found = next((space.baseline for space in spaces if space.baseline is not None), None)
-    return [] if found is None else [str(name) for name in found.layers["layer"]]
-
-
-def _space(space: SpaceResults) -> dict[str, Any]:
-    name = space.space.space
-    reference = "fonov2011" if space.space.is_mni else _SPACE_REFERENCES.get(name)
-    return {
-        "title": space.space.title,
-        "n_units": space.facts.get("n_units"),
-        "unit": unit_words(space)[0],
-        "units": unit_words(space)[1],
-        "reference": reference,
-        "n_parcels": n_parcels(space),
-    }
-
-
-def unit_words(space: SpaceResults) -> tuple[str, str]:
-    """Call a unit of a space, and several, by their name."""
-    if space.grid is None:
-        return "unit", "units"
-    if not space.grid.is_surface:
-        return "voxel", "voxels"
-    return ("vertex", "vertices") if space.grid.columns is None else _GRAYORDINATES
-
-
-def n_parcels(space: SpaceResults) -> int | None:
-    """Count the parcels that were tested."""
-    tables = [model.summary for model in space.models if not model.summary.empty]
-    return int(tables[0]["parcel"].nunique()) if tables else None
-
-
-def _n_shifts(results: Results) -> int | None:
-    for space in results.spaces:
-        for model in space.models:
-            if not model.null.empty:
-                return int(model.null["shift"].nunique())
+    Returns
+    -------
+    Results or None
+        Of the first participant; None when no participant's results are there any more.
+    """
+    if not results.is_group:
+        return results
+    for label in results.participants:
+        try:
+            return Results(results.root, results.recipe, results.catalogue, label)
+        except AppError:
+            continue
     return None
 
 
-def _counts(results: Results) -> dict[str, Any]:
-    alignment = results.table("alignment")
-    if alignment.empty:
-        return {"runs": None, "pieces": None, "presentations": None, "minutes": None, "trs": []}
-    runs = alignment.drop_duplicates("run")
+def shared_context(results: Results) -> dict[str, Any]:
+    """Return what ``methods_blocks.txt.j2`` needs, of a participant or of a group.
+
+    Parameters
+    ----------
+    results
+        Results results.
+
+    Returns
+    -------
+    dict
+        ``facts``, ``recipe``, ``variant``, ``version``, ``setting`` (name → value) of these
+        results; ``n``, ``n_left_out`` of a group; ``own`` and ``option`` (the same of the
+        participant level), ``runs``, ``trs``, ``fmriprep``, ``spaces``, ``confounds``,
+        ``period_s``, ``smoothing_mm``, ``networks`` of the first participant, if there is one
+        (``has_participant``).
+    """
+    facts, own = results.facts(), first_participant(results)
+    context = {
+        "facts": facts,
+        "recipe": results.recipe,
+        "variant": facts["variant"],
+        "version": facts.get("version"),
+        "setting": results.setting,
+        "is_group": results.is_group,
+        "n": results.n_participants,
+        "n_left_out": len(facts.get("left_out") or ()),
+        "has_participant": own is not None,
+    }
+    return context | (_of_participant(own) if own is not None else {"networks": [], "spaces": []})
+
+
+def _of_participant(own: Results) -> dict[str, Any]:
+    runs = own.facts().get("runs") or ()
+    high_pass_hz = own.setting("high_pass_hz")
     return {
-        "runs": len(runs),
-        "pieces": alignment["stim_file"].nunique(),
-        "presentations": int(alignment["stim_file"].notna().sum()),
-        "minutes": alignment["duration_s"].sum() / 60,
-        "trs": sorted({f"{tr:g}" for tr in runs["tr_s"].dropna()}),
+        "own": own.facts(),
+        "option": own.setting,
+        "runs": runs,
+        "trs": sorted({f"{run['tr_s']:g}" for run in runs}),
+        "fmriprep": all(run["preprocessed"] for run in runs),
+        "spaces": [_space_facts(own, space) for space in own.spaces],
+        "confounds": confounds_text(own.setting("confounds")),
+        "period_s": 1 / high_pass_hz if high_pass_hz else None,
+        "smoothing_mm": own.setting("smoothing_fwhm_mm"),
+        "networks": [_network_facts(own, name) for name in own.networks()],
     }
 
 
-def _folds(table: pd.DataFrame) -> dict[str, Any]:
-    if table.empty:
-        return {"n": None, "kind": None}
-    kinds = table["kind"].dropna()
-    return {"n": int(table["fold"].nunique()), "kind": kinds.iloc[0] if len(kinds) else None}
+def _space_facts(results: Results, space: Space) -> dict[str, Any]:
+    unit, units = unit_words(results.units(space))
+    reference = "fonov2011" if space.is_mni else _SPACE_REFERENCES.get(space.space)
+    n_units = results.facts(space).get("n_units")
+    return {
+        "title": space.title,
+        "unit": unit,
+        "units": units,
+        "n_units": n_units,
+        "reference": reference,
+    }
+
+
+def _network_facts(results: Results, name: str) -> dict[str, Any]:
+    title, reference = _NETWORKS.get(name, (name, None))
+    network = results.network(name)
+    return {
+        "key": name,
+        "name": title,
+        "layers": list(network["layers"]),
+        "n_layers": len(network["layers"]),
+        "weights": weights_text(network.get("weights") or {"source": "none"}),
+        "random": has_random_weights(results, name),
+        "reference": reference,
+        "is_tagger": name in _TAGGERS,
+    }
+
+
+def inference_sentences(
+    used: Sequence[Inference], values: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the methods sentences of inferences, with what they cite.
+
+    Parameters
+    ----------
+    used
+        Those behind the written results (`bidsapp.report.sections.used_inferences`).
+    values
+        Key of an inference → values of its placeholders, such as ``n_draws``.
+
+    Returns
+    -------
+    list of dict
+        ``title``, ``text`` without its last full stop, ``cites``; in the order of `used`.
+
+    Raises
+    ------
+    KeyError
+        A placeholder has no value.
+    """
+    return [
+        {
+            "title": item.title,
+            "text": item.method.format(**_thousands(values.get(item.key, {}))).rstrip("."),
+            "cites": item.cites,
+        }
+        for item in used
+    ]
+
+
+def _thousands(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Write whole numbers with no-break spaces between thousands."""
+    return {
+        name: f"{value:,}".replace(",", "\u00a0")
+        if isinstance(value, int) and not isinstance(value, bool)
+        else value
+        for name, value in values.items()
+    }
+
+
+def weights_text(record: Mapping[str, Any]) -> str:
+    """Describe the weights of a network in a few words; empty when it has none.
+
+    Examples
+    --------
+    >>> weights_text({"source": "random", "seed": 0})
+    'random weights (seed 0)'
+    """
+    if record["source"] == "random":
+        return f"random weights (seed {record['seed']})"
+    if record["source"] == "file":
+        return f"pretrained weights ({record['file']}, sha256 {record['sha256'][:12]}…)"
+    return ""
+
+
+def has_random_weights(results: Results, network: str, space: Space | None = None) -> bool:
+    """Whether a network ran with random weights."""
+    record = results.network(network, space).get("weights") or {}
+    return record.get("source") == "random"
 
 
 def confounds_text(value: Any) -> str | None:
@@ -251,12 +270,6 @@ def confounds_text(value: Any) -> str | None:
         return NO_CONFOUNDS
     known = STRATEGIES.get(str(value))
     return f"the strategy “{value}”" if known is None else known.description
-
-
-def alpha_range(facts: Mapping[str, Any]) -> tuple[float, float, int] | None:
-    """Smallest and largest log10 alpha that were offered, and their number."""
-    grid = setting(facts, "log10_alpha")
-    return (min(grid), max(grid), len(grid)) if grid else None
 
 
 def lag_text(lags: Any) -> str | None:

@@ -6,8 +6,16 @@ from pathlib import Path
 
 from bidsapp.report.files import open_derivatives
 from bidsapp.report.html import Page, Section, write_page
+from bidsapp.report.participant_sections import (
+    about,
+    cortex,
+    crossval,
+    overview,
+    ratings,
+    scores,
+    timing,
+)
 from bidsapp.report.results import ModelResults, Results, SpaceResults, load_results
-from bidsapp.report.sections import about, cortex, crossval, overview, ratings, scores, timing
 
 
 def participant_report(output_dir: Path, subject: str) -> Path:

@@ -12,58 +12,17 @@ Everything else is not drawn on a cortex.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import numpy as np
 
-from bidsapp.report.figures.surface import Mesh
+from bidsapp.report.brain.template import SIDES as _SIDES
+from bidsapp.report.brain.template import anatomy, cortex
 from bidsapp.report.figures.volume import Volume, at_cortex
 from bidsapp.report.maps import Array
 from bidsapp.report.results import Space, SpaceResults
 from bidsapp.resources import N_VERTICES, fslr_to_fsaverage5
 
-_SIDES = {"L": "left", "R": "right"}
 _SIZE = N_VERTICES["fsaverage5"]
-_AIR = 0.08  # share of an anatomy's brightness below which there is no head
-
-
-@dataclass(frozen=True)
-class Cortex:
-    """fsaverage5: inflated meshes to draw on, white and pial coordinates (mm) to sample at."""
-
-    meshes: Mapping[str, Mesh]
-    white: Mapping[str, Array]
-    pial: Mapping[str, Array]
-
-
-@functools.cache
-def cortex() -> Cortex:
-    """Load fsaverage5 as nilearn ships it."""
-    from nilearn.datasets import load_fsaverage, load_fsaverage_data
-
-    surfaces = load_fsaverage("fsaverage5")
-    depth = load_fsaverage_data("fsaverage5", data_type="sulcal").data.parts
-    meshes = {}
-    for key, side in _SIDES.items():
-        mesh = surfaces["inflated"].parts[side]
-        meshes[key] = Mesh(mesh.coordinates, mesh.faces, np.asarray(depth[side], float).ravel())
-    white, pial = (
-        {key: surfaces[name].parts[side].coordinates for key, side in _SIDES.items()}
-        for name in ("white_matter", "pial")
-    )
-    return Cortex(meshes, white, pial)
-
-
-@functools.cache
-def anatomy() -> Volume:
-    """Load the MNI template that nilearn ships; NaN outside the head."""
-    from nilearn.datasets import load_mni152_template
-
-    image = load_mni152_template(resolution=2)
-    data = np.asarray(image.dataobj, dtype=np.float32)
-    return Volume(np.where(data > _AIR * data.max(), data, np.nan), image.affine)
+__all__ = ["anatomy", "cortex", "how_projected", "to_cortex"]
 
 
 def to_cortex(space: SpaceResults, values: Array, *, ordinal: bool) -> dict[str, Array] | None:

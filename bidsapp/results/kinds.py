@@ -11,15 +11,13 @@
 ``Facts``
     a JSON object of settings, counts and cautions: ``_stats.json``.
 
-A declaration says everything once: the ``desc-`` label, a title, one sentence, to which entities
-the files belong, whether the group level needs it, and which inference its p-values come from.
-File names, sidecars, ``descriptions.tsv``, completeness, report tables and figures follow.
-This module imports nothing that is slow to import.
+A declaration says everything once; file names, sidecars, ``descriptions.tsv``, completeness,
+report tables and figures follow. This module imports nothing that is slow to import.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, TypeVar
 
@@ -171,7 +169,7 @@ class Maps(Result):
     scale
         How they are shown.
     names
-        Names of the maps where they are the same in every study; otherwise given when written.
+        Names of the maps where every study has the same.
     """
 
     suffix: ClassVar[str] = "statmap"
@@ -206,8 +204,7 @@ class Table(Result):
     columns
         Declared columns, in order.
     further
-        One phrase about columns whose names depend on the study (one per layer, class or
-        parcel); empty when there are none.
+        One phrase about columns whose names depend on the study (one per layer, say), if any.
     same
         Columns that must be the same for all participants of a group.
     """
@@ -216,10 +213,15 @@ class Table(Result):
     further: str = ""
     same: tuple[str, ...] = ()
 
+    @property
+    def header(self) -> list[str]:
+        """Names of the declared columns."""
+        return [column.name for column in self.columns]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Facts(Result):
-    """A JSON object; every recipe has one at each level, see `summary`."""
+    """A JSON object; see `summary`."""
 
     by_network: bool = field(default=False)
 
@@ -249,8 +251,3 @@ def descriptions(results: Iterable[Result]) -> dict[str, str]:
     for result in expand(results):
         sentences.setdefault(result.desc, []).append(result.says)
     return {label: " ".join(dict.fromkeys(texts)) for label, texts in sentences.items()}
-
-
-def column_names(columns: Sequence[Column]) -> list[str]:
-    """Return the names of columns, in order."""
-    return [column.name for column in columns]

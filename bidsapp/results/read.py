@@ -2,15 +2,13 @@
 
 `Results` is what one recipe wrote of one participant, or of the group. Files are found by the
 entities that the declaration of a result gives them, as `bidsapp.results.write` wrote them.
-
->>> from bidsapp.results.read import load_results
->>> table = load_results("out", table="gradientsparcelsummary")  # doctest: +SKIP
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,15 +16,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bidsapp.bids.index import open_layout
 from bidsapp.bids.names import parse_name
 from bidsapp.bids.records import ImageKind
 from bidsapp.errors import InputInvalidError, InputMissingError
 from bidsapp.results.cautions import Caution, from_json
-from bidsapp.results.kinds import Column, Maps, Result, Table, column_names, expand, summary
+from bidsapp.results.kinds import Column, Maps, Result, Table, expand, summary
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from bidsapp.brain.geometry import UnitSpace
     from bidsapp.brain.maps import Maps as MapValues
@@ -39,11 +38,6 @@ _SPACE_NAMES = {
 _SPACE_KEYS = ("space", "res", "den")
 _KINDS: Mapping[str, ImageKind] = {"gii": "gifti", "nii": "cifti", "gz": "volume"}
 _JSON = ".json"
-#: staging folders and logs hold no results
-_NO_RESULTS = (r"^/(?:\.|logs)", r"/figures/")
-#: entities that become columns of `load_results`, under these names
-_COLUMNS = {"sub": "participant", "ses": "session", "task": "task", "space": "space"}
-_COLUMNS |= {"res": "res", "den": "den", "model": "model", "desc": "table"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +237,11 @@ class Results:
         space: Space,
         network: str = "",
         entities: Mapping[str, str] | None = None,
+        units: UnitSpace | None = None,
     ) -> MapValues | None:
-        """Read maps, labels or a mask on the units of the space; None when not written.
+        """Read maps, labels or a mask; None when not written.
+
+        On the units of the space, or on others of the same mesh or grid.
 
         Raises
         ------
@@ -254,7 +251,23 @@ class Results:
         from bidsapp.brain.maps import read_maps
 
         paths = self._images(result, space, network, entities)
-        return read_maps(paths, self.units(space)) if paths else None
+        return read_maps(paths, units or self.units(space)) if paths else None
+
+    def values(
+        self, result: Result, space: Space, network: str = "", units: UnitSpace | None = None
+    ) -> NDArray[np.float32]:
+        """Read maps that are always written, (n_maps, n_units); see `maps`.
+
+        Raises
+        ------
+        InputMissingError
+            They are not there.
+        """
+        found = self.maps(result, space, network, units=units)
+        if found is None:
+            msg = f"{self.folder} lacks desc-{result.desc} in {space.title}; run it again"
+            raise InputMissingError(msg)
+        return found.values
 
     def units(self, space: Space) -> UnitSpace:
         """Return the units of a space: those of the first declared maps that are there."""
@@ -302,8 +315,30 @@ class Results:
             path for path in self._paths(result, space, network, entities) if path.suffix == ".tsv"
         ]
         if not paths:
-            return pd.DataFrame(columns=column_names(result.columns))
+            return pd.DataFrame(columns=result.header)
         return read_stats(paths[0], result.columns)
+
+    def arrays(
+        self, result: Result, space: Space, network: str = ""
+    ) -> dict[str, NDArray[Any]] | None:
+        """Read named arrays; None when not written.
+
+        Raises
+        ------
+        InputInvalidError
+            The file cannot be read.
+        """
+        import numpy as np
+
+        for path in self._paths(result, space, network, None):
+            if path.suffix == ".npz":
+                try:
+                    with np.load(path) as content:
+                        return dict(content)
+                except (OSError, ValueError, zipfile.BadZipFile) as error:
+                    msg = f"{path}: cannot be read ({error}); run the participant again"
+                    raise InputInvalidError(msg) from error
+        return None
 
     def sidecar(
         self,
@@ -386,7 +421,7 @@ def read_stats(path: Path, columns: Iterable[Column] = ()) -> pd.DataFrame:
     try:
         return pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, dtype=text)
     except pd.errors.EmptyDataError:
-        return pd.DataFrame(columns=column_names(tuple(columns)))
+        return pd.DataFrame(columns=[column.name for column in columns])
     except (ValueError, pd.errors.ParserError) as error:
         msg = f"{path}: not a readable table ({error}); remove it and run the analysis again"
         raise InputInvalidError(msg) from error
@@ -409,80 +444,3 @@ def read_json(path: Path) -> dict[str, Any]:
         msg = f"{path}: holds a {type(content).__name__}, not an object; remove it and run again"
         raise InputInvalidError(msg)
     return content
-
-
-def open_results(output_dir: Path | str) -> Any:
-    """Return a pybids layout of an output folder.
-
-    It knows our entities ``model`` and ``stat`` beside those of BIDS:
-    ``open_results(out).get(suffix="statmap", stat="r", desc="gradientspositive", subject="01")``.
-
-    Parameters
-    ----------
-    output_dir
-        Output folder of the app.
-
-    Raises
-    ------
-    InputMissingError
-        The folder does not exist.
-    """
-    return open_layout(_existing(output_dir), ignore=_NO_RESULTS)
-
-
-def load_results(
-    output_dir: Path | str, table: str | None = None, participant: str | None = None
-) -> pd.DataFrame:
-    """Return the ``_stats.tsv`` tables of an output folder as one tidy table.
-
-    Parameters
-    ----------
-    output_dir
-        Output folder of the app.
-    table
-        ``desc-`` label of the tables to read (``gradientsparcels``, ``rsaprofile``, ...); None
-        for all, with missing values where a table lacks a column.
-    participant
-        Label without ``sub-``; None for all and the group.
-
-    Returns
-    -------
-    DataFrame
-        The rows of the tables, after columns ``participant`` (``n/a``: the group), ``session``,
-        ``task``, ``space``, ``res``, ``den``, ``model`` and ``table`` (missing: not in the name).
-
-    Raises
-    ------
-    InputMissingError
-        There is no such folder or no such table.
-    """
-    import pandas as pd
-
-    root = _existing(output_dir)
-    tables = []
-    for path in sorted(root.glob("sub-*/**/*_stats.tsv")) + sorted(root.glob("group/*_stats.tsv")):
-        name = parse_name(path)
-        if table not in (None, name.entities.get("desc")):
-            continue
-        if participant not in (None, name.entities.get("sub")):
-            continue
-        rows = read_stats(path)
-        for place, (key, column) in enumerate(_COLUMNS.items()):
-            if column not in rows.columns:
-                value = name.entities.get(key, "n/a" if key == "sub" else None)
-                labels = pd.Series(value, rows.index, "object")
-                rows.insert(min(place, rows.shape[1]), column, labels)
-        tables.append(rows)
-    if not tables:
-        wanted = f" desc-{table}" * (table is not None) + f" sub-{participant}" * bool(participant)
-        msg = f"{root} holds no{wanted} _stats.tsv; run the participant level first"
-        raise InputMissingError(msg)
-    return pd.concat(tables, ignore_index=True)
-
-
-def _existing(output_dir: Path | str) -> Path:
-    root = Path(output_dir)
-    if not root.is_dir():
-        msg = f"output folder {root} does not exist"
-        raise InputMissingError(msg)
-    return root

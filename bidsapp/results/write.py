@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -9,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bidsapp.bids.atomic import write_image, write_json, write_tsv, write_tsv_gz
+from bidsapp.bids.atomic import write_bytes, write_image, write_json, write_tsv, write_tsv_gz
 from bidsapp.bids.describe import sidecar
 from bidsapp.bids.names import build_path, space_entities
 from bidsapp.bids.staging import Staging
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.maps import MapImage, label_images, mask_images, to_images
 from bidsapp.results.inferences import INFERENCES
-from bidsapp.results.kinds import Column, Facts, Labels, Maps, Mask, Result, Table, column_names
+from bidsapp.results.kinds import Column, Facts, Labels, Maps, Mask, Result, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,6 +138,31 @@ class Output:
             content = {"Description": says, **self._common, **fields, **dict(values)}  # type: ignore[arg-type]
             write_json(self._path(where, result.suffix, ".json"), content)
 
+    def arrays(
+        self, result: Result, values: Mapping[str, ArrayLike], *, network: str = "", note: str = ""
+    ) -> None:
+        """Write named arrays that are neither maps nor tables, compressed (``.npz``).
+
+        Parameters
+        ----------
+        result
+            Declared as a plain `Result`.
+        values
+            Name → array.
+        network
+            Of results by network.
+        note
+            As in `write`.
+        """
+        where = self._entities(result, network, {})
+        buffer = io.BytesIO()
+        named: dict[str, Any] = {name: np.asarray(array) for name, array in values.items()}
+        np.savez_compressed(buffer, **named)
+        write_bytes(self._path(where, result.suffix, ".npz"), buffer.getvalue())
+        content = {"Description": f"{result.says} {note}".strip(), **self._common}
+        content |= {"Arrays": {name: list(np.shape(array)) for name, array in values.items()}}
+        write_json(self._path(where, result.suffix, ".json"), content)
+
     def recording(
         self,
         run: Mapping[str, str],
@@ -228,7 +254,7 @@ class Output:
     ) -> None:
         records = getattr(values, "to_dict", None)
         rows: list[Row] = list(values) if records is None else records(orient="records")
-        header = list(rows[0]) if rows else column_names(result.columns)
+        header = list(rows[0]) if rows else result.header
         if records is not None:
             header = list(values.columns)
         check_columns(result, header)
@@ -250,7 +276,7 @@ def check_columns(result: Table, header: Sequence[str]) -> None:
     ValueError
         Names what differs.
     """
-    declared = column_names(result.columns)
+    declared = result.header
     kept = [name for name in header if name in set(declared)] if result.further else list(header)
     if kept != declared:
         msg = f"{result.desc}: columns {list(header)} are not those declared, {declared}"

@@ -9,10 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import numpy.typing as npt
-
-from bidsapp.brain.untyped import nib
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

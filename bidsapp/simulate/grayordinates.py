@@ -13,10 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+from nibabel.affines import apply_affine
 
-from bidsapp.brain.untyped import nib
 from bidsapp.resources import N_VERTICES, cortex_mask, fslr_midthickness
 from bidsapp.simulate.spaces import Bulk, Namer
 
@@ -81,7 +82,7 @@ class CiftiSpace:
             [
                 left[vertex[:n_left]],
                 right[vertex[n_left:n_cortex]],
-                nib.affines.apply_affine(_AFFINE, self.axis.voxel[n_cortex:]),
+                apply_affine(_AFFINE, self.axis.voxel[n_cortex:]),
             ]
         )
 
@@ -123,7 +124,7 @@ def _cortices() -> dict[str, npt.NDArray[np.int64]]:
 def _blobs() -> dict[str, npt.NDArray[np.int64]]:
     """Voxels of each structure: the nearest to its centre that are still free."""
     grid = np.argwhere(np.ones(_GRID, dtype=bool))
-    places = nib.affines.apply_affine(_AFFINE, grid)
+    places = apply_affine(_AFFINE, grid)
     free = np.ones(len(grid), dtype=bool)
     chosen = {}
     for structure, count, centre in _STRUCTURES:

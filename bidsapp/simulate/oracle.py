@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from bidsapp.bids.names import build_path
-from bidsapp.brain.untyped import nib
 from bidsapp.simulate.nuisance import MOTION
 from bidsapp.simulate.participant import FMRIPREP
 from bidsapp.simulate.planted import Truth

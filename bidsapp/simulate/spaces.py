@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+from nibabel.affines import apply_affine
 
-from bidsapp.brain.untyped import nib
 from bidsapp.resources import cortex_mask
 
 Bulk = npt.NDArray[np.float32]
@@ -98,7 +99,7 @@ class VolumeSpace:
     def coordinates_mm(self) -> npt.NDArray[np.float64]:
         """(n_units, 3) template coordinates."""
         voxels = np.argwhere(self.mask)
-        return np.asarray(nib.affines.apply_affine(self.affine, voxels), dtype=np.float64)
+        return np.asarray(apply_affine(self.affine, voxels), dtype=np.float64)
 
     def save(self, bold: Bulk, tr_s: float, namer: Namer) -> list[Path]:
         """Write int16 NIfTI and its mask."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import false_discovery_control
 
 FloatArray = npt.NDArray[np.floating]
 
@@ -28,10 +29,5 @@ def benjamini_hochberg(p: FloatArray) -> FloatArray:
     p = np.asarray(p, dtype=np.float64)
     q = np.full(p.shape, np.nan)
     known = ~np.isnan(p)
-    values = p[known]
-    order = np.argsort(values, kind="stable")[::-1]
-    ranks = np.arange(values.size, 0, -1)
-    adjusted = np.empty_like(values)
-    adjusted[order] = np.minimum(1.0, np.minimum.accumulate(values[order] * values.size / ranks))
-    q[known] = adjusted
+    q[known] = false_discovery_control(p[known])
     return q

@@ -1,4 +1,8 @@
-"""Inter-subject correlation that streams: the noise ceiling of a group that heard the same.
+"""Inter-subject correlation that streams: what a group that heard the same shares.
+
+The correlation of one participant with the mean of the others is a *lower* bound of what a perfect
+model of the sounds reaches, because the mean of few others is noisy itself; `model_ceiling` turns
+it into the expected correlation of a perfect model.
 
 Two passes over the participants, one in memory at a time: the first adds up everybody's
 standardised responses, the second correlates each with the mean of the others.
@@ -62,6 +66,36 @@ class InterSubjectSum:
         covariance = (standardised * others).sum(0)
         own = np.sqrt((standardised**2).sum(0))
         return np.where(defined, covariance / np.where(defined, own * norm, 1.0), np.nan)
+
+
+def model_ceiling(isc: NDArray[np.floating[Any]], n: NDArray[Any] | int) -> NDArray[np.float64]:
+    """Return the expected correlation of one participant with a perfect model of what is shared.
+
+    Parameters
+    ----------
+    isc : ndarray
+        Mean leave-one-out inter-subject correlation.
+    n : ndarray or int
+        Participants behind it, at least 2.
+
+    Returns
+    -------
+    ndarray
+        Square root of the pairwise reliability; NaN where the correlation is not positive.
+
+    Notes
+    -----
+    With shared variance share rho, leave-one-out correlation is
+    rho / sqrt(rho + (1 - rho) / (n - 1)), and a perfect model reaches sqrt(rho). Source:
+    Spearman (1910) and Brown (1910), reliability of a mean.
+    """
+    r = np.asarray(isc, np.float64)
+    others = np.asarray(n, np.float64) - 1
+    with np.errstate(invalid="ignore", divide="ignore"):
+        square = np.where(r > 0, r, np.nan) ** 2
+        linear, constant = square * (others - 1) / others, square / others
+        rho = (linear + np.sqrt(linear**2 + 4 * constant)) / 2
+    return np.sqrt(np.minimum(rho, 1.0))
 
 
 def _standardise(

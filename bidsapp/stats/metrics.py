@@ -42,23 +42,6 @@ def _deviations(x: FloatArray, known: BoolArray, n: IntArray) -> FloatArray:
     return np.where(np.abs(x).max(axis=0, initial=0.0) > rounding, x, 0.0)
 
 
-def within_block_pearson(x: FloatArray, y: FloatArray, labels: IntArray) -> FloatArray:
-    """Correlate columns inside each block.
-
-    Parameters
-    ----------
-    x, y : arrays of shape (n_rows, n_columns)
-    labels : array of shape (n_rows,)
-        Block of each row, -1 for none.
-
-    Returns
-    -------
-    array of shape (n_blocks, n_columns)
-    """
-    blocks = range(int(labels.max(initial=-1)) + 1)
-    return np.stack([pearson(x[labels == block], y[labels == block]) for block in blocks])
-
-
 def fisher_z(r: FloatArray) -> FloatArray:
     """Return the inverse hyperbolic tangent of correlations, finite at -1 and 1."""
     return np.arctanh(np.clip(r, -1 + 1e-15, 1 - 1e-15))

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from bidsapp.errors import InputInvalidError
-from bidsapp.stats.proportions import clopper_pearson
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
@@ -168,31 +167,3 @@ def max_statistic_p(observed: FloatArray, null_max: FloatArray) -> FloatArray:
     ordered = np.sort(np.nan_to_num(np.asarray(null_max, dtype=np.float64), nan=np.inf))
     reached = ordered.size - np.searchsorted(ordered, observed, side="left")
     return np.where(np.isnan(observed), np.nan, (reached + 1) / (ordered.size + 1))
-
-
-def monte_carlo_interval(
-    p: FloatArray | float, n_shifts: int, *, level: float = 0.95
-) -> tuple[FloatArray, FloatArray]:
-    """Bound the p value that infinitely many copies would give.
-
-    Parameters
-    ----------
-    p : array
-        From `permutation_p` or `max_statistic_p`.
-    n_shifts
-        Number of copies behind it.
-    level
-        Coverage.
-
-    Returns
-    -------
-    low, high : arrays of the shape of `p`
-
-    Notes
-    -----
-    Source: Clopper and Pearson 1934, exact interval of a binomial proportion.
-    """
-    reached = np.rint(np.asarray(p, dtype=np.float64) * (n_shifts + 1)) - 1
-    missing = np.isnan(reached)
-    low, high = clopper_pearson(np.where(missing, 0, reached), n_shifts, confidence=level)
-    return np.where(missing, np.nan, low), np.where(missing, np.nan, high)

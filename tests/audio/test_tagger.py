@@ -20,6 +20,7 @@ from bidsapp.audio.training.run import train_tagger
 from bidsapp.audio.training.tagger import TaggerSettings, fit_tagger
 from bidsapp.audio.training.waveforms import Waveforms, decode_clips
 from bidsapp.errors import InputInvalidError, OutputError
+from bidsapp.scratch import FileCheckpoint
 
 SAMPLES = 8192
 QUICK = TaggerSettings(epochs=3, batch=8, width=4, samples=SAMPLES, learning_rate=2e-3)
@@ -107,42 +108,45 @@ def states_equal(one, two):
 def test_a_run_cut_off_goes_on_to_the_same_end(small, tmp_path, monkeypatch):
     corpus, waveforms = opened(small, tmp_path / "w")
     whole = fit_tagger(corpus, waveforms, tmp_path / "whole", QUICK, quiet=True)
-    save = tagger._Run.save
+    save = FileCheckpoint.save
 
-    def save_and_die(self, path):
-        save(self, path)
+    def save_and_die(self, state):
+        save(self, state)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tagger._Run, "save", save_and_die)
-    with pytest.raises(KeyboardInterrupt):
-        fit_tagger(corpus, waveforms, tmp_path / "cut", QUICK, quiet=True)
-    monkeypatch.setattr(tagger._Run, "save", save)
+    with monkeypatch.context() as patch:
+        patch.setattr(FileCheckpoint, "save", save_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            fit_tagger(corpus, waveforms, tmp_path / "cut", QUICK, quiet=True)
     epochs = []
-    epoch = tagger._Run.epoch
-    monkeypatch.setattr(tagger._Run, "epoch", lambda run: (epochs.append(1), epoch(run)))
+    judge = tagger._Run.judge
+    monkeypatch.setattr(
+        tagger._Run, "judge", lambda run, n, sums: (epochs.append(n), judge(run, n, sums))[1]
+    )
     cut = fit_tagger(corpus, waveforms, tmp_path / "cut", QUICK, quiet=True)
-    assert len(epochs) == 2
+    assert epochs == [2, 3]
     assert states_equal(whole.module.state_dict(), cut.module.state_dict())
     assert [row["loss"] for row in whole.history] == [row["loss"] for row in cut.history]
     again = fit_tagger(corpus, waveforms, tmp_path / "cut", QUICK, quiet=True)
-    assert len(epochs) == 2
+    assert epochs == [2, 3]
     assert states_equal(again.module.state_dict(), cut.module.state_dict())
 
 
 def test_an_interrupted_epoch_leaves_the_checkpoint(small, tmp_path, monkeypatch):
     corpus, waveforms = opened(small, tmp_path / "w")
     whole = fit_tagger(corpus, waveforms, tmp_path / "whole", QUICK, quiet=True)
-    train = tagger._Run._train
+    loss, calls = tagger._Run.loss, []
 
-    def die_in_the_third(self, number):
-        if number == 3:
+    def die_in_the_third(self, batch):
+        calls.append(1)
+        if len(calls) == 6:  # two batches in an epoch
             raise KeyboardInterrupt
-        return train(self, number)
+        return loss(self, batch)
 
-    monkeypatch.setattr(tagger._Run, "_train", die_in_the_third)
-    with pytest.raises(KeyboardInterrupt):
-        fit_tagger(corpus, waveforms, tmp_path / "cut", QUICK, quiet=True)
-    monkeypatch.setattr(tagger._Run, "_train", train)
+    with monkeypatch.context() as patch:
+        patch.setattr(tagger._Run, "loss", die_in_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            fit_tagger(corpus, waveforms, tmp_path / "cut", QUICK, quiet=True)
     cut = fit_tagger(corpus, waveforms, tmp_path / "cut", QUICK, quiet=True)
     assert states_equal(whole.module.state_dict(), cut.module.state_dict())
 
@@ -191,7 +195,7 @@ def test_validation_clips_choose_the_epoch_and_train_nothing(small, tmp_path):
 def test_patience_ends_training(small, tmp_path, monkeypatch):
     corpus, waveforms = opened(small, tmp_path / "w")
     losses = iter([0.5, 0.4, 0.6, 0.7, float("nan"), 0.1])
-    monkeypatch.setattr(tagger._Run, "_validate", lambda run: (next(losses), 0.5))
+    monkeypatch.setattr(tagger._Run, "validate", lambda run: (next(losses), 0.5))
     settings = dataclasses.replace(QUICK, epochs=20, patience=3)
     fitted = fit_tagger(corpus, waveforms, tmp_path / "out", settings, quiet=True)
     assert len(fitted.history) == 5

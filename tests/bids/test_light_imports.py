@@ -10,8 +10,8 @@ import pytest
 HEAVY = {"numpy", "pandas", "torch", "nibabel", "bids", "nilearn", "sklearn", "soundfile"}
 MODULES = (
     *("records", "names", "tables", "sidecars", "dataset", "filters", "acquisitions", "index"),
-    *("adapters", "sounds", "stimuli", "presentations", "annotations", "write", "survey"),
-    *("headers", "results"),
+    *("adapters", "sounds", "stimuli", "presentations", "annotations", "atomic", "survey"),
+    *("headers", "results", "describe", "staging"),
 )
 
 

@@ -14,8 +14,9 @@ from bidsapp.bids.index import Filters, find_acquisitions, find_runs, spaces
 from bidsapp.bids.presentations import find_presentations
 from bidsapp.bids.records import Run
 from bidsapp.bids.survey import survey
-from bidsapp.bids.survey_text import missing_for
+from bidsapp.bids.survey_text import missing_for, survey_tables, survey_text
 from bidsapp.errors import InputInvalidError
+from bidsapp.recipes import RECIPES
 
 pytestmark = pytest.mark.data
 RAW = Filters(allow_raw_bold=True)
@@ -106,11 +107,11 @@ class TestSadMusic:
         assert found.adapter == "ds003085"
         assert found.tasks_with_sound == ["happy", "sadln", "sadsh"]
         assert len(found.without_bold) == 36
-        assert "3 sounds" in missing_for(found)["gradients"]
-        command = found.text().splitlines()[-1]
+        assert "3 sounds" in missing_for(found, RECIPES)["gradients"]
+        command = survey_text(found, RECIPES).splitlines()[-1]
         assert "--adapter ds003085" in command
         assert "--task-id happy sadln sadsh" in command
-        assert set(found.tables()) == {"stimuli.tsv"}
+        assert set(survey_tables(found)) == {"stimuli.tsv"}
 
 
 class TestGenres:
@@ -205,7 +206,8 @@ class TestStudyforrest:
         assert found.tasks["auditoryperception"].runs_each == {4: 1, 8: 2}
         assert "forrestgump" in found.variants
         assert "happiness" in found.intervals
-        assert "emotion labels (intervals or stimuli.tsv)" not in missing_for(found)["emotion3d"]
+        missing = missing_for(found, RECIPES)["emotion3d"]
+        assert "emotion labels (intervals or stimuli.tsv)" not in missing
 
 
 def test_real_bold_of_haxby(test_data: Path) -> None:

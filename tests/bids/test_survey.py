@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import pytest
 
 from bidsapp.bids.dataset import open_dataset
 from bidsapp.bids.index import find_runs
 from bidsapp.bids.presentations import find_presentations
 from bidsapp.bids.survey import survey
-from bidsapp.bids.survey_text import missing_for
+from bidsapp.bids.survey_text import missing_for, survey_tables, survey_text
+from bidsapp.recipes import RECIPES
 
 
 @pytest.fixture
@@ -35,13 +38,11 @@ def test_a_complete_dataset(complete) -> None:
     facts = found.tasks["music"]
     assert (facts.n_runs, facts.tr_s, facts.n_trs) == (2, (2.0,), (20,))
     assert (facts.n_presentations, facts.n_pieces, facts.n_missing) == (24, 24, 0)
-    missing = missing_for(found)
+    missing = missing_for(found, RECIPES)
     assert missing["gradients"] == missing["rsa"] == []
-    assert missing["reconstruct"] == ["captions or tags (stimuli.tsv)"]
-    assert missing["harmony"] == ["valence and arousal (stimuli.tsv or ratings)"]
     assert missing["emotion3d"] == ["emotion labels (intervals or stimuli.tsv)"]
-    text = found.text()
-    assert "gradients    ready" in text
+    text = survey_text(found, RECIPES)
+    assert "gradients  ready" in text
     assert f"musicotopy {raw.root} OUT_DIR participant --recipe gradients --dry-run" in text
 
 
@@ -54,9 +55,9 @@ def test_labels_complete_the_other_recipes(complete) -> None:
     )
     found = survey(raw.root)
     assert found.labels == ("tags", "emotion", "valence", "arousal")
-    assert not any(missing_for(found).values())
+    assert not any(missing_for(found, RECIPES).values())
     assert found.catalogue.values("tags") == {"pop/piece100.wav": ("calm", "piano")}
-    assert found.tables() == {}
+    assert survey_tables(found) == {}
 
 
 def test_the_tables_to_fill_in_can_be_read(study, tree) -> None:
@@ -65,9 +66,9 @@ def test_the_tables_to_fill_in_can_be_read(study, tree) -> None:
     sounds.wav("music1.wav", 3)
     sounds.wav("music2.wav", 4)
     found = survey(raw.root, sounds.root)
-    assert missing_for(found)["gradients"] == ["what was played when (presentations.tsv)"]
-    assert "--write DIR" in found.text()
-    for name, text in found.tables().items():
+    assert missing_for(found, RECIPES)["gradients"] == ["what was played when (presentations.tsv)"]
+    assert "--write DIR" in survey_text(found, RECIPES)
+    for name, text in survey_tables(found).items():
         sounds.text(name, text)
     dataset = open_dataset(raw.root)
     runs, _ = find_runs(dataset, "01", space="fsLR")
@@ -78,7 +79,7 @@ def test_the_tables_to_fill_in_can_be_read(study, tree) -> None:
     ]
     again = survey(raw.root, sounds.root)
     assert again.tasks["music"].source == "presentations.tsv"
-    assert again.tables() == {}
+    assert survey_tables(again) == {}
     assert again.catalogue.of("music1.wav")["duration"] == "3.000"
 
 
@@ -89,11 +90,11 @@ def test_derivatives_and_variants_that_are_missing(tree) -> None:
     raw.volume("sub-01/func/sub-01_task-x_acq-b_bold.nii.gz")
     raw.text("sub-phantom/func/readme")
     found = survey(raw.root)
-    missing = missing_for(found)["gradients"]
+    missing = missing_for(found, RECIPES)["gradients"]
     assert any("fMRIPrep" in item for item in missing)
     assert any("--bids-filter-file" in item for item in missing)
-    assert "acq-a, acq-b" in found.text()
-    assert "--allow-raw-bold" in found.text().splitlines()[-1]
+    assert "acq-a, acq-b" in survey_text(found, RECIPES)
+    assert "--allow-raw-bold" in survey_text(found, RECIPES).splitlines()[-1]
 
 
 def test_images_without_content(study) -> None:
@@ -103,14 +104,41 @@ def test_images_without_content(study) -> None:
             path.write_bytes(b"")
     found = survey(raw.root)
     assert found.spaces["fsLR"] == (1, 2, 2)
-    assert "datalad get" in str(missing_for(found)["gradients"])
+    assert "datalad get" in str(missing_for(found, RECIPES)["gradients"])
     assert found.tasks["music"].tr_s == (2.0,)
-    assert "unknown (no content)" in found.text()
+    assert "unknown (no content)" in survey_text(found, RECIPES)
 
 
 def test_a_dataset_without_any_bold(tree) -> None:
     raw = tree("raw")
     raw.text("sub-01/beh/sub-01_task-x_beh.tsv", "a\n")
     found = survey(raw.root)
-    assert missing_for(found)["gradients"][0] == "BOLD"
-    assert "dataset_description.json" in found.text()
+    assert missing_for(found, RECIPES)["gradients"][0] == "BOLD"
+    assert "dataset_description.json" in survey_text(found, RECIPES)
+
+
+@dataclass
+class Needing:
+    needs: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ("gifti", "cifti", "volume")
+    least_sounds: int = 0
+
+
+def test_what_is_missing_follows_from_what_a_recipe_declares(complete) -> None:
+    raw, _ = complete
+    whole = survey(raw.root)
+    found = replace(whole, spaces={"fsaverage5": whole.spaces["fsaverage5"]})
+    recipes = {
+        "nothing": Needing(),
+        "volumes": Needing(kinds=("cifti", "volume")),
+        "labels": Needing(needs=("intervals",)),
+        "sounds": Needing(needs=("sounds",), least_sounds=24),
+        "many": Needing(needs=("sounds",), least_sounds=25),
+    }
+    missing = missing_for(found, recipes)
+    assert missing["nothing"] == missing["sounds"] == []
+    assert missing["volumes"] == ["BOLD grayordinates (CIFTI) or volumes"]
+    assert missing["labels"] == ["emotion labels (intervals or stimuli.tsv)"]
+    assert missing["many"] == ["more sounds (24 are few)"]
+    first = {name: recipes[name] for name in ("many", "sounds")}
+    assert survey_text(found, first).splitlines()[-1].endswith("--recipe sounds --dry-run")

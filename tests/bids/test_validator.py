@@ -13,21 +13,17 @@ import numpy as np
 import pytest
 from nibabel import cifti2
 
+from bidsapp.bids.atomic import write_image, write_json, write_text, write_tsv, write_tsv_gz
 from bidsapp.bids.dataset import open_dataset
-from bidsapp.bids.names import build_path, space_entities
-from bidsapp.bids.write import (
-    Staging,
+from bidsapp.bids.describe import (
     sidecar,
     write_bidsignore,
     write_dataset_description,
     write_descriptions,
-    write_image,
-    write_json,
     write_readme,
-    write_text,
-    write_tsv,
-    write_tsv_gz,
 )
+from bidsapp.bids.names import build_path, space_entities
+from bidsapp.bids.staging import Staging
 
 MODEL = {"model": "vggish"}
 MAPS: tuple[tuple[str, dict[str, str]], ...] = (
@@ -147,7 +143,7 @@ def test_everything_we_write_is_valid(study, tmp_path) -> None:
     write_descriptions(output, {"positive": "Positive lags.", "parcels": "Parcels."})
     write_readme(output)
     write_text(output / "logs" / "config.toml", "a = 1\n")
-    write_json(output / "logs" / "units" / "gradients_sub-01.json", {"state": "done"})
+    write_json(output / "logs" / "jobs" / "gradients_sub-01.json", {"state": "done"})
     write_tsv(output / "logs" / "fidelity.tsv", [{"option": "lags"}])
     write_text(output / "logs" / "CITATION.md", "Cite.\n")
     for subject in ("01", "02"):

@@ -15,26 +15,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bidsapp.bids.atomic import write_image, write_json, write_text, write_tsv, write_tsv_gz
 from bidsapp.bids.dataset import open_dataset
 from bidsapp.bids.describe import (
     BIDSIGNORE,
     check_output,
     configuration_hashes_of,
     dataset_description,
-)
-from bidsapp.bids.tables import Table, number, read_table
-from bidsapp.bids.write import (
     sidecar,
     write_bidsignore,
     write_dataset_description,
     write_descriptions,
-    write_image,
-    write_json,
     write_readme,
-    write_text,
-    write_tsv,
-    write_tsv_gz,
 )
+from bidsapp.bids.tables import Table, number, read_table
 from bidsapp.errors import OutputError
 
 SAME_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

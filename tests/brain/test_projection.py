@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from nibabel import Nifti1Image
 from nibabel.affines import apply_affine
 
+from bidsapp.brain.cortex import cortex_mask
 from bidsapp.brain.geometry import surface_units, volume_units
 from bidsapp.brain.projection import (
     DEPTHS,
@@ -15,7 +16,6 @@ from bidsapp.brain.projection import (
     project_volume,
     volume_projection,
 )
-from bidsapp.brain.surfaces import cortex_mask
 from bidsapp.errors import InputInvalidError
 
 SHAPE = (50, 58, 50)

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from nibabel.cifti2 import BrainModelAxis
 
 from bidsapp import resources
+from bidsapp.brain.cortex import cortex_columns, cortex_mask
 from bidsapp.brain.geometry import UnitSpace, cifti_units, surface_units, volume_units
 from bidsapp.brain.parcels import geometric_parcels, standard_parcels
-from bidsapp.brain.surfaces import cortex_columns, cortex_mask
 from bidsapp.errors import InputInvalidError
 
 SHAPE = (33, 39, 32)

@@ -13,18 +13,11 @@ from scipy.spatial import KDTree
 
 from bidsapp import resources
 from bidsapp.brain.correspondence import fslr_to_fsaverage5
+from bidsapp.brain.cortex import cortex_columns, cortex_mask, find_mesh
 from bidsapp.brain.geometry import UnitSpace, cifti_units, surface_units, volume_units
 from bidsapp.brain.maps import to_images
-from bidsapp.brain.surfaces import (
-    cortex_columns,
-    cortex_mask,
-    find_mesh,
-    network_labels,
-    reference_map,
-    reference_provenance,
-    sphere,
-    to_fsaverage5,
-)
+from bidsapp.brain.references import reference_map, reference_provenance
+from bidsapp.brain.surfaces import network_labels, sphere, to_fsaverage5
 from bidsapp.errors import (
     InputInvalidError,
     InputMissingError,

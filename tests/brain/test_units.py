@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from bidsapp.bids.names import space_entities
 from bidsapp.brain.geometry import surface_units, volume_units
 from bidsapp.brain.units import unit_space
 from bidsapp.errors import InputInvalidError, InputMissingError
@@ -235,3 +236,9 @@ def test_identity_tells_different_units_apart(make):
         unit_space([make.plain("cifti")]),
     ]
     assert len({space.identity() for space in spaces}) == len(spaces)
+
+
+@pytest.mark.parametrize("space", ["fsaverage3", "fsaverage5", "fsaverage", "fsLR", "native"])
+def test_the_space_is_spelled_as_in_file_names(space: str) -> None:
+    units = surface_units(2, 2, space=space)
+    assert units.entities == space_entities(space)

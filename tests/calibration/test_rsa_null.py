@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bidsapp.stats.rsa_inference import maximum_of_noise
+from bidsapp.stats.rsa.inference import maximum_of_noise
 
 N_PERMUTATIONS = 99
 

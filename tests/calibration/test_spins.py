@@ -12,9 +12,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bidsapp.stats.spin_mesh import spin_mesh
-from bidsapp.stats.spin_tests import spin_difference, spin_test
-from bidsapp.stats.spins import spin_null
+from bidsapp.stats.spins.mesh import spin_mesh
+from bidsapp.stats.spins.null import spin_null
+from bidsapp.stats.spins.p_values import spin_difference, spin_test
 
 N_SIDE, N_PAIRS, N_ROTATIONS, N_MAPS = 642, 1000, 199, 5
 WIDTH = 0.25  # of the smoothing kernel, in units of the sphere's radius

@@ -68,6 +68,17 @@ def test_file_then_flags(bids: Path, tmp_path: Path) -> None:
     assert config.recipe_settings == {"gradients": {"n_components": 30}}
 
 
+def test_nested_settings(bids: Path, tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[emotion3d.training]\nepochs = 20\nfloor = 1.0\n")
+    config = parse(bids, "--config-file", str(path), "--set", "emotion3d.training.epochs=3")
+    assert config.recipe_settings == {"emotion3d": {"training": {"epochs": 3, "floor": 1.0}}}
+    path.write_text(to_toml(config))
+    assert parse(bids, "--config-file", str(path)) == config
+    with pytest.raises(UsageError, match=r"emotion3d\.training has a value"):
+        parse(bids, "--set", "emotion3d.training=3", "--set", "emotion3d.training.epochs=3")
+
+
 def test_written_file_reads_back(bids: Path, tmp_path: Path) -> None:
     config = parse(
         bids, "-d", "fmriprep=/x y", "--mem", "4G", "--set", "gradients.lags_s=[4.0, 5.0]", "-vv"
@@ -152,3 +163,20 @@ def test_help_lists_every_option() -> None:
     text = build_parser().format_help()
     for option in OPTIONS:
         assert option.flags[0] in text
+
+
+def test_networks_of_the_user(bids: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tmp_path / "f.tsv"
+    table.write_text("stim_file\ttime\tx\na\t0\t1\n")
+    config = parse(bids, "--network", "baseline", f"features:{table}")
+    assert config.network == ("baseline", f"features:{table}")
+    with pytest.raises(InputMissingError, match="no such file"):
+        parse(bids, "--network", "onnx:nowhere.onnx")
+    with pytest.raises(UsageError, match="known are vggish"):
+        parse(bids, "--network", "vgish")
+    settings = {"networks": (f"features:{table}",)}
+    before = configuration_hash(config, "gradients", settings)
+    table.write_text("stim_file\ttime\tx\na\t0\t2\n")
+    assert configuration_hash(config, "gradients", settings) != before
+    monkeypatch.setenv("MUSICOTOPY_WEIGHTS_DIR", str(tmp_path))
+    assert parse(bids).weights_dir == tmp_path

@@ -1,4 +1,4 @@
-"""Executors: every unit gets its record, killed workers cost their unit only."""
+"""Executors: every job gets its record, killed workers cost their job only."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 
 from bidsapp.config import Config
 from bidsapp.engine.executors import ATTEMPTS, Dask, Executor, Local, make_executor, slurm_options
-from bidsapp.engine.plan import Unit, shard
+from bidsapp.engine.plan import Job, shard
 from bidsapp.errors import ResourceUnavailableError, UsageError
 
 Make = Callable[..., Executor]
 
 
-def unit(name: str) -> Unit:
-    return Unit(name, "r", "participant", "01", "x", None, "aaaa")
+def job(name: str) -> Job:
+    return Job(name, "r", "participant", "01", "x", None, "aaaa")
 
 
 def config_of(tmp_path: Path, **options: Any) -> Config:
@@ -40,21 +40,21 @@ def attempts(tmp_path: Path, name: str) -> int:
 
 
 @pytest.mark.parametrize("kind", ["local", "dask"])
-def test_all_units_end_though_workers_are_killed(tmp_path: Path, stand_in: Any, kind: str) -> None:
+def test_all_jobs_end_though_workers_are_killed(tmp_path: Path, stand_in: Any, kind: str) -> None:
     if kind == "dask":
         pytest.importorskip("distributed", reason="dask is an extra")
     config = config_of(tmp_path, executor=kind)
     worker = stand_in(config)
     executor: Executor = Local(worker, 2) if kind == "local" else Dask(worker, config)
     names = ["ok1", "once", "slow", "poison", "ok2", "ok3"]
-    records = {record.unit: record for record in executor.run([unit(name) for name in names])}
+    records = {record.job: record for record in executor.run([job(name) for name in names])}
     assert set(records) == set(names)
     assert {name for name, record in records.items() if record.state == "failed"} == {"poison"}
     assert records["poison"].exit_code == 75
     assert "--mem" in records["poison"].reason
     assert ATTEMPTS <= attempts(tmp_path, "poison") <= 2 * ATTEMPTS
     assert 2 <= attempts(tmp_path, "once") <= 1 + ATTEMPTS
-    assert (tmp_path / "out" / "logs" / "units" / "poison.json").is_file()
+    assert (tmp_path / "out" / "logs" / "jobs" / "poison.json").is_file()
 
 
 def test_processes_share_threads_and_memory(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_processes_share_threads_and_memory(tmp_path: Path) -> None:
 
 def test_closing_stops_what_has_not_started(tmp_path: Path, stand_in: Any) -> None:
     config = config_of(tmp_path, executor="local", workers=1)
-    outcomes = Local(stand_in(config), 1).run([unit(f"slow{k}") for k in range(8)])
+    outcomes = Local(stand_in(config), 1).run([job(f"slow{k}") for k in range(8)])
     next(outcomes)
     outcomes.close()
     started = len(list((tmp_path / "out").glob("attempts-*")))
@@ -78,7 +78,7 @@ def test_a_silent_scheduler_is_named(tmp_path: Path, stand_in: Any) -> None:
     pytest.importorskip("distributed", reason="dask is an extra")
     config = config_of(tmp_path, executor="dask", dask_scheduler=str(tmp_path / "none.json"))
     with pytest.raises(ResourceUnavailableError, match="no scheduler"):
-        list(Dask(stand_in(config), config).run([unit("ok")]))
+        list(Dask(stand_in(config), config).run([job("ok")]))
 
 
 def test_slurm_options_are_those_of_the_library(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Execution of units: isolation, reasons, exit codes, what an earlier run left."""
+"""Execution of jobs: isolation, reasons, exit codes, what an earlier run left."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from bidsapp.config import Config
 from bidsapp.engine import work as engine
-from bidsapp.engine.plan import Plan, Unit
+from bidsapp.engine.plan import Job, Plan
 from bidsapp.engine.run import execute
 from bidsapp.errors import InputInvalidError, InputMissingError
 
@@ -30,8 +30,8 @@ def config(tmp_path: Path) -> Config:
 
 
 def make_plan(*subjects: str, code: str = "aaaa") -> Plan:
-    units = tuple(
-        Unit(
+    jobs = tuple(
+        Job(
             f"gradients_sub-{subject}_space-x",
             "gradients",
             "participant",
@@ -43,7 +43,7 @@ def make_plan(*subjects: str, code: str = "aaaa") -> Plan:
         )
         for subject in subjects
     )
-    return Plan(None, subjects, units, {"gradients": code})  # type: ignore[arg-type]
+    return Plan(None, subjects, jobs, {"gradients": code})  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def recipe(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any], None]],
 
 
 def write_result(analysis: Any, name: str = "result.tsv") -> None:
-    subject = analysis.staging.unit.split("_")[1]
+    subject = analysis.staging.job.split("_")[1]
     analysis.staging.path(f"{subject}/{name}").write_text("result")
 
 
@@ -81,7 +81,7 @@ def test_a_failure_is_recorded_and_leaves_the_others(
 ) -> None:
     def analyse(analysis: Any) -> None:
         write_result(analysis)
-        if "sub-01" in analysis.staging.unit:
+        if "sub-01" in analysis.staging.job:
             raise error
 
     recipe(analyse)
@@ -109,7 +109,7 @@ def test_done_is_not_done_again_and_old_files_go(config: Config, recipe: Any) ->
     calls = []
 
     def analyse(analysis: Any) -> None:
-        calls.append(analysis.staging.unit)
+        calls.append(analysis.staging.job)
         write_result(analysis, f"run{len(calls)}.tsv")
 
     recipe(analyse)

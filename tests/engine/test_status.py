@@ -1,4 +1,4 @@
-"""Records of units: what counts as done, and what may stand beside each other."""
+"""Records of jobs: what counts as done, and what may stand beside each other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bidsapp.cli.show import _exit_code
-from bidsapp.engine.plan import Plan, Unit, check_configuration
+from bidsapp.engine.plan import Job, Plan, check_configuration
 from bidsapp.engine.status import (
     Record,
     is_complete,
@@ -22,7 +22,7 @@ from bidsapp.errors import OutputError
 from bidsapp.text import text_table
 
 RECORD = Record(
-    unit="gradients_sub-01_space-fsaverage5",
+    job="gradients_sub-01_space-fsaverage5",
     recipe="gradients",
     level="participant",
     subject="01",
@@ -34,15 +34,15 @@ RECORD = Record(
 )
 
 
-def make_unit(name: str = RECORD.unit) -> Unit:
-    return Unit(name, "gradients", "participant", "01", "fsaverage5", None, "aaaa")
+def make_job(name: str = RECORD.job) -> Job:
+    return Job(name, "gradients", "participant", "01", "fsaverage5", None, "aaaa")
 
 
 def make_plan(code: str) -> Plan:
     return Plan(
         dataset=None,
         subjects=("01",),
-        units=(make_unit(),),
+        jobs=(make_job(),),
         configuration_hashes={"gradients": code},
     )  # type: ignore[arg-type]
 
@@ -50,9 +50,9 @@ def make_plan(code: str) -> Plan:
 def test_round_trip_and_broken_records(tmp_path: Path) -> None:
     write_record(tmp_path, RECORD)
     record_path(tmp_path, "other").write_text("{ broken")
-    assert read_records(tmp_path) == {RECORD.unit: RECORD}
+    assert read_records(tmp_path) == {RECORD.job: RECORD}
     write_status(tmp_path)
-    assert len(json.loads((tmp_path / "logs" / "status.json").read_text())["Units"]) == 1
+    assert len(json.loads((tmp_path / "logs" / "status.json").read_text())["Jobs"]) == 1
 
 
 def test_complete_means_done_same_and_present(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_complete_means_done_same_and_present(tmp_path: Path) -> None:
 
 
 def test_configurations_are_not_mixed() -> None:
-    same = {RECORD.unit: ("gradients", "aaaa")}
+    same = {RECORD.job: ("gradients", "aaaa")}
     check_configuration(same, make_plan("aaaa"), overwrite=False)
     with pytest.raises(OutputError, match="--overwrite"):
         check_configuration(same, make_plan("cccc"), overwrite=False)
@@ -81,11 +81,11 @@ def test_configurations_are_not_mixed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("codes", "n_units", "expected"), [([66], 1, 66), ([66, 65], 2, 1), ([66], 2, 1)]
+    ("codes", "n_jobs", "expected"), [([66], 1, 66), ([66, 65], 2, 1), ([66], 2, 1)]
 )
-def test_exit_code(codes: list[int], n_units: int, expected: int) -> None:
+def test_exit_code(codes: list[int], n_jobs: int, expected: int) -> None:
     failed = [dataclasses.replace(RECORD, state="failed", exit_code=code) for code in codes]
-    assert _exit_code(failed, n_units) == expected
+    assert _exit_code(failed, n_jobs) == expected
 
 
 def test_table_lays_out_and_says_missing() -> None:

@@ -157,14 +157,14 @@ def leftovers(folder: Path) -> list[str]:
 
 
 def records(output: Path) -> dict[str, dict[str, Any]]:
-    """Records of units by participant."""
-    paths = (output / "logs" / "units").glob("*.json")
+    """Records of jobs by participant."""
+    paths = (output / "logs" / "jobs").glob("*.json")
     found = (json.loads(path.read_text("utf-8")) for path in paths)
     return {item["subject"]: item for item in found}
 
 
 def wait_for_mark(output: Path, process: subprocess.Popen[str], timeout_s: float = 240) -> int:
-    """Wait until a unit is at work and return the number of its process."""
+    """Wait until a job is at work and return the number of its process."""
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         for path in (output / "logs" / "running").glob("*.json"):
@@ -174,7 +174,7 @@ def wait_for_mark(output: Path, process: subprocess.Popen[str], timeout_s: float
                 continue
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.05)
-    msg = "no unit has started"
+    msg = "no job has started"
     raise AssertionError(msg)
 
 

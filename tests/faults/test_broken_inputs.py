@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 
-from bidsapp.brain.untyped import nib
 from tests.faults.conftest import BOLD, DERIVATIVES, SETTINGS, App, leftovers, records, results
 
 Damage = Callable[[Path], None]

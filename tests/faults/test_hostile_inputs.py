@@ -175,7 +175,8 @@ def test_hostile_names_of_participants_and_files(copy: Copy, app: App, tmp_path:
 
 def test_links_are_followed_inputs_are_not_written(copy: Copy, tmp_path: Path) -> None:
     """A link in place of a result is replaced, never written through."""
-    from bidsapp.bids.write import Staging, write_text
+    from bidsapp.bids.atomic import write_text
+    from bidsapp.bids.staging import Staging
 
     data = copy()
     target = data / "participants.tsv"
@@ -183,7 +184,7 @@ def test_links_are_followed_inputs_are_not_written(copy: Copy, tmp_path: Path) -
     output = tmp_path / "out"
     (output / "sub-01").mkdir(parents=True)
     (output / "sub-01" / "a.tsv").symlink_to(target)
-    with Staging(output, "unit") as staging:
+    with Staging(output, "job") as staging:
         write_text(staging.path("sub-01/a.tsv"), "new")
         staging.publish()
     write_text(output / "sub-01" / "b.tsv", "x")

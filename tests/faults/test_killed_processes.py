@@ -48,7 +48,7 @@ def test_killed_worker(
 def test_killed_run(
     dataset: Path, undisturbed: Finished, app: App, tmp_path: Path, seed: int
 ) -> None:
-    """The whole run is killed, at a random time after its first unit has started."""
+    """The whole run is killed, at a random time after its first job has started."""
     output, work = tmp_path / "out", tmp_path / "work"
     words = [dataset, output, "participant", "-w", work, *SETTINGS]
     words += [] if seed % 2 else ["--executor", "local", "--workers", "2"]

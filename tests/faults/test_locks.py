@@ -16,16 +16,16 @@ from pathlib import Path
 
 import pytest
 
+from bidsapp.bids.atomic import write_text
 from bidsapp.bids.locks import lock_file, lock_folder
 from bidsapp.bids.staging import Staging, clean_leftovers
-from bidsapp.bids.write import write_text
 from bidsapp.errors import OutputError
-from bidsapp.features.banks import make_once
+from bidsapp.scratch import make_once
 
 MAKER = """
     import sys, time
     from pathlib import Path
-    from bidsapp.features.banks import make_once
+    from bidsapp.scratch import make_once
 
     def make(folder):
         (folder / "half").write_text("half")
@@ -89,10 +89,10 @@ def nfs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("nfs")
 def test_locks_hold_on_nfs(tmp_path: Path) -> None:
-    with Staging(tmp_path, "unit") as first:
+    with Staging(tmp_path, "job") as first:
         write_text(first.path("a"), "first")
-        with pytest.raises(OutputError, match="another process is writing unit"):
-            Staging(tmp_path, "unit").__enter__()
+        with pytest.raises(OutputError, match="another process is writing job"):
+            Staging(tmp_path, "job").__enter__()
         assert clean_leftovers(tmp_path) == []
         first.publish()
     assert (tmp_path / "a").read_text() == "first"

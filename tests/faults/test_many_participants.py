@@ -37,9 +37,9 @@ def test_plan_of_five_hundred(dataset: Path, app: App, tmp_path: Path) -> None:
     done = app.run(*words, "--plan-json", plan)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0, done.stderr
-    units = json.loads(plan.read_text())["units"]
-    assert len(units) == N_PARTICIPANTS
-    assert all(unit["state"] == "to do" for unit in units)
+    jobs = json.loads(plan.read_text())["jobs"]
+    assert len(jobs) == N_PARTICIPANTS
+    assert all(job["state"] == "to do" for job in jobs)
     assert not (tmp_path / "out").exists()
     assert after.ru_utime - before.ru_utime < LONGEST_CPU_S
     assert os.listdir(tmp_path / "many")  # noqa: PTH208

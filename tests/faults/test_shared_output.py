@@ -138,20 +138,20 @@ def test_unwritable_home(dataset: Path, undisturbed: Finished, tmp_path: Path) -
 def test_broken_record_is_no_result(undisturbed: Finished, tmp_path: Path) -> None:
     from bidsapp.engine.status import read_record, record_path
 
-    source = next((undisturbed[0] / "logs" / "units").glob("*.json"))
+    source = next((undisturbed[0] / "logs" / "jobs").glob("*.json"))
     assert read_record(undisturbed[0], source.stem) is not None
     target = record_path(tmp_path, source.stem)
     target.parent.mkdir(parents=True)
-    for content in (source.read_text()[:100], "", "[]", json.dumps({"unit": 1}), "\0"):
+    for content in (source.read_text()[:100], "", "[]", json.dumps({"job": 1}), "\0"):
         target.write_text(content)
         assert read_record(tmp_path, source.stem) is None
 
 
 def test_status_with_clocks_that_differ(tmp_path: Path) -> None:
-    """A unit at work on a host whose clock is ahead has not begun in the future."""
+    """A job at work on a host whose clock is ahead has not begun in the future."""
     from bidsapp.cli.commands.status import status_rows
 
-    mark = {"unit": "u", "host": "elsewhere", "pid": 1, "since": time.time() + 1e6}
+    mark = {"job": "u", "host": "elsewhere", "pid": 1, "since": time.time() + 1e6}
     folder = tmp_path / "logs" / "running"
     folder.mkdir(parents=True)
     (folder / "u.json").write_text(json.dumps(mark))

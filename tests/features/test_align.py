@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bidsapp.errors import InputInvalidError
-from bidsapp.features.align import alignment_table, timeline
+from bidsapp.features.align import alignment_table
+from bidsapp.features.timeline import timeline
 
 LAGS = (4.0, 5.0, 6.0)
 

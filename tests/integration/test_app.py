@@ -137,8 +137,8 @@ def test_one_broken_participant_leaves_the_other(
     output = tmp_path / "out"
     done = musicotopy(broken, output, "participant", "-w", tmp_path / "work", *BASELINE)
     assert done.returncode == 1
-    units = json.loads((output / "logs" / "status.json").read_text())["Units"]
-    states = {unit["subject"]: unit for unit in units}
+    jobs = json.loads((output / "logs" / "status.json").read_text())["Jobs"]
+    states = {job["subject"]: job for job in jobs}
     assert states["01"]["state"] == "done"
     assert states["02"]["state"] == "failed"
     assert "sub-02" in states["02"]["reason"]
@@ -206,7 +206,7 @@ def test_written_configuration_repeats_the_run(
     config = output / "logs" / "config.toml"
     done = musicotopy(dataset, output, "participant", "--config-file", config)
     assert done.returncode == 0, done.stderr
-    assert json.loads((output / "logs" / "status.json").read_text())["Units"]
+    assert json.loads((output / "logs" / "status.json").read_text())["Jobs"]
 
 
 def test_reports_only(dataset: Path, finished: tuple[Path, Path], musicotopy: Run) -> None:

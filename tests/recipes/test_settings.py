@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
 from bidsapp.errors import UsageError
+from bidsapp.recipes.base.settings import fidelity, override, setting
 from bidsapp.recipes.gradients.settings import VARIANTS, GradientsSettings
-from bidsapp.recipes.base.settings import fidelity, override
 
 
 def test_override_checks_names_and_types() -> None:
@@ -37,3 +39,27 @@ def test_fidelity_lists_every_setting() -> None:
     robust = {row["option"]: row for row in fidelity(VARIANTS["robust"], "robust")}
     differing = {name for name in rows if rows[name]["used"] != robust[name]["used"]}
     assert all(robust[name]["why"] for name in differing)
+
+
+@dataclass(frozen=True)
+class Training:
+    epochs: int = setting(50, paper="100", source="p. 1", why="enough")
+
+
+@dataclass(frozen=True)
+class Nested:
+    size: int = setting(3, paper="3", source="p. 2")
+    training: Training = Training()
+
+
+def test_nested_settings_are_changed_one_by_one() -> None:
+    changed = override(Nested(), "r", {"training": {"epochs": 2}})
+    assert changed == Nested(3, Training(2))
+    with pytest.raises(UsageError, match=r"r\.training\.epoch: .* r\.training knows epochs"):
+        override(Nested(), "r", {"training": {"epoch": 2}})
+    with pytest.raises(UsageError, match=r"r\.training = 2: is a table; .* epochs"):
+        override(Nested(), "r", {"training": 2})
+    assert [(row["option"], row["used"]) for row in fidelity(changed, "robust")] == [
+        ("size", "3"),
+        ("training.epochs", "2"),
+    ]

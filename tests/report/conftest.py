@@ -85,7 +85,7 @@ class Writer:
             "SourceDatasets": [{"Name": "Three pieces of film music"}],
         }
         (self.root / "dataset_description.json").write_text(json.dumps(description))
-        units = self.root / "logs" / "units"
+        units = self.root / "logs" / "jobs"
         units.mkdir(parents=True, exist_ok=True)
         for subject, seconds in (("01", 143.2), ("02", 999.0)):
             record = {

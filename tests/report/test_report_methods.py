@@ -10,13 +10,8 @@ from typing import Any
 import pytest
 
 from bidsapp.report.files import open_derivatives
-from bidsapp.report.methods import (
-    Methods,
-    lag_text,
-    methods,
-    random_weights,
-    weights_text,
-)
+from bidsapp.report.methods import Methods, lag_text
+from bidsapp.report.participant_methods import methods, random_weights, weights_text
 from bidsapp.report.references import bibliography, references
 from bidsapp.report.results import Results, load_results
 

@@ -13,7 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from bidsapp.report.participant import participant_report
-from bidsapp.report.sections import cortex
+from bidsapp.report.participant_sections import cortex
 
 LIMIT_BYTES = 6_000_000
 CIFTI = {"space": "fsLR", "den": "91k"}

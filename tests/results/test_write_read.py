@@ -28,7 +28,8 @@ from bidsapp.results.kinds import (
     expand,
     summary,
 )
-from bidsapp.results.read import Results, Space, finished, load_results, read_stats
+from bidsapp.results.load import load_results
+from bidsapp.results.read import Results, Space, finished, read_stats
 from bidsapp.results.write import Output, check_columns, tidy
 
 SCORE = Maps(
@@ -243,3 +244,26 @@ def test_written_gifti_pairs_hold_the_names_of_the_maps(tmp_path: Path) -> None:
     assert [path.name.split("_")[1] for path in paths] == ["hemi-L", "hemi-R"]
     image: Any = nib.load(paths[0])
     assert [array.meta["Name"] for array in image.darrays] == list(LAYERS)
+
+
+NULL = Result(desc="toynull", title="Null", says="Scores of displaced music.", by_network=False)
+
+
+def test_arrays_come_back_and_a_damaged_file_is_named(tmp_path: Path) -> None:
+    write(tmp_path, volume())
+    scores = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float16)
+    with Staging(tmp_path, "toy_more") as staging:
+        out = Output(staging, volume(), subject="01", common={})
+        out.arrays(NULL, {"scores": scores, "seed": np.array(3)})
+        staging.publish()
+    results = Results(tmp_path, "toy", (*CATALOGUE, NULL), "01")
+    (space,) = results.spaces
+    arrays = results.arrays(NULL, space)
+    assert arrays is not None
+    np.testing.assert_array_equal(arrays["scores"], scores)
+    assert arrays["scores"].dtype == np.float16
+    (path,) = (p for p in results.files(NULL, space) if p.suffix == ".npz")
+    path.write_bytes(b"PK no archive")
+    with pytest.raises(InputInvalidError, match=path.name):
+        results.arrays(NULL, space)
+    assert results.arrays(SUMMARY, space) is None

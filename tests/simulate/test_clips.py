@@ -14,6 +14,7 @@ from scipy.stats import rankdata, spearmanr
 
 from bidsapp.bids.names import build_path
 from bidsapp.errors import InputMissingError, UsageError
+from bidsapp.recipes import truth_checks
 from bidsapp.simulate.checks.rsa import check_rsa, null_units
 from bidsapp.simulate.checks.shared import SpaceResults
 from bidsapp.simulate.clips import (
@@ -214,7 +215,7 @@ def test_the_check_recognises_perfect_maps_and_their_p_values(dataset, tmp_path)
 
 def test_results_of_another_recipe_are_not_looked_for(dataset, tmp_path):
     with pytest.raises(InputMissingError, match="fit the design clips"):
-        check_truth(dataset, tmp_path)
+        check_truth(dataset, tmp_path, truth_checks())
 
 
 @pytest.mark.parametrize("changes", [{"order": "random"}, {"n_pieces": 2}, {"snr": -1.0}])

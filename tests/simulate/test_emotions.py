@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bidsapp.bids.names import build_path
 from bidsapp.errors import UsageError
+from bidsapp.recipes import truth_checks
 from bidsapp.simulate.checks.emotions import matched_filter
 from bidsapp.simulate.dataset import simulate
 from bidsapp.simulate.emotions import EmotionsOptions
@@ -201,12 +202,12 @@ def test_the_check_reads_scores_and_its_filter_knows_the_patterns(dataset, tmp_p
         name = build_path({**who, "space": MNI, "desc": "emotion3dscores"}, "stats", ".tsv")
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(rows).to_csv(tmp_path / name, sep="\t", index=False)
-    found = check_truth(dataset, tmp_path)
+    found = check_truth(dataset, tmp_path, truth_checks())
     entry = found["emotion3d"]["participants"][0]
     assert [score["leaky"] for score in entry["scores"]] == [False, True]
     assert entry["oracle"] > 0.8
     assert found["emotion3d"]["group"][0]["scores"] == entry["scores"]
-    lines = findings(found)
+    lines = findings(found, truth_checks())
     assert any("shuffled (LEAKY), linear: balanced accuracy 0.97" in line for line in lines)
     empty = np.zeros_like(np.load(truth.maps()["01", MNI])["pattern"])
     assert np.isnan(matched_filter(dataset, truth, "01", MNI, empty))

@@ -11,6 +11,7 @@ import pytest
 
 from bidsapp.bids.names import build_path, space_entities
 from bidsapp.errors import InputMissingError
+from bidsapp.recipes import truth_checks
 from bidsapp.simulate.checks.shared import mean_of
 from bidsapp.simulate.dataset import MusicOptions, simulate
 from bidsapp.simulate.oracle import music_rows, oracle_scores
@@ -77,9 +78,9 @@ def test_perfect_maps_are_recognised(dataset, tmp_path, space):
     parcels[null] = 2 + np.arange(len(null)) % 20
     p_values = {1: 0.001, 2: 0.01} | dict.fromkeys(range(3, 21), 0.5) | {21: np.nan}
     _make_results(dataset, tmp_path, space, scores, parcels, p_values)
-    found = check_truth(dataset, tmp_path, oracle=False)
+    found = check_truth(dataset, tmp_path, truth_checks(), oracle=False)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert any("(target 0.8): reached" in line for line in findings(found))
+    assert any("(target 0.8): reached" in line for line in findings(found, truth_checks()))
     found = found["gradients"]
     entry = found["participants"][0]
     assert (entry["participant"], entry["space"]) == ("01", space)
@@ -99,7 +100,7 @@ def test_maps_of_another_tissue_are_not_recognised(dataset, tmp_path):
     scores = np.random.default_rng(0).normal(0.1, 0.05, (6, len(planted.layer)))
     parcels = np.where(planted.layer > 0, 1, 2)
     _make_results(dataset, tmp_path, MNI, scores, parcels, {1: 0.5, 2: 0.01})
-    found = check_truth(dataset, tmp_path, oracle=False)["gradients"]
+    found = check_truth(dataset, tmp_path, truth_checks(), oracle=False)["gradients"]
     assert found["mean"][MNI]["centroid_r"] < 0.2
     assert found["reached"][MNI] == {
         "centroid_r": False,
@@ -121,7 +122,8 @@ def test_ratings_are_averaged_over_participants(dataset, tmp_path):
     ]
     name = build_path({"sub": "01", "model": "vggish", "desc": "ratings"}, "stats", ".tsv")
     pd.DataFrame(rows).to_csv(tmp_path / name, sep="\t", index=False)
-    enjoyment = check_truth(dataset, tmp_path, oracle=False)["gradients"]["ratings"]["enjoyment"]
+    found = check_truth(dataset, tmp_path, truth_checks(), oracle=False)
+    enjoyment = found["gradients"]["ratings"]["enjoyment"]
     assert enjoyment["peak_layer"] == 2
     assert enjoyment["centroid_layer"] == pytest.approx((0.1 + 0.6 + 0.6) / 0.6, abs=1e-3)
     assert enjoyment["planted_layer"] == read_truth(dataset).ratings["enjoyment"]
@@ -129,9 +131,9 @@ def test_ratings_are_averaged_over_participants(dataset, tmp_path):
 
 def test_missing_results_and_missing_truth_are_named(dataset, tmp_path):
     with pytest.raises(InputMissingError, match="no results of gradients"):
-        check_truth(dataset, tmp_path)
+        check_truth(dataset, tmp_path, truth_checks())
     with pytest.raises(InputMissingError, match=r"truth\.json"):
-        check_truth(tmp_path, tmp_path)
+        check_truth(tmp_path, tmp_path, truth_checks())
 
 
 @pytest.mark.parametrize("space", [MNI, "fsaverage5"])
@@ -207,10 +209,11 @@ def test_spin_tests_of_the_group_are_read_and_said(dataset, tmp_path):
     path = tmp_path / build_path(entities, "stats", ".tsv")
     path.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(rows).to_csv(path, sep="\t", index=False)
-    found = check_truth(dataset, tmp_path, oracle=False)
+    found = check_truth(dataset, tmp_path, truth_checks(), oracle=False)
     test = found["gradients"]["group"]["fsaverage5"]["vggish"][0]
     assert test["map"] == "centroid"
     assert test["p_planted"] == 0.001
     assert test["p_negative"] == pytest.approx(0.8)
     assert test["p_difference"] == 0.002
-    assert any("planted gradient spin p = 0.001 (r = 0.9)" in line for line in findings(found))
+    lines = findings(found, truth_checks())
+    assert any("planted gradient spin p = 0.001 (r = 0.9)" in line for line in lines)

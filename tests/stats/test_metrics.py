@@ -9,7 +9,6 @@ from bidsapp.stats.metrics import (
     centroid_layer,
     fisher_z,
     pearson,
-    within_block_pearson,
 )
 
 
@@ -32,15 +31,6 @@ def test_pearson_pairs_one_column_with_all():
 
 def test_constant_columns_far_from_zero_are_missing():
     assert np.isnan(pearson(np.full((50, 1), 1e6 + 0.1), np.arange(50.0)))[0]
-
-
-def test_within_block_pearson_ignores_block_means():
-    rng = np.random.default_rng(0)
-    labels = np.array([0] * 10 + [1] * 12 + [-1] * 3)
-    x, y = rng.standard_normal((2, 25, 2))
-    r = within_block_pearson(x + 50 * labels[:, None], y - 9 * labels[:, None], labels)
-    assert r.shape == (2, 2)
-    assert r[1, 0] == pytest.approx(np.corrcoef(x[10:22, 0], y[10:22, 0])[0, 1])
 
 
 def test_fisher_z_is_finite_and_inverse_of_tanh():

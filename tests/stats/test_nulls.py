@@ -12,7 +12,6 @@ from bidsapp.stats.nulls import (
     apply_shifts,
     circular_shifts,
     max_statistic_p,
-    monte_carlo_interval,
     permutation_p,
     refit_null,
 )
@@ -93,15 +92,3 @@ def test_p_values_of_exchangeable_scores_hold_their_level():
     scores = np.random.default_rng(0).standard_normal((100, 20000))
     p = permutation_p(scores[0], scores[1:])
     assert (p <= 0.05).mean() == pytest.approx(0.05, abs=0.005)
-
-
-def test_monte_carlo_interval():
-    low, high = monte_carlo_interval(np.array([1 / 100, 1.0, np.nan, 0.05]), 99)
-    np.testing.assert_allclose(low[:2], [0.0, 0.025 ** (1 / 99)])
-    np.testing.assert_allclose(high[:2], [1 - 0.025 ** (1 / 99), 1.0])
-    assert np.isnan([low[2], high[2]]).all()
-    assert 0.0 < low[3] < 0.05 < high[3] < 0.11
-    rng, truth = np.random.default_rng(0), 0.04
-    p = (rng.binomial(199, truth, 5000) + 1) / 200
-    low, high = monte_carlo_interval(p, 199)
-    assert ((low <= truth) & (truth <= high)).mean() >= 0.95

@@ -1,7 +1,8 @@
 """The networks one can ask for by name.
 
 A new network is one module with one subclass of `Network`, one entry here, and its proof in
-tests/audio. Importing this package imports no numerical library.
+tests/audio. Beside the names of the registry there are two families, whose members are files of
+the user: ``onnx:FILE`` and ``features:PATH``. Importing this package imports no numerical library.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from bidsapp.errors import UsageError
+from bidsapp.errors import InputMissingError, UsageError
 
 if TYPE_CHECKING:
     from bidsapp.audio.networks.base import Network
@@ -68,13 +69,18 @@ class Choice:
         """
         from bidsapp.audio.networks.weights import find_weights
 
-        entry = NETWORKS[self.name]
+        entry = network_entry(self.name)
         known = entry.weight_files
         wish = self.weights
         if wish == PERMUTED:
             wish = next(iter(known))
         wish = wish.removeprefix(f"{PERMUTED}:")
         return find_weights(self.name, wish, self.weights_dir, known, entry.bundle)
+
+    @property
+    def path(self) -> Path:
+        """File or folder of a member of a family."""
+        return Path(self.name.partition(":")[2])
 
     @property
     def permuted(self) -> int | None:
@@ -147,6 +153,33 @@ def _tagger_entry(name: str, summary: str) -> NetworkEntry:
     return NetworkEntry(summary, {name: (f"{name}.safetensors",)}, _tagger, bundle="musicnn")
 
 
+def _harmonic(choice: Choice) -> Network:
+    from bidsapp.audio.networks.harmonic import Harmonic
+
+    if choice.is_random:
+        return Harmonic.random(choice.seed, choice.hop_s)
+    return Harmonic.from_file(choice.file(), choice.hop_s, choice.permuted)
+
+
+def _consonance(choice: Choice) -> Network:
+    from bidsapp.audio.networks.consonance import Consonance
+
+    return Consonance(choice.hop_s)
+
+
+def _onnx(choice: Choice) -> Network:
+    from bidsapp.audio.networks.onnx import OnnxNetwork
+
+    control = choice.weights if choice.weights in CONTROLS else ""
+    return OnnxNetwork(choice.path, network_label(choice.name), choice.hop_s, control, choice.seed)
+
+
+def _features(choice: Choice) -> Network:
+    from bidsapp.audio.networks.table import TableNetwork
+
+    return TableNetwork(choice.path, network_label(choice.name))
+
+
 NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
     {
         "vggish": NetworkEntry(
@@ -183,8 +216,66 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
         "vgg-msd": _tagger_entry(
             "vgg-msd", "VGG of the musicnn package, 7 layers, tags of the Million Song Dataset"
         ),
+        "harmonic": NetworkEntry(
+            summary="twelve pitch-class filters, 4 layers, to train on emotions (or random)",
+            weight_files={"emotion": ("harmonic.pth",)},
+            build=_harmonic,
+        ),
+        "consonance": NetworkEntry(
+            summary="roughness, harmonicity, pitch classes and loudness, without parameters",
+            weight_files={},
+            build=_consonance,
+        ),
     }
 )
+
+
+FAMILIES: Mapping[str, NetworkEntry] = MappingProxyType(
+    {
+        "onnx": NetworkEntry(
+            summary="any ONNX model with a TOML file beside it that states its input",
+            weight_files={"file": ()},
+            build=_onnx,
+        ),
+        "features": NetworkEntry(
+            summary="features that you have computed: TSV, Parquet, NPZ or _stim.tsv.gz",
+            weight_files={},
+            build=_features,
+        ),
+    }
+)
+"""Prefix → entry; a name is ``PREFIX:PATH``."""
+
+
+def network_entry(name: str) -> NetworkEntry:
+    """Find the entry of a network.
+
+    Parameters
+    ----------
+    name
+        Key of `NETWORKS`, or ``PREFIX:PATH`` with a key of `FAMILIES`.
+
+    Raises
+    ------
+    UsageError
+        No network has this name.
+    InputMissingError
+        There is no such file.
+    """
+    prefix, colon, path = name.partition(":")
+    if colon and prefix in FAMILIES:
+        if not Path(path).exists():
+            msg = (
+                f"--network {name}: there is no such file or folder; check the path, and in a "
+                f"container that it is bound"
+            )
+            raise InputMissingError(msg)
+        return FAMILIES[prefix]
+    if name not in NETWORKS:
+        families = ", ".join(f"{prefix}:PATH" for prefix in FAMILIES)
+        msg = f"--network {name}: no such network; known are {', '.join(NETWORKS)}; and {families}"
+        raise UsageError(msg)
+    return NETWORKS[name]
 
 
 def get_network(
@@ -195,12 +286,12 @@ def get_network(
     seed: int = 0,
     hop_s: float = DEFAULT_HOP_S,
 ) -> Network:
-    """Make a network of the registry.
+    """Make a network.
 
     Parameters
     ----------
     name
-        Key of `NETWORKS`.
+        Key of `NETWORKS`, or ``PREFIX:PATH`` with a key of `FAMILIES`.
     weights
         ``random``, ``permuted`` (values of the published weights permuted within each kernel),
         ``permuted:FILE``, a name of the entry's `weight_files`, or a file. Networks without
@@ -216,15 +307,14 @@ def get_network(
     ------
     UsageError
         No network has this name, or the hop is none it can have.
+    InputMissingError
+        There is no such file.
     ResourceUnavailableError
         The weights are not there.
     InputInvalidError
         The weights are not this network's, or not those their file name promises.
     """
-    if name not in NETWORKS:
-        msg = f"--network {name}: no such network; known are {', '.join(NETWORKS)}"
-        raise UsageError(msg)
-    return NETWORKS[name].build(Choice(name, str(weights), weights_dir, seed, hop_s))
+    return network_entry(name).build(Choice(name, str(weights), weights_dir, seed, hop_s))
 
 
 def network_label(name: str) -> str:
@@ -234,7 +324,12 @@ def network_label(name: str) -> str:
     --------
     >>> network_label("musicnn-mtt")
     'musicnnmtt'
+    >>> network_label("onnx:models/my-model.onnx")
+    'onnxmymodel'
     """
+    prefix, colon, path = name.partition(":")
+    if colon:
+        name = f"{prefix}{Path(path).name.partition('.')[0]}"
     return re.sub(r"[^A-Za-z0-9]", "", name)
 
 
@@ -244,12 +339,11 @@ def network_weights(network: str, wish: str) -> str:
     Parameters
     ----------
     network
-        Registered name.
+        As `get_network` takes it.
     wish
         ``random``, ``permuted``, ``pretrained`` (the first published weights of the network), the
         name of published weights, or a file.
     """
-    published = NETWORKS[network].weight_files if network in NETWORKS else {}
     if wish != PRETRAINED:
         return wish
-    return next(iter(published), RANDOM)
+    return next(iter(network_entry(network).weight_files), RANDOM)

@@ -9,18 +9,16 @@ depend on the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib.metadata import version
-from pathlib import Path
 
 import librosa
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from bidsapp.audio import mel, modulation
 from bidsapp.audio.io import RESAMPLER
-from bidsapp.audio.networks.base import Layer, Network
+from bidsapp.audio.networks.base import Layer
+from bidsapp.audio.networks.descriptors import DescriptorNetwork
 
 Floats = npt.NDArray[np.float32]
 
@@ -33,7 +31,7 @@ SPECTRAL = (
 _QUIETEST = 1e-5
 
 
-class Baseline(Network):
+class Baseline(DescriptorNetwork):
     """Four layers of acoustic descriptors.
 
     Parameters
@@ -78,25 +76,6 @@ class Baseline(Network):
         windows[:, loudness] = np.log10(np.maximum(windows[:, loudness], _QUIETEST**2))
         power = modulation.modulation_power(modulation.log_spectrogram(waveform), self._hop)
         return np.hstack([windows, power])
-
-    def n_blocks(self, n_frames: int, memory_bytes: int) -> int:
-        """Count the blocks: one for each layer."""
-        return len(self.layers)
-
-    def blocks(
-        self,
-        frames: Floats,
-        *,
-        memory_bytes: int,
-        device: str = "cpu",
-        scratch_dir: Path | None = None,
-    ) -> Iterator[tuple[int, torch.Tensor]]:
-        """Yield the layers."""
-        start = 0
-        for position, layer in enumerate(self.layers):
-            columns = frames[:, start : start + layer.n_features]
-            yield position, torch.from_numpy(np.ascontiguousarray(columns)).to(device)
-            start += layer.n_features
 
 
 def spectral_shape(waveform: Floats) -> Floats:

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +22,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.amp.grad_scaler import GradScaler
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from bidsapp.audio.corpora import Corpus
@@ -32,11 +30,12 @@ from bidsapp.audio.networks.weights import he_initialise
 from bidsapp.audio.training.evaluation import mean_scores, tag_logits, tag_scores
 from bidsapp.audio.training.waveforms import Waveforms
 from bidsapp.errors import OutputError
+from bidsapp.models.training_loop import Task, numpy_stream, shuffled_batches, train
 from bidsapp.progress import track
+from bidsapp.scratch import FileCheckpoint
 
 CHECKPOINT = "checkpoint.pt"
-_EPOCHS_KEY = 1 << 32
-"""Streams of epochs begin here; those below belong to the weights of layers."""
+_Batch = tuple[npt.NDArray[np.integer], torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +121,40 @@ def fit_tagger(
         The checkpoint in `folder` is of another corpus or other settings.
     """
     run = _Run(corpus, waveforms, settings, device, quiet)
-    run.resume(folder / CHECKPOINT)
-    while not run.finished:
-        run.epoch()
-        run.save(folder / CHECKPOINT)
-    return run.fitted()
+    trained = train(
+        run.task(),
+        settings.epochs,
+        settings.patience,
+        checkpoint=_Kept(FileCheckpoint(folder / CHECKPOINT), run.identity()),
+    )
+    module = ResNet(len(corpus.tags), settings.width)
+    module.load_state_dict(trained.state)
+    return Fitted(module.eval(), list(trained.history), trained.best_epoch)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A checkpoint that names its file when it is of another run."""
+
+    file: FileCheckpoint
+    identity: str
+
+    def load(self) -> dict[str, Any] | None:
+        state = self.file.load()
+        if state is not None and state.get("identity") != self.identity:
+            msg = (
+                f"{self.file.path}: belongs to training with another corpus or other settings; "
+                f"name another --out or remove it"
+            )
+            raise OutputError(msg)
+        return state
+
+    def save(self, state: dict[str, Any]) -> None:
+        self.file.save(state)
 
 
 class _Run:
-    """The state of training between epochs."""
+    """What the loop trains: the network, its batches of excerpts, loss and validation."""
 
     def __init__(
         self,
@@ -145,79 +169,42 @@ class _Run:
         self.module = ResNet(len(corpus.tags), settings.width)
         he_initialise(self.module, settings.seed)
         self.module.to(device)
-        self.adam = torch.optim.Adam(
+        self.labels = torch.from_numpy(corpus.labels.astype(np.float32))
+        self.started, self.n_batches = 0.0, 0
+
+    def task(self) -> Task[_Batch]:
+        """Return the network and its epoch for the loop."""
+        settings = self.settings
+        adam = torch.optim.Adam(
             self.module.parameters(), lr=settings.learning_rate, betas=settings.betas, eps=1e-8
         )
-        self.mixed = device.startswith("cuda")
-        self.scaler = GradScaler("cuda", enabled=self.mixed)
-        self.history: list[dict[str, float]] = []
-        self.best: dict[str, torch.Tensor] = {}
-        self.labels = torch.from_numpy(corpus.labels.astype(np.float32))
+        return Task(
+            network=self.module,
+            optimiser=adam,
+            batches=self.batches,
+            loss=self.loss,
+            judge=self.judge,
+            monitor="validation_loss",
+            identity=self.identity(),
+        )
 
-    @property
-    def best_epoch(self) -> int:
-        """Epoch of the lowest validation loss, from 1; 0 before the first."""
-        losses = [row["validation_loss"] for row in self.history]
-        return 1 + int(np.argmin(np.nan_to_num(losses, nan=np.inf))) if losses else 0
-
-    @property
-    def finished(self) -> bool:
-        """Whether all epochs are done or the last ones brought nothing."""
-        done = len(self.history)
-        waited = done - self.best_epoch
-        return done >= self.settings.epochs or (done > 0 and waited >= self.settings.patience)
-
-    def epoch(self) -> None:
-        """Pass once over the training clips, then judge on the validation clips."""
-        started, number = time.monotonic(), len(self.history) + 1
-        loss = self._train(number)
-        validation_loss, roc_auc = self._validate()
-        row = {
-            "epoch": number,
-            "loss": loss,
-            "validation_loss": validation_loss,
-            "validation_roc_auc": roc_auc,
-            "seconds": round(time.monotonic() - started, 1),
-        }
-        self.history.append(row)
-        if self.best_epoch == number:
-            state = self.module.state_dict()
-            self.best = {name: value.detach().cpu().clone() for name, value in state.items()}
-
-    def _train(self, number: int) -> float:
-        self.module.train()
-        batches, where = self._draw(number)
-        label = f"Epoch {number} of at most {self.settings.epochs}"
-        total = torch.zeros((), device=self.device)
-        excerpts = self._excerpts(batches, where)
-        for clips, sounds in track(excerpts, total=len(batches), label=label, quiet=self.quiet):
-            wanted = self.labels[clips].to(self.device)
-            self.adam.zero_grad(set_to_none=True)
-            with torch.autocast(self.device.partition(":")[0], torch.float16, self.mixed):
-                logits = self.module(sounds.to(self.device, non_blocking=True))
-            loss = binary_cross_entropy_with_logits(logits.float(), wanted)
-            torch.autograd.backward(self.scaler.scale(loss))
-            self.scaler.step(self.adam)
-            self.scaler.update()
-            total += loss.detach()
-        return float(total) / len(batches)
-
-    def _draw(self, number: int) -> tuple[list[npt.NDArray[np.intp]], npt.NDArray[np.float64]]:
+    def batches(self, number: int) -> Iterator[_Batch]:
         """Draw an epoch's batches, and for every clip where its excerpt lies."""
-        key = [self.settings.seed, _EPOCHS_KEY + number]
-        stream = np.random.Generator(np.random.Philox(key=key))
-        clips = stream.permutation(self.corpus.clips("train"))
+        self.started = time.monotonic()
+        stream = numpy_stream(self.settings.seed, number)
+        batches = shuffled_batches(self.corpus.clips("train"), self.settings.batch, stream)
         where = stream.random(len(self.labels))
-        size = min(self.settings.batch, len(clips))
-        starts = range(0, len(clips) - size + 1, size)
-        return [clips[start : start + size] for start in starts], where
+        self.n_batches = len(batches)
+        label = f"Epoch {number} of at most {self.settings.epochs}"
+        excerpts = self._excerpts(batches, where)
+        return track(excerpts, total=len(batches), label=label, quiet=self.quiet)
 
     def _excerpts(
-        self, batches: list[npt.NDArray[np.intp]], where: npt.NDArray[np.float64]
-    ) -> Iterator[tuple[npt.NDArray[np.intp], torch.Tensor]]:
+        self, batches: list[npt.NDArray[np.integer]], where: npt.NDArray[np.float64]
+    ) -> Iterator[_Batch]:
         """Yield batches with their excerpts (n, n_samples), read one batch ahead."""
 
-        def read(clips: npt.NDArray[np.intp]) -> torch.Tensor:
+        def read(clips: npt.NDArray[np.integer]) -> torch.Tensor:
             n = self.settings.samples
             sounds = [self.waveforms.excerpt(int(i), float(where[i]), n) for i in clips]
             return torch.from_numpy(np.stack(sounds))
@@ -230,7 +217,29 @@ class _Run:
                     coming = pool.submit(read, batches[position + 1])
                 yield clips, sounds
 
-    def _validate(self) -> tuple[float, float]:
+    def loss(self, batch: _Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Binary cross-entropy of the tags of a batch; on CUDA the network runs in float16."""
+        clips, sounds = batch
+        wanted = self.labels[torch.from_numpy(clips)].to(self.device)
+        mixed = self.device.startswith("cuda")
+        with torch.autocast(self.device.partition(":")[0], torch.float16, mixed):
+            logits = self.module(sounds.to(self.device, non_blocking=True))
+        loss = binary_cross_entropy_with_logits(logits.float(), wanted)
+        return loss, {"loss": loss}
+
+    def judge(self, number: int, sums: Mapping[str, float]) -> dict[str, float]:
+        """Score the validation clips; return the row of the history."""
+        validation_loss, roc_auc = self.validate()
+        return {
+            "epoch": number,
+            "loss": sums["loss"] / self.n_batches,
+            "validation_loss": validation_loss,
+            "validation_roc_auc": roc_auc,
+            "seconds": round(time.monotonic() - self.started, 1),
+        }
+
+    def validate(self) -> tuple[float, float]:
+        """Return the loss and the mean area under the ROC curve of the validation clips."""
         clips = self.corpus.clips("validation")
         logits = tag_logits(
             self.module,
@@ -244,53 +253,11 @@ class _Run:
         scores = tag_scores(self.corpus.labels[clips], logits, self.corpus.tags)
         return float(loss), mean_scores(scores)[0]
 
-    def _facts(self) -> str:
+    def identity(self) -> str:
         """State what must be the same for a checkpoint to be gone on from."""
         settings = dataclasses.asdict(self.settings)
         fixed = {key: value for key, value in settings.items() if key not in _MAY_GROW}
         return json.dumps({"corpus": self.corpus.identity(), **fixed}, sort_keys=True)
-
-    def save(self, path: Path) -> None:
-        """Write everything the next epoch depends on, at once."""
-        state = {
-            "facts": self._facts(),
-            "module": self.module.state_dict(),
-            "adam": self.adam.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "history": self.history,
-            "best": self.best,
-        }
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            torch.save(state, part)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-
-    def resume(self, path: Path) -> None:
-        """Take up a checkpoint if there is one."""
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return
-        state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
-        if state["facts"] != self._facts():
-            msg = (
-                f"{path}: belongs to training with another corpus or other settings; "
-                f"name another --out or remove it"
-            )
-            raise OutputError(msg)
-        self.module.load_state_dict(state["module"])
-        self.adam.load_state_dict(state["adam"])
-        if self.mixed and state["scaler"]:
-            self.scaler.load_state_dict(state["scaler"])
-        self.history = state["history"]
-        self.best = {name: value.cpu() for name, value in state["best"].items()}
-
-    def fitted(self) -> Fitted:
-        """Return the network of the best epoch."""
-        module = ResNet(len(self.corpus.tags), self.settings.width)
-        module.load_state_dict(self.best)
-        return Fitted(module.eval(), self.history, self.best_epoch)
 
 
 _MAY_GROW = ("epochs", "patience")

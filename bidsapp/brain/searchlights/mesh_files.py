@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import nibabel as nib
 import numpy as np
 
 from bidsapp import resources
 from bidsapp.brain.meshes import find_meshes, mesh_coordinates
-from bidsapp.brain.untyped import nib
 from bidsapp.errors import InputInvalidError
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from typing import Any
 
 from bidsapp.errors import InputMissingError
 
-_COLUMNS = ("unit", "state", "seconds", "peak memory (MB)", "host", "reason")
+_COLUMNS = ("job", "state", "seconds", "peak memory (MB)", "host", "reason")
 
 
 def add(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""
-    text = "Show the state of every unit of an output folder; also while runs are at work."
+    text = "Show the state of every job of an output folder; also while runs are at work."
     tool = tools.add_parser("status", help=text, description=text)
     tool.add_argument("output_dir", type=Path, help="Output folder of musicotopy.")
     tool.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
@@ -39,7 +39,7 @@ def _states(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def status_rows(output_dir: Path) -> list[dict[str, Any]]:
-    """Return one row per unit that has run or is running.
+    """Return one row per job that has run or is running.
 
     Raises
     ------
@@ -53,12 +53,12 @@ def status_rows(output_dir: Path) -> list[dict[str, Any]]:
         msg = f"{output_dir}: no run has left a record here; name the OUTPUT_DIR of musicotopy"
         raise InputMissingError(msg)
     rows: list[dict[str, Any]] = []
-    for unit in sorted({*records, *at_work}):
-        if unit in at_work:
-            mark = at_work[unit]
+    for job in sorted({*records, *at_work}):
+        if job in at_work:
+            mark = at_work[job]
             rows.append(
                 {
-                    "unit": unit,
+                    "job": job,
                     "state": "running",
                     "seconds": round(max(0.0, time.time() - mark.since), 1),  # clocks differ
                     "peak memory (MB)": None,
@@ -67,10 +67,10 @@ def status_rows(output_dir: Path) -> list[dict[str, Any]]:
                 }
             )
             continue
-        record = records[unit]
+        record = records[job]
         rows.append(
             {
-                "unit": unit,
+                "job": job,
                 "state": record.state,
                 "seconds": record.seconds,
                 "peak memory (MB)": record.peak_memory_bytes >> 20,

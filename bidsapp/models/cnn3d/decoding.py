@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from bidsapp.models.cnn3d.training import (
-    Checkpoint,
     EpochRecord,
     Fitted,
     TrainingSettings,
@@ -19,6 +18,7 @@ from bidsapp.models.cnn3d.training import (
 )
 from bidsapp.models.cnn3d.volumes import Volumes
 from bidsapp.models.threads import map_single_threaded
+from bidsapp.models.training_loop import Checkpoint
 from bidsapp.stats.splits import Split
 
 IntArray = npt.NDArray[np.integer]

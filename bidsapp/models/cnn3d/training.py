@@ -7,11 +7,10 @@ On CUDA, masked values travel and are scattered there, in autocast and channels-
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +19,15 @@ from torch.nn.functional import cross_entropy, log_softmax
 from torch.utils.data import DataLoader, Dataset
 
 from bidsapp.errors import InputInvalidError
+from bidsapp.models import training_loop
 from bidsapp.models.cnn3d.augment import perturb, translate
 from bidsapp.models.cnn3d.networks import Network3d, build
 from bidsapp.models.cnn3d.volumes import Volumes, scatter
+from bidsapp.models.training_loop import Checkpoint, torch_stream
 
 IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.floating]
-State = dict[str, Any]
+_Batch = tuple[IntArray, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -70,24 +71,6 @@ class TrainingSettings:
     workers: int = 4
 
 
-FAITHFUL = TrainingSettings(
-    network="faithful",
-    epochs=50,
-    batch_size=20,
-    optimiser="adam",
-    learning_rate=1e-3,
-    weight_decay=0.0,
-    schedule="constant",
-    label_smoothing=0.0,
-    class_weights=False,
-    patience=None,
-    max_shift=0,
-    noise=0.0,
-    scale=0.0,
-)
-"""As published: Adam at 1e-3, categorical cross-entropy, 50 epochs, batches of 20."""
-
-
 @dataclass(frozen=True)
 class EpochRecord:
     """One row of the history; losses in nats, accuracies as shares, NaN without validation.
@@ -102,16 +85,6 @@ class EpochRecord:
     val_loss: float
     val_accuracy: float
     learning_rate: float
-
-
-class Checkpoint(Protocol):
-    """Where the state of a run is kept between epochs; `torch.save` can write the state."""
-
-    def load(self) -> State | None:
-        """Return the last state, or None."""
-
-    def save(self, state: State) -> None:
-        """Keep a state."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +108,7 @@ class Fitted:
     n_channels: int
     shape: tuple[int, int, int]
     seed: int
-    state: State
+    state: dict[str, torch.Tensor]
     history: tuple[EpochRecord, ...]
     best_epoch: int
 
@@ -197,24 +170,27 @@ def fit(
         msg = "none of the training volumes has a label; check the labels' times and the split"
         raise InputInvalidError(msg)
     run = _Run(volumes, labels, train, val, settings, n_classes, seed, torch.device(device))
-    if checkpoint is not None and (state := checkpoint.load()) is not None:
-        run.restore(state)
-    while not run.finished:
-        record = run.epoch()
-        if checkpoint is not None:
-            checkpoint.save(run.state())
-        if on_epoch is not None:
-            on_epoch(record)
+    trained = training_loop.train(
+        run.task(),
+        settings.epochs,
+        settings.patience if val.size else None,
+        checkpoint=checkpoint,
+        on_epoch=None if on_epoch is None else lambda row: on_epoch(_record(row)),
+    )
     return Fitted(
         settings,
         n_classes,
         volumes.n_channels,
         volumes.shape,
         seed,
-        run.best_state,
-        tuple(run.history),
-        run.best_epoch,
+        trained.state,
+        tuple(map(_record, trained.history)),
+        trained.best_epoch,
     )
+
+
+def _record(row: training_loop.Row) -> EpochRecord:
+    return EpochRecord(**row)  # type: ignore[arg-type]
 
 
 def predict_log_proba(
@@ -259,34 +235,30 @@ def ensemble(log_probas: list[FloatArray]) -> FloatArray:
     return averaged
 
 
-@dataclass(eq=False)
 class _Run:
-    """A training run between epochs."""
+    """What the loop trains: the network, its batches of volumes, loss and validation."""
 
-    volumes: Volumes
-    labels: IntArray
-    train: IntArray
-    val: IntArray
-    settings: TrainingSettings
-    n_classes: int
-    seed: int
-    device: torch.device
-    history: list[EpochRecord] = field(default_factory=list)
-    best_epoch: int = 0
-    best_loss: float = np.inf
+    def __init__(
+        self,
+        volumes: Volumes,
+        labels: IntArray,
+        train: IntArray,
+        val: IntArray,
+        settings: TrainingSettings,
+        n_classes: int,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self.volumes, self.labels, self.train, self.val = volumes, labels, train, val
+        self.settings, self.n_classes, self.seed, self.device = settings, n_classes, seed, device
+        network = build(settings.network, n_classes, volumes.n_channels, volumes.shape, seed)
+        self.network = _placed(network.to(device), device)
+        self.index = volumes.index(device)
+        self.weights = self._class_weights().to(device)
 
-    def __post_init__(self) -> None:
+    def task(self) -> training_loop.Task[_Batch]:
+        """Return the network and its epoch for the loop."""
         settings = self.settings
-        network = build(
-            settings.network,
-            self.n_classes,
-            self.volumes.n_channels,
-            self.volumes.shape,
-            self.seed,
-        )
-        self.network = _placed(network.to(self.device), self.device)
-        self.best_state = _cpu_state(self.network)
-        self.index = self.volumes.index(self.device)
         make = torch.optim.AdamW if settings.optimiser == "adamw" else torch.optim.Adam
         self.optimiser = make(
             self.network.parameters(),
@@ -294,15 +266,22 @@ class _Run:
             weight_decay=settings.weight_decay,
         )
         steps = max(-(-len(self.train) // settings.batch_size) * settings.epochs, 2)
-        self.schedule = (
-            torch.optim.lr_scheduler.OneCycleLR(
+        fixed = asdict(settings) | {"workers": 0}
+        rows = self.train.tolist(), self.val.tolist()
+        return training_loop.Task(
+            network=self.network,
+            optimiser=self.optimiser,
+            batches=self.batches,
+            loss=self.loss,
+            judge=self.judge,
+            monitor="val_loss",
+            identity=repr((fixed, self.n_classes, self.seed, rows)),
+            schedule=torch.optim.lr_scheduler.OneCycleLR(
                 self.optimiser, settings.learning_rate, total_steps=steps, cycle_momentum=False
             )
             if settings.schedule == "onecycle"
-            else torch.optim.lr_scheduler.ConstantLR(self.optimiser, factor=1.0, total_iters=0)
+            else torch.optim.lr_scheduler.ConstantLR(self.optimiser, factor=1.0, total_iters=0),
         )
-        self.scaler = torch.GradScaler(self.device.type, enabled=self.device.type == "cuda")
-        self.weights = self._class_weights().to(self.device)
 
     def _class_weights(self) -> torch.Tensor:
         counts = np.bincount(self.labels[self.train], minlength=self.n_classes)
@@ -311,101 +290,52 @@ class _Run:
             raw = np.ones(self.n_classes)
         return torch.tensor(raw * counts.sum() / (raw * counts).sum(), dtype=torch.float32)
 
-    @property
-    def finished(self) -> bool:
-        """Whether all epochs are done or patience has run out."""
-        done, patience = len(self.history), self.settings.patience
-        stale = patience is not None and self.val.size and done - self.best_epoch >= patience
-        return done >= self.settings.epochs or bool(stale)
+    def batches(self, number: int) -> Iterator[_Batch]:
+        """Draw the order of the training volumes of an epoch."""
+        self.generator = torch_stream(self.seed, number - 1, "cpu")
+        self.on_device = torch_stream(self.seed, number - 1, self.device)
+        self.network.use_generator(self.on_device)
+        order = self.train[torch.randperm(len(self.train), generator=self.generator).numpy()]
+        return _batches(self.volumes, order, self.settings, self.device)
 
-    def epoch(self) -> EpochRecord:
-        """Train once over the training volumes, then validate."""
-        number = len(self.history)
-        generator = _generator(self.seed, number, torch.device("cpu"))
-        on_device = _generator(self.seed, number, self.device)
-        self.network.use_generator(on_device)
-        self.network.train()
-        order = self.train[torch.randperm(len(self.train), generator=generator).numpy()]
-        losses, right = 0.0, 0
-        for rows, values in _batches(self.volumes, order, self.settings, self.device):
-            loss, hits = self._step(rows, values, generator, on_device)
-            losses, right = losses + loss * len(rows), right + hits
+    def loss(self, batch: _Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Cross-entropy of a batch of augmented volumes; its sum and the hits are reported."""
+        rows, values = batch
+        settings = self.settings
+        values = perturb(
+            values, noise=settings.noise, scale=settings.scale, generator=self.on_device
+        )
+        x = scatter(values, self.index, self.volumes.shape)
+        x = translate(x, max_shift=settings.max_shift, generator=self.generator)
+        y = torch.as_tensor(np.asarray(self.labels[rows], np.int64), device=self.device)
+        with _autocast(self.device):
+            logits = self.network(_laid_out(x, self.device))
+            loss = cross_entropy(
+                logits.float(), y, weight=self.weights, label_smoothing=settings.label_smoothing
+            )
+        hits = (logits.argmax(dim=1) == y).sum()
+        return loss, {"loss": loss.double() * len(rows), "hits": hits}
+
+    def judge(self, number: int, sums: Mapping[str, float]) -> training_loop.Row:
+        """Score the validation volumes; return the row of the history."""
         val_loss, val_accuracy = self._validate()
         record = EpochRecord(
-            number + 1,
-            losses / len(order),
-            right / len(order),
+            number,
+            sums["loss"] / len(self.train),
+            sums["hits"] / len(self.train),
             val_loss,
             val_accuracy,
             self.optimiser.param_groups[0]["lr"],
         )
-        self.history.append(record)
-        keep_last = self.settings.patience is None or not self.val.size
-        if keep_last or val_loss < self.best_loss:
-            self.best_loss, self.best_epoch = val_loss, number + 1
-            self.best_state = _cpu_state(self.network)
-        return record
-
-    def _step(
-        self,
-        rows: IntArray,
-        values: torch.Tensor,
-        generator: torch.Generator,
-        on_device: torch.Generator,
-    ) -> tuple[float, int]:
-        settings = self.settings
-        values = perturb(values, noise=settings.noise, scale=settings.scale, generator=on_device)
-        x = scatter(values, self.index, self.volumes.shape)
-        x = _laid_out(translate(x, max_shift=settings.max_shift, generator=generator), self.device)
-        y = torch.as_tensor(np.asarray(self.labels[rows], np.int64), device=self.device)
-        self.optimiser.zero_grad(set_to_none=True)
-        with _autocast(self.device):
-            logits = self.network(x)
-            loss = cross_entropy(
-                logits.float(), y, weight=self.weights, label_smoothing=settings.label_smoothing
-            )
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        self.scaler.step(self.optimiser)
-        self.scaler.update()
-        self.schedule.step()
-        return float(loss.detach()), int((logits.argmax(dim=1) == y).sum())
+        return asdict(record)
 
     def _validate(self) -> tuple[float, float]:
         if not self.val.size:
             return np.nan, np.nan
-        found = _log_proba(self.network, self.volumes, self.val, self.device, 32)
+        log_proba = _log_proba(self.network, self.volumes, self.val, self.device, 32)
         y = torch.as_tensor(np.asarray(self.labels[self.val], np.int64), device=self.device)
-        loss = -found[torch.arange(len(y), device=self.device), y].double().mean()
-        return float(loss), float((found.argmax(dim=1) == y).double().mean())
-
-    def _identity(self) -> str:
-        return repr((asdict(self.settings) | {"workers": 0}, self.n_classes, self.seed))
-
-    def state(self) -> State:
-        """Everything that the next epoch depends on."""
-        return {
-            "identity": self._identity(),
-            "rows": (self.train.tolist(), self.val.tolist()),
-            "network": _cpu_state(self.network),
-            "optimiser": copy.deepcopy(self.optimiser.state_dict()),
-            "schedule": copy.deepcopy(self.schedule.state_dict()),
-            "scaler": self.scaler.state_dict(),
-            "best": (self.best_epoch, self.best_loss, self.best_state),
-            "history": [asdict(record) for record in self.history],
-        }
-
-    def restore(self, state: State) -> None:
-        """Go on from a state."""
-        rows = (self.train.tolist(), self.val.tolist())
-        if state["identity"] != self._identity() or state["rows"] != rows:
-            msg = "the checkpoint is of another training run; remove it or use its settings"
-            raise InputInvalidError(msg)
-        self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.scaler.load_state_dict(state["scaler"])
-        self.best_epoch, self.best_loss, self.best_state = state["best"]
-        self.history = [EpochRecord(**row) for row in state["history"]]
+        loss = -log_proba[torch.arange(len(y), device=self.device), y].double().mean()
+        return float(loss), float((log_proba.argmax(dim=1) == y).double().mean())
 
 
 class _Batches(Dataset[torch.Tensor]):
@@ -464,17 +394,6 @@ def _placed(network: Network3d, device: torch.device) -> Network3d:
 
 def _laid_out(x: torch.Tensor, device: torch.device) -> torch.Tensor:
     return x.contiguous(memory_format=torch.channels_last_3d) if device.type == "cuda" else x
-
-
-def _generator(seed: int, epoch: int, device: torch.device) -> torch.Generator:
-    key = int(
-        np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> np.uint64(1)
-    )
-    return torch.Generator(device).manual_seed(key)
-
-
-def _cpu_state(network: Network3d) -> State:
-    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
 
 
 def _labelled(rows: IntArray, labels: IntArray) -> IntArray:

@@ -10,7 +10,7 @@ import torch
 
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.models.rdm import MIN_FEATURES, Dissimilarity
-from bidsapp.models.searchlight.scores import Products
+from bidsapp.models.searchlight.products import Products
 from bidsapp.models.searchlight.spheres import Columns, FloatArray, Progress
 from bidsapp.models.searchlight.table import ModelTable
 

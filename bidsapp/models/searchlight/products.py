@@ -1,7 +1,8 @@
-"""Exact products of rows of integers, compiled; releases the interpreter's lock."""
+"""Inner products of searchlights and models; those of integers are exact and release the GIL."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,24 @@ from numba import njit
 
 AnyArray = npt.NDArray[Any]
 TILE = 1024
+
+
+@dataclass(frozen=True)
+class Products:
+    """Inner products of the centred vectors of searchlights with those of models.
+
+    Attributes
+    ----------
+    rows : array of shape (n_centres, n_models + n_nuisance)
+        int64 for ranks, exact; float64 for Pearson's comparison.
+    squares : float64 array of shape (n_centres,)
+        Of searchlights with themselves; 0 without an RDM.
+    n_members : int32 array of shape (n_centres,)
+    """
+
+    rows: AnyArray
+    squares: npt.NDArray[np.float64]
+    n_members: npt.NDArray[np.int32]
 
 
 @njit(nogil=True)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.models.rdm import Comparison, Dissimilarity
-from bidsapp.models.searchlight.products import integer_products
+from bidsapp.models.searchlight.products import Products, integer_products
 from bidsapp.models.searchlight.spheres import (
     Columns,
     Pool,
@@ -47,24 +47,6 @@ class SearchlightScores:
 
     rho: npt.NDArray[np.float64]
     partial: npt.NDArray[np.float64] | None
-    n_members: npt.NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class Products:
-    """Inner products of the centred vectors of searchlights with those of models.
-
-    Attributes
-    ----------
-    rows : array of shape (n_centres, n_models + n_nuisance)
-        int64 for ranks, exact; float64 for Pearson's comparison.
-    squares : float64 array of shape (n_centres,)
-        Of searchlights with themselves; 0 without an RDM.
-    n_members : int32 array of shape (n_centres,)
-    """
-
-    rows: AnyArray
-    squares: npt.NDArray[np.float64]
     n_members: npt.NDArray[np.int32]
 
 

@@ -1,4 +1,4 @@
-"""What a unit of work will cost, before it runs."""
+"""What a job will cost, before it runs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 BASE_BYTES = 900 * 2**20
 """Resident size of the libraries and one network."""
 N_SURFACE_UNITS = {"gifti": 20_484, "cifti": 91_282}
-"""Units of fsaverage5 and of fsLR-91k."""
+"""Vertices of fsaverage5 and grayordinates of fsLR-91k."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Estimated size of one unit of work.
+    """Estimated size of one job.
 
     Attributes
     ----------

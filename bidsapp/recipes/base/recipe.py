@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -37,10 +37,16 @@ class Recipe:
         on disk), ``ratings`` (continuous), ``intervals`` (labelled stretches of time).
     kinds
         Kinds of image it can analyse.
+    least_sounds
+        Number of different sounds below which it has little to work on.
+    design
+        Simulated design that it can be tried on (`bidsapp.simulate.dataset.DESIGNS`).
     remarks
         Rows of ``logs/fidelity.tsv`` beyond its settings.
     group_reads_inputs
         Whether the group level reads the participants' BOLD and annotations again.
+    least_participants
+        How many participants the group level needs.
     prepare
         ``(dataset, inputs, settings, config) → inputs``: checks what was collected, or makes
         more of it; computes nothing. Empty when there is nothing to check.
@@ -51,6 +57,9 @@ class Recipe:
     report
         ``(Results) → (Page, Methods)``: the page of a participant or of the group, and the
         methods text with its citations, from written results.
+    check
+        A `bidsapp.simulate.checks.shared.Check` (``module:name``): how its results on a simulated
+        dataset are compared with the planted truth.
     """
 
     name: str
@@ -61,13 +70,17 @@ class Recipe:
     results: tuple[Result, ...] = ()
     needs: tuple[Need, ...] = ("sounds",)
     kinds: tuple[ImageKind, ...] = ("gifti", "cifti", "volume")
+    least_sounds: int = 0
+    design: str = ""
     remarks: Sequence[Mapping[str, str]] = ()
     group_reads_inputs: bool = False
+    least_participants: int = 1
     prepare: str = ""
     cost: str
     participant: str
     group: str
     report: str
+    check: str = ""
     legacy: Mapping[str, str] | None = None  # until the recipe is converted
     legacy_descriptions: Mapping[str, str] | None = None
 
@@ -105,8 +118,7 @@ class Recipe:
         return override(self.group_variants[config.variant], table, changes)
 
 
-def load_function(address: str) -> Callable[..., Any]:
-    """Import and return ``module:function``."""
+def load_function(address: str) -> Any:
+    """Import and return what an address ``module:name`` stands for."""
     module, _, name = address.partition(":")
-    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    return function
+    return getattr(importlib.import_module(module), name)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
+from bidsapp.coerce import coerce
 from bidsapp.errors import UsageError
 
 S = TypeVar("S")
@@ -34,6 +35,15 @@ def setting(default: Any, *, paper: str, source: str, why: str = "") -> Any:
 def override(settings: S, recipe: str, changes: Mapping[str, Any]) -> S:
     """Return `settings` with some values replaced, checked against the fields' types.
 
+    Parameters
+    ----------
+    settings
+        A dataclass; its fields may be dataclasses again.
+    recipe
+        Name of the table of settings, for messages.
+    changes
+        Setting → value, or → the changes of nested settings.
+
     Raises
     ------
     UsageError
@@ -42,26 +52,34 @@ def override(settings: S, recipe: str, changes: Mapping[str, Any]) -> S:
     hints = typing.get_type_hints(type(settings))
     replaced: dict[str, Any] = {}
     for name, value in changes.items():
+        option = f"{recipe}.{name}"
         if name not in hints:
-            msg = f"{recipe}.{name}: there is no such setting; {recipe} knows {', '.join(hints)}"
+            msg = f"{option}: there is no such setting; {recipe} knows {', '.join(hints)}"
             raise UsageError(msg)
-        replaced[name] = _coerce(hints[name], value, f"{recipe}.{name}")
+        nested = dataclasses.is_dataclass(hints[name])
+        if nested and not isinstance(value, Mapping):
+            names = ", ".join(typing.get_type_hints(hints[name]))
+            msg = f"{option} = {value!r}: is a table; name one of its settings: {names}"
+            raise UsageError(msg)
+        replaced[name] = (
+            override(getattr(settings, name), option, value)
+            if nested
+            else coerce(hints[name], value, option)
+        )
     return dataclasses.replace(settings, **replaced)  # type: ignore[type-var]
 
 
-def _coerce(kind: Any, value: Any, where: str) -> Any:
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin is tuple and isinstance(value, list | tuple):
-        return tuple(_coerce(inner[0], item, where) for item in value)
-    if origin is typing.Literal and value in inner:
-        return value
-    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if kind in (int, str, bool) and type(value) is kind:
-        return value
-    wanted = ", ".join(map(repr, inner)) if origin is typing.Literal else str(kind)
-    msg = f"{where} = {value!r}: should be {wanted.replace('typing.', '')}"
-    raise UsageError(msg)
+def fields_of(settings: Any, prefix: str = "") -> Iterator[tuple[str, Mapping[str, str], Any]]:
+    """Yield the name, what `setting` was told, and the value of each setting.
+
+    Nested settings have dotted names, ``training.epochs``.
+    """
+    for item in dataclasses.fields(settings):
+        value = getattr(settings, item.name)
+        if dataclasses.is_dataclass(value):
+            yield from fields_of(value, f"{prefix}{item.name}.")
+        else:
+            yield f"{prefix}{item.name}", item.metadata, value
 
 
 def fidelity(settings: Any, variant: str) -> list[dict[str, str]]:
@@ -72,17 +90,19 @@ def fidelity(settings: Any, variant: str) -> list[dict[str, str]]:
     list of dict
         One row per setting with ``option, paper, used, source, why``.
     """
-    rows = []
-    for item in dataclasses.fields(settings):
-        used = getattr(settings, item.name)
-        rows.append(
-            {
-                "option": item.name,
-                "paper": item.metadata["paper"],
-                "used": " ".join(map(str, used)) if isinstance(used, tuple) else str(used),
-                "variant": variant,
-                "source": item.metadata["source"],
-                "why": item.metadata["why"],
-            }
-        )
-    return rows
+    return [
+        {
+            "option": name,
+            "paper": declared["paper"],
+            "used": spelled(used),
+            "variant": variant,
+            "source": declared["source"],
+            "why": declared["why"],
+        }
+        for name, declared, used in fields_of(settings)
+    ]
+
+
+def spelled(value: Any) -> str:
+    """Return the value of a setting as text."""
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

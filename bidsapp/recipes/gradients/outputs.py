@@ -43,7 +43,7 @@ def write_results(analysis: SoundAnalysis, results: Results) -> None:
     Parameters
     ----------
     analysis
-        The unit of work.
+        The job.
     results
         What it found.
     """

@@ -213,7 +213,12 @@ class _Study:
     def ceiling(self) -> NDArray[np.floating[Any]] | None:
         """(n_units,) highest reachable correlation, if a piece was heard more than once."""
         repeats = repeated_responses(self.inputs, self.bold)
-        return repeat_ceiling(repeats) if repeats is not None else None
+        if repeats is None:
+            return None
+        responses, piece = repeats
+        min_shift = round(self.settings.min_shift_s / self.inputs.runs[0].tr_s)
+        seed = self.config.random_seed
+        return repeat_ceiling(responses, piece, min_shift, seed=seed)
 
     def results(self, networks: list[NetworkResult]) -> Results:
         """Gather what is written."""

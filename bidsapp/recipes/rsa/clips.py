@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from bidsapp.bids.records import Presentation, Run
 from bidsapp.features.timeline import heard_until_s
-from bidsapp.recipes.inputs import Inputs
+from bidsapp.recipes.base.inputs import Inputs
 
 ROUNDING_S = 1e-6
 """Differences in time that are rounding."""

@@ -6,7 +6,7 @@ from bidsapp.audio.networks import NETWORKS
 from bidsapp.bids.headers import n_mask_voxels
 from bidsapp.config import Config
 from bidsapp.recipes.base.cost import BASE_BYTES, N_SURFACE_UNITS, Cost
-from bidsapp.recipes.inputs import Inputs
+from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.rsa.items import make_items
 from bidsapp.recipes.rsa.search import MODEL_BYTES
 from bidsapp.recipes.rsa.settings import RsaSettings

@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 
 from bidsapp.bids.records import Run
 from bidsapp.errors import InputInvalidError
-from bidsapp.recipes.inputs import Inputs
+from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.rsa.clips import ROUNDING_S, Clip, Hearing, Stretch, hearings
 from bidsapp.recipes.rsa.settings import RsaSettings
+from bidsapp.stats.rsa.order import OrderCheck, check_orders
 
 _SHORT = 0.5
 Ints = NDArray[np.int64]
@@ -268,6 +269,26 @@ class _Builder:
             n_trimmed=n_trimmed,
             left_out=notes,
         )
+
+
+def run_orders(inputs: Inputs, items: Items, clip_s: float) -> OrderCheck:
+    """Compare the orders of the clips in the runs of a participant.
+
+    Parameters
+    ----------
+    inputs
+        Runs and presentations.
+    items
+        The clips.
+    clip_s
+        Length of the clips that longer sounds are cut into (s).
+    """
+    names = [(clip.piece, round(clip.start_s, 2)) for clip in items.clips]
+    orders: list[list[int]] = [[] for _ in inputs.runs]
+    for hearing in hearings(inputs, clip_s):
+        if hearing.key in names:
+            orders[hearing.run].append(names.index(hearing.key))
+    return check_orders([[order] for order in orders if order])
 
 
 def item_patterns(data: NDArray[Any], row: Ints, columns: slice) -> NDArray[np.float32]:

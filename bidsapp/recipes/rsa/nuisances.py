@@ -26,10 +26,10 @@ from bidsapp.audio.io import load_audio, rms_envelope
 from bidsapp.bids.records import Run
 from bidsapp.bids.tables import Table, number, read_table
 from bidsapp.errors import UsageError
-from bidsapp.recipes.inputs import Inputs
+from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.rsa.items import Items
 from bidsapp.recipes.rsa.layer_models import sampled_responses
-from bidsapp.stats.pairs import difference_rdm, pair_items, varying_rdms
+from bidsapp.stats.rsa.pairs import difference_rdm, pair_items, varying_rdms
 
 _AUDIO_HZ = 16_000
 _ENVELOPE_HZ = 10.0

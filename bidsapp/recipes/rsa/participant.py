@@ -1,65 +1,104 @@
-"""`rsa`, participant level: reads like the methods section it produces.
+"""`rsa`, participant level.
 
-Source: Thielen et al. Volumes of clips, averaged over their repetitions, are the rows of a
-dissimilarity matrix (1 - Spearman correlation of the patterns) in every searchlight of 100 units;
-the layers of a sound network, convolved with the haemodynamic response, have such matrices too;
-the rank correlation of both says how much a searchlight is like a layer.
+Volumes of clips, averaged over their repetitions, are the rows of a dissimilarity matrix
+(1 - Spearman correlation of the patterns) in every searchlight of 100 voxels or vertices; the
+layers of a sound network, convolved with the haemodynamic response, have such matrices too; the
+rank correlation of both says how much a searchlight is like a layer. It is compared with its
+distribution when the clips of the layers are permuted.
+
+Source: Thielen et al., Representational Similarity Analysis.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import shutil
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.audio.networks import NETWORKS, RANDOM, get_network, network_weights
-from bidsapp.bids.atomic import new_matrix
+from bidsapp.audio.networks import NETWORKS, RANDOM
 from bidsapp.bids.dataset import Dataset
-from bidsapp.brain.clean import BoldMatrix, Cleaning, load_bold
+from bidsapp.brain.cortex import cortex_mask
+from bidsapp.brain.grey_matter import find_grey_matter, grey_matter
 from bidsapp.brain.searchlights import searchlights
-from bidsapp.brain.surfaces import cortex_mask
-from bidsapp.brain.units import unit_space
 from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError
-from bidsapp.features.courses import CourseBank, extract_courses
-from bidsapp.models.devices import resolve_device
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.models.rdm import rdm
-from bidsapp.recipes.inputs import Inputs, SoundAnalysis, collect
-from bidsapp.recipes.rsa.grey_matter import find_grey_matter, grey_matter
-from bidsapp.recipes.rsa.items import Items, item_patterns, make_items
+from bidsapp.recipes.base.inputs import Inputs
+from bidsapp.recipes.base.study import ParticipantStudy
+from bidsapp.recipes.rsa import cautions, results
+from bidsapp.recipes.rsa.items import Items, item_patterns, make_items, run_orders
 from bidsapp.recipes.rsa.layer_models import LayerModels, layer_models
 from bidsapp.recipes.rsa.nuisances import Nuisances, check_names, nuisances
-from bidsapp.recipes.rsa.outputs import write_results
-from bidsapp.recipes.rsa.results import LagProfile, NetworkResult, Results
-from bidsapp.recipes.rsa.search import Found, Search, run_search
+from bidsapp.recipes.rsa.search import Scores, Search, run_slabs, score_participant
 from bidsapp.recipes.rsa.settings import RsaSettings
-from bidsapp.stats.clip_permutation import clip_permutations
-from bidsapp.stats.pairs import lag_profile, pair_mask
-from bidsapp.stats.rsa_inference import clip_test
+from bidsapp.results.write import Output, tidy
+from bidsapp.scratch import Scratch
+from bidsapp.stats.metrics import best_layer, centroid_layer
+from bidsapp.stats.rsa.clip_permutation import clip_permutations, is_enumerated, smallest_p
+from bidsapp.stats.rsa.inference import ClipTest, clip_test
+from bidsapp.stats.rsa.pairs import lag_profile, pair_items, pair_mask
 
 LOGGER = logging.getLogger("musicotopy")
-
 _LAG_SEARCHLIGHTS = 100
 _LONGEST_LAG_S = 120.0
 _UNITS_AT_ONCE = 5_000
+_DIGITS = 6
+Floats = NDArray[np.float64]
 
 
-def collect_participant(
-    dataset: Dataset, subject: str, space: str, config: Config, settings: RsaSettings
-) -> Inputs:
-    """Find what the analysis of one participant in one space needs, and check that it has items.
+@dataclass(frozen=True, eq=False)
+class NetworkScores:
+    """Scores of one network; maps are (n_layers, n_units), NaN where there is no searchlight.
+
+    Attributes
+    ----------
+    models
+        Its model RDMs.
+    score, raw
+        Comparison given the nuisance RDMs, and without them.
+    untrained
+        (n_seeds, n_layers, n_units) score of networks with random weights; no seeds if the
+        network has no weights or none were asked for.
+    test
+        By permutation of clips; None without permutations.
+    null_maximum
+        (n_permutations,) largest score over searchlights and layers.
+    expected
+        (n_units,) mean over permutations of the largest score over layers.
+    significant
+        (n_units,) searchlights that pass; none without a test.
+    """
+
+    models: LayerModels
+    score: Floats
+    raw: Floats
+    untrained: NDArray[np.float32]
+    test: ClipTest | None
+    null_maximum: Floats
+    expected: Floats
+    significant: NDArray[np.bool_]
+
+    @property
+    def maxima(self) -> tuple[float, float]:
+        """Mean over units of the largest score over layers: observed, and expected by chance."""
+        return mean_of(np.fmax.reduce(self.score, axis=0)), mean_of(self.expected)
+
+
+def prepare(dataset: Dataset, inputs: Inputs, settings: RsaSettings, config: Config) -> Inputs:
+    """Check that the sounds of a participant make items.
 
     Parameters
     ----------
-    dataset, subject, space, config
-        As in `bidsapp.recipes.inputs.collect`.
+    dataset, config
+        Not looked at.
+    inputs
+        What was collected.
     settings
         How sounds become items.
 
@@ -71,282 +110,389 @@ def collect_participant(
         A nuisance RDM is not known.
     """
     check_names(settings.nuisance)
-    inputs = collect(dataset, subject, space, config, (0.0,))
     items = make_items(inputs, settings)
     if settings.dissimilarity == "crossnobis" and items.n_complete < 2:
         msg = (
-            f"sub-{subject}: a clip was heard once, crossnobis needs two presentations of each; "
-            "choose rsa.dissimilarity='spearman' (and rsa.average_repeats=true)"
+            f"sub-{inputs.subject}: a clip was heard once, crossnobis needs two presentations of "
+            "each; choose rsa.dissimilarity='spearman' (and rsa.average_repeats=true)"
         )
         raise InputInvalidError(msg)
     return inputs
 
 
-def analyse(analysis: SoundAnalysis) -> None:
+def participant(study: ParticipantStudy) -> None:
     """Run the participant level for one participant in one space and write its results."""
-    study = _Study(analysis)
-    results = study.results()
-    write_results(analysis, results)
-    shutil.rmtree(study.folder, ignore_errors=True)
-    study.bold.remove()
-
-
-class _Study:
-    """The objects that one analysis is made of."""
-
-    def __init__(self, analysis: SoundAnalysis) -> None:
-        self.analysis, self.inputs = analysis, analysis.inputs
-        self.config = analysis.config
-        self.settings: RsaSettings = analysis.settings
-        self.label = f"sub-{self.inputs.subject} {self.inputs.space}"
-        self.device = resolve_device(self.config.device)
-        self.memory_bytes = self.config.memory_bytes
-
-    @cached_property
-    def bold(self) -> BoldMatrix:
-        """Cleaned time x units matrix of all runs."""
-        cleaning = Cleaning(
-            self.config.confounds, self.config.high_pass_hz, self.config.smoothing_fwhm_mm
-        )
-        return load_bold(
-            self.inputs.runs,
-            unit_space(self.inputs.runs),
-            cleaning,
-            self.analysis.scratch / "bold",
-            memory_bytes=self.memory_bytes // 3,
-            quiet=self.config.quiet,
-        )
-
-    @cached_property
-    def items(self) -> Items:
-        """Which volumes are which item."""
-        return make_items(self.inputs, self.settings)
-
-    @cached_property
-    def pairs(self) -> NDArray[np.bool_]:
-        """Pairs of items that are compared."""
-        return pair_mask(self.items.clip, between_clip=self.settings.pairs == "between-clip")
-
-    @cached_property
-    def nuisances(self) -> Nuisances:
-        """What else makes items alike."""
-        return nuisances(self.inputs, self.items, self.settings.nuisance, self.pairs)
-
-    @cached_property
-    def included(self) -> tuple[NDArray[np.bool_], str]:
-        """Units that may be in a searchlight, and where that comes from."""
-        valid, units = ~self.bold.invalid, self.bold.units
-        if units.kind == "gifti":
-            return valid & cortex_mask(units), "cortex without the medial wall"
-        if units.kind == "cifti":
-            return valid, "all grayordinates with data"
-        if self.settings.grey_matter <= 0:
-            return valid, "brain mask"
-        subject, run = self.inputs.subject, self.inputs.runs[0]
-        fmriprep = self.analysis.dataset.fmriprep
-        path = find_grey_matter(fmriprep, subject, run.space, run.resolution)
-        if path is None:
-            return valid, "brain mask: no grey-matter segmentation was found in this space"
-        grey = grey_matter(path, units, self.settings.grey_matter)
-        return valid & grey, f"grey matter: {path.name} >= {self.settings.grey_matter:g}"
-
-    @cached_property
-    def searchlights(self) -> Neighbourhoods:
-        """Centres and members."""
-        radius = self.settings.searchlight_radius_mm
-        return searchlights(
-            self.bold.units,
-            count=self.settings.searchlight_count,
-            radius_mm=radius if radius > 0 else None,
-            include=self.included[0],
-        )
-
-    def courses(self, name: str, weights: str, seed: int) -> CourseBank:
-        """Channel courses of all sounds this participant heard."""
-        network = get_network(
-            name,
-            weights=weights,
-            weights_dir=self.config.weights_dir,
-            seed=seed,
-            hop_s=self.settings.hop_s,
-        )
-        return extract_courses(
-            self.inputs.sounds,
-            network,
-            self.analysis.scratch / "features",
-            memory_bytes=self.memory_bytes // 2,
-            device=self.device,
-            quiet=self.config.quiet,
-        )
-
-    @cached_property
-    def models(self) -> tuple[LayerModels, ...]:
-        """Model RDMs of each network."""
-        seed = self.config.random_seed
-        banks = [
-            self.courses(name, network_weights(name, self.config.weights), seed)
-            for name in self.settings.networks
+    settings: RsaSettings = study.settings
+    items = make_items(study.inputs, settings)
+    pairs = pair_mask(items.clip, between_clip=settings.pairs == "between-clip")
+    beside = nuisances(study.inputs, items, settings.nuisance, pairs)
+    bold = study.bold
+    included, mask = searchlight_mask(study)
+    radius = settings.searchlight_radius_mm
+    lights = searchlights(
+        bold.units,
+        count=settings.searchlight_count,
+        radius_mm=radius if radius > 0 else None,
+        include=included,
+    )
+    seed = study.config.random_seed
+    trained = [
+        layer_models(study.courses(study.network(name)), items, settings)
+        for name in settings.networks
+    ]
+    untrained = [untrained_models(study, name, items) for name in settings.networks]
+    everything = [*trained, *(models for several in untrained for models in several)]
+    scratch = Scratch.of(
+        study.scratch,
+        "rsa",
+        study.configuration_hash,
+        study.inputs.identity(),
+        [models.bank.key for models in everything],
+        bold.units.identity(),
+        included,
+        label=study.label,
+        quiet=study.config.quiet,
+    )
+    patterns = averaged(study, items.row, "patterns", scratch)
+    data = patterns
+    if settings.dissimilarity == "crossnobis":
+        folds = range(items.n_complete)
+        data = np.stack([averaged(study, items.row[:, f], f"fold{f}", scratch) for f in folds])
+    permutations = np.empty((0, len(items.clips)), dtype=np.int64)
+    if settings.n_permutations > 0:
+        permutations = clip_permutations(len(items.clips), settings.n_permutations, seed)
+    lag = np.where(np.isfinite(beside.lag_s), beside.lag_s, 0.0)
+    search = Search(
+        datasets=[data],
+        models=np.concatenate([models.rdms for models in trained]),
+        families=families([models.layers for models in trained]),
+        nuisance=beside.rdms,
+        pairs=pairs,
+        clip=items.clip,
+        permutations=permutations,
+        dissimilarity=settings.dissimilarity,
+        comparison=settings.comparison,
+        n_threads=study.config.n_threads,
+        memory_bytes=study.memory_bytes // 4,
+        device=study.device,
+        controls=np.concatenate(
+            [lag[None], *(models.rdms for models in everything[len(trained) :])]
+        ),
+    )
+    LOGGER.info("%s: %d searchlights, %d items", study.label, lights.n_centres, items.n_items)
+    scores = run_slabs(lights, partial(score_participant, search), Scores, scratch)
+    networks = network_scores(scores, search, lights, trained, untrained, study)
+    out = study.output(bold.units)
+    for network in networks:
+        write_network(out, network, settings, beside)
+    write_searchlights(out, lights, scores, patterns, items)
+    lag_table = lag_rows(lights, patterns, beside, items, trained[0], settings)
+    write_tables(out, study, items, beside, lag_table)
+    orders = run_orders(study.inputs, items, settings.clip_s)
+    n_clips, n_permutations, wanted = len(items.clips), len(permutations), settings.n_permutations
+    doubts = [
+        *cautions.of_data(study, lights, mask),
+        *cautions.of_items(items, orders),
+        *cautions.of_test(vars(settings), n_clips, n_permutations, wanted, settings.significance),
+        *cautions.of_models(trained, beside, pairs),
+    ]
+    if not settings.mask_maps and n_permutations:
+        doubts += [
+            cautions.of_maximum(item.models.bank.network, len(item.models.layers), item.maxima)
+            for item in networks
         ]
-        return tuple(layer_models(bank, self.items, self.settings) for bank in banks)
+    summary = study.summary(
+        bold.units,
+        networks={network.models.bank.network: network_facts(network) for network in networks},
+        cautions=doubts,
+        confounds=bold.confounds,
+        mask=mask,
+        n_searchlights=lights.n_centres,
+        median_size=float(np.nanmedian(scores.n_members)),
+        median_radius_mm=float(np.median(lights.radius_mm)),
+        n_items=items.n_items,
+        n_clips=n_clips,
+        n_volumes_per_clip=items.n_volumes_per_clip,
+        n_repeats=[int(items.n_repeats.min()), int(items.n_repeats.max())],
+        n_pairs=int(pairs.sum()),
+        nuisance=list(beside.names),
+        n_permutations=n_permutations,
+        enumerated=is_enumerated(n_clips, wanted),
+        smallest_p=smallest_p(n_clips, max(wanted, 0)),
+        orders_of_runs=orders.n_orders,
+        lag_model_mean_rho=mean_of(scores.lag),
+    )
+    out.write(results.SUMMARY, summary)
+    scratch.remove()
+    bold.remove()
 
-    def untrained(self, name: str) -> tuple[LayerModels, ...]:
-        """Model RDMs of a network with random weights, one set for each seed; none without."""
-        if not NETWORKS[name].weight_files:
-            return ()
-        first = self.config.random_seed + 1
-        seeds = range(first, first + self.settings.n_untrained)
-        banks = [self.courses(name, RANDOM, seed) for seed in seeds]
-        return tuple(layer_models(bank, self.items, self.settings) for bank in banks)
 
-    @cached_property
-    def controls(self) -> tuple[tuple[LayerModels, ...], ...]:
-        """The untrained networks of each network."""
-        return tuple(self.untrained(name) for name in self.settings.networks)
+def searchlight_mask(study: ParticipantStudy) -> tuple[NDArray[np.bool_], str]:
+    """Choose the voxels or vertices that may be in a searchlight.
 
-    @cached_property
-    def permutations(self) -> NDArray[np.int64]:
-        """Orders of the clips for the null; no rows if none are asked for."""
-        n_clips = len(self.items.clips)
-        if self.settings.n_permutations < 1:
-            return np.empty((0, n_clips), dtype=np.int64)
-        return clip_permutations(n_clips, self.settings.n_permutations, self.config.random_seed)
+    Returns
+    -------
+    included : (n_units,) bool array
+        Cortex of surfaces, all grayordinates, and grey matter of volumes, where there are data.
+    mask : str
+        Where that comes from.
+    """
+    valid, units = ~study.bold.invalid, study.bold.units
+    if units.kind == "gifti":
+        return valid & cortex_mask(units), "cortex without the medial wall"
+    if units.kind == "cifti":
+        return valid, "all grayordinates with data"
+    least = study.settings.grey_matter
+    if least <= 0:
+        return valid, "brain mask"
+    run = study.inputs.runs[0]
+    path = find_grey_matter(
+        study.dataset.fmriprep, study.inputs.subject, run.space, run.resolution
+    )
+    if path is None:
+        return valid, "brain mask: no grey-matter segmentation was found in this space"
+    grey = grey_matter(path, units, least)
+    return valid & grey, f"grey matter: {path.name} >= {least:g}"
 
-    @cached_property
-    def folder(self) -> Path:
-        """Intermediate files, named by everything they depend on."""
-        units = self.bold.units.identity(), self.included[0].tobytes()
-        digest = hashlib.blake2b(digest_size=10)
-        digest.update(f"{self.analysis.configuration_hash} {self.inputs.identity()}".encode())
-        everything = (*self.models, *(one for several in self.controls for one in several))
-        digest.update(f" {' '.join(models.bank.key for models in everything)} ".encode())
-        digest.update(units[0].encode() + units[1])
-        return self.analysis.scratch / "rsa" / digest.hexdigest()
 
-    @cached_property
-    def patterns(self) -> NDArray[np.float32]:
-        """(n_items, n_units) mean pattern of each item."""
-        return self._averaged(self.items.row, "patterns")
+def untrained_models(study: ParticipantStudy, name: str, items: Items) -> list[LayerModels]:
+    """Model RDMs of a network with random weights, one set for each seed; none without weights."""
+    if not NETWORKS[name].weight_files:
+        return []
+    first = study.config.random_seed + 1
+    networks = (
+        study.network(name, RANDOM, seed)
+        for seed in range(first, first + study.settings.n_untrained)
+    )
+    return [layer_models(study.courses(network), items, study.settings) for network in networks]
 
-    @cached_property
-    def data(self) -> NDArray[np.float32]:
-        """What the searchlights see: patterns, or one set of them for each repetition."""
-        if self.settings.dissimilarity != "crossnobis":
-            return self.patterns
-        folds = range(self.items.n_complete)
-        return np.stack([self._averaged(self.items.row[:, f], f"fold{f}") for f in folds])
 
-    def _averaged(self, row: NDArray[np.int64], name: str) -> NDArray[np.float32]:
-        """Mean BOLD of each item, kept on disk and mapped."""
-        path = self.folder / f"{name}.npy"
-        if not path.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            part = path.with_suffix(".part.npy")
-            n_units = self.bold.units.n_units
-            shape = (len(row), n_units)
-            new_matrix(part, shape, np.float32)
-            out = np.load(part, mmap_mode="r+")
-            for start in range(0, n_units, _UNITS_AT_ONCE):
-                columns = slice(start, start + _UNITS_AT_ONCE)
-                out[:, columns] = item_patterns(self.bold.data, row, columns)
-            out.flush()
-            del out
-            part.replace(path)
-        averaged: NDArray[np.float32] = np.load(path, mmap_mode="r")
-        return averaged
+def averaged(
+    study: ParticipantStudy, row: NDArray[np.int64], name: str, scratch: Scratch
+) -> NDArray[np.float32]:
+    """Mean BOLD of each item, (n_items, n_units), kept on disk and mapped."""
+    n_units = study.bold.units.n_units
 
-    def results(self) -> Results:
-        """Compare all searchlights with all models, test, and gather what is written."""
-        stops = np.cumsum([len(models.rdms) for models in self.models])
-        families = [
-            slice(int(stop) - len(models.rdms), int(stop))
-            for stop, models in zip(stops, self.models, strict=True)
-        ]
-        controls = [control.rdms for several in self.controls for control in several]
-        lag = np.where(np.isfinite(self.nuisances.lag_s), self.nuisances.lag_s, 0.0)
-        search = Search(
-            data=self.data,
-            models=np.concatenate([*(item.rdms for item in self.models), lag[None], *controls]),
-            families=families,
-            nuisance=self.nuisances.rdms,
-            pairs=self.pairs,
-            clip=self.items.clip,
-            permutations=self.permutations,
-            settings=self.settings,
-            device=self.device,
-            n_threads=self.config.n_threads,
-            memory_bytes=self.memory_bytes // 4,
-        )
-        LOGGER.info(
-            "%s: %d searchlights, %d items",
-            self.label,
-            self.searchlights.n_centres,
-            self.items.n_items,
-        )
-        found = run_search(
-            search,
-            self.searchlights,
-            self.folder,
-            label=f"{self.label} searchlights",
-            quiet=self.config.quiet,
-        )
-        networks = tuple(
-            self._network(number, family, found) for number, family in enumerate(families)
-        )
-        return Results(
-            bold=self.bold,
-            items=self.items,
-            nuisances=self.nuisances,
-            pairs=self.pairs,
-            patterns=self.patterns,
-            searchlights=self.searchlights,
-            n_members=self._on_units(found.n_members)[0],
-            mask_note=self.included[1],
-            networks=networks,
-            lag=self._lag(),
-            lag_score=self._on_units(found.lag)[0],
-            n_permutations=len(self.permutations),
-            device=self.device,
-        )
+    def fill(out: NDArray[Any]) -> None:
+        for start in range(0, n_units, _UNITS_AT_ONCE):
+            columns = slice(start, start + _UNITS_AT_ONCE)
+            out[:, columns] = item_patterns(study.bold.data, row, columns)
 
-    def _network(self, number: int, family: slice, found: Found) -> NetworkResult:
-        n_before = sum(len(one.rdms) for several in self.controls[:number] for one in several)
-        controls = self.controls[number]
-        n_rows = sum(len(one.rdms) for one in controls)
-        untrained = self._on_units(found.controls[n_before : n_before + n_rows])
-        score = self._on_units(found.score[family])
+    return scratch.array(name, (len(row), n_units), np.float32, fill)
+
+
+def families(layers: Sequence[Sequence[str]]) -> list[slice]:
+    """Rows of each network among the models of all."""
+    stops = np.cumsum([len(names) for names in layers])
+    return [
+        slice(int(stop) - len(names), int(stop)) for stop, names in zip(stops, layers, strict=True)
+    ]
+
+
+def network_scores(
+    scores: Scores,
+    search: Search,
+    lights: Neighbourhoods,
+    trained: Sequence[LayerModels],
+    untrained: Sequence[Sequence[LayerModels]],
+    study: ParticipantStudy,
+) -> list[NetworkScores]:
+    """Put the scores of centres on voxels or vertices, network by network, and test them."""
+    n_units = study.bold.units.n_units
+    spread = partial(on_units, centres=lights.centres, n_units=n_units)
+    networks, n_before = [], 0
+    for number, (models, controls) in enumerate(zip(trained, untrained, strict=True)):
+        family = search.families[number]
+        score = spread(scores.score[family])
+        n_rows = sum(len(control.rdms) for control in controls)
+        of_controls = spread(scores.controls[n_before : n_before + n_rows])
+        n_before += n_rows
         test = None
-        if len(self.permutations):
+        if len(search.permutations):
             exceed = np.zeros(score.shape, dtype=np.int64)
-            exceed[:, self.searchlights.centres] = found.exceed[family]
-            level = self.settings.significance
-            test = clip_test(score, exceed, found.maximum[number], level=level)
-        return NetworkResult(
-            models=self.models[number],
-            score=score,
-            raw=self._on_units(found.raw[family]),
-            untrained=untrained.reshape(len(controls), *score.shape),
-            test=test,
-            null_maximum=found.maximum[number],
-            expected_maximum=self._on_units(found.expected[number : number + 1])[0],
+            exceed[:, lights.centres] = scores.exceed[family]
+            level = study.settings.significance
+            test = clip_test(score, exceed, scores.maximum[number], level=level)
+        networks.append(
+            NetworkScores(
+                models=models,
+                score=score,
+                raw=spread(scores.raw[family]),
+                untrained=of_controls.reshape(len(controls), *score.shape),
+                test=test,
+                null_maximum=scores.maximum[number],
+                expected=spread(scores.expected[number]),
+                significant=test.significant if test else np.zeros(n_units, dtype=np.bool_),
+            )
         )
+    return networks
 
-    def _on_units(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Put values of centres (n, n_centres) on units (n, n_units), NaN elsewhere."""
-        out = np.full((len(values), self.bold.units.n_units), np.nan, dtype=values.dtype)
-        out[:, self.searchlights.centres] = values
-        return out
 
-    def _lag(self) -> LagProfile:
-        """Dissimilarity by distance in time, in an even sample of searchlights."""
-        lag_s = self.nuisances.lag_s.copy()
-        lag_s[lag_s > _LONGEST_LAG_S] = np.nan
-        kind = self.settings.dissimilarity
-        kind = "spearman" if kind == "crossnobis" else kind
-        lights, total, n = self.searchlights, np.zeros(lag_s.size), 0
-        for centre in np.unique(np.linspace(0, lights.n_centres - 1, _LAG_SEARCHLIGHTS).round()):
-            one = rdm(np.asarray(self.patterns[:, lights.of(int(centre))]), kind)
-            if np.isfinite(one).all():
-                total, n = total + one, n + 1
-        rdms = np.concatenate([total[None] / max(n, 1), self.models[0].rdms])
-        lags, means, n_pairs = lag_profile(rdms, lag_s, self.items.tr_s)
-        return LagProfile(lags, n_pairs, means[0] if n else means[0] * np.nan, means[1:])
+def on_units(values: NDArray[Any], centres: NDArray[Any], n_units: int) -> NDArray[Any]:
+    """Put values of centres (..., n_centres) on voxels or vertices, NaN elsewhere."""
+    out = np.full((*values.shape[:-1], n_units), np.nan, dtype=values.dtype)
+    out[..., centres] = values
+    return out
+
+
+def mean_of(values: NDArray[np.floating[Any]]) -> float:
+    """Mean of what is known; NaN if nothing is."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def write_network(
+    out: Output,
+    network: NetworkScores,
+    settings: RsaSettings,
+    beside: Nuisances,
+) -> None:
+    """Write the maps and tables of one network."""
+    name, layers, removed = network.models.bank.network, network.models.layers, list(beside.names)
+    write = partial(out.write, network=name, names=layers)
+    facts: dict[str, Any] = {"Weights": dict(network.models.bank.weights), "Pairs": settings.pairs}
+    shown = network.significant if settings.mask_maps else None
+    write(results.SCORE, network.score, Nuisance=removed, Comparison=settings.comparison, **facts)
+    write(results.RAW, network.raw, **facts)
+    if len(network.untrained):
+        means = network.untrained.mean(axis=0)
+        n_seeds = len(network.untrained)
+        write(results.UNTRAINED, means, NumberOfSeeds=n_seeds, Nuisance=removed)
+    n_permutations = len(network.null_maximum)
+    if network.test is not None:
+        write(results.P, network.test.p, NumberOfPermutations=n_permutations)
+        write(results.P_FWE, network.test.p_fwe, NumberOfPermutations=n_permutations)
+    best = best_layer(network.score, mask=shown)
+    where = "a layer is significant" if settings.mask_maps else "a score is positive"
+    write(results.BEST_LAYER, best, note=f"Shown where {where}.")
+    centroid = centroid_layer(network.score, mask=shown)
+    out.write(results.CENTROID, centroid, network=name, note=f"Shown where {where}.", **facts)
+    test = f"Permutation of clips, family-wise p <= {settings.significance:g}."
+    out.write(results.SIGNIFICANT, network.significant, network=name, note=test)
+    write(results.PROFILE, profile(network, best, settings.significance))
+    if len(network.null_maximum):
+        write(results.NULL, null_rows(network.null_maximum))
+    write(results.MODELS, rdm_rows(network.models.rdms, layers))
+
+
+def profile(network: NetworkScores, best: NDArray[Any], level: float) -> Any:
+    """Rows of the layer profile."""
+    score, n = network.score, len(network.score)
+    known = np.asarray(np.isfinite(score).any(axis=1))
+    own = np.array(
+        [
+            [np.nanmean(layer) if ok else np.nan for layer, ok in zip(seed, known, strict=True)]
+            for seed in network.untrained
+        ],
+        dtype=np.float64,
+    ).reshape(-1, n)
+    passed = network.test.p_fwe <= level if network.test else np.zeros(score.shape)
+    return tidy(
+        {
+            "layer_index": range(1, n + 1),
+            "n_channels": [layer.n_channels for layer in network.models.bank.layers],
+            "mean_rho": [mean_of(row) for row in score],
+            "p95_rho": [
+                np.nanpercentile(row, 95) if ok else np.nan
+                for row, ok in zip(score, known, strict=True)
+            ],
+            "n_best": [int(np.sum(best == index)) for index in range(1, n + 1)],
+            "n_significant": passed.sum(axis=1).astype(int),
+            "mean_untrained": own.mean(axis=0) if len(own) else np.nan,
+            "sd_untrained": own.std(axis=0, ddof=1) if len(own) > 1 else np.nan,
+        },
+        layer=network.models.layers,
+    )
+
+
+def null_rows(maximum: Floats) -> Any:
+    """Rows of the null distribution."""
+    return tidy({"max_rho": maximum}, permutation=range(1, len(maximum) + 1))
+
+
+def rdm_rows(rdms: Floats, names: Sequence[str]) -> Any:
+    """Yield one row per pair of items.
+
+    Parameters
+    ----------
+    rdms
+        (n, n_pairs) dissimilarities.
+    names
+        Column of each.
+    """
+    first, second = pair_items(int(np.ceil(np.sqrt(2 * rdms.shape[1]))))
+    for i, j, values in zip(first + 1, second + 1, rdms.T.round(_DIGITS), strict=True):
+        yield {"item_i": i, "item_j": j, **dict(zip(names, values, strict=True))}
+
+
+def write_searchlights(
+    out: Output,
+    lights: Neighbourhoods,
+    scores: Scores,
+    patterns: NDArray[np.float32],
+    items: Items,
+) -> None:
+    """Write what the searchlights are: patterns of the items, radii and sizes."""
+    names = [
+        f"{items.clips[c].name}|{t:.3f}" for c, t in zip(items.clip, items.time_s, strict=True)
+    ]
+    out.write(results.PATTERNS, patterns, names=names)
+    spread = partial(on_units, centres=lights.centres, n_units=out.units.n_units)
+    out.write(results.RADIUS, spread(np.asarray(lights.radius_mm, np.float64)))
+    out.write(results.SIZE, spread(scores.n_members)[0])
+
+
+def write_tables(
+    out: Output, study: ParticipantStudy, items: Items, beside: Nuisances, lag: Any
+) -> None:
+    """Write items, nuisances, dissimilarity by distance in time, and what was played when."""
+    columns: dict[str, Any] = {
+        "clip": [items.clips[clip].name for clip in items.clip],
+        "time_s": [round(float(time_s), 4) for time_s in items.time_s],
+        "n_repeats": items.n_repeats,
+    }
+    out.write(results.ITEMS, tidy(columns, item=range(1, items.n_items + 1)))
+    if beside.names:
+        out.write(results.NUISANCE, rdm_rows(beside.rdms, beside.names))
+    out.write(results.LAG, lag)
+    out.write(results.ALIGNMENT, study.inputs.alignment)
+
+
+def lag_rows(
+    lights: Neighbourhoods,
+    patterns: NDArray[np.float32],
+    beside: Nuisances,
+    items: Items,
+    models: LayerModels,
+    settings: RsaSettings,
+) -> Any:
+    """Rows of dissimilarity by distance in time, in an even sample of searchlights."""
+    lag_s = beside.lag_s.copy()
+    lag_s[lag_s > _LONGEST_LAG_S] = np.nan
+    kind = "spearman" if settings.dissimilarity == "crossnobis" else settings.dissimilarity
+    total, n = np.zeros(lag_s.size), 0
+    for centre in np.unique(np.linspace(0, lights.n_centres - 1, _LAG_SEARCHLIGHTS).round()):
+        values = rdm(np.asarray(patterns[:, lights.of(int(centre))]), kind)
+        if np.isfinite(values).all():
+            total, n = total + values, n + 1
+    rdms = np.concatenate([total[None] / max(n, 1), models.rdms])
+    lags, means, n_pairs = lag_profile(rdms, lag_s, items.tr_s)
+    if not n:
+        means[0] = np.nan
+    names = ("mean_dissimilarity", *(f"mean_{layer}" for layer in models.layers))
+    columns = dict(zip(names, means, strict=True))
+    return tidy({"n_pairs": n_pairs, **columns}, lag_s=list(lags))
+
+
+def network_facts(network: NetworkScores) -> dict[str, Any]:
+    """Return what the summary says of one network."""
+    observed, expected = network.maxima
+    return {
+        "layers": list(network.models.layers),
+        "weights": dict(network.models.bank.weights),
+        "dissimilarities": list(network.models.dissimilarities),
+        "mean_maximum": observed,
+        "expected_maximum": expected if network.test else None,
+        "n_untrained": len(network.untrained),
+        "n_significant": int(network.significant.sum()),
+    }

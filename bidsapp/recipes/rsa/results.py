@@ -1,135 +1,434 @@
-"""What one participant's analysis has found."""
+"""Everything that `rsa` writes, and where it cannot follow the paper to the letter."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bidsapp.recipes.base.alignment import alignment
+from bidsapp.results.kinds import (
+    LAYER,
+    P_VALUE,
+    Column,
+    Labels,
+    Maps,
+    Mask,
+    Result,
+    Scale,
+    Table,
+    summary,
+)
 
-import numpy as np
-from numpy.typing import NDArray
+RECIPE = "rsa"
+CLIPS, FDR, MAXIMUM_T = "clip_permutation", "clip_permutation_fdr", "maximum_t"
+SHAPE, BOOTSTRAP = "sign_flip_shape", "bootstrap_bca"
+RHO = Scale("\u03c1", least=0.005)
+GAIN = Scale("\u0394\u03c1", colours="signed", least=0.005)
 
-from bidsapp.brain.clean import BoldMatrix
-from bidsapp.models.neighbourhoods import Neighbourhoods
-from bidsapp.recipes.rsa.items import Items
-from bidsapp.recipes.rsa.layer_models import LayerModels
-from bidsapp.recipes.rsa.nuisances import Nuisances
-from bidsapp.stats.metrics import best_layer, centroid_layer
-from bidsapp.stats.rsa_inference import ClipTest
+# ------------------------------------------------------------------ searchlights and items
 
-Floats = NDArray[np.float64]
+SIZE = Maps(
+    desc="rsa",
+    title="Size of the searchlights",
+    says="Voxels or vertices with data in each searchlight.",
+    stat="size",
+    scale=Scale("voxels or vertices", colours="sequential"),
+    names=("size",),
+    by_network=False,
+    required=True,
+)
+RADIUS = Maps(
+    desc="rsa",
+    title="Radius of the searchlights",
+    says="Distance from each centre to the farthest voxel or vertex of its searchlight (mm).",
+    stat="radius",
+    scale=Scale("", "mm", colours="sequential"),
+    names=("radius",),
+    by_network=False,
+)
+N = Maps(
+    desc="rsaparticipants",
+    title="Participants",
+    says="Participants with a searchlight at each voxel or vertex.",
+    stat="n",
+    scale=Scale("participants", colours="sequential"),
+    names=("n",),
+    level="group",
+    by_network=False,
+)
+PATTERNS = Maps(
+    desc="rsa",
+    title="Patterns of the items",
+    says="Mean clean BOLD of each item, z-scored by run; in the order of desc-rsaitems.",
+    stat="pattern",
+    scale=Scale("z", colours="signed"),
+    by_network=False,
+    required=True,
+)
+ITEMS = Table(
+    desc="rsaitems",
+    title="Items",
+    says="Rows of the dissimilarity matrices.",
+    columns=(
+        Column("item", "number from 1", digits=0),
+        Column("clip", "sound, and where it begins if there are several clips of it", text=True),
+        Column("time_s", "mean time of the volumes since the clip began", digits=1, unit="s"),
+        Column("n_repeats", "presentations that are averaged", "repeats", 0),
+    ),
+    same=("clip",),
+    by_space=False,
+    by_network=False,
+    required=True,
+)
+_PAIR = (
+    Column("item_i", "row of desc-rsaitems, from 1", digits=0),
+    Column("item_j", "row of desc-rsaitems, from 1", digits=0),
+)
+MODELS = Table(
+    desc="rsamodels",
+    title="Model dissimilarities",
+    says="Dissimilarity of each pair of items in each layer.",
+    columns=_PAIR,
+    further="dissimilarity in this layer",
+    by_space=False,
+    required=True,
+)
+NUISANCE = Table(
+    desc="rsanuisance",
+    title="Nuisance dissimilarities",
+    says="Dissimilarity of each pair of items in what is partialled out.",
+    columns=_PAIR,
+    further="dissimilarity in this nuisance",
+    by_space=False,
+    by_network=False,
+)
+LAG = Table(
+    desc="rsalag",
+    title="Dissimilarity by distance in time",
+    says="Dissimilarity by distance in time: how far autocorrelation reaches.",
+    columns=(
+        Column("lag_s", "distance in time, mean over the runs with both items", unit="s"),
+        Column("n_pairs", "pairs of items", digits=0),
+        Column("mean_dissimilarity", "mean over an even sample of searchlights"),
+    ),
+    further="mean over pairs in this layer of the first network",
+    by_network=False,
+)
+ALIGNMENT = alignment(RECIPE)
+
+# ------------------------------------------------------------------ scores and their test
+
+_COMPARED = (
+    "Correlation of the dissimilarities in each searchlight with those of a layer, given the "
+    "nuisance dissimilarities"
+)
+SCORE = Maps(desc="rsa", title="Score", says=f"{_COMPARED}.", stat="rho", scale=RHO, required=True)
+RAW = Maps(
+    desc="rsaraw",
+    title="Score, nuisances not removed",
+    says="As stat-rho_desc-rsa, without removal of nuisance dissimilarities; the same pairs.",
+    stat="rho",
+    scale=RHO,
+)
+UNTRAINED = Maps(
+    desc="rsauntrained",
+    title="Score of untrained networks",
+    says="As stat-rho_desc-rsa, mean over networks with random weights; of a group the mean of "
+    "its participants.",
+    stat="rho",
+    scale=RHO,
+    level="both",
+)
+MEAN = Maps(
+    desc="rsamean",
+    title="Mean score",
+    says=f"{_COMPARED}; mean over participants.",
+    stat="rho",
+    scale=RHO,
+    level="group",
+)
+T = Maps(
+    desc="rsa",
+    title="t over participants",
+    says="One-sample t of the scores over participants. It describes how much they vary: what "
+    "they share for other reasons than the layer counts as effect, so no p is made of it.",
+    stat="t",
+    scale=Scale("t", colours="signed"),
+    level="group",
+)
+_P = "p = (b + 1) / (m + 1) over permutations of clips, right-sided"
+P = Maps(
+    desc="rsa", title="p", says=f"{_P}, uncorrected.", stat="p", scale=P_VALUE, level="both",
+    by=CLIPS,
+)  # fmt: skip
+P_FWE = Maps(
+    desc="rsafwe",
+    title="Family-wise p",
+    says=f"{_P}, against the largest score over all searchlights and layers.",
+    stat="p",
+    scale=P_VALUE,
+    level="both",
+    by=CLIPS,
+)
+Q = Maps(
+    desc="rsafdr",
+    title="False discovery rate",
+    says=f"{_P}, as false discovery rate over searchlights and layers.",
+    stat="q",
+    scale=P_VALUE,
+    level="group",
+    by=FDR,
+)
+SIGNIFICANT = Mask(
+    desc="rsasignificant",
+    title="Significant",
+    says="Searchlights with a layer that is significant.",
+    level="both",
+)
+BEST_LAYER = Labels(
+    desc="rsabestlayer",
+    title="Best layer",
+    says="Layer with the largest positive score, 0 where none is shown.",
+    level="both",
+)
+CENTROID = Maps(
+    desc="rsa",
+    title="Centroid layer",
+    says="Mean layer number weighted by positive scores, undefined where no layer is shown.",
+    stat="centroid",
+    scale=LAYER,
+    names=("centroid",),
+    level="both",
+)
+_LAYER = (
+    Column("layer", "name", text=True),
+    Column("layer_index", "number from 1", "no.", 0),
+)
+_COUNTS = (
+    Column("n_best", "searchlights whose best layer this is", "n, best layer", 0),
+    Column("n_significant", "searchlights significant in this layer", "n significant", 0),
+)
+_UNTRAINED = Column("mean_untrained", "mean of untrained networks", "untrained, mean \u03c1", 4)
+PROFILE = Table(
+    desc="rsaprofile",
+    title="Layer profile",
+    says="Scores over all searchlights, layer by layer.",
+    columns=(
+        *_LAYER,
+        Column("n_channels", "channels of the layer", "channels", 0),
+        Column("mean_rho", "mean over searchlights", "mean \u03c1", 4),
+        Column("p95_rho", "95th percentile over searchlights", "95th percentile"),
+        *_COUNTS,
+        _UNTRAINED,
+        Column("sd_untrained", "standard deviation over random weights of the mean", digits=4),
+    ),
+)
+GROUP_PROFILE = Table(
+    desc="rsaprofile",
+    title="Layer profile",
+    says="Mean scores over all searchlights, layer by layer.",
+    level="group",
+    columns=(
+        *_LAYER,
+        Column("mean_rho", "mean over participants and searchlights", "mean \u03c1", 4),
+        Column("ci_low", "95 % interval over participants", digits=4, by=BOOTSTRAP),
+        Column("ci_high", "95 % interval over participants", digits=4, by=BOOTSTRAP),
+        *_COUNTS,
+        _UNTRAINED,
+        Column("difference", "trained \u2212 untrained, participants' own scores", digits=4),
+    ),
+)
+NULL = Table(
+    desc="rsanull",
+    title="Null distribution",
+    says="Largest score over searchlights and layers under each permutation of clips.",
+    columns=(
+        Column("permutation", "number from 1", digits=0),
+        Column("max_rho", "largest \u03c1"),
+    ),
+    level="both",
+)
+
+# ------------------------------------------------------------------ participants and the group
+
+_MAXIMUM = "each participant's largest score over layers"
 
 
-@dataclass(frozen=True, eq=False)
-class NetworkResult:
-    """Scores of one network; maps are (n_layers, n_units), NaN where there is no searchlight.
-
-    Attributes
-    ----------
-    models
-        Its model RDMs.
-    score
-        Comparison given the nuisance RDMs, if there are any.
-    raw
-        Comparison without them.
-    untrained
-        (n_seeds, n_layers, n_units) the score of networks with random weights; no seeds if the
-        network has no weights or none were asked for.
-    test
-        By permutation of clips; None without permutations.
-    null_maximum
-        (n_permutations,) largest score over units and layers.
-    expected_maximum
-        (n_units,) mean over permutations of the largest score over layers.
-    """
-
-    models: LayerModels
-    score: Floats
-    raw: Floats
-    untrained: NDArray[np.float32]
-    test: ClipTest | None
-    null_maximum: Floats
-    expected_maximum: Floats
-
-    def significant(self) -> NDArray[np.bool_]:
-        """(n_units,) units that pass; none without a test."""
-        return self.test.significant if self.test else np.zeros(self.score.shape[1], np.bool_)
-
-    def shown(self, *, mask_maps: bool) -> NDArray[np.bool_] | None:
-        """Units whose best layer is shown: all without a mask."""
-        return self.significant() if mask_maps else None
-
-    def best(self, *, mask_maps: bool) -> NDArray[np.int64]:
-        """(n_units,) best layer from 1, 0 where it is not shown."""
-        mask = self.shown(mask_maps=mask_maps)
-        return np.asarray(best_layer(self.score, mask=mask), np.int64)
-
-    def centroid(self, *, mask_maps: bool) -> Floats:
-        """(n_units,) centroid layer, NaN where it is not shown."""
-        mask = self.shown(mask_maps=mask_maps)
-        return np.asarray(centroid_layer(self.score, mask=mask), np.float64)
+def _maximum(stat: str, title: str, says: str, scale: Scale, by: str = "") -> Maps:
+    return Maps(
+        desc="rsamax", title=title, says=says, stat=stat, scale=scale, names=("maximum",),
+        level="group", by=by,
+    )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class LagProfile:
-    """Dissimilarity by distance in time.
+MAX = _maximum("rho", "Mean of the largest scores", f"Mean of {_MAXIMUM}.", RHO)
+MAX_LAYER = _maximum(
+    "layer", "Mean best layer", "Mean over participants of the number of that layer.", LAYER
+)
+MAX_T = _maximum("t", "t of the largest scores", f"One-sample t of {_MAXIMUM}.", Scale("t"))
+MAX_P = _maximum("p", "p of that t", "Right-sided p of this t.", P_VALUE, MAXIMUM_T)
+MAX_Q = _maximum(
+    "q", "q of that t", "False discovery rate of this p over searchlights.", P_VALUE, MAXIMUM_T
+)
+MAX_EXPECTED = _maximum(
+    "expected", "Largest scores, clips permuted", f"Mean over permutations of {_MAXIMUM}.", RHO
+)
+DIFFERENCE = Maps(
+    desc="rsadifference",
+    title="Trained \u2212 untrained",
+    says="Mean over participants of their own scores, trained minus untrained networks.",
+    stat="rho",
+    scale=GAIN,
+    level="group",
+)
+CONFIDENCE = Maps(
+    desc="rsa",
+    title="Confidence of the best layer",
+    says="Share of bootstrap samples of participants in which the layer with the largest mean "
+    "score is the same.",
+    stat="confidence",
+    scale=Scale("share", colours="share"),
+    names=("confidence",),
+    level="group",
+)
 
-    Attributes
-    ----------
-    lag_s, n_pairs
-        (n_bins,) centre of the bin in s, and pairs in it.
-    data
-        (n_bins,) mean over searchlights.
-    models
-        (n_layers, n_bins) of the first network.
-    """
 
-    lag_s: Floats
-    n_pairs: NDArray[np.int64]
-    data: Floats
-    models: Floats
+def _ceiling(end: str, others: str) -> Maps:
+    return Maps(
+        desc=f"rsa{end}",
+        title=f"{end.capitalize()} noise ceiling",
+        says="Mean correlation of a participant's dissimilarities with the mean of "
+        f"{others} participants'.",
+        stat="ceiling",
+        scale=RHO,
+        names=("ceiling",),
+        level="group",
+        by_network=False,
+    )
 
 
-@dataclass(frozen=True, eq=False)
-class Results:
-    """Everything that is written.
+LOWER, UPPER = _ceiling("lower", "the other"), _ceiling("upper", "all")
+LAYERS = Table(
+    desc="rsalayers",
+    title="Layers by hemisphere",
+    says="Distribution of best layers by hemisphere, and the difference left minus right.",
+    level="group",
+    columns=(
+        Column("hemisphere", "L, R, both where sides cannot be told, or L-R", text=True),
+        *_LAYER,
+        Column("share", "of the hemisphere's searchlights with a best layer, in the group's map"),
+        Column("n", "searchlights of the group's map", digits=0),
+        Column(
+            "participant_share",
+            "mean share in participants' own maps, where the lower noise ceiling is above zero; "
+            "L-R: of the difference",
+        ),
+        Column("p", "of the difference; n/a where all heard the clips in one order", by=SHAPE),
+    ),
+)
+GYRUS = Table(
+    desc="rsastg",
+    title="Superior temporal gyrus",
+    says="Layers along the superior temporal gyrus, from its posterior to its anterior end.",
+    level="group",
+    columns=(
+        Column("hemisphere", "L or R", text=True),
+        Column("position", "from 0 (posterior end) to 1 (anterior end)"),
+        Column("n_units", "searchlights", digits=0),
+        Column("centroid", "mean over participants of their centroid layers", digits=2),
+        Column("ci_low", "95 % interval over participants", digits=2, by=BOOTSTRAP),
+        Column("ci_high", "95 % interval over participants", digits=2, by=BOOTSTRAP),
+    ),
+    further="mean score of this layer",
+)
+PARTICIPANTS = Table(
+    desc="rsaparticipants",
+    title="Participants",
+    says="Who takes part and who does not, and why.",
+    level="group",
+    by_network=False,
+    columns=(
+        Column("participant", "label", text=True),
+        Column("included", "whether the participant takes part", text=True),
+        Column("reason", "why not", "why not", prose=True, text=True),
+        Column("configuration_hash", "of the participant level", "configuration", text=True),
+        Column("n_trs", "volumes of all runs", "volumes", 0),
+        Column("fewest_repeats", "presentations of the clip with the fewest", "repeats", 0),
+        Column("mean_rho", "over layers of the first network and searchlights", "mean \u03c1", 4),
+        Column("best_layer", "layer of the first network with the largest mean", text=True),
+        Column(
+            "lag_mean_rho",
+            "comparison of searchlights with the time between items, mean over searchlights",
+            "\u03c1 of time",
+            4,
+        ),
+    ),
+)
+SUMMARY, GROUP_SUMMARY = summary(RECIPE, "participant"), summary(RECIPE, "group")
 
-    Attributes
-    ----------
-    bold
-        Clean BOLD.
-    items, nuisances
-        Rows of the matrices, and nuisance RDMs.
-    pairs
-        (n_pairs,) those that are compared.
-    patterns
-        (n_items, n_units).
-    searchlights
-        Centres and members.
-    n_members
-        (n_units,) members of the searchlight with data, NaN where there is none.
-    mask_note
-        Which mask was used.
-    networks
-        One result each.
-    lag
-        Lag profile.
-    lag_score
-        (n_units,) comparison of the searchlights with the time between items.
-    n_permutations
-        Done.
-    device
-        Where it was computed.
-    """
+RESULTS: tuple[Result, ...] = (
+    SIZE, N, RADIUS, PATTERNS, ITEMS, MODELS, NUISANCE, LAG, ALIGNMENT,
+    SCORE, RAW, UNTRAINED, P, P_FWE, SIGNIFICANT, BEST_LAYER, CENTROID, PROFILE, NULL, SUMMARY,
+    MEAN, T, Q, MAX, MAX_LAYER, MAX_T, MAX_P, MAX_Q, MAX_EXPECTED, DIFFERENCE, CONFIDENCE,
+    LOWER, UPPER, GROUP_PROFILE, LAYERS, GYRUS, PARTICIPANTS, GROUP_SUMMARY,
+)  # fmt: skip
+"""In the order of the documentation; the first maps define the voxels or vertices of a space."""
 
-    bold: BoldMatrix
-    items: Items
-    nuisances: Nuisances
-    pairs: NDArray[np.bool_]
-    patterns: NDArray[np.float32]
-    searchlights: Neighbourhoods
-    n_members: Floats
-    mask_note: str
-    networks: tuple[NetworkResult, ...]
-    lag: LagProfile
-    lag_score: Floats
-    n_permutations: int
-    device: str
+REMARKS = (
+    {
+        "option": "detrending",
+        "paper": "each run linearly detrended and z-scored",
+        "used": "--confounds and --high-pass-hz in one regression per run, then z-scored",
+        "variant": "both",
+        "source": "Methods: Representational Similarity Analysis",
+        "why": "--confounds none with --high-pass-hz 0.001 comes closest to the paper",
+    },
+    {
+        "option": "weights",
+        "paper": "trained on parts one to twelve of MagnaTagATune",
+        "used": "--weights; musicotopy-tools train tagger trains the same network",
+        "variant": "both",
+        "source": "Methods: Deep neural network",
+        "why": "the paper's parameters are not published",
+    },
+    {
+        "option": "within-participant test",
+        "paper": "none",
+        "used": "permutation of clips",
+        "variant": "both",
+        "source": "Methods: Statistical Analysis",
+        "why": "pairs of items are not independent: a p-value of one Spearman correlation over "
+        "them means nothing, and none is given",
+    },
+    {
+        "option": "layers of few channels",
+        "paper": "every layer has 50 channels or more",
+        "used": "Euclidean distance below five channels",
+        "variant": "both",
+        "source": "Table 1",
+        "why": "a correlation over fewer channels takes few values",
+    },
+    {
+        "option": "statistic of the clip permutation",
+        "paper": "none",
+        "used": "mean over participants of the correlation itself, not of its Fisher z",
+        "variant": "both",
+        "source": "-",
+        "why": "at correlations below .1 both are the same; the null of the mean correlation is "
+        "exact and its error rate was measured",
+    },
+    {
+        "option": "nuisance matrices of the group",
+        "paper": "none",
+        "used": "mean over participants of the ranks of each nuisance matrix",
+        "variant": "robust",
+        "source": "-",
+        "why": "the group's score is that of the mean normalised matrix of participants",
+    },
+    {
+        "option": "place of the superior temporal gyrus",
+        "paper": "anatomical labels of the group maps",
+        "used": "a slab of 20 mm in MNI coordinates from planum temporale to planum polare",
+        "variant": "both",
+        "source": "Results",
+        "why": "it is the same for voxels, fsaverage and grayordinates",
+    },
+)
+"""Rows of ``logs/fidelity.tsv`` that are no settings."""

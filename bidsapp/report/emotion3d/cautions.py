@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from bidsapp.report.emotion3d.read import Study, in_words
-from bidsapp.report.html import Note, Notes, Part, Prose, Section, Severity
+from bidsapp.report.html import Note, Notes, Part, Prose, Section
+from bidsapp.results.cautions import Severity
 
 _ORDER: tuple[Severity, ...] = ("serious", "caution", "note")
 _PREFIX = re.compile(r"^(\u201c[^\u201d]+\u201d|[\w-]+-LEAKY): ")

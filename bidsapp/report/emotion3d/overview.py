@@ -18,8 +18,8 @@ from bidsapp.report.emotion3d.read import (
     split_of,
 )
 from bidsapp.report.html import Note, Number, Numbers, Part, Section, number_text
+from bidsapp.report.participant_sections.overview import simulated
 from bidsapp.report.results import rows_of
-from bidsapp.report.sections.overview import simulated
 
 
 def meta(study: Study) -> list[tuple[str, str]]:

@@ -27,7 +27,6 @@ from bidsapp.report.html import (
     Part,
     Prose,
     Section,
-    Severity,
     Table,
     cell,
     columns,
@@ -35,6 +34,7 @@ from bidsapp.report.html import (
     p_cell,
     picture,
 )
+from bidsapp.results.cautions import Severity
 from bidsapp.stats.classification import wilson_interval
 
 _LINES = {"majority": "always the most frequent class", "prior": "drawn from class shares"}

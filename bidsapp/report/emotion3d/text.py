@@ -16,13 +16,13 @@ from bidsapp.report.emotion3d.read import (
 )
 from bidsapp.report.html import Note, Notes, Prose, Section, number_text
 from bidsapp.report.methods import Methods, confounds_text, render_methods
-from bidsapp.report.results import rows_of, setting
-from bidsapp.report.sections.about import (
+from bidsapp.report.participant_sections.about import (
     about_section,
     fidelity_section,
     methods_parts,
     records_of,
 )
+from bidsapp.report.results import rows_of, setting
 
 _MAPS = ("ig", "gradcam", "haufe")
 _CALLED = {

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from bidsapp.report.figures import style
-from bidsapp.report.maps import Array
+from bidsapp.report.figures.style import Array
 
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200)
 _MOST_TICKS = 12

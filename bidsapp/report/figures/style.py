@@ -15,8 +15,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from PIL import Image
 
+Array = NDArray[Any]
 P = ParamSpec("P")
 T = TypeVar("T")
 

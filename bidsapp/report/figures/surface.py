@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 
 from bidsapp.report.figures import style
-from bidsapp.report.maps import Array
+from bidsapp.report.figures.style import Array
 
 _PALE = 0.5
 VIEWS = (("L", "lateral"), ("L", "medial"), ("R", "medial"), ("R", "lateral"))

@@ -12,7 +12,7 @@ from bidsapp.report.group.cortex import largest
 from bidsapp.report.group.results import KINDS, GroupModel, GroupResults, GroupSpace
 from bidsapp.report.group.words import p_text, r_text, reference_title, symbol
 from bidsapp.report.html import Note, Notes, Part, Prose, Section
-from bidsapp.report.methods import random_weights
+from bidsapp.report.participant_methods import random_weights
 from bidsapp.report.results import NEGATIVE, POSITIVE, rows_of
 
 LITTLE_OVERLAP = 0.7

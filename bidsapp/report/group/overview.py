@@ -21,9 +21,9 @@ from bidsapp.report.html import (
     columns,
     number_text,
 )
-from bidsapp.report.methods import random_weights, unit_words, weights_text
+from bidsapp.report.participant_methods import random_weights, unit_words, weights_text
+from bidsapp.report.participant_sections.overview import simulated
 from bidsapp.report.results import NEGATIVE, POSITIVE, rows_of
-from bidsapp.report.sections.overview import simulated
 
 _TESTED = {"hemisphere": "both", "direction": "reference rotated"}
 

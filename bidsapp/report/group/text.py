@@ -11,15 +11,16 @@ from bidsapp.report.files import open_derivatives
 from bidsapp.report.group.results import GroupResults, GroupSpace
 from bidsapp.report.group.words import enumerated, reference_title
 from bidsapp.report.html import Facts, Note, Notes, Prose, Section
-from bidsapp.report.methods import Methods, methods_context, render_methods, unit_words
-from bidsapp.report.results import load_results, setting
-from bidsapp.report.sections.about import (
+from bidsapp.report.methods import Methods, render_methods
+from bidsapp.report.participant_methods import methods_context, unit_words
+from bidsapp.report.participant_sections.about import (
     fidelity_section,
     methods_parts,
     record_fact,
     records_of,
     software,
 )
+from bidsapp.report.results import load_results, setting
 
 _SPACE_REFERENCES = {"fsaverage": "fischl1999", "fsLR": "glasser2013"}
 _TITLES = {

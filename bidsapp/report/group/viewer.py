@@ -8,6 +8,8 @@ from functools import cache
 import numpy as np
 
 from bidsapp import resources
+from bidsapp.report.brain.interactive import CorticalMap, Regions, viewer
+from bidsapp.report.brain.scales import Look as Scale
 from bidsapp.report.figures import style
 from bidsapp.report.group.components import rgb, signed_scale, topographies
 from bidsapp.report.group.cortex import (
@@ -24,7 +26,6 @@ from bidsapp.report.group.results import KINDS, GroupModel, GroupResults, GroupS
 from bidsapp.report.group.shared import isc_on_cortex
 from bidsapp.report.group.words import KIND_TITLES, lags_title, reference_title
 from bidsapp.report.html import Part, Prose, Section
-from bidsapp.report.interactive import CorticalMap, Regions, Scale, viewer
 from bidsapp.report.projection import cortex
 from bidsapp.report.results import NEGATIVE, POSITIVE
 from bidsapp.resources import N_VERTICES

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from bidsapp.report.html import Note, Notes, Part, Prose, Section, Severity
+from bidsapp.report.html import Note, Notes, Part, Prose, Section
 from bidsapp.report.rsa.read import Study
+from bidsapp.results.cautions import Severity
 
 _ORDER: tuple[Severity, ...] = ("serious", "caution", "note")
 #: what a sentence is about → how much it matters, and its title

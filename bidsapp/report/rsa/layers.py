@@ -17,7 +17,7 @@ from bidsapp.report.html import (
     picture,
 )
 from bidsapp.report.maps import Array, Grid
-from bidsapp.report.methods import unit_words
+from bidsapp.report.participant_methods import unit_words
 from bidsapp.report.rsa.figures.distributions import assignment_figure, scores_figure
 from bidsapp.report.rsa.figures.layers import LayerProfile, layer_figure
 from bidsapp.report.rsa.maps import gain_title

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from bidsapp.report.html import Note, Number, Numbers, Section, number_text, plural
-from bidsapp.report.methods import unit_words, weights_text
+from bidsapp.report.participant_methods import unit_words, weights_text
+from bidsapp.report.participant_sections.overview import simulated
 from bidsapp.report.results import fact
 from bidsapp.report.rsa.read import Network, SpaceStudy, Study
-from bidsapp.report.sections.overview import simulated
 
 
 def meta(study: Study) -> list[tuple[str, str]]:

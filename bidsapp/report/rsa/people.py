@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from bidsapp.report.figures import style
 from bidsapp.report.html import Part, Prose, Section, number_text, picture
 from bidsapp.report.maps import Array
-from bidsapp.report.methods import unit_words
+from bidsapp.report.participant_methods import unit_words
 from bidsapp.report.rsa.figures.ceiling import ceiling_figure, confidence_figure
 from bidsapp.report.rsa.gyrus import licence
 from bidsapp.report.rsa.maps import Shown, brain, upper

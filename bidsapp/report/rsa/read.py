@@ -17,7 +17,7 @@ import pandas as pd
 
 from bidsapp.report.files import Artefact, Derivatives, read_json, read_table
 from bidsapp.report.maps import Array, Grid, Maps
-from bidsapp.report.methods import random_weights
+from bidsapp.report.participant_methods import random_weights
 from bidsapp.report.results import Space, SpaceResults, read_maps, setting
 from bidsapp.report.study import (
     StudyBase,

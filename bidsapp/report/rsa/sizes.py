@@ -7,7 +7,7 @@ from matplotlib.colors import Normalize
 
 from bidsapp.report.figures import style
 from bidsapp.report.html import Part, Prose, Section, number_text, picture
-from bidsapp.report.methods import unit_words
+from bidsapp.report.participant_methods import unit_words
 from bidsapp.report.rsa.figures.sizes import sizes_figure
 from bidsapp.report.rsa.maps import Shown, brain
 from bidsapp.report.rsa.read import SpaceStudy, Study

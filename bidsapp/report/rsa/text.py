@@ -6,22 +6,16 @@ from typing import Any
 
 from bidsapp.errors import AppError
 from bidsapp.report.html import Note, Notes, Prose, Section
-from bidsapp.report.methods import (
-    Methods,
-    confounds_text,
-    random_weights,
-    render_methods,
-    unit_words,
-    weights_text,
-)
-from bidsapp.report.results import setting
-from bidsapp.report.rsa.read import RECIPE, SpaceStudy, Study, load_participant
-from bidsapp.report.sections.about import (
+from bidsapp.report.methods import Methods, confounds_text, render_methods
+from bidsapp.report.participant_methods import random_weights, unit_words, weights_text
+from bidsapp.report.participant_sections.about import (
     about_section,
     fidelity_section,
     methods_parts,
     records_of,
 )
+from bidsapp.report.results import setting
+from bidsapp.report.rsa.read import RECIPE, SpaceStudy, Study, load_participant
 
 _SPACE_REFERENCES = {"fsaverage": "fischl1999", "fsLR": "glasser2013"}
 _NETWORK_REFERENCES = {"resnet1d": "he2016", "musicnn": "pons2019", "vggish": "hershey2017"}

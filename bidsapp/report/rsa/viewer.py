@@ -8,9 +8,10 @@ from functools import cache
 import numpy as np
 
 from bidsapp import resources
+from bidsapp.report.brain.interactive import CorticalMap, Regions, viewer
+from bidsapp.report.brain.scales import Look as Scale
 from bidsapp.report.figures import style
 from bidsapp.report.html import Part, Prose, Section
-from bidsapp.report.interactive import CorticalMap, Regions, Scale, viewer
 from bidsapp.report.maps import Array
 from bidsapp.report.projection import cortex, to_cortex
 from bidsapp.report.rsa.maps import gain_of_best, gain_title, layer_ticks, smallest_p, upper

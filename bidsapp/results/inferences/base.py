@@ -30,6 +30,9 @@ class Inference:
         Keys of ``references.bib``.
     gives
         ``p`` or ``interval``.
+    holds
+        Whether it holds its error rate; False for the test of a paper that is made to reproduce
+        its maps.
     calibrate
         ``module:function`` of ``(rng, n_sets) → array``: p-values (n_sets,) on null data, or for
         an interval (n_sets,) truth values of whether it covers; made by the functions that the
@@ -44,6 +47,7 @@ class Inference:
     does_not_show: str
     cites: tuple[str, ...] = ()
     gives: str = "p"
+    holds: bool = True
     calibrate: str
 
     @property

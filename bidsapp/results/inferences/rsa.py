@@ -4,4 +4,77 @@ from __future__ import annotations
 
 from bidsapp.results.inferences.base import Inference
 
-ENTRIES: tuple[Inference, ...] = ()
+_CALIBRATIONS = "bidsapp.results.calibrations.rsa"
+
+ENTRIES = (
+    Inference(
+        key="clip_permutation",
+        title="Permutation of clips",
+        draws="permutations of clips",
+        method="Scores were compared with those of {n_draws} orders of the clips in the layers' "
+        "matrices, the same for all participants: within each pair of clips all dissimilarities "
+        "moved together, so that what is alike for its place in a clip stays alike. p-values are "
+        "right-sided, (b + 1) / (m + 1), family-wise by the maximum over searchlights and layers. "
+        "No p-value is made of the correlation of two matrices by itself: pairs of items are not "
+        "independent.",
+        shows="A small family-wise p at a searchlight and layer says that its dissimilarities of "
+        "clips follow those of the layer more than those of the layer with its clips exchanged. "
+        "Clips are drawn, so that it holds for music like theirs.",
+        does_not_show="Participants are taken as given: it says nothing about other listeners, "
+        "nor that layers differ. Passing the level means that at least one layer does.",
+        cites=("nichols2002", "phipson2010"),
+        calibrate=f"{_CALIBRATIONS}:clip_permutation",
+    ),
+    Inference(
+        key="clip_permutation_fdr",
+        title="False discovery rate",
+        draws="permutations of clips",
+        method="False discovery rates (Benjamini-Hochberg) of the uncorrected p-values of "
+        "{n_draws} permutations of clips are over searchlights and layers.",
+        shows="q below a level says that of all searchlights and layers that pass, at most this "
+        "share is expected to be false.",
+        does_not_show="It says nothing about a single searchlight.",
+        cites=("benjamini1995",),
+        calibrate=f"{_CALIBRATIONS}:clip_permutation_fdr",
+    ),
+    Inference(
+        key="maximum_t",
+        title="The paper's test of the maximum over layers",
+        draws="nothing: Student's t over participants",
+        method="As in the paper, each participant's largest score over layers was tested against "
+        "zero by a one-sample right-sided t, with a false discovery rate of {level} divided by "
+        "the number of layers; layer maps are mean layer numbers where it passes.",
+        shows="It reproduces the maps of the paper.",
+        does_not_show="The maximum of several correlations is above zero without any effect, so a "
+        "small p says nothing by itself: judge by the permutation of clips.",
+        holds=False,
+        calibrate=f"{_CALIBRATIONS}:maximum_t",
+    ),
+    Inference(
+        key="sign_flip_shape",
+        title="Sign flips of participants: hemispheres, superior temporal gyrus",
+        draws="sign flips of participants",
+        method="Over participants, differences of the hemispheres, and slope and curvature along "
+        "the superior temporal gyrus, were tested against zero by {n_draws} sign flips of whole "
+        "participants, two-sided, family-wise over layers; p = (b + 1) / (m + 1). No p-value is "
+        "given where all heard the clips in one order.",
+        shows="A small p says that in the population of listeners the layers of the hemispheres "
+        "differ, or change along the superior temporal gyrus.",
+        does_not_show="It says nothing about single searchlights. With one order of the clips, "
+        "drift that participants share would pose as an effect.",
+        cites=("nichols2002", "phipson2010"),
+        calibrate=f"{_CALIBRATIONS}:sign_flip_shape",
+    ),
+    Inference(
+        key="bootstrap_bca",
+        title="Bootstrap over participants",
+        draws="participants drawn with replacement",
+        method="Intervals of means over participants are bias-corrected and accelerated, from "
+        "{n_draws} samples of participants drawn with replacement.",
+        shows="The interval shows how far a mean moves with the choice of participants.",
+        does_not_show="With few participants it is too narrow.",
+        cites=("efron1987",),
+        gives="interval",
+        calibrate=f"{_CALIBRATIONS}:bootstrap_bca",
+    ),
+)

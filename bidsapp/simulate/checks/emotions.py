@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bidsapp.simulate.checks.shared import Found, SpaceResults, read_stats, said
+from bidsapp.simulate.checks.shared import Check, Found, SpaceResults, read_stats, said
 from bidsapp.simulate.oracle import bold_paths, read_grid
 from bidsapp.simulate.participant import FMRIPREP
 from bidsapp.simulate.planted import Truth
@@ -158,3 +158,6 @@ def _standard(data: Floats) -> Floats:
     """Give every column mean 0 and variance 1."""
     spread = data.std(axis=0)
     return np.asarray((data - data.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
+
+
+CHECK = Check(check_emotions, say_emotions)

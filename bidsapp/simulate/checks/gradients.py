@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bidsapp.bids.names import build_path, space_entities
-from bidsapp.simulate.checks.shared import Found, SpaceResults, mean_of, read_stats, said
+from bidsapp.simulate.checks.shared import Check, Found, SpaceResults, mean_of, read_stats, said
 from bidsapp.simulate.oracle import oracle_scores
 from bidsapp.simulate.planted import PlantedMap, Truth, read_map
 from bidsapp.simulate.recovery import recovery
@@ -264,3 +264,6 @@ def _ratings(output_dir: Path, truth: Truth) -> dict[str, Any]:
                 "planted_layer_r": float(profile.get(planted, math.nan)),
             }
     return summary
+
+
+CHECK = Check(check_gradients, say_gradients)

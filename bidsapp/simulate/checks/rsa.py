@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from bidsapp.simulate.checks.shared import Found, SpaceResults, mean_of, said
+from bidsapp.simulate.checks.shared import Check, Found, SpaceResults, mean_of, said
 from bidsapp.simulate.planted import PlantedMap, Truth, read_map
 from bidsapp.simulate.recovery import correlation, recovery
 from bidsapp.simulate.spaces import Space, open_space
@@ -161,3 +161,6 @@ def _share(p: Floats | None, units: npt.NDArray[Any], *, any_map: bool) -> float
 
 def _space(truth: Truth, name: str) -> Space:
     return open_space(name, int(truth.options["voxel_mm"]))
+
+
+CHECK = Check(check_rsa, say_rsa)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,23 @@ from bidsapp.simulate.oracle import read_grid
 
 Floats = npt.NDArray[np.float64]
 Found = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How the results of one recipe are compared with the truth, and how that is said.
+
+    Attributes
+    ----------
+    run
+        Takes the dataset, the results and the truth, and ``oracle=``; None where there are no
+        results of the recipe.
+    say
+        One line per finding.
+    """
+
+    run: Callable[..., dict[str, Any] | None]
+    say: Callable[[Found], list[str]]
 
 
 class SpaceResults:

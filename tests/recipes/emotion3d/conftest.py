@@ -10,16 +10,16 @@ import pandas as pd
 import pytest
 
 from bidsapp.bids.dataset import open_dataset
-from bidsapp.bids.write import Staging
+from bidsapp.bids.staging import Staging
 from bidsapp.config import Config
 from bidsapp.recipes.analysis import Analysis
+from bidsapp.recipes.base.settings import override
 from bidsapp.recipes.emotion3d.group.analyse import analyse_group
 from bidsapp.recipes.emotion3d.group.collect import collect_group
 from bidsapp.recipes.emotion3d.group.settings import VARIANTS as GROUP_VARIANTS
 from bidsapp.recipes.emotion3d.participant import analyse, collect_participant
 from bidsapp.recipes.emotion3d.settings import VARIANTS
 from bidsapp.recipes.group_inputs import GroupAnalysis
-from bidsapp.recipes.base.settings import override
 from bidsapp.simulate.dataset import simulate
 from bidsapp.simulate.emotions import EmotionsOptions
 

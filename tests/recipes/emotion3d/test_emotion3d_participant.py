@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from bidsapp.recipes import truth_checks
 from bidsapp.recipes.emotion3d import facts
 from bidsapp.simulate.truth import check_truth
 
@@ -52,7 +53,7 @@ def test_planted_lag_is_found_by_the_scan(planted, result):
 
 @pytest.mark.slow
 def test_planted_patterns_are_found(planted, film):
-    report = check_truth(film, planted, oracle=False)
+    report = check_truth(film, planted, truth_checks(), oracle=False)
     (entry,) = report["emotion3d"]["participants"]
     assert np.mean(list(entry["pattern_r"].values())) > 0.5
 

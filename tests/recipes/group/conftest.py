@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bidsapp.bids.atomic import write_image, write_json, write_tsv
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.names import build_path
-from bidsapp.bids.write import Staging, write_image, write_json, write_tsv
+from bidsapp.bids.staging import Staging
 from bidsapp.brain.geometry import UnitSpace, surface_units
 from bidsapp.brain.maps import label_images, to_images
-from bidsapp.brain.surfaces import reference_map
+from bidsapp.brain.references import reference_map
 from bidsapp.config import Config
 from bidsapp.recipes.gradients.group.settings import GroupSettings
 from bidsapp.recipes.group_inputs import GroupAnalysis, GroupInputs
@@ -142,7 +143,7 @@ def gradient(fsaverage5: UnitSpace) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def make_analysis() -> Callable[..., GroupAnalysis]:
-    """Return a function that makes the unit of work of some inputs."""
+    """Return a function that makes the job of some inputs."""
 
     def make(
         inputs: GroupInputs, target: Path, settings: GroupSettings, **config: Any

@@ -14,11 +14,12 @@ import pandas as pd
 import pytest
 from scipy.spatial import cKDTree
 
+from bidsapp.bids.atomic import write_image
 from bidsapp.bids.names import parse_name
-from bidsapp.bids.write import write_image
 from bidsapp.brain.geometry import UnitSpace, cifti_units, surface_units, volume_units
 from bidsapp.brain.maps import label_images, read_maps, to_images
-from bidsapp.brain.surfaces import reference_map
+from bidsapp.brain.references import reference_map
+from bidsapp.recipes.base.settings import fidelity
 from bidsapp.recipes.gradients.facts import DESCRIPTIONS as PARTICIPANT_DESCRIPTIONS
 from bidsapp.recipes.gradients.group.analyse import analyse_group
 from bidsapp.recipes.gradients.group.collect import find_group
@@ -26,7 +27,6 @@ from bidsapp.recipes.gradients.group.facts import DESCRIPTIONS
 from bidsapp.recipes.gradients.group.settings import VARIANTS, GroupSettings
 from bidsapp.recipes.group_collect import Choice
 from bidsapp.recipes.group_inputs import GroupAnalysis
-from bidsapp.recipes.base.settings import fidelity
 from bidsapp.resources import cortex_mask
 
 QUICK = GroupSettings(n_rotations=199, n_swapped_rotations=64, n_bootstrap=100)

@@ -20,7 +20,7 @@ Make = Callable[..., Path]
 
 
 def record(output: Path, subject: str, **values: Any) -> None:
-    folder = output / "logs" / "units"
+    folder = output / "logs" / "jobs"
     folder.mkdir(parents=True, exist_ok=True)
     content = {"recipe": "gradients", "level": "participant", "subject": subject, "space": "toy"}
     (folder / f"gradients_sub-{subject}.json").write_text(json.dumps(content | values))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bidsapp.bids.write import write_image
+from bidsapp.bids.atomic import write_image
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.maps import label_images
 from bidsapp.recipes.gradients.group.cortex import Cortex

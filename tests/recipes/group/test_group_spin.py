@@ -18,8 +18,8 @@ from bidsapp.recipes.gradients.group.cortex import Cortex, Reference
 from bidsapp.recipes.gradients.group.settings import VARIANTS, GroupSettings
 from bidsapp.recipes.gradients.group.spin import LayerMap, Runner, spin_maps
 from bidsapp.recipes.gradients.group.spin_tables import null_rows, spin_rows
-from bidsapp.stats.rotations import haar_rotations
-from bidsapp.stats.spin_mesh import spin_indices
+from bidsapp.stats.spins.mesh import spin_indices
+from bidsapp.stats.spins.rotations import haar_rotations
 
 SETTINGS = GroupSettings(n_rotations=149, n_swapped_rotations=60)
 

@@ -10,13 +10,13 @@ import pytest
 
 from bidsapp.bids.dataset import open_dataset
 from bidsapp.bids.records import Presentation, Run
-from bidsapp.bids.write import Staging
+from bidsapp.bids.staging import Staging
 from bidsapp.config import Config
 from bidsapp.recipes.analysis import Analysis
+from bidsapp.recipes.base.settings import override
 from bidsapp.recipes.inputs import Inputs
 from bidsapp.recipes.rsa.participant import analyse, collect_participant
 from bidsapp.recipes.rsa.settings import VARIANTS, RsaSettings
-from bidsapp.recipes.base.settings import override
 from bidsapp.simulate.clips import ClipsOptions
 from bidsapp.simulate.dataset import simulate
 
@@ -91,7 +91,7 @@ def analysed(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Analyse:
 def make_analysis(
     clips: Path, output: Path, settings: RsaSettings, variant: str = "robust"
 ) -> Analysis[Inputs]:
-    """Make the unit of work of the simulated participant; its staging is to be replaced."""
+    """Make the job of the simulated participant; its staging is to be replaced."""
     config = Config(
         bids_dir=clips / "data",
         output_dir=output,

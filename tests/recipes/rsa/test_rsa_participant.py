@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from bidsapp.brain.untyped import nib
 from bidsapp.recipes.rsa import facts, search, slabs
 from bidsapp.stats.metrics import centroid_layer
 

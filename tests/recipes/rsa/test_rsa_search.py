@@ -10,8 +10,8 @@ import numpy as np
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.recipes.rsa import search
 from bidsapp.recipes.rsa.settings import RsaSettings
-from bidsapp.stats.clip_permutation import clip_permutations
-from bidsapp.stats.pairs import pair_mask
+from bidsapp.stats.rsa.clip_permutation import clip_permutations
+from bidsapp.stats.rsa.pairs import pair_mask
 
 
 def test_search_does_not_depend_on_slabs_and_memory(tmp_path: Path) -> None:

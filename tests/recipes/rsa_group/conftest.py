@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bidsapp.bids.atomic import write_image, write_json, write_tsv
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.names import build_path
-from bidsapp.bids.write import Staging, write_image, write_json, write_tsv
+from bidsapp.bids.staging import Staging
 from bidsapp.brain.geometry import UnitSpace, volume_units
 from bidsapp.brain.maps import to_images
 from bidsapp.config import Config
@@ -203,7 +204,7 @@ def written(tmp_path: Path) -> Callable[[Sequence[Person]], Path]:
 
 @pytest.fixture(scope="session")
 def make_analysis() -> Callable[..., GroupAnalysis[GroupInputs]]:
-    """Return a function that makes the unit of work of some inputs."""
+    """Return a function that makes the job of some inputs."""
 
     def make(
         inputs: GroupInputs, target: Path, settings: GroupSettings, **config: Any

@@ -9,9 +9,9 @@ import pytest
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.models.searchlight import clip_null, group_searchlight
 from bidsapp.recipes.rsa.group.search import GroupFound, GroupSearch, run_group_search
-from bidsapp.stats.clip_permutation import clip_permutations
-from bidsapp.stats.pairs import difference_rdm, pair_mask
-from bidsapp.stats.rsa_inference import clip_test
+from bidsapp.stats.rsa.clip_permutation import clip_permutations
+from bidsapp.stats.rsa.inference import clip_test
+from bidsapp.stats.rsa.pairs import difference_rdm, pair_mask
 
 N_CLIPS, PER_CLIP, N_UNITS = 7, 3, 30
 N_ITEMS = N_CLIPS * PER_CLIP

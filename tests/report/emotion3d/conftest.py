@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bidsapp.bids.write import Staging
+from bidsapp.bids.staging import Staging
 from bidsapp.brain.geometry import UnitSpace, volume_units
 from bidsapp.recipes.emotion3d.group.settings import GroupSettings
 from bidsapp.recipes.emotion3d.group.statistics import (

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bidsapp.bids.atomic import write_image, write_json, write_tsv
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.names import build_path
-from bidsapp.bids.write import Staging, write_image, write_json, write_tsv
+from bidsapp.bids.staging import Staging
 from bidsapp.brain.geometry import UnitSpace, surface_units, volume_units
 from bidsapp.brain.maps import label_images, to_images
-from bidsapp.brain.surfaces import reference_map
+from bidsapp.brain.references import reference_map
 from bidsapp.config import Config
 from bidsapp.recipes.gradients.group.analyse import analyse_group
 from bidsapp.recipes.gradients.group.collect import find_group
@@ -181,7 +182,7 @@ def write_group(
             "recipe": "gradients", "level": "participant", "subject": "99", "state": "failed",
             "space": "", "reason": "the sound is 12 s shorter than the run", "outputs": [],
         }  # fmt: skip
-        write_json(output / "logs" / "units" / "gradients_sub-99.json", record)
+        write_json(output / "logs" / "jobs" / "gradients_sub-99.json", record)
     fidelity = output / "logs" / "fidelity.tsv"
     fidelity.parent.mkdir(parents=True, exist_ok=True)
     fidelity.write_text(

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bidsapp.bids.atomic import write_image, write_json, write_tsv
 from bidsapp.bids.names import build_path
-from bidsapp.bids.write import write_image, write_json, write_tsv
 from bidsapp.brain.geometry import UnitSpace, surface_units, volume_units
 from bidsapp.brain.maps import label_images, mask_images, to_images
 from bidsapp.recipes import RECIPES, load_function

@@ -41,7 +41,7 @@ def analyse_group(analysis: GroupAnalysis) -> None:
     Parameters
     ----------
     analysis
-        The unit of work; its `inputs` come from `collect_group`.
+        The job; its `inputs` come from `collect_group`.
 
     Raises
     ------

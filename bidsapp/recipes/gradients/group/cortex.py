@@ -16,19 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bidsapp.brain.cortex import cortex_columns, cortex_mask, find_mesh
 from bidsapp.brain.geometry import SurfacePair, UnitSpace, surface_units
-from bidsapp.brain.surfaces import (
-    Projection,
-    cortex_columns,
-    cortex_mask,
-    find_mesh,
-    reference_map,
-    reference_provenance,
-    sphere,
-    volume_projection,
-)
+from bidsapp.brain.projection import Projection, volume_projection
+from bidsapp.brain.references import reference_map, reference_provenance
+from bidsapp.brain.surfaces import sphere
 from bidsapp.resources import N_VERTICES
-from bidsapp.stats.spin_mesh import SpinMesh, spin_mesh
+from bidsapp.stats.spins.mesh import SpinMesh, spin_mesh
 
 _SIZE = N_VERTICES["fsaverage5"]
 

@@ -44,4 +44,4 @@ class GroupInputs(group_inputs.GroupInputs):
 
 
 GroupAnalysis = group_inputs.GroupAnalysis[GroupInputs]
-"""The unit of work of the group level."""
+"""The job of the group level."""

@@ -38,7 +38,7 @@ def write_results(analysis: GroupAnalysis, results: GroupResults) -> None:
     Parameters
     ----------
     analysis
-        The unit of work.
+        The job.
     results
         What it found.
     """

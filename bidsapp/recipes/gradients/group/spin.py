@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.bids.write import output_errors
+from bidsapp.bids.atomic import output_errors
 from bidsapp.progress import track
 from bidsapp.recipes.gradients.group.cortex import Cortex, Reference
 from bidsapp.recipes.gradients.group.settings import GroupSettings
-from bidsapp.stats.spins import SpinNull, SpinProblem, advance, spin_problem, start_null
+from bidsapp.stats.spins.null import SpinNull, SpinProblem, advance, spin_problem, start_null
 
 Array = NDArray[np.floating[Any]]
 CHUNK = 64

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from bidsapp.recipes.gradients.group.cortex import Reference
 from bidsapp.recipes.gradients.group.settings import GroupSettings
 from bidsapp.recipes.gradients.group.spin import LayerMap, Spins
-from bidsapp.stats.spin_tests import SpinTest, spin_test
-from bidsapp.stats.spins import SpinNull
+from bidsapp.stats.spins.null import SpinNull
+from bidsapp.stats.spins.p_values import SpinTest, spin_test
 
 HEMISPHERES = ("both", "L", "R")
 FIXED, SWAPPED = "reference rotated", "map rotated"

@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.bids.write import output_errors
+from bidsapp.bids.atomic import output_errors
 
 _ITEM = np.dtype("<f4")
 

@@ -26,7 +26,7 @@ def summary(analysis: GroupAnalysis, results: GroupResults) -> Row:
     Parameters
     ----------
     analysis
-        The unit of work.
+        The job.
     results
         What it found.
     """

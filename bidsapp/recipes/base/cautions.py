@@ -1,0 +1,156 @@
+"""Reasons to doubt that several recipes share: data, design, networks, small groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from bidsapp.bids.records import Problem, Run
+from bidsapp.results.cautions import Caution
+
+MUCH_WITHOUT_DATA = 0.02
+"""Share of units without data that is worth a caution; on surfaces beside the medial wall."""
+MEDIAL_WALL = 0.09
+"""Share of the vertices of a hemisphere that is no cortex."""
+
+
+def of_problems(problems: Iterable[object]) -> Iterator[Caution]:
+    """Turn what was passed over into cautions, one for each.
+
+    Parameters
+    ----------
+    problems
+        `Problem`s of inputs, units and cleaning, or sentences.
+    """
+    for problem in problems:
+        if isinstance(problem, Problem):
+            text = f"{problem.path.name}: {problem.what}; {problem.remedy}."
+            yield Caution("caution", "Input passed over", text)
+        else:
+            yield Caution("caution", "Input passed over", str(problem))
+
+
+def raw_bold(runs: Sequence[Run]) -> Iterator[Caution]:
+    """Say that images were not preprocessed."""
+    if not all(run.preprocessed for run in runs):
+        yield Caution(
+            "serious",
+            "Raw BOLD was analysed",
+            "No motion correction, no registration to a template: maps are in scanner space.",
+        )
+
+
+def no_confounds(confounds: str, *, regressed: bool = True) -> Iterator[Caution]:
+    """Say that no confounds were regressed out.
+
+    Parameters
+    ----------
+    confounds
+        ``--confounds``.
+    regressed
+        Whether the recipe regresses confounds at all.
+    """
+    if confounds == "none" or not regressed:
+        yield Caution(
+            "caution",
+            "No confounds were regressed out",
+            "Motion and physiological noise may carry part of the scores.",
+        )
+
+
+def without_data(n_missing: int, n_units: int, kind: str, units: str) -> Iterator[Caution]:
+    """Say how many units are constant or not finite.
+
+    Parameters
+    ----------
+    n_missing, n_units
+        Units without data, and all.
+    kind
+        Of image; half of the vertices of the medial wall are expected on surfaces.
+    units
+        Their name: ``voxels``, ``vertices``, ``grayordinates``.
+    """
+    usual = MEDIAL_WALL if kind == "gifti" else 0.0
+    if n_units and n_missing / n_units >= usual + MUCH_WITHOUT_DATA:
+        yield Caution(
+            "note",
+            f"{100 * n_missing / n_units:.1f} % of the {units} have no data",
+            f"{n_missing} of {n_units} {units} are constant or missing in at least one run and "
+            "are undefined (NaN) in every map: check the field of view and the registration.",
+        )
+
+
+def random_weights(weights: Mapping[str, Mapping[str, Any]]) -> Iterator[Caution]:
+    """Say which networks were not trained.
+
+    Parameters
+    ----------
+    weights
+        Network → provenance of its weights.
+    """
+    for network, record in weights.items():
+        if record.get("source") == "random":
+            yield Caution(
+                "serious",
+                f"{network} has random weights",
+                "Layers of an untrained network still differ in size, smoothness and receptive "
+                "field, so they can predict the brain. Nothing here is evidence about learned "
+                "features; compare with a run that has trained weights.",
+            )
+
+
+def smallest_p(
+    what: str, n_draws: int, smallest: float, level: float, *, draws: str
+) -> Iterator[Caution]:
+    """Say that a test cannot reach its level, or barely.
+
+    Parameters
+    ----------
+    what
+        What is tested.
+    n_draws
+        Draws of the null.
+    smallest
+        Smallest possible p-value.
+    level
+        Level of the test.
+    draws
+        What is drawn, in the plural.
+    """
+    if smallest > level:
+        yield Caution(
+            "serious",
+            f"{what} cannot be significant",
+            f"With {n_draws} {draws} the smallest possible p is {smallest:.2g}, above {level:g}.",
+        )
+
+
+def left_out(excluded: Sequence[tuple[str, str]]) -> Iterator[Caution]:
+    """Say which participants do not take part in a group and why.
+
+    Parameters
+    ----------
+    excluded
+        (label, reason).
+    """
+    if excluded:
+        listed = "; ".join(f"sub-{label}: {reason}" for label, reason in excluded)
+        yield Caution("caution", "Participants left out", f"{listed}.")
+
+
+def few_participants(n: int, least: int) -> Iterator[Caution]:
+    """Say that a group is too small for inference over participants.
+
+    Parameters
+    ----------
+    n
+        Participants.
+    least
+        Number from which the group's tests can pass.
+    """
+    if n == 1:
+        text = "Maps are those of one participant; nothing was tested over participants."
+        yield Caution("serious", "Only one participant", text)
+    elif n < least:
+        text = f"{n} participants: tests over participants need at least {least} to pass."
+        yield Caution("caution", f"Only {n} participants", text)

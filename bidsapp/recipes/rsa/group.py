@@ -1,0 +1,451 @@
+"""`rsa`, group level.
+
+In every searchlight the patterns of all participants are compared with the layers of a network;
+the mean over participants is tested by permuting the clips of the models, which leaves everything
+in place that participants have in common for other reasons. The paper's own test, of the largest
+correlation over layers, is made if asked for, beside what it gives when clips are permuted.
+
+Source: Thielen et al., Statistical Analysis.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.brain.searchlights import searchlights
+from bidsapp.errors import InputInvalidError
+from bidsapp.models.rdm import Dissimilarity
+from bidsapp.recipes.base.cautions import random_weights
+from bidsapp.recipes.base.study import GroupStudy
+from bidsapp.recipes.rsa import cautions, results
+from bidsapp.recipes.rsa.design import Design, group_units, keep_patterns, read_design
+from bidsapp.recipes.rsa.layer_maps import NetworkGroup, network_group
+from bidsapp.recipes.rsa.participant import families, mean_of, null_rows
+from bidsapp.recipes.rsa.search import GroupScores, Search, run_slabs, score_group
+from bidsapp.recipes.rsa.settings import GroupSettings
+from bidsapp.results.cautions import Caution
+from bidsapp.results.inferences import INFERENCES
+from bidsapp.results.read import Results
+from bidsapp.results.write import Output, tidy
+from bidsapp.scratch import Scratch
+from bidsapp.stats.bootstrap import bootstrap_interval, resample_counts
+from bidsapp.stats.rsa.clip_permutation import clip_permutations, is_enumerated, smallest_p
+from bidsapp.stats.signflip import GroupTest
+
+LOGGER = logging.getLogger("musicotopy")
+_ENOUGH = 1e-9
+Row = dict[str, Any]
+
+
+def group(study: GroupStudy) -> None:
+    """Run the group level for one space and write its results.
+
+    Parameters
+    ----------
+    study
+        Participants with the same items and layers.
+
+    Raises
+    ------
+    AppError
+        If a participant's file cannot be used, or no searchlight is shared.
+    """
+    settings: GroupSettings = study.settings
+    inputs, config = study.inputs, study.config
+    own = inputs.participants[0].facts(inputs.at)["settings"]
+    design = read_design(inputs)
+    units, n = group_units(inputs)
+    included = shared_units(study, n)
+    radius = own["searchlight_radius_mm"]
+    lights = searchlights(
+        units,
+        count=own["searchlight_count"],
+        radius_mm=radius if radius > 0 else None,
+        include=included,
+    )
+    scratch = Scratch.of(
+        study.scratch,
+        "rsa_group",
+        study.configuration_hash,
+        settings,
+        config.random_seed,
+        inputs.identity(),
+        units.identity(),
+        included,
+        label=study.label,
+        quiet=config.quiet,
+    )
+    keep = partial(keep_patterns, at=inputs.at, units=units, n_items=design.clip.size)
+    permutations = np.empty((0, len(design.clips)), dtype=np.int64)
+    if settings.n_permutations > 0:
+        permutations = clip_permutations(
+            len(design.clips), settings.n_permutations, config.random_seed
+        )
+    # patterns are averages over repetitions here: crossnobis has no folds
+    dissimilarity: Dissimilarity = "euclid" if own["dissimilarity"] == "crossnobis" else own["dissimilarity"]
+    search = Search(
+        datasets=[
+            keep(person, scratch=scratch, memory_bytes=study.memory_bytes // 4)
+            for person in inputs.participants
+        ],
+        models=np.concatenate(list(design.models.values())),
+        families=families(list(inputs.networks.values())),
+        nuisance=design.nuisance,
+        pairs=design.pairs,
+        clip=design.clip,
+        permutations=permutations,
+        each=settings.test == "maximum-t",
+        dissimilarity=dissimilarity,
+        comparison=own["comparison"],
+        n_threads=config.n_threads,
+        memory_bytes=study.memory_bytes // 4,
+    )
+    LOGGER.info("%s: %d searchlights, %d items", study.label, lights.n_centres, design.clip.size)
+    scores = run_slabs(lights, partial(score_group, search), GroupScores, scratch)
+    networks = [
+        network_group(
+            inputs,
+            units,
+            settings,
+            name=name,
+            number=number,
+            family=family,
+            scores=scores,
+            centres=lights.centres,
+            seed=config.random_seed,
+        )
+        for number, (name, family) in enumerate(zip(inputs.networks, search.families, strict=True))
+    ]
+    ceilings = np.full((2, units.n_units), np.nan)
+    ceilings[:, lights.centres] = scores.lower, scores.upper
+    for network in networks:
+        write_network(study, units_output(study, units, network.name), network, design)
+    out = units_output(study, units)
+    if np.isfinite(ceilings[0]).any():
+        out.write(results.LOWER, ceilings[0])
+        out.write(results.UPPER, ceilings[1])
+    out.write(results.N, n.astype(np.float32))
+    out.write(results.PARTICIPANTS, participant_rows(study, networks[0]))
+    n_clips = len(design.clips)
+    summary = study.summary(
+        units,
+        networks={network.name: network_facts(study, network, design) for network in networks},
+        cautions=group_cautions(study, design, networks, len(permutations), mean_of(ceilings[0])),
+        n_searchlights=lights.n_centres,
+        n_items=design.clip.size,
+        n_clips=n_clips,
+        n_pairs=int(design.pairs.sum()),
+        nuisance=list(design.nuisance_names),
+        dissimilarity=dissimilarity,
+        time_difference_s=design.time_difference_s,
+        smallest_model_correlation=design.smallest_correlation,
+        n_permutations=len(permutations),
+        enumerated=is_enumerated(n_clips, settings.n_permutations),
+        smallest_p=smallest_p(n_clips, max(settings.n_permutations, 0)),
+        order={
+            "common": design.common_order,
+            "n_orders": design.order.n_orders,
+            "similarity": design.order.similarity,
+            "balanced_within_participants": design.order.balanced,
+        },
+    )
+    out.write(results.GROUP_SUMMARY, summary)
+    scratch.remove()
+
+
+def shared_units(study: GroupStudy, n: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Choose the voxels or vertices where enough participants have a searchlight.
+
+    Parameters
+    ----------
+    study
+        Participants, and the share of them that is needed.
+    n
+        (n_units,) participants with a searchlight.
+
+    Raises
+    ------
+    InputInvalidError
+        There is none.
+    """
+    n_participants, share = len(study.inputs.participants), study.settings.min_share
+    included = np.asarray(n >= max(share * n_participants, 1) - _ENOUGH)
+    if not included.any():
+        msg = (
+            f"space {study.inputs.space}: at most {n.max()} of {n_participants} participants "
+            f"share a searchlight, {share:.0%} are needed; lower rsa_group.min_share or exclude "
+            "those with a small brain mask"
+        )
+        raise InputInvalidError(msg)
+    return included
+
+
+def units_output(study: GroupStudy, units: Any, network: str = "", *names: Any) -> Output:
+    """Return the writer of results that are made from patterns, or from other maps."""
+    at = study.inputs.at
+    chosen = names or (results.PATTERNS, *([results.MODELS] if network else []))
+    sources: list[Path] = [
+        path
+        for person in study.inputs.participants
+        for result in chosen
+        for path in person.files(result, at, network)
+        if path.suffix != ".json"
+    ]
+    return study.output(units, sources)
+
+
+# ------------------------------------------------------------------ maps and tables of a network
+
+
+def write_network(study: GroupStudy, out: Output, network: NetworkGroup, design: Design) -> None:
+    """Write the maps and tables of one network."""
+    settings: GroupSettings = study.settings
+    write = partial(out.write, network=network.name, names=network.layers)
+    single = partial(out.write, network=network.name)
+    write(results.MEAN, network.mean, Nuisance=list(design.nuisance_names))
+    if network.t is not None:
+        write(results.T, network.t)
+    n_permutations = len(network.null_maximum)
+    if network.test is not None:
+        for result, values in (
+            (results.P, network.test.p),
+            (results.P_FWE, network.test.p_fwe),
+            (results.Q, network.test.q),
+        ):
+            write(result, values, NumberOfPermutations=n_permutations)
+    write_maximum(single, network)
+    where = "a layer is significant"
+    if settings.ceiling_above_zero:
+        where += " and the lower noise ceiling is above zero"
+    note = f"Shown where {where}."
+    by_maximum = settings.test == "maximum-t"
+    how = "The mean over participants of the number of their best layer" * by_maximum
+    write(results.BEST_LAYER, network.best, note=f"{how + ', rounded. ' if how else ''}{note}")
+    single(results.CENTROID, network.centroid, note=f"{how + '. ' if how else ''}{note}")
+    if np.isfinite(network.confidence).any():
+        single(results.CONFIDENCE, network.confidence, NumberOfResamples=settings.n_bootstrap)
+    test = f"Permutation of clips, family-wise p <= {settings.significance:g}."
+    if by_maximum:
+        test = (
+            "Maximum over layers, t over participants, "
+            f"q <= {settings.significance:g} / {len(network.layers)}."
+        )
+    key = results.MAXIMUM_T if by_maximum else results.CLIPS
+    single(results.SIGNIFICANT, network.significant, note=test, Inference=INFERENCES[key].draws)
+    if network.untrained is not None:
+        sources = (results.SCORE, results.UNTRAINED)
+        own = units_output(study, out.units, network.name, *sources)
+        for result, values in (
+            (results.UNTRAINED, network.untrained.mean),
+            (results.DIFFERENCE, network.untrained.difference),
+        ):
+            own.write(result, values, network=network.name, names=network.layers)
+    single(results.GROUP_PROFILE, profile_rows(study, network))
+    single(results.NULL, null_rows(network.null_maximum))
+    single(results.LAYERS, layer_rows(network, withheld=design.common_order))
+    if network.shape.axes:
+        single(results.GYRUS, gyrus_rows(network))
+
+
+def write_maximum(write: Any, network: NetworkGroup) -> None:
+    """Write the paper's test, and what it gives by chance."""
+    test = network.faithful
+    if test is None:
+        return
+    observed, expected = network.maxima
+    for result, values in (
+        (results.MAX, test.mean_max),
+        (results.MAX_LAYER, test.mean_layer),
+        (results.MAX_T, test.t),
+        (results.MAX_P, test.p),
+        (results.MAX_Q, test.q),
+        (results.MAX_EXPECTED, network.expected_each),
+    ):
+        write(
+            result,
+            values,
+            MeanMaximum=observed,
+            ExpectedMaximumWhenClipsArePermuted=expected,
+            Threshold=test.q_threshold,
+        )
+
+
+def profile_rows(study: GroupStudy, network: NetworkGroup) -> Iterator[Row]:
+    """Rows of the layer profile."""
+    settings, n_participants = study.settings, len(network.rho)
+    own = np.array([[mean_of(layer) for layer in person] for person in network.rho])
+    low, high = np.full((2, len(network.layers)), np.nan)
+    if n_participants > 1 and settings.n_bootstrap > 0:
+        counts = resample_counts(n_participants, settings.n_bootstrap, study.config.random_seed)
+        low, high = bootstrap_interval(own, counts)
+    numbers, untrained, test = range(1, len(network.layers) + 1), network.untrained, network.test
+    passed = test.p_fwe <= settings.significance if test else np.zeros(network.mean.shape)
+    return tidy(
+        {
+            "layer_index": numbers,
+            "mean_rho": [mean_of(row) for row in network.mean],
+            "ci_low": low,
+            "ci_high": high,
+            "n_best": [int(np.sum(network.best == number)) for number in numbers],
+            "n_significant": passed.sum(axis=1).astype(int),
+            "mean_untrained": [mean_of(row) for row in untrained.mean] if untrained else np.nan,
+            "difference": [mean_of(column) for column in untrained.participants.T]
+            if untrained
+            else np.nan,
+        },
+        layer=network.layers,
+    )
+
+
+def layer_rows(network: NetworkGroup, *, withheld: bool) -> Iterator[Row]:
+    """Yield one row per hemisphere and layer, and the difference of hemispheres.
+
+    Parameters
+    ----------
+    network
+        Its results.
+    withheld
+        Whether p-values over participants are left out.
+    """
+    n = len(network.layers)
+    asymmetry = network.shape.asymmetry
+    sides = [
+        (side.name, side.n_best / max(side.n_best.sum(), 1) if side.n_best.any() else [np.nan] * n,
+         list(side.n_best), side.shares, [np.nan] * n)
+        for side in network.shape.sides
+    ]  # fmt: skip
+    if asymmetry is not None:
+        p = [np.nan] * n if withheld else list(asymmetry.share_test.p_fwe)
+        sides.append(("L-R", [np.nan] * n, [None] * n, asymmetry.shares, p))
+    for name, shares, counts, own, p in sides:
+        for index, layer in enumerate(network.layers):
+            yield {
+                "hemisphere": name,
+                "layer": layer,
+                "layer_index": index + 1,
+                "share": shares[index],
+                "n": counts[index],
+                "participant_share": mean_of(own[:, index]),
+                "p": p[index],
+            }
+
+
+def gyrus_rows(network: NetworkGroup) -> Iterator[Row]:
+    """Yield one row per hemisphere and bin of the superior temporal gyrus."""
+    for axis in network.shape.axes:
+        low, high = (
+            (np.nan, np.nan) if axis.profile is None else (axis.profile.low, axis.profile.high)
+        )
+        columns = {
+            "n_units": axis.n_units,
+            "centroid": axis.centroid,
+            "ci_low": low,
+            "ci_high": high,
+            **{f"rho_{name}": row for name, row in zip(network.layers, axis.rho, strict=True)},
+        }
+        positions = [round(float(position), 4) for position in axis.position]
+        yield from tidy(columns, hemisphere=[axis.name], position=positions)
+
+
+def participant_rows(study: GroupStudy, first: NetworkGroup) -> Iterator[Row]:
+    """Yield one row per participant, those left out at the end."""
+    at = study.inputs.at
+    for person, rho in zip(study.inputs.participants, first.rho, strict=True):
+        facts, means = person.facts(at), np.array([mean_of(layer) for layer in rho])
+        known = np.isfinite(means).any()
+        yield {
+            "participant": person.subject,
+            "included": True,
+            "reason": None,
+            "configuration_hash": facts["ConfigurationHash"],
+            "n_trs": sum(int(run["n_trs"]) for run in facts["runs"]),
+            "fewest_repeats": facts["n_repeats"][0],
+            "mean_rho": mean_of(means),
+            "best_layer": first.layers[int(np.nanargmax(means))] if known else None,
+            "lag_mean_rho": facts["lag_model_mean_rho"],
+        }
+    names = [column.name for column in results.PARTICIPANTS.columns]
+    for subject, reason in study.inputs.left_out:
+        row = {"participant": subject, "included": False, "reason": reason}
+        yield dict.fromkeys(names) | row
+
+
+# ------------------------------------------------------------------ summary
+
+
+def network_facts(study: GroupStudy, network: NetworkGroup, design: Design) -> Row:
+    """Return what the summary says of one network."""
+    first: Results = study.inputs.participants[0]
+    observed, expected = network.maxima
+    asymmetry = network.shape.asymmetry
+    withheld = design.common_order
+    of = (
+        {
+            "left_minus_right_layers": mean_of(asymmetry.difference),
+            "n": int(np.isfinite(asymmetry.difference).sum()),
+            "p": None if withheld else float(asymmetry.test.p[0]),
+        }
+        if asymmetry
+        else None
+    )
+    return {
+        "layers": list(network.layers),
+        "weights": first.network(network.name, study.inputs.at)["weights"],
+        "n_significant": int(network.significant.sum()),
+        "n_best": int((network.best > 0).sum()),
+        "mean_maximum": observed,
+        "expected_maximum": expected if np.isfinite(expected) else None,
+        "asymmetry": of,
+        "superior_temporal_gyrus": [
+            {
+                "hemisphere": axis.name,
+                "n_units": int(axis.n_units.sum()),
+                "slope": _shape_facts(axis.profile.slope, withheld=withheld),
+                "curvature": _shape_facts(axis.profile.curvature, withheld=withheld),
+            }
+            for axis in network.shape.axes
+            if axis.profile
+        ],
+    }
+
+
+def _shape_facts(test: GroupTest, *, withheld: bool) -> Mapping[str, Any]:
+    return {
+        "t": float(test.t[0]), "n": int(test.n[0]), "p": None if withheld else float(test.p[0])
+    }  # fmt: skip
+
+
+def group_cautions(
+    study: GroupStudy,
+    design: Design,
+    networks: Sequence[NetworkGroup],
+    n_permutations: int,
+    mean_lower_ceiling: float,
+) -> Iterator[Caution]:
+    """Yield the reasons to doubt the group's results."""
+    settings: GroupSettings = study.settings
+    first = study.inputs.participants[0]
+    own, n = first.facts(study.inputs.at)["settings"], len(study.inputs.participants)
+    yield from cautions.of_participants(study, mean_lower_ceiling)
+    yield from cautions.of_test(
+        own, len(design.clips), n_permutations, settings.n_permutations, settings.significance
+    )
+    yield from cautions.of_design(
+        own, design.order, design.smallest_correlation, design.time_difference_s
+    )
+    for network in networks:
+        weights = first.network(network.name, study.inputs.at)["weights"]
+        yield from random_weights({network.name: weights})
+        if settings.test == "maximum-t":
+            yield cautions.of_maximum(network.name, len(network.layers), network.maxima, n)
+        has_gyrus = bool(network.shape.axes)
+        yield from cautions.of_group_network(
+            network.name, network.mean, network.layers, has_gyrus=has_gyrus
+        )

@@ -1,0 +1,346 @@
+"""Sections that every report has: plain functions of written results.
+
+A page is a list of sections in the order in which they are read; `page` adds the head. What is
+particular to a recipe stands in its own ``report.py``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from bidsapp.report.html import (
+    Facts,
+    Listing,
+    Note,
+    Notes,
+    Number,
+    Numbers,
+    Page,
+    Part,
+    Prose,
+    Section,
+)
+from bidsapp.report.methods import Methods, weights_text
+from bidsapp.report.tables import table
+from bidsapp.results.cautions import Caution, in_order
+from bidsapp.results.inferences import INFERENCES, Inference
+from bidsapp.results.kinds import Column, Table, expand
+from bidsapp.results.read import Results, Space, read_stats
+
+_PACKAGES = ("musicotopy", "nibabel", "nilearn", "matplotlib", "numpy")
+_FIDELITY = tuple(
+    Column(name, text=True, prose=name not in ("option", "level"))
+    for name in ("option", "level", "paper", "used", "source", "why")
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One network in one space, and how its sections are called.
+
+    Attributes
+    ----------
+    space, network
+        To read results with.
+    title
+        Of the group of sections: with the space where there are several.
+    suffix
+        For anchors: empty where there is one pair only.
+    """
+
+    space: Space
+    network: str
+    title: str
+    suffix: str
+
+
+def pairs(
+    results: Results, titles: Mapping[str, str] | None = None, *, leave_out: Sequence[str] = ()
+) -> list[Pair]:
+    """Return the networks of each space, numbered.
+
+    Parameters
+    ----------
+    results
+        Of a participant or the group.
+    titles
+        Network → name for a reader, where they differ.
+    leave_out
+        Networks that have no sections of their own, such as baselines.
+    """
+    several = len(results.spaces) > 1
+    found = [
+        (space, name)
+        for space in results.spaces
+        for name in results.networks(space)
+        if name not in leave_out
+    ]
+    return [
+        Pair(
+            space,
+            name,
+            (titles or {}).get(name, name) + (f", {space.title}" if several else ""),
+            f"-{number}" if len(found) > 1 else "",
+        )
+        for number, (space, name) in enumerate(found, start=1)
+    ]
+
+
+# ------------------------------------------------------------------ head
+
+
+def page(
+    results: Results,
+    question: str,
+    sections: Iterable[Section | None],
+    banners: Iterable[Note | Caution] = (),
+) -> Page:
+    """Put sections under the head of a page.
+
+    Parameters
+    ----------
+    results
+        Of a participant or the group.
+    question
+        Subtitle.
+    sections
+        In order; None is left out.
+    banners
+        Loud statements after those of `warnings`.
+    """
+    return Page(
+        title=results.title,
+        subtitle=question,
+        meta=meta(results),
+        banners=[*warnings(results), *banners],
+        sections=[section for section in sections if section is not None],
+    )
+
+
+def meta(results: Results) -> list[tuple[str, str]]:
+    """Return names and values under the heading: dataset, recipe, date, version, weights."""
+    facts, description = results.facts(), results.description
+    sources = description.get("SourceDatasets") or [{}]
+    first = sources[0] if isinstance(sources[0], Mapping) else {}
+    weights = {
+        name: weights_text(record)
+        for name in results.networks()
+        if (record := results.network(name).get("weights"))
+    }
+    items = [
+        ("Dataset", first.get("Name") or first.get("DOI") or description.get("Name")),
+        ("Recipe", f"{results.recipe}, {facts['variant']}"),
+        ("Date", results.date),
+        ("Version", facts.get("version")),
+        ("Configuration", facts.get("ConfigurationHash")),
+        *((f"Weights of {name}", text) for name, text in weights.items()),
+    ]
+    return [(name, str(value)) for name, value in items if value]
+
+
+def warnings(results: Results) -> list[Note]:
+    """Return what has to be known before anything else is read.
+
+    Simulated data, and the titles of the serious cautions.
+    """
+    notes = []
+    chain = results.description.get("GeneratedBy") or ()
+    if any("simulate" in str(step.get("Name")) for step in chain):
+        text = "Nobody was measured; the planted effects are described beside the data."
+        notes.append(Note("caution", "Simulated data", text))
+    serious = [item.title for item in in_order(results.cautions()) if item.severity == "serious"]
+    if serious:
+        titles = "; ".join(dict.fromkeys(title.rstrip(".") for title in serious))
+        head = "Serious caution:" if len(serious) == 1 else "Serious cautions:"
+        notes.append(Note("serious", head, f"{titles}. See “Cautions” below."))
+    return notes
+
+
+# ------------------------------------------------------------------ numbers, cautions, people
+
+
+def glance(
+    numbers: Sequence[Number], groups: Sequence[tuple[str, Sequence[Number]]] = ()
+) -> Section:
+    """Return the numbers at a glance.
+
+    Parameters
+    ----------
+    numbers
+        About the whole study.
+    groups
+        Title and numbers of each network and space; a single group needs no heading.
+    """
+    title, anchor = "At a glance", "glance"
+    if len(groups) == 1:
+        return Section(title, anchor, [Numbers([*numbers, *groups[0][1]])])
+    children = [
+        Section(name, f"{anchor}-{place}", [Numbers(items)])
+        for place, (name, items) in enumerate(groups, start=1)
+    ]
+    return Section(title, anchor, [Numbers(numbers)], children)
+
+
+def cautions(results: Results) -> Section:
+    """List the reasons to doubt the results, the most severe first.
+
+    A caution of some of several spaces begins with their names.
+    """
+    where: dict[Caution, list[str]] = {}
+    for space in results.spaces:
+        for item in results.cautions(space):
+            where.setdefault(item, []).append(space.title)
+    notes = [
+        Note(
+            item.severity,
+            item.title,
+            item.text
+            if len(where[item]) == len(results.spaces)
+            else f"{', '.join(where[item])}: {item.text}",
+        )
+        for item in in_order(where)
+    ]
+    intro = "Reasons to doubt what follows, found in the data and the settings."
+    parts: list[Part] = [Prose(intro), Notes(notes)] if notes else [Prose("None was found.")]
+    return Section("Cautions", "cautions", parts)
+
+
+def participants(results: Results, declared: Table, caption: str) -> Section:
+    """Tabulate who takes part, and who does not and why.
+
+    Parameters
+    ----------
+    results
+        Of the group.
+    declared
+        The table of participants, by space.
+    caption
+        How to read it.
+    """
+    parts: list[Part] = []
+    for space in results.spaces:
+        frame = results.table(declared, space)
+        if not frame.empty:
+            title = f"{space.title}. {caption}" if len(results.spaces) > 1 else caption
+            parts.append(table(frame, declared.columns, title))
+    if not parts:
+        parts = [Prose("No table of participants was written.")]
+    return Section("Participants", "participants", parts)
+
+
+# ------------------------------------------------------------------ tests
+
+
+def used_inferences(results: Results) -> list[Inference]:
+    """Return the inferences behind the results that were written, in the order declared."""
+    level = "group" if results.is_group else "participant"
+    keys: dict[str, None] = {}
+    for result in expand(results.catalogue):
+        by = [result.by]
+        if isinstance(result, Table):
+            by += [column.by for column in result.columns]
+        known = [key for key in by if key]
+        if known and result.at(level) and _is_written(results, result):
+            keys |= dict.fromkeys(known)
+    return [INFERENCES[key] for key in keys]
+
+
+def _is_written(results: Results, result: Any) -> bool:
+    spaces: Sequence[Space | None] = results.spaces if result.by_space else (None,)
+    return any(
+        results.written(result, space, network)
+        for space in spaces
+        for network in (results.networks(space) if result.by_network else ("",))
+    )
+
+
+def claims(results: Results) -> Section | None:
+    """Say what each test that was made does and does not show; None without tests."""
+    used = used_inferences(results)
+    if not used:
+        return None
+    notes = [Note("note", f"{item.title}.", item.claim) for item in used]
+    return Section("What each test does and does not show", "claims", [Notes(notes)])
+
+
+def claim(results: Results, *keys: str) -> list[Part]:
+    """Return the interpretation of some inferences, to stand below their figure."""
+    used = {item.key: item for item in used_inferences(results)}
+    notes = [Note("note", "Interpretation.", used[key].claim) for key in keys if key in used]
+    return [Notes(notes)] if notes else []
+
+
+# ------------------------------------------------------------------ methods, paper, software
+
+
+def methods_section(methods: Methods) -> Section:
+    """Show a methods text with its references and BibTeX, each with a button that copies it."""
+    return Section(
+        "Methods text",
+        "methods",
+        [
+            Prose("Written from what ran; copy it into a manuscript and edit freely (CC0)."),
+            Listing(methods.text, "methods text", prose=True),
+            Listing(methods.numbered, "references", prose=True),
+            Listing(methods.bibtex.strip(), "BibTeX"),
+        ],
+    )
+
+
+def fidelity(results: Results) -> Section | None:
+    """Tabulate each option of the recipe, the paper's value and ours; None without a log."""
+    path = results.root / "logs" / "fidelity.tsv"
+    if not path.is_file():
+        return None
+    recipe = Column("recipe", text=True)
+    frame = read_stats(path, (recipe, *_FIDELITY))
+    frame = frame[frame["recipe"] == results.recipe]
+    if frame.empty:
+        return None
+    caption = "Each option: what the paper did, what was used, and why"
+    return Section(
+        "Fidelity to the paper", "fidelity", [table(frame, _FIDELITY, caption, keep_empty=True)]
+    )
+
+
+def about(results: Results) -> Section:
+    """Give the command that makes the same results again, time, memory and versions."""
+    facts = results.facts()
+    level = "group" if results.is_group else f"participant --participant-label {results.subject}"
+    command = f"musicotopy BIDS_DIR OUTPUT_DIR {level} --config-file OUTPUT_DIR/logs/config.toml"
+    items = [
+        ("Same results again", command),
+        ("Configuration hash", facts.get("ConfigurationHash")),
+        ("Random seed", results.setting("random_seed")),
+        ("Device", results.setting("device")),
+        *(cost_of(record) for record in results.records()),
+        ("Python", facts.get("python")),
+        *((facts.get("versions") or {}).items()),
+        ("Report made with", software()),
+    ]
+    shown = [(str(name), str(value)) for name, value in items if value not in (None, "")]
+    return Section("About", "about", [Facts(shown)])
+
+
+def cost_of(record: Mapping[str, Any]) -> tuple[str, str]:
+    """Return recipe and space of a job, and how long it took and how much memory it needed."""
+    seconds = float(record.get("seconds", 0.0))
+    time = f"{seconds:.1f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
+    memory = float(record.get("peak_memory_bytes", 0)) / 2**30
+    return (
+        f"{record.get('recipe')}, {record.get('space')}",
+        f"{time}, peak memory {memory:.2f} GiB",
+    )
+
+
+def software() -> str:
+    """List the packages that make reports, with versions."""
+    names = []
+    for name in _PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            names.append(f"{name} {version(name)}")
+    return ", ".join(names)

@@ -1,0 +1,274 @@
+"""What was played when, and what was held out: alignment and cross-validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bidsapp.report.figures.alignment import Played, RunTrack, alignment_figure
+from bidsapp.report.figures.crossval import Block, fold_figure
+from bidsapp.report.figures.style import PIECES, Array
+from bidsapp.report.html import Cell, Number, Prose, Section, cell, number_text, picture
+from bidsapp.report.tables import MISSING, records_of, table
+from bidsapp.results.kinds import Column, Table
+
+_MOST_RUNS = 12
+_MOST_POINTS = 600
+_RUNS = (
+    Column("run", text=True),
+    Column("n_trs", title="volumes", digits=0),
+    Column("tr_s", title="TR", digits=2, unit="s"),
+    Column("scan_s", title="scan", digits=1, unit="s"),
+    Column("presentations", digits=0),
+    Column("n_rows", title="volumes used", digits=0),
+    Column("n_confounds", title="confounds", digits=0),
+)
+_PIECES = (
+    Column("stim_file", title="piece", text=True),
+    Column("sound_s", title="file", digits=1, unit="s"),
+    Column("presentations", digits=0),
+    Column("duration_s", title="played", digits=1, unit="s"),
+    Column("n_rows", title="volumes used", digits=0),
+)
+
+
+def short_run(name: object) -> str:
+    """Return the name of a run without its participant.
+
+    Examples
+    --------
+    >>> short_run("sub-01_task-music_run-2")
+    'task-music_run-2'
+    """
+    text = str(name)
+    head, _, rest = text.partition("_")
+    return rest if head.startswith("sub-") and rest else text
+
+
+def piece_colours(names: Sequence[str]) -> dict[str, str]:
+    """Give each piece a colour, in order; colours repeat when there are many.
+
+    Parameters
+    ----------
+    names
+        Of the pieces; repetitions count once.
+    """
+    unique = dict.fromkeys(names)
+    return {name: PIECES[number % len(PIECES)] for number, name in enumerate(unique)}
+
+
+def pieces_of(alignment: pd.DataFrame) -> list[str]:
+    """Return the pieces of an alignment table in order of first appearance."""
+    return [str(name) for name in alignment["stim_file"].dropna().unique()]
+
+
+def colour_words(colours: Mapping[str, str]) -> str:
+    """Return what colours mean, for a caption."""
+    return "colours repeat" if len(colours) > len(PIECES) else "one colour per piece"
+
+
+def amounts(alignment: pd.DataFrame) -> list[Number]:
+    """Return numbers at a glance: runs, volumes analysed, pieces.
+
+    Parameters
+    ----------
+    alignment
+        One row per presentation: run, n_trs, n_rows, stim_file, duration_s.
+    """
+    runs = alignment.drop_duplicates("run")
+    used, total = alignment["n_rows"].sum(), runs["n_trs"].sum()
+    minutes = alignment["duration_s"].sum() / 60
+    return [
+        Number("Runs", number_text(len(runs), 0), f"{number_text(total, 0)} volumes"),
+        Number(
+            "Volumes analysed", number_text(used, 0), f"{100 * used / max(total, 1):.0f} % of all"
+        ),
+        Number("Pieces", str(alignment["stim_file"].nunique()), f"{minutes:.1f} min of sound"),
+    ]
+
+
+def analysed(alignment: pd.DataFrame, runs: Sequence[Mapping[str, Any]] = ()) -> Section:
+    """Tabulate runs and pieces.
+
+    Parameters
+    ----------
+    alignment
+        One row per presentation.
+    runs
+        Of the summary: name and names of the confounds.
+    """
+    first = {"n_trs": "first", "tr_s": "first", "scan_s": "first"}
+    by_run = alignment.groupby("run", sort=False).agg(
+        {**first, "stim_file": "count", "n_rows": "sum"}
+    )
+    by_run = by_run.rename(columns={"stim_file": "presentations"}).reset_index()
+    counts = {str(run["name"]): len(run["confounds"]) for run in runs}
+    by_run["n_confounds"] = by_run["run"].map(counts)
+    by_run["run"] = by_run["run"].map(short_run)
+    by_piece = alignment.groupby("stim_file", sort=False).agg(
+        {"sound_s": "first", "run": "count", "duration_s": "sum", "n_rows": "sum"}
+    )
+    by_piece = by_piece.rename(columns={"run": "presentations"}).reset_index()
+    caption = "Pieces: one piece is held out at a time in cross-validation"
+    parts = [table(by_run, _RUNS, "Runs"), table(by_piece, _PIECES, caption)]
+    return Section("What was analysed", "analysed", parts)
+
+
+def alignment_section(
+    alignment: pd.DataFrame, declared: Table, waveform: pd.DataFrame | None = None
+) -> Section:
+    """Draw scan, presentations and sound on one time axis, and tabulate them.
+
+    Parameters
+    ----------
+    alignment
+        One row per presentation: run, tr_s, scan_s, stim_file, onset_s, duration_s,
+        stim_start_s, sound_s, n_rows, first_volume, last_volume; times in s.
+    declared
+        Its declaration.
+    waveform
+        piece, time_s, rms: loudness of each sound; None without it.
+    """
+    title, anchor = "Alignment", "alignment"
+    if alignment.empty:
+        return Section(title, anchor, [Prose("No alignment table was written.")])
+    colours = piece_colours(pieces_of(alignment))
+    tracks = _tracks(alignment, _envelopes(waveform))
+    drawn = tracks[:_MOST_RUNS]
+    caption = (
+        "Grey: the scan, darker where volumes entered the models. Colour: when each piece was "
+        f"played ({colour_words(colours)}); below it the loudness of its sound file, pale where "
+        "it was not played."
+    )
+    if len(tracks) > len(drawn):
+        caption += f" The first {len(drawn)} of {len(tracks)} runs; all are in the table."
+    alt = "; ".join(
+        f"{track.name}: scan of {track.scan_s:.0f} s, {len(track.played)} presentations"
+        for track in drawn
+    )
+    figure = picture(
+        alignment_figure(drawn, colours),
+        alt=f"Timeline. {alt}.",
+        caption=caption,
+        vector=sum(len(track.played) for track in drawn) <= 40,
+    )
+    told = (
+        "When each piece was played and for how long, from where in its file, and the volumes "
+        "that entered the models (counted from 0)"
+    )
+    return Section(title, anchor, [figure, timing_table(alignment, declared, told)])
+
+
+def timing_table(frame: pd.DataFrame, declared: Table, caption: str) -> Any:
+    """Tabulate rows that have a run and a first and last volume.
+
+    Runs are named without their participant, and the volumes shown as ``12–40`` in the column
+    ``first_volume``.
+    """
+    columns = [column for column in declared.columns if column.name != "last_volume"]
+    cells = {"run": lambda row: cell(short_run(row["run"])), "first_volume": _span}
+    return table(frame, columns, caption, cells=cells)
+
+
+def _span(row: Mapping[str, Any]) -> Cell:
+    first, last = row["first_volume"], row["last_volume"]
+    if pd.isna(first) or pd.isna(last):
+        return Cell(MISSING, np.inf)
+    return Cell(f"{first:.0f}\u2013{last:.0f}", float(first))
+
+
+def _envelopes(waveform: pd.DataFrame | None) -> dict[str, Array]:
+    if waveform is None or waveform.empty:
+        return {}
+    return {
+        str(piece): thin(rows[["time_s", "rms"]].to_numpy(dtype=float))
+        for piece, rows in waveform.groupby("piece")
+    }
+
+
+def thin(envelope: Array, most: int = _MOST_POINTS) -> Array:
+    """Reduce an envelope to at most `most` points, keeping the peaks.
+
+    Parameters
+    ----------
+    envelope
+        (n, 2): time in s, loudness.
+    most
+        Number of points.
+
+    Returns
+    -------
+    (m, 2) array
+        m ≤ `most`.
+    """
+    step = -(-len(envelope) // most)
+    if step <= 1:
+        return envelope
+    starts = np.arange(0, len(envelope), step)
+    return np.column_stack([envelope[starts, 0], np.maximum.reduceat(envelope[:, 1], starts)])
+
+
+def _tracks(alignment: pd.DataFrame, envelopes: Mapping[str, Array]) -> list[RunTrack]:
+    return [
+        RunTrack(
+            short_run(name),
+            float(rows["scan_s"].iloc[0]),
+            tuple(_played(row, envelopes) for row in records_of(rows) if is_played(row)),
+        )
+        for name, rows in alignment.groupby("run", sort=False)
+    ]
+
+
+def is_played(row: Mapping[str, Any]) -> bool:
+    """Whether a row of an alignment table has a sound with an onset."""
+    return isinstance(row["stim_file"], str) and pd.notna(row["onset_s"])
+
+
+def _played(row: Mapping[str, Any], envelopes: Mapping[str, Array]) -> Played:
+    piece, tr_s = str(row["stim_file"]), float(row["tr_s"])
+    used = None
+    if row["n_rows"] > 0 and pd.notna(row["first_volume"]):
+        used = (row["first_volume"] * tr_s, (row["last_volume"] + 1) * tr_s)
+    start = float(row["stim_start_s"]) if pd.notna(row["stim_start_s"]) else 0.0
+    duration = float(row["duration_s"])
+    sound = float(row["sound_s"]) if pd.notna(row["sound_s"]) else duration
+    envelope = envelopes.get(piece)
+    return Played(piece, float(row["onset_s"]), duration, start, sound, used, envelope)
+
+
+def folds_section(folds: pd.DataFrame, declared: Table, colours: Mapping[str, str]) -> Section:
+    """Draw which blocks each fold holds out, and tabulate the blocks.
+
+    Parameters
+    ----------
+    folds
+        One row per block: block, kind, fold, run, piece, n_rows, first_volume, last_volume.
+    declared
+        Its declaration.
+    colours
+        Of the pieces.
+    """
+    title, anchor = "Cross-validation", "folds"
+    if folds.empty:
+        return Section(title, anchor, [Prose("No fold table was written.")])
+    blocks = [
+        Block(int(row["n_rows"]), int(row["fold"]), str(row["piece"]), str(row["run"]))
+        for row in records_of(folds)
+        if pd.notna(row["fold"])
+    ]
+    n_folds = len({block.fold for block in blocks})
+    figure = picture(
+        fold_figure(blocks, colours),
+        alt=f"{len(blocks)} blocks in {n_folds} folds; each line marks the blocks held out.",
+        caption=(
+            "Each line is one fold: coloured blocks are held out and scored, pale ones train the "
+            f"model. Blocks that share a piece are always on the same side "
+            f"({colour_words(colours)})."
+        ),
+        vector=len(blocks) * n_folds <= 400,
+    )
+    told = "Blocks: stretches that are centred and scored separately"
+    return Section(title, anchor, [figure, timing_table(folds, declared, told)])

@@ -1,0 +1,1 @@
+"""Tests of representational similarity, and what they are computed from."""
