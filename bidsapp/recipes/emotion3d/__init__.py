@@ -21,6 +21,7 @@ RECIPE = Recipe(
     needs=("intervals",),
     kinds=("volume",),
     remarks=REMARKS,
+    design="emotions",
     group_reads_inputs=True,
     least_participants=2,
     prepare=f"{_HERE}.inputs:prepare",
@@ -28,4 +29,5 @@ RECIPE = Recipe(
     participant=f"{_HERE}.participant:participant",
     group=f"{_HERE}.group:group",
     report=f"{_HERE}.report:report",
+    check=f"{_HERE}.check_truth:CHECK",
 )
