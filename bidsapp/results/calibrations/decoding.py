@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
@@ -19,6 +22,8 @@ from bidsapp.stats.splits import leave_run_out
 _N_RUNS, _N_VOLUMES, _N_VOXELS, _N_CLASSES = 3, 60, 12, 3
 _N_SHIFTS, _N_PEOPLE, _BLOCK = 19, 8, 6
 Floats = NDArray[np.float64]
+Labels = NDArray[np.integer]
+Score = Callable[[Labels], float]
 Truths = NDArray[np.bool_]
 
 
@@ -40,24 +45,26 @@ def _samples() -> Samples:
     return Samples(run, np.tile(2.0 * np.arange(_N_VOLUMES), _N_RUNS))
 
 
-def _decoded(
-    rng: np.random.Generator, labels: NDArray[np.int64]
-) -> tuple[float, NDArray[np.floating]]:
-    """Balanced accuracy on noise, and that of shifted labels, (n_shifts,)."""
-    samples = _samples()
-    prepared = prepare(_noise(rng, _N_VOXELS), leave_run_out(samples), n_components=None)
+def _scorer(rng: np.random.Generator) -> Score:
+    """Return a function from labels to the balanced accuracy of a decoder of noise."""
+    noise = _noise(rng, _N_VOXELS)
+    prepared = prepare(noise, leave_run_out(_samples()), n_components=None)
 
-    def score(moved: NDArray[np.integer]) -> float:
-        log_proba = decode(prepared, moved, "ridge", n_classes=_N_CLASSES, strengths=(1.0,))
-        return score_predictions(moved, log_proba.log_proba).balanced_accuracy
+    def score(labels: Labels) -> float:
+        decoded = decode(prepared, labels, "ridge", n_classes=_N_CLASSES, strengths=(1.0,))
+        return score_predictions(labels, decoded.log_proba).balanced_accuracy
 
-    seed = int(rng.integers(1 << 31))
-    return score(labels), label_null(score, labels, samples, _N_SHIFTS, seed=seed)
+    return score
 
 
 def label_shift(rng: np.random.Generator, n_sets: int) -> Floats:
     """p-values (n_sets,) of a linear decoder of noise."""
-    return np.array([chance(*_decoded(rng, _labels(rng))).p for _ in range(n_sets)])
+    samples, p_values = _samples(), []
+    for _ in range(n_sets):
+        score, labels, seed = _scorer(rng), _labels(rng), int(rng.integers(1 << 31))
+        null = label_null(score, labels, samples, _N_SHIFTS, seed=seed)
+        p_values.append(chance(score(labels), null).p)
+    return np.array(p_values)
 
 
 def label_shift_hidden(rng: np.random.Generator, n_sets: int) -> Floats:
@@ -67,7 +74,7 @@ def label_shift_hidden(rng: np.random.Generator, n_sets: int) -> Floats:
         points, labels = _noise(rng, 2), _labels(rng)
         seed = int(rng.integers(1 << 31))
         null = label_null(
-            lambda moved, points=points: silhouette(points, moved),  # type: ignore[misc]
+            partial(silhouette, points),
             labels,
             samples,
             _N_SHIFTS,
@@ -78,30 +85,17 @@ def label_shift_hidden(rng: np.random.Generator, n_sets: int) -> Floats:
 
 
 def label_shift_alike(rng: np.random.Generator, n_sets: int) -> Floats:
-    """p-values (n_sets,) of the mean score of two people with the same labels and noise of theirs."""
-    p_values = []
+    """p-values (n_sets,) of the mean score of two people with one sequence of labels."""
+    samples, p_values = _samples(), []
     for _ in range(n_sets):
         labels, seed = _labels(rng), int(rng.integers(1 << 31))
-        people = []
-        for _ in range(2):
-            own = np.random.default_rng([seed, len(people)])
-            prepared = prepare(
-                _noise(own, _N_VOXELS), leave_run_out(_samples()), n_components=None
-            )
-            people.append(prepared)
+        scores = [_scorer(rng), _scorer(rng)]
 
-        def score(moved: NDArray[np.integer], people: list = people) -> float:  # type: ignore[type-arg]
-            scores = [
-                score_predictions(
-                    moved,
-                    decode(one, moved, "ridge", n_classes=_N_CLASSES, strengths=(1.0,)).log_proba,
-                ).balanced_accuracy
-                for one in people
-            ]
-            return float(np.mean(scores))
+        def mean(moved: Labels, scores: Sequence[Score] = scores) -> float:
+            return float(np.mean([score(moved) for score in scores]))
 
-        null = label_null(score, labels, _samples(), _N_SHIFTS, seed=seed)
-        p_values.append(float(permutation_p(np.asarray(score(labels)), null)))
+        null = label_null(mean, labels, samples, _N_SHIFTS, seed=seed)
+        p_values.append(float(permutation_p(np.asarray(mean(labels)), null)))
     return np.array(p_values)
 
 

@@ -55,8 +55,8 @@ ENTRIES = (
         title="Sign flips of participants: scores above own chance",
         draws="sign flips of participants",
         method="Each participant's score minus their own chance was tested by {n_draws} sign "
-        "flips of participants, and so were paired differences of the network and the linear "
-        "decoder on the same folds (two-sided).",
+        "flips of participants (all of them where there are no more), and so were paired "
+        "differences of the network and the linear decoder on the same folds (two-sided).",
         shows="A small p says that scores lie above the participants' own chance on average: some "
         "of these people show the effect.",
         does_not_show="It does not say how many people do (see prevalence), nor, as all had the "
@@ -80,7 +80,7 @@ ENTRIES = (
         key="minimum_statistic",
         title="Prevalence by the minimum statistic",
         draws="shifts of the labels, combined at random over participants",
-        method="How many people show the effect was bounded by the smallest score over "
+        method="That share was bounded by the smallest score over "
         "participants (minimum statistic) under combinations of the participants' nulls.",
         shows="A small p of the global null says that somebody shows the effect; a small p of "
         "the majority null says that more than half of the population does.",
@@ -92,7 +92,7 @@ ENTRIES = (
         key="prevalence_density",
         title="Bayesian prevalence",
         draws="nothing: the posterior density of the share, from the number of significant people",
-        method="The share of people who show the effect was also inferred from the number of "
+        method="The share of people who show the effect was inferred from the number of "
         "participants above their own chance, with its 95 % interval of highest density.",
         shows="The interval holds the share of the population that the test within participants "
         "would find, with a probability of 95 % under a uniform prior.",
