@@ -21,6 +21,7 @@ RECIPE = Recipe(
     needs=("intervals",),
     kinds=("volume",),
     remarks=REMARKS,
+    design="emotions",
     group_reads_inputs=True,
     least_participants=2,
     design="emotions",
@@ -30,4 +31,5 @@ RECIPE = Recipe(
     participant=f"{_HERE}.participant:participant",
     group=f"{_HERE}.group:group",
     report=f"{_HERE}.report:report",
+    check=f"{_HERE}.check_truth:CHECK",
 )

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bidsapp.simulate.checks.shared import Check, Found, SpaceResults, read_stats, said
+from bidsapp.brain.geometry import VolumeGrid
+from bidsapp.errors import InputMissingError
+from bidsapp.recipes.emotion3d.names import LEAKY
+from bidsapp.recipes.emotion3d.results import HAUFE, NAME, RESULTS, SCORES
+from bidsapp.results.read import Results, Space, read_stats
+from bidsapp.simulate.checks.shared import Check, Found, said
 from bidsapp.simulate.oracle import bold_paths, read_grid
 from bidsapp.simulate.participant import FMRIPREP
 from bidsapp.simulate.planted import Truth
@@ -17,7 +22,6 @@ from bidsapp.simulate.planted import Truth
 Floats = npt.NDArray[np.float64]
 
 _MEASURE = "balanced_accuracy"
-_PATTERN = {"stat": "haufe", "desc": "emotion3d"}
 
 
 def check_emotions(
@@ -46,20 +50,17 @@ def check_emotions(
         return None
     entries, group = [], []
     for (subject, space), path in truth.maps().items():
-        results = SpaceResults(output_dir, subject, space)
-        scores = read_scores(results)
-        if not scores:
-            continue
-        with np.load(path) as arrays:
-            patterns = arrays["pattern"].astype(np.float64)
-        entry: dict[str, Any] = {"participant": subject, "space": space, "scores": scores}
-        if oracle:
-            entry["oracle"] = matched_filter(data_dir, truth, subject, space, patterns)
-        entries.append(entry | {"pattern_r": _pattern_r(results, patterns, truth)})
+        for results, at in _written(output_dir, subject, space):
+            with np.load(path) as arrays:
+                patterns = arrays["pattern"].astype(np.float64)
+            entry: dict[str, Any] = {"participant": subject, "space": space}
+            entry["scores"] = read_scores(results, at)
+            if oracle:
+                entry["oracle"] = matched_filter(data_dir, truth, subject, space, patterns)
+            entries.append(entry | {"pattern_r": _pattern_r(results, at, patterns, truth)})
     for space in sorted({space for _, space in truth.maps()}):
-        scores = read_scores(SpaceResults(output_dir, None, space))
-        if scores:
-            group.append({"space": space, "scores": scores})
+        for results, at in _written(output_dir, "", space):
+            group.append({"space": space, "scores": read_scores(results, at)})
     if not entries and not group:
         return None
     has_signal = float(truth.options["snr"]) > 0
@@ -87,21 +88,26 @@ def say_emotions(found: Found) -> list[str]:
     return lines
 
 
-def read_scores(results: SpaceResults) -> list[dict[str, Any]]:
-    """Balanced accuracy of every split and decoder; empty where nothing was written."""
-    path = results.table_path({"desc": "emotion3dscores"})
-    if not path.exists():
+def _written(output_dir: Path, subject: str, space: str) -> list[tuple[Results, Space]]:
+    """Return the results of a participant, or of the group, in a space; empty without any."""
+    try:
+        results = Results(output_dir, NAME, RESULTS, subject)
+    except InputMissingError:
         return []
-    table = read_stats(path)
-    table = table[table["measure"] == _MEASURE]
+    return [(results, at) for at in results.spaces if results.facts(at)["space"] == space]
+
+
+def read_scores(results: Results, at: Space) -> list[dict[str, Any]]:
+    """Balanced accuracy of every split and decoder, with chance and p."""
+    table = results.table(SCORES, at)
     return [
         {
-            "split": str(row["split"]),
-            "decoder": str(row["decoder"]),
-            "leaky": str(row["leaky"]).lower() in ("true", "1", "yes", "leaky"),
+            "split": row["split"],
+            "decoder": row["decoder"],
+            "leaky": row["leaky"] == LEAKY,
             **{name: float(row[name]) for name in ("value", "chance", "p")},
         }
-        for row in table.to_dict("records")
+        for row in table[table["measure"] == _MEASURE].to_dict("records")
     ]
 
 
@@ -141,17 +147,28 @@ def matched_filter(
     return float(np.mean([np.mean(found) for found in hits.values() if found]))
 
 
-def _pattern_r(results: SpaceResults, patterns: Floats, truth: Truth) -> dict[str, float] | None:
-    """Correlation of written and planted patterns over planted units, per emotion."""
-    written = results.find(_PATTERN, "statmap")
-    if written is None or written.shape != patterns.shape:
+def _pattern_r(
+    results: Results, at: Space, patterns: Floats, truth: Truth
+) -> dict[str, float] | None:
+    """Correlation of written and planted patterns over planted units, per emotion.
+
+    None where they are on different grids.
+    """
+    written = results.maps(HAUFE, at)
+    assert written is not None
+    geometry = written.units.geometry
+    assert isinstance(geometry, VolumeGrid)
+    emotions = [str(name) for name in truth.facts["emotions"]]
+    if geometry.mask.size != patterns.shape[1] or not set(emotions) <= set(written.names):
         return None
-    units = np.nan_to_num(np.abs(patterns).sum(axis=0)) > 0
-    found = {}
-    for name, one, other in zip(truth.facts["emotions"], written, patterns, strict=True):
-        both = units & np.isfinite(one)
-        found[str(name)] = float(np.corrcoef(one[both], other[both])[0, 1])
-    return found
+    planted = patterns[:, geometry.mask.reshape(-1)]
+    units = np.nan_to_num(np.abs(planted).sum(axis=0)) > 0
+    correlations = {}
+    for name, pattern in zip(emotions, planted, strict=True):
+        values = written.values[written.names.index(name)].astype(np.float64)
+        both = units & np.isfinite(values)
+        correlations[name] = float(np.corrcoef(values[both], pattern[both])[0, 1])
+    return correlations
 
 
 def _standard(data: Floats) -> Floats:
