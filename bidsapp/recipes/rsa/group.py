@@ -89,7 +89,9 @@ def group(study: GroupStudy) -> None:
             len(design.clips), settings.n_permutations, config.random_seed
         )
     # patterns are averages over repetitions here: crossnobis has no folds
-    dissimilarity: Dissimilarity = "euclid" if own["dissimilarity"] == "crossnobis" else own["dissimilarity"]
+    dissimilarity: Dissimilarity = (
+        "euclid" if own["dissimilarity"] == "crossnobis" else own["dissimilarity"]
+    )
     search = Search(
         datasets=[
             keep(person, scratch=scratch, memory_bytes=study.memory_bytes // 4)
@@ -371,10 +373,9 @@ def participant_rows(study: GroupStudy, first: NetworkGroup) -> Iterator[Row]:
             "best_layer": first.layers[int(np.nanargmax(means))] if known else None,
             "lag_mean_rho": facts["lag_model_mean_rho"],
         }
-    names = [column.name for column in results.PARTICIPANTS.columns]
     for subject, reason in study.inputs.left_out:
         row = {"participant": subject, "included": False, "reason": reason}
-        yield dict.fromkeys(names) | row
+        yield dict.fromkeys(results.PARTICIPANTS.header) | row
 
 
 # ------------------------------------------------------------------ summary

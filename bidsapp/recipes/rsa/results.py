@@ -18,7 +18,7 @@ from bidsapp.results.kinds import (
 
 RECIPE = "rsa"
 CLIPS, FDR, MAXIMUM_T = "clip_permutation", "clip_permutation_fdr", "maximum_t"
-SHAPE, BOOTSTRAP = "sign_flip_shape", "bootstrap_bca"
+SHAPE, BOOTSTRAP = "sign_flip_shape", "bootstrap"
 RHO = Scale("\u03c1", least=0.005)
 GAIN = Scale("\u0394\u03c1", colours="signed", least=0.005)
 
