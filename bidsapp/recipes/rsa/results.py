@@ -346,7 +346,7 @@ PARTICIPANTS = Table(
     by_network=False,
     columns=(
         Column("participant", "label", text=True),
-        Column("included", "whether the participant takes part", text=True),
+        Column("included", "whether the participant takes part", digits=0),
         Column("reason", "why not", "why not", prose=True, text=True),
         Column("configuration_hash", "of the participant level", "configuration", text=True),
         Column("n_trs", "volumes of all runs", "volumes", 0),
