@@ -17,6 +17,12 @@ EVERY = pytest.mark.parametrize("name", list(NETWORKS))
 MEMORY = 2**30
 
 
+@pytest.fixture(scope="module")
+def music(music):
+    """Enough samples for two frames of the longest window."""
+    return np.concatenate([music, music[::-1]])
+
+
 def layers_of(network, frames, memory_bytes=MEMORY):
     parts = {}
     for layer, columns in network.blocks(frames, memory_bytes=memory_bytes):

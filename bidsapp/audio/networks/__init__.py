@@ -78,6 +78,22 @@ def _musicnn(weights: str | Path, weights_dir: Path | None, seed: int, hop_s: fl
     return Musicnn.from_file(find_weights("musicnn", weights, weights_dir, known), hop_s)
 
 
+def _harmonic(weights: str | Path, weights_dir: Path | None, seed: int, hop_s: float) -> Network:
+    from bidsapp.audio.networks.harmonic import Harmonic
+    from bidsapp.audio.networks.weights import find_weights
+
+    if str(weights) == RANDOM:
+        return Harmonic.random(seed, hop_s)
+    known = NETWORKS["harmonic"].weight_files
+    return Harmonic.from_file(find_weights("harmonic", weights, weights_dir, known), hop_s)
+
+
+def _consonance(weights: str | Path, weights_dir: Path | None, seed: int, hop_s: float) -> Network:
+    from bidsapp.audio.networks.consonance import Consonance
+
+    return Consonance(hop_s)
+
+
 NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
     {
         "vggish": NetworkEntry(
@@ -99,6 +115,16 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             summary="musicnn, 7 layers, trained on the tags of MagnaTagATune (or random)",
             weight_files={"mtat": ("mtat_musicnn_best_model.pth", "musicnn.pth")},
             build=_musicnn,
+        ),
+        "harmonic": NetworkEntry(
+            summary="twelve pitch-class filters, 4 layers, to train on emotions (or random)",
+            weight_files={"emotion": ("harmonic.pth",)},
+            build=_harmonic,
+        ),
+        "consonance": NetworkEntry(
+            summary="roughness, harmonicity, pitch classes and loudness, without parameters",
+            weight_files={},
+            build=_consonance,
         ),
     }
 )

@@ -243,9 +243,9 @@ def collect(
     presentations, more = find_presentations(
         dataset, runs, stimuli_dir=config.stimuli_dir, adapter=config.adapter
     )
-    problems = [*problems, *more]
     alignment: list[Mapping[str, Any]] = []
     if "sounds" in needs:
+        problems = [*problems, *more]
         presentations = [item for item in presentations if item.path is not None]
         runs = [run for run in runs if any(item.run_name == run.name for item in presentations)]
         if not runs:

@@ -7,7 +7,7 @@ the prevalence.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,17 +15,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bidsapp.recipes.emotion3d.group.cross import CrossDecoding
-from bidsapp.recipes.emotion3d.group.inputs import GroupInputs
-from bidsapp.recipes.emotion3d.group.settings import GroupSettings
-from bidsapp.recipes.emotion3d.outputs import leaky
-from bidsapp.recipes.emotion3d.results import LEAKY, split_name
+from bidsapp.recipes.base.group import GroupInputs
+from bidsapp.recipes.emotion3d.names import LABELS_ONLY, LEAKY
+from bidsapp.recipes.emotion3d.results import NULL, SCORES
+from bidsapp.recipes.emotion3d.settings import GroupSettings
+from bidsapp.results.write import tidy
 from bidsapp.stats.nulls import permutation_p
 from bidsapp.stats.prevalence import bayesian_prevalence, minimum_statistic
 from bidsapp.stats.signflip import sign_flip_test
 
-_LEAST = 2
-_LABELS_ONLY = ("time", "run", "majority", "prior")  # the same in everybody who had the same runs
+BALANCED = "balanced_accuracy"
 Row = dict[str, Any]
 
 
@@ -62,7 +61,7 @@ class Scored:
     @property
     def tested(self) -> bool:
         """Whether its scores are tested: no leak, a brain, and chance known."""
-        return self.leaky != LEAKY and self.decoder not in _LABELS_ONLY and self.has_null
+        return self.leaky != LEAKY and self.decoder not in LABELS_ONLY and self.has_null
 
     @property
     def chance(self) -> NDArray[np.float64]:
@@ -77,7 +76,7 @@ class Scored:
         if not self.has_null:
             return np.full(len(self.observed), np.nan)
         pairs = zip(self.observed, self.null, strict=True)
-        return np.array([float(permutation_p(np.asarray(one), null)) for one, null in pairs])
+        return np.array([float(permutation_p(np.asarray(value), null)) for value, null in pairs])
 
 
 def within(inputs: GroupInputs) -> list[Scored]:
@@ -93,83 +92,49 @@ def within(inputs: GroupInputs) -> list[Scored]:
     list of Scored
         Decoders that all participants have, nulls cut to the same number of shifts.
     """
-    scores = [_table(inputs, one, "emotion3dscores") for one in inputs.participants]
-    nulls = [_table(inputs, one, "emotion3dnull") for one in inputs.participants]
-    found = []
-    first = scores[0][scores[0].measure == "balanced_accuracy"]
-    for split, decoder, stamp in zip(first.split, first.decoder, first.leaky, strict=True):
-        values = [_pick(table, split, decoder) for table in scores]
-        if any(value is None for value in values):
+    tables = [participant.table(SCORES, inputs.at) for participant in inputs.participants]
+    scores = [table[table["measure"] == BALANCED] for table in tables]
+    nulls = [participant.table(NULL, inputs.at) for participant in inputs.participants]
+    scored = []
+    for row in scores[0].to_dict("records"):
+        key = {name: row[name] for name in ("split", "decoder")}
+        values = [_of(table, key)["value"].to_numpy(float) for table in scores]
+        if not all(map(len, values)):
             continue
-        shifted = [_null(table, split, decoder) for table in nulls]
-        n = min(len(one) for one in shifted)
-        found.append(
+        shifted = [_of(table, key)[BALANCED].to_numpy(float) for table in nulls]
+        n = min(map(len, shifted))
+        scored.append(
             Scored(
                 "within",
-                str(split),
-                str(decoder),
-                str(stamp),
+                key["split"],
+                key["decoder"],
+                row["leaky"],
                 inputs.subjects,
-                np.array(values, np.float64),
-                np.stack([one[:n] for one in shifted]),
+                np.concatenate(values),
+                np.stack([null[:n] for null in shifted]),
             )
         )
-    return found
+    return scored
 
 
-def across(inputs: GroupInputs, decodings: Sequence[CrossDecoding]) -> list[Scored]:
-    """Take the scores of participants whom the decoders were not trained on."""
-    return [
-        Scored(
-            "across",
-            split_name(one.decoding.split),
-            one.decoding.decoder,
-            leaky(one.decoding.split),
-            inputs.subjects,
-            one.own,
-            one.own_null.T,
-        )
-        for one in decodings
-    ]
-
-
-def _table(inputs: GroupInputs, one: Any, label: str) -> pd.DataFrame:
-    path = inputs.table_file(one, label)
-    if path.stat().st_size < _LEAST:
-        return pd.DataFrame(columns=["split", "decoder", "measure", "balanced_accuracy"])
-    return pd.read_table(path, na_values="n/a")
-
-
-def _pick(table: pd.DataFrame, split: str, decoder: str) -> float | None:
-    chosen = table[
-        (table.split == split)
-        & (table.decoder == decoder)
-        & (table.measure == "balanced_accuracy")
-    ]
-    return float(chosen.value.iloc[0]) if len(chosen) else None
-
-
-def _null(table: pd.DataFrame, split: str, decoder: str) -> NDArray[np.float64]:
-    chosen = table[(table.split == split) & (table.decoder == decoder)]
-    return np.asarray(chosen.balanced_accuracy, np.float64)
+def _of(table: pd.DataFrame, key: Mapping[str, str]) -> pd.DataFrame:
+    return table[(table["split"] == key["split"]) & (table["decoder"] == key["decoder"])]
 
 
 def participant_rows(scored: Sequence[Scored]) -> Iterator[Row]:
     """Yield one row per participant and decoder."""
-    for one in scored:
-        columns = zip(one.subjects, one.observed, one.chance, one.p, strict=True)
-        for subject, value, chance, p in columns:
-            yield {
-                "participant": subject,
-                "level": one.level,
-                "split": one.split,
-                "decoder": one.decoder,
-                "balanced_accuracy": value,
-                "chance": chance,
-                "above_chance": value - chance,
-                "p": p,
-                "leaky": one.leaky,
-            }
+    for item in scored:
+        values = {
+            "level": item.level,
+            "split": item.split,
+            "decoder": item.decoder,
+            "balanced_accuracy": item.observed,
+            "chance": item.chance,
+            "above_chance": item.observed - item.chance,
+            "p": item.p,
+            "leaky": item.leaky,
+        }
+        yield from tidy(values, participant=item.subjects)
 
 
 def group_rows(scored: Sequence[Scored], settings: GroupSettings, seed: int) -> Iterator[Row]:
@@ -184,28 +149,28 @@ def group_rows(scored: Sequence[Scored], settings: GroupSettings, seed: int) -> 
     seed
         Of the flips.
     """
-    for one in scored:
-        if not one.tested:
+    for item in scored:
+        if not item.tested:
             continue
-        row = _flip(one, one.observed - one.chance, f"{one.decoder} > chance", settings, seed)
-        means = np.nanmean(one.null, axis=0)
-        row["mean"], row["chance"] = float(one.observed.mean()), float(one.chance.mean())
-        row["p_shift"] = float(permutation_p(np.asarray(one.observed.mean()), means))
+        row = _flip(item, item.observed - item.chance, f"{item.decoder} > chance", settings, seed)
+        means = np.nanmean(item.null, axis=0)
+        row["mean"], row["chance"] = float(item.observed.mean()), float(item.chance.mean())
+        row["p_shift"] = float(permutation_p(np.asarray(item.observed.mean()), means))
         yield row
-    for one in scored:
+    for item in scored:
         other = [
-            item
-            for item in scored
-            if (item.level, item.split, item.decoder) == (one.level, one.split, "linear")
+            other
+            for other in scored
+            if (other.level, other.split, other.decoder) == (item.level, item.split, "linear")
         ]
-        if one.decoder == "cnn" and other and one.leaky != LEAKY:
-            difference = one.observed - other[0].observed
-            row = _flip(one, difference, "cnn - linear", settings, seed, two_sided=True)
+        if item.decoder == "cnn" and other and item.leaky != LEAKY:
+            difference = item.observed - other[0].observed
+            row = _flip(item, difference, "cnn - linear", settings, seed, two_sided=True)
             yield row | {"mean": float(difference.mean())}
 
 
 def _flip(
-    one: Scored,
+    item: Scored,
     values: NDArray[np.float64],
     name: str,
     settings: GroupSettings,
@@ -222,8 +187,8 @@ def _flip(
     )
     nan = float("nan")
     return {
-        "level": one.level,
-        "split": one.split,
+        "level": item.level,
+        "split": item.split,
         "test": name,
         "n": int(test.n[0]),
         "mean": nan,
@@ -249,17 +214,17 @@ def prevalence_rows(scored: Sequence[Scored], alpha: float, seed: int) -> Iterat
     seed
         Of the draws of the minimum statistic.
     """
-    for one in scored:
-        if not one.tested:
+    for item in scored:
+        if not item.tested:
             continue
-        least = minimum_statistic(one.observed, one.null, alpha=alpha, seed=seed)
-        n_significant = int((one.p <= alpha).sum())
-        share = bayesian_prevalence(n_significant, len(one.subjects), alpha=alpha)
+        least = minimum_statistic(item.observed, item.null, alpha=alpha, seed=seed)
+        n_significant = int((item.p <= alpha).sum())
+        share = bayesian_prevalence(n_significant, len(item.subjects), alpha=alpha)
         yield {
-            "level": one.level,
-            "split": one.split,
-            "decoder": one.decoder,
-            "n": len(one.subjects),
+            "level": item.level,
+            "split": item.split,
+            "decoder": item.decoder,
+            "n": len(item.subjects),
             "n_significant": n_significant,
             "prevalence": share.most_probable,
             "low": share.low,

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.brain.geometry import UnitSpace, VolumeGrid, volume_units
+from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError
 from bidsapp.models.cnn3d.volumes import Volumes, frame_stacks
 from bidsapp.recipes.emotion3d.grid import network_shape
-from bidsapp.recipes.emotion3d.group.collect import participant_config, participant_settings
-from bidsapp.recipes.emotion3d.group.inputs import GroupAnalysis
+from bidsapp.recipes.base.study import GroupStudy
+from bidsapp.recipes.emotion3d.inputs import EmotionInputs
 from bidsapp.recipes.emotion3d.labels import run_key
-from bidsapp.recipes.emotion3d.volumes import StoredVolumes, load_volumes
+from bidsapp.recipes.emotion3d.volumes import load_volumes
 from bidsapp.stats.samples import Samples
+
+
+_OF_VOLUMES = ("confounds", "high_pass_hz", "smoothing_fwhm_mm")
 
 
 class SharedVoxels:
@@ -54,6 +58,8 @@ class GroupVolumes:
 
     Attributes
     ----------
+    classes
+        Names of the classes of any participant, in the order of the label map.
     volumes
         All volumes, participant after participant.
     units
@@ -67,6 +73,7 @@ class GroupVolumes:
         Constant in some run of some participant.
     """
 
+    classes: tuple[str, ...]
     volumes: Volumes
     units: UnitSpace
     labels: NDArray[np.int64]
@@ -75,12 +82,12 @@ class GroupVolumes:
     constant: NDArray[np.bool_]
 
 
-def group_volumes(analysis: GroupAnalysis) -> GroupVolumes:
+def group_volumes(study: GroupStudy) -> GroupVolumes:
     """Open the volumes of all participants; what is no longer in the scratch folder is read again.
 
     Parameters
     ----------
-    analysis
+    study
         The job.
 
     Raises
@@ -88,14 +95,12 @@ def group_volumes(analysis: GroupAnalysis) -> GroupVolumes:
     InputInvalidError
         Working grids of participants differ, or no voxel is shared.
     """
-    inputs = analysis.inputs
-    stored: list[StoredVolumes] = []
-    for one in inputs.participants:
-        settings = participant_settings(one)
-        config = participant_config(one, analysis.config)
-        runs = inputs.members[one.subject].runs
-        stored.append(load_volumes(runs, settings, config, analysis.scratch))
-    units, columns = _shared([item.units for item in stored], inputs.subjects)
+    members: list[EmotionInputs] = [study.inputs.members[name] for name in study.inputs.subjects]
+    stored = [
+        load_volumes(member.runs, member.settings, _as_before(study, index), study.scratch)
+        for index, member in enumerate(members)
+    ]
+    units, columns = _shared([item.units for item in stored], study.inputs.subjects)
     parts = [run for item in stored for run in item.runs]
     columns_of_parts = [
         places for item, places in zip(stored, columns, strict=True) for _ in item.runs
@@ -103,13 +108,26 @@ def group_volumes(analysis: GroupAnalysis) -> GroupVolumes:
     constant = np.any(
         [item.constant[places] for item, places in zip(stored, columns, strict=True)], axis=0
     )
-    labels, samples, names = _samples(analysis)
-    n_frames = participant_settings(inputs.participants[0]).n_frames
+    classes = classes_of(members)
+    labels, samples, names = _samples(members, classes)
+    n_frames = members[0].settings.n_frames
     series = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    shape, index = network_shape(units)
+    shape, index_in_grid = network_shape(units)
     frames = frame_stacks(series, n_frames) if n_frames > 1 else None
-    volumes = Volumes(SharedVoxels(parts, columns_of_parts), index, shape, frames)
-    return GroupVolumes(volumes, units, labels, samples, names, constant)
+    volumes = Volumes(SharedVoxels(parts, columns_of_parts), index_in_grid, shape, frames)
+    return GroupVolumes(classes, volumes, units, labels, samples, names, constant)
+
+
+def classes_of(members: Sequence[EmotionInputs]) -> tuple[str, ...]:
+    """Return the classes of any participant, in the order of the label map."""
+    known = {name for member in members for name in member.classes}
+    return tuple(name for name in members[0].label_map.classes(known) if name in known)
+
+
+def _as_before(study: GroupStudy, index: int) -> Config:
+    """Return the configuration with what was done to a participant's volumes."""
+    stored = study.inputs.participants[index].facts(study.inputs.at)["config"]
+    return replace(study.config, **{name: stored[name] for name in _OF_VOLUMES})
 
 
 def _shared(
@@ -140,21 +158,21 @@ def _shared(
     return units, [np.flatnonzero(common[mask]) for mask in masks]
 
 
-def _samples(analysis: GroupAnalysis) -> tuple[NDArray[np.int64], Samples, tuple[str, ...]]:
+def _samples(
+    members: Sequence[EmotionInputs], classes: tuple[str, ...]
+) -> tuple[NDArray[np.int64], Samples, tuple[str, ...]]:
     """Label all volumes with numbers of runs, sounds and classes that participants share."""
-    members = [analysis.inputs.members[subject] for subject in analysis.inputs.subjects]
     keys = sorted({run_key(run) for member in members for run in member.runs})
     numbers = {key: index for index, key in enumerate(keys)}
     pieces = sorted({piece for member in members for piece in member.pieces})
-    classes = analysis.inputs.classes
-    found = [
+    labelled = [
         member.labelled(run_numbers=numbers, pieces=pieces, classes=classes, participant=number)
         for number, member in enumerate(members)
     ]
     columns = [
-        np.concatenate([getattr(item.samples, name) for item in found])
+        np.concatenate([getattr(item.samples, name) for item in labelled])
         for name in ("run", "time_s", "participant", "stimulus_s", "stimulus")
     ]
-    labels = np.concatenate([item.labels for item in found])
-    names = tuple("_".join(f"{key}-{value}" for key, value in one) for one in keys)
+    labels = np.concatenate([item.labels for item in labelled])
+    names = tuple("_".join(f"{key}-{value}" for key, value in entities) for entities in keys)
     return labels, Samples(*columns), names
