@@ -30,7 +30,6 @@ SIZE = Maps(
     says="Voxels or vertices with data in each searchlight.",
     stat="size",
     scale=Scale("voxels or vertices", colours="sequential"),
-    names=("size",),
     by_network=False,
     required=True,
 )
@@ -40,7 +39,6 @@ RADIUS = Maps(
     says="Distance from each centre to the farthest voxel or vertex of its searchlight (mm).",
     stat="radius",
     scale=Scale("", "mm", colours="sequential"),
-    names=("radius",),
     by_network=False,
 )
 N = Maps(
@@ -49,7 +47,6 @@ N = Maps(
     says="Participants with a searchlight at each voxel or vertex.",
     stat="n",
     scale=Scale("participants", colours="sequential"),
-    names=("n",),
     level="group",
     by_network=False,
 )
@@ -194,7 +191,6 @@ CENTROID = Maps(
     says="Mean layer number weighted by positive scores, undefined where no layer is shown.",
     stat="centroid",
     scale=LAYER,
-    names=("centroid",),
     level="both",
 )
 _LAYER = (
@@ -285,7 +281,6 @@ CONFIDENCE = Maps(
     "score is the same.",
     stat="confidence",
     scale=Scale("share", colours="share"),
-    names=("confidence",),
     level="group",
 )
 
@@ -298,7 +293,6 @@ def _ceiling(end: str, others: str) -> Maps:
         f"{others} participants'.",
         stat="ceiling",
         scale=RHO,
-        names=("ceiling",),
         level="group",
         by_network=False,
     )

@@ -13,10 +13,10 @@ from bidsapp.recipes.rsa import results as declared
 from bidsapp.recipes.rsa.figures.lag import LagData, lag_figure
 from bidsapp.recipes.rsa.figures.matrices import Matrices, likeness_figure, matrices_figure
 from bidsapp.recipes.rsa.figures.sizes import sizes_figure
-from bidsapp.recipes.rsa.figures.timeline import Heard, Track, timeline_figure
 from bidsapp.recipes.rsa.report.view import View, own_settings
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.projection import has_vertices, unit_words
+from bidsapp.report.figures.alignment import Played, RunTrack, alignment_figure
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Facts, Part, Prose, Section, number_text, picture, plural
 from bidsapp.report.tables import choose, records_of, table
@@ -93,38 +93,42 @@ def _timeline(results: Results, alignment: pd.DataFrame) -> Part:
     colours = piece_colours(pieces_of(alignment))
     drop_s = float(own_settings(results)["drop_s"])
     tracks = [
-        Track(
+        RunTrack(
             short_run(name),
             float(rows["scan_s"].iloc[0]),
-            tuple(_heard(row, drop_s) for row in records_of(rows) if is_played(row)),
+            tuple(_played(row, drop_s) for row in records_of(rows) if is_played(row)),
         )
         for name, rows in alignment.groupby("run", sort=False)
     ]
     drawn = tracks[:_MOST_RUNS]
-    caption = f"When each clip was heard ({colour_words(colours)})."
+    caption = (
+        "Grey: the scan, darker the volumes that became items. Colour: when each clip was played "
+        f"({colour_words(colours)})."
+    )
     if len(tracks) > len(drawn):
         caption += f" The first {len(drawn)} of {len(tracks)} runs."
     n_orders = results.facts()["orders_of_runs"]
     if len(tracks) > 1:
         told = "the same order" if n_orders == 1 else f"{n_orders} different orders"
         caption += f" The clips came in {told} over {len(tracks)} runs."
-    alt = "; ".join(f"{track.name}: {plural(len(track.heard), 'clip')}" for track in drawn)
+    alt = "; ".join(f"{track.name}: {plural(len(track.played), 'clip')}" for track in drawn)
     return picture(
-        timeline_figure(drawn, colours),
+        alignment_figure(drawn, colours),
         alt=f"Timeline. {alt}.",
         caption=caption,
-        vector=sum(len(track.heard) for track in drawn) <= 150,
+        vector=sum(len(track.played) for track in drawn) <= 150,
     )
 
 
-def _heard(row: dict[str, Any], drop_s: float) -> Heard:
+def _played(row: dict[str, Any], drop_s: float) -> Played:
     onset, tr_s = float(row["onset_s"]), float(row["tr_s"])
     used = None
     if row["n_rows"] > 0:
         start = max(row["first_volume"] * tr_s, onset + drop_s)
         end = (row["last_volume"] + 1) * tr_s
         used = (start, end) if end > start else None
-    return Heard(str(row["stim_file"]), onset, float(row["duration_s"]), used)
+    times = (float(row[name]) for name in ("duration_s", "stim_start_s", "sound_s"))
+    return Played(str(row["stim_file"]), onset, *times, used, None)
 
 
 def group_design(results: Results) -> Section:
