@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from bidsapp.errors import InputMissingError
-from bidsapp.recipes import RECIPES, load_function
 from bidsapp.report.rsa import cautions, items, layers, maps, nulls, overview, peaks, text
 from bidsapp.report.rsa.figures.chance import Chance
 from bidsapp.report.rsa.figures.lag import relative
 from bidsapp.report.rsa.figures.matrices import ranks
 from bidsapp.report.rsa.read import load_group, load_participant, over_layers
+
+from bidsapp.errors import InputMissingError
+from bidsapp.recipes import RECIPES, load_function
 
 MEGABYTES = 2**20
 

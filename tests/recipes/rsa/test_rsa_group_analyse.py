@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from bidsapp.bids.tables import Table, read_table
-from bidsapp.brain.geometry import surface_units
-from bidsapp.brain.maps import read_maps
 from bidsapp.recipes.rsa.group.analyse import analyse_group
 from bidsapp.recipes.rsa.group.collect import find_group
 from bidsapp.recipes.rsa.group.settings import VARIANTS, GroupSettings
 from bidsapp.recipes.rsa.group.shape import superior_temporal
+
+from bidsapp.bids.tables import Table, read_table
+from bidsapp.brain.geometry import surface_units
+from bidsapp.brain.maps import read_maps
 
 FAST = GroupSettings(n_permutations=200, n_bootstrap=50, n_flips=200, axis_bins=4)
 SPACE = "space-MNI152NLin2009cAsym_res-2"

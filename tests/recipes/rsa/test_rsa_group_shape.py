@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bidsapp.brain.geometry import UnitSpace, surface_units, volume_units
-from bidsapp.recipes.rsa.group.settings import GroupSettings
-from bidsapp.recipes.rsa.group.shape import find_shape, hemispheres, superior_temporal
+from bidsapp.recipes.rsa.gyrus import find_shape, hemispheres, superior_temporal
+from bidsapp.recipes.rsa.settings import GroupSettings
 from bidsapp.stats.rsa.axis import axis_position
 
 FAST = GroupSettings(n_bootstrap=50, n_flips=200, axis_bins=5)
