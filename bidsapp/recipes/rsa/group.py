@@ -89,7 +89,9 @@ def group(study: GroupStudy) -> None:
             len(design.clips), settings.n_permutations, config.random_seed
         )
     # patterns are averages over repetitions here: crossnobis has no folds
-    dissimilarity: Dissimilarity = "euclid" if own["dissimilarity"] == "crossnobis" else own["dissimilarity"]
+    dissimilarity: Dissimilarity = (
+        "euclid" if own["dissimilarity"] == "crossnobis" else own["dissimilarity"]
+    )
     search = Search(
         datasets=[
             keep(person, scratch=scratch, memory_bytes=study.memory_bytes // 4)

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
+from bidsapp.recipes.rsa.figures.matrices import short_clip
 from bidsapp.report.figures import style
 from bidsapp.report.figures.alignment import clock, tick_step_s
-from bidsapp.recipes.rsa.figures.matrices import short_clip
 
 _CHARACTERS = 105  # of a label over the whole width
 
