@@ -241,7 +241,8 @@ def write_network(
 def write_maps(out: Output, scores: Scores, mask: NDArray[np.bool_] | None) -> None:
     """Write the maps of one network at one set of lags; layer maps inside the mask."""
     lags, network, r = scores.rows.lags, scores.bank.network, scores.units.mean_r
-    fields = {"LagsSeconds": list(scores.rows.lags_s), "Weights": dict(scores.bank.weights)}
+    weights = dict(scores.bank.weights)
+    fields: dict[str, Any] = {"LagsSeconds": list(scores.rows.lags_s), "Weights": weights}
     out.write(results.SCORE.of(lags), r, network=network, names=scores.layers, **fields)
     pieces = list(dict.fromkeys(scores.rows.block_pieces))
     if len(pieces) <= _MAX_PIECES_IN_MAPS:
@@ -311,7 +312,7 @@ def piece_rows(scores: Scores) -> Iterator[Row]:
 def profile_rows(scores: Scores, significant: NDArray[np.bool_]) -> Iterator[Row]:
     """Yield one row per layer: how it does over all units, and over significant ones."""
     r = scores.units.mean_r
-    valid = np.isfinite(r).all(axis=0)
+    valid = np.asarray(np.isfinite(r).all(axis=0))
     responding = valid & significant
     best = best_layer(np.where(responding, r, np.nan))
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.recipes.gradients.group.cortex import Reference
-from bidsapp.recipes.gradients.group.settings import GroupSettings
-from bidsapp.recipes.gradients.group.spin import LayerMap, Spins
+from bidsapp.brain.spin_surface import Reference
+from bidsapp.recipes.base.spins import LayerMap, Spins
+from bidsapp.recipes.gradients.settings import GradientsGroupSettings
 from bidsapp.stats.spins.null import SpinNull
 from bidsapp.stats.spins.p_values import SpinTest, spin_test
 
@@ -18,13 +18,15 @@ HEMISPHERES = ("both", "L", "R")
 FIXED, SWAPPED = "reference rotated", "map rotated"
 
 
-def spin_rows(spins: Spins, model: str, settings: GroupSettings) -> Iterator[dict[str, Any]]:
+def spin_rows(
+    spins: Spins, network: str, settings: GradientsGroupSettings
+) -> Iterator[dict[str, Any]]:
     """Yield the results of one network, and the paired differences positive - negative.
 
     The family of ``p_max`` is the layer maps of the network (both sets of lags, best and
     centroid), for each reference and hemisphere; for differences, both of them.
     """
-    mine = [index for index, item in enumerate(spins.maps) if item.model == model]
+    mine = [index for index, item in enumerate(spins.maps) if item.network == network]
     pairs = _pairs(spins.maps, mine)
     for number, side in enumerate(HEMISPHERES):
         here = [number * len(spins.maps) + index for index in mine]
@@ -41,7 +43,7 @@ def _rows(
     columns: Sequence[int],
     side: str,
     direction: str,
-    settings: GroupSettings,
+    settings: GradientsGroupSettings,
 ) -> Iterator[dict[str, Any]]:
     test = spin_test(null, overlap_floor=settings.overlap_floor)
     for place, column in enumerate(columns):
@@ -60,7 +62,7 @@ def _difference_rows(
     spins: Spins,
     pairs: Sequence[tuple[int, int]],
     number: int,
-    settings: GroupSettings,
+    settings: GradientsGroupSettings,
 ) -> Iterator[dict[str, Any]]:
     shift = number * len(spins.maps)
     first = [shift + one for one, _ in pairs]
@@ -108,12 +110,12 @@ def _of_map(
         }
 
 
-def null_rows(spins: Spins, model: str) -> Iterator[dict[str, Any]]:
+def null_rows(spins: Spins, network: str) -> Iterator[dict[str, Any]]:
     """Yield one row per rotation, one column per main test (both hemispheres)."""
     columns = [
         (f"{item.lags}_{item.kind}_{reference.name}", k, index)
         for index, item in enumerate(spins.maps)
-        if item.model == model
+        if item.network == network
         for k, reference in enumerate(spins.references)
     ]
     for rotation in range(spins.null.done):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.recipes.gradients.group.settings import GroupSettings
+from bidsapp.recipes.gradients.settings import GradientsGroupSettings
 from bidsapp.stats.group import GroupMean, cohens_d
 from bidsapp.stats.metrics import fisher_z, pearson
 from bidsapp.stats.signflip import SignFlips
@@ -47,7 +47,7 @@ def map_correlation(maps: Array, references: Array, statistic: str) -> NDArray[n
     return r
 
 
-def subject_rows(
+def alignment_rows(
     r: Array, subjects: Sequence[str], lags: str, references: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     """Yield one row per participant, kind of map and reference.
@@ -55,14 +55,20 @@ def subject_rows(
     Parameters
     ----------
     r
-        (n_participants, n_kinds, n_references).
+        (n_participants, n_kinds, n_references) correlations.
+    subjects
+        Labels of the participants.
+    lags
+        Name of the set of lags.
+    references
+        Names of the references.
     """
     for i, subject in enumerate(subjects):
         for j, kind in enumerate(KINDS):
             for k, reference in enumerate(references):
                 yield {
-                    "participant": subject,
                     "lags": lags,
+                    "participant": subject,
                     "map": kind,
                     "reference": reference,
                     "r": r[i, j, k],
@@ -70,8 +76,8 @@ def subject_rows(
                 }
 
 
-def subject_test_rows(
-    r: dict[str, Array], references: Sequence[str], settings: GroupSettings, seed: int
+def alignment_test_rows(
+    r: dict[str, Array], references: Sequence[str], settings: GradientsGroupSettings, seed: int
 ) -> Iterator[dict[str, Any]]:
     """Test over participants whether the correlations differ from zero; two-sided.
 
@@ -80,8 +86,12 @@ def subject_test_rows(
     r
         Lags → (n_participants, n_kinds, n_references). With both lags, the difference of the
         Fisher z values is tested, too.
-    references, settings, seed
-        Names; number of flips; which flips.
+    references
+        Names of the references.
+    settings
+        Number of flips.
+    seed
+        Names the flips.
 
     Yields
     ------
@@ -102,7 +112,7 @@ def subject_test_rows(
                 yield {"lags": lags, "map": kind, "reference": reference, **row}
 
 
-def _tests(z: Array, settings: GroupSettings, seed: int) -> Iterator[dict[str, Any]]:
+def _tests(z: Array, settings: GradientsGroupSettings, seed: int) -> Iterator[dict[str, Any]]:
     """Sign-flip test of each column of (n_participants, n_tests)."""
     group = GroupMean((z.shape[1],))
     for values in z:
