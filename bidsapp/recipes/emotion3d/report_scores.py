@@ -209,7 +209,8 @@ def confusion_counts(
     if rows.empty:
         return None
     wide = rows.pivot_table(index="true", columns="predicted", values="n", aggfunc="sum")
-    return np.asarray(wide.reindex(index=list(classes), columns=list(classes)).fillna(0).to_numpy(float))
+    full = wide.reindex(index=list(classes), columns=list(classes)).fillna(0)
+    return np.asarray(full.to_numpy(float))
 
 
 def recall(view: View) -> Section:

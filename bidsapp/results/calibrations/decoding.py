@@ -1,4 +1,4 @@
-"""Calibration of decoders' inferences: autocorrelated noise, and labels that it knows nothing of."""
+"""Calibration of decoders: autocorrelated noise, and labels that have nothing to do with it."""
 
 from __future__ import annotations
 
