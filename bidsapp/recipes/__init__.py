@@ -9,74 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from bidsapp.recipes.base.recipe import Recipe, load_function
-from bidsapp.recipes.emotion3d import facts as emotion3d_facts
-from bidsapp.recipes.emotion3d import settings as emotion3d_settings
-from bidsapp.recipes.emotion3d.group import settings as emotion3d_group_settings
-from bidsapp.recipes.gradients import facts as gradients_facts
-from bidsapp.recipes.gradients import settings as gradients_settings
-from bidsapp.recipes.gradients.group import facts as gradients_group_facts
-from bidsapp.recipes.gradients.group import settings as gradients_group_settings
+from bidsapp.recipes.emotion3d import RECIPE as EMOTION3D
+from bidsapp.recipes.gradients import RECIPE as GRADIENTS
 from bidsapp.recipes.rsa import RECIPE as RSA
 
-_GRADIENTS = Recipe(
-    name="gradients",
-    question="Are the layers of an audio network encoded along a cortical gradient?",
-    paper="kim_gradients",
-    variants=gradients_settings.VARIANTS,
-    group_variants=gradients_group_settings.VARIANTS,
-    needs=("sounds", "ratings"),
-    remarks=(*gradients_facts.REMARKS, *gradients_group_facts.REMARKS),
-    design="music",
-    cost="bidsapp.recipes.gradients.cost:estimate",
-    check="bidsapp.simulate.checks.gradients:CHECK",
-    participant="",
-    group="",
-    report="",
-    legacy={
-        "collect": "bidsapp.recipes.gradients.participant:collect_participant",
-        "estimate": "bidsapp.recipes.gradients.cost:estimate",
-        "analyse": "bidsapp.recipes.gradients.participant:analyse",
-        "collect_group": "bidsapp.recipes.gradients.group.collect:collect_group",
-        "analyse_group": "bidsapp.recipes.gradients.group.analyse:analyse_group",
-        "report": "bidsapp.report.participant:participant_report",
-        "group_report": "bidsapp.report.group:group_report",
-        "methods": "bidsapp.report.participant_methods:participant_methods",
-        "group_methods": "bidsapp.report.group.page:methods_of_group",
-    },
-    legacy_descriptions={**gradients_facts.DESCRIPTIONS, **gradients_group_facts.DESCRIPTIONS},
-)
-
-_EMOTION3D = Recipe(
-    name="emotion3d",
-    question="Can emotion be decoded from single volumes of held-out runs and participants?",
-    paper="tanemura",
-    variants=emotion3d_settings.VARIANTS,
-    group_variants=emotion3d_group_settings.VARIANTS,
-    needs=("intervals",),
-    kinds=("volume",),
-    group_reads_inputs=True,
-    remarks=emotion3d_facts.REMARKS,
-    design="emotions",
-    cost="bidsapp.recipes.emotion3d.cost:estimate",
-    check="bidsapp.simulate.checks.emotions:CHECK",
-    participant="",
-    group="",
-    report="",
-    legacy={
-        "collect": "bidsapp.recipes.emotion3d.inputs:collect_participant",
-        "estimate": "bidsapp.recipes.emotion3d.cost:estimate",
-        "analyse": "bidsapp.recipes.emotion3d.participant:analyse",
-        "collect_group": "bidsapp.recipes.emotion3d.group.collect:collect_group",
-        "analyse_group": "bidsapp.recipes.emotion3d.group.analyse:analyse_group",
-        "report": "bidsapp.report.emotion3d:participant_report",
-        "group_report": "bidsapp.report.emotion3d:group_report",
-        "methods": "bidsapp.report.emotion3d:participant_methods",
-        "group_methods": "bidsapp.report.emotion3d:group_methods",
-    },
-    legacy_descriptions=emotion3d_facts.DESCRIPTIONS,
-)
-
-RECIPES = {recipe.name: recipe for recipe in (_GRADIENTS, RSA, _EMOTION3D)}
+RECIPES = {recipe.name: recipe for recipe in (GRADIENTS, RSA, EMOTION3D)}
 """Name → recipe, in the order of the documentation; the first is the default."""
 
 

@@ -113,6 +113,7 @@ class GroupInputs:
         """Say who takes part and who does not, for ``--dry-run``."""
         lines = [f"{len(self.participants)} participants: {' '.join(self.subjects)}"]
         lines += [f"left out: {subject} ({reason})" for subject, reason in self.left_out]
+        lines += [f"sub-{subject}: {item.brief()}" for subject, item in self.members.items()]
         return "\n".join(lines)
 
 
@@ -201,8 +202,8 @@ def _complete(
                 reasons[item.subject] = f"its BOLD or labels are not as they were: {error}"
                 continue
         complete.append(item)
-    if not complete:
-        raise _nobody_left(at, reasons)
+    if len(complete) < recipe.least_participants:
+        raise _too_few(at, len(complete), recipe.least_participants, reasons)
     refuse_mixture(
         complete,
         lambda item: json.dumps([(name, item.layers(name, at)) for name in item.networks(at)]),
@@ -443,9 +444,15 @@ def _short(key: Hashable, number: int) -> str:
     return key if isinstance(key, str) and len(key) <= 16 else f"version {number}"
 
 
-def _nobody_left(at: Space, reasons: Reasons) -> InputMissingError:
+def _too_few(at: Space, n: int, least: int, reasons: Reasons) -> InputMissingError:
     listed = "".join(f"\n  sub-{subject}: {why}" for subject, why in sorted(reasons.items()))
-    return InputMissingError(f"no participant of space {at.title} is complete{listed}")
+    if not n:
+        return InputMissingError(f"no participant of space {at.title} is complete{listed}")
+    msg = (
+        f"space {at.title}: {n} complete participant(s), the group level needs {least}; run the "
+        f"participant level of more{listed}"
+    )
+    return InputMissingError(msg)
 
 
 def names_of(subjects: Iterable[str]) -> str:

@@ -45,6 +45,8 @@ class Recipe:
         Rows of ``logs/fidelity.tsv`` beyond its settings.
     group_reads_inputs
         Whether the group level reads the participants' BOLD and annotations again.
+    least_participants
+        How many participants the group level needs.
     prepare
         ``(dataset, inputs, settings, config) → inputs``: checks what was collected, or makes
         more of it; computes nothing. Empty when there is nothing to check.
@@ -72,6 +74,7 @@ class Recipe:
     design: str = ""
     remarks: Sequence[Mapping[str, str]] = ()
     group_reads_inputs: bool = False
+    least_participants: int = 1
     prepare: str = ""
     cost: str
     participant: str

@@ -1,1 +1,33 @@
-"""Emotion from single volumes by a 3D CNN (Tanemura and colleagues), with splits that hold."""
+"""`emotion3d`: the emotion of a scene from single brain volumes, within and across people.
+
+Source: Tanemura et al., poster, and its public code (lungerjo/DeepEmotion).
+"""
+
+from __future__ import annotations
+
+from bidsapp.recipes.base.recipe import Recipe
+from bidsapp.recipes.emotion3d.results import NAME, REMARKS, RESULTS
+from bidsapp.recipes.emotion3d.settings import GROUP_VARIANTS, VARIANTS
+
+_HERE = "bidsapp.recipes.emotion3d"
+
+RECIPE = Recipe(
+    name=NAME,
+    question="Can emotion be decoded from single volumes of held-out runs and participants?",
+    paper="tanemura",
+    variants=VARIANTS,
+    group_variants=GROUP_VARIANTS,
+    results=RESULTS,
+    needs=("intervals",),
+    kinds=("volume",),
+    remarks=REMARKS,
+    design="emotions",
+    group_reads_inputs=True,
+    least_participants=2,
+    prepare=f"{_HERE}.inputs:prepare",
+    cost=f"{_HERE}.cost:estimate",
+    participant=f"{_HERE}.participant:participant",
+    group=f"{_HERE}.group:group",
+    report=f"{_HERE}.report:report",
+    check=f"{_HERE}.check_truth:CHECK",
+)

@@ -1,6 +1,8 @@
-"""Where the decoders look, whether to believe it, and how classes lie in the hidden layer."""
+"""Attribution maps of the networks, their sanity checks, and classes in the hidden layer."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +18,38 @@ from bidsapp.models.cnn3d.explain import (
     model_randomisation,
 )
 from bidsapp.models.cnn3d.volumes import Volumes
-from bidsapp.recipes.emotion3d.results import Embedded
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
-from bidsapp.stats.label_nulls import chance, label_null
+from bidsapp.stats.label_nulls import Chance, chance, label_null
 from bidsapp.stats.samples import Samples
 from bidsapp.stats.splits import Split
 
 METHODS = ("ig", "gradcam")
 _FEW = 4
 Labels = NDArray[np.integer]
+
+
+@dataclass(frozen=True, eq=False)
+class Embedded:
+    """Held-out volumes on the first two principal components of the hidden layer of each fold.
+
+    Attributes
+    ----------
+    fold : array of shape (n,)
+        Number of the fold.
+    rows : integer array of shape (n,)
+        Volumes.
+    points : array of shape (n, 2)
+    explained : array of shape (n_folds, 2)
+        Shares of variance.
+    separability
+        Mean silhouette over folds among those of shifted labels; None without classes to compare.
+    """
+
+    fold: NDArray[np.integer]
+    rows: NDArray[np.integer]
+    points: NDArray[np.floating]
+    explained: NDArray[np.floating]
+    separability: Chance | None
 
 
 def network_maps(

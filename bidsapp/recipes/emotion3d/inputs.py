@@ -1,4 +1,4 @@
-"""What an analysis of one participant stands on: runs with labels; sounds are not needed."""
+"""Input of `emotion3d`: the runs of one participant that have labels, checked and counted."""
 
 from __future__ import annotations
 
@@ -6,24 +6,21 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.bids.dataset import Dataset
-from bidsapp.bids.index import find_runs
-from bidsapp.bids.intervals import find_intervals
 from bidsapp.bids.label_maps import LabelMap, load_label_map
-from bidsapp.bids.presentations import events_file, find_presentations
-from bidsapp.bids.records import Interval, Presentation, Problem, Run
+from bidsapp.bids.presentations import events_file
+from bidsapp.bids.records import Interval, Problem, Run
 from bidsapp.bids.tables import Table, is_missing, number, read_table
 from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError, InputMissingError
-from bidsapp.recipes.analysis import Analysis
+from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.emotion3d.folds import make_splits
 from bidsapp.recipes.emotion3d.labels import (
     LabelledVolumes,
@@ -36,7 +33,6 @@ from bidsapp.recipes.emotion3d.labels import (
     volume_times,
 )
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
-from bidsapp.recipes.inputs import query_filters
 from bidsapp.stats.samples import Samples
 from bidsapp.text import text_table
 
@@ -46,19 +42,14 @@ _TOKENS = re.compile(r"[_\-.]+")
 
 
 @dataclass(frozen=True)
-class EmotionInputs:
+class EmotionInputs(Inputs):
     """The input of one participant in one space.
+
+    Runs have at least one labelled volume; intervals are labels in the time of runs or of sounds,
+    of one modality of observers if one was chosen.
 
     Attributes
     ----------
-    subject, space
-        Participant label and space as the files spell it.
-    runs
-        Runs with at least one labelled volume.
-    presentations
-        What was played when, where known; the sounds need not be there.
-    intervals
-        Labels in the time of runs or of sounds, of one modality of observers if one was chosen.
     label_map
         Labels and their classes.
     classes
@@ -67,54 +58,35 @@ class EmotionInputs:
         Of the observers: ``audio``, ``audiovisual``, ``unknown`` or ``mixed``.
     settings
         How labels are made.
-    problems
-        What was passed over.
     """
 
-    subject: str
-    space: str
-    runs: tuple[Run, ...]
-    presentations: tuple[Presentation, ...]
-    intervals: tuple[Interval, ...]
     label_map: LabelMap
     classes: tuple[str, ...]
     modality: str
     settings: Emotion3dSettings
-    problems: tuple[Problem, ...]
-
-    @cached_property
-    def files(self) -> tuple[Path, ...]:
-        """Every file a result depends on."""
-        paths: set[Path] = {item.source for item in self.intervals if item.source is not None}
-        for run in self.runs:
-            paths.update(run.bold)
-            paths.update(path for path in (run.mask, run.confounds) if path is not None)
-        return tuple(sorted(paths))
 
     def identity(self) -> str:
         """Return a hash of the input: names, sizes and times of files, labels and timings."""
-        digest = hashlib.blake2b(digest_size=8)
-        for path in self.files:
-            status = path.stat()
-            digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())
-        for item in self.presentations:
-            timing = (item.run_name, item.stim_file, item.onset_s, item.duration_s)
-            digest.update(f"{timing} {item.stim_start_s}\n".encode())
-        for run in self.runs:
-            digest.update(f"{run.name} {run.n_trs} {run.tr_s} {run.start_time_s}\n".encode())
+        digest = hashlib.blake2b(super().identity().encode(), digest_size=8)
         digest.update(repr((self.label_map, self.modality)).encode())
         digest.update(self.labelled().labels.tobytes())
         return digest.hexdigest()
 
+    def brief(self) -> str:
+        """Say how many volumes and segments of each class there are."""
+        counts = self.counts()[-1]
+        cells = ", ".join(f"{name} {counts[name]}" for name in self.classes)
+        return f"{len(self.runs)} runs; {cells}"
+
     def overview(self) -> str:
-        """Say how many volumes and blocks of each class every run has."""
+        """Say how many volumes and segments of each class every run has."""
         rows = self.counts()
         table = text_table(rows, tuple(rows[0]))
         text = f"observers: {self.modality}; shift {self.settings.shift_s:g} s"
-        return f"{table}\nlabels: {text}; cells are volumes (contiguous blocks)"
+        return f"{table}\nlabels: {text}; cells are volumes (contiguous segments)"
 
     def counts(self) -> list[dict[str, Any]]:
-        """Return one row per run, and the sum: ``volumes (blocks)`` of each class."""
+        """Return one row per run, and the sum: ``volumes (segments)`` of each class."""
         rows: list[dict[str, Any]] = []
         table = self.count_rows()
         for name in [*(run.name for run in self.runs), None]:
@@ -128,7 +100,7 @@ class EmotionInputs:
         return rows
 
     def count_rows(self) -> list[dict[str, Any]]:
-        """Return volumes and contiguous blocks of each run and class."""
+        """Return volumes and contiguous segments of each run and class."""
         labelled = self.labelled()
         rows = []
         for index, run in enumerate(self.runs):
@@ -202,75 +174,54 @@ class EmotionInputs:
         return tuple(sorted({item.stim_file for item in self.presentations}))
 
 
-EmotionAnalysis = Analysis[EmotionInputs]
-"""A job of the participant level."""
-
-
-def collect_participant(
-    dataset: Dataset, subject: str, space: str, config: Config, settings: Emotion3dSettings
+def prepare(
+    dataset: Dataset, inputs: Inputs, settings: Emotion3dSettings, config: Config
 ) -> EmotionInputs:
-    """Find the runs of one participant that have labels.
+    """Choose and check the labels of one participant.
 
     Parameters
     ----------
     dataset
-        The opened dataset.
-    subject, space
-        Participant label and space of the BOLD files.
-    config
-        Filters, stimuli folder and adapter.
+        For ordinary events, if labels come from there.
+    inputs
+        Runs, presentations and labelled intervals.
     settings
         Where labels come from and how they become those of volumes.
+    config
+        For the random seed.
 
     Raises
     ------
     InputMissingError
-        No run, or no label for any run.
+        No label for any run.
     InputInvalidError
         Fewer than two classes occur, or the volumes cannot be divided into training and test.
     """
-    runs, problems = find_runs(dataset, subject, space=space, filters=query_filters(config))
-    if not runs:
-        reasons = "".join(f"\n  {problem}" for problem in problems)
-        msg = (
-            f"sub-{subject}: no usable BOLD run in space {space}; check --space and the "
-            f"filters{reasons}"
-        )
-        raise InputMissingError(msg)
-    presentations, _ = find_presentations(
-        dataset, runs, stimuli_dir=config.stimuli_dir, adapter=config.adapter
-    )
+    intervals: Sequence[Interval] = inputs.intervals
+    problems = list(inputs.problems)
     if settings.label_source == "events":
-        intervals, more = _from_events(dataset, runs)
-    else:
-        intervals, more = find_intervals(dataset, runs, presentations, config.stimuli_dir)
-    intervals, modality, said = _of_modality(intervals, settings.rater_modality)
+        intervals, more = _from_events(dataset, inputs.runs)
+        problems += more
+    intervals, modality, of_modality = _of_modality(intervals, settings.rater_modality)
     label_map = load_label_map(settings.label_map)
     if not any(label_map.class_of(item.label) for item in intervals):
         source = "events.tsv" if settings.label_source == "events" else "annotations"
         msg = (
-            f"sub-{subject}: {source} of {len(runs)} runs hold no label of the map "
+            f"sub-{inputs.subject}: {source} of {len(inputs.runs)} runs hold no label of the map "
             f"{settings.label_map!r}; give --stimuli-dir, or set emotion3d.label_source or "
             "emotion3d.label_map"
         )
         raise InputMissingError(msg)
-    late = [problem for run in runs for problem in _beyond_end(run, intervals)]
-    said += unused_columns(intervals, label_map)
-    inputs = EmotionInputs(
-        subject,
-        space,
-        tuple(runs),
-        tuple(presentations),
-        tuple(intervals),
-        label_map,
-        (),
-        modality,
-        settings,
-        tuple(dict.fromkeys([*problems, *more, *said, *late])),
+    late = [problem for run in inputs.runs for problem in _beyond_end(run, intervals)]
+    problems += [*of_modality, *unused_columns(intervals, label_map), *late]
+    common = {item.name: getattr(inputs, item.name) for item in fields(Inputs)}
+    common |= {"intervals": tuple(intervals), "problems": tuple(dict.fromkeys(problems))}
+    prepared = EmotionInputs(
+        **common, label_map=label_map, classes=(), modality=modality, settings=settings
     )
-    inputs = _with_labels_only(replace(inputs, classes=inputs.rivals))
-    make_splits(inputs.labelled(), len(inputs.runs), settings, config.random_seed)
-    return inputs
+    prepared = _with_labels_only(replace(prepared, classes=prepared.rivals))
+    make_splits(prepared.labelled(), len(prepared.runs), settings, config.random_seed)
+    return prepared
 
 
 def _with_labels_only(inputs: EmotionInputs) -> EmotionInputs:
@@ -286,14 +237,14 @@ def _with_labels_only(inputs: EmotionInputs) -> EmotionInputs:
         )
         raise InputInvalidError(msg)
     without = [run for k, run in enumerate(inputs.runs) if k not in there]
-    told = [
+    left_out = [
         Problem(run.bold[0], "no volume has a label", "the run is left out") for run in without
     ]
     return replace(
         inputs,
         runs=tuple(run for k, run in enumerate(inputs.runs) if k in there),
         classes=classes,
-        problems=(*inputs.problems, *told),
+        problems=(*inputs.problems, *left_out),
     )
 
 

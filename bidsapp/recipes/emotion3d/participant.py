@@ -1,18 +1,18 @@
-"""`emotion3d`, participant level: reads like the methods section it produces.
+"""`emotion3d`, participant level.
 
-Source: Tanemura et al., poster. A three-dimensional convolutional network learns the emotion of
-single volumes. Here it is tested on runs it has not seen, against linear decoders on the same
-folds and volumes, decoders that know no brain, and labels shifted in time.
+A three-dimensional convolutional network learns the emotion of single volumes. It is tested on
+runs it has not seen, against linear decoders on the same folds and volumes, against decoders that
+see no brain, and against labels shifted in time.
+
+Source: Tanemura et al., poster.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import shutil
 from collections.abc import Iterator
 from functools import cached_property
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,98 +21,124 @@ from bidsapp.brain.atlas import atlas_parcels
 from bidsapp.brain.parcels import parcel_means, standard_parcels
 from bidsapp.models.cnn3d.decoding import CrossValidated
 from bidsapp.models.cnn3d.volumes import Volumes
-from bidsapp.models.devices import resolve_device
 from bidsapp.models.linear_decoder import decode, haufe_patterns, prepare, run_probe, time_probe
 from bidsapp.models.rows import RowSource
+from bidsapp.recipes.base.study import ParticipantStudy
+from bidsapp.recipes.emotion3d import cautions
+from bidsapp.recipes.emotion3d import results as declared
 from bidsapp.recipes.emotion3d.confounds import confound_features
-from bidsapp.recipes.emotion3d.explain import embed, network_maps, randomisation
-from bidsapp.recipes.emotion3d.folds import make_splits
-from bidsapp.recipes.emotion3d.inputs import EmotionAnalysis, collect_participant
-from bidsapp.recipes.emotion3d.labels import LabelledVolumes
-from bidsapp.recipes.emotion3d.linear import LinearTask, Shifts
-from bidsapp.recipes.emotion3d.network import NetworkTask, training_settings
-from bidsapp.recipes.emotion3d.outputs import write_results
-from bidsapp.recipes.emotion3d.results import (
-    Curve,
+from bidsapp.recipes.emotion3d.decoders import LinearTask, NetworkTask, Shifts, training_settings
+from bidsapp.recipes.emotion3d.decoding import (
     Decoding,
-    Embedded,
-    Explanation,
-    LagScore,
-    Results,
+    Row,
+    confusion_rows,
+    leaky,
     make_decoding,
+    null_rows,
+    prediction_rows,
+    prior_rows,
+    recall_rows,
+    score_row,
+    score_rows,
     split_name,
+    splits_of,
 )
+from bidsapp.recipes.emotion3d.explain import Embedded, embed, network_maps, randomisation
+from bidsapp.recipes.emotion3d.folds import make_splits
+from bidsapp.recipes.emotion3d.inputs import EmotionInputs
+from bidsapp.recipes.emotion3d.labels import LabelledVolumes
+from bidsapp.recipes.emotion3d.names import PREDICTED
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
 from bidsapp.recipes.emotion3d.volumes import StoredVolumes, load_volumes
+from bidsapp.results.write import Output
+from bidsapp.scratch import Scratch
 from bidsapp.stats.classification import majority_line, prior_line
 from bidsapp.stats.splits import Split
 
 LOGGER = logging.getLogger("musicotopy")
-
-__all__ = ["analyse", "collect_participant"]
-
-
-def analyse(analysis: EmotionAnalysis) -> None:
-    """Run the participant level for one participant in one space and write its results."""
-    study = _Study(analysis)
-    write_results(analysis, study.results())
-    shutil.rmtree(study.folder, ignore_errors=True)
+Maps = dict[str, NDArray[np.floating]]
 
 
-class _Study:
-    """The objects that one analysis is made of."""
+def participant(study: ParticipantStudy) -> None:
+    """Decode the emotion of single volumes of one participant in one space.
 
-    def __init__(self, analysis: EmotionAnalysis) -> None:
-        self.analysis, self.inputs, self.config = analysis, analysis.inputs, analysis.config
-        self.settings: Emotion3dSettings = analysis.settings
-        self.label = f"sub-{self.inputs.subject} {self.inputs.space}"
-        self.device = resolve_device(self.config.device)
+    Parameters
+    ----------
+    study
+        The job.
+    """
+    data = Data(study)
+    out = study.output(data.stored.units)
+    decodings: list[Decoding] = []
+    scores: list[Row] = []
+    curves: list[Row] = []
+    first: tuple[LinearTask, CrossValidated | None, CrossValidated | None] | None = None
+    for split in data.splits:
+        LOGGER.info("%s: %s, %d folds", study.label, split_name(split), len(split.folds))
+        tasks, fitted, shifted = data.linear_tasks(split), None, None
+        if data.settings.n_seeds:
+            networks, fitted, shifted = decode_network(data, split)
+            decodings.append(networks)
+            curves += curve_rows(split, fitted)
+        decodings += decode_linear(data, split, tasks)
+        scores += prior_rows(decodings[-1], prior_line(data.labels, split, data.n_classes))
+        first = first or (tasks[0], fitted, shifted)
+    assert first is not None
+    linear, fitted, shifted = first
+    lags = list(scan_lags(data, linear))
+    checks = write_maps(out, data, linear, fitted, shifted)
+    embedding = None if fitted is None else embed_volumes(data, fitted)
+    write_decodings(out, data, decodings, [*scores, *silhouette_rows(data, decodings, embedding)])
+    if lags:
+        out.write(declared.LAGS, lags)
+    if curves:
+        out.write(declared.CURVES, curves)
+    if embedding is not None:
+        out.write(declared.EMBEDDING, embedding_rows(data, embedding))
+    write_summary(out, data, decodings, lags, checks, embedding)
+    data.scratch.remove()
 
-    @cached_property
-    def stored(self) -> StoredVolumes:
-        """Volumes on disk; they stay there for the group level."""
-        return load_volumes(self.inputs.runs, self.settings, self.config, self.analysis.scratch)
 
-    @cached_property
-    def volumes(self) -> Volumes:
-        """What decoders take."""
-        return self.stored.volumes(self.settings.n_frames)
+class Data:
+    """What is decoded: volumes, labels, folds, and how labels are shifted for the null.
 
-    @cached_property
-    def labelled(self) -> LabelledVolumes:
-        """Label, run and time of each volume."""
-        return self.inputs.labelled()
+    Parameters
+    ----------
+    study
+        The job.
+    """
 
-    @cached_property
-    def folder(self) -> Path:
-        """Where finished folds and refits are kept until the results are written."""
-        seed = self.config.random_seed
-        parts = (self.analysis.configuration_hash, self.inputs.identity(), seed)
-        key = hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
-        folder = self.analysis.scratch / "emotion3d" / f"sub-{self.inputs.subject}-{key}"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    @cached_property
-    def splits(self) -> tuple[Split, ...]:
-        """The split that counts and, if asked for, the leaky one."""
-        return make_splits(
-            self.labelled, len(self.inputs.runs), self.settings, self.config.random_seed
+    def __init__(self, study: ParticipantStudy) -> None:
+        self.study, self.config = study, study.config
+        self.inputs: EmotionInputs = study.inputs
+        self.settings: Emotion3dSettings = study.settings
+        self.seed = study.config.random_seed
+        self.n_classes = len(self.inputs.classes)
+        #: volumes on disk; they stay there for the group level
+        self.stored: StoredVolumes = load_volumes(
+            self.inputs.runs, self.settings, self.config, study.scratch
         )
-
-    @property
-    def n_classes(self) -> int:
-        """Number of classes."""
-        return len(self.inputs.classes)
-
-    @property
-    def min_shift(self) -> int:
-        """Least shift of labels in volumes."""
-        return max(1, round(self.settings.min_shift_s / self.inputs.runs[0].tr_s))
+        self.volumes: Volumes = self.stored.volumes(self.settings.n_frames)
+        self.labelled: LabelledVolumes = self.inputs.labelled()
+        self.labels = self.labelled.labels
+        self.splits = make_splits(self.labelled, len(self.inputs.runs), self.settings, self.seed)
+        self.scratch = Scratch.of(
+            study.scratch / "emotion3d",
+            f"sub-{self.inputs.subject}",
+            study.configuration_hash,
+            self.inputs.identity(),
+            self.seed,
+            label=study.label,
+            quiet=self.config.quiet,
+        )
+        self.min_shift = max(1, round(self.settings.min_shift_s / self.inputs.runs[0].tr_s))
+        self.shifts = Shifts(
+            self.labels, self.labelled.samples, self.min_shift, self.seed, self.scratch
+        )
 
     @cached_property
     def confounds(self) -> tuple[NDArray[np.float64], bool]:
-        """Motion and global signal."""
+        """Motion and global signal, (n_volumes, n_columns), and whether motion is among them."""
         return confound_features(self.inputs.runs, self.stored, self.settings.drop_volumes)
 
     @cached_property
@@ -131,145 +157,234 @@ class _Study:
         ).astype(np.float64)
         return means[:, np.isfinite(means).all(axis=0)]
 
-    def features(self) -> Iterator[tuple[str, RowSource, int | None, str]]:
-        """Yield name, features, principal components and kind of each linear decoder."""
-        samples = self.labelled.samples
-        yield "linear", self.volumes.data, self.settings.n_components, self.settings.linear
-        yield "parcels", self.parcels, None, "svm"
-        yield "confounds", self.confounds[0], None, "logistic"
-        yield "time", time_probe(samples), None, "logistic"
-        yield "run", run_probe(samples), None, "logistic"
-
-    def tasks(self, split: Split) -> list[LinearTask]:
-        """Prepare all linear decoders for a split."""
+    def linear_tasks(self, split: Split) -> list[LinearTask]:
+        """Project the features of each linear decoder by the training volumes of each fold."""
+        samples, settings = self.labelled.samples, self.settings
+        features: list[tuple[str, RowSource, int | None, str]] = [
+            ("linear", self.volumes.data, settings.n_components, settings.linear),
+            ("parcels", self.parcels, None, "svm"),
+            ("confounds", self.confounds[0], None, "logistic"),
+            ("time", time_probe(samples), None, "logistic"),
+            ("run", run_probe(samples), None, "logistic"),
+        ]
         return [
             LinearTask(name, prepare(x, split, n_components=n, seed=0), kind, self.n_classes)
-            for name, x, n, kind in self.features()
+            for name, x, n, kind in features
         ]
 
-    def linear(self, split: Split, tasks: list[LinearTask]) -> Iterator[Decoding]:
-        """Decode with each linear decoder, and with the labels shifted."""
-        labels = self.labelled.labels
-        shifts = Shifts(
-            self.labelled.samples,
-            self.settings.n_shifts,
-            self.min_shift,
-            self.config.random_seed,
-            self.folder,
-            self.label,
-            self.config.quiet,
+
+# ------------------------------------------------------------------ decoding
+
+
+def decode_linear(data: Data, split: Split, tasks: list[LinearTask]) -> Iterator[Decoding]:
+    """Decode with each linear decoder, and with the labels shifted; last by the majority."""
+    for task in tasks:
+        null = task.null(data.shifts, split, data.settings.n_shifts)
+        yield make_decoding(split, task.name, data.labels, task.predict(data.labels), null)
+    lines = majority_line(data.labels, split, data.n_classes)
+    yield make_decoding(split, "majority", data.labels, lines)
+
+
+def decode_network(
+    data: Data, split: Split
+) -> tuple[Decoding, CrossValidated, CrossValidated | None]:
+    """Train networks on each fold; also return them, and those of the first shift of labels."""
+    first = 1000 * data.seed
+    networks = NetworkTask(
+        data.volumes,
+        split,
+        training_settings(data.settings),
+        data.n_classes,
+        range(first, first + data.settings.n_seeds),
+        data.study.device,
+        data.scratch,
+    )
+    fitted = networks.fit(data.labels, "true")
+    n_shifts = 0 if split.leaky else data.settings.n_cnn_shifts
+    null, shifted = networks.null(data.shifts, n_shifts)
+    return make_decoding(split, "cnn", data.labels, fitted.log_proba, null), fitted, shifted
+
+
+def scan_lags(data: Data, task: LinearTask) -> Iterator[Row]:
+    """Decode with other hemodynamic shifts."""
+    for lag_s in data.settings.scan_lags_s:
+        labels = data.inputs.labelled(lag_s).labels
+        yield {
+            "lag_s": lag_s,
+            "n_volumes": int((labels >= 0).sum()),
+            "balanced_accuracy": task.score(labels),
+            "leaky": leaky(data.splits[0]),
+        }
+
+
+def embed_volumes(data: Data, fitted: CrossValidated) -> Embedded | None:
+    """Project the hidden layer of held-out volumes on its first two principal components."""
+    return embed(
+        fitted,
+        data.volumes,
+        data.splits[0],
+        data.labels,
+        data.labelled.samples,
+        n_shifts=data.settings.n_embedding_shifts,
+        min_shift=data.min_shift,
+        seed=data.seed,
+        device=data.study.device,
+    )
+
+
+# ------------------------------------------------------------------ what is written
+
+
+def write_maps(
+    out: Output,
+    data: Data,
+    task: LinearTask,
+    fitted: CrossValidated | None,
+    shifted: CrossValidated | None,
+) -> list[Row]:
+    """Write activation patterns and attribution maps; return their sanity checks.
+
+    Parameters
+    ----------
+    out
+        Where to.
+    data
+        Volumes and labels.
+    task
+        The linear decoder of the first split.
+    fitted, shifted
+        Networks of the first split, trained on true and on shifted labels.
+    """
+    split, settings = data.splits[0], data.settings
+    decoded = decode(task.prepared, data.labels, task.kind, n_classes=data.n_classes)
+    maps: Maps = {"haufe": haufe_patterns(task.prepared, decoded)}
+    counts: dict[str, list[int]] = {}
+    checks: list[Row] = []
+    if fitted is not None and settings.explain_per_class:
+        device = data.study.device
+        attributions, alike = network_maps(
+            fitted, shifted, data.volumes, split, data.labels, settings, device
         )
-        for task in tasks:
-            null = shifts.null(task, labels, f"{split.name}-{task.name}")
-            yield make_decoding(split, task.name, labels, task.predict(labels), null)
-        lines = majority_line(labels, split, self.n_classes)
-        yield make_decoding(split, "majority", labels, lines)
-
-    def network(self, split: Split) -> NetworkTask:
-        """Networks under a split."""
-        first = 1000 * self.config.random_seed
-        return NetworkTask(
-            self.volumes,
-            split,
-            training_settings(self.settings),
-            self.n_classes,
-            range(first, first + self.settings.n_seeds),
-            self.device,
-            self.folder,
-            f"{self.label} {split_name(split)}",
-            self.config.quiet,
-        )
-
-    def lags(self, task: LinearTask) -> Iterator[LagScore]:
-        """Decode with other hemodynamic shifts."""
-        for lag_s in self.settings.scan_lags_s:
-            labels = self.inputs.labelled(lag_s).labels
-            yield LagScore(lag_s, int((labels >= 0).sum()), task.score(labels))
-
-    def results(self) -> Results:
-        """Decode under each split; the first one is scanned, explained and embedded."""
-        decodings: list[Decoding] = []
-        curves: list[Curve] = []
-        labels = self.labelled.labels
-        lags: tuple[LagScore, ...] = ()
-        explanation: Explanation | None = None
-        embedding: Embedded | None = None
-        for split in self.splits:
-            LOGGER.info("%s: %s, %d folds", self.label, split_name(split), len(split.folds))
-            tasks = self.tasks(split)
-            found = list(self.linear(split, tasks))
-            fitted = shifted = None
-            if self.settings.n_seeds:
-                networks = self.network(split)
-                fitted = networks.fit(labels, "true")
-                null, shifted = self._network_null(networks)
-                found.insert(0, make_decoding(split, "cnn", labels, fitted.log_proba, null))
-                curves += _curves(split, fitted)
-            decodings += found
-            if split is self.splits[0]:
-                lags = tuple(self.lags(tasks[0]))
-                explanation = self._explain(split, tasks[0], fitted, shifted)
-                embedding = self._embed(split, fitted)
-        return Results(
-            self.labelled,
-            self.stored,
-            tuple(decodings),
-            {split.name: prior_line(labels, split, self.n_classes) for split in self.splits},
-            tuple(curves),
-            lags,
-            explanation,
-            embedding,
-            self.confounds[1],
-            self.device,
-        )
-
-    def _network_null(
-        self, networks: NetworkTask
-    ) -> tuple[NDArray[np.float64], CrossValidated | None]:
-        n_shifts = 0 if networks.split.leaky else self.settings.n_cnn_shifts
-        return networks.null(
-            self.labelled.labels,
-            self.labelled.samples,
-            n_shifts,
-            min_shift=self.min_shift,
-            seed=self.config.random_seed,
-        )
-
-    def _explain(
-        self,
-        split: Split,
-        task: LinearTask,
-        fitted: CrossValidated | None,
-        shifted: CrossValidated | None,
-    ) -> Explanation:
-        labels = self.labelled.labels
-        decoded = decode(task.prepared, labels, task.kind, n_classes=self.n_classes)
-        haufe = haufe_patterns(task.prepared, decoded)
-        if fitted is None or not self.settings.explain_per_class:
-            return Explanation({}, haufe)
-        maps, alike = network_maps(
-            fitted, shifted, self.volumes, split, labels, self.settings, self.device
-        )
-        randomised = randomisation(fitted, self.volumes, split, labels, self.device)
-        return Explanation(maps, haufe, randomised, alike)
-
-    def _embed(self, split: Split, fitted: CrossValidated | None) -> Embedded | None:
-        if fitted is None:
-            return None
-        return embed(
-            fitted,
-            self.volumes,
-            split,
-            self.labelled.labels,
-            self.labelled.samples,
-            n_shifts=self.settings.n_embedding_shifts,
-            min_shift=self.min_shift,
-            seed=self.config.random_seed,
-            device=self.device,
-        )
+        for method, attribution in attributions.items():
+            maps[method], counts[method] = attribution.maps, attribution.n.tolist()
+        randomised = randomisation(fitted, data.volumes, split, data.labels, device)
+        checks = [
+            {"method": method, "randomised": step.layer, "similarity": step.similarity}
+            for method, steps in randomised.items()
+            for step in steps
+        ]
+        checks += [
+            {"method": method, "randomised": "labels", "similarity": value}
+            for method, value in alike.items()
+        ]
+        out.write(declared.RANDOMISATION, checks)
+    for method, values in maps.items():
+        defined = np.where(data.stored.constant, np.nan, values)
+        extra: dict[str, Any] = {"NumberOfVolumes": counts[method]} if method in counts else {}
+        names = list(data.inputs.classes)
+        out.write(declared.MAPS[method], defined, names=names, Split=split_name(split), **extra)
+    return checks
 
 
-def _curves(split: Split, fitted: CrossValidated) -> Iterator[Curve]:
+def write_decodings(
+    out: Output, data: Data, decodings: list[Decoding], further: list[Row]
+) -> None:
+    """Write scores, recalls, confusions, nulls, counts of labels and predictions."""
+    classes = data.inputs.classes
+    scores = [row for item in decodings for row in score_rows(item)]
+    out.write(declared.SCORES, [*scores, *further])
+    out.write(declared.RECALL, [row for item in decodings for row in recall_rows(item, classes)])
+    out.write(
+        declared.CONFUSION, [row for item in decodings for row in confusion_rows(item, classes)]
+    )
+    out.write(declared.NULL, [row for item in decodings for row in null_rows(item)])
+    out.write(declared.LABELS, data.inputs.count_rows())
+    runs = [run.name for run in data.inputs.runs]
+    predicted = [item for item in decodings if item.decoder in PREDICTED]
+    rows = [row for item in predicted for row in prediction_rows(item, data.labelled, runs)]
+    out.write(declared.PREDICTIONS, rows)
+
+
+def silhouette_rows(
+    data: Data, decodings: list[Decoding], embedding: Embedded | None
+) -> Iterator[Row]:
+    """Yield how far classes lie apart in the hidden layer."""
+    if embedding is None or embedding.separability is None:
+        return
+    network = next(item for item in decodings if item.decoder == "cnn")
+    test = embedding.separability
+    n_volumes = int((data.labels[embedding.rows] >= 0).sum())
+    yield score_row(network, "silhouette", test.observed, n_volumes, test)
+
+
+def curve_rows(split: Split, fitted: CrossValidated) -> Iterator[Row]:
+    """Yield one row per epoch of every network."""
     for fold, networks in zip(split.folds, fitted.fits, strict=True):
-        for number, one in enumerate(networks):
-            yield Curve(split, fold.name, number, one.history, one.best_epoch)
+        for number, network in enumerate(networks):
+            for record in network.history:
+                yield {
+                    "split": split_name(split),
+                    "fold": fold.name,
+                    "seed": number,
+                    "epoch": record.epoch,
+                    "loss": record.loss,
+                    "accuracy": record.accuracy,
+                    "val_loss": record.val_loss,
+                    "val_accuracy": record.val_accuracy,
+                    "learning_rate": record.learning_rate,
+                    "kept": int(record.epoch == network.best_epoch),
+                    "leaky": leaky(split),
+                }
+
+
+def embedding_rows(data: Data, embedding: Embedded) -> Iterator[Row]:
+    """Yield the place of each held-out volume in the hidden layer."""
+    labelled, split = data.labelled, data.splits[0]
+    for fold, volume, (x, y) in zip(embedding.fold, embedding.rows, embedding.points, strict=True):
+        label = labelled.labels[volume]
+        yield {
+            "split": split_name(split),
+            "fold": split.folds[fold].name,
+            "run": data.inputs.runs[int(labelled.samples.run[volume])].name,
+            "volume": int(labelled.volume[volume]),
+            "label": labelled.classes[label] if label >= 0 else None,
+            "x": x,
+            "y": y,
+            "leaky": leaky(split),
+        }
+
+
+def write_summary(
+    out: Output,
+    data: Data,
+    decodings: list[Decoding],
+    lags: list[Row],
+    checks: list[Row],
+    embedding: Embedded | None,
+) -> None:
+    """Write settings, counts and cautions: the last file, which makes the space complete."""
+    inputs, stored = data.inputs, data.stored
+    stimulus_times_known = bool(np.isfinite(data.labelled.samples.stimulus_s).any())
+    doubts = [
+        *cautions.of_decodings(decodings, data.n_classes, has_motion=data.confounds[1]),
+        *cautions.of_labels(inputs),
+        *cautions.of_timing(inputs, lags, stimulus_times_known=stimulus_times_known),
+        *cautions.of_maps(checks),
+        *cautions.of_data(inputs, stored, data.config.confounds),
+    ]
+    summary = data.study.summary(
+        stored.units,
+        networks={},
+        cautions=doubts,
+        confounds=stored.confounds,
+        classes=list(inputs.classes),
+        label_map=inputs.label_map.name,
+        modality=inputs.modality,
+        n_volumes=len(data.labels),
+        n_labelled=int((data.labels >= 0).sum()),
+        splits=splits_of(decodings),
+        embedding_variance=(
+            None if embedding is None else embedding.explained.mean(axis=0).tolist()
+        ),
+    )
+    out.write(declared.SUMMARY, summary)

@@ -1,183 +1,424 @@
-"""What the recipe finds: predictions, scores and chance of each split and decoder."""
+"""Everything that `emotion3d` writes, at both levels, and where it cannot follow the poster."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
+from bidsapp.recipes.emotion3d.names import DECODERS, LEAKY
+from bidsapp.results.kinds import Column, Maps, Scale, Table, summary
 
-from bidsapp.models.cnn3d.explain import ClassMaps, Randomised
-from bidsapp.models.cnn3d.training import EpochRecord
-from bidsapp.recipes.emotion3d.labels import LabelledVolumes
-from bidsapp.recipes.emotion3d.volumes import StoredVolumes
-from bidsapp.stats.classification import ClassificationScores, PriorLine, score_predictions
-from bidsapp.stats.label_nulls import Chance, chance
-from bidsapp.stats.splits import Split
+NAME = "emotion3d"
+METHODS = ("ig", "haufe", "gradcam")
+"""Kinds of maps, in the order in which they are shown."""
 
-LEAKY = "LEAKY"
-DECODERS = {
-    "cnn": "network on volumes",
-    "linear": "linear decoder on principal components of the voxels",
-    "parcels": "linear support vector machine on parcels",
-    "confounds": "logistic regression on motion and the global signal: no brain pattern",
-    "time": "logistic regression on the time in the run: no brain",
-    "run": "logistic regression on which run it is: no brain",
-    "majority": "the most frequent class of the training volumes",
-}
-"""Names of decoders, and what they see."""
-
-
-@dataclass(frozen=True, eq=False)
-class Decoding:
-    """One decoder under one split.
-
-    Attributes
-    ----------
-    split
-        Folds and what a score under them means.
-    decoder
-        Of `DECODERS`.
-    log_proba : array of shape (n_volumes, n_classes)
-        Of held-out volumes; NaN where never tested.
-    null : array of shape (n_shifts,)
-        Balanced accuracy under shifted labels; empty without a test.
-    scores
-        Of the labelled volumes.
-    """
-
-    split: Split
-    decoder: str
-    log_proba: NDArray[np.floating]
-    null: NDArray[np.floating]
-    scores: ClassificationScores
-
-    @property
-    def chance(self) -> Chance | None:
-        """Balanced accuracy among those of shifted labels."""
-        if not len(self.null):
-            return None
-        return chance(self.scores.balanced_accuracy, self.null)
+_SPLIT = Column(
+    "split", f"how volumes were divided; {LEAKY} where scores say nothing about the brain",
+    text=True,
+)  # fmt: skip
+_DECODER = Column("decoder", "; ".join(f"{k}: {v.sees}" for k, v in DECODERS.items()), text=True)
+_LEAKY = Column(
+    "leaky", f"{LEAKY}: training and test volumes are neighbours; no: they are not", text=True
+)
+_LEVEL = Column(
+    "level",
+    "within: each participant's own results; across: trained on other participants",
+    text=True,
+)
+_WHO = Column("participant", "label; n/a for the pool of all", text=True)
+_CLASS = Column("class", text=True)
+_RUN = Column("run", text=True)
+_LABEL = Column("label", "class of the volume; n/a without", text=True)
+_RECALL = (
+    _SPLIT,
+    _DECODER,
+    _CLASS,
+    Column("n", "volumes of the class", "volumes", 0),
+    Column("recall", "share of them that was recognised"),
+    Column("low", "Wilson's 95 % interval, which takes volumes as independent", by="wilson"),
+    Column("high", by="wilson"),
+    _LEAKY,
+)
+_TRUE = (
+    _SPLIT,
+    _DECODER,
+    Column("true", "class of the volumes", text=True),
+    Column("predicted", "predicted class", text=True),
+    Column("n", "volumes", "volumes", 0),
+)
 
 
-def make_decoding(
-    split: Split,
-    decoder: str,
-    labels: NDArray[np.integer],
-    log_proba: NDArray[np.floating],
-    null: NDArray[np.floating] | None = None,
-) -> Decoding:
-    """Score predictions."""
-    empty: NDArray[np.float64] = np.zeros(0)
-    scores = score_predictions(labels, log_proba)
-    return Decoding(split, decoder, log_proba, empty if null is None else null, scores)
+def _maps(stat: str, title: str, says: str, group_says: str) -> tuple[Maps, Maps]:
+    """Declare the maps of one method: of a participant, and the mean of the group."""
+    scale = Scale("evidence", colours="signed")
+    own, group = f"{says}; one map per class.", f"{group_says}; one map per class."
+    maps = Maps(
+        desc=NAME,
+        stat=stat,
+        title=title,
+        says=own,
+        scale=scale,
+        by_network=False,
+        required=stat == "haufe",
+    )
+    return maps, replace(maps, says=group, level="group", required=False)
 
 
-def split_name(split: Split) -> str:
-    """Name a split in files; a leaky one is stamped."""
-    return f"{split.name}-{LEAKY}" if split.leaky else split.name
+_MEAN = "Mean over participants of their maps, each divided by its spread over voxels"
+HAUFE, GROUP_HAUFE = _maps(
+    "haufe",
+    "Activation patterns of the linear decoder",
+    "Activation patterns of the linear decoder (Haufe et al. 2014), averaged over folds",
+    _MEAN,
+)
+IG, GROUP_IG = _maps(
+    "ig",
+    "Integrated gradients of the network",
+    "Integrated gradients of the network, averaged over correctly classified held-out volumes",
+    _MEAN,
+)
+GRADCAM, GROUP_GRADCAM = _maps(
+    "gradcam",
+    "Grad-CAM of the network",
+    "Grad-CAM of the network, averaged over correctly classified held-out volumes",
+    _MEAN,
+)
+MAPS = {"ig": IG, "haufe": HAUFE, "gradcam": GRADCAM}
+"""Method → maps of a participant."""
+GROUP_MAPS = {"ig": GROUP_IG, "haufe": GROUP_HAUFE, "gradcam": GROUP_GRADCAM}
+"""Method → maps of the group."""
+
+SCORES = Table(
+    desc="emotion3dscores",
+    title="Scores",
+    says="Scores of held-out volumes, pooled over folds; of the group: of participants whom "
+    "decoders were not trained on.",
+    level="both",
+    by_network=False,
+    required=True,
+    columns=(
+        _SPLIT,
+        _DECODER,
+        Column("measure", "balanced_accuracy: mean recall of the classes that occur", text=True),
+        Column("value", "the score"),
+        Column(
+            "low",
+            "lower end of the central 95 % of the scores with labels shifted in time",
+            by="label_shift",
+        ),
+        Column("high", "upper end", by="label_shift"),
+        Column("chance", "mean score with labels shifted in time (of the group: alike in all)"),
+        Column("p", "(b + 1) / (m + 1) over shifts, one-sided", by="label_shift"),
+        Column("n_shifts", "number of shifts, each with all folds fitted again", "shifts", 0),
+        Column("n_volumes", "labelled volumes that were scored", "volumes", 0),
+        _LEAKY,
+    ),
+)
+NULL = Table(
+    desc="emotion3dnull",
+    title="Null distribution",
+    says="Balanced accuracy with labels shifted in time (of the group: alike in all "
+    "participants) and all folds fitted again.",
+    level="both",
+    by_network=False,
+    required=True,
+    columns=(_SPLIT, _DECODER, Column("shift"), Column("balanced_accuracy"), _LEAKY),
+)
+RECALL = Table(
+    desc="emotion3drecall",
+    title="Recall of each class",
+    says="Share of the volumes of each class that were recognised.",
+    by_network=False,
+    required=True,
+    columns=_RECALL,
+)
+GROUP_RECALL = Table(
+    desc="emotion3drecall",
+    title="Recall of each class",
+    says="Share of the volumes of each class that were recognised in new participants.",
+    level="group",
+    by_network=False,
+    columns=(_WHO, *_RECALL),
+)
+CONFUSION = Table(
+    desc="emotion3dconfusion",
+    title="Confusions",
+    says="Volumes of each true class by predicted class.",
+    by_network=False,
+    columns=(*_TRUE, _LEAKY),
+)
+GROUP_CONFUSION = Table(
+    desc="emotion3dconfusion",
+    title="Confusions",
+    says="Volumes of each true class by predicted class: of all, and of each participant.",
+    level="group",
+    by_network=False,
+    columns=(
+        _WHO,
+        *_TRUE,
+        Column("share", "of the volumes of the true class"),
+        Column("share_of_others", "the same, mean over all other participants"),
+        _LEAKY,
+    ),
+)
+LABELS = Table(
+    desc="emotion3dlabels",
+    title="Labels",
+    says="Labelled volumes of each run and class, and the contiguous segments they form.",
+    by_network=False,
+    columns=(
+        _RUN,
+        _CLASS,
+        Column("n_volumes", "volumes of the class", "volumes", 0),
+        Column("n_blocks", "contiguous segments of the class", "segments", 0),
+    ),
+)
+PREDICTIONS = Table(
+    desc="emotion3dpredictions",
+    title="Predictions",
+    says="Predictions of held-out volumes, also of those without a label.",
+    by_network=False,
+    columns=(
+        _RUN,
+        Column("volume", "number in the run's file, from 0", digits=0),
+        Column("time_s", "acquisition in the time of the run", "time", 1, "s"),
+        _LABEL,
+        _SPLIT,
+        _DECODER,
+        Column("predicted", "class of the largest probability", text=True),
+        _LEAKY,
+    ),
+    further="Probability of the class.",
+)
+LAGS = Table(
+    desc="emotion3dlags",
+    title="Hemodynamic shift",
+    says="Scores of the linear decoder over hemodynamic shifts: whether labels and volumes meet. "
+    "Not for choosing the shift.",
+    by_network=False,
+    columns=(
+        Column("lag_s", "volumes after the stimulus by", "shift", 1, "s"),
+        Column("n_volumes", "labelled volumes", "volumes", 0),
+        Column("balanced_accuracy", "of the linear decoder"),
+        _LEAKY,
+    ),
+)
+CURVES = Table(
+    desc="emotion3dcurves",
+    title="Learning curves",
+    says="Learning curves: losses on augmented training volumes and on the inner held-out part, "
+    "by which training stops.",
+    by_network=False,
+    columns=(
+        _SPLIT,
+        Column("fold", text=True),
+        Column("seed", digits=0),
+        Column("epoch", digits=0),
+        Column("loss", unit="nats"),
+        Column("accuracy"),
+        Column("val_loss", "on the inner held-out part", unit="nats"),
+        Column("val_accuracy", "on the inner held-out part"),
+        Column("learning_rate", digits=5),
+        Column("kept", "1 for the epoch whose weights are used", digits=0),
+        _LEAKY,
+    ),
+)
+RANDOMISATION = Table(
+    desc="emotion3drandomisation",
+    title="Sanity checks of attributions",
+    says="Rank correlation of absolute attributions with those after layers were made random "
+    "(from the output down), or labels were shifted. Near 1: the map shows the data, not what "
+    "was learned.",
+    by_network=False,
+    columns=(
+        Column("method", text=True),
+        Column("randomised", "last layer that is random; labels: labels shifted", text=True),
+        Column("similarity", "rank correlation"),
+    ),
+)
+EMBEDDING = Table(
+    desc="emotion3dembedding",
+    title="Hidden layer",
+    says="Hidden layer of held-out volumes on its first two principal components; axes differ "
+    "between folds, whose networks differ.",
+    by_network=False,
+    by="label_shift_hidden",
+    columns=(
+        _SPLIT,
+        Column("fold", text=True),
+        _RUN,
+        Column("volume", digits=0),
+        _LABEL,
+        Column("x", "first principal component"),
+        Column("y", "second principal component"),
+        _LEAKY,
+    ),
+)
+PARTICIPANTS = Table(
+    desc="emotion3dparticipants",
+    title="Participants",
+    says="Balanced accuracy of each participant, within and across participants, and what it is "
+    "with labels shifted in time.",
+    level="group",
+    by_network=False,
+    columns=(
+        Column("participant", text=True),
+        _LEVEL,
+        _SPLIT,
+        _DECODER,
+        Column("balanced_accuracy"),
+        Column("chance", "mean with labels shifted in time", "own chance"),
+        Column("above_chance", "the difference"),
+        Column("p", "(b + 1) / (m + 1) over shifts, one-sided", by="label_shift"),
+        _LEAKY,
+    ),
+)
+TESTS = Table(
+    desc="emotion3dgroup",
+    title="Tests over participants",
+    says="Sign-flip tests over participants of (score - own chance), and of network less linear "
+    "decoder.",
+    level="group",
+    by_network=False,
+    columns=(
+        _LEVEL,
+        _SPLIT,
+        Column("test", "decoder > chance, or the difference of two decoders", text=True),
+        Column("n", "participants", "participants", 0),
+        Column("mean", "mean score, or mean difference"),
+        Column("chance", "mean of the participants' own chance"),
+        Column("difference", "mean of what is tested"),
+        Column("t", digits=2),
+        Column(
+            "p",
+            "sign flips of participants, who heard the same stimulus: it says nothing about "
+            "other stimuli",
+            "p (flips)",
+            by="sign_flip_scores",
+        ),
+        Column("smallest_p", "smallest p this number of participants can give"),
+        Column(
+            "p_shift",
+            "(b + 1) / (m + 1): mean score among those with labels shifted alike in all",
+            "p (shifts)",
+            by="label_shift_alike",
+        ),
+        Column("alternative", text=True),
+    ),
+)
+PREVALENCE = Table(
+    desc="emotion3dprevalence",
+    title="Prevalence",
+    says="Share of people who show the effect: a mean above chance says only that somebody does.",
+    level="group",
+    by_network=False,
+    columns=(
+        _LEVEL,
+        _SPLIT,
+        _DECODER,
+        Column("n", "participants", digits=0),
+        Column("n_significant", "participants with p at most the level", "above chance", 0),
+        Column("prevalence", "most probable share (Ince et al. 2021)", digits=2),
+        Column("low", "its interval of highest density, 95 %", by="prevalence_density"),
+        Column("high", by="prevalence_density"),
+        Column(
+            "p_global",
+            "minimum statistic (Allefeld et al. 2016): nobody shows the effect; takes "
+            "participants as independent, though all had the same stimulus",
+            "p (global null)",
+            by="minimum_statistic",
+        ),
+        Column(
+            "p_majority",
+            "at most half of the population shows the effect",
+            "p (majority null)",
+            by="minimum_statistic",
+        ),
+        Column(
+            "bound",
+            "largest share that is exceeded at the level of the test; n/a: not even 0",
+            "lower bound \u03b3\u2080",
+            2,
+        ),
+    ),
+)
+SUMMARY = summary(NAME, "participant")
+GROUP_SUMMARY = summary(NAME, "group")
+
+RESULTS = (
+    HAUFE,
+    IG,
+    GRADCAM,
+    GROUP_HAUFE,
+    GROUP_IG,
+    GROUP_GRADCAM,
+    SCORES,
+    NULL,
+    RECALL,
+    GROUP_RECALL,
+    CONFUSION,
+    GROUP_CONFUSION,
+    LABELS,
+    PREDICTIONS,
+    LAGS,
+    CURVES,
+    RANDOMISATION,
+    EMBEDDING,
+    PARTICIPANTS,
+    TESTS,
+    PREVALENCE,
+    SUMMARY,
+    GROUP_SUMMARY,
+)
 
 
-@dataclass(frozen=True)
-class Curve:
-    """Learning curve of one network: split, fold, seed, epochs, the epoch that was kept."""
-
-    split: Split
-    fold: str
-    seed: int
-    history: tuple[EpochRecord, ...]
-    best_epoch: int
-
-
-@dataclass(frozen=True, eq=False)
-class Embedded:
-    """Held-out volumes in the two main directions of the hidden layer of their fold's network.
-
-    Attributes
-    ----------
-    fold : array of shape (n,)
-        Number of the fold.
-    rows : integer array of shape (n,)
-        Volumes.
-    points : array of shape (n, 2)
-    explained : array of shape (n_folds, 2)
-        Shares of variance.
-    separability
-        Mean silhouette over folds among those of shifted labels; None without classes to compare.
-    """
-
-    fold: NDArray[np.integer]
-    rows: NDArray[np.integer]
-    points: NDArray[np.floating]
-    explained: NDArray[np.floating]
-    separability: Chance | None
-
-
-@dataclass(frozen=True)
-class LagScore:
-    """Linear decoding with another hemodynamic shift."""
-
-    lag_s: float
-    n_volumes: int
-    balanced_accuracy: float
-
-
-@dataclass(frozen=True, eq=False)
-class Explanation:
-    """Where the decoders look.
-
-    Attributes
-    ----------
-    maps
-        ``ig``, ``gradcam`` → mean attribution of each class.
-    haufe : array of shape (n_classes, n_units)
-        Activation patterns of the linear decoder.
-    randomised
-        Method → likeness of maps when layers of the network are made random.
-    label_similarity
-        Method → likeness of class maps of networks trained on true and on shifted labels; NaN if
-        there are none.
-    """
-
-    maps: Mapping[str, ClassMaps]
-    haufe: NDArray[np.floating]
-    randomised: Mapping[str, tuple[Randomised, ...]] = field(default_factory=dict)
-    label_similarity: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False)
-class Results:
-    """Everything one analysis has found.
-
-    Attributes
-    ----------
-    labelled, stored
-        Labels and volumes.
-    decodings
-        Every split and decoder; those of the first split come first.
-    priors
-        Split → drawing predictions from the training shares.
-    curves, lags, explanation, embedding
-        See their classes; None where not asked for.
-    has_motion
-        Whether the confound decoder knew motion.
-    device
-        That networks were trained on.
-    """
-
-    labelled: LabelledVolumes
-    stored: StoredVolumes
-    decodings: tuple[Decoding, ...]
-    priors: Mapping[str, PriorLine]
-    curves: tuple[Curve, ...]
-    lags: tuple[LagScore, ...]
-    explanation: Explanation | None
-    embedding: Embedded | None
-    has_motion: bool
-    device: str
-
-    def find(self, decoder: str, *, leaky: bool = False) -> Decoding | None:
-        """Return a decoder under the split that counts, or under the leaky one."""
-        found = [d for d in self.decodings if d.decoder == decoder and d.split.leaky == leaky]
-        return found[0] if found else None
+REMARKS = (
+    {
+        "option": "accuracy",
+        "paper": "83 % within and 82 % across participants",
+        "used": "no target: single volumes drawn at random give 79 to 97 % on pure noise",
+        "variant": "both",
+        "source": "poster: Inference is powerful",
+        "why": "neighbouring volumes share signal and label; whole runs are held out instead",
+    },
+    {
+        "option": "time of labels",
+        "paper": "runs laid end to end, though they overlap in the time of the film",
+        "used": "annotations on the clock of each run, never cumulated lengths of runs",
+        "variant": "both",
+        "source": "public code of the poster (lungerjo/DeepEmotion)",
+        "why": "labels drift by up to 111.6 s otherwise",
+    },
+    {
+        "option": "admiration",
+        "paper": "meant to join love, by a key that does not match",
+        "used": "joins love",
+        "variant": "both",
+        "source": "public code of the poster (lungerjo/DeepEmotion): annotations",
+        "why": "what was meant",
+    },
+    {
+        "option": "agreement of pooled classes",
+        "paper": "observers counted after pooling",
+        "used": "shares of observers of each emotion, thresholded before pooling and summed",
+        "variant": "both",
+        "source": "public code of the poster (lungerjo/DeepEmotion): annotations",
+        "why": "published shares do not say which observer",
+    },
+    {
+        "option": "raw intensity",
+        "paper": "as stored",
+        "used": "per cent of the mean of the participant's first run",
+        "variant": "faithful",
+        "source": "public code of the poster (lungerjo/DeepEmotion)",
+        "why": "one factor, so that learning does not depend on the scanner's scale",
+    },
+    {
+        "option": "test volumes of shuffled folds",
+        "paper": "one part of 20 %",
+        "used": "five parts of 20 %, each tested once",
+        "variant": "faithful",
+        "source": "public code of the poster (lungerjo/DeepEmotion)",
+        "why": "every volume is tested",
+    },
+)
+"""Rows of ``logs/fidelity.tsv`` that are no settings."""

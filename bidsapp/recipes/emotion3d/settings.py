@@ -1,4 +1,4 @@
-"""Settings of the `emotion3d` recipe: the poster of Tanemura and colleagues, and ours."""
+"""Settings of `emotion3d` at both levels: the poster of Tanemura and colleagues, and ours."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ _MODEL = "poster: Model parameterized by 3DCNN"
 _CODE = "public code of the poster (lungerjo/DeepEmotion)"
 _LABELS = f"{_CODE}: annotations"
 _INFERENCE = "poster: Inference is powerful"
+_CROSS = "poster: Performance generalizes across subjects"
 
 
 @dataclass(frozen=True)
@@ -116,12 +117,16 @@ class Emotion3dSettings:
     epochs: int = setting(
         20, paper="50", source=_MODEL, why="at most; training stops on a run of its own"
     )
-    batch_size: int = setting(16, paper="20", source=_CODE)
-    optimiser: Literal["adamw", "adam"] = setting("adamw", paper="Adam", source=_MODEL)
+    batch_size: int = setting(16, paper="20", source=_CODE, why="chosen without a comparison")
+    optimiser: Literal["adamw", "adam"] = setting(
+        "adamw", paper="Adam", source=_MODEL, why="decays weights apart from the gradient's scale"
+    )
     learning_rate: float = setting(
         3e-3, paper="0.001", source=_MODEL, why="peak of the one-cycle schedule"
     )
-    weight_decay: float = setting(0.01, paper="0", source=_CODE)
+    weight_decay: float = setting(
+        0.01, paper="0", source=_CODE, why="few volumes for the size of the network"
+    )
     schedule: Literal["onecycle", "constant"] = setting(
         "onecycle", paper="constant", source=_CODE, why="few epochs suffice"
     )
@@ -141,8 +146,18 @@ class Emotion3dSettings:
         source=_CODE,
         why="random translation closed most of the gap to a linear decoder in simulations",
     )
-    noise: float = setting(0.1, paper="no augmentation", source=_CODE)
-    scale: float = setting(0.1, paper="no augmentation", source=_CODE)
+    noise: float = setting(
+        0.1,
+        paper="no augmentation",
+        source=_CODE,
+        why="few volumes for the size of the network",
+    )
+    scale: float = setting(
+        0.1,
+        paper="no augmentation",
+        source=_CODE,
+        why="few volumes for the size of the network",
+    )
     linear: Literal["logistic", "ridge", "svm"] = setting(
         "logistic",
         paper="no other decoder",
@@ -216,3 +231,64 @@ VARIANTS = {
     ),
 }
 """Defaults of both variants."""
+
+
+@dataclass(frozen=True)
+class GroupSettings:
+    """What the group level does; the defaults are those of the robust variant."""
+
+    leave_participant_out: bool = setting(
+        True,
+        paper="one model of all 19 participants, tested on volumes of the same participants",
+        source=f"{_CROSS}; {_CODE}",
+        why="SAME STIMULUS in training and test: shows shared responses, no new stimulus",
+    )
+    leave_participant_and_run_out: bool = setting(
+        True,
+        paper="none",
+        source=_CROSS,
+        why="new participant and new stimulus at once: the strictest question",
+    )
+    max_participant_folds: int = setting(
+        10,
+        paper="none",
+        source=_CROSS,
+        why="participants are left out in at most this many groups",
+    )
+    cnn: bool = setting(True, paper="the network of single participants", source=_CROSS)
+    n_seeds: int = setting(1, paper="1", source=_CODE)
+    epochs: int = setting(
+        20, paper="50", source=_MODEL, why="as for single participants, with more volumes in each"
+    )
+    max_shift_voxels: int = setting(
+        2,
+        paper="no augmentation",
+        source=_CODE,
+        why="the same response lies up to two voxels apart in two participants",
+    )
+    n_shifts: int = setting(
+        100,
+        paper="none: no test",
+        source=_CROSS,
+        why="labels shifted alike in all participants, linear decoder fitted again",
+    )
+    n_cnn_shifts: int = setting(
+        0,
+        paper="none: no test",
+        source=_CROSS,
+        why="as n_shifts; each costs as much as the network's whole cross-validation",
+    )
+    n_flips: int = setting(
+        5000,
+        paper="none",
+        source="-",
+        why="sign flips of participants; all of them when they are not more than this",
+    )
+    significance: float = setting(0.05, paper="none", source="-")
+
+
+GROUP_VARIANTS = {
+    "robust": GroupSettings(),
+    "faithful": GroupSettings(epochs=50, max_shift_voxels=0),
+}
+"""Defaults of both variants at the group level."""

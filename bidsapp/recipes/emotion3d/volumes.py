@@ -6,18 +6,16 @@ one read of its row, while a compressed 4D image would have to be unpacked from 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.bids.atomic import new_matrix
-from bidsapp.bids.locks import holding
+from bidsapp.bids.atomic import new_matrix, write_json
 from bidsapp.bids.records import Run
 from bidsapp.brain.clean import Cleaning, clean
 from bidsapp.brain.confounds import nuisance, orthonormal_basis
@@ -31,8 +29,9 @@ from bidsapp.models.rows import Rows
 from bidsapp.progress import track
 from bidsapp.recipes.emotion3d.grid import WorkingGrid, network_shape, working_grid
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
+from bidsapp.scratch import identity, make_once
 
-_FORMAT = 1  # part of the name of the cache: raise it when the numbers change
+_FORMAT = 2  # part of the name of the cache: raise it when the numbers change
 _CHUNK_BYTES = 256 << 20
 _LEAST_VOLUMES = 10
 
@@ -108,12 +107,7 @@ def load_volumes(
     cleaning = _cleaning(settings, config)
     key = _key(runs, source, cleaning, settings)
     folder = scratch / "emotion3d-volumes" / f"sub-{runs[0].subject}-{key}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with holding(folder.with_suffix(".lock")):
-        if not (folder / "volumes.json").is_file():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            _build(folder, runs, source, grid, cleaning, settings, config)
+    make_once(folder, lambda made: _build(made, runs, source, grid, cleaning, settings, config))
     return _open(folder, runs, grid.units)
 
 
@@ -139,8 +133,7 @@ def _key(
     ]
     chosen = (settings.voxel_mm, settings.normalise, settings.drop_volumes)
     timing = [(run.n_trs, run.tr_s) for run in runs]
-    parts = [_FORMAT, files, timing, source.identity(), asdict(cleaning), chosen]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    return identity(_FORMAT, files, timing, source.identity(), cleaning, chosen)
 
 
 def _build(
@@ -186,9 +179,7 @@ def _build(
         _store(folder / f"run-{index}.npy", raw, basis, settings, scale, constant)
     np.save(folder / "constant.npy", constant)
     facts = {"confounds": names, "problems": problems, "voxel_mm": settings.voxel_mm}
-    part = folder / "volumes.json.part"
-    part.write_text(json.dumps(facts), encoding="utf-8")
-    part.replace(folder / "volumes.json")
+    write_json(folder / "volumes.json", facts)
 
 
 def _store(

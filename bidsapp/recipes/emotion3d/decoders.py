@@ -1,0 +1,285 @@
+"""The decoders of `emotion3d` over the folds of a split: linear ones, networks, and their null.
+
+The null of a decoder is the score of refits under labels shifted in time. Finished refits and
+training runs are kept, so that an analysis that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.models.cnn3d.decoding import CrossValidated, cross_validate
+from bidsapp.models.cnn3d.training import EpochRecord, TrainingSettings
+from bidsapp.models.cnn3d.volumes import Volumes
+from bidsapp.models.linear_decoder import PreparedFold, decode
+from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
+from bidsapp.scratch import Scratch
+from bidsapp.stats.classification import balanced_accuracy
+from bidsapp.stats.label_nulls import shifted_labels
+from bidsapp.stats.samples import Samples
+from bidsapp.stats.splits import Split
+
+LOGGER = logging.getLogger("musicotopy")
+_SAY_EVERY_S = 20.0
+_AT_ONCE = 10
+Labels = NDArray[np.integer]
+LogProba = NDArray[np.floating]
+
+
+def training_settings(settings: Emotion3dSettings) -> TrainingSettings:
+    """Return how networks are trained."""
+    return TrainingSettings(
+        network=settings.network,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        optimiser=settings.optimiser,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        schedule=settings.schedule,
+        label_smoothing=settings.label_smoothing,
+        class_weights=settings.class_weights,
+        patience=settings.patience or None,
+        max_shift=settings.max_shift_voxels,
+        noise=settings.noise,
+        scale=settings.scale,
+    )
+
+
+def pooled_accuracy(labels: Labels, log_proba: LogProba) -> float:
+    """Balanced accuracy of the volumes that have a label and a prediction; NaN without any.
+
+    Parameters
+    ----------
+    labels : integer array of shape (n_volumes,)
+        -1 where there is none.
+    log_proba : array of shape (n_volumes, n_classes)
+        NaN where never tested.
+    """
+    used = (labels >= 0) & np.isfinite(log_proba).all(axis=1)
+    if not used.any():
+        return float("nan")
+    predicted = log_proba[used].argmax(axis=1)
+    return balanced_accuracy(labels[used], predicted, log_proba.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Shifts:
+    """How labels are shifted in time for a null, and where finished refits are kept.
+
+    Attributes
+    ----------
+    labels : integer array of shape (n_volumes,)
+        True labels.
+    samples
+        When each volume was measured.
+    min_shift
+        Least shift in volumes.
+    seed
+        Of the analysis.
+    scratch
+        For finished refits.
+    """
+
+    labels: Labels
+    samples: Samples
+    min_shift: int
+    seed: int
+    scratch: Scratch
+
+    def shifted(self, index: int) -> Labels:
+        """Return the labels of one shift, (n_volumes,)."""
+        return shifted_labels(
+            self.labels, self.samples, index, min_shift=self.min_shift, seed=self.seed
+        )
+
+    def null(
+        self,
+        name: str,
+        n_shifts: int,
+        predict: Callable[[Labels, int], LogProba],
+        score: Callable[[Labels, LogProba], float | NDArray[np.floating]] = pooled_accuracy,
+        *,
+        row: tuple[int, ...] = (),
+        at_once: int = 1,
+    ) -> NDArray[np.float64]:
+        """Score refits under shifted labels, going on where an earlier run has stopped.
+
+        Parameters
+        ----------
+        name
+            Under which refits are kept.
+        n_shifts
+            Refits.
+        predict
+            From labels (n_volumes,) and the number of the shift to log-probabilities (n_volumes,
+            n_classes): the whole cross-validation.
+        score
+            From labels and log-probabilities to one score, or several.
+        row
+            Shape of the score.
+        at_once
+            Refits between two writes.
+
+        Returns
+        -------
+        array of shape (n_shifts, *row)
+        """
+
+        def refit(indices: range) -> NDArray[np.float64]:
+            scores = []
+            for index in indices:
+                labels = self.shifted(index)
+                scores.append(score(labels, predict(labels, index)))
+            return np.array(scores, np.float64)
+
+        what = f"{name}: chance"
+        return self.scratch.resume(
+            f"null-{name}", n_shifts, refit, row=row, at_once=at_once, what=what
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class LinearTask:
+    """A decoder whose features are projected already.
+
+    Attributes
+    ----------
+    name
+        Of the decoder in files.
+    prepared
+        Folds.
+    kind
+        ``logistic``, ``ridge`` or ``svm``.
+    n_classes
+        Number of classes.
+    """
+
+    name: str
+    prepared: tuple[PreparedFold, ...]
+    kind: str
+    n_classes: int
+
+    def predict(self, labels: Labels, _shift: int = -1) -> LogProba:
+        """Log-probabilities (n_volumes, n_classes) of held-out volumes."""
+        return decode(self.prepared, labels, self.kind, n_classes=self.n_classes).log_proba
+
+    def score(self, labels: Labels) -> float:
+        """Return the balanced accuracy of the whole cross-validation."""
+        return pooled_accuracy(labels, self.predict(labels))
+
+    def null(self, shifts: Shifts, split: Split, n_shifts: int) -> NDArray[np.float64]:
+        """Score refits under shifted labels, (n_shifts,)."""
+        name = f"{split.name}-{self.name}"
+        return shifts.null(name, n_shifts, self.predict, at_once=_AT_ONCE)
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkTask:
+    """Networks on some volumes under one split.
+
+    Attributes
+    ----------
+    volumes, split, training
+        What is learned from, how it is divided, and how networks are trained.
+    n_classes
+        Number of classes.
+    seeds
+        One network each.
+    device
+        That they are trained on.
+    scratch
+        For checkpoints; its label is what the log says.
+    """
+
+    volumes: Volumes
+    split: Split
+    training: TrainingSettings
+    n_classes: int
+    seeds: Sequence[int]
+    device: str
+    scratch: Scratch
+
+    def fit(self, labels: Labels, name: str) -> CrossValidated:
+        """Train and test on all folds; what is kept already is not trained again.
+
+        Parameters
+        ----------
+        labels : integer array of shape (n_volumes,)
+        name
+            Of the labels, for the checkpoints; empty for no checkpoints and no log.
+        """
+        stem = f"{self.split.name}-{name}"
+        return cross_validate(
+            self.volumes,
+            labels,
+            self.split,
+            self.training,
+            n_classes=self.n_classes,
+            seeds=self.seeds,
+            device=self.device,
+            checkpoint=(
+                (lambda fold, seed: self.scratch.checkpoint(f"{stem}-{fold}-{seed}"))
+                if name
+                else None
+            ),
+            on_epoch=EpochLog(f"{self.scratch.label} {self.split.name}", self.split)
+            if name
+            else None,
+        )
+
+    def predict(self, labels: Labels, _shift: int = -1) -> LogProba:
+        """Log-probabilities (n_volumes, n_classes) of networks trained on some labels."""
+        return self.fit(labels, "").log_proba
+
+    def null(
+        self, shifts: Shifts, n_shifts: int
+    ) -> tuple[NDArray[np.float64], CrossValidated | None]:
+        """Score refits under shifted labels; also return the first refit, None without any."""
+        first = self.fit(shifts.shifted(0), "shift0") if n_shifts else None
+
+        def predict(labels: Labels, index: int) -> LogProba:
+            if index == 0 and first is not None:
+                return first.log_proba
+            return self.predict(labels)
+
+        return shifts.null(f"{self.split.name}-cnn", n_shifts, predict), first
+
+
+class EpochLog:
+    """Says now and then how the training of the folds goes.
+
+    Parameters
+    ----------
+    label
+        What is trained.
+    split
+        For the names of folds.
+    """
+
+    def __init__(self, label: str, split: Split) -> None:
+        self.label, self.split = label, split
+        self._last_s = time.monotonic()
+
+    def __call__(self, fold: int, seed: int, row: EpochRecord) -> None:
+        """Take note of an epoch."""
+        now = time.monotonic()
+        if now - self._last_s < _SAY_EVERY_S:
+            return
+        self._last_s = now
+        LOGGER.info(
+            "%s, %s, seed %d, epoch %d: loss %.3f, accuracy %.2f; held out %.3f, %.2f",
+            self.label,
+            self.split.folds[fold].name,
+            seed,
+            row.epoch,
+            row.loss,
+            row.accuracy,
+            row.val_loss,
+            row.val_accuracy,
+        )

@@ -1,0 +1,277 @@
+"""Single participants: scores above their own chance, network against linear, class by class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
+
+from bidsapp.recipes.emotion3d.figures.colours import RED, decoder_colour, stamp
+from bidsapp.recipes.emotion3d.names import DECODERS
+from bidsapp.report.figures import style
+from bidsapp.report.figures.style import Array
+
+_SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#9cc3e0", "#0b5c94"])
+_DARK = 0.6
+_MANY = 24
+#: share by which a participant's confusion is far from that of the others
+FAR = 0.2
+
+
+@dataclass(frozen=True)
+class People:
+    """Scores of participants under one split.
+
+    Attributes
+    ----------
+    title, leaky
+        Of the split.
+    rows
+        Columns participant, decoder, balanced_accuracy, chance.
+    decoders
+        To be shown, in order.
+    """
+
+    title: str
+    leaky: bool
+    rows: pd.DataFrame = field(repr=False)
+    decoders: Sequence[str]
+
+
+@style.styled
+def people_figure(panels: Sequence[People]) -> Figure:
+    """Draw each participant's score and own chance, joined by a line, decoder by decoder."""
+    figure = style.new_figure(9.0, 2.5 * len(panels) + 0.4)
+    grid = figure.subplots(len(panels), 1, squeeze=False, sharey=True)[:, 0]
+    most = max(*(len(panel.decoders) for panel in panels), 2)
+    for axes, panel in zip(grid, panels, strict=True):
+        for number, decoder in enumerate(panel.decoders):
+            _decoder(axes, number, decoder, panel.rows[panel.rows["decoder"] == decoder])
+        names = [DECODERS[decoder].title for decoder in panel.decoders]
+        axes.set_xticks(range(len(names)), names, fontsize=8)
+        axes.tick_params(axis="x", length=0)
+        axes.set_xlim(-0.5, most - 0.5)
+        axes.set_ylabel("balanced accuracy")
+        axes.set_title(panel.title, color=RED if panel.leaky else style.INK)
+        style.quiet_grid(axes)
+        if panel.leaky:
+            stamp(axes, size=44)
+    grid[0].set_ylim(0, min(1.03, 1.18 * _largest(panels)))
+    handles = [
+        Line2D([], [], marker="o", linestyle="", color=style.INK, label="a participant"),
+        Line2D([], [], marker="_", markersize=9, linestyle="", color=style.MUTED,
+               label="the participant's own chance"),
+        Line2D([], [], color=style.INK, linewidth=2.2, label="mean of participants"),
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _largest(panels: Sequence[People]) -> float:
+    scores = [panel.rows[["balanced_accuracy", "chance"]].to_numpy(float) for panel in panels]
+    return max(float(np.nanmax(values)) for values in scores)
+
+
+def _decoder(axes: Axes, number: int, decoder: str, rows: pd.DataFrame) -> None:
+    rows = rows.sort_values("participant")
+    n = len(rows)
+    x = number + (np.linspace(-0.28, 0.28, n) if n > 1 else np.zeros(n))
+    value, chance = (rows[name].to_numpy(float) for name in ("balanced_accuracy", "chance"))
+    colour = decoder_colour(decoder)
+    known = np.isfinite(chance)
+    axes.vlines(x[known], chance[known], value[known], color=colour, linewidth=0.7, alpha=0.6)
+    axes.plot(x[known], chance[known], "_", color=style.MUTED, markersize=7)
+    axes.plot(x, value, "o", color=colour, markersize=5)
+    if n:
+        axes.hlines(np.nanmean(value), number - 0.36, number + 0.36, color=colour, linewidth=2.2)
+    if n <= _MANY:
+        for place, label, top in zip(x, rows["participant"], value, strict=True):
+            axes.annotate(str(label), (place, top), xytext=(0, 5), textcoords="offset points",
+                          ha="center", fontsize=6, color=style.MUTED,
+                          path_effects=[withStroke(linewidth=2, foreground="white")])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Network and linear decoder in the same participants, and the test of their difference."""
+
+    title: str
+    subjects: Sequence[str]
+    network: Array
+    linear: Array
+    words: str = ""
+
+
+@style.styled
+def pairs_figure(panels: Sequence[Pairs]) -> Figure:
+    """Draw network against linear scores, one dot per participant; above the line it wins."""
+    columns = 3
+    rows = -(-len(panels) // columns)
+    figure = style.new_figure(9.0, 3.2 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.ravel()[len(panels) :]:
+        axes.axis("off")
+    both = np.concatenate([values for one in panels for values in (one.network, one.linear)])
+    low, high = float(np.nanmin(both)) - 0.05, float(np.nanmax(both)) + 0.05
+    for axes, one in zip(grid.ravel(), panels, strict=False):
+        axes.plot([low, high], [low, high], color=style.MUTED, linewidth=0.8, linestyle="--")
+        axes.plot(one.linear, one.network, "o", color=style.POSITIVE, markersize=5.5)
+        for label, x, y in zip(one.subjects, one.linear, one.network, strict=True):
+            if len(one.subjects) <= _MANY:
+                axes.annotate(label, (x, y), xytext=(4, 3), textcoords="offset points",
+                              fontsize=6.5, color=style.MUTED)  # fmt: skip
+        axes.set_xlim(low, high)
+        axes.set_ylim(low, high)
+        axes.set_aspect("equal")
+        axes.set_xlabel("linear, voxels")
+        axes.set_ylabel("3D network")
+        axes.set_title(one.title, fontsize=8.5, pad=15)
+        axes.annotate(one.words, (0, 1), xycoords="axes fraction", xytext=(0, 4), fontsize=7.5,
+                      textcoords="offset points", color=style.MUTED)  # fmt: skip
+        style.quiet_grid(axes, "both")
+    return figure
+
+
+@dataclass(frozen=True)
+class ClassRecalls:
+    """Recall of each class in each participant, (n_participants, n_classes), and of the pool."""
+
+    title: str
+    decoder: str
+    subjects: Sequence[str]
+    own: Array
+    pool: Array
+    leaky: bool = False
+
+
+@style.styled
+def class_figure(panels: Sequence[ClassRecalls], classes: Sequence[str]) -> Figure:
+    """Draw how often each class was recognised in each participant, one panel per title."""
+    titles = list(dict.fromkeys(one.title for one in panels))
+    figure = style.new_figure(9.0, 2.75 * len(titles) + 0.4)
+    grid = figure.subplots(len(titles), 1, squeeze=False, sharex=True)[:, 0]
+    for axes, title in zip(grid, titles, strict=True):
+        own = [one for one in panels if one.title == title]
+        for number, one in enumerate(own):
+            middle = np.arange(len(classes)) + 0.36 * (number - (len(own) - 1) / 2)
+            colour = decoder_colour(one.decoder)
+            spread = np.linspace(-0.09, 0.09, len(one.own)) if len(one.own) > 1 else [0.0]
+            for shift, values in zip(spread, one.own, strict=True):
+                axes.plot(middle + shift, values, "o", color=colour, markersize=4, alpha=0.6,
+                          linewidth=0)  # fmt: skip
+            axes.hlines(one.pool, middle - 0.15, middle + 0.15, color=colour, linewidth=2.2)
+        axes.set_ylim(-0.03, 1.03)
+        axes.set_ylabel("recall")
+        axes.set_title(title, color=RED if own[0].leaky else style.INK)
+        axes.set_xticks(range(len(classes)), classes)
+        axes.tick_params(axis="x", length=0, labelbottom=True)
+        style.quiet_grid(axes)
+        if own[0].leaky:
+            stamp(axes, size=44)
+    handles = [
+        Line2D([], [], marker="o", color=decoder_colour(name), linewidth=2.2,
+               label=DECODERS[name].title)
+        for name in dict.fromkeys(one.decoder for one in panels)
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    return figure
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What volumes were taken for in one participant.
+
+    Attributes
+    ----------
+    subject
+        Label.
+    share
+        (n_classes, n_classes) of true by predicted class, rows sum to 1; NaN without volumes.
+    others
+        The same, mean of all others.
+    """
+
+    subject: str
+    share: Array
+    others: Array
+
+
+@style.styled
+def profiles_figure(profiles: Sequence[Profile], classes: Sequence[str]) -> Figure:
+    """Draw each participant's confusions, framed where they are far from the others'.
+
+    Parameters
+    ----------
+    profiles
+        One panel each.
+    classes
+        In order.
+    """
+    columns = min(max(len(profiles), 3), 4)
+    rows = -(-len(profiles) // columns)
+    figure = style.new_figure(9.0, rows * (9.0 / columns * 0.95) + 0.5)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.ravel()[len(profiles) :]:
+        axes.axis("off")
+    small = 7 if columns < 4 else 6.2
+    for number, (axes, one) in enumerate(zip(grid.ravel(), profiles, strict=False)):
+        axes.imshow(one.share, cmap=_SHARES, vmin=0, vmax=1)
+        for (i, j), value in np.ndenumerate(one.share):
+            if not np.isfinite(value):
+                axes.text(j, i, "\u2013", ha="center", va="center", fontsize=small)
+                continue
+            away = value - one.others[i, j]
+            text = f"{100 * value:.0f}"
+            if np.isfinite(away) and round(100 * away):
+                text += f"\n{100 * away:+.0f}".replace("-", style.MINUS)
+            if abs(away) >= FAR:
+                axes.add_patch(Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, fill=False,
+                                         edgecolor=style.NEGATIVE, linewidth=1.4))  # fmt: skip
+            axes.text(j, i, text, ha="center", va="center", fontsize=small,
+                      color="white" if value > _DARK else style.INK)  # fmt: skip
+        ticks = range(len(classes))
+        axes.set_xticks(ticks, classes, rotation=40, ha="right", rotation_mode="anchor",
+                        fontsize=7)  # fmt: skip
+        axes.set_yticks(ticks, classes if number % columns == 0 else [""] * len(classes),
+                        fontsize=7)  # fmt: skip
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        axes.set_title(f"sub-{one.subject}")
+    return figure
+
+
+@style.styled
+def prevalence_figure(table: pd.DataFrame, names: Sequence[str]) -> Figure:
+    """Draw the most probable share of people who show the effect, with its interval.
+
+    Parameters
+    ----------
+    table
+        Columns prevalence, low, high, bound, decoder.
+    names
+        How to call each row.
+    """
+    figure = style.new_figure(9.0, 0.9 + 0.3 * len(table))
+    axes = figure.subplots()
+    for row, one in enumerate(table.to_dict("records")):
+        colour = decoder_colour(str(one["decoder"]))
+        axes.plot([one["low"], one["high"]], [row, row], color=colour, linewidth=4, alpha=0.35,
+                  solid_capstyle="butt")  # fmt: skip
+        axes.plot(one["prevalence"], row, "o", color=colour, markersize=6)
+        if np.isfinite(one["bound"]):
+            axes.plot(one["bound"], row, "|", color=style.INK, markersize=12, markeredgewidth=1.6)
+    axes.set_yticks(range(len(table)), names)
+    axes.set_ylim(len(table) - 0.5, -0.5)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xlabel("share of people who show the effect")
+    axes.tick_params(axis="y", length=0)
+    style.quiet_grid(axes, "x")
+    return figure

@@ -1,1 +1,0 @@
-"""The group level of `emotion3d`: decoding across participants, and statistics over them."""
