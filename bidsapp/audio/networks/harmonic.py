@@ -22,7 +22,12 @@ from bidsapp.audio.networks.mel_db import MelGrid, mel_db
 from bidsapp.audio.networks.weights import load_state, read_parameters
 from bidsapp.errors import UsageError
 from bidsapp.models.harmonic.bands import ABSENT
-from bidsapp.models.harmonic.networks import QUADRANTS, BranchNetwork, HarmonicSettings, build
+from bidsapp.models.harmonic.names import QUADRANTS
+from bidsapp.models.harmonic.networks import (
+    BranchNetwork,
+    HarmonicSettings,
+    build,
+)
 
 Floats = npt.NDArray[np.float32]
 

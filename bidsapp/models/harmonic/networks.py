@@ -32,9 +32,9 @@ from bidsapp.models.harmonic.bands import (
     note_hz,
     random_bands,
 )
+from bidsapp.models.harmonic.names import QUADRANTS
 from bidsapp.models.mel_filters import MelScale, mel_edges
 
-QUADRANTS = ("Q1", "Q2", "Q3", "Q4")
 N_TIMES = 259
 """Columns of a window of 6 s at 22,050 Hz with a hop of 512 samples, ends included."""
 MUSIC_DB = (-30.0, 20.0)

@@ -151,23 +151,12 @@ def score(
         (n_trs_total, n_parcels) cleaned BOLD averaged over parcels.
     """
     settings: EncodingSettings = study.settings
-    options = DesignOptions(
-        settings.n_components, settings.log10_alpha, settings.pca_fit, settings.centre
-    )
-    store = DesignStore(
-        bank, rows.timeline, rows.blocks, rows.folds, rows.lags_s, options, study.scratch
-    )
+    store = design_store(study, bank, rows)
     quiet, label = study.config.quiet, f"{study.label} {bank.network} {rows.lags}"
-    scorer: Scorer = make_scorer(
-        study.config.solver,
-        settings.alpha_metric,
-        len(settings.log10_alpha),
-        study.device,
-        study.memory_bytes // 4,
-    )
+    scorer = scorer_of(study)
     per_column = 12 * rows.timeline.n_rows + 16 * len(settings.log10_alpha)
     at_once = max(256, study.memory_bytes // 4 // per_column)
-    volumes = np.asarray(study.bold.run_start)[rows.timeline.run] + rows.timeline.volume
+    volumes = volumes_of(study.bold, rows)
     n_units, n_parcels = study.bold.units.n_units, parcels.n_parcels
     slabs = unit_slabs(study.bold, volumes, at_once)
     units = encode(store, slabs, n_units, scorer, label=label, quiet=quiet)
@@ -189,6 +178,34 @@ def score(
         explained=store.explained_variance(),
         ratings=rating_scores(ratings, observed.r[:, :, n_parcels:], null[:, :, n_parcels:]),
     )
+
+
+def design_store(study: ParticipantStudy, bank: FeatureBank, rows: Rows) -> DesignStore:
+    """Return the designs of a network's layers; they are computed once and kept."""
+    settings: EncodingSettings = study.settings
+    options = DesignOptions(
+        settings.n_components, settings.log10_alpha, settings.pca_fit, settings.centre
+    )
+    return DesignStore(
+        bank, rows.timeline, rows.blocks, rows.folds, rows.lags_s, options, study.scratch
+    )
+
+
+def scorer_of(study: ParticipantStudy) -> Scorer:
+    """Return the function that scores one fold."""
+    settings: EncodingSettings = study.settings
+    return make_scorer(
+        study.config.solver,
+        settings.alpha_metric,
+        len(settings.log10_alpha),
+        study.device,
+        study.memory_bytes // 4,
+    )
+
+
+def volumes_of(bold: BoldMatrix, rows: Rows) -> NDArray[np.integer]:
+    """Return the row of the time × units matrix behind each row of a design, (n_rows,)."""
+    return np.asarray(bold.run_start)[rows.timeline.run] + rows.timeline.volume
 
 
 def unit_slabs(

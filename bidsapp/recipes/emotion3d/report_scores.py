@@ -314,5 +314,3 @@ def separability(view: View) -> list[Part]:
         "below 0 for classes inside each other"
     )
     return [table(rows, columns, caption, cells=cells), *claim(view.results, "label_shift_hidden")]
-
-
