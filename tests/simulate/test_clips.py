@@ -208,7 +208,7 @@ def test_the_check_recognises_perfect_maps_and_their_p_values(dataset, tmp_path)
         assert entry["null_share_p05"] == pytest.approx(0.05, abs=0.03)
         assert entry["null_share_fwe05"] == 0
         assert entry["planted_share_fwe05"] == 1
-    lines = findings({"rsa": found})
+    lines = findings({"rsa": found}, truth_checks())
     assert len(lines) == 6
     assert lines[0].startswith(f"rsa: {MNI}, mean of participants: centroid layer")
 
