@@ -20,7 +20,7 @@ from bidsapp.bids.names import parse_name
 from bidsapp.bids.records import ImageKind
 from bidsapp.errors import InputInvalidError, InputMissingError
 from bidsapp.results.cautions import Caution, from_json
-from bidsapp.results.kinds import Column, Maps, Result, Table, expand, summary
+from bidsapp.results.kinds import Column, Facts, Maps, Result, Table, expand, summary
 
 if TYPE_CHECKING:
     import numpy as np
@@ -228,8 +228,9 @@ class Results:
         network: str = "",
         entities: Mapping[str, str] | None = None,
     ) -> bool:
-        """Whether a result is there."""
-        return bool(self._paths(result, space, network, entities))
+        """Whether a result is there, not only its sidecar."""
+        paths = self._paths(result, space, network, entities)
+        return any(isinstance(result, Facts) or path.suffix != _JSON for path in paths)
 
     def maps(
         self,

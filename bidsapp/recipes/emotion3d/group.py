@@ -186,7 +186,8 @@ class Data:
         """
 
         def score(labels: Labels, log_proba: LogProba) -> NDArray[np.float64]:
-            return np.r_[pooled_accuracy(labels, log_proba), self.own_scores(labels, log_proba)]
+            pooled = pooled_accuracy(labels, log_proba)
+            return np.append(pooled, self.own_scores(labels, log_proba))
 
         return self.shifts.null(name, n_shifts, predict, score, row=(1 + len(self.members),))
 

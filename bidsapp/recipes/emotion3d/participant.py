@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -279,7 +280,7 @@ def write_maps(
         out.write(declared.RANDOMISATION, checks)
     for method, values in maps.items():
         defined = np.where(data.stored.constant, np.nan, values)
-        extra = {"NumberOfVolumes": counts[method]} if method in counts else {}
+        extra: dict[str, Any] = {"NumberOfVolumes": counts[method]} if method in counts else {}
         names = list(data.inputs.classes)
         out.write(declared.MAPS[method], defined, names=names, Split=split_name(split), **extra)
     return checks

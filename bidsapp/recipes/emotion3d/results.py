@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bidsapp.recipes.emotion3d.names import DECODERS, LEAKY
 from bidsapp.results.kinds import Column, Maps, Scale, Table, summary
 
@@ -49,12 +51,16 @@ def _maps(stat: str, title: str, says: str, group_says: str) -> tuple[Maps, Maps
     """Declare the maps of one method: of a participant, and the mean of the group."""
     scale = Scale("evidence", colours="signed")
     own, group = f"{says}; one map per class.", f"{group_says}; one map per class."
-    required = stat == "haufe"
-    common = {"desc": NAME, "stat": stat, "title": title, "scale": scale, "by_network": False}
-    return (
-        Maps(says=own, required=required, **common),
-        Maps(says=group, level="group", **common),
+    maps = Maps(
+        desc=NAME,
+        stat=stat,
+        title=title,
+        says=own,
+        scale=scale,
+        by_network=False,
+        required=stat == "haufe",
     )
+    return maps, replace(maps, says=group, level="group", required=False)
 
 
 _MEAN = "Mean over participants of their maps, each divided by its spread over voxels"

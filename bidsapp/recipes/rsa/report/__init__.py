@@ -103,7 +103,8 @@ def design(results: Results) -> list[Number]:
         numbers.append(Number("Participants", str(results.n_participants), told))
     else:
         low, high = facts["n_repeats"]
-        heard = f"heard {low if low == high else f'{low}\u2013{high}'} times"
+        times = str(low) if low == high else f"{low}\u2013{high}"
+        heard = f"heard {times} times"
     total = number_text(n_items * (n_items - 1) / 2, 0)
     orders = "all orders; " * facts["enumerated"]
     return [
