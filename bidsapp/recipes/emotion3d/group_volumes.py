@@ -12,13 +12,12 @@ from bidsapp.brain.geometry import UnitSpace, VolumeGrid, volume_units
 from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError
 from bidsapp.models.cnn3d.volumes import Volumes, frame_stacks
-from bidsapp.recipes.emotion3d.grid import network_shape
 from bidsapp.recipes.base.study import GroupStudy
+from bidsapp.recipes.emotion3d.grid import network_shape
 from bidsapp.recipes.emotion3d.inputs import EmotionInputs
 from bidsapp.recipes.emotion3d.labels import run_key
 from bidsapp.recipes.emotion3d.volumes import load_volumes
 from bidsapp.stats.samples import Samples
-
 
 _OF_VOLUMES = ("confounds", "high_pass_hz", "smoothing_fwhm_mm")
 

@@ -15,9 +15,7 @@ _SPLIT = Column(
     "split", f"how volumes were divided; {LEAKY} where scores say nothing about the brain",
     text=True,
 )  # fmt: skip
-_DECODER = Column(
-    "decoder", "; ".join(f"{k}: {v.sees}" for k, v in DECODERS.items()), text=True
-)
+_DECODER = Column("decoder", "; ".join(f"{k}: {v.sees}" for k, v in DECODERS.items()), text=True)
 _LEAKY = Column(
     "leaky", f"{LEAKY}: training and test volumes are neighbours; no: they are not", text=True
 )
@@ -100,9 +98,7 @@ SCORES = Table(
     columns=(
         _SPLIT,
         _DECODER,
-        Column(
-            "measure", "balanced_accuracy: mean recall of the classes that occur", text=True
-        ),
+        Column("measure", "balanced_accuracy: mean recall of the classes that occur", text=True),
         Column("value", "the score"),
         Column(
             "low",

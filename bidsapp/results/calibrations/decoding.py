@@ -1,4 +1,4 @@
-"""Calibration of decoders' inferences: autocorrelated noise, and labels that it knows nothing of."""
+"""Calibration of decoders' inferences on autocorrelated noise that knows nothing of the labels."""
 
 from __future__ import annotations
 

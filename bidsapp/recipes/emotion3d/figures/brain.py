@@ -12,8 +12,8 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
 from bidsapp.report.figures import style
-from bidsapp.report.figures.volume import Volume, nearest
 from bidsapp.report.figures.style import Array
+from bidsapp.report.figures.volume import Volume, nearest
 
 _STEP_MM = 2.0
 _WIDTH_IN = 8.0
