@@ -9,12 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from bidsapp.audio.networks import NETWORKS, get_network
+from bidsapp.audio.networks import NETWORKS, get_network, network_label
 from bidsapp.audio.networks.base import Network
 from bidsapp.errors import UsageError
 
 EVERY = pytest.mark.parametrize("name", list(NETWORKS))
 MEMORY = 2**30
+
+
+@pytest.fixture(scope="module")
+def music(music):
+    """Enough samples for two frames of the longest window."""
+    return np.concatenate([music, music[::-1]])
 
 
 def layers_of(network, frames, memory_bytes=MEMORY):
@@ -31,7 +37,7 @@ def layers_of(network, frames, memory_bytes=MEMORY):
 def test_blocks_hold_every_feature_of_every_layer_once(name, music):
     network = get_network(name)
     assert isinstance(network, Network)
-    assert network.name == name
+    assert network.name == network_label(name)
     frames = network.frames(music)[:2]
     assert frames.dtype == np.float32
     for memory in (2**20, MEMORY):

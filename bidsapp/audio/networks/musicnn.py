@@ -10,25 +10,23 @@ al. 2020, Evaluation of CNN-based automatic music tagging models).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import relu
 
 from bidsapp.audio.networks.base import Layer
 from bidsapp.audio.networks.layered import LayeredNetwork
-from bidsapp.audio.networks.weights import he_initialise, load_state, read_state
+from bidsapp.audio.networks.mel_db import MelGrid
+from bidsapp.audio.networks.mel_db import mel_db as grid_mel_db
+from bidsapp.audio.networks.weights import he_initialise, load_state, read_parameters
 
 SAMPLES = 48_000
 """Samples of one window (3 s)."""
-N_FFT, HOP, N_BANDS = 512, 256, 96
-HIGHEST_HZ = 8_000.0
-TIMES = SAMPLES // HOP + 1
-QUIETEST = 1e-10
-"""Power below which decibels end: 100 dB below full scale."""
+N_BANDS = 96
+GRID = MelGrid(sampling_hz=16_000, n_fft=512, hop=256, n_bands=N_BANDS)
+TIMES = GRID.n_times(SAMPLES)
 TAGS = (
     *("guitar", "classical", "slow", "techno", "strings", "drums", "electronic", "rock", "fast"),
     *("piano", "ambient", "beat", "violin", "vocal", "synth", "female", "indian", "opera"),
@@ -142,18 +140,18 @@ class Musicnn(LayeredNetwork):
         )
 
     @classmethod
-    def from_file(cls, path: Path, hop_s: float) -> Musicnn:
-        """Trained network from the published state dict.
+    def from_file(cls, path: Path, hop_s: float, permuted: int | None = None) -> Musicnn:
+        """Trained network from the published state dict, its kernels permuted if asked for.
 
         Raises
         ------
         InputInvalidError
-            A parameter is missing or has another shape; or as `read_state`.
+            A parameter is missing or has another shape; or as `read_parameters`.
         """
-        state, sha256 = read_state(path)
+        state, facts = read_parameters(path, permuted)
         module = MusicnnModule()
         load_state(module, state, path, cls.name)
-        return cls(module, {"source": "file", "file": path.name, "sha256": sha256}, hop_s)
+        return cls(module, facts, hop_s)
 
     def step(
         self, index: int, previous: torch.Tensor | None, frames: torch.Tensor
@@ -180,41 +178,5 @@ class Musicnn(LayeredNetwork):
 
 
 def mel_db(waveforms: torch.Tensor) -> torch.Tensor:
-    """Mel spectrogram in dB.
-
-    Periodic Hann window of 512 samples every 256, centred with reflected ends; power; 96 triangles
-    linear in Hz with edges equidistant on the HTK mel scale from 0 to 8 kHz.
-
-    Parameters
-    ----------
-    waveforms
-        (n, n_samples) at 16 kHz.
-
-    Returns
-    -------
-    torch.Tensor
-        (n, 96, n_times), one column every 16 ms.
-    """
-    spectra = torch.stft(
-        waveforms,
-        N_FFT,
-        HOP,
-        window=torch.hann_window(N_FFT, device=waveforms.device),
-        center=True,
-        pad_mode="reflect",
-        return_complex=True,
-    )
-    power = spectra.real**2 + spectra.imag**2
-    bands = torch.from_numpy(_triangles()).to(waveforms.device).T @ power
-    return 10.0 * torch.log10(bands.clamp_min(QUIETEST))
-
-
-@lru_cache(maxsize=1)
-def _triangles() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """Make the filters (257, 96), peak 1."""
-    hertz = np.linspace(0.0, HIGHEST_HZ, N_FFT // 2 + 1)[:, None]
-    highest_mel = 2595.0 * np.log10(1.0 + HIGHEST_HZ / 700.0)
-    edges = 700.0 * (10.0 ** (np.linspace(0.0, highest_mel, N_BANDS + 2) / 2595.0) - 1.0)
-    lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
-    rising, falling = (hertz - lower) / (centre - lower), (upper - hertz) / (upper - centre)
-    return np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
+    """Mel spectrogram in dB, (n, 96, n_times), of waveforms (n, n_samples) at 16 kHz."""
+    return grid_mel_db(waveforms, GRID)

@@ -20,6 +20,7 @@ from torch.nn.functional import interpolate
 from bidsapp.models.cnn3d.networks import Network3d, initialise
 from bidsapp.models.cnn3d.training import Fitted
 from bidsapp.models.cnn3d.volumes import Volumes, gather, scatter
+from bidsapp.models.gradcam import class_activation
 
 IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.floating]
@@ -108,9 +109,8 @@ def grad_cam(
         logits = network.output(network.to_hidden(maps))
         target = torch.as_tensor(np.asarray(classes[part], np.int64), device=device)
         (slope,) = torch.autograd.grad(logits.gather(1, target[:, None]).sum(), maps)
-        weights = slope.mean(dim=(2, 3, 4), keepdim=True)
-        cam = torch.relu((weights * maps).sum(dim=1, keepdim=True))
-        fine = interpolate(cam.detach(), size=volumes.shape, mode="trilinear")
+        cam = class_activation(maps.detach(), slope)[:, None]
+        fine = interpolate(cam, size=volumes.shape, mode="trilinear")
         out.append(gather(fine, index)[:, 0].cpu().numpy())
     return np.concatenate(out).astype(np.float64) if out else np.zeros((0, len(index)))
 

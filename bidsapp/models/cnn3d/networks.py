@@ -15,24 +15,9 @@ import torch
 from torch import nn
 
 from bidsapp.errors import InputInvalidError
+from bidsapp.models.dropout import SeededDropout, use_generator
 
 Shape = tuple[int, int, int]
-
-
-class SeededDropout(nn.Module):
-    """Dropout that draws from a generator of its own, not from the process-wide one."""
-
-    def __init__(self, p: float) -> None:
-        super().__init__()
-        self.p = p
-        self.generator: torch.Generator | None = None
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Drop a share `p` of the values while training."""
-        if not self.training or self.p == 0:
-            return x
-        keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
-        return x * keep / (1 - self.p)
 
 
 class Network3d(nn.Module):
@@ -64,9 +49,7 @@ class Network3d(nn.Module):
 
     def use_generator(self, generator: torch.Generator) -> None:
         """Let all dropout draw from `generator`."""
-        for module in self.modules():
-            if isinstance(module, SeededDropout):
-                module.generator = generator
+        use_generator(self, generator)
 
 
 class _Residual(nn.Module):

@@ -29,9 +29,8 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run the toy recipe on two simulated participants, both levels."""
     folder = tmp_path_factory.mktemp("toy")
     tools = [sys.executable, "-m", "bidsapp.cli.tools"]
-    options = ["--design", "clips", "--quick", "--participants", "2"]
-    spaces = ["--spaces", "MNI152NLin2009cAsym"]
-    subprocess.run([*tools, "simulate", str(folder / "data"), *options, *spaces], check=True)
+    options = ["--design", "emotions", "--quick", "--participants", "2"]
+    subprocess.run([*tools, "simulate", str(folder / "data"), *options], check=True)
     paths = [str(folder / "data"), str(folder / "out"), "participant", "group"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])}
     run = subprocess.run(

@@ -7,6 +7,7 @@ recipe of your own.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -74,8 +75,7 @@ def cost(inputs: Inputs, settings: ToySettings, config: Config) -> Cost:
 def participant(study: ParticipantStudy) -> None:
     """Correlate each volume with a later one, run by run, and average over runs."""
     bold, step = study.bold, study.settings.step
-    edges = [*bold.run_start, len(bold.data)]
-    runs = [np.asarray(bold.data[a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    runs = [np.asarray(bold.data[a:b]) for a, b in pairwise(bold.run_start)]
     r = np.stack([(run[:-step] * run[step:]).mean(axis=0) for run in runs])
     out = study.output(bold.units)
     out.write(SLOWNESS, r.mean(axis=0))

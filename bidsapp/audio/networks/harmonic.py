@@ -1,0 +1,135 @@
+"""The harmonic network for music emotion: twelve pitch-class filters over a mel spectrogram.
+
+Windows of 6 s, 256 mel bands, spectra of 4,096 samples every 512 at 22,050 Hz (the rate is not
+published; at this one neighbouring semitones have mel bands of their own from 160 Hz on).
+
+Source: Fong, Kumar and Sudhir, A theory-based explainable deep learning architecture for music
+emotion, arXiv 2408.07113.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from bidsapp.audio.networks.base import Layer
+from bidsapp.audio.networks.layered import LayeredNetwork
+from bidsapp.audio.networks.mel_db import MelGrid, mel_db
+from bidsapp.audio.networks.weights import load_state, read_parameters
+from bidsapp.errors import UsageError
+from bidsapp.models.harmonic.networks import QUADRANTS, BranchNetwork, HarmonicSettings, build
+
+Floats = npt.NDArray[np.float32]
+
+GRID = MelGrid(sampling_hz=22_050, n_fft=4096, hop=512, n_bands=256)
+WINDOW_S = 6.0
+SAMPLES = round(WINDOW_S * GRID.sampling_hz)
+"""Samples of one window."""
+_HOP_STEP_S = 0.02
+_AT_ONCE = 32
+
+
+def window_mel_db(windows: Floats) -> Floats:
+    """Mel spectrograms of windows.
+
+    Parameters
+    ----------
+    windows
+        (n, n_samples) at 22,050 Hz.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, 256, 259) dB, float32.
+    """
+    parts = [np.empty((0, GRID.n_bands, GRID.n_times(SAMPLES)), np.float32)]
+    for start in range(0, len(windows), _AT_ONCE):
+        batch = torch.from_numpy(np.ascontiguousarray(windows[start : start + _AT_ONCE]))
+        parts.append(mel_db(batch, GRID).numpy())
+    return np.concatenate(parts)
+
+
+class Harmonic(LayeredNetwork):
+    """Four layers: mel spectrogram, branches of pitch classes, pooled branches, quadrants.
+
+    Parameters
+    ----------
+    module
+        The network with its parameters.
+    weights
+        Where they come from.
+    hop_s
+        Time between frames, a multiple of 0.02 s (441 samples).
+
+    Raises
+    ------
+    UsageError
+        The hop is none it can have.
+    """
+
+    name = "harmonic"
+    sampling_hz = GRID.sampling_hz
+
+    def __init__(self, module: BranchNetwork, weights: dict[str, object], hop_s: float) -> None:
+        steps = hop_s / _HOP_STEP_S
+        if round(steps) < 1 or abs(steps - round(steps)) > 1e-6:
+            msg = f"hop of {hop_s} s: the harmonic network needs a multiple of {_HOP_STEP_S} s"
+            raise UsageError(msg)
+        super().__init__(SAMPLES, hop_s, weights)
+        self._hop = round(hop_s * GRID.sampling_hz)
+        self.hop_s = self._hop / GRID.sampling_hz
+        self.module: BranchNetwork = module.eval()
+        n_times, n_channels = GRID.n_times(SAMPLES), module.n_branches * module.channels
+        self.layers = (
+            Layer("mel", "input", GRID.n_bands * n_times, GRID.n_bands, n_times),
+            Layer("branches", "conv", n_channels * n_times, n_channels, n_times),
+            Layer("pooled", "pool", n_channels * module.n_pooled, n_channels, module.n_pooled),
+            Layer("quadrants", "quadrants", len(QUADRANTS)),
+        )
+
+    @classmethod
+    def random(cls, seed: int, hop_s: float) -> Harmonic:
+        """Untrained network: He-normal weights from a seed; input normalised as music is."""
+        weights = {"source": "random", "initialisation": "He normal", "seed": seed}
+        return cls(_branches(HarmonicSettings(seed=seed)), weights, hop_s)
+
+    @classmethod
+    def from_file(cls, path: Path, hop_s: float, permuted: int | None = None) -> Harmonic:
+        """Trained network from a state dict written by ``musicotopy-tools train harmony``.
+
+        Kernels are permuted if asked for.
+
+        Raises
+        ------
+        InputInvalidError
+            A parameter is missing or has another shape; or as `read_parameters`.
+        """
+        state, facts = read_parameters(path, permuted)
+        module = _branches(HarmonicSettings())
+        load_state(module, state, path, cls.name)
+        return cls(module, facts, hop_s)
+
+    def step(
+        self, index: int, previous: torch.Tensor | None, frames: torch.Tensor
+    ) -> torch.Tensor:
+        """Compute one layer from the layer before it; quadrants are probabilities."""
+        module = self.module
+        if previous is None:
+            return mel_db(frames, GRID)
+        if index == 1:
+            return module.maps(previous).flatten(1, 2)
+        if index == 2:
+            return module.pooled(
+                previous.reshape(len(previous), module.n_branches, module.channels, -1)
+            )
+        logits: torch.Tensor = module.dense(previous.flatten(1))
+        return logits.softmax(dim=1)
+
+
+def _branches(settings: HarmonicSettings) -> BranchNetwork:
+    module = build(settings)
+    assert isinstance(module, BranchNetwork)
+    return module

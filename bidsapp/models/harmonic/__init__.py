@@ -1,0 +1,1 @@
+"""Networks over mel spectrograms whose filters follow the harmonics of pitch classes."""

@@ -1,0 +1,181 @@
+"""The pages of `rsa`, of a participant and of a group, from written results only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from bidsapp.recipes.rsa import results as declared
+from bidsapp.recipes.rsa.report import items, layers, people
+from bidsapp.recipes.rsa.report.view import TITLES, View
+from bidsapp.report import sections
+from bidsapp.report.brain.viewer import viewer
+from bidsapp.report.html import Number, Page, Section, number_text, plural
+from bidsapp.report.methods import (
+    Methods,
+    first_participant,
+    inference_sentences,
+    render_methods,
+    shared_context,
+)
+from bidsapp.results.read import Results
+
+_QUESTION = "Which layer of a sound network is each searchlight like?"
+_TEMPLATE = "rsa_methods.txt.j2"
+
+
+def report(results: Results) -> tuple[Page, Methods]:
+    """Arrange the page of a participant or of a group, and write the methods.
+
+    Parameters
+    ----------
+    results
+        What the recipe wrote.
+    """
+    views = [View(results, pair) for pair in sections.pairs(results, TITLES)]
+    text = methods(results)
+    first = _of_group if results.is_group else _of_participant
+    page = [
+        sections.glance(
+            design(results), [(view.pair.title, list(numbers(view))) for view in views]
+        ),
+        sections.cautions(results),
+        *first(results, views),
+        viewer([layers.group_of_maps(view) for view in views]),
+        *(_network(view) for view in views),
+        sections.claims(results),
+        sections.methods_section(text),
+        sections.fidelity(results),
+        sections.about(results),
+    ]
+    return sections.page(results, _QUESTION, page), text
+
+
+def _of_participant(results: Results, views: Sequence[View]) -> list[Section]:
+    return [
+        items.analysed(results),
+        items.dissimilarities(results, views),
+        items.searchlights(results),
+    ]
+
+
+def _of_group(results: Results, views: Sequence[View]) -> list[Section]:
+    caption = (
+        "Who takes part. Mean \u03c1: over searchlights and the layers of the first network; best "
+        "layer: the largest mean over searchlights; \u03c1 of time: comparison of the "
+        "searchlights with the time between the items."
+    )
+    return [
+        sections.participants(results, declared.PARTICIPANTS, caption),
+        items.group_design(results),
+    ]
+
+
+def _network(view: View) -> Section:
+    made = [
+        layers.maps,
+        layers.peaks,
+        layers.profile,
+        layers.distributions,
+        layers.assignments,
+        layers.null,
+    ]
+    if view.is_group:
+        made += [people.gyrus, people.hemispheres, people.confidence, people.ceilings]
+    found = [section for part in made if (section := part(view)) is not None]
+    anchor = f"results-{view.pair.space.anchor}-{view.pair.network}"
+    return Section(f"Results: {view.pair.title}", anchor, children=found)
+
+
+# ------------------------------------------------------------------ numbers at a glance
+
+
+def design(results: Results) -> list[Number]:
+    """Return the numbers of the design: participants, clips, items, permutations."""
+    facts = results.facts()
+    n_items = facts["n_items"]
+    heard = ""
+    numbers = []
+    if results.is_group:
+        left = len(facts["left_out"])
+        told = f"{left} left out" if left else "none left out"
+        numbers.append(Number("Participants", str(results.n_participants), told))
+    else:
+        low, high = facts["n_repeats"]
+        times = str(low) if low == high else f"{low}\u2013{high}"
+        heard = f"heard {times} times"
+    total = number_text(n_items * (n_items - 1) / 2, 0)
+    orders = "all orders; " * facts["enumerated"]
+    return [
+        *numbers,
+        Number("Clips", str(facts["n_clips"]), heard),
+        Number(
+            "Items",
+            number_text(n_items, 0),
+            f"{number_text(facts['n_pairs'], 0)} of {total} pairs compared",
+        ),
+        Number(
+            "Clip permutations",
+            number_text(facts["n_permutations"], 0),
+            f"{orders}smallest p {facts['smallest_p']:.2g}" if facts["n_permutations"] else "",
+        ),
+    ]
+
+
+def numbers(view: View) -> Iterator[Number]:
+    """Yield the numbers of one network: searchlights, scores, significance, best layer."""
+    summary = view.summary
+    radius = "" if view.is_group else f"median radius {summary['median_radius_mm']:.1f} mm"
+    yield Number("Searchlights", number_text(summary["n_searchlights"], 0), radius)
+    scores = view.scores
+    if np.isfinite(scores).any():
+        layer, _ = np.unravel_index(int(np.nanargmax(scores)), scores.shape)
+        peak = number_text(float(np.nanmax(scores)), 3)
+        yield Number("Peak \u03c1", peak, f"layer {view.layers[int(layer)]}")
+    observed, expected = view.maxima
+    chance = (
+        f"permutation null: {number_text(expected, 4)}" if np.isfinite(expected) else "no null"
+    )
+    yield Number("Mean of max-over-layers \u03c1", number_text(observed, 4), chance)
+    of = f"of {view.count(np.isfinite(view.largest))}"
+    clips = f"{of}; FWE p \u2264 {view.level:g}"
+    remark = f"{of}; the paper's t of the maximum" if view.by_maximum else clips
+    yield Number(f"Significant {view.words}", number_text(int(view.significant.sum()), 0), remark)
+    if view.by_maximum and view.passing_clips is not None:
+        count = number_text(int(view.passing_clips.sum()), 0)
+        yield Number(f"Significant {view.words}", count, f"permutation of clips; {clips}")
+    best = view.best[np.isfinite(view.best)].astype(int)
+    if best.size:
+        top = int(np.bincount(best).argmax())
+        share = f"{100 * np.mean(best == top):.0f} % of {plural(best.size, 'best layer')}"
+        yield Number("Most frequent best layer", view.layers[top - 1], share)
+
+
+# ------------------------------------------------------------------ methods
+
+
+def methods(results: Results) -> Methods:
+    """Write the methods of an analysis; a group's begin with those of its participants."""
+    facts, own = results.facts(), first_participant(results)
+    n_draws = {"n_draws": facts["n_permutations"]}
+    values = {declared.CLIPS: n_draws, declared.FDR: n_draws}
+    if results.is_group:
+        settings = facts["settings"]
+        values |= {
+            declared.MAXIMUM_T: {"level": f"{settings['significance']:g}"},
+            declared.SHAPE: {"n_draws": settings["n_flips"]},
+            declared.BOOTSTRAP: {"n_draws": settings["n_bootstrap"]},
+        }
+    used = sections.used_inferences(results)
+    counts = [own.network(name)["n_untrained"] for name in own.networks()] if own else []
+    context = {
+        "inferences": inference_sentences(used, values),
+        "n_untrained": max(counts, default=0),
+        "has_gyrus": any(
+            results.written(declared.GYRUS, space, name)
+            for space in results.spaces
+            for name in results.networks(space)
+        ),
+    }
+    return render_methods(_TEMPLATE, shared_context(results) | context)

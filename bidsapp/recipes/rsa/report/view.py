@@ -1,0 +1,202 @@
+"""One network in one space, read back from the written results.
+
+A participant's results and a group's are of the same kinds under a few other declarations: scores
+or mean scores, and trained - untrained of one participant or of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bidsapp.brain.geometry import UnitSpace
+from bidsapp.recipes.rsa import results as declared
+from bidsapp.report.brain.projection import unit_words
+from bidsapp.report.brain.scales import largest
+from bidsapp.report.figures.style import Array
+from bidsapp.report.html import plural
+from bidsapp.report.methods import has_random_weights
+from bidsapp.report.sections import Pair
+from bidsapp.results.kinds import Result, Table
+from bidsapp.results.read import Results
+
+TITLES = {"vggish": "VGGish", "resnet1d": "ResNet (tags)", "musicnn": "MusiCNN (tags)"}
+
+
+def own_settings(results: Results) -> Mapping[str, Any]:
+    """Return the settings of the participant level, of a participant or of a group's."""
+    facts = results.facts()
+    settings: Mapping[str, Any] = facts["participant_settings" if results.is_group else "settings"]
+    return settings
+
+
+@dataclass(frozen=True)
+class View:
+    """Results of one network in one space.
+
+    Attributes
+    ----------
+    results
+        Of a participant or of the group.
+    pair
+        Network and space.
+    """
+
+    results: Results
+    pair: Pair
+
+    @property
+    def is_group(self) -> bool:
+        """Means over participants instead of one participant's scores."""
+        return self.results.is_group
+
+    @property
+    def title(self) -> str:
+        """Name of the network for a reader."""
+        return TITLES.get(self.pair.network, self.pair.network)
+
+    @property
+    def summary(self) -> Mapping[str, Any]:
+        """The summary of the space."""
+        return self.results.facts(self.pair.space)
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the summary says of the network."""
+        return self.results.network(self.pair.network, self.pair.space)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers, shallow to deep."""
+        return self.results.layers(self.pair.network, self.pair.space)
+
+    @property
+    def level(self) -> float:
+        """P-value up to which something is significant."""
+        return float(self.summary["settings"]["significance"])
+
+    @property
+    def is_random(self) -> bool:
+        """Whether it ran with random weights."""
+        return has_random_weights(self.results, self.pair.network, self.pair.space)
+
+    @property
+    def by_maximum(self) -> bool:
+        """Whether significance is by the paper's t of the maximum instead of by permutation."""
+        return self.is_group and self.summary["settings"]["test"] == "maximum-t"
+
+    @property
+    def gain_title(self) -> str:
+        """Name of the difference from networks with random weights."""
+        return "This seed \u2212 other seeds" if self.is_random else declared.DIFFERENCE.title
+
+    @property
+    def maxima(self) -> tuple[float, float]:
+        """Mean of the largest score over layers, and the same with clips permuted (NaN unknown).
+
+        Of participants' own largest scores where these were tested.
+        """
+        expected = self.facts["expected_maximum"]
+        return self.facts["mean_maximum"], np.nan if expected is None else expected
+
+    @cached_property
+    def units(self) -> UnitSpace:
+        """Voxels or vertices."""
+        return self.results.units(self.pair.space)
+
+    @property
+    def words(self) -> str:
+        """What they are called."""
+        return unit_words(self.units)[1]
+
+    def count(self, mask: Array) -> str:
+        """Count voxels or vertices in words."""
+        return plural(int(mask.sum()), *unit_words(self.units))
+
+    def maps(self, result: Result) -> Array | None:
+        """(n_maps, n_units) of a result of the network or of the space; None without."""
+        network = self.pair.network if result.by_network else ""
+        maps = self.results.maps(result, self.pair.space, network)
+        return None if maps is None else np.asarray(maps.values, dtype=float)
+
+    def single(self, result: Result) -> Array | None:
+        """(n_units,) of a result with one map; None without."""
+        maps = self.maps(result)
+        return None if maps is None else maps[0]
+
+    def table(self, result: Table) -> pd.DataFrame:
+        """Rows of a table of the network; none when it was not written."""
+        return self.results.table(result, self.pair.space, self.pair.network)
+
+    def always(self, result: Result) -> Array:
+        """(n_maps, n_units) of a result that is always written."""
+        values = self.results.values(result, self.pair.space, self.pair.network)
+        return np.asarray(values, dtype=float)
+
+    @cached_property
+    def profile(self) -> pd.DataFrame:
+        """One row per layer."""
+        return self.table(declared.GROUP_PROFILE if self.is_group else declared.PROFILE)
+
+    @cached_property
+    def null(self) -> Array:
+        """(n_permutations,) largest score when clips are permuted."""
+        return np.asarray(self.table(declared.NULL)["max_rho"].to_numpy(float))
+
+    @cached_property
+    def scores(self) -> Array:
+        """(n_layers, n_units) scores, means over participants for a group."""
+        return self.always(declared.MEAN if self.is_group else declared.SCORE)
+
+    @cached_property
+    def largest(self) -> Array:
+        """(n_units,) largest score over layers."""
+        return largest(self.scores)
+
+    @cached_property
+    def raw(self) -> Array | None:
+        """(n_layers, n_units) scores of a participant, nuisances not removed."""
+        return None if self.is_group else self.always(declared.RAW)
+
+    @cached_property
+    def untrained(self) -> Array | None:
+        """(n_layers, n_units) mean scores of networks with random weights."""
+        return self.maps(declared.UNTRAINED)
+
+    @cached_property
+    def gain(self) -> Array | None:
+        """(n_layers, n_units) trained - untrained; participants' own scores for a group."""
+        if self.is_group:
+            return self.maps(declared.DIFFERENCE)
+        return None if self.untrained is None else np.asarray(self.scores - self.untrained)
+
+    @cached_property
+    def p_fwe(self) -> Array | None:
+        """(n_layers, n_units) family-wise p of the permutation of clips."""
+        return self.maps(declared.P_FWE)
+
+    @cached_property
+    def significant(self) -> Array:
+        """(n_units,) bool: some layer is significant."""
+        return np.asarray(self.always(declared.SIGNIFICANT)[0] > 0)
+
+    @cached_property
+    def passing_clips(self) -> Array | None:
+        """(n_units,) bool: some layer passes the permutation of clips; None without it."""
+        return None if self.p_fwe is None else np.asarray((self.p_fwe <= self.level).any(axis=0))
+
+    @cached_property
+    def best(self) -> Array:
+        """(n_units,) best layer from 1, NaN where there is none."""
+        best = self.always(declared.BEST_LAYER)[0]
+        return np.where(best > 0, best, np.nan)
+
+    @cached_property
+    def centroid(self) -> Array:
+        """(n_units,) centroid layer, NaN where there is none."""
+        return np.asarray(self.always(declared.CENTROID)[0])
