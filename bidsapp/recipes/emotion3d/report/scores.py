@@ -19,7 +19,7 @@ from bidsapp.recipes.emotion3d.figures.classes import (
 from bidsapp.recipes.emotion3d.figures.colours import decoder_colour
 from bidsapp.recipes.emotion3d.figures.scores import Scored, SplitScores, scores_figure
 from bidsapp.recipes.emotion3d.names import BRAIN, DECODERS, LEAKY, PREDICTED, SplitInfo
-from bidsapp.recipes.emotion3d.report_view import BALANCED, View
+from bidsapp.recipes.emotion3d.report.view import BALANCED, View
 from bidsapp.recipes.emotion3d.results import PREDICTIONS, SCORES
 from bidsapp.report.figures.nulls import NullPanel, in_rows, null_figure
 from bidsapp.report.figures.style import Array

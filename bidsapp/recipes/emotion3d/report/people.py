@@ -21,8 +21,8 @@ from bidsapp.recipes.emotion3d.figures.people import (
     profiles_figure,
 )
 from bidsapp.recipes.emotion3d.names import BRAIN, CONTROLS, DECODERS, PREDICTED, SplitInfo
-from bidsapp.recipes.emotion3d.report_scores import decoder_cell
-from bidsapp.recipes.emotion3d.report_view import BALANCED, View
+from bidsapp.recipes.emotion3d.report.scores import decoder_cell
+from bidsapp.recipes.emotion3d.report.view import BALANCED, View
 from bidsapp.recipes.emotion3d.results import PARTICIPANTS, PREVALENCE, TESTS
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import (

@@ -9,22 +9,22 @@ import numpy as np
 
 from bidsapp.brain.geometry import VolumeGrid
 from bidsapp.recipes.emotion3d.names import BRAIN, DECODERS, SplitInfo
-from bidsapp.recipes.emotion3d.report_data import curves, embedding, labels, lags, maps
-from bidsapp.recipes.emotion3d.report_people import (
+from bidsapp.recipes.emotion3d.report.data import curves, embedding, labels, lags, maps
+from bidsapp.recipes.emotion3d.report.people import (
     emotions,
     participants,
     prevalence,
     profiles,
     tests,
 )
-from bidsapp.recipes.emotion3d.report_scores import (
+from bidsapp.recipes.emotion3d.report.scores import (
     calibration,
     chance,
     confusion,
     recall,
     scores,
 )
-from bidsapp.recipes.emotion3d.report_view import View, views
+from bidsapp.recipes.emotion3d.report.view import View, views
 from bidsapp.recipes.emotion3d.results import LABELS, MAPS, RANDOMISATION, SCORES, TESTS
 from bidsapp.report.html import Number, Page, Section, number_text, p_cell
 from bidsapp.report.methods import (
