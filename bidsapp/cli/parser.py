@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import argparse
 import copy
+import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bidsapp import __version__
+from bidsapp.audio.networks import network_entry
 from bidsapp.cli.options import GROUPS, OPTIONS, POSITIONALS, SETTINGS_TABLES, Option
 from bidsapp.config import Config, convert, parse_memory, read_toml, sections
 from bidsapp.errors import InputMissingError, OutputError, UsageError
 from bidsapp.recipes import RECIPES
 
 _DEFAULT_RECIPE = (next(iter(RECIPES)),)
+WEIGHTS_VARIABLE = "MUSICOTOPY_WEIGHTS_DIR"
+"""Environment variable that stands in for ``--weights-dir``; the image sets it."""
 _DESCRIPTION = """\
-fMRI recorded while people hear music, the sounds, and what is known about them: where, how well
-and at which level of abstraction the brain follows the music, and how sure one can be."""
+Voxelwise encoding, searchlight RSA and decoding for music-listening fMRI, from fMRIPrep
+derivatives and the audio files."""
 
 _EPILOG = """\
 exit codes: 0 everything asked for is done; 1 some participants failed (named in the last lines
@@ -124,9 +128,14 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> Config:
         if value is None or value is False:
             continue
         values[name] = convert(name, _clean(by_name[name], value), "command line")
+    built_in = os.environ.get(WEIGHTS_VARIABLE)
+    if built_in and values.get("weights_dir") is None:
+        values["weights_dir"] = Path(built_in)
     values["recipe_settings"] = _recipe_settings(values.get("recipe_settings", {}), assignments)
     values.setdefault("recipe", _DEFAULT_RECIPE)
     config = Config(**values)
+    for name in config.network:
+        network_entry(name)
     _check(config)
     return config
 

@@ -18,7 +18,7 @@ import torch
 from bidsapp.audio.networks.base import Layer
 from bidsapp.audio.networks.layered import LayeredNetwork
 from bidsapp.audio.networks.mel_db import MelGrid, mel_db
-from bidsapp.audio.networks.weights import load_state, read_state
+from bidsapp.audio.networks.weights import load_state, read_parameters
 from bidsapp.errors import UsageError
 from bidsapp.models.harmonic.networks import QUADRANTS, BranchNetwork, HarmonicSettings, build
 
@@ -97,18 +97,20 @@ class Harmonic(LayeredNetwork):
         return cls(_branches(HarmonicSettings(seed=seed)), weights, hop_s)
 
     @classmethod
-    def from_file(cls, path: Path, hop_s: float) -> Harmonic:
+    def from_file(cls, path: Path, hop_s: float, permuted: int | None = None) -> Harmonic:
         """Trained network from a state dict written by ``musicotopy-tools train harmony``.
+
+        Kernels are permuted if asked for.
 
         Raises
         ------
         InputInvalidError
-            A parameter is missing or has another shape; or as `read_state`.
+            A parameter is missing or has another shape; or as `read_parameters`.
         """
-        state, sha256 = read_state(path)
+        state, facts = read_parameters(path, permuted)
         module = _branches(HarmonicSettings())
         load_state(module, state, path, cls.name)
-        return cls(module, {"source": "file", "file": path.name, "sha256": sha256}, hop_s)
+        return cls(module, facts, hop_s)
 
     def step(
         self, index: int, previous: torch.Tensor | None, frames: torch.Tensor
@@ -120,8 +122,11 @@ class Harmonic(LayeredNetwork):
         if index == 1:
             return module.maps(previous).flatten(1, 2)
         if index == 2:
-            return module.pooled(previous.unflatten(1, (module.n_branches, module.channels)))
-        return module.dense(previous.flatten(1)).softmax(dim=1)
+            return module.pooled(
+                previous.reshape(len(previous), module.n_branches, module.channels, -1)
+            )
+        logits: torch.Tensor = module.dense(previous.flatten(1))
+        return logits.softmax(dim=1)
 
 
 def _branches(settings: HarmonicSettings) -> BranchNetwork:
