@@ -58,6 +58,9 @@ class Config:
     bids_filter_file: Path | None = _setting("filters", None, result=True)
     space: tuple[str, ...] = _setting("filters", ("auto",))
     allow_raw_bold: bool = _setting("filters", False, result=True)
+    # both change the times of volumes, which are in the hash of a job's inputs
+    dropped_volumes: int = _setting("filters", 0)
+    start_time: float | None = _setting("filters", None)
 
     recipe: tuple[str, ...] = _setting("workflow", ())
     variant: str = _setting("workflow", "robust", result=True)
@@ -109,7 +112,7 @@ class Config:
 
     @property
     def n_workers(self) -> int:
-        """Units that run at once: ``--workers``, else one per processor."""
+        """Jobs that run at once: ``--workers``, else one per processor."""
         if self.executor == "serial":
             return 1
         return self.workers or self.n_processors

@@ -17,9 +17,12 @@ from bidsapp.bids.names import (
     FSAVERAGE_DENSITIES,
     LONG_NAMES,
     Name,
+    entities_key,
     parse_name,
     select,
+    space_of,
 )
+from bidsapp.bids.near import near_text
 from bidsapp.bids.records import ImageKind, Problem
 from bidsapp.errors import InputInvalidError, InputMissingError
 
@@ -55,6 +58,11 @@ class Acquisition:
     kind: ImageKind
     bold: tuple[Path, ...]
     desc: str | None
+
+    @property
+    def name(self) -> str:
+        """``sub-01_task-happy_run-1``: the acquisition, whatever the space, as in `Run`."""
+        return "_".join(f"{key}-{value}" for key, value in self.entities.items())
 
     @property
     def target(self) -> tuple[str, str | None, str | None]:
@@ -119,7 +127,7 @@ def _acquisition(name: Name, kind: ImageKind, files: tuple[Path, ...]) -> Acquis
     entities = name.entities
     return Acquisition(
         entities=select(entities, ACQUISITION_ENTITIES),
-        space=entities.get("space", "native"),
+        space=space_of(entities),
         resolution=entities.get("res"),
         density=entities.get("den"),
         kind=kind,
@@ -183,24 +191,38 @@ def in_space(
     ------
     InputMissingError
         There are none; the message says which spaces are offered.
+    InputInvalidError
+        The template is offered in several cohorts and `space` names none.
     """
     offered = offered_spaces(acquisitions)
     wanted = space or next(iter(offered))
     name, *marks = wanted.split(":")
     pairs = dict(mark.partition("-")[::2] for mark in marks)
+    if "cohort" in pairs:
+        name = space_of({"space": name, "cohort": pairs["cohort"]})
     density = pairs.get("den") or (FSAVERAGE_DENSITIES[name] if _has_number(name) else None)
     target = "fsaverage" if name in FSAVERAGE_DENSITIES else name
     chosen = [
         item
         for item in acquisitions
-        if item.target[0] == target
+        if target in (item.target[0], item.target[0].partition("+")[0])
         and pairs.get("res") in (None, item.target[1])
         and density in (None, item.target[2])
     ]
     if not chosen:
         listing = ", ".join(f"{key} ({count} runs)" for key, count in offered.items())
-        msg = f"sub-{subject} has no BOLD in space {wanted}; it is offered in {listing}"
+        msg = (
+            f"sub-{subject} has no BOLD in space {wanted}{near_text(name, offered)}; it is "
+            f"offered in {listing}"
+        )
         raise InputMissingError(msg)
+    templates = sorted({item.target[0] for item in chosen})
+    if len(templates) > 1:
+        msg = (
+            f"sub-{subject}: {name} is offered in {len(templates)} cohorts, which are different "
+            f"templates; choose one with --space: {', '.join(templates)}"
+        )
+        raise InputInvalidError(msg)
     return chosen
 
 
@@ -217,8 +239,9 @@ def refuse_variants(chosen: list[Acquisition], query: Query, subject: str) -> No
         A run exists in several variants (acq, rec, echo, res, desc) and `query` does not choose.
     """
     groups: dict[tuple[tuple[str, str], ...], list[dict[str, str]]] = defaultdict(list)
+    _refuse_spellings(chosen, subject)
     for item in chosen:
-        core = tuple(pair for pair in item.entities.items() if pair[0] not in _VARIANT_ENTITIES)
+        core = entities_key(item.entities, without=_VARIANT_ENTITIES)
         groups[core].append(_variant(item))
     for core, variants in groups.items():
         keys = {key for variant in variants for key in variant}
@@ -236,6 +259,22 @@ def refuse_variants(chosen: list[Acquisition], query: Query, subject: str) -> No
             f"analysed {len(variants)} times; choose with --bids-filter-file, e.g. {example}"
         )
         raise InputInvalidError(msg)
+
+
+def _refuse_spellings(chosen: Iterable[Acquisition], subject: str) -> None:
+    """Refuse one acquisition under two spellings of its name (``run-1`` and ``run-01``)."""
+    spellings: dict[tuple[object, ...], list[str]] = defaultdict(list)
+    for item in chosen:
+        names = spellings[(entities_key(item.entities), item.desc, item.target, item.kind)]
+        if item.name not in names:
+            names.append(item.name)
+    for names in spellings.values():
+        if len(names) > 1:
+            msg = (
+                f"sub-{subject}: {' and '.join(names)} are one run under {len(names)} names and "
+                "would be analysed twice; remove the one that is not meant, or rename it"
+            )
+            raise InputInvalidError(msg)
 
 
 def _variant(item: Acquisition) -> dict[str, str]:

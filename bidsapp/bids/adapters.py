@@ -89,6 +89,11 @@ class Adapter:
         Number of events at the start of every run that are left out.
     drop_where
         Events whose column has this value are left out.
+    continuous
+        Several events of a run that name one sound are stretches of one playing, whatever the
+        length of the file: each starts where its onset stands after the first of them.
+    warning
+        What is known to be wrong in the dataset; shown whenever the adapter is used.
     """
 
     name: str
@@ -102,6 +107,8 @@ class Adapter:
     onset_shift_s: float = 0.0
     drop_first: int = 0
     drop_where: Mapping[str, str] = field(default_factory=dict)
+    continuous: bool = False
+    warning: str = ""
 
     def keep(self, rows: tuple[Mapping[str, str], ...]) -> list[Mapping[str, str]]:
         """Return the rows of a run's events that are not dropped."""
@@ -184,7 +191,9 @@ def _adapter(content: dict[str, Any], name: str) -> Adapter:
         title=content.pop("title"),
         source=content.pop("source"),
         played=tuple(Played(**entry) for entry in played),
-        events=EventRule(**rule | {"tasks": tuple(rule.get("tasks", ()))}) if rule else None,
+        events=None
+        if rule is None
+        else EventRule(**rule | {"tasks": tuple(rule.get("tasks", ()))}),
         silent_tasks=tuple(content.pop("silent_tasks", ())),
         recognise_names=tuple(known.get("names", ())),
         recognise_tasks=tuple(known.get("tasks", ())),

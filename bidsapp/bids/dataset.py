@@ -1,7 +1,9 @@
 """What was given as BIDS_DIR, and where raw data, fMRIPrep derivatives and sounds lie.
 
-Three layouts are understood: a raw dataset with ``derivatives/fmriprep*`` inside, a raw dataset
-with ``-d fmriprep=PATH``, and an fMRIPrep folder itself.
+These layouts are understood: a raw dataset with fMRIPrep in ``derivatives``, a raw dataset with
+``-d fmriprep=PATH``, an fMRIPrep folder itself (its raw data in ``sourcedata/raw`` or where
+``DatasetLinks`` says, as OpenNeuroDerivatives has it), and a study (``DatasetType: study``, raw
+data in ``sourcedata/raw``). Derivatives are fMRIPrep only if they say so or look so.
 """
 
 from __future__ import annotations
@@ -116,8 +118,12 @@ def open_dataset(bids_dir: Path, derivatives: Mapping[str, Path] | None = None) 
         root, fmriprep = _raw_above(bids_dir), bids_dir
         layout = "derivatives only"
     else:
-        root, fmriprep = bids_dir, _chosen(given) or _found(bids_dir)
+        root = bids_dir / "sourcedata" / "raw" if _is_study(bids_dir, description) else bids_dir
+        root = root if root.is_dir() else bids_dir
+        fmriprep = _chosen(given) or _found(bids_dir) or _found(root)
         layout = "raw+derivatives" if fmriprep else "raw"
+        if fmriprep is None:
+            problems += _other_derivatives(bids_dir)
     if fmriprep is not None and not _labels(fmriprep):
         what = "holds no sub-* folder (a datalad dataset that is not installed?)"
         problems.append(Problem(fmriprep, what, f"fetch it with `datalad get {fmriprep}`"))
@@ -148,6 +154,8 @@ def participants(dataset: Dataset) -> list[str]:
 
 
 def _labels(root: Path) -> list[str]:
+    if not root.is_dir():
+        return []
     matches = (_SUBJECT_FOLDER.fullmatch(path.name) for path in root.iterdir() if path.is_dir())
     return [match[1] for match in matches if match]
 
@@ -168,8 +176,8 @@ def pipelines(description: Mapping[str, Any]) -> list[str]:
     """Return the names of the pipelines that made a dataset; empty if the entry is odd."""
     entries = description.get("GeneratedBy")
     old = description.get("PipelineDescription")
-    found = [*(entries if isinstance(entries, list) else []), old]
-    return [str(entry["Name"]) for entry in found if isinstance(entry, dict) and "Name" in entry]
+    made_by = [*(entries if isinstance(entries, list) else [entries]), old]
+    return [str(entry["Name"]) for entry in made_by if isinstance(entry, dict) and "Name" in entry]
 
 
 def _is_derivative(root: Path, description: Mapping[str, Any]) -> bool:
@@ -177,13 +185,25 @@ def _is_derivative(root: Path, description: Mapping[str, Any]) -> bool:
         return True
     if description.get("DatasetType") == "raw":
         return False
-    # a broken or missing description: files that only fMRIPrep writes
+    return not _is_study(root, description) and _looks_like_fmriprep(root)
+
+
+def _looks_like_fmriprep(root: Path) -> bool:
+    """Whether a folder holds files that only fMRIPrep writes: its BOLD, its confounds."""
+    names = (
+        *("*_desc-preproc_bold.nii*", "*_desc-confounds_*.tsv", "*_space-fsaverage*.func.gii"),
+        *("*_bold_confounds.tsv", "*_bold_space-*_preproc.nii*", "*_bold.dtseries.nii"),
+    )
     return any(
-        next(root.glob(pattern), None) is not None
-        for pattern in (
-            "sub-*/func/*_desc-preproc_bold.nii*",
-            "sub-*/ses-*/func/*_desc-preproc_bold.nii*",
-        )
+        next(root.glob(f"{place}/{name}"), None) is not None
+        for place in ("sub-*/func", "sub-*/ses-*/func")
+        for name in names
+    )
+
+
+def _is_study(root: Path, description: Mapping[str, Any]) -> bool:
+    return description.get("DatasetType") == "study" or (
+        not _labels(root) and (root / "sourcedata" / "raw").is_dir()
     )
 
 
@@ -192,7 +212,18 @@ def _names_fmriprep(description: Mapping[str, Any]) -> bool:
 
 
 def _raw_above(folder: Path) -> Path | None:
-    """Raw dataset in whose ``derivatives/`` a folder lies, if it does."""
+    """Raw dataset a folder of derivatives was made from.
+
+    The one that lies in its ``sourcedata/raw``, the one ``DatasetLinks`` leads to, or the one in
+    whose ``derivatives/`` it lies.
+    """
+    links = _description(folder)[0].get("DatasetLinks")
+    listed = links.values() if isinstance(links, dict) else ()
+    local = [text.removeprefix("file://") for text in listed if isinstance(text, str)]
+    for text in ("sourcedata/raw", *(text for text in local if text and "://" not in text)):
+        linked = folder / text
+        if linked.is_dir() and _labels(linked) and linked.resolve() != folder.resolve():
+            return linked
     for parent in folder.parents[:3]:
         if parent.name == "derivatives" and (parent.parent / "dataset_description.json").exists():
             return parent.parent
@@ -214,17 +245,42 @@ def _found(root: Path) -> Path | None:
     folder = root / "derivatives"
     if not folder.is_dir():
         return None
-    found = sorted(
-        path for path in folder.iterdir() if path.is_dir() and path.name.startswith("fmriprep")
-    )
-    if len(found) > 1:
-        names = ", ".join(path.name for path in found)
+    below = sorted(path for path in folder.iterdir() if path.is_dir())
+    candidates = [path for path in below if path.name.startswith("fmriprep")]
+    candidates = candidates or [path for path in below if _says_fmriprep(path)]
+    if len(candidates) > 1:
+        names = ", ".join(path.name for path in candidates)
         msg = f"{folder} holds several fMRIPrep folders ({names}); choose one: -d fmriprep=PATH"
         raise UsageError(msg)
-    if found:
-        return _inner(found[0])
+    if candidates:
+        return _inner(candidates[0])
     # fMRIPrep whose output folder was ``derivatives`` itself
-    return folder if _labels(folder) else None
+    is_own = _labels(folder) and (_says_fmriprep(folder) or _looks_like_fmriprep(folder))
+    return folder if is_own else None
+
+
+def _says_fmriprep(folder: Path) -> bool:
+    return _names_fmriprep(_description(folder)[0])
+
+
+def _other_derivatives(root: Path) -> list[Problem]:
+    """Name the derivatives that are not fMRIPrep's, so that nobody wonders why."""
+    folder = root / "derivatives"
+    if not folder.is_dir():
+        return []
+    candidates = [folder, *(path for path in sorted(folder.iterdir()) if path.is_dir())]
+    others = [path for path in candidates if _labels(path)]
+    if not others:
+        return []
+    named = []
+    for path in others:
+        made_by = " and ".join(pipelines(_description(path)[0]))
+        name = path.relative_to(root).as_posix()
+        named.append(f"{name} ({made_by or 'no GeneratedBy'})")
+    what = (
+        f"holds derivatives that neither say nor look as if fMRIPrep made them: {', '.join(named)}"
+    )
+    return [Problem(root, what, "if one is to be used, give it with -d fmriprep=PATH")]
 
 
 def _inner(folder: Path) -> Path:

@@ -48,12 +48,19 @@ class Filters:
         Queries of the filter file; None for none.
     allow_raw_bold
         Take raw BOLD where there are no derivatives.
+    dropped_volumes
+        Volumes at the start of the raw runs that the derivatives lack (``--dropped-volumes``).
+    start_time_s
+        Time of the first volume where no sidecar says whether slice times were corrected
+        (``--start-time``); None if it is not known.
     """
 
     sessions: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     bids_filter: Mapping[str, Query] | None = None
     allow_raw_bold: bool = False
+    dropped_volumes: int = 0
+    start_time_s: float | None = None
 
     def __post_init__(self) -> None:
         checked = {key: _checked(key, query) for key, query in (self.bids_filter or {}).items()}
@@ -61,7 +68,8 @@ class Filters:
 
     def __reduce__(self) -> tuple[object, ...]:
         plain = {key: dict(query) for key, query in (self.bids_filter or {}).items()} or None
-        return (Filters, (self.sessions, self.tasks, plain, self.allow_raw_bold))
+        clock = (self.dropped_volumes, self.start_time_s)
+        return (Filters, (self.sessions, self.tasks, plain, self.allow_raw_bold, *clock))
 
     @classmethod
     def from_options(
@@ -71,6 +79,8 @@ class Filters:
         tasks: Iterable[str] = (),
         bids_filter_file: Path | None = None,
         allow_raw_bold: bool = False,
+        dropped_volumes: int = 0,
+        start_time_s: float | None = None,
     ) -> Filters:
         """Return the choice that command-line options make.
 
@@ -80,7 +90,8 @@ class Filters:
             As for `read_filter_file`.
         """
         query = read_filter_file(bids_filter_file) if bids_filter_file is not None else None
-        return cls(tuple(sessions), tuple(tasks), query, allow_raw_bold)
+        clock = (dropped_volumes, start_time_s)
+        return cls(tuple(sessions), tuple(tasks), query, allow_raw_bold, *clock)
 
     def query(self, name: str) -> Query:
         """Return the query called `name`; empty if the file has none."""

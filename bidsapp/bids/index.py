@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from bidsapp.bids.acquisitions import (
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.filters import Filters, Query
 from bidsapp.bids.names import Name, parse_name
+from bidsapp.bids.near import near_text
 from bidsapp.bids.records import Problem, Run
 from bidsapp.bids.runs import Files, read_run
 from bidsapp.errors import InputMissingError
@@ -77,13 +79,15 @@ def find_runs(
         confounds=_named(_matching(root, subject, filters, "confounds", paths), "confounds"),
         masks=_named(_matching(root, subject, filters, "mask", paths), "brain"),
         preprocessed=root == dataset.fmriprep,
+        n_dropped=filters.dropped_volumes,
+        start_time_s=filters.start_time_s,
     )
     runs = []
     for acquisition in chosen:
         run, more = read_run(dataset, root, acquisition, files)
         problems += more
         runs += [run] if run else []
-    return runs, problems
+    return runs, problems + _unequal_times(runs)
 
 
 def spaces(dataset: Dataset, subject: str, filters: Filters | None = None) -> dict[str, int]:
@@ -232,9 +236,40 @@ def _acquisitions(
         raise InputMissingError(msg)
     bold = [item for item in bold if is_wanted(item[0], query, filters)]
     if not bold:
-        what = (
-            f"holds no BOLD of sessions {list(filters.sessions)} and tasks {list(filters.tasks)}"
-        )
+        what = _unmet(every, filters)
         return [], [Problem(folder, what, "check --session-label and --task-id")]
     found, problems = group_acquisitions(bold)
     return combined_echoes(found, query), problems
+
+
+def _unmet(bold: Iterable[tuple[Name, Path]], filters: Filters) -> str:
+    """Say what was asked of the BOLD files that none of them is, and what they are."""
+    names = [name.entities for name, _ in bold]
+    parts = []
+    for key, wanted in (
+        ("ses", filters.sessions),
+        ("task", filters.tasks),
+        ("desc", ("preproc",)),
+    ):
+        present = sorted({entities[key] for entities in names if key in entities})
+        absent = [label for label in wanted if label not in present]
+        if absent and (present or key != "desc"):
+            asked = ", ".join(f"{key}-{label}{near_text(label, present)}" for label in absent)
+            parts.append(
+                f"{asked}; it has {', '.join(f'{key}-{item}' for item in present) or 'none'}"
+            )
+    return f"holds no BOLD of {'; nor of '.join(parts) or 'the kind that is analysed'}"
+
+
+def _unequal_times(runs: Sequence[Run]) -> list[Problem]:
+    """Name the runs of one task whose repetition time is not that of most of them."""
+    problems = []
+    for task in dict.fromkeys(run.task for run in runs):
+        own = [run for run in runs if run.task == task]
+        counts = Counter(round(run.tr_s, 3) for run in own)
+        usual = counts.most_common(1)[0][0]
+        for run in own:
+            if abs(run.tr_s - usual) > 0.01 * usual:
+                what = f"its repetition time is {run.tr_s:g} s, that of other runs {usual:g} s"
+                problems.append(Problem(run.bold[0], what, "check its sidecar"))
+    return problems

@@ -59,6 +59,7 @@ _INDEX_ENTITIES = frozenset({"run", "echo", "flip", "inv", "split", "chunk"})
 _RANK = {key: rank for rank, key in enumerate(ENTITY_ORDER)}
 _LABEL = re.compile(r"[A-Za-z0-9+]+")
 _INDEX = re.compile(r"[0-9]+")
+_WRITTEN_INDEX = re.compile(r"([0-9]+)(?:\.0*)?")
 _SUFFIX = re.compile(r"[A-Za-z0-9]+")
 _EXTENSION = re.compile(r"(\.[A-Za-z0-9]+)+")
 _OLD_HEMISPHERE = re.compile(r"\.([LR])(\.(?:func|surf|shape)\.gii)$")
@@ -215,16 +216,62 @@ def select(entities: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
     return in_order({key: label for key, label in entities.items() if key in wanted})
 
 
+def label_key(key: str, label: str) -> str:
+    """Return what a label is compared by: equal for labels that mean the same.
+
+    Indices are numbers (``run-1`` is ``run-01``, and the ``1.0`` of a table that went through a
+    spreadsheet); all other labels are literal (``sub-1`` is not ``sub-01``).
+
+    Parameters
+    ----------
+    key, label
+        ``run`` and ``01``.
+    """
+    index = _WRITTEN_INDEX.fullmatch(label.strip()) if key in _INDEX_ENTITIES else None
+    return str(int(index[1])) if index else label
+
+
 def same_label(key: str, one: str, other: str) -> bool:
-    """Whether two labels mean the same: ``run-1`` is ``run-01``, all others are literal."""
-    if key in _INDEX_ENTITIES and one.isdecimal() and other.isdecimal():
-        return int(one) == int(other)
-    return one == other
+    """Whether two labels of an entity mean the same; see `label_key`."""
+    return label_key(key, one) == label_key(key, other)
+
+
+def entities_key(
+    entities: Mapping[str, str], *, without: Iterable[str] = ()
+) -> tuple[tuple[str, str], ...]:
+    """Return what a set of entities is compared by, see `label_key`.
+
+    Parameters
+    ----------
+    entities
+        Key to label.
+    without
+        Keys that are left out.
+    """
+    dropped = set(without)
+    return tuple(
+        (key, label_key(key, label)) for key, label in entities.items() if key not in dropped
+    )
 
 
 def is_part_of(fewer: Mapping[str, str], more: Mapping[str, str]) -> bool:
     """Whether every entity of `fewer` stands in `more` with the same label."""
     return all(key in more and same_label(key, label, more[key]) for key, label in fewer.items())
+
+
+def space_of(entities: Mapping[str, str]) -> str:
+    """Return the space of a file: ``native`` without one, the cohort of a template included.
+
+    ``space-MNIPediatricAsym_cohort-2`` and ``space-MNIPediatricAsym+2`` are one space: the
+    cohorts of a template are different brains.
+
+    Parameters
+    ----------
+    entities
+        Of the file's name.
+    """
+    space, cohort = entities.get("space", "native"), entities.get("cohort")
+    return f"{space}+{cohort}" if cohort and "+" not in space else space
 
 
 def space_entities(
@@ -284,4 +331,5 @@ def relative_path(text: str) -> str:
     if not parts or "\0" in clean:
         msg = f"path {text!r} names no file"
         raise InputInvalidError(msg)
-    return "/".join(parts)
+    joined = "/".join(parts)
+    return joined if joined == joined.strip() else relative_path(joined)

@@ -2,9 +2,7 @@
 
 For every run the first of these that says something counts:
 
-1. ``presentations.tsv`` in ``--stimuli-dir`` (or in ``stimuli/``), the overlay for datasets that
-   cannot be edited: task, run, session, subject (n/a for all), onset, duration, stim_file,
-   stim_start;
+1. ``presentations.tsv`` in ``--stimuli-dir`` (or in ``stimuli/``), see `bidsapp.bids.overlay`;
 2. the adapter given with ``--adapter``;
 3. ``events.tsv`` with ``stim_file`` [and ``stim_start``];
 4. ``events.tsv`` with ``stim_id`` and the catalogue ``stimuli.tsv`` (BEP044).
@@ -17,36 +15,25 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from bidsapp.bids.adapters import Adapter, EventRule, adapter_names, load_adapter
-from bidsapp.bids.dataset import Dataset
-from bidsapp.bids.names import same_label
+from bidsapp.bids.dataset import Dataset, participants
+from bidsapp.bids.near import near_text
+from bidsapp.bids.overlay import OVERLAY, is_for, read_overlay, unmet_rows
+from bidsapp.bids.played import Played, read_played, with_starts, without_responses
 from bidsapp.bids.records import Presentation, Problem, Run
 from bidsapp.bids.sidecars import applicable_files
 from bidsapp.bids.sounds import SoundLibrary, clean_stim_file, sound_duration_s
 from bidsapp.bids.stimuli import read_catalogue, stimuli_folders
-from bidsapp.bids.tables import Table, is_missing, number, read_table
+from bidsapp.bids.tables import Table, is_missing, missing_columns, read_table
 
-OVERLAY = "presentations.tsv"
 _STANDARD = EventRule()
 _N_NAMED = 3
 
 
-@dataclass(frozen=True, slots=True)
-class _Played:
-    """A presentation before its sound is looked up; `duration_s` may be NaN."""
-
-    onset_s: float
-    duration_s: float
-    stim_file: str
-    stim_start_s: float
-    table: Path
-    source: str
-
-
-_Found = tuple[list[_Played], list[Problem]]
+_Found = tuple[list[Played], list[Problem]]
 
 
 def find_presentations(
@@ -76,11 +63,16 @@ def find_presentations(
     ------
     UsageError
         The adapter does not exist.
+    InputInvalidError
+        Rows of a run name one sound, none says from where it was played, and the length of the
+        file does not tell; see `bidsapp.bids.played`.
     """
     chosen = load_adapter(adapter) if adapter else None
     folders = stimuli_folders(dataset, stimuli_dir)
     library = SoundLibrary.open(folders)
-    overlay, problems = _read_overlay(folders)
+    overlay, problems = read_overlay(folders)
+    if overlay is not None:
+        problems += unmet_rows(overlay, runs, participants(dataset))
     presentations: list[Presentation] = []
     silent: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
@@ -90,11 +82,15 @@ def find_presentations(
             silent[str(reason)].append(run)
             continue
         problems += more
-        found, more = _with_sounds(run, played, library)
+        continuous = chosen is not None and chosen.continuous and _covers(chosen, run)
+        found, more = _with_sounds(run, played, library, continuous=continuous)
         presentations += found
         problems += more
+    if chosen is not None and chosen.warning and any(_covers(chosen, run) for run in runs):
+        remedy = "compare what is analysed with the paper"
+        problems.append(Problem(dataset.bids_dir, chosen.warning, remedy))
     where = folders[0] if folders else dataset.bids_dir / "stimuli"
-    problems += _absent(presentations, problems, where)
+    problems += _absent(presentations, problems, where, library)
     problems += [_silence(dataset, reason, who) for reason, who in silent.items()]
     return presentations, list(dict.fromkeys(problems))
 
@@ -110,21 +106,6 @@ def events_file(dataset: Dataset, run: Run) -> Path | None:
     return None
 
 
-def _read_overlay(folders: Iterable[Path]) -> tuple[Table | None, list[Problem]]:
-    for folder in folders:
-        path = folder / OVERLAY
-        if path.exists():
-            table = read_table(path)
-            if isinstance(table, Problem):
-                return None, [table]
-            missing = {"onset", "stim_file"} - set(table.columns)
-            if missing:
-                what = f"has no column {', '.join(sorted(missing))}"
-                return None, [Problem(path, what, "add it; see musicotopy-tools init")]
-            return table, []
-    return None, []
-
-
 def _played(
     dataset: Dataset,
     run: Run,
@@ -133,9 +114,9 @@ def _played(
     library: SoundLibrary,
 ) -> _Found:
     if overlay is not None:
-        rows = [row for row in overlay.rows if _is_for(row, run)]
+        rows = [row for row in overlay.rows if is_for(row, run)]
         if rows:
-            return _from_rows(rows, _STANDARD, overlay.path, OVERLAY)
+            return read_played(rows, _STANDARD, overlay.path, OVERLAY)
     path = events_file(dataset, run)
     events = read_table(path) if path else None
     if adapter is not None and _covers(adapter, run):
@@ -145,17 +126,21 @@ def _played(
     if events is None:
         msg = "there is no events.tsv"
         raise _SilentRunError(msg)
-    missing = {"onset", "duration"} - set(events.columns)
+    missing = missing_columns(events, ("onset", "duration"))
     if missing:
-        what = f"has no column {', '.join(sorted(missing))}"
-        return [], [Problem(events.path, what, "repair it as BIDS has it")]
+        return [], [Problem(events.path, missing, "repair it as BIDS has it")]
     rows = [row for row in events.rows if is_missing(row.get("annot"))]
     if "stim_file" in events.columns:
-        return _from_rows(rows, _STANDARD, events.path, "events.tsv")
-    if "stim_id" in events.columns:
-        return _from_ids(rows, events.path, library)
-    msg = "events.tsv has neither stim_file nor stim_id"
-    raise _SilentRunError(msg)
+        played, problems = read_played(rows, _STANDARD, events.path, "events.tsv")
+    elif "stim_id" in events.columns:
+        played, problems = _from_ids(rows, events.path, library)
+    else:
+        msg = "events.tsv has neither stim_file nor stim_id"
+        raise _SilentRunError(msg)
+    if not played and not problems:
+        msg = f"events.tsv names no sound in any of its {len(rows)} rows"
+        raise _SilentRunError(msg)
+    return played, problems
 
 
 class _SilentRunError(Exception):
@@ -172,7 +157,10 @@ def _silence(dataset: Dataset, reason: str, runs: Sequence[Run]) -> Problem:
 
 
 def _absent(
-    presentations: Iterable[Presentation], problems: Iterable[Problem], folder: Path
+    presentations: Iterable[Presentation],
+    problems: Iterable[Problem],
+    folder: Path,
+    library: SoundLibrary,
 ) -> list[Problem]:
     """Name the sounds that are nowhere; those found empty have a problem of their own."""
     broken = {problem.path.stem for problem in problems}
@@ -183,27 +171,14 @@ def _absent(
     )
     if not absent:
         return []
-    what = f"{len(absent)} sounds were not found: {_some(list(absent))}"
+    named = [f"{stim_file}{near_text(stim_file, library.files)}" for stim_file in absent]
+    what = f"{len(absent)} sounds were not found: {_some(named)}"
     return [Problem(folder, what, "put them there or give --stimuli-dir")]
 
 
 def _some(names: Sequence[str]) -> str:
     more = len(names) - _N_NAMED
     return ", ".join(names[:_N_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _is_for(row: Mapping[str, str], run: Run) -> bool:
-    """Whether a row of the overlay speaks of a run; n/a speaks of all."""
-    columns = {"subject": "sub", "session": "ses", "task": "task", "run": "run"}
-    for column, key in columns.items():
-        cell = row.get(column)
-        if cell is None or is_missing(cell):
-            continue
-        wanted = cell.removeprefix(f"{key}-")
-        own = run.entities.get(key, "1" if key == "run" else "")
-        if not same_label(key, wanted, own):
-            return False
-    return True
 
 
 def _covers(adapter: Adapter, run: Run) -> bool:
@@ -221,7 +196,7 @@ def _from_adapter(
     if fixed or run.task in adapter.silent_tasks:
         where = dataset.bids_dir
         return [
-            _Played(
+            Played(
                 item.onset_s + adapter.onset_shift_s,
                 item.duration_s,
                 item.stim_file,
@@ -236,40 +211,9 @@ def _from_adapter(
     if events is None or adapter.events is None:
         msg = "there is no events.tsv"
         raise _SilentRunError(msg)
-    return _from_rows(
+    return read_played(
         adapter.keep(events.rows), adapter.events, events.path, source, adapter.onset_shift_s
     )
-
-
-def _from_rows(
-    rows: Iterable[Mapping[str, str]],
-    rule: EventRule,
-    table: Path,
-    source: str,
-    shift_s: float = 0.0,
-) -> _Found:
-    played: list[_Played] = []
-    unusable = 0
-    for row in rows:
-        stim_file = rule.file_of(row)
-        if stim_file is None:
-            continue
-        onset = number(row.get("onset")) + shift_s + _optional(row, rule.delay)
-        if math.isnan(onset):
-            unusable += 1
-            continue
-        start = _optional(row, rule.stim_start)
-        played.append(_Played(onset, number(row.get("duration")), stim_file, start, table, source))
-    problems = []
-    if unusable:
-        what = f"{unusable} presentations have no numeric onset"
-        problems.append(Problem(table, what, "they are left out; repair the onset column"))
-    return played, problems
-
-
-def _optional(row: Mapping[str, str], column: str) -> float:
-    value = number(row.get(column)) if column else math.nan
-    return 0.0 if math.isnan(value) else value
 
 
 def _from_ids(rows: Iterable[Mapping[str, str]], table: Path, library: SoundLibrary) -> _Found:
@@ -283,22 +227,37 @@ def _from_ids(rows: Iterable[Mapping[str, str]], table: Path, library: SoundLibr
         entry = catalogue.by_id(stim_id)
         stim_file = entry.get("stim_file") if entry else None
         resolved.append({**row, "stim_file": stim_file or library.with_id(stim_id) or stim_id})
-    played, more = _from_rows(resolved, _STANDARD, table, "events.tsv (stim_id)")
+    played, more = read_played(resolved, _STANDARD, table, "events.tsv (stim_id)")
     return played, problems + more
 
 
 def _with_sounds(
-    run: Run, played: Iterable[_Played], library: SoundLibrary
+    run: Run, played: Iterable[Played], library: SoundLibrary, *, continuous: bool
 ) -> tuple[list[Presentation], list[Problem]]:
+    """Look up the sounds of one run's rows, and where in its sound each row starts."""
     presentations: list[Presentation] = []
     problems: list[Problem] = []
+    named: list[Played] = []
+    paths: dict[str, Path | None] = {}
     for item in sorted(played, key=lambda item: item.onset_s):
         stim_file = clean_stim_file(item.stim_file, item.table)
         if isinstance(stim_file, Problem):
             problems.append(stim_file)
             continue
-        path, problem = library.find(stim_file)
+        paths[stim_file], problem = library.find(stim_file)
         problems += [problem] if problem else []
+        named.append(replace(item, stim_file=stim_file))
+    named, more = without_responses(named)
+    problems += more
+
+    def length_s(stim_file: str) -> float | None:
+        path = paths[stim_file]
+        return sound_duration_s(path) if path is not None else None
+
+    named, more = with_starts(run.name, named, length_s, continuous=continuous)
+    problems += more
+    for item in named:
+        path = paths[item.stim_file]
         duration, more = _duration(run, item, path)
         problems += more
         if duration > 0:
@@ -307,7 +266,7 @@ def _with_sounds(
                     run_name=run.name,
                     onset_s=item.onset_s,
                     duration_s=duration,
-                    stim_file=stim_file,
+                    stim_file=item.stim_file,
                     path=path,
                     stim_start_s=item.stim_start_s,
                     source=item.source,
@@ -316,7 +275,7 @@ def _with_sounds(
     return presentations, problems
 
 
-def _duration(run: Run, item: _Played, path: Path | None) -> tuple[float, list[Problem]]:
+def _duration(run: Run, item: Played, path: Path | None) -> tuple[float, list[Problem]]:
     """Length of a presentation: as stated, else what is left of the sound, else of the run."""
     if item.duration_s > 0:
         return item.duration_s, []

@@ -8,23 +8,33 @@ from pathlib import Path
 from typing import Any
 
 from bidsapp.bids.acquisitions import Acquisition
+from bidsapp.bids.clock import Stated, dropped_volumes, repetition_time, start_time
 from bidsapp.bids.dataset import Dataset
-from bidsapp.bids.headers import TimeAxis, content_problem, seconds, time_axis
-from bidsapp.bids.names import ACQUISITION_ENTITIES, Name, build_name, same_label, select
+from bidsapp.bids.headers import TimeAxis, content_problem, time_axis
+from bidsapp.bids.names import ACQUISITION_ENTITIES, Name, build_name, same_label, select, space_of
 from bidsapp.bids.records import Problem, Run
 from bidsapp.bids.sidecars import inherited_metadata
-
-#: relative difference between sidecar and header above which it is reported
-_TR_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What lies beside the BOLD files of one participant."""
+    """What lies beside the BOLD files of one participant, and what is known of their clock.
+
+    Attributes
+    ----------
+    confounds, masks
+        Tables and masks to choose from.
+    preprocessed
+        Whether the BOLD comes from fMRIPrep.
+    n_dropped, start_time_s
+        As in `Filters`.
+    """
 
     confounds: list[tuple[Name, Path]] = field(default_factory=list)
     masks: list[tuple[Name, Path]] = field(default_factory=list)
     preprocessed: bool = True
+    n_dropped: int = 0
+    start_time_s: float | None = None
 
 
 def read_run(
@@ -60,11 +70,17 @@ def read_run(
     if len(set(counts)) > 1:
         what = f"holds {counts[0]} volumes and the other hemisphere {counts[1]}"
         return None, [Problem(first, what, "run fMRIPrep again for this run")]
-    metadata, problems = run_metadata(dataset, root, acquisition)
-    tr_s, more = _repetition_time(first, metadata, axis)
+    stated, problems = _stated(dataset, root, acquisition, axis)
+    tr_s, more = repetition_time(first, stated)
     problems += more
-    if tr_s is None:
+    n_dropped, shortened = dropped_volumes(first, stated, files.n_dropped)
+    problems += [shortened] if shortened else []
+    if tr_s is None or shortened:
         return None, problems
+    start_s, more = start_time(
+        first, stated, tr_s, preprocessed=files.preprocessed, given_s=files.start_time_s
+    )
+    problems += more
     mask = confounds = None
     if files.preprocessed:
         confounds, more = _confounds(acquisition, files.confounds)
@@ -83,7 +99,7 @@ def read_run(
         confounds=confounds,
         tr_s=tr_s,
         n_trs=axis.n_trs,
-        start_time_s=_start_time(metadata),
+        start_time_s=start_s + n_dropped * tr_s,
         preprocessed=files.preprocessed,
     )
     return run, problems
@@ -93,14 +109,36 @@ def run_metadata(
     dataset: Dataset, root: Path, acquisition: Acquisition
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Return the metadata of an acquisition: those of the raw file, then its own on top."""
-    merged: dict[str, Any] = {}
-    problems: list[Problem] = []
-    if dataset.root is not None and dataset.root != root:
-        merged, problems = inherited_metadata(
-            raw_file(dataset.root, acquisition.entities), dataset.root
-        )
+    raw, problems = _raw_metadata(dataset, root, acquisition)
     own, more = inherited_metadata(acquisition.bold[0], root)
-    return merged | own, problems + more
+    return raw | own, problems + more
+
+
+def _raw_metadata(
+    dataset: Dataset, root: Path, acquisition: Acquisition
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Metadata of the raw file that derivatives were made from; none for raw data."""
+    if dataset.root is None or dataset.root == root:
+        return {}, []
+    return inherited_metadata(raw_file(dataset.root, acquisition.entities), dataset.root)
+
+
+def _stated(
+    dataset: Dataset, root: Path, acquisition: Acquisition, axis: TimeAxis
+) -> tuple[Stated, list[Problem]]:
+    """Gather what headers and sidecars say about the time of an acquisition."""
+    raw, problems = _raw_metadata(dataset, root, acquisition)
+    own = []
+    for path in acquisition.bold:
+        metadata, more = inherited_metadata(path, root)
+        own.append(metadata)
+        problems += more
+    n_raw = None
+    if dataset.root is not None and dataset.root != root:
+        path = raw_file(dataset.root, acquisition.entities)
+        raw_axis = time_axis(path, "volume") if path.is_file() else None
+        n_raw = raw_axis.n_trs if isinstance(raw_axis, TimeAxis) else None
+    return Stated(own, raw, axis, n_raw), problems
 
 
 def raw_file(
@@ -110,29 +148,6 @@ def raw_file(
     known = {key: label for key, label in entities.items() if label}
     folders = [f"{key}-{known[key]}" for key in ("sub", "ses") if key in known]
     return root.joinpath(*folders, "func", build_name(known, suffix, extension))
-
-
-def _repetition_time(
-    path: Path, metadata: Mapping[str, Any], axis: TimeAxis
-) -> tuple[float | None, list[Problem]]:
-    stated = metadata.get("RepetitionTime")
-    sidecar = seconds(float(stated), "sec") if isinstance(stated, int | float) else None
-    if sidecar is None and "VolumeTiming" in metadata:
-        what = "has VolumeTiming instead of RepetitionTime (sparse acquisition)"
-        return None, [Problem(path, what, "leave it out with --bids-filter-file")]
-    if sidecar is None and axis.tr_s is None:
-        what = "has no RepetitionTime in any sidecar and none in its header"
-        return None, [Problem(path, what, "add RepetitionTime (s) to its JSON sidecar")]
-    if sidecar and axis.tr_s and abs(sidecar - axis.tr_s) > _TR_TOLERANCE * sidecar:
-        what = f"RepetitionTime is {sidecar:g} s in the sidecar and {axis.tr_s:g} s in the header"
-        return sidecar, [Problem(path, what, "the sidecar is used; correct whichever is wrong")]
-    return sidecar or axis.tr_s, []
-
-
-def _start_time(metadata: Mapping[str, Any]) -> float:
-    value = metadata.get("StartTime")
-    corrected = metadata.get("SliceTimingCorrected") is True
-    return float(value) if corrected and isinstance(value, int | float) else 0.0
 
 
 def _confounds(
@@ -157,14 +172,13 @@ def _confounds(
 def _mask(
     acquisition: Acquisition, masks: Iterable[tuple[Name, Path]]
 ) -> tuple[Path | None, list[Problem]]:
-    own = {"space": acquisition.space, "res": acquisition.resolution}
-    own["space"] = None if acquisition.space == "native" else acquisition.space
     found = [
         (len(shared), path)
         for name, path in masks
         if name.suffix == "mask"
         and name.extension in (".nii.gz", ".nii")
-        and all(name.entities.get(key) == label for key, label in own.items())
+        and space_of(name.entities) == acquisition.space
+        and name.entities.get("res") == acquisition.resolution
         and (shared := _shared(name.entities, acquisition.entities)) is not None
     ]
     if not found:

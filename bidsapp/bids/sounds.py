@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ class SoundLibrary:
     folders: tuple[Path, ...]
     files: dict[str, Path]
     _stems: dict[str, list[str]] = field(default_factory=dict, repr=False)
+    _composed: dict[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def open(cls, folders: Iterable[Path]) -> SoundLibrary:
@@ -52,20 +54,23 @@ class SoundLibrary:
             stems[name.with_suffix("").as_posix()].append(relative)
             if name.parent.parts:
                 stems[name.stem].append(relative)
-        return cls(existing, files, dict(stems))
+        return cls(existing, files, dict(stems), {_compose(name): name for name in files})
 
     def find(self, stim_file: str) -> tuple[Path | None, Problem | None]:
         """Return where a sound lies.
 
-        The exact path comes first; then the same path with another extension, then the same file
-        name in any folder, each if there is only one. Both are None when there is no such sound.
+        The exact path comes first, in any Unicode form (macOS decomposes umlauts); then the same
+        path with another extension, then the same file name in any folder, each if there is only
+        one. Both are None when there is no such sound.
 
         Parameters
         ----------
         stim_file
             Clean relative path, see `relative_path`.
         """
-        found = self.files.get(stim_file)
+        found = self.files.get(stim_file) or self.files.get(
+            self._composed.get(_compose(stim_file), "")
+        )
         if found is None:
             matches = self._same_stem(stim_file)
             if len(matches) > 1:
@@ -93,6 +98,10 @@ class SoundLibrary:
         is_sound = path.suffix.lower() in SOUND_EXTENSIONS
         stem = path.with_suffix("") if is_sound else path
         return self._stems.get(stem.as_posix()) or self._stems.get(stem.name, [])
+
+
+def _compose(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def _walk(folder: Path) -> Iterable[Path]:

@@ -18,7 +18,8 @@ from bidsapp.bids.dataset import Dataset, open_dataset, participants
 from bidsapp.bids.filters import Filters
 from bidsapp.bids.headers import TimeAxis, content_problem, seconds, time_axis
 from bidsapp.bids.index import find_acquisitions
-from bidsapp.bids.presentations import OVERLAY, find_presentations
+from bidsapp.bids.overlay import OVERLAY
+from bidsapp.bids.presentations import find_presentations
 from bidsapp.bids.records import Presentation, Problem, Run
 from bidsapp.bids.runs import run_metadata
 from bidsapp.bids.sounds import SoundLibrary
@@ -195,11 +196,7 @@ class _Detail:
         first = {item.entities["task"]: item for item in reversed(items)}
         times = {task: self._tr_s(item) for task, item in first.items()}
         runs = [self._run(item, times[item.entities["task"]]) for item in items]
-        played, problems = find_presentations(self.dataset, runs, stimuli_dir=self.sounds)
-        if self.adapter and not played:
-            played, problems = find_presentations(
-                self.dataset, runs, stimuli_dir=self.sounds, adapter=self.adapter
-            )
+        played, problems = self._played(runs)
         ratings, more = find_ratings(self.dataset, runs, played, self.sounds)
         _, others = find_intervals(self.dataset, runs, played, self.sounds)
         for task in {run.task for run in runs}:
@@ -210,6 +207,19 @@ class _Detail:
         self.presentations += played
         self.ratings |= {item.name for item in ratings}
         self.problems += [*problems, *more, *others]
+
+    def _played(self, runs: list[Run]) -> tuple[list[Presentation], list[Problem]]:
+        """Return what was played, by the adapter if the tables alone do not say it."""
+        try:
+            played, problems = find_presentations(self.dataset, runs, stimuli_dir=self.sounds)
+        except InputInvalidError as error:
+            remedy = "a run of the app would refuse it"
+            played, problems = [], [Problem(self.dataset.bids_dir, str(error), remedy)]
+        if self.adapter and not played:
+            played, problems = find_presentations(
+                self.dataset, runs, stimuli_dir=self.sounds, adapter=self.adapter
+            )
+        return played, problems
 
     def _tr_s(self, item: Acquisition) -> float | None:
         """Return the repetition time in the sidecars: once for each task, they can be large."""

@@ -6,8 +6,10 @@ import csv
 import gzip
 import io
 import math
+import re
+import stat
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +17,8 @@ from pathlib import Path
 from bidsapp.bids.records import Problem
 
 _MISSING = frozenset({"", "n/a", "na", "nan", "none", "null"})
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_CLOCK = re.compile(r"(?:([0-9]+):)?([0-9]+):([0-5]?[0-9](?:\.[0-9]+)?)")
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,31 @@ def is_missing(cell: str | None) -> bool:
 
 
 def number(cell: str | None) -> float:
-    """Return the number in a cell; NaN when there is none or it is not finite."""
-    try:
-        value = float(cell) if cell is not None else math.nan
-    except ValueError:
-        return math.nan
+    """Return the number in a cell; NaN when there is none or it is not finite.
+
+    Text that holds more than a number (``10 s``, ``12,5``) is no number, nor is what Python
+    alone would read (``1_000``).
+    """
+    text = (cell or "").strip()
+    value = float(text) if _NUMBER.fullmatch(text) else math.nan
     return value if math.isfinite(value) else math.nan
+
+
+def time_s(cell: str | None) -> float:
+    """Return the time in a cell in seconds; NaN when there is none.
+
+    A number, also with a decimal comma, or minutes as ``m:ss`` and ``h:mm:ss``.
+    """
+    text = (cell or "").strip().replace(",", ".")
+    clock = _CLOCK.fullmatch(text)
+    if clock is None:
+        return number(text)
+    return 3600.0 * int(clock[1] or 0) + 60.0 * int(clock[2]) + float(clock[3])
+
+
+def is_plain(cell: str | None) -> bool:
+    """Whether a cell is missing, or a number as BIDS writes it."""
+    return is_missing(cell) or not math.isnan(number(cell))
 
 
 def read_table(path: Path) -> Table | Problem:
@@ -100,15 +123,41 @@ def read_text(path: Path) -> str | Problem:
     A file that is absent, empty or not text is a `Problem`.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return Problem(path, "is no ordinary file (a folder or a pipe?)", _fetch(path))
         data = path.read_bytes()
         if path.suffix == ".gz" and data:
             data = gzip.decompress(data)
-        text = data.decode("utf-8-sig")
+        is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        text = data.decode("utf-16" if is_utf16 else "utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("latin-1")
     except (OSError, EOFError, ValueError, zlib.error) as error:
         return Problem(path, f"cannot be read ({error})", _fetch(path))
     return text if text.strip() else Problem(path, "is empty (0 bytes of text)", _fetch(path))
+
+
+def missing_columns(table: Table, wanted: Iterable[str]) -> str:
+    """Say which of the columns a table lacks, and how it is separated if that is why; or nothing.
+
+    Parameters
+    ----------
+    table
+        A table that was read.
+    wanted
+        Names of the columns that are needed.
+    """
+    missing = sorted(set(wanted) - set(table.columns))
+    if not missing:
+        return ""
+    what = f"has no column {', '.join(missing)}"
+    marks = {",": "commas", ";": "semicolons", " ": "blanks"}
+    separated = [
+        word
+        for mark, word in marks.items()
+        if len(table.header) == 1 and all(name in table.header[0].split(mark) for name in missing)
+    ]
+    return f"{what}: its cells are separated by {separated[0]}, not tabs" if separated else what
 
 
 def _fetch(path: Path) -> str:

@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from bidsapp.bids.names import parse_name
+from bidsapp.bids.names import parse_name, space_of
 from bidsapp.brain.geometry import UnitSpace, VolumeGrid, voxel_coordinates
 from bidsapp.brain.images import open_image
 
 _PATTERNS = ("*_label-GM_probseg.nii.gz", "*_class-GM_probtissue.nii.gz")
 _STEPS = (-1 / 3, 0.0, 1 / 3)
-_UNNAMED = ("T1w", "native")
 
 
 def find_grey_matter(
@@ -35,7 +34,8 @@ def find_grey_matter(
     fmriprep
         Folder of the derivatives.
     subject, space, resolution
-        As in `bidsapp.bids.records.Run`.
+        As in `bidsapp.bids.records.Run`. BOLD in the native space of its run is on no grid that
+        the anatomy is known on.
 
     Returns
     -------
@@ -44,13 +44,15 @@ def find_grey_matter(
     """
     if fmriprep is None:
         return None
-    found = []
+    candidates = []
     for path in _candidates(fmriprep / f"sub-{subject}"):
         entities = parse_name(path.name).entities
-        here = entities.get("space")
-        if here == space or (here is None and space in _UNNAMED):
-            found.append((entities.get("res") != resolution, path))
-    return min(found)[1] if found else None
+        own_space = space_of(entities)
+        if own_space == "native":  # in `anat` a name without space is that of the anatomy
+            own_space = "T1w"
+        if own_space == space:
+            candidates.append((entities.get("res") != resolution, path))
+    return min(candidates)[1] if candidates else None
 
 
 def _candidates(folder: Path) -> Iterator[Path]:

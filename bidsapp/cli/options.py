@@ -216,6 +216,22 @@ OPTIONS = (
         "report says so.",
     ),
     Option(
+        "dropped_volumes",
+        "filters",
+        "int",
+        "Number of volumes at the start of each run that the derivatives lack and the raw data "
+        "have; onsets count from the first volume of the raw run.",
+        metavar="N",
+    ),
+    Option(
+        "start_time",
+        "filters",
+        "float",
+        "Time of the first volume (s) where no sidecar says whether slice times were corrected: "
+        "half the repetition time for fMRIPrep before 20.2.6 with slice timing correction.",
+        metavar="SECONDS",
+    ),
+    Option(
         "recipe",
         "workflow",
         "text",
@@ -227,8 +243,8 @@ OPTIONS = (
         "variant",
         "workflow",
         "text",
-        "'robust': the question of the paper with folds, nulls and inference that hold their "
-        "error rate. 'faithful': what the paper did.",
+        "'robust': the question of the paper with cross-validation and inference of controlled "
+        "type-I error. 'faithful': what the paper did.",
         choices=VARIANTS,
     ),
     Option(
@@ -286,7 +302,7 @@ OPTIONS = (
         "random_seed",
         "workflow",
         "int",
-        "Seed of everything that is drawn: null shifts, random weights.",
+        "Random seed (permutations, random weights).",
         aliases=("--seed",),
         metavar="INT",
     ),

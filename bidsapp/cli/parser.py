@@ -18,8 +18,8 @@ from bidsapp.recipes import RECIPES
 
 _DEFAULT_RECIPE = (next(iter(RECIPES)),)
 _DESCRIPTION = """\
-fMRI recorded while people hear music, the sounds, and what is known about them: where, how well
-and at which level of abstraction the brain follows the music, and how sure one can be."""
+Voxelwise encoding, searchlight RSA and decoding for music-listening fMRI, from fMRIPrep
+derivatives and the audio files."""
 
 _EPILOG = """\
 exit codes: 0 everything asked for is done; 1 some participants failed (named in the last lines

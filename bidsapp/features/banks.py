@@ -154,6 +154,8 @@ def read_index(folder: Path, network: Network) -> Mapping[str, Any]:
         facts["piece_s"] = tuple(facts["piece_s"])
         frames = {"frame_piece": np.load(folder / _PIECE), "frame_time_s": np.load(folder / _TIME)}
     except (OSError, ValueError, KeyError, EOFError) as error:
-        msg = f"{folder}: these kept features are damaged ({error}); remove the folder, run again"
+        msg = (
+            f"{folder}: these cached features are damaged ({error}); remove the folder, run again"
+        )
         raise InputInvalidError(msg) from error
     return {**facts, **frames, "folder": folder}

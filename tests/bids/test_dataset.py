@@ -87,7 +87,7 @@ def test_legacy_layout_and_derivatives_as_output_folder(tree) -> None:
     other = tree("other")
     other.description()
     other.text("sub-01/func/x")
-    other.text("derivatives/sub-01/func/x")
+    other.text("derivatives/sub-01/func/sub-01_task-a_desc-confounds_timeseries.tsv")
     assert open_dataset(other.root).fmriprep == other.root / "derivatives"
 
 
@@ -144,3 +144,54 @@ def test_bids_uris(study, tree) -> None:
         "bids:stimuli:a.wav",
         "elsewhere.wav",
     ]
+
+
+def test_derivatives_of_another_tool_are_not_taken_for_fmriprep(tree) -> None:
+    raw = tree("raw")
+    raw.description()
+    raw.text("sub-01/func/x")
+    raw.text("derivatives/sub-01/func/sub-01_task-a_bold+tlrc.BRIK")
+    raw.json(
+        "derivatives/eegprep/dataset_description.json",
+        {"Name": "x", "BIDSVersion": "1.8.0", "GeneratedBy": [{"Name": "EEGLAB"}]},
+    )
+    raw.text("derivatives/eegprep/sub-01/eeg/x")
+    dataset = open_dataset(raw.root)
+    assert (dataset.fmriprep, dataset.layout) == (None, "raw")
+    assert "derivatives (no GeneratedBy), derivatives/eegprep (EEGLAB)" in str(dataset.problems[0])
+
+
+@pytest.mark.parametrize("made_by", [{"Name": "fMRIPrep"}, [{"Name": "fMRIPrep"}]])
+def test_fmriprep_under_another_name_says_what_it_is(tree, made_by) -> None:
+    raw = tree("raw")
+    raw.description()
+    raw.text("sub-01/func/x")
+    raw.json("derivatives/preproc/dataset_description.json", {"GeneratedBy": made_by})
+    raw.text("derivatives/preproc/sub-01/func/x")
+    assert open_dataset(raw.root).fmriprep == raw.root / "derivatives" / "preproc"
+
+
+def test_raw_data_behind_derivatives_are_found(tree) -> None:
+    prep = tree("ds000001-fmriprep")
+    prep.fmriprep_description()
+    prep.text("sub-01/func/x")
+    prep.text("sourcedata/raw/sub-01/func/x")
+    assert open_dataset(prep.root).root == prep.root / "sourcedata" / "raw"
+    other = tree("linked")
+    other.description(
+        DatasetType="derivative", DatasetLinks={"raw": "../elsewhere", "doi": "doi:x"}
+    )
+    other.text("sub-01/func/x")
+    raw = tree("elsewhere")
+    raw.text("sub-01/func/x")
+    assert open_dataset(other.root).root.resolve() == raw.root.resolve()
+
+
+def test_a_study_keeps_its_raw_data_in_sourcedata(tree) -> None:
+    study = tree("study")
+    study.description(DatasetType="study")
+    study.text("sourcedata/raw/sub-01/func/x")
+    study.text("derivatives/fmriprep-25/sub-01/func/x")
+    dataset = open_dataset(study.root)
+    assert dataset.root == study.root / "sourcedata" / "raw"
+    assert dataset.fmriprep == study.root / "derivatives" / "fmriprep-25"

@@ -265,7 +265,7 @@ class TestVariants:
         filters = Filters(tasks=("rest",), allow_raw_bold=True)
         runs, problems = find_runs(dataset, "01", filters=filters)
         assert runs == []
-        assert "tasks ['rest']" in problems[0].what
+        assert "no BOLD of task-rest; it has task-gump, task-other" in problems[0].what
 
     def test_all_are_listed_by_name(self, dataset) -> None:
         found, problems = find_acquisitions(dataset, "01", Filters(allow_raw_bold=True))
@@ -376,7 +376,7 @@ class TestRepetitionTime:
         self.prep.json(f"{self.base}.json", {"RepetitionTime": 2.0})
         runs, problems = self.run(dataset)
         assert runs[0].tr_s == 2.0
-        assert any("2 s in the sidecar and 1 s in the header" in p.what for p in problems)
+        assert any("2 s in its sidecar, 1 s in the header" in p.what for p in problems)
 
     def test_nothing_known(self, dataset) -> None:
         for hemi in "LR":
@@ -448,3 +448,58 @@ def test_nothing_is_written(study) -> None:
     before = sorted((path, path.stat().st_mtime_ns) for path in raw.root.rglob("*"))
     find_runs(open_dataset(raw.root), "01")
     assert sorted((path, path.stat().st_mtime_ns) for path in raw.root.rglob("*")) == before
+
+
+class TestLabelsAndSpaces:
+    """Kinds of names that mean the same, or nearly."""
+
+    def test_two_spellings_of_one_run_are_refused_by_name(self, study) -> None:
+        raw, prep = study
+        prep.fmriprep_run("sub-01_task-music_run-01")
+        with pytest.raises(
+            InputInvalidError, match="run-01 and sub-01_task-music_run-1 are one run"
+        ):
+            find_runs(open_dataset(raw.root), "01", space=MNI)
+
+    def cohorts(self, tree, *labels: str):
+        prep = tree("prep")
+        prep.fmriprep_description()
+        for label in labels:
+            base = f"sub-01/func/sub-01_task-a_space-MNIPediatricAsym{label}"
+            prep.volume(f"{base}_desc-preproc_bold.nii.gz")
+            prep.mask(f"{base}_desc-brain_mask.nii.gz")
+        prep.tsv("sub-01/func/sub-01_task-a_desc-confounds_timeseries.tsv", "trans_x", "0")
+        return open_dataset(prep.root)
+
+    @pytest.mark.parametrize("label", ["_cohort-2", "+2"])
+    @pytest.mark.parametrize(
+        "space", ["MNIPediatricAsym", "MNIPediatricAsym:cohort-2", "MNIPediatricAsym+2"]
+    )
+    def test_a_cohort_belongs_to_the_space(self, tree, label, space) -> None:
+        dataset = self.cohorts(tree, label)
+        assert spaces(dataset, "01") == {"MNIPediatricAsym+2": 1}
+        runs, _ = find_runs(dataset, "01", space=space)
+        assert runs[0].space == "MNIPediatricAsym+2"
+        assert label in runs[0].mask.name
+
+    def test_several_cohorts_have_to_be_chosen(self, tree) -> None:
+        dataset = self.cohorts(tree, "_cohort-1", "_cohort-2")
+        with pytest.raises(InputInvalidError, match=r"2 cohorts.*MNIPediatricAsym[+]1"):
+            find_runs(dataset, "01", space="MNIPediatricAsym")
+        runs, _ = find_runs(dataset, "01", space="MNIPediatricAsym:cohort-1")
+        assert "cohort-1" in runs[0].bold[0].name
+
+    def test_near_misses_are_listed(self, study) -> None:
+        raw, _prep = study
+        dataset = open_dataset(raw.root)
+        with pytest.raises(InputMissingError, match="nearly: 'fsLR'"):
+            find_runs(dataset, "01", space="fslr")
+        _, problems = find_runs(dataset, "01", filters=Filters(tasks=("Music",)))
+        assert "task-Music (nearly: 'music'); it has task-music" in problems[0].what
+
+    def test_other_products_than_preprocessed_bold_are_named(self, tree) -> None:
+        prep = tree("prep")
+        prep.fmriprep_description()
+        prep.volume(f"sub-01/func/sub-01_task-a_space-{MNI}_desc-denoised_bold.nii.gz")
+        _, problems = find_runs(open_dataset(prep.root), "01")
+        assert "desc-preproc; it has desc-denoised" in problems[0].what

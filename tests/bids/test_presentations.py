@@ -230,6 +230,7 @@ class TestOverlay:
         assert found[0].source == "presentations.tsv"
 
     def test_rows_speak_of_tasks_runs_subjects_and_sessions(self, raw, overlay) -> None:
+        overlay.wav("a.wav", 1)
         overlay.tsv(
             "presentations.tsv",
             "subject session task run onset duration stim_file",
@@ -355,8 +356,9 @@ class TestAdapters:
         )
         run = make_run(sub="01", task="auditoryperception", run="01")
         name, dataset = "ds000113-auditoryperception", open_dataset(raw.root)
-        found, _ = find_presentations(dataset, [run], adapter=name)
+        found, problems = find_presentations(dataset, [run], adapter=name)
         assert [item.onset_s for item in found] == pytest.approx([0.0172, 12])
+        assert any("known to be wrong" in problem.what for problem in problems)
         found, _ = find_presentations(dataset, [run], adapter=f"{name}:drop_where.catch=1")
         assert [item.stim_file for item in found] == ["rocknroll_002.wav"]
 

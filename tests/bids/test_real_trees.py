@@ -217,3 +217,37 @@ def test_real_bold_of_haxby(test_data: Path) -> None:
     assert problems == []
     assert [run.entities["run"] for run in runs] == [f"{i:02d}" for i in range(1, 13)]
     assert {(run.n_trs, run.tr_s) for run in runs} == {(121, 2.5)}
+
+
+class TestNarratives:
+    """ds002345: one sound in several rows of a run, no stim_start."""
+
+    def test_the_music_in_front_and_the_story_are_one_playing(self, test_data: Path) -> None:
+        dataset = open_dataset(test_data / "ds002345" / "bids")
+        items, _ = find_acquisitions(dataset, "111", RAW)
+        runs = [
+            as_run(item, 2000, 1.5) for item in items if item.entities["task"] == "slumlordreach"
+        ]
+        found, _ = find_presentations(dataset, runs, adapter="ds002345")
+        assert [(item.onset_s, item.stim_start_s) for item in found] == [
+            (4.5, 0),
+            (29.5, 25),
+            (944.5, 940),
+            (969.5, 965),
+        ]
+        assert {item.stim_file for item in found} == {"slumlordreach_audio.wav"}
+
+    def test_it_is_recognised(self, test_data: Path) -> None:
+        assert survey(test_data / "ds002345" / "bids").adapter == "ds002345"
+
+
+class TestWholePieces:
+    """ds004007: stim_file is filled; it needs no adapter."""
+
+    def test_it_runs_without_an_adapter(self, test_data: Path) -> None:
+        dataset = open_dataset(test_data / "ds004007" / "bids")
+        label = participants(dataset)[0]
+        items, _ = find_acquisitions(dataset, label, RAW)
+        found, _ = find_presentations(dataset, [as_run(item, 2000, 1.0) for item in items])
+        assert len({item.stim_file for item in found}) == 16
+        assert {item.source for item in found} == {"events.tsv"}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+from bidsapp.recipes.repeats import repeated_volumes
 
 from bidsapp.bids.records import Presentation, Run
 from bidsapp.recipes.inputs import Inputs
-from bidsapp.recipes.repeats import repeated_volumes
 
 
 def make_inputs(runs: tuple[Run, ...], presentations: tuple[Presentation, ...]) -> Inputs:

@@ -79,7 +79,7 @@ class Consonance(DescriptorNetwork):
             return np.empty((0, n_features), np.float32)
         windows = np.lib.stride_tricks.sliding_window_view(waveform, self._window)[:: self._hop]
         starts = range(0, len(windows), _AT_ONCE)
-        return np.concatenate([_describe(windows[start : start + _AT_ONCE]) for start in starts])
+        return np.concatenate([describe(windows[start : start + _AT_ONCE]) for start in starts])
 
 
 def spectral_peaks(
@@ -111,11 +111,22 @@ def spectral_peaks(
     bend = left - 2 * middle + right
     shift = np.where(bend < 0, 0.5 * (left - right) / np.where(bend < 0, bend, -1.0), 0.0)
     height = middle - 0.25 * (left - right) * shift
-    return (bins + shift) * step_hz, 10.0 ** (height / 20.0)
+    return np.asarray((bins + shift) * step_hz, np.float64), np.asarray(10.0 ** (height / 20.0))
 
 
-def _describe(windows: Floats) -> Floats:
-    """Descriptors (n, 15) of windows (n, n_samples)."""
+def describe(windows: Floats) -> Floats:
+    """Describe windows of about a second.
+
+    Parameters
+    ----------
+    windows
+        (n, n_samples) at 22,050 Hz.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, 15) roughness, harmonicity (bits), 12 pitch classes (bels), loudness (bels).
+    """
     sounds = torch.from_numpy(np.ascontiguousarray(windows))
     bands = mel_db(sounds, GRID).numpy()
     settings = HarmonicSettings()

@@ -122,8 +122,11 @@ class Harmonic(LayeredNetwork):
         if index == 1:
             return module.maps(previous).flatten(1, 2)
         if index == 2:
-            return module.pooled(previous.unflatten(1, (module.n_branches, module.channels)))
-        return module.dense(previous.flatten(1)).softmax(dim=1)
+            return module.pooled(
+                previous.reshape(len(previous), module.n_branches, module.channels, -1)
+            )
+        logits: torch.Tensor = module.dense(previous.flatten(1))
+        return logits.softmax(dim=1)
 
 
 def _branches(settings: HarmonicSettings) -> BranchNetwork:

@@ -137,6 +137,8 @@ class BranchNetwork(MelNetwork):
         Sizes.
     """
 
+    bands: torch.Tensor
+
     def __init__(self, settings: HarmonicSettings) -> None:
         super().__init__()
         bands = torch.from_numpy(settings.bands)
@@ -165,7 +167,7 @@ class BranchNetwork(MelNetwork):
         x = self.normalised(x)
         x = torch.cat([x, x.new_zeros(len(x), 1, x.shape[2])], dim=1)
         y = torch.relu(self.norm(self.filters(x[:, self.bands])))
-        return y.unflatten(1, (self.n_branches, self.channels))
+        return y.reshape(len(y), self.n_branches, self.channels, -1)
 
     def pooled(self, maps: torch.Tensor) -> torch.Tensor:
         """All branches side by side, pooled over time: (n, 12 n_channels, n_pooled)."""
@@ -188,6 +190,10 @@ class LearnableNetwork(MelNetwork):
     Source: Won, Chun, Nieto and Serra 2020, Data-driven harmonic filters for audio representation
     learning, ICASSP, §2 (there over a linear spectrogram).
     """
+
+    targets: torch.Tensor
+    spacing: torch.Tensor
+    centres: torch.Tensor
 
     def __init__(self, settings: HarmonicSettings) -> None:
         super().__init__()

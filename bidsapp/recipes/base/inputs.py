@@ -13,13 +13,13 @@ from bidsapp.audio.io import audio_duration_s
 from bidsapp.bids.annotations import find_ratings
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.filters import Filters
-from bidsapp.bids.index import find_runs, spaces
+from bidsapp.bids.index import find_acquisitions, find_runs, spaces
 from bidsapp.bids.intervals import find_intervals
 from bidsapp.bids.names import space_kind
 from bidsapp.bids.presentations import find_presentations
 from bidsapp.bids.records import ImageKind, Interval, Presentation, Problem, Rating, Run
 from bidsapp.config import Config
-from bidsapp.errors import AppError, InputMissingError, UsageError
+from bidsapp.errors import AppError, InputInvalidError, InputMissingError, UsageError
 from bidsapp.features.align import alignment_table
 from bidsapp.recipes.base.recipe import Need, Recipe, load_function
 from bidsapp.text import text_table
@@ -133,6 +133,8 @@ def query_filters(config: Config) -> Filters:
         tasks=config.task_id,
         bids_filter_file=config.bids_filter_file,
         allow_raw_bold=config.allow_raw_bold,
+        dropped_volumes=config.dropped_volumes,
+        start_time_s=config.start_time,
     )
 
 
@@ -162,18 +164,33 @@ def chosen_spaces(
             msg = f"--space {' '.join(config.space)}: this recipe analyses {known} data only"
             raise UsageError(msg)
         return wanted
-    offered = [
-        name
-        for name in spaces(dataset, subject, query_filters(config))
-        if space_kind(name) in kinds
-    ]
+    counts = spaces(dataset, subject, query_filters(config))
+    offered = [name for name in counts if space_kind(name) in kinds]
     if not offered:
+        _, problems = find_acquisitions(dataset, subject, query_filters(config))
+        raw = "" if config.allow_raw_bold else ", or pass --allow-raw-bold to analyse raw BOLD"
         msg = (
             f"sub-{subject}: no preprocessed BOLD ({' or '.join(kinds)}) was found; check "
-            "-d fmriprep=PATH and the filters, or pass --allow-raw-bold to analyse raw BOLD"
+            f"-d fmriprep=PATH and the filters{raw}{_listed(problems)}"
         )
         raise InputMissingError(msg)
-    return (offered[0],)
+    space = offered[0]
+    template, plus, _ = space.partition("+")
+    cohorts = [name for name in offered if name.partition("+")[0] == template]
+    if plus and len(cohorts) > 1:
+        msg = (
+            f"sub-{subject}: {template} is offered in {len(cohorts)} cohorts, which are different "
+            f"templates; choose one with --space: {', '.join(cohorts)}"
+        )
+        raise InputInvalidError(msg)
+    if space == "native" and counts[space] > 1 and not config.allow_raw_bold:
+        msg = (
+            f"sub-{subject}: BOLD is in no space but the native one, in which each of its "
+            f"{counts[space]} runs has a grid of its own; write it in a template with fMRIPrep, "
+            "or say --space native"
+        )
+        raise InputInvalidError(msg)
+    return (space,)
 
 
 def collect_participant(

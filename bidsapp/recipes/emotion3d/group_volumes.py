@@ -12,13 +12,12 @@ from bidsapp.brain.geometry import UnitSpace, VolumeGrid, volume_units
 from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError
 from bidsapp.models.cnn3d.volumes import Volumes, frame_stacks
-from bidsapp.recipes.emotion3d.grid import network_shape
 from bidsapp.recipes.base.study import GroupStudy
+from bidsapp.recipes.emotion3d.grid import network_shape
 from bidsapp.recipes.emotion3d.inputs import EmotionInputs
-from bidsapp.recipes.emotion3d.labels import run_key
+from bidsapp.recipes.emotion3d.labels import RunKey, run_key
 from bidsapp.recipes.emotion3d.volumes import load_volumes
 from bidsapp.stats.samples import Samples
-
 
 _OF_VOLUMES = ("confounds", "high_pass_hz", "smoothing_fwhm_mm")
 
@@ -162,7 +161,11 @@ def _samples(
     members: Sequence[EmotionInputs], classes: tuple[str, ...]
 ) -> tuple[NDArray[np.int64], Samples, tuple[str, ...]]:
     """Label all volumes with numbers of runs, sounds and classes that participants share."""
-    keys = sorted({run_key(run) for member in members for run in member.runs})
+    spelled: dict[RunKey, RunKey] = {}
+    for run in (run for member in members for run in member.runs):
+        own = tuple(pair for pair in run.entities.items() if pair[0] != "sub")
+        spelled.setdefault(run_key(run), own)
+    keys = sorted(spelled, key=lambda key: spelled[key])
     numbers = {key: index for index, key in enumerate(keys)}
     pieces = sorted({piece for member in members for piece in member.pieces})
     labelled = [
@@ -174,5 +177,8 @@ def _samples(
         for name in ("run", "time_s", "participant", "stimulus_s", "stimulus")
     ]
     labels = np.concatenate([item.labels for item in labelled])
-    names = tuple("_".join(f"{key}-{value}" for key, value in entities) for entities in keys)
+    names = tuple(
+        "_".join(f"{key}-{value}" for key, value in entities)
+        for entities in map(spelled.__getitem__, keys)
+    )
     return labels, Samples(*columns), names

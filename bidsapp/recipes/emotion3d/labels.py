@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.bids.label_maps import LabelMap
+from bidsapp.bids.names import entities_key
 from bidsapp.bids.records import Interval, Presentation, Run
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
 from bidsapp.stats.samples import Samples
@@ -73,8 +74,11 @@ class LabelledVolumes:
 
 
 def run_key(run: Run) -> RunKey:
-    """Return what names a run in all participants: its entities without the participant."""
-    return tuple((key, value) for key, value in run.entities.items() if key != "sub")
+    """Return what names a run in all participants: its entities without the participant.
+
+    ``run-1`` of one participant and ``run-01`` of another are the same run.
+    """
+    return entities_key(run.entities, without=("sub",))
 
 
 def spans_of(

@@ -208,7 +208,6 @@ def participant(study: ParticipantStudy) -> None:
         confounds=bold.confounds,
         mask=mask,
         n_searchlights=lights.n_centres,
-        median_size=float(np.nanmedian(scores.n_members)),
         median_radius_mm=float(np.median(lights.radius_mm)),
         n_items=items.n_items,
         n_clips=n_clips,
@@ -490,9 +489,7 @@ def network_facts(network: NetworkScores) -> dict[str, Any]:
     return {
         "layers": list(network.models.layers),
         "weights": dict(network.models.bank.weights),
-        "dissimilarities": list(network.models.dissimilarities),
         "mean_maximum": observed,
         "expected_maximum": expected if network.test else None,
         "n_untrained": len(network.untrained),
-        "n_significant": int(network.significant.sum()),
     }

@@ -22,10 +22,10 @@ ENTRIES = (
         key="bootstrap",
         title="Bootstrap over participants",
         draws="participants drawn with replacement",
-        method="Intervals are percentiles over {n_draws} samples of participants drawn with "
-        "replacement.",
+        method="Intervals of means over participants are studentised, from {n_draws} samples of "
+        "participants drawn with replacement.",
         shows="The interval shows how far the mean moves with the choice of participants.",
-        does_not_show="With few participants it is too narrow.",
+        does_not_show="None is given for fewer than five participants.",
         cites=("efron1987",),
         gives="interval",
         calibrate="bidsapp.results.calibrations.participants:bootstrap",

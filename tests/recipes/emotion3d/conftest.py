@@ -8,15 +8,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from bidsapp.recipes.emotion3d.group.analyse import analyse_group
+from bidsapp.recipes.emotion3d.group.collect import collect_group
+from bidsapp.recipes.emotion3d.group.settings import VARIANTS as GROUP_VARIANTS
 
 from bidsapp.bids.dataset import open_dataset
 from bidsapp.bids.staging import Staging
 from bidsapp.config import Config
 from bidsapp.recipes.analysis import Analysis
 from bidsapp.recipes.base.settings import override
-from bidsapp.recipes.emotion3d.group.analyse import analyse_group
-from bidsapp.recipes.emotion3d.group.collect import collect_group
-from bidsapp.recipes.emotion3d.group.settings import VARIANTS as GROUP_VARIANTS
 from bidsapp.recipes.emotion3d.participant import analyse, collect_participant
 from bidsapp.recipes.emotion3d.settings import VARIANTS
 from bidsapp.recipes.group_inputs import GroupAnalysis
