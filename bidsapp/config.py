@@ -132,6 +132,15 @@ def sections() -> dict[str, tuple[str, ...]]:
     return {name: tuple(names) for name, names in table.items()}
 
 
+def weights_folder() -> Path | None:
+    """Folder that ``MUSICOTOPY_WEIGHTS_DIR`` names, which stands in for ``--weights-dir``.
+
+    The image sets it; there is none elsewhere unless the user sets it.
+    """
+    name = os.environ.get("MUSICOTOPY_WEIGHTS_DIR")
+    return Path(name) if name else None
+
+
 def parse_memory(text: str) -> int:
     """Convert ``16G``, ``512M`` or a bare number of MB into bytes.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,13 +12,11 @@ from typing import Any
 from bidsapp import __version__
 from bidsapp.audio.networks import network_entry
 from bidsapp.cli.options import GROUPS, OPTIONS, POSITIONALS, SETTINGS_TABLES, Option
-from bidsapp.config import Config, convert, parse_memory, read_toml, sections
+from bidsapp.config import Config, convert, parse_memory, read_toml, sections, weights_folder
 from bidsapp.errors import InputMissingError, OutputError, UsageError
 from bidsapp.recipes import RECIPES
 
 _DEFAULT_RECIPE = (next(iter(RECIPES)),)
-WEIGHTS_VARIABLE = "MUSICOTOPY_WEIGHTS_DIR"
-"""Environment variable that stands in for ``--weights-dir``; the image sets it."""
 _DESCRIPTION = """\
 Voxelwise encoding, searchlight RSA and decoding for music-listening fMRI, from fMRIPrep
 derivatives and the audio files."""
@@ -128,9 +125,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> Config:
         if value is None or value is False:
             continue
         values[name] = convert(name, _clean(by_name[name], value), "command line")
-    built_in = os.environ.get(WEIGHTS_VARIABLE)
-    if built_in and values.get("weights_dir") is None:
-        values["weights_dir"] = Path(built_in)
+    if values.get("weights_dir") is None:
+        values["weights_dir"] = weights_folder()
     values["recipe_settings"] = _recipe_settings(values.get("recipe_settings", {}), assignments)
     values.setdefault("recipe", _DEFAULT_RECIPE)
     config = Config(**values)
