@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bidsapp.recipes.base.score_columns import SHIFT
+from bidsapp.recipes.base.score_columns import SHIFT, SHIFT_FDR
 from bidsapp.recipes.harmony import results as declared
 from bidsapp.recipes.harmony.figures import plane_figure, sound_figure, unique_figure
 from bidsapp.report import sections
@@ -243,7 +243,7 @@ def methods(results: Results) -> Methods:
     facts, own = results.facts(), first_participant(results)
     option = None if own is None else own.setting
     draws: dict[str, dict[str, Any]] = {
-        SHIFT: {"n_draws": option("n_shifts") if option else 0},
+        **{key: {"n_draws": option("n_shifts") if option else 0} for key in (SHIFT, SHIFT_FDR)},
         declared.FLIP: {"n_draws": facts.get("n_flips", 0)},
     }
     lags = ", ".join(f"{lag:g}" for lag in option("lags_s")) if option else ""
