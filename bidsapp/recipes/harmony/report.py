@@ -14,10 +14,21 @@ from bidsapp.report import sections
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.brain.scales import largest, smallest
-from bidsapp.report.html import Number, Page, Prose, Section, number_text, picture, plural
+from bidsapp.report.html import (
+    Note,
+    Notes,
+    Number,
+    Page,
+    Prose,
+    Section,
+    number_text,
+    picture,
+    plural,
+)
 from bidsapp.report.methods import (
     Methods,
     first_participant,
+    has_random_weights,
     inference_sentences,
     render_methods,
     shared_context,
@@ -133,6 +144,9 @@ def emotion(results: Results) -> Section:
     notes = [Prose(f"{plural(left, 'more sound')} in the table of courses.")] if left else []
     agreement = results.table(declared.AGREEMENT)
     parts: list[Any] = [plane, *notes]
+    if has_random_weights(results, "harmonic"):
+        words = "The harmonic network has random weights: its quadrants mean nothing."
+        parts.insert(0, Notes([Note("serious", "Untrained.", words)]))
     if not agreement.empty:
         caption = f"{declared.AGREEMENT.says} No test: moments of a sound are not independent."
         parts.append(table(agreement, declared.AGREEMENT.columns, caption))
