@@ -9,19 +9,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bidsapp.recipes.gradients.group.cortex import Cortex, Reference
-from bidsapp.recipes.gradients.group.settings import VARIANTS, GroupSettings
-from bidsapp.recipes.gradients.group.spin import LayerMap, Runner, spin_maps
-from bidsapp.recipes.gradients.group.spin_tables import null_rows, spin_rows
 from scipy.stats import rankdata, spearmanr
 
 from bidsapp.brain.geometry import UnitSpace
+from bidsapp.brain.spin_surface import Cortex, Reference
 from bidsapp.brain.surfaces import sphere
-from bidsapp.recipes.gradients.group import spin as module
+from bidsapp.recipes.base import spins as module
+from bidsapp.recipes.base.spins import LayerMap, SpinOptions, spin_maps
+from bidsapp.recipes.gradients.settings import GROUP_VARIANTS, GradientsGroupSettings
+from bidsapp.recipes.gradients.spin_tables import null_rows, spin_rows
+from bidsapp.scratch import Scratch
 from bidsapp.stats.spins.mesh import spin_indices
 from bidsapp.stats.spins.rotations import haar_rotations
 
-SETTINGS = GroupSettings(n_rotations=149, n_swapped_rotations=60)
+SETTINGS = GradientsGroupSettings(n_rotations=149, n_swapped_rotations=60)
 
 
 def waves(units: UnitSpace, seed: int) -> np.ndarray:
@@ -64,8 +65,22 @@ def references(cortex: Cortex) -> tuple[Reference, ...]:
 def spins(
     cortex: Cortex, maps: list[LayerMap], tmp_path_factory: pytest.TempPathFactory
 ) -> module.Spins:
-    runner = Runner(tmp_path_factory.mktemp("spins"), 3, quiet=True)
-    return spin_maps(cortex, maps, references(cortex), SETTINGS, runner, "test")
+    folder = tmp_path_factory.mktemp("spins")
+    return rotate(cortex, maps, references(cortex), SETTINGS, folder, 3)
+
+
+def rotate(
+    cortex: Cortex,
+    maps: list[LayerMap],
+    against: tuple[Reference, ...],
+    settings: GradientsGroupSettings,
+    folder: Path,
+    seed: int,
+) -> module.Spins:
+    options = SpinOptions(
+        settings.n_rotations, settings.n_swapped_rotations, settings.spin_statistic, seed
+    )
+    return spin_maps(cortex, maps, against, options, Scratch(folder))
 
 
 def pick(rows: list[dict[str, Any]], **wanted: str) -> dict[str, Any]:
@@ -193,14 +208,7 @@ def test_monotone_transforms_change_nothing(
     results = [
         list(
             spin_rows(
-                spin_maps(
-                    cortex,
-                    chosen,
-                    references(cortex),
-                    settings,
-                    Runner(tmp_path, 0, quiet=True),
-                    "",
-                ),
+                rotate(cortex, chosen, references(cortex), settings, tmp_path, 0),
                 "vggish",
                 settings,
             )
@@ -211,10 +219,8 @@ def test_monotone_transforms_change_nothing(
 
 
 def test_faithful_is_pearson(cortex: Cortex, maps: list[LayerMap], tmp_path: Path) -> None:
-    settings = dataclasses.replace(VARIANTS["faithful"], n_rotations=20)
-    found = spin_maps(
-        cortex, maps[:4], references(cortex)[:1], settings, Runner(tmp_path, 0, quiet=True), ""
-    )
+    settings = dataclasses.replace(GROUP_VARIANTS["faithful"], n_rotations=20)
+    found = rotate(cortex, maps[:4], references(cortex)[:1], settings, tmp_path, 0)
     row = next(spin_rows(found, "vggish", settings))
     good = np.isfinite(found.references[0].values) & np.isfinite(maps[0].values) & cortex.mask
     pearson = np.corrcoef(found.references[0].values[good], maps[0].values[good])[0, 1]
@@ -235,8 +241,7 @@ def test_resumed_work_is_identical(
     monkeypatch.setattr(module, "SAVE_EVERY", 2)
 
     def run(folder: Path) -> module.Spins:
-        runner = Runner(folder, 5, quiet=True)
-        return spin_maps(cortex, maps[:2], references(cortex)[:1], settings, runner, "")
+        return rotate(cortex, maps[:2], references(cortex)[:1], settings, folder, 5)
 
     whole = run(tmp_path / "whole")
     real = module.track
@@ -270,8 +275,7 @@ def test_broken_state_is_begun_again(cortex: Cortex, maps: list[LayerMap], tmp_p
     settings = dataclasses.replace(SETTINGS, n_rotations=10, n_swapped_rotations=0)
 
     def run() -> module.Spins:
-        runner = Runner(tmp_path, 5, quiet=True)
-        return spin_maps(cortex, maps[:1], references(cortex)[:1], settings, runner, "")
+        return rotate(cortex, maps[:1], references(cortex)[:1], settings, tmp_path, 5)
 
     first = run()
     (state,) = tmp_path.iterdir()
@@ -286,6 +290,5 @@ def test_other_settings_do_not_share_state(
 ) -> None:
     settings = dataclasses.replace(SETTINGS, n_rotations=10, n_swapped_rotations=0)
     for seed in (1, 2):
-        runner = Runner(tmp_path, seed, quiet=True)
-        spin_maps(cortex, maps[:1], references(cortex)[:1], settings, runner, "")
+        rotate(cortex, maps[:1], references(cortex)[:1], settings, tmp_path, seed)
     assert len(list(tmp_path.iterdir())) == 2

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bidsapp.recipes.gradients.group import maps as module
-from bidsapp.recipes.gradients.group.maps import choose_best, group_maps, needed
-from bidsapp.recipes.gradients.group.settings import GroupSettings
-from bidsapp.recipes.gradients.group.stack import ScoreStack
+from bidsapp.recipes.base import group_maps as module
+from bidsapp.recipes.base.group_maps import GroupMapOptions, choose_best, group_maps, needed
+from bidsapp.recipes.base.stack import ScoreStack
 from bidsapp.stats.metrics import centroid_layer
 from bidsapp.stats.signflip import sign_flip_test
 
@@ -35,7 +34,9 @@ def scores(n: int, seed: int = 0) -> np.ndarray:
 
 
 def run(stack: ScoreStack, **settings: object) -> module.GroupMaps:
-    chosen = GroupSettings(**settings)  # type: ignore[arg-type]
+    usual = {"min_share": 0.5, "n_flips": 5000, "n_tfce_flips": 1000}
+    usual |= {"alternative": "greater", "best_layer": "positive", "tfce": False}
+    chosen = GroupMapOptions(**usual | settings)  # type: ignore[arg-type]
     return group_maps(stack, chosen, seed=4, label="", quiet=True)
 
 
