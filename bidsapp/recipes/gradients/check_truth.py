@@ -226,7 +226,8 @@ def _null_parcels(written: Results, at: Space, planted: PlantedMap) -> dict[str,
     table = table[(table["lags"] == POSITIVE) & table["p"].notna()]
     inside = parcels > 0
     planted_parcels = set(np.unique(parcels[inside & (planted.layer > 0)]))
-    passed = {int(row.parcel): row.p < 0.05 for row in table.itertuples()}
+    significant = table["p"].to_numpy(float) < 0.05
+    passed = dict(zip(table["parcel"].astype(int), map(bool, significant), strict=True))
     null = [value for parcel, value in passed.items() if parcel not in planted_parcels]
     rest = [value for parcel, value in passed.items() if parcel in planted_parcels]
     return {
