@@ -293,7 +293,7 @@ def _significant_by_layer(view: GroupView) -> Part:
                 columns.append(Column(f"{name}, {lags}", digits=0))
     flips = view.summary["sign_flips"]
     caption = (
-        f"Number of {view.words} (of {view.count(known.any(axis=0))} with data) below "
+        f"Number of {view.words} (of {view.count(np.asarray(known.any(axis=0)))} with data) below "
         f"{view.level:g} in each layer, corrected over {view.words} and layers: family-wise "
         "(FWE), family-wise of clusters (TFCE, if asked for) and false discovery rate (FDR), at "
         f"positive and negative lags. No p can be below {flips['smallest_p']:.2g}. Mean r: over "
