@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from bidsapp.brain.spin_surface import Cortex, Reference, find_cortex
 from bidsapp.progress import track
+from bidsapp.recipes.base.displacement import GroupNull, group_null
 from bidsapp.recipes.base.group_maps import (
     GroupMapOptions,
     GroupMaps,
@@ -33,7 +34,13 @@ from bidsapp.recipes.base.group_maps import (
     group_units,
     participant_maps,
 )
-from bidsapp.recipes.base.isc import ParcelCourses, ParcelIsc, isc_columns, parcel_isc
+from bidsapp.recipes.base.isc import (
+    ParcelCourses,
+    ParcelIsc,
+    isc_columns,
+    parcel_isc,
+    parcel_places,
+)
 from bidsapp.recipes.base.regions import (
     Profiles,
     Regions,
@@ -56,12 +63,16 @@ from bidsapp.recipes.gradients.alignment_tests import (
 from bidsapp.recipes.gradients.rating_tests import rating_rows
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
 from bidsapp.recipes.gradients.spin_tables import null_rows, spin_rows
+from bidsapp.results.cautions import Caution
 from bidsapp.results.write import Output, tidy
 from bidsapp.scratch import Scratch
 from bidsapp.stats.bootstrap import resample_counts
+from bidsapp.stats.displacement import displacement_test
 from bidsapp.stats.isc import model_ceiling
 from bidsapp.stats.layer_pca import LayerPca, layer_pca
+from bidsapp.stats.layer_sets import layer_sets
 from bidsapp.stats.metrics import centroid_layer, fisher_z
+from bidsapp.stats.preference import gradient_claims
 from bidsapp.stats.tfce import EXTENT, HEIGHT
 
 LOGGER = logging.getLogger("musicotopy")
@@ -169,6 +180,7 @@ class GradientsGroup:
             if self.cortex is not None and self.cortex.is_projected:
                 self.write_projected(item, self.cortex)
         for network in self.inputs.networks:
+            doubts += self.write_displacement(conditions[0], network, courses)
             both = [item for item in conditions if item.network == network]
             self.write_tables(both, components)
             if spins is not None:
@@ -373,6 +385,65 @@ class GradientsGroup:
         out.write(declared.ALIGNMENTS, rows, network=network)
         tests = alignment_test_rows(r, names, self.settings, self.config.random_seed)
         out.write(declared.ALIGNMENT_TEST, tests, network=network)
+
+    def write_displacement(
+        self, first: Condition, network: str, where: ParcelCourses
+    ) -> list[Caution]:
+        """Test parcels and the claim about a gradient against music displaced alike in all."""
+        participants, null = self.inputs.participants, results.NULL_SCORES
+        averaged, doubts = group_null(participants, where, null, network, self.units)
+        if averaged is None:
+            return doubts
+        files = [path for item in participants for path in item.files(null, where.at, network)]
+        out, layers = self.study.output(self.units, files), self.inputs.networks[network]
+        test = displacement_test(averaged.observed, averaged.copies)
+        level = self.settings.significance
+        places = parcel_places(averaged.labels, self.units)
+        values = {
+            "layer_index": np.arange(1, len(layers) + 1),
+            **{name: np.asarray(column, object)[:, None] for name, column in places.items()},
+            "mean_r": np.tanh(test.score.T),
+            "effect": test.effect.T,
+            "p": test.p.T,
+            "p_fwe": test.p_fwe.T,
+            "may_be_best": layer_sets(averaged.observed, averaged.copies, level=level).T,
+            "n": averaged.n[:, None],
+        }
+        numbers = range(1, len(averaged.n) + 1)
+        rows = tidy(values, parcel=numbers, layer=layers)
+        out.write(declared.DISPLACEMENT, rows, network=network)
+        passed = np.append((test.p_fwe <= level).any(axis=0), False)
+        significant = passed[averaged.labels]
+        out.write(declared.SIGNIFICANT, significant, network=network, note=f"p <= {level:g}.")
+        if self.cortex is not None and len(layers) > 1 and network != cautions.BASELINE:
+            self.write_claims(out, network, averaged, self.cortex)
+        return doubts
+
+    def write_claims(self, out: Output, network: str, averaged: GroupNull, cortex: Cortex) -> None:
+        """Test alignment and preference along each reference."""
+        rows: list[Row] = []
+        for number, reference in enumerate(self.references):
+            gradient = cortex.parcel_values(averaged.labels, reference.values)
+            claims = gradient_claims(averaged.observed, averaged.copies, gradient)
+            for question, claim in (
+                ("alignment", claims.alignment),
+                ("preference", claims.preference),
+            ):
+                rows.append(
+                    {
+                        "reference": reference.name,
+                        "question": question,
+                        "statistic": claim.statistic,
+                        "null_median": float(np.median(claim.null)),
+                        "p": claim.p,
+                        "n_copies": len(claim.null),
+                        "n_parcels": int(np.isfinite(claims.amplitude).sum()),
+                    }
+                )
+            if number == 0:
+                parcels = np.append(claims.preference_map, np.nan)
+                out.write(declared.PREFERENCE, parcels[averaged.labels], network=network)
+        out.write(declared.CLAIMS, rows, network=network)
 
     def write_shared(self, first: Condition, isc: ParcelIsc | None) -> None:
         """Write what does not depend on the network."""

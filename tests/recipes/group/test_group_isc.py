@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from bidsapp.brain.geometry import UnitSpace
 from bidsapp.recipes.gradients.group.collect import find_group
 from bidsapp.recipes.gradients.group.isc import isc_rows, parcel_isc
+
+from bidsapp.brain.geometry import UnitSpace
 
 N_PARCELS, N = 3, 150
 PIECES = ("lament.flac", "storm.flac")

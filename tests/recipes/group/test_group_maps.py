@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from bidsapp.recipes.gradients.group import maps as module
 from bidsapp.recipes.gradients.group.maps import choose_best, group_maps, needed
 from bidsapp.recipes.gradients.group.settings import GroupSettings
 from bidsapp.recipes.gradients.group.stack import ScoreStack
+
+from bidsapp.recipes.gradients.group import maps as module
 from bidsapp.stats.metrics import centroid_layer
 from bidsapp.stats.signflip import sign_flip_test
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from bidsapp.brain.geometry import UnitSpace
-from bidsapp.recipes.gradients.group import maps
 from bidsapp.recipes.gradients.group.analyse import analyse_group
 from bidsapp.recipes.gradients.group.collect import find_group
 from bidsapp.recipes.gradients.group.settings import GroupSettings
+
+from bidsapp.brain.geometry import UnitSpace
+from bidsapp.recipes.gradients.group import maps
 from bidsapp.recipes.group_collect import Choice
 from bidsapp.recipes.group_inputs import GroupAnalysis
 

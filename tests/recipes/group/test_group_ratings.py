@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from bidsapp.recipes.gradients.group.collect import find_group
 from bidsapp.recipes.gradients.group.ratings import rating_rows
 from bidsapp.recipes.gradients.group.settings import GroupSettings

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import pearsonr, spearmanr
-
 from bidsapp.recipes.gradients.group.settings import GroupSettings
 from bidsapp.recipes.gradients.group.subjects import (
     map_correlation,
     subject_rows,
     subject_test_rows,
 )
+from scipy.stats import pearsonr, spearmanr
+
 from bidsapp.stats.signflip import sign_flip_test
 
 SETTINGS = GroupSettings(n_flips=512)
