@@ -15,14 +15,14 @@ def test_the_truly_best_layer_is_covered() -> None:
     truth[2:4] = 0.5  # two layers are equally good
     copies = rng.normal(size=(N_COPIES + 1, N_LAYERS, N_PARCELS))
     sets = layer_sets(truth + copies[0], copies[1:])
-    assert 0.93 <= sets[2].mean() <= 1.0
-    assert 0.93 <= sets[3].mean() <= 1.0
+    assert 0.91 <= sets[2].mean() <= 1.0
+    assert 0.91 <= sets[3].mean() <= 1.0
 
 
 def test_layers_that_are_all_alike_stay_together() -> None:
     rng = np.random.default_rng(1)
     copies = rng.normal(size=(N_COPIES + 1, N_LAYERS, N_PARCELS))
-    assert np.all(layer_sets(copies[0], copies[1:]).mean(axis=1) > 0.93)
+    assert np.all(layer_sets(copies[0], copies[1:]).mean(axis=1) > 0.91)
 
 
 def test_a_layer_far_behind_is_left_out_and_the_best_never() -> None:
