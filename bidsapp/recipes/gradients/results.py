@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bidsapp.recipes.base.alignment import alignment
 from bidsapp.recipes.base.score_columns import (
     FOLDS_COLUMNS,
@@ -44,7 +46,6 @@ SCORE = Maps(
     "averaged over blocks.",
     labels=LAGS,
     stat="r",
-    required=True,
 )
 SCORE_PIECES = Maps(
     desc="gradients{label}pieces",
@@ -210,6 +211,7 @@ COURSES = Table(
 
 SUMMARY = summary(RECIPE, "participant")
 RESULTS: tuple[Result, ...] = (
+    replace(SCORE.of("positive"), required=True),  # negative lags may not have been asked for
     SCORE,
     SCORE_PIECES,
     CENTROID,
