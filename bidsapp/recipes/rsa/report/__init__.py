@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from bidsapp.recipes.rsa import RECIPE
 from bidsapp.recipes.rsa import results as declared
 from bidsapp.recipes.rsa.report import items, layers, people
 from bidsapp.recipes.rsa.report.view import TITLES, View
@@ -21,7 +22,6 @@ from bidsapp.report.methods import (
 )
 from bidsapp.results.read import Results
 
-_QUESTION = "Which layer of a sound network is each searchlight like?"
 _TEMPLATE = "rsa_methods.txt.j2"
 
 
@@ -49,7 +49,7 @@ def report(results: Results) -> tuple[Page, Methods]:
         sections.fidelity(results),
         sections.about(results),
     ]
-    return sections.page(results, _QUESTION, page), text
+    return sections.page(results, RECIPE.question, page), text
 
 
 def _of_participant(results: Results, views: Sequence[View]) -> list[Section]:
