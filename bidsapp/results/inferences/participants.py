@@ -58,7 +58,7 @@ ENTRIES = (
         "participants drawn with replacement.",
         shows="The interval shows how far the mean moves with the choice of participants.",
         does_not_show="None is given for fewer than five participants.",
-        cites=("efron1987",),
+        cites=("efron1993",),
         gives="interval",
         calibrate="bidsapp.results.calibrations.participants:bootstrap",
     ),
