@@ -34,6 +34,7 @@ LAGS = ("positive", "negative")
 FLIP, FLIP_FDR, TFCE = "sign_flip", "sign_flip_fdr", "sign_flip_tfce"
 RATERS, BOOTSTRAP = "sign_flip_raters", "bootstrap"
 SPIN, SPIN_PEOPLE, EFFECT = "spin", "sign_flip_alignment", "effect_size"
+DISPLACED, DISPLACED_ALONG = "displacement", "displacement_along"
 MONTE_CARLO, SHARE = "monte_carlo", "bootstrap_layers"
 
 # ------------------------------------------------------------------ participant: maps
@@ -139,6 +140,14 @@ NULL = Table(
         Column("mean_r", "mean over layers and parcels"),
     ),
 )
+NULL_SCORES = Result(
+    desc="gradientsnullscores",
+    title="Scores of displaced music",
+    says="Score of each layer in each parcel at positive lags, and under each displacement of the "
+    "music: observed (layers, parcels), null (copies, layers, parcels). Copy k moves each piece "
+    "by the same time in all participants.",
+    required=True,
+)
 PIECES = Table(
     desc="gradientspieces",
     title="Scores of pieces",
@@ -214,6 +223,7 @@ RESULTS: tuple[Result, ...] = (
     PARCELS,
     PARCEL_SUMMARY,
     NULL,
+    NULL_SCORES,
     PIECES,
     PROFILE,
     RATINGS,

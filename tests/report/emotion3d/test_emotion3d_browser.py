@@ -9,7 +9,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from bidsapp.report.emotion3d import group_report, participant_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

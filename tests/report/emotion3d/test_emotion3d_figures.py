@@ -5,9 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from bidsapp.report.emotion3d.figures.brain import scale_of
 from bidsapp.report.emotion3d.figures.classes import (
     Confusion,
@@ -26,6 +23,9 @@ from bidsapp.report.emotion3d.figures.scores import (
     scores_figure,
 )
 from bidsapp.report.emotion3d.figures.time import RunLabels, timeline_figure
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bidsapp.report.figures.style import to_svg
 
 

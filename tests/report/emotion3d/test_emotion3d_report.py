@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from bidsapp.errors import InputMissingError
 from bidsapp.report.emotion3d import (
     explanation,
     group_methods,
@@ -21,6 +19,8 @@ from bidsapp.report.emotion3d import (
 from bidsapp.report.emotion3d.cautions import distrust, judged
 from bidsapp.report.emotion3d.page import group_page, participant_page
 from bidsapp.report.emotion3d.read import LEAKY, in_words, load_group, load_participant, split_of
+
+from bidsapp.errors import InputMissingError
 from bidsapp.report.html import Page, Picture, Section, Table, render
 from bidsapp.report.references import references
 
