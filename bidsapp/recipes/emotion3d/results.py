@@ -22,6 +22,7 @@ _LEAKY = Column(
 _LEVEL = Column(
     "level",
     "within: each participant's own results; across: trained on other participants",
+    "participants",
     text=True,
 )
 _WHO = Column("participant", "label; n/a for the pool of all", text=True)
@@ -336,7 +337,7 @@ PREVALENCE = Table(
         Column(
             "bound",
             "largest share that is exceeded at the level of the test; n/a: not even 0",
-            "lower bound \u03b3\u2080",
+            "\u03b3\u2080",
             2,
         ),
     ),
