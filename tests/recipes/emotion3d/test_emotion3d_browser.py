@@ -6,19 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from bidsapp.recipes import RECIPES
-from bidsapp.recipes.emotion3d.report import report
-from bidsapp.report.html import write_page
-from bidsapp.results.read import Results
+from bidsapp.report.html import Page, write_page
+from bidsapp.report.methods import Methods
 from tests.report.browser import browse, needs_chromium
 
 pytestmark = needs_chromium
 
 
 @pytest.mark.parametrize("subject", ["01", ""])
-def test_a_page_in_a_browser(subject: str, written: Path, tmp_path: Path) -> None:
-    results = Results(written, "emotion3d", RECIPES["emotion3d"].results, subject)
-    page, _ = report(results)
+def test_a_page_in_a_browser(
+    subject: str, reports: dict[str, tuple[Page, Methods]], tmp_path: Path
+) -> None:
+    page, _ = reports[subject]
     seen, console = browse(write_page(page, tmp_path / "page.html"), tmp_path)
     assert console == []
     assert seen["images"] == seen["decoded"] >= 14

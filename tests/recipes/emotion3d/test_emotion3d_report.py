@@ -11,7 +11,7 @@ import pytest
 
 from bidsapp.recipes import RECIPES
 from bidsapp.recipes.emotion3d.names import LEAKY, SplitInfo
-from bidsapp.recipes.emotion3d.report import data, decoders, people, report
+from bidsapp.recipes.emotion3d.report import data, decoders, methods_of, people
 from bidsapp.recipes.emotion3d.report.view import BALANCED, View, views
 from bidsapp.recipes.emotion3d.results import (
     CURVES,
@@ -39,15 +39,15 @@ def of(output: Path, subject: str = "") -> Results:
 
 
 @pytest.fixture(scope="module")
-def made(written: Path) -> tuple[Page, Methods]:
+def made(reports: dict[str, tuple[Page, Methods]]) -> tuple[Page, Methods]:
     """Page and methods of a participant, with a leaky split."""
-    return report(of(written, "01"))
+    return reports["01"]
 
 
 @pytest.fixture(scope="module")
-def made_of_group(written: Path) -> tuple[Page, Methods]:
+def made_of_group(reports: dict[str, tuple[Page, Methods]]) -> tuple[Page, Methods]:
     """Page and methods of the group."""
-    return report(of(written))
+    return reports[""]
 
 
 @pytest.fixture
@@ -163,13 +163,15 @@ def test_without_a_network(written: Path, tmp_path: Path) -> None:
     (table,) = lean.folder.rglob(f"*desc-{SCORES.desc}_stats.tsv")
     rows = [line for line in table.read_text().splitlines() if "\tcnn\t" not in line]
     table.write_text("\n".join(rows) + "\n")
-    page, methods = report(of(lean.root, "01"))
-    assert not {"curves", "embedding"} & set(anchors(page))
-    (shown,) = [one for one in page.sections if one.anchor == "maps"]
-    assert len(pictures([shown])) == 5
-    assert "Network." not in methods.text
-    assert "Integrated gradients" not in methods.text
-    assert "silhouette" not in methods.text
+    lean = of(lean.root, "01")
+    (only,) = views(lean)
+    assert data.curves(only) is None
+    assert data.embedding(only) is None
+    assert len(pictures([data.maps(only)])) == 5
+    text = methods_of(lean).text
+    assert "Network." not in text
+    assert "Integrated gradients" not in text
+    assert "silhouette" not in text
 
 
 def test_a_participant_whose_files_are_gone_is_left_out_of_the_recalls(
@@ -181,8 +183,7 @@ def test_a_participant_whose_files_are_gone_is_left_out_of_the_recalls(
         shutil.rmtree(tmp_path / "copy" / f"sub-{subject}")
     (only,) = views(of(tmp_path / "copy"))
     assert "4 decoders" in people.emotions(only).parts[1].alt
-    _, methods = report(of(tmp_path / "copy"))
-    assert "Labels." not in methods.text
+    assert "Labels." not in methods_of(of(tmp_path / "copy")).text
 
 
 def test_tests_of_the_group_are_those_of_the_files(group_view: View) -> None:
