@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.brain.geometry import UnitSpace
+from bidsapp.brain.geometry import UnitSpace, VolumeGrid, volume_units
+from bidsapp.brain.maps import read_maps
 from bidsapp.brain.neighbours import neighbour_pairs
+from bidsapp.errors import InputInvalidError
 from bidsapp.progress import track
+from bidsapp.recipes.base.group import GroupInputs
 from bidsapp.recipes.base.stack import ScoreStack
+from bidsapp.results.kinds import Maps
+from bidsapp.results.read import Results
 from bidsapp.stats.fdr import benjamini_hochberg
 from bidsapp.stats.metrics import best_layer, centroid_layer
 from bidsapp.stats.signflip import Alternative, SignFlips
@@ -258,3 +263,51 @@ def choose_best(r: Array, rule: str) -> NDArray[np.integer[Any]]:
         return best_layer(r)
     known = np.isfinite(r).all(axis=0)
     return np.where(known, np.where(known, r, 0.0).argmax(axis=0) + 1, 0)
+
+
+def group_units(inputs: GroupInputs, result: Maps, network: str) -> UnitSpace:
+    """Units of the group: those of surfaces, or the voxels that any participant has.
+
+    Parameters
+    ----------
+    inputs
+        Participants on the same mesh or grid.
+    result, network
+        Maps that all have.
+    """
+    first = inputs.participants[0]
+    units = first.units(inputs.at)
+    if isinstance(units.geometry, VolumeGrid):
+        union = np.zeros(units.geometry.mask.shape, dtype=bool)
+        for item in inputs.participants:
+            paths = item.images(result, inputs.at, network)
+            grid = read_maps(paths, space=inputs.space).units.geometry
+            assert isinstance(grid, VolumeGrid)
+            union |= grid.mask
+        units = volume_units(union, units.geometry.affine, space=inputs.space)
+    resolution, density = inputs.at.res or None, inputs.at.den or None
+    return replace(units, space=inputs.space, resolution=resolution, density=density)
+
+
+def participant_maps(
+    participant: Results, inputs: GroupInputs, result: Maps, network: str, units: UnitSpace
+) -> NDArray[np.float32]:
+    """Read one participant's maps of all layers on the units of the group.
+
+    Returns
+    -------
+    ndarray, shape (n_layers, n_units)
+        NaN where the participant has no value.
+
+    Raises
+    ------
+    InputInvalidError
+        If the file holds another number of layers than the network has.
+    """
+    paths = participant.images(result, inputs.at, network)
+    values = read_maps(paths, units).values
+    n_layers = len(inputs.networks[network])
+    if len(values) != n_layers:
+        msg = f"{paths[0]} holds {len(values)} maps for {n_layers} layers; make it again"
+        raise InputInvalidError(msg)
+    return values
