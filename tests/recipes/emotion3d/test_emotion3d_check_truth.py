@@ -8,8 +8,7 @@ import pytest
 from bidsapp.bids.staging import Staging
 from bidsapp.brain.geometry import volume_units
 from bidsapp.brain.images import open_image
-from bidsapp.recipes import truth_checks
-from bidsapp.recipes.emotion3d.check_truth import matched_filter
+from bidsapp.recipes.emotion3d.check_truth import CHECK, matched_filter
 from bidsapp.recipes.emotion3d.results import GROUP_SUMMARY, HAUFE, SCORES, SUMMARY
 from bidsapp.results.write import Output
 from bidsapp.simulate.oracle import bold_paths
@@ -49,7 +48,7 @@ def found(film, tmp_path):
             out.write(HAUFE, patterns[::-1, mask.ravel()], names=names[::-1])
             out.write(summary, {"space": MNI, "networks": {}})
             staging.publish()
-    return check_truth(film, tmp_path, truth_checks())
+    return check_truth(film, tmp_path, {"emotion3d": CHECK})
 
 
 def test_the_check_reads_scores_and_patterns(film, found):
@@ -58,7 +57,7 @@ def test_the_check_reads_scores_and_patterns(film, found):
     assert [item["value"] for item in entry["scores"]] == [0.6, 0.97]
     assert list(entry["pattern_r"].values()) == pytest.approx([1.0] * 5)
     assert found["emotion3d"]["group"][0]["scores"] == entry["scores"]
-    lines = findings(found, truth_checks())
+    lines = findings(found, {"emotion3d": CHECK})
     assert any("shuffled-LEAKY (LEAKY), linear: balanced accuracy 0.97" in line for line in lines)
 
 
