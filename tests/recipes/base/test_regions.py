@@ -6,18 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bidsapp.recipes.gradients.group.cortex import Cortex
-from bidsapp.recipes.gradients.group.profiles import (
+
+from bidsapp.bids.atomic import write_image
+from bidsapp.brain.geometry import UnitSpace
+from bidsapp.brain.maps import label_images
+from bidsapp.brain.spin_surface import Cortex
+from bidsapp.recipes.base.regions import (
     Profiles,
     pca_rows,
     profile_rows,
     regions,
     reliability_rows,
 )
-
-from bidsapp.bids.atomic import write_image
-from bidsapp.brain.geometry import UnitSpace
-from bidsapp.brain.maps import label_images
 from bidsapp.stats.bootstrap import resample_counts
 from bidsapp.stats.layer_pca import layer_pca
 

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from bidsapp.recipes.gradients.group import maps as module
-from bidsapp.recipes.gradients.group.maps import choose_best, group_maps, needed
-from bidsapp.recipes.gradients.group.settings import GroupSettings
-from bidsapp.recipes.gradients.group.stack import ScoreStack
+from bidsapp.recipes.base import group_maps as module
+from bidsapp.recipes.base.group_maps import GroupMapOptions, choose_best, group_maps, needed
+from bidsapp.recipes.base.stack import ScoreStack
 from bidsapp.stats.metrics import centroid_layer
 from bidsapp.stats.signflip import sign_flip_test
 
 N_LAYERS, N_UNITS = 4, 900
+OPTIONS = GroupMapOptions(
+    min_share=0.5,
+    n_flips=5000,
+    n_tfce_flips=1000,
+    alternative="greater",
+    best_layer="positive",
+    tfce=False,
+)
 
 
 def filled(path: Path, z: np.ndarray) -> ScoreStack:
@@ -34,9 +43,8 @@ def scores(n: int, seed: int = 0) -> np.ndarray:
     return z
 
 
-def run(stack: ScoreStack, **settings: object) -> module.GroupMaps:
-    chosen = GroupSettings(**settings)  # type: ignore[arg-type]
-    return group_maps(stack, chosen, seed=4, label="", quiet=True)
+def run(stack: ScoreStack, **options: Any) -> module.GroupMaps:
+    return group_maps(stack, replace(OPTIONS, **options), seed=4, label="", quiet=True)
 
 
 def test_stack_gives_back_what_was_put(tmp_path: Path) -> None:

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr, spearmanr
 
-from bidsapp.recipes.gradients.group.settings import GroupSettings
-from bidsapp.recipes.gradients.group.subjects import (
+from bidsapp.recipes.gradients.alignment_tests import (
+    alignment_rows,
+    alignment_test_rows,
     map_correlation,
-    subject_rows,
-    subject_test_rows,
 )
+from bidsapp.recipes.gradients.settings import GradientsGroupSettings
 from bidsapp.stats.signflip import sign_flip_test
 
-SETTINGS = GroupSettings(n_flips=512)
+SETTINGS = GradientsGroupSettings(n_flips=512)
 
 
 def test_correlation_is_scipys_where_both_are_defined() -> None:
@@ -38,7 +38,7 @@ def test_constant_and_empty_maps_have_no_correlation() -> None:
 
 def test_rows_hold_r_and_z() -> None:
     r = np.array([[[0.5, -0.2], [0.1, np.nan]]])
-    rows = list(subject_rows(r, ["07"], "positive", ["gradient1", "gradient2"]))
+    rows = list(alignment_rows(r, ["07"], "positive", ["gradient1", "gradient2"]))
     assert [row["r"] for row in rows[:3]] == [0.5, -0.2, 0.1]
     assert rows[0]["z"] == pytest.approx(np.arctanh(0.5))
     assert [row["map"] for row in rows] == ["best", "best", "centroid", "centroid"]
@@ -52,7 +52,7 @@ def simulated(n: int = 9) -> dict[str, np.ndarray]:
 
 def test_tests_are_sign_flips_with_their_family() -> None:
     r = simulated()
-    rows = list(subject_test_rows(r, ["gradient1", "gradient2"], SETTINGS, 0))
+    rows = list(alignment_test_rows(r, ["gradient1", "gradient2"], SETTINGS, 0))
     assert len(rows) == 2 * 4 + 2 * 2
     family = np.stack([np.arctanh(r[lags][:, :, 1]) for lags in r], axis=1).reshape(9, -1)
     slow = sign_flip_test(family, n_permutations=512)
@@ -71,7 +71,7 @@ def test_tests_are_sign_flips_with_their_family() -> None:
 
 def test_difference_is_paired() -> None:
     r = simulated()
-    rows = list(subject_test_rows(r, ["a", "b"], SETTINGS, 0))
+    rows = list(alignment_test_rows(r, ["a", "b"], SETTINGS, 0))
     (row,) = [
         row
         for row in rows
@@ -83,10 +83,12 @@ def test_difference_is_paired() -> None:
 
 
 def test_one_participant_and_missing_values() -> None:
-    rows = list(subject_test_rows({"positive": simulated(1)["positive"]}, ["a", "b"], SETTINGS, 0))
+    rows = list(
+        alignment_test_rows({"positive": simulated(1)["positive"]}, ["a", "b"], SETTINGS, 0)
+    )
     assert all(np.isnan(row["p"]) and row["n"] == 1 for row in rows)
     r = simulated()
     r["positive"][0, 0, 0] = np.nan
-    rows = list(subject_test_rows(r, ["a", "b"], SETTINGS, 0))
+    rows = list(alignment_test_rows(r, ["a", "b"], SETTINGS, 0))
     assert rows[0]["n"] == 8
     assert np.isfinite(rows[0]["p"])
