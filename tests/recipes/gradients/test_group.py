@@ -12,11 +12,6 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from bidsapp.recipes.gradients.facts import DESCRIPTIONS as PARTICIPANT_DESCRIPTIONS
-from bidsapp.recipes.gradients.group.analyse import analyse_group
-from bidsapp.recipes.gradients.group.collect import find_group
-from bidsapp.recipes.gradients.group.facts import DESCRIPTIONS
-from bidsapp.recipes.gradients.group.settings import VARIANTS, GroupSettings
 from scipy.spatial import cKDTree
 
 from bidsapp.bids.atomic import write_image
@@ -24,17 +19,19 @@ from bidsapp.bids.names import parse_name
 from bidsapp.brain.geometry import UnitSpace, cifti_units, surface_units, volume_units
 from bidsapp.brain.maps import label_images, read_maps, to_images
 from bidsapp.brain.references import reference_map
+from bidsapp.brain.spin_surface import find_cortex
+from bidsapp.recipes import RECIPES
 from bidsapp.recipes.base.settings import fidelity
-from bidsapp.recipes.group_collect import Choice
-from bidsapp.recipes.group_inputs import GroupAnalysis
+from bidsapp.recipes.gradients.settings import GROUP_VARIANTS, GradientsGroupSettings
 from bidsapp.resources import cortex_mask
+from bidsapp.results.read import read_stats
+from tests.recipes.gradients.conftest import analyse, collect, write_participant
 
-QUICK = GroupSettings(n_rotations=199, n_swapped_rotations=64, n_bootstrap=100)
+QUICK = GradientsGroupSettings(n_rotations=199, n_swapped_rotations=64, n_bootstrap=100)
 N_LAYERS = 6
 CORTEX = np.flatnonzero(cortex_mask("fsaverage5"))
 HOLE, LONE = CORTEX[100:300], CORTEX[50]
 """Vertices that one participant lacks, and one that only two participants have."""
-Analysis = Callable[..., GroupAnalysis]
 
 
 def profiles(target: np.ndarray) -> np.ndarray:
@@ -54,13 +51,11 @@ def field(points: np.ndarray, seed: int, scale: float) -> np.ndarray:
 
 
 def write_group(
-    write: Callable[..., None],
     output: Path,
     units: UnitSpace,
     gradient: np.ndarray,
     n: int,
     change: Callable[[int, np.ndarray], np.ndarray] = lambda _, r: r,
-    **options: Any,
 ) -> None:
     """Positive lags follow the gradient, negative ones another smooth map; both with noise."""
     xyz = np.nan_to_num(units.coordinates_mm())
@@ -77,25 +72,23 @@ def write_group(
             if lags == "negative":
                 r[:, silent] -= 0.4
             scores["vggish", lags] = change(number, r)
-        write(output, f"{number + 1:02d}", units, scores, **options)
-
-
-def analyse(analysis: GroupAnalysis) -> Path:
-    with analysis.staging as staging:
-        analyse_group(analysis)
-        staging.publish()
-    return analysis.staging.output_dir / "group"
+        write_participant(output, f"{number + 1:02d}", units, scores)
 
 
 def table(folder: Path, desc: str) -> pd.DataFrame:
-    (path,) = folder.glob(f"*desc-{desc}_stats.tsv")
-    return pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False)
+    (path,) = folder.glob(f"*desc-gradients{desc}_stats.tsv")
+    return read_stats(path)
 
 
 def facts(folder: Path) -> dict[str, Any]:
-    (path,) = folder.glob("*desc-summary_stats.json")
+    (path,) = folder.glob("*desc-gradientssummary_stats.json")
     content: dict[str, Any] = json.loads(path.read_text())
     return content
+
+
+def doubts(folder: Path) -> str:
+    """All cautions as one text."""
+    return "\n".join(f"{item['title']}: {item['text']}" for item in facts(folder)["cautions"])
 
 
 def maps_of(folder: Path, pattern: str, units: UnitSpace | None = None) -> np.ndarray:
@@ -117,10 +110,8 @@ def main_row(spin: pd.DataFrame, lags: str, kind: str, reference: str = "gradien
 @pytest.fixture(scope="module")
 def group(
     tmp_path_factory: pytest.TempPathFactory,
-    write: Callable[..., None],
     fsaverage5: UnitSpace,
     gradient: np.ndarray,
-    make_analysis: Analysis,
 ) -> Path:
     """Seven participants on fsaverage5; one has holes, one more has failed."""
     output = tmp_path_factory.mktemp("fsaverage5")
@@ -133,10 +124,10 @@ def group(
             r[:, LONE] = np.nan
         return r
 
-    write_group(write, output, fsaverage5, gradient, 7, holes)
+    write_group(output, fsaverage5, gradient, 7, holes)
     (output / "sub-08" / "func").mkdir(parents=True)
-    (inputs,) = find_group(output)
-    return analyse(make_analysis(inputs, output, QUICK))
+    inputs = collect(output)
+    return analyse(inputs, output, QUICK)
 
 
 def test_planted_gradient_is_found_and_negative_lags_are_not(group: Path) -> None:
@@ -158,13 +149,13 @@ def test_planted_gradient_is_found_and_negative_lags_are_not(group: Path) -> Non
 
 
 def test_participants_agree(group: Path) -> None:
-    tests = table(group, "subjecttest").set_index(["lags", "map", "reference"])
+    tests = table(group, "participanttest").set_index(["lags", "map", "reference"])
     row = tests.loc[("positive", "centroid", "gradient1")]
     assert row.n == 7
     assert row.exact
     assert row.n_flips == 2**7
     assert row.p == pytest.approx(2 / 2**7)
-    subjects = table(group, "subjects")
+    subjects = table(group, "participantalignment")
     assert len(subjects) == 7 * 2 * 2 * 2
     mine = subjects[
         (subjects.lags == "positive")
@@ -177,12 +168,14 @@ def test_participants_agree(group: Path) -> None:
 def test_maps_hold_the_mean_and_missing_is_missing(
     group: Path, fsaverage5: UnitSpace, gradient: np.ndarray
 ) -> None:
-    pattern = "hemi-?_*stat-r_desc-positivemean_statmap.func.gii"
+    pattern = "hemi-?_*stat-r_desc-gradientspositivemean_statmap.func.gii"
     mean = maps_of(group, pattern, fsaverage5)
     output = group.parent
     each = np.stack(
         [
-            maps_of(output / f"sub-{k:02d}/func", "*stat-r_desc-positive_statmap.func.gii")
+            maps_of(
+                output / f"sub-{k:02d}/func", "*stat-r_desc-gradientspositive_statmap.func.gii"
+            )
             for k in range(1, 8)
         ]
     )
@@ -192,24 +185,26 @@ def test_maps_hold_the_mean_and_missing_is_missing(
     expected = np.tanh(z / np.maximum(known.sum(axis=0), 1))
     expected[~known.any(axis=0)] = np.nan
     assert np.allclose(mean, expected, atol=1e-6, equal_nan=True)
-    n = maps_of(group, "hemi-?_*stat-n_desc-participants_statmap.func.gii", fsaverage5)[0]
+    n = maps_of(group, "hemi-?_*stat-n_desc-gradientsparticipants_statmap.func.gii", fsaverage5)[0]
     assert n[HOLE].max() == 6
     assert n[LONE] == 2
     assert n[np.isnan(gradient)].max() == 0
-    best = maps_of(group, "hemi-?_*desc-bestlayerpositive_dseg.label.gii", fsaverage5)[0]
-    centroid = maps_of(group, "hemi-?_*stat-centroid_desc-positive_statmap.func.gii", fsaverage5)
+    best = maps_of(group, "hemi-?_*desc-gradientsbestlayerpositive_dseg.label.gii", fsaverage5)[0]
+    centroid = maps_of(
+        group, "hemi-?_*stat-centroid_desc-gradientspositive_statmap.func.gii", fsaverage5
+    )
     assert best[LONE] == 0
     assert np.isnan(centroid[0, LONE])
     assert np.array_equal(best > 0, np.isfinite(centroid[0]))
-    p = maps_of(group, "hemi-?_*stat-p_desc-positivefwe_statmap.func.gii", fsaverage5)
+    p = maps_of(group, "hemi-?_*stat-p_desc-gradientspositivefwe_statmap.func.gii", fsaverage5)
     assert np.nanmin(p) == pytest.approx(1 / 2**7)
-    mask = maps_of(group, "hemi-?_*desc-significant_mask.func.gii", fsaverage5)[0]
+    mask = maps_of(group, "hemi-?_*desc-gradientsconsistent_mask.func.gii", fsaverage5)[0]
     assert np.array_equal(mask == 1, np.nan_to_num(p, nan=1).min(axis=0) < 0.05)
-    assert maps_of(group, "hemi-?_*stat-pc_desc-positive*gii", fsaverage5).shape[0] == 3
+    assert maps_of(group, "hemi-?_*stat-pc_desc-gradientspositive*gii", fsaverage5).shape[0] == 3
 
 
 def test_tables_of_regions(group: Path) -> None:
-    profile = table(group, "profile")
+    profile = table(group, "regions")
     assert set(profile.columns) == {
         *("roi", "structure", "lags", "layer", "layer_index"),
         *("mean_r", "ci_low", "ci_high", "n"),
@@ -227,14 +222,14 @@ def test_tables_of_regions(group: Path) -> None:
 def test_everyone_is_listed(group: Path) -> None:
     people = table(group, "participants").set_index("participant")
     assert people.included.tolist() == [True] * 7 + [False]
-    assert people.loc[8, "reason"] == "no finished results in this space"
+    assert people.loc["08", "reason"] == "no finished results in this space"
     assert people.n_trs[:7].tolist() == [248] * 7
     assert people.mean_r[:7].between(0.05, 0.3).all()
     content = facts(group)
     assert content["left_out"] == [
         {"participant": "08", "reason": "no finished results in this space"}
     ]
-    assert any("sub-08" in text for text in content["warnings"])
+    assert "sub-08" in doubts(group)
 
 
 def test_summary_can_be_audited(group: Path) -> None:
@@ -243,16 +238,14 @@ def test_summary_can_be_audited(group: Path) -> None:
     assert content["references"][0]["SHA256"]
     assert content["spin"]["n_cortex"] == int(cortex_mask("fsaverage5").sum())
     assert len(content["spin"]["cortex_mask_sha256"]) == 64
-    assert content["spin"]["seed"] == 0
+    assert content["config"]["random_seed"] == 0
     assert content["sign_flips"] == {"n_flips": 128, "all": True, "smallest_p": 1 / 128}
-    assert {"signflip", "spin", "spin_difference", "subjecttest"} <= set(content["licences"])
-    assert content["coverage"]["vggish"]["positive"]["best_on_cortex"] > 0.99
-    assert content["coverage"]["vggish"]["negative"]["best_on_cortex"] < 1
     assert content["settings"]["n_rotations"] == 199
-    assert any("199 random rotations" in text for text in content["methods"])
+    assert content["spin"]["n_rotations"] == 199
 
 
 def test_every_file_has_a_sidecar_with_sources_and_a_description(group: Path) -> None:
+    descriptions = RECIPES["gradients"].descriptions
     files = [path for path in group.iterdir() if path.suffix != ".json"]
     assert len(files) > 30
     for path in files:
@@ -263,17 +256,16 @@ def test_every_file_has_a_sidecar_with_sources_and_a_description(group: Path) ->
         content = json.loads(sidecar.read_text())
         assert content["Description"]
         assert content["ConfigurationHash"] == "cafe0001"
-        assert name.entities["desc"] in {**PARTICIPANT_DESCRIPTIONS, **DESCRIPTIONS}
+        assert name.entities["desc"] in descriptions
         if name.suffix == "statmap" and name.entities.get("model"):
             lags = "negative" if "negative" in name.entities["desc"] else "positive"
             assert len(content["Sources"]) == 14
-            assert all(f"_desc-{lags}_" in source for source in content["Sources"])
+            assert all(f"_desc-gradients{lags}_" in source for source in content["Sources"])
 
 
 def test_atlas_and_user_reference(
     tmp_path: Path,
     group: Path,
-    make_analysis: Analysis,
     fsaverage5: UnitSpace,
     gradient: np.ndarray,
 ) -> None:
@@ -284,7 +276,7 @@ def test_atlas_and_user_reference(
         write_image(tmp_path / f"atlas_hemi-{item.entities['hemi']}.label.gii", item.image)
     for item in to_images(-gradient, fsaverage5, ["x"]):
         write_image(tmp_path / f"map_hemi-{item.entities['hemi']}.func.gii", item.image)
-    (inputs,) = find_group(group.parent, Choice(excluded=["07"]))
+    inputs = collect(group.parent, exclude_participant_label=("07",))
     chosen = dataclasses.replace(
         QUICK,
         references=("gradient1", str(tmp_path / "map_hemi-L.func.gii")),
@@ -292,25 +284,24 @@ def test_atlas_and_user_reference(
         thresholded="significant",
     )
     atlas = tmp_path / "atlas_hemi-L.label.gii"
-    folder = analyse(make_analysis(inputs, tmp_path / "out", chosen, atlas=atlas))
+    folder = analyse(inputs, tmp_path / "out", chosen, atlas=atlas)
     spin = table(folder, "spin")
     given = main_row(spin, "positive", "centroid", "user")
     assert given.r == pytest.approx(-main_row(spin, "positive", "centroid").r)
-    regions = table(folder, "profile")
+    regions = table(folder, "regions")
     assert {"mine", "yours", "STG", "MTG", "IFG", "mPFC", *four} <= set(regions.roi)
     stg = regions[regions.roi.isin(["STG", four[0]]) & (regions.structure != "R")]
     assert stg.groupby(["lags", "layer"]).mean_r.nunique().max() == 1
     content = facts(folder)
     assert content["references"][1]["File"] == "map_hemi-L.func.gii"
-    kept = maps_of(folder, "hemi-?_space-fsaverage_den-10k_stat-reference_desc-user_*gii")[0]
+    kept = maps_of(
+        folder, "hemi-?_space-fsaverage_den-10k_stat-reference_desc-gradientsreferenceuser_*gii"
+    )[0]
     assert np.allclose(kept, -gradient, equal_nan=True)
-    assert "threshold" in content["licences"]
 
 
 def test_volumes_are_projected_layer_by_layer(
     tmp_path: Path,
-    write: Callable[..., None],
-    make_analysis: Analysis,
     fsaverage5: UnitSpace,
     gradient: np.ndarray,
 ) -> None:
@@ -331,39 +322,41 @@ def test_volumes_are_projected_layer_by_layer(
         values = gradient[cortex][nearest][own.ravel()]
         rng = np.random.default_rng(number)
         noise = 0.03 * rng.standard_normal((N_LAYERS, units.n_units))
-        write(
+        write_participant(
             tmp_path,
             f"{number + 1:02d}",
             units,
             {("vggish", "positive"): profiles(values) + noise},
         )
-    (inputs,) = find_group(tmp_path)
+    inputs = collect(tmp_path)
     assert inputs.kind == "volume"
-    folder = analyse(make_analysis(inputs, tmp_path, QUICK))
+    folder = analyse(inputs, tmp_path, QUICK)
     stem = "space-MNI152NLin2009cAsym_res-2"
-    n = nib.load(folder / f"{stem}_stat-n_desc-participants_statmap.nii.gz").get_fdata()
+    n = nib.load(folder / f"{stem}_stat-n_desc-gradientsparticipants_statmap.nii.gz").get_fdata()
     assert np.nanmin(n) == 5
     assert np.nanmax(n) == 6
     assert np.array_equal(np.isfinite(n), mask)
     spin = table(folder, "spin")
     assert main_row(spin, "positive", "centroid").p < 0.01
     assert set(spin.lags) == {"positive"}
-    projected = maps_of(folder, "hemi-?_space-fsaverage_den-10k_*desc-positivemeanprojected*gii")
+    projected = maps_of(
+        folder, "hemi-?_space-fsaverage_den-10k_*desc-gradientspositivemeanprojected*gii"
+    )
     assert projected.shape == (N_LAYERS, 20484)
     label = "label-MNI152NLin2009cAsym2"
-    best = maps_of(folder, f"hemi-?_*{label}_desc-bestlayerpositiveprojected_dseg.label.gii")[0]
+    best = maps_of(
+        folder, f"hemi-?_*{label}_desc-gradientsbestlayerpositiveprojected_dseg.label.gii"
+    )[0]
     filled = np.isfinite(projected).all(axis=0) & (projected > 0).any(axis=0)
     assert np.array_equal(best[filled], projected[:, filled].argmax(axis=0) + 1)
-    sidecar = next(folder.glob(f"hemi-L_*centroid_{label}_desc-positiveprojected_*.json"))
+    sidecar = next(folder.glob(f"hemi-L_*centroid_{label}_desc-gradientspositiveprojected_*.json"))
     content = json.loads(sidecar.read_text())
     assert content["ProjectedFrom"] == "MNI152NLin2009cAsym"
     assert content["Projection"]["Affine"] == "none: MNI305 taken as MNI152"
-    assert "Default" in set(table(folder, "profile").roi)
+    assert "Default" in set(table(folder, "regions").roi)
 
 
-def test_grayordinates_are_spun_on_their_own_mesh(
-    tmp_path: Path, write: Callable[..., None], make_analysis: Analysis
-) -> None:
+def test_grayordinates_are_spun_on_their_own_mesh(tmp_path: Path) -> None:
     cortex = cortex_mask("fsLR32k").reshape(2, -1) & (np.arange(32492) % 3 == 0)
     axis = nib.cifti2.BrainModelAxis.from_mask(cortex[0], "cortex_left")
     axis += nib.cifti2.BrainModelAxis.from_mask(cortex[1], "cortex_right")
@@ -373,56 +366,52 @@ def test_grayordinates_are_spun_on_their_own_mesh(
     units = cifti_units(axis, space="fsLR", density="91k")
     gradient = reference_map("gradient1", units)
     gradient[np.isnan(gradient)] = 0
-    write_group(write, tmp_path, units, gradient, 3)
-    (inputs,) = find_group(tmp_path)
+    write_group(tmp_path, units, gradient, 3)
+    inputs = collect(tmp_path)
     settings = dataclasses.replace(QUICK, n_swapped_rotations=0)
-    folder = analyse(make_analysis(inputs, tmp_path, settings))
+    folder = analyse(inputs, tmp_path, settings)
     row = main_row(table(folder, "spin"), "positive", "best")
     assert row.p < 0.01
     assert row.n_units <= cortex.sum()
     assert facts(folder)["spin"]["mesh"] == "fsLR32k"
-    best = nib.load(next(folder.glob("*desc-bestlayerpositive_dseg.dlabel.nii")))
+    best = nib.load(next(folder.glob("*desc-gradientsbestlayerpositive_dseg.dlabel.nii")))
     assert best.shape == (1, units.n_units)
     assert np.asarray(best.dataobj)[0, -64:].min() > 0
-    assert "Default" in set(table(folder, "profile").roi)
+    assert "Default" in set(table(folder, "regions").roi)
 
 
 def test_one_participant_works_with_warnings(
     tmp_path: Path,
-    write: Callable[..., None],
-    make_analysis: Analysis,
     fsaverage5: UnitSpace,
     gradient: np.ndarray,
 ) -> None:
-    write_group(write, tmp_path, fsaverage5, gradient, 1)
-    (inputs,) = find_group(tmp_path)
-    folder = analyse(make_analysis(inputs, tmp_path, QUICK))
+    write_group(tmp_path, fsaverage5, gradient, 1)
+    inputs = collect(tmp_path)
+    folder = analyse(inputs, tmp_path, QUICK)
     assert main_row(table(folder, "spin"), "positive", "best").p < 0.01
     assert not list(folder.glob("*stat-t_*")) + list(folder.glob("*_mask.func.gii"))
-    tests = table(folder, "subjecttest")
+    tests = table(folder, "participanttest")
     assert tests.p.isna().all()
     content = facts(folder)
     assert content["sign_flips"] is None
-    assert any("Only one participant" in text for text in content["warnings"])
-    assert "signflip" not in content["licences"]
+    assert "Only one participant" in doubts(folder)
 
 
-def test_spaces_without_a_sphere_have_maps_only(
-    toy_group: Callable[..., Path], make_analysis: Analysis
-) -> None:
-    output = toy_group(4)
-    (inputs,) = find_group(output)
-    folder = analyse(make_analysis(inputs, output, QUICK))
-    assert list(folder.glob("*stat-t_desc-positive_statmap.func.gii"))
-    assert not list(folder.glob("*desc-spin_stats.tsv"))
+def test_spaces_without_a_sphere_have_maps_only(tmp_path: Path, toy: UnitSpace) -> None:
+    for number in range(4):
+        rng = np.random.default_rng(number)
+        r = 0.1 * rng.standard_normal((2, N_LAYERS, toy.n_units))
+        scores = {("vggish", "positive"): r[0], ("vggish", "negative"): r[1]}
+        write_participant(tmp_path, f"{number + 1:02d}", toy, scores)
+    folder = analyse(collect(tmp_path), tmp_path, QUICK)
+    assert list(folder.glob("*stat-t_desc-gradientspositive_statmap.func.gii"))
+    assert not list(folder.glob("*desc-gradientsspin_stats.tsv"))
     content = facts(folder)
     assert content["spin"] is None
-    assert any("no cortical sphere" in text for text in content["warnings"])
+    assert "sphere" in doubts(folder)
 
 
 def test_finer_fsaverage_is_read_at_the_vertices_of_fsaverage5(gradient: np.ndarray) -> None:
-    from bidsapp.recipes.gradients.group.cortex import find_cortex
-
     units = surface_units(40962, 40962, space="fsaverage6")
     cortex = find_cortex(units, mni305=False)
     assert cortex is not None
@@ -433,33 +422,28 @@ def test_finer_fsaverage_is_read_at_the_vertices_of_fsaverage5(gradient: np.ndar
     assert np.allclose(cortex.references(["gradient1"])[0].values, gradient, equal_nan=True)
 
 
-def test_faithful_does_what_the_poster_did_and_says_so(
-    tmp_path: Path, group: Path, make_analysis: Analysis
-) -> None:
-    (inputs,) = find_group(group.parent, Choice(participants=["01", "02"]))
-    settings = dataclasses.replace(VARIANTS["faithful"], n_rotations=99)
-    folder = analyse(make_analysis(inputs, tmp_path, settings, variant="faithful"))
+def test_faithful_does_what_the_poster_did_and_says_so(tmp_path: Path, group: Path) -> None:
+    inputs = collect(group.parent, participant_label=("01", "02"))
+    settings = dataclasses.replace(GROUP_VARIANTS["faithful"], n_rotations=99)
+    folder = analyse(inputs, tmp_path, settings, variant="faithful")
     spin = table(folder, "spin")
     assert set(spin.statistic) == {"pearson"}
     assert set(spin.reference) == {"gradient1"}
     assert set(spin.direction) == {"reference rotated"}
-    best = maps_of(folder, "hemi-?_*desc-bestlayernegative_dseg.label.gii")[0]
-    mean = maps_of(folder, "hemi-?_*stat-r_desc-negativemean_statmap.func.gii")
+    best = maps_of(folder, "hemi-?_*desc-gradientsbestlayernegative_dseg.label.gii")[0]
+    mean = maps_of(folder, "hemi-?_*stat-r_desc-gradientsnegativemean_statmap.func.gii")
     known = np.isfinite(mean).all(axis=0)
     assert np.array_equal(best[known], mean[:, known].argmax(axis=0) + 1)
     assert (mean[:, known] < 0).all(axis=0).any()
-    warnings = facts(folder)["warnings"]
-    assert any("no unit can be significant" in text for text in warnings)
-    assert any("biased draws" in text for text in warnings)
+    assert "Consistency over participants cannot be significant" in doubts(folder)
+    assert "dominated by noise" in doubts(folder)
     rows = {row["option"]: row for row in fidelity(settings, "faithful")}
     assert rows["spin_statistic"]["used"] == "pearson"
     assert rows["best_layer"]["paper"] == "argmax at each vertex"
 
 
-def test_a_second_run_gives_the_same_bytes(
-    tmp_path: Path, group: Path, make_analysis: Analysis
-) -> None:
-    (inputs,) = find_group(group.parent)
-    again = analyse(make_analysis(inputs, tmp_path, QUICK))
+def test_a_second_run_gives_the_same_bytes(tmp_path: Path, group: Path) -> None:
+    inputs = collect(group.parent)
+    again = analyse(inputs, tmp_path, QUICK)
     for path in group.iterdir():
         assert (again / path.name).read_bytes() == path.read_bytes(), path.name

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import shutil
 import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bidsapp.brain.geometry import UnitSpace
-from bidsapp.recipes.gradients.group import maps
-from bidsapp.recipes.gradients.group.analyse import analyse_group
-from bidsapp.recipes.gradients.group.collect import find_group
-from bidsapp.recipes.gradients.group.settings import GroupSettings
-from bidsapp.recipes.group_collect import Choice
-from bidsapp.recipes.group_inputs import GroupAnalysis
+from bidsapp.recipes.base import group_maps
+from bidsapp.recipes.gradients.settings import GradientsGroupSettings
+from tests.recipes.gradients.conftest import analyse, collect, write_participant
 
-SETTINGS = GroupSettings(
+SETTINGS = GradientsGroupSettings(
     n_rotations=64, n_swapped_rotations=0, n_bootstrap=50, n_flips=200, references=("gradient1",)
 )
 
@@ -33,28 +29,24 @@ def copy_participant(output: Path, source: str, target: str) -> None:
 
 def test_forty_participants_take_no_more_than_ten(
     tmp_path: Path,
-    write: Callable[..., None],
-    make_analysis: Callable[..., GroupAnalysis],
     fsaverage5: UnitSpace,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(maps, "_SLAB_BYTES", 4 << 20)
+    monkeypatch.setattr(group_maps, "_SLAB_BYTES", 4 << 20)
     for number in (1, 2):
         rng = np.random.default_rng(number)
         r = 0.1 * rng.standard_normal((3, fsaverage5.n_units)).astype(np.float32)
         scores = {("vggish", "positive"): r + 0.05}
-        write(tmp_path, f"{number:02d}", fsaverage5, scores, layers=("a", "b", "c"))
+        write_participant(tmp_path, f"{number:02d}", fsaverage5, scores, layers=("a", "b", "c"))
     for number in range(3, 41):
         copy_participant(tmp_path, f"{1 + number % 2:02d}", f"{number:02d}")
     labels = [f"{number:02d}" for number in range(1, 41)]
     peaks = []
     for n in (2, 10, 40):  # the first one compiles and fills caches
-        (inputs,) = find_group(tmp_path, Choice(participants=labels[:n]))
-        analysis = make_analysis(inputs, tmp_path / f"out{n}", SETTINGS)
+        inputs = collect(tmp_path, participant_label=tuple(labels[:n]))
         if n > 2:
             tracemalloc.start()
-        with analysis.staging:
-            analyse_group(analysis)
+        analyse(inputs, tmp_path / f"out{n}", SETTINGS)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[2] < 1.2 * peaks[1]
