@@ -107,7 +107,7 @@ def gradients(view: GroupView) -> Section:
     )
     only = (
         " Only significant vertices entered the spin test."
-        if view.spin is not None and view.spin["thresholded"] != "none"
+        if view.spin is not None and view.settings["thresholded"] != "none"
         else ""
     )
     caption = (
