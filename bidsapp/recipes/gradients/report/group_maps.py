@@ -293,10 +293,10 @@ def _significant_by_layer(view: GroupView) -> Part:
                 columns.append(Column(f"{name}, {lags}", digits=0))
     flips = view.summary["sign_flips"]
     caption = (
-        f"Number of {view.words} (of {view.count(known.any(axis=0))} with data) below "
+        f"Number of {view.words} (of {view.count(np.atleast_1d(known.any(axis=0)))} with data) below "
         f"{view.level:g} in each layer, corrected over {view.words} and layers: family-wise "
         "(FWE), family-wise of clusters (TFCE, if asked for) and false discovery rate (FDR), at "
-        f"positive and negative lags. No p can be below {flips['smallest_p']:.2g}. Mean r: over "
+        f"positive and negative lags. No p can be below {flips['smallest_p']:.3g}. Mean r: over "
         f"all {view.words}, positive lags."
     )
     return table(frame, columns, caption)

@@ -38,9 +38,7 @@ def participant_page(results: Results, methods: Methods) -> Page:
         ),
         sections.cautions(results),
         timing.analysed(alignment, results.facts()["runs"]),
-        timing.alignment_section(
-            alignment, declared.ALIGNMENT, results.table(declared.WAVEFORM)
-        ),
+        timing.alignment_section(alignment, declared.ALIGNMENT, results.table(declared.WAVEFORM)),
         viewer([scores.group_of_maps(view) for view in every]),
         *(network(view) for view in every),
         *(scores.ratings(results, view, alone=len(first) == 1) for view in first.values()),

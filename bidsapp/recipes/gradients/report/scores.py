@@ -57,9 +57,7 @@ def _maps(view: ParticipantView) -> Iterator[BrainMap]:
     yield BrainMap("Largest score over layers", largest(view.positive), ends=ends)
     best, centroid = declared.BEST_LAYER.of(POSITIVE), declared.CENTROID.of(POSITIVE)
     at = view.pair.space, view.pair.network
-    yield BrainMap.of(
-        best, view.results.values(best, *at)[0], view.layers, title="Best layer"
-    )
+    yield BrainMap.of(best, view.results.values(best, *at)[0], view.layers, title="Best layer")
     yield BrainMap.of(
         centroid,
         view.results.values(centroid, *at)[0],
@@ -218,7 +216,9 @@ def pieces(view: ParticipantView) -> Section:
         who = f"the {len(chosen)} parcels with the largest score (none is significant)"
     kept = every[every["parcel"].isin(chosen["parcel"])]
     positive, control = (
-        rows_of(kept, lags=lags).pivot_table(index="piece", columns="layer", values="r", sort=False)
+        rows_of(kept, lags=lags).pivot_table(
+            index="piece", columns="layer", values="r", sort=False
+        )
         for lags in (POSITIVE, NEGATIVE)
     )
     positive = positive.reindex(columns=list(view.layers))
