@@ -168,7 +168,7 @@ def _consonance(choice: Choice) -> Network:
 
 
 def _onnx(choice: Choice) -> Network:
-    from bidsapp.audio.networks.onnx import OnnxNetwork
+    from bidsapp.audio.networks.onnx_network import OnnxNetwork
 
     control = choice.weights if choice.weights in CONTROLS else ""
     return OnnxNetwork(choice.path, network_label(choice.name), choice.hop_s, control, choice.seed)

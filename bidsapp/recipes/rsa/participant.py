@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.audio.networks import NETWORKS, RANDOM
+from bidsapp.audio.networks import RANDOM, network_entry
 from bidsapp.bids.dataset import Dataset
 from bidsapp.brain.cortex import cortex_mask
 from bidsapp.brain.grey_matter import find_grey_matter, grey_matter
@@ -256,7 +256,7 @@ def searchlight_mask(study: ParticipantStudy) -> tuple[NDArray[np.bool_], str]:
 
 def untrained_models(study: ParticipantStudy, name: str, items: Items) -> list[LayerModels]:
     """Model RDMs of a network with random weights, one set for each seed; none without weights."""
-    if not NETWORKS[name].weight_files:
+    if not network_entry(name).weight_files:
         return []
     first = study.config.random_seed + 1
     networks = (

@@ -292,9 +292,9 @@ def _significant_by_layer(view: GroupView) -> Part:
                 frame[f"{name}, {lags}"] = (p < view.level).sum(axis=1)
                 columns.append(Column(f"{name}, {lags}", digits=0))
     flips = view.summary["sign_flips"]
+    with_data = view.count(np.atleast_1d(known.any(axis=0)))
     caption = (
-        f"Number of {view.words} (of {view.count(np.atleast_1d(known.any(axis=0)))} with data) below "
-        f"{view.level:g} in each layer, corrected over {view.words} and layers: family-wise "
+        f"Number of {view.words} (of {with_data} with data) below {view.level:g} in each layer, corrected over {view.words} and layers: family-wise "
         "(FWE), family-wise of clusters (TFCE, if asked for) and false discovery rate (FDR), at "
         f"positive and negative lags. No p can be below {flips['smallest_p']:.3g}. Mean r: over "
         f"all {view.words}, positive lags."
