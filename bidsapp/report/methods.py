@@ -34,13 +34,9 @@ _NETWORKS = {
     "vggmsd": ("the VGG of the package musicnn (Million Song Dataset)", "pons2019"),
     "vggish": ("VGGish", "hershey2017"),
 }
-<<<<<<< HEAD
 _OPEN, _CLOSE = "\u27e6", "\u27e7"  # brackets about the keys of cited works
 _MARK = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
-_TAGGERS = ("resnet1d", "musicnn")
-=======
 _TAGGERS = ("resnet1d", "musicnn", "musicnnmtt", "vggmtt")
->>>>>>> main
 
 
 @dataclass(frozen=True)

@@ -294,8 +294,9 @@ def _significant_by_layer(view: GroupView) -> Part:
     flips = view.summary["sign_flips"]
     with_data = view.count(np.atleast_1d(known.any(axis=0)))
     caption = (
-        f"Number of {view.words} (of {with_data} with data) below {view.level:g} in each layer, corrected over {view.words} and layers: family-wise "
-        "(FWE), family-wise of clusters (TFCE, if asked for) and false discovery rate (FDR), at "
+        f"Number of {view.words} (of {with_data} with data) below {view.level:g} in each layer, "
+        f"corrected over {view.words} and layers: family-wise (FWE), family-wise of clusters "
+        "(TFCE, if asked for) and false discovery rate (FDR), at "
         f"positive and negative lags. No p can be below {flips['smallest_p']:.3g}. Mean r: over "
         f"all {view.words}, positive lags."
     )
