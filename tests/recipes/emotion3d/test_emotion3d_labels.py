@@ -167,8 +167,7 @@ def test_modality_from_names_and_sidecars(tmp_path):
 
 def test_labels_are_those_of_the_simulated_film(film, config, inputs_of):
     settings = dataclasses.replace(VARIANTS["robust"], drop_volumes=4)
-    inputs = inputs_of(film, config(film, film.parent / "none"), settings
-    )
+    inputs = inputs_of(film, config(film, film.parent / "none"), settings)
     found = inputs.labelled()
     assert inputs.modality == "audio"
     right = total = 0

@@ -13,7 +13,6 @@ from bidsapp.recipes.emotion3d.settings import VARIANTS
 from bidsapp.recipes.emotion3d.volumes import load_volumes
 
 
-
 @pytest.fixture(scope="module")
 def listener(film, config, inputs_of, tmp_path_factory):
     """Inputs and configuration of a participant."""
