@@ -180,9 +180,9 @@ PARTICIPANTS = Table(
     ),
 )
 _REGION = (
-    LAGS_COLUMN,
     Column("roi", "name of the region", "region", text=True),
     Column("structure", "L, R or both", "side", text=True),
+    LAGS_COLUMN,
     *LAYER_COLUMNS,
 )
 REGIONS = Table(

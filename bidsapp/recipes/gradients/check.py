@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bidsapp.bids.names import build_path, space_entities
-from bidsapp.simulate.checks.shared import Check, Found, SpaceResults, mean_of, read_stats, said
+from bidsapp.brain.geometry import VolumeGrid
+from bidsapp.errors import InputMissingError
+from bidsapp.recipes.gradients import group_results as of_group
+from bidsapp.recipes.gradients import results as declared
+from bidsapp.results.kinds import Result
+from bidsapp.results.read import Results, Space
+from bidsapp.simulate.checks.shared import Check, Found, mean_of, said
 from bidsapp.simulate.oracle import oracle_scores
 from bidsapp.simulate.planted import PlantedMap, Truth, read_map
 from bidsapp.simulate.recovery import recovery
@@ -19,10 +24,13 @@ from bidsapp.simulate.recovery import recovery
 Floats = npt.NDArray[np.float64]
 
 MODEL = "vggish"
-#: What the real pipeline must reach on the default dataset.
 TARGETS = {"centroid_r": 0.8, "null_mean_r": 0.02, "null_parcels_significant": 0.07}
+"""What the pipeline must reach on the default dataset."""
 _ORACLE_UNITS = 600
 _REFERENCE = "gradient1"
+_MAIN = {"reference": _REFERENCE, "hemisphere": "both", "direction": "reference rotated"}
+_CATALOGUE = (*declared.RESULTS, *of_group.RESULTS)
+POSITIVE, NEGATIVE = declared.LAGS
 
 
 def check_gradients(
@@ -50,14 +58,17 @@ def check_gradients(
     """
     if truth.design != "music":
         return None
-    entries = []
+    entries, people = [], {}
     for (subject, space), path in truth.maps().items():
-        results = Results(output_dir, subject, space)
-        if results.exists():
-            entry = {"participant": subject, "space": space}
-            entries.append(entry | compare(results, read_map(path)))
-            if oracle:
-                entries[-1]["oracle"] = _oracle(data_dir, truth, subject, space, read_map(path))
+        written = results_of(output_dir, subject)
+        at = None if written is None else find_space(written, space)
+        if written is None or at is None or MODEL not in written.networks(at):
+            continue
+        people[subject] = written
+        entry = {"participant": subject, "space": space}
+        entries.append(entry | compare(written, at, read_map(path)))
+        if oracle:
+            entries[-1]["oracle"] = _oracle(data_dir, truth, subject, space, read_map(path))
     if not entries:
         return None
     spaces = sorted({str(entry["space"]) for entry in entries})
@@ -67,11 +78,27 @@ def check_gradients(
     return {
         "participants": entries,
         "mean": means,
-        "ratings": _ratings(output_dir, truth),
+        "ratings": _ratings(list(people.values()), truth),
         "targets": TARGETS,
         "reached": {space: reached(means[space]) for space in spaces},
-        "group": spin_tests(output_dir, spaces),
+        "group": spin_tests(results_of(output_dir), spaces),
     }
+
+
+def results_of(output_dir: Path, subject: str = "") -> Results | None:
+    """Return the results of a participant, or of the group; None where there are none."""
+    try:
+        return Results(output_dir, declared.RECIPE, _CATALOGUE, subject)
+    except InputMissingError:
+        return None
+
+
+def find_space(written: Results, name: str) -> Space | None:
+    """Return the space that the BOLD files spell like this; None if it was not analysed."""
+    for space in written.spaces:
+        if written.facts(space)["space"] == name:
+            return space
+    return None
 
 
 def say_gradients(found: Found) -> list[str]:
@@ -105,7 +132,9 @@ def say_gradients(found: Found) -> list[str]:
     return lines
 
 
-def spin_tests(output_dir: Path, spaces: list[str]) -> dict[str, dict[str, list[dict[str, Any]]]]:
+def spin_tests(
+    group: Results | None, spaces: list[str]
+) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Read the spin tests of layer maps against the gradient along which depth was planted.
 
     Returns
@@ -115,20 +144,19 @@ def spin_tests(output_dir: Path, spaces: list[str]) -> dict[str, dict[str, list[
         positive lags; ``p_negative`` of the negative lags, over maps; ``p_difference`` of the
         paired difference.
     """
-    found: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for space in spaces:
-        named = "_".join(f"{key}-{value}" for key, value in space_entities(space).items())
-        for path in sorted((output_dir / "group").glob(f"*{named}_*_desc-spin_stats.tsv")):
-            table = read_stats(path)
-            table = table[
-                (table["reference"] == _REFERENCE)
-                & (table["hemisphere"] == "both")
-                & (table["direction"] == "reference rotated")
-            ]
-            model = path.name.split("model-")[1].split("_")[0]
-            tests = [_spin_test(rows, name) for name, rows in table.groupby("map")]
-            found.setdefault(space, {})[model] = tests
-    return found
+    tests: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for name in spaces:
+        at = None if group is None else find_space(group, name)
+        if group is None or at is None:
+            continue
+        for network in group.networks(at):
+            table = group.table(of_group.SPINS, at, network)
+            for column, value in _MAIN.items():
+                table = table[table[column] == value]
+            if len(table):
+                rows = [_spin_test(part, kind) for kind, part in table.groupby("map")]
+                tests.setdefault(name, {})[network] = rows
+    return tests
 
 
 def _spin_test(rows: Any, name: Any) -> dict[str, Any]:
@@ -139,9 +167,9 @@ def _spin_test(rows: Any, name: Any) -> dict[str, Any]:
 
     return {
         "map": str(name),
-        "r_planted": cell("positive", "r"),
-        "p_planted": cell("positive", "p"),
-        "p_negative": cell("negative", "p_max"),
+        "r_planted": cell(POSITIVE, "r"),
+        "p_planted": cell(POSITIVE, "p"),
+        "p_negative": cell(NEGATIVE, "p_max"),
         "p_difference": cell("positive-negative", "p"),
     }
 
@@ -150,62 +178,55 @@ def _verdict(won: bool) -> str:
     return "reached" if won else "missed"
 
 
-class Results(SpaceResults):
-    """The maps of one participant in one space that are read here."""
-
-    def exists(self) -> bool:
-        """Whether this participant was analysed in this space."""
-        return all(path.exists() for path in self.paths(self._named("positive", "r"), "statmap"))
-
-    def scores(self, lags: str) -> Floats:
-        """Scores (n_layers, n_grid)."""
-        return self.maps(self._named(lags, "r"), "statmap")
-
-    def centroids(self, lags: str) -> Floats:
-        """Centroid layer (n_grid,), NaN where undefined."""
-        return np.asarray(self.maps(self._named(lags, "centroid"), "statmap")[0])
-
-    def parcels(self) -> npt.NDArray[np.int64]:
-        """Parcel of each unit (n_grid,), 1-based, 0 outside."""
-        return np.asarray(np.rint(self.maps({"desc": "parcels"}, "dseg")[0]), dtype=np.int64)
-
-    def parcel_p(self, lags: str) -> dict[int, float]:
-        """P-value (maximum over layers) of each parcel."""
-        table = self.table({"model": MODEL, "desc": "parcelsummary"})
-        table = table[table["lags"] == lags]
-        return dict(zip(table["parcel"].astype(int), table["p"].astype(float), strict=True))
-
-    def _named(self, lags: str, stat: str) -> dict[str, str]:
-        return {"model": MODEL, "stat": stat, "desc": lags}
+def on_grid(written: Results, result: Result, at: Space) -> Floats:
+    """Read maps over the flattened grid of the files, (n_maps, n_grid); NaN outside the units."""
+    network = MODEL if result.by_network else ""
+    values = written.values(result, at, network).astype(np.float64)
+    geometry = written.units(at).geometry
+    if not isinstance(geometry, VolumeGrid):
+        return values
+    grid = np.full((len(values), geometry.mask.size), np.nan)
+    grid[:, geometry.mask.ravel()] = values
+    return grid
 
 
-def compare(results: Results, planted: PlantedMap) -> dict[str, Any]:
-    """Compare one participant's maps with what was planted."""
-    scores = {lags: results.scores(lags) for lags in ("positive", "negative")}
+def compare(written: Results, at: Space, planted: PlantedMap) -> dict[str, Any]:
+    """Compare one participant's maps with what was planted.
+
+    Parameters
+    ----------
+    written, at
+        Of the participant, and the space.
+    planted
+        Over the same grid.
+    """
+    scores = {lags: on_grid(written, declared.SCORE.of(lags), at) for lags in declared.LAGS}
+    centroid = on_grid(written, declared.CENTROID.of(POSITIVE), at)[0]
     units = np.flatnonzero(planted.layer > 0)
     layer = planted.layer[units]
     null = planted.layer == 0
-    positive = recovery(scores["positive"][:, units], layer)
-    masked = recovery(scores["positive"][:, units], layer, results.centroids("positive")[units])
-    negative = recovery(scores["negative"][:, units], layer)
+    positive = recovery(scores[POSITIVE][:, units], layer)
+    masked = recovery(scores[POSITIVE][:, units], layer, centroid[units])
+    negative = recovery(scores[NEGATIVE][:, units], layer)
     return {
         **positive,
         "significant_centroid_r": masked["centroid_r"],
         "significant_coverage": masked["centroid_coverage"],
         "planted_layer_r_negative_lags": negative["planted_layer_r"],
-        "null_mean_r": float(np.nanmean(scores["positive"][:, null])),
-        "null_mean_r_negative_lags": float(np.nanmean(scores["negative"][:, null])),
-        **_null_parcels(results, planted),
+        "null_mean_r": float(np.nanmean(scores[POSITIVE][:, null])),
+        "null_mean_r_negative_lags": float(np.nanmean(scores[NEGATIVE][:, null])),
+        **_null_parcels(written, at, planted),
     }
 
 
-def _null_parcels(results: Results, planted: PlantedMap) -> dict[str, Any]:
+def _null_parcels(written: Results, at: Space, planted: PlantedMap) -> dict[str, Any]:
     """Share of parcels without any planted unit that pass at p < .05, and of the others."""
-    parcels = results.parcels()
-    p_values = results.parcel_p("positive")
+    parcels = np.nan_to_num(on_grid(written, declared.PARCEL_LABELS, at)[0]).astype(np.int64)
+    table = written.table(declared.PARCEL_SUMMARY, at, MODEL)
+    table = table[(table["lags"] == POSITIVE) & table["p"].notna()]
     inside = parcels > 0
     planted_parcels = set(np.unique(parcels[inside & (planted.layer > 0)]))
-    passed = {parcel: p < 0.05 for parcel, p in p_values.items() if not math.isnan(p)}
+    passed = {int(row.parcel): row.p < 0.05 for row in table.itertuples()}
     null = [value for parcel, value in passed.items() if parcel not in planted_parcels]
     rest = [value for parcel, value in passed.items() if parcel in planted_parcels]
     return {
@@ -237,33 +258,32 @@ def reached(mean: Mapping[str, Any]) -> dict[str, bool]:
     }
 
 
-def _ratings(output_dir: Path, truth: Truth) -> dict[str, Any]:
+def _ratings(people: list[Results], truth: Truth) -> dict[str, Any]:
     """Layer profile of each rating, averaged over participants, against the planted layer."""
     import pandas as pd
 
-    subjects = sorted({subject for subject, _ in truth.maps()})
-    entities = [{"sub": label, "model": MODEL, "desc": "ratings"} for label in subjects]
-    paths = [output_dir / build_path(item, "stats", ".tsv") for item in entities]
-    tables = [pd.read_table(path) for path in paths if path.exists()]
-    if not tables:
-        return {}
-    table = pd.concat(tables)
-    table = table[(table["lags"] == "positive") & (table["piece"] == "mean")]
-    summary = {}
+    table = pd.concat([person.table(declared.RATINGS, None, MODEL) for person in people])
+    table = table[(table["lags"] == POSITIVE) & (table["piece"] == "mean")]
+    return dict(_rating_entries(table, truth))
+
+
+def _rating_entries(table: Any, truth: Truth) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, planted in truth.ratings.items():
         profile = table[table["rating"] == name].groupby("layer_index")["r"].mean()
         if len(profile):
             numbers = profile.index.to_numpy(dtype=float)
             weights = profile.clip(lower=0)
             total = float(weights.sum())
-            summary[name] = {
-                "planted_layer": planted,
-                "peak_layer": int(numbers[int(np.argmax(profile.to_numpy()))]),
-                "centroid_layer": float(numbers @ weights / total) if total > 0 else math.nan,
-                "peak_r": float(profile.max()),
-                "planted_layer_r": float(profile.get(planted, math.nan)),
-            }
-    return summary
+            yield (
+                name,
+                {
+                    "planted_layer": planted,
+                    "peak_layer": int(numbers[int(np.argmax(profile.to_numpy()))]),
+                    "centroid_layer": float(numbers @ weights / total) if total > 0 else math.nan,
+                    "peak_r": float(profile.max()),
+                    "planted_layer_r": float(profile.get(planted, math.nan)),
+                },
+            )
 
 
 CHECK = Check(check_gradients, say_gradients)
