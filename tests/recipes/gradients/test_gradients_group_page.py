@@ -152,7 +152,7 @@ class TestSpin:
         words = view.spin_words("positive", "centroid")
         assert words.startswith(f"spin \u03c1 = {row['r']:.2f}, p ")
         (figure,) = pictures(gradients(view))
-        assert f"centroid layer, positive lags:   {words}" in figure.alt
+        assert f"Centroid layer, positive lags:   {words}" in figure.alt
         data = re.search(r'id="cortex-data">(.*?)</script>', source, re.DOTALL)
         assert data
         first = json.loads(data[1])["maps"][0]

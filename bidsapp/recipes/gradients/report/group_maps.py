@@ -80,7 +80,7 @@ def _outlined(view: GroupView) -> str:
     if mask is None:
         return "There was no test over participants."
     if not mask.any():
-        return f"None of the {view.words} is significant (FWE p < {view.level:g})."
+        return f"No {view.word} is significant (FWE p < {view.level:g})."
     return (
         f"Opacity scales with r; black outlines mark {view.words} where some layer is "
         f"significant at the lags of the row (FWE p < {view.level:g} over {view.words} and "
@@ -107,7 +107,7 @@ def gradients(view: GroupView) -> Section:
     )
     only = (
         " Only significant vertices entered the spin test."
-        if view.spin is not None and view.spin["thresholded"] != "none"
+        if view.spin is not None and view.settings["thresholded"] != "none"
         else ""
     )
     caption = (
