@@ -10,7 +10,7 @@ Source: Nastase et al. (2019), Soc Cogn Affect Neurosci 14, 667-685.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -102,18 +102,17 @@ def parcel_isc(
             left_out.append(_none("fewer than two participants have the same parcels"))
         return None, left_out
     clock = _clock(where.read(kept[0]))
-    tables = [where.read(item) for item in kept]
-    common = _common_rows(tables, clock)
+    common = _common_rows((where.read(item) for item in kept), clock)
     if len(common) < _MIN_ROWS:
         left_out.append(_none(f"only {len(common)} moments of sound were heard by all"))
         return None, left_out
     n_parcels = int(labels.max()) + 1
     total = InterSubjectSum(len(common), n_parcels)
-    for table in tables:
-        total.add(_responses(table, clock, common))
+    for participant in kept:  # one table at a time in memory
+        total.add(_responses(where.read(participant), clock, common))
     mean = FisherMean((n_parcels,))
-    for table in tables:
-        mean.add(total.correlate(_responses(table, clock, common)))
+    for participant in kept:
+        mean.add(total.correlate(_responses(where.read(participant), clock, common)))
     return ParcelIsc(labels, mean.mean_r, mean.z.n, len(common)), left_out
 
 
@@ -176,7 +175,7 @@ def _clock(table: pd.DataFrame) -> _Clock:
     return _Clock(float(gaps[gaps > 0].median()), first)
 
 
-def _common_rows(tables: Sequence[pd.DataFrame], clock: _Clock) -> pd.Index[Any]:
+def _common_rows(tables: Iterable[pd.DataFrame], clock: _Clock) -> pd.Index[Any]:
     """Piece and number of the moments that all participants heard."""
     common = None
     for table in tables:
