@@ -4,9 +4,9 @@
     python benchmarks/harmony.py chorales FOLDER --soundfont FILE.sf2
     python benchmarks/harmony.py cost
 
-``chorales`` needs music21 and tinysoundfont and a General MIDI soundfont: it renders Bach chorales,
-and the same chorales with random inner voices or with the bass a tritone higher, at the same tempo
-and loudness, and cross-validates on whole chorales. ``--unrelated`` shuffles the labels of chorales.
+``chorales`` needs music21, tinysoundfont and a General MIDI soundfont: it renders Bach chorales,
+and the same chorales with random inner voices or with the bass a tritone higher, at the same
+tempo and loudness, and cross-validates on whole chorales. ``--unrelated`` shuffles the labels.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 import soundfile
 
 from bidsapp.audio.networks.harmonic import GRID
-from bidsapp.audio.training.emotion import EmotionSettings
+from bidsapp.audio.training.emotion import DEFAULT_MODELS, EmotionSettings
 
 RATE = 44_100
 SECONDS = 24.0
@@ -32,7 +32,7 @@ TEMPO_BPM = 80.0
 
 
 def chorale_notes(work, seed: int) -> list[list[tuple[float, float, int]]]:
-    """Notes (onset s, duration s, MIDI number) of the four voices of a chorale."""
+    """Return the notes (onset s, duration s, MIDI number) of the four voices of a chorale."""
     voices = []
     for part in work.parts[:4]:
         notes = []
@@ -47,7 +47,7 @@ def chorale_notes(work, seed: int) -> list[list[tuple[float, float, int]]]:
 
 
 def altered(voices, seed: int):
-    """The same rhythm with random inner voices (even seeds) or the bass a tritone higher."""
+    """Keep the rhythm, with random inner voices (even seeds) or the bass a tritone higher."""
     rng = np.random.default_rng(seed)
     changed = [list(voice) for voice in voices]
     if seed % 2:
@@ -57,7 +57,8 @@ def altered(voices, seed: int):
         pitches = [pitch for _, _, pitch in voices[number]]
         low, high = min(pitches), max(pitches)
         changed[number] = [
-            (onset, length, int(rng.integers(low, high + 1))) for onset, length, _ in voices[number]
+            (onset, length, int(rng.integers(low, high + 1)))
+            for onset, length, _ in voices[number]
         ]
     return changed
 
@@ -108,7 +109,10 @@ def write_chorales(folder: Path, soundfont: Path, n_chorales: int, unrelated: bo
             for name, notes in zip(names, (voices, altered(voices, number)), strict=True):
                 soundfile.write(folder / name, render(notes, program, soundfont), RATE)
         signs = rng.permutation([1, -1]) if unrelated else (1, -1)
-        lines += [f"{n}\tchorale{number:03d}\t{s}\t-1\tperceived" for n, s in zip(names, signs)]
+        lines += [
+            f"{n}\tchorale{number:03d}\t{s}\t-1\tperceived"
+            for n, s in zip(names, signs, strict=True)
+        ]
         number += 1
     (folder / "ratings.tsv").write_text("\n".join(lines) + "\n")
     print(f"{number} chorales, {2 * number} sounds of {SECONDS:g} s")
@@ -129,13 +133,14 @@ def chorales(options: argparse.Namespace) -> None:
     for row in facts["scores"]:
         print(
             f"{row['model']:12} macro F1 {row['macro_f1']:.3f} [{row['macro_f1_low']:.3f}, "
-            f"{row['macro_f1_high']:.3f}] chance {row['chance_macro_f1']:.3f} p {row['p_macro_f1']:.4f}"
+            f"{row['macro_f1_high']:.3f}] chance {row['chance_macro_f1']:.3f} "
+            f"p {row['p_macro_f1']:.4f}"
         )
     for row in facts["comparisons"]:
         if row["measure"] == "macro_f1":
             print(
-                f"harmonic - {row['second']:12} {row['difference']:+.3f} [{row['difference_low']:+.3f}, "
-                f"{row['difference_high']:+.3f}] p {row['p']:.4f}"
+                f"harmonic - {row['second']:12} {row['difference']:+.3f} "
+                f"[{row['difference_low']:+.3f}, {row['difference_high']:+.3f}] p {row['p']:.4f}"
             )
     print(json.dumps({key: facts.get(key) for key in ("brightness", "sanity_checks")}))
     print(f"{time.monotonic() - started:.0f} s")
@@ -170,7 +175,9 @@ def bands(options: argparse.Namespace) -> None:
                         centres, rule=rule, lowest_note=lowest, n_octaves=octaves
                     )
                     winners = excitation(np.array(spectra, np.float64), rows).argmax(axis=1)
-                    right = np.array([w == pitch_class(n) for w, n in zip(winners, notes)])
+                    right = np.array(
+                        [w == pitch_class(n) for w, n in zip(winners, notes, strict=True)]
+                    )
                     high = right[np.array(notes) >= 52]
                     print(
                         f"{rate}\t{scale}\t{rule}\t{lowest}\t{(rows >= 0).sum(axis=1).mean():.1f}"
@@ -200,7 +207,8 @@ def cost(options: argparse.Namespace) -> None:
         for model in options.models:
             settings = EmotionSettings(models=(model,), epochs=1)
             row = fit_network(model, classes, contents, fold, settings, seed=0).history[0]
-            print(f"{model:12} {len(fold.train):,} windows, {options.threads} threads: {row['seconds']:.0f} s")
+            words = f"{len(fold.train):,} windows, {options.threads} threads"
+            print(f"{model:12} {words}: {row['seconds']:.0f} s")
 
 
 def main() -> None:
@@ -218,7 +226,7 @@ def main() -> None:
     tool.add_argument(
         "--models",
         nargs="+",
-        default=["harmonic", "random", "contiguous", "consonance", "descriptors", "loudness", "tempo"],
+        default=[*DEFAULT_MODELS],
     )
     tool.set_defaults(function=chorales)
     tool = tools.add_parser("cost")

@@ -10,6 +10,8 @@ from typing import Any
 
 from bidsapp.errors import UsageError
 
+_LARGEST_WHOLE = 2**1000
+"""Whole numbers beyond it have no floating-point number."""
 _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
@@ -52,8 +54,10 @@ def _coerce(kind: Any, value: Any) -> Any:
             return tuple(_coerce(inner[0], item) for item in items)
     if origin is Mapping and isinstance(value, Mapping):
         return {str(key): _coerce(inner[1], item) for key, item in value.items()}
-    if kind is Path and isinstance(value, str | Path):
+    if kind is Path and isinstance(value, str | Path) and "\0" not in str(value):
         return Path(value)
+    if kind is float and type(value) is int and abs(value) > _LARGEST_WHOLE:
+        raise TypeError
     if type(value) is kind or (kind is float and type(value) is int):
         return kind(value)
     raise TypeError

@@ -107,8 +107,8 @@ class Config:
 
     @property
     def n_threads(self) -> int:
-        """Threads that numerical libraries may use."""
-        return self.omp_nthreads or self.n_processors
+        """Threads that numerical libraries may use, at most as many as there are processors."""
+        return min(self.omp_nthreads or self.n_processors, _granted_processors())
 
     @property
     def n_workers(self) -> int:
@@ -119,8 +119,13 @@ class Config:
 
     @property
     def n_processors(self) -> int:
-        """Processors this run may use: ``--nprocs``, else those the system lets it have."""
-        return self.nprocs or len(os.sched_getaffinity(0))
+        """Processors this run may use: ``--nprocs``, at most those the system lets it have."""
+        granted = _granted_processors()
+        return min(self.nprocs or granted, granted)
+
+
+def _granted_processors() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def sections() -> dict[str, tuple[str, ...]]:
@@ -269,7 +274,7 @@ def read_toml(path: Path, recipes: tuple[str, ...]) -> dict[str, Any]:
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         msg = f"{path}: the configuration file cannot be read ({error}); give a TOML file"
         raise UsageError(msg) from None
     known = sections()

@@ -29,6 +29,12 @@ _READ_FRAMES = 1 << 20
 _LOST = 0.01
 """Share of the promised length that may be missing: headers of MP3 are estimates."""
 _HASH_BYTES = 1 << 22
+#: peaks beyond this are no sound of full scale 1 (floats of loud masters reach 2 or 3)
+_FULL_SCALE = 30.0
+#: root mean square of a second of the loudest kind: -100 dB, below one step of 16 bits
+_SILENT = 1e-5
+#: share of the channels' level that the mix keeps at least: -46 dB
+_CANCELLED = 0.005
 
 
 def load_audio(path: Path, sampling_hz: int) -> npt.NDArray[np.float32]:
@@ -78,6 +84,39 @@ def audio_duration_s(path: Path) -> float:
     """
     with _opened(path) as sound:
         return float(sound.frames / sound.samplerate)
+
+
+def level_fault(path: Path) -> str:
+    """Say why a sound carries nothing to analyse once it is one channel; empty if it does.
+
+    It is decoded only until its level is known: one loud enough second is.
+
+    Parameters
+    ----------
+    path
+        Sound file.
+
+    Raises
+    ------
+    InputMissingError, InputInvalidError
+        As `load_audio`.
+    """
+    loudest_mix = loudest_channel = 0.0
+    with _opened(path) as sound:
+        while (part := sound.read(sound.samplerate, dtype="float32", always_2d=True)).size:
+            if not np.isfinite(part).all():
+                return "holds NaN or infinite samples"
+            peak = float(np.abs(part).max())
+            if peak > _FULL_SCALE:
+                what = f"holds samples of {peak:.0f} times full scale"
+                return f"{what} (integers written as floats?)"
+            loudest_channel = max(loudest_channel, float(np.sqrt(np.square(part).mean())))
+            loudest_mix = max(loudest_mix, float(np.sqrt(np.square(part.mean(axis=1)).mean())))
+            if loudest_mix > max(_SILENT, _CANCELLED * loudest_channel):
+                return ""
+    if loudest_channel <= _SILENT:
+        return "is silent" if sound.frames else "holds no samples"
+    return "is silent as one channel: its channels cancel each other"
 
 
 def content_hash(path: Path) -> str:

@@ -29,7 +29,7 @@ from bidsapp.bids.names import is_part_of, parse_name
 from bidsapp.bids.records import Presentation, Problem, Rating, Run, TimeReference
 from bidsapp.bids.series import Series, read_series
 from bidsapp.bids.sidecars import applicable_files, folders_above, inherited_metadata
-from bidsapp.bids.sounds import clean_stim_file
+from bidsapp.bids.sounds import clean_stim_file, sound_duration_s
 from bidsapp.bids.stimuli import stimuli_folders
 from bidsapp.bids.tables import is_missing, number, read_table
 
@@ -37,6 +37,8 @@ __all__ = ["find_intervals", "find_ratings"]
 
 _GENERIC_COLUMNS = frozenset({"rating", "ratings", "value", "values", "score", "mean"})
 _RATER_COLUMN = re.compile(r"(?:(?P<name>.+)_)?rater-(?P<rater>[A-Za-z0-9+]+)")
+#: times its sound or run that a rating may end late, and times it may be short
+_TOO_LONG, _TOO_SHORT = 10.0, 50.0
 _Found = tuple[list[Rating], list[Problem]]
 
 
@@ -75,7 +77,50 @@ def find_ratings(
     problems += more
     of_sounds, more = _sound_ratings(dataset, presentations, stimuli_dir, subject)
     problems += more
-    return _by_priority(own, at_desk, of_sounds, presentations), list(dict.fromkeys(problems))
+    chosen = _by_priority(own, at_desk, of_sounds, presentations)
+    rated = {rating.key for rating in chosen if rating.reference == "stimulus"}
+    heard = [item for item in presentations if item.stim_file in rated]
+    chosen, more = _on_clock(chosen, _lengths_s(runs, heard))
+    return chosen, list(dict.fromkeys([*problems, *more]))
+
+
+def _lengths_s(
+    runs: Iterable[Run], presentations: Iterable[Presentation]
+) -> dict[tuple[str, str], float]:
+    """Length of what a rating can refer to, by reference and key; unknown ones are absent."""
+    lengths: dict[tuple[str, str], float] = {("run", run.name): run.duration_s for run in runs}
+    paths = {item.stim_file: item.path for item in presentations if item.path is not None}
+    for stim_file, path in paths.items():
+        length = sound_duration_s(path)
+        if length:
+            lengths["stimulus", stim_file] = length
+    return lengths
+
+
+def _on_clock(
+    ratings: Iterable[Rating], lengths_s: Mapping[tuple[str, str], float]
+) -> tuple[list[Rating], list[Problem]]:
+    """Leave out ratings whose times are on another clock than their sound or run.
+
+    Milliseconds and sample numbers make a rating hundreds of times too long, minutes and hours
+    too short.
+    """
+    kept: list[Rating] = []
+    problems = []
+    for rating in ratings:
+        length = lengths_s.get((rating.reference, rating.key))
+        span = len(rating.values) / rating.sampling_hz
+        end = rating.start_time_s + span
+        if length is None or (end <= _TOO_LONG * length and span >= length / _TOO_SHORT):
+            kept.append(rating)
+            continue
+        what = (
+            f"{rating.name} spans {rating.start_time_s:g} to {end:g} s, {rating.key} lasts "
+            f"{length:g} s"
+        )
+        remedy = "it is left out; write its times in seconds from the start"
+        problems.append(Problem(rating.source or Path(rating.key), what, remedy))
+    return kept, problems
 
 
 def _by_priority(

@@ -13,13 +13,12 @@ from types import MappingProxyType
 from typing import Any
 
 from bidsapp import __version__
-from bidsapp.bids.atomic import output_errors, output_lock, write_json, write_text, write_tsv
+from bidsapp.bids.atomic import output_lock, write_json, write_text, write_tsv
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.names import space_entities
 from bidsapp.bids.records import Problem
 from bidsapp.bids.sidecars import read_json
 from bidsapp.bids.tables import read_table
-from bidsapp.errors import OutputError
 
 BIDS_VERSION = "1.10.0"
 #: What BIDS has no names for yet. No trailing slashes: the validator does not match those.
@@ -52,8 +51,9 @@ _DENSITIES: Mapping[str, str] = MappingProxyType(
         "170k": "170494 grayordinates: 59k vertices per hemisphere and 1.6 mm voxels",
     }
 )
+README_TITLE = "# musicotopy"
 _README = """\
-# musicotopy
+{title}
 
 Results of the BIDS App musicotopy {version}. `sub-*/func` and `group` hold maps (`_statmap`),
 tables (`_stats.tsv`), best-layer maps (`_dseg`, layers numbered in the `.tsv` beside them) and
@@ -202,13 +202,24 @@ def configuration_hashes_of(output_dir: Path) -> dict[str, str]:
 
 
 def write_bidsignore(output_dir: Path) -> None:
-    """Write ``.bidsignore``."""
-    _write_if_new(output_dir / ".bidsignore", "".join(f"{line}\n" for line in BIDSIGNORE))
+    """Write ``.bidsignore``; lines that somebody added are kept."""
+    path = output_dir / ".bidsignore"
+    try:
+        added = [line for line in path.read_text("utf-8").splitlines() if line not in BIDSIGNORE]
+    except (OSError, UnicodeDecodeError):
+        added = []
+    _write_if_new(path, "".join(f"{line}\n" for line in (*BIDSIGNORE, *added)))
 
 
 def write_readme(output_dir: Path, *, version: str = __version__) -> None:
-    """Write ``README.md``."""
-    _write_if_new(output_dir / "README.md", _README.format(version=version))
+    """Write ``README.md``, unless somebody else's stands there."""
+    path = output_dir / "README.md"
+    try:
+        is_other = not path.read_text("utf-8").startswith(README_TITLE)
+    except (OSError, UnicodeDecodeError):
+        is_other = path.exists()
+    if not is_other:
+        _write_if_new(path, _README.format(title=README_TITLE, version=version))
 
 
 def write_descriptions(output_dir: Path, descriptions: Mapping[str, str]) -> None:
@@ -261,24 +272,6 @@ def merge_table(
         kept = [row for row in before if row.get(key) not in renewed]
         if rows or kept:
             write_tsv(path, [*kept, *rows], list((rows or kept)[0]))
-
-
-def check_output(output_dir: Path, dataset: Dataset) -> None:
-    """Refuse an output folder that is an input, or that cannot be written.
-
-    Raises
-    ------
-    OutputError
-        It is the dataset itself, or permissions forbid writing.
-    """
-    if any(output_dir.resolve() == root.resolve() for root in dataset.roots):
-        msg = f"OUTPUT_DIR {output_dir} is an input; choose another, e.g. derivatives/musicotopy"
-        raise OutputError(msg)
-    with output_errors(output_dir):
-        output_dir.mkdir(parents=True, exist_ok=True)
-        probe = output_dir / f".probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
 
 
 def _write_if_new(path: Path, text: str) -> None:

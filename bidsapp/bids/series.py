@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bidsapp.bids.records import Problem
-from bidsapp.bids.tables import Table, is_missing, number, read_table, read_text
+from bidsapp.bids.tables import Table, is_missing, is_plain, number, read_table, read_text, time_s
 
 TIME_COLUMNS = ("time", "time_s", "times", "t", "seconds", "timestamp", "onset")
 #: of the sampling interval: times that stray less are taken for regular
@@ -100,7 +100,7 @@ def _sampled(path: Path, metadata: Mapping[str, Any]) -> tuple[Series | None, li
     if isinstance(text, Problem):
         return None, [text]
     rate, start = metadata["SamplingFrequency"], metadata.get("StartTime", 0.0)
-    if not (isinstance(rate, int | float) and rate > 0 and isinstance(start, int | float)):
+    if not (_is_finite(rate) and rate > 0 and _is_finite(start)):
         what = f"has SamplingFrequency {rate!r} and StartTime {start!r} in its sidecar"
         return None, [Problem(path, what, "both must be numbers, the first above 0")]
     rows = [line.split("\t") for line in text.splitlines() if line.strip()]
@@ -116,18 +116,58 @@ def _sampled(path: Path, metadata: Mapping[str, Any]) -> tuple[Series | None, li
     if len(names) != width or any(len(row) != width for row in rows):
         what = f"has {width} columns and its sidecar names {len(names)}"
         return None, [*problems, Problem(path, what, "correct Columns in the JSON sidecar")]
-    columns = {name: tuple(number(row[index]) for row in rows) for index, name in enumerate(names)}
+    cells = {name: [row[index] for row in rows] for index, name in enumerate(names)}
+    columns = {name: tuple(map(_value, column)) for name, column in cells.items()}
+    problems += _odd_cells(path, cells)
     return Series(columns, float(rate), float(start), metadata), problems
 
 
+def _value(cell: str) -> float:
+    """Return the number in a cell, also with a decimal comma; NaN when there is none."""
+    return number(cell.replace(",", "."))
+
+
+def _odd_cells(path: Path, cells: Mapping[str, Sequence[str]]) -> list[Problem]:
+    """Quote the cells that are no numbers or not written as BIDS has them; say so if none is."""
+    odd = [(n, c) for n, column in cells.items() for c in column if not is_plain(c)]
+    words = [pair for pair in odd if _is_word(pair[1])]
+    commas = [pair for pair in odd if not _is_word(pair[1])]
+    problems = []
+    if words:
+        what = f"{len(words)} cells are no numbers ({_quoted(words)})"
+        problems.append(Problem(path, what, "they are missing values; correct them"))
+    if commas:
+        what = f"{len(commas)} numbers have a decimal comma ({_quoted(commas)})"
+        problems.append(Problem(path, what, "they are read so; write a point"))
+    empty = [name for name, column in cells.items() if all(is_missing(cell) for cell in column)]
+    if empty:
+        what = f"holds no value in {', '.join(empty)}"
+        problems.append(Problem(path, what, "it is left out"))
+    return problems
+
+
+def _is_word(cell: str) -> bool:
+    return not is_missing(cell) and math.isnan(_value(cell))
+
+
+def _quoted(pairs: Sequence[tuple[str, str]]) -> str:
+    distinct = list(dict.fromkeys(f"{name} {cell!r}" for name, cell in pairs))
+    return ", ".join(distinct[:3]) + (", ..." if len(distinct) > 3 else "")
+
+
+def _is_finite(value: Any) -> bool:
+    number_like = isinstance(value, int | float) and not isinstance(value, bool)
+    return number_like and abs(value) < 1e12  # also of integers too large for a float
+
+
 def _is_header(row: Sequence[str]) -> bool:
-    return any(not is_missing(cell) and math.isnan(number(cell)) for cell in row)
+    return all(_is_word(cell) for cell in row)
 
 
 def _timed(
     table: Table, column: str, metadata: Mapping[str, Any]
 ) -> tuple[Series | None, list[Problem]]:
-    times = [number(row[column]) for row in table.rows]
+    times = [time_s(row[column]) for row in table.rows]
     kept = [index for index, time in enumerate(times) if math.isfinite(time)]
     kept.sort(key=lambda index: times[index])
     ordered = [times[index] for index in kept]
@@ -136,12 +176,14 @@ def _timed(
         what = f"has no increasing times in column {column!r}"
         return None, [Problem(table.path, what, "repair the column; times are in seconds")]
     values = {
-        name: [number(table.rows[index][name]) for index in kept]
+        name: [_value(table.rows[index][name]) for index in kept]
         for name in table.columns
         if name != column
     }
     values = {name: cells for name, cells in values.items() if any(map(math.isfinite, cells))}
-    problems = []
+    # a column without any number is a remark or a label, not a course
+    cells = {name: [table.rows[index][name] for index in kept] for name in (column, *values)}
+    problems = _odd_cells(table.path, cells)
     if _stray(ordered, step) > _JITTER * step:
         what = f"is sampled irregularly (about every {step:g} s)"
         problems.append(Problem(table.path, what, f"it is interpolated to {1 / step:g} Hz"))

@@ -4,6 +4,10 @@ A job (one participant, one group) writes into ``OUTPUT/.staging-<job>/`` under 
 its files will have. `Staging.publish` then renames them into place. A run that is killed while it
 works leaves a staging folder, which the next run removes; one that is killed while it publishes
 leaves a journal, and the next run finishes the renames. Participants do not touch each other.
+
+A journal may come from elsewhere, as anything that lies in a folder. One that cannot be read is no
+journal (the job is done again); one that names a file outside the output folder, by its path or
+through a link, is refused before anything is moved or removed.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from typing import Self
 
 from bidsapp.bids.atomic import inside, output_errors, spare_lock, write_json
 from bidsapp.bids.locks import Lock, lock_folder
-from bidsapp.errors import OutputError
+from bidsapp.errors import InputInvalidError, OutputError
 
 LOGGER = logging.getLogger("musicotopy")
 _PREFIX = ".staging-"
@@ -56,10 +60,16 @@ class Staging:
 
     def __enter__(self) -> Self:
         with output_errors(self.output_dir):
+            if self.folder.is_symlink():
+                self.folder.unlink()
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = self._locked()
-            _roll_forward(self.folder, self.output_dir)
-            _empty(self.folder)
+            try:
+                _roll_forward(self.folder, self.output_dir)
+                _empty(self.folder)
+            except BaseException:
+                self._lock.release()
+                raise
         return self
 
     def __exit__(
@@ -145,32 +155,79 @@ def clean_leftovers(output_dir: Path) -> list[str]:
     cleaned = []
     for folder in sorted(output_dir.glob(f"{_PREFIX}*")):
         with output_errors(folder):
+            if folder.is_symlink() or not folder.is_dir():
+                folder.unlink()
+                continue
             name = folder.name.removeprefix(_PREFIX)
             lock = lock_folder(folder, spare_lock(output_dir, name), wait=False)
             if lock is None:
                 continue
-            if lock.is_exclusive:  # else its owner may be alive; the job itself cleans up
-                _roll_forward(folder, output_dir)
-                shutil.rmtree(folder, ignore_errors=True)
-                cleaned.append(name)
-            lock.release()
+            try:
+                if lock.is_exclusive:  # else its owner may be alive; the job itself cleans up
+                    _roll_forward(folder, output_dir)
+                    shutil.rmtree(folder, ignore_errors=True)
+                    cleaned.append(name)
+            finally:
+                lock.release()
     return cleaned
 
 
 def _roll_forward(folder: Path, output_dir: Path) -> None:
     """Finish the renames of a journal, if there is one; safe to repeat."""
     journal = folder / _JOURNAL
-    if not journal.exists():
+    if not journal.exists() and not journal.is_symlink():
         return
-    plan = json.loads(journal.read_text("utf-8"))
-    for name in plan["remove"]:
+    plan = _read_journal(journal)
+    if plan is None:
+        LOGGER.warning("%s: cannot be read; its job is done again", journal)
+        journal.unlink()
+        return
+    remove, move = plan
+    for name in (*remove, *move):
+        _require_inside(output_dir, name)
+    for name in move:
+        _require_inside(folder, name)
+    for name in remove:
         (output_dir / name).unlink(missing_ok=True)
-    for name in plan["move"]:
+    for name in move:
         source, target = folder / name, output_dir / name
         if source.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             source.replace(target)
     journal.unlink()
+
+
+def _read_journal(journal: Path) -> tuple[list[str], list[str]] | None:
+    """Return what to remove and what to move; None if it is no journal."""
+    try:
+        if journal.is_symlink():
+            return None
+        plan = json.loads(journal.read_text("utf-8"))
+        remove, move = plan["remove"], plan["move"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    lists = isinstance(remove, list) and isinstance(move, list)
+    return (remove, move) if lists and all(isinstance(n, str) for n in (*remove, *move)) else None
+
+
+def _require_inside(root: Path, name: str) -> None:
+    """Refuse a file of a journal that would lie outside `root`, also through a link.
+
+    Raises
+    ------
+    OutputError
+        It would.
+    """
+    try:
+        inside_root = (root / inside(name)).parent.resolve().is_relative_to(root.resolve())
+    except InputInvalidError:
+        inside_root = False
+    if not inside_root:
+        msg = (
+            f"{root} was left with a journal that names {name!r}, which lies outside; nothing "
+            "was moved or removed: choose another output folder, or remove its .staging-* folders"
+        )
+        raise OutputError(msg)
 
 
 def _empty(folder: Path) -> None:

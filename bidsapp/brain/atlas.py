@@ -2,12 +2,15 @@
 
 Volumes are looked up at the nearest voxel, so that another resolution of the same space will do.
 Surfaces are looked up vertex by vertex: the mesh must be the same. A label found on both
-hemispheres of a surface makes two parcels; in a volume it stays one, as the atlas wants it.
+hemispheres of a surface makes two parcels; in a volume it stays one, as the atlas wants it. Each
+hemisphere has a table of names of its own, for atlases may number them apart; what a table calls
+unknown, medial wall, corpus callosum or background is no parcel.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +31,13 @@ if TYPE_CHECKING:
 _CORTEX = {"L": "CIFTI_STRUCTURE_CORTEX_LEFT", "R": "CIFTI_STRUCTURE_CORTEX_RIGHT"}
 _OTHER_SIDE = (("hemi-L", "hemi-R"), ("lh.", "rh."), (".L.", ".R."), ("left.", "right."))
 _ANNOTATION = ".annot"
+_NO_PARCEL = re.compile(
+    r"(?:.*[_+ .-])?(?:unknown|\?+|medial[_ .-]?wall|corpus[_ .-]?callosum|background)"
+    r"(?:[_ .-](?:lh?|rh?|left|right))?",
+    re.IGNORECASE,
+)
+#: side (``L``, ``R``, or empty where there are none) to number to name
+Tables = Mapping[str, Mapping[int, str]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,12 +88,12 @@ def atlas_parcels(path: Path, units: UnitSpace) -> Atlas:
     image = None if path.suffix == _ANNOTATION else open_image(path)
     problems: tuple[Problem, ...] = ()
     if isinstance(units.geometry, VolumeGrid):
-        values, table, problems = _volume(path, image, units)
+        values, tables, problems = _volume(path, image, units)
         sides = np.full(units.n_units, "")
     else:
-        values, table = _surfaces(path, image, units)
+        values, tables = _surfaces(path, image, units)
         sides = np.where(np.isin(units.structure, ("L", "R")), units.structure, "")
-    labels, names = _number(values, sides, table)
+    labels, names = _number(values, sides, tables)
     if not names:
         msg = f"{path} labels none of the {units.n_units} units; give an atlas in {units.space}."
         raise InputInvalidError(msg)
@@ -91,14 +101,19 @@ def atlas_parcels(path: Path, units: UnitSpace) -> Atlas:
 
 
 def _number(
-    values: NDArray[np.int64], sides: NDArray[np.str_], table: Mapping[int, str]
+    values: NDArray[np.int64], sides: NDArray[np.str_], tables: Tables
 ) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     """Give each (side, value) pair that occurs a number and a name; equal names get their side."""
     pairs = sorted(set(zip(sides.tolist(), values.tolist(), strict=True)))
-    pairs = [(side, value) for side, value in pairs if value > 0]
+    known = {
+        (side, value): tables.get(side, {}).get(value, f"label-{value}")
+        for side, value in pairs
+        if value > 0
+    }
+    pairs = [pair for pair, name in known.items() if not _NO_PARCEL.fullmatch(name.strip())]
     numbers = {pair: number for number, pair in enumerate(pairs)}
     labels = [numbers.get(pair, -1) for pair in zip(sides.tolist(), values.tolist(), strict=True)]
-    plain = [table.get(value, f"label-{value}") for _, value in pairs]
+    plain = [known[pair] for pair in pairs]
     names = (
         f"{side} {name}".strip() if plain.count(name) > 1 else name
         for (side, _), name in zip(pairs, plain, strict=True)
@@ -108,7 +123,7 @@ def _number(
 
 def _volume(
     path: Path, image: Any, units: UnitSpace
-) -> tuple[NDArray[np.int64], dict[int, str], tuple[Problem, ...]]:
+) -> tuple[NDArray[np.int64], Tables, tuple[Problem, ...]]:
     shape = image.shape[:3]
     if not isinstance(image, nib.Nifti1Pair) or len(image.shape) != 3:
         msg = f"{path} is no 3D label volume ({image.shape}); give one for volumes."
@@ -119,7 +134,7 @@ def _volume(
     inside = ((nearest >= 0) & (nearest < shape)).all(axis=1)
     values = np.zeros(units.n_units, dtype=np.int64)
     values[inside] = atlas[tuple(nearest[inside].T)]
-    return values, _tsv_names(path), _volume_problems(path, image, units)
+    return values, {"": _tsv_names(path)}, _volume_problems(path, image, units)
 
 
 def _volume_problems(path: Path, image: Any, units: UnitSpace) -> tuple[Problem, ...]:
@@ -150,11 +165,10 @@ def _tsv_names(path: Path) -> dict[int, str]:
         raise InputInvalidError(msg) from error
 
 
-def _surfaces(
-    path: Path, image: Any, units: UnitSpace
-) -> tuple[NDArray[np.int64], dict[int, str]]:
+def _surfaces(path: Path, image: Any, units: UnitSpace) -> tuple[NDArray[np.int64], Tables]:
+    tables: Tables
     if image is None:
-        dense, table = _annotations(gifti_pair(path))
+        dense, tables = _annotations(gifti_pair(path))
     elif isinstance(image, nib.gifti.GiftiImage):
         pair = gifti_pair(path)
         images = [open_image(file) for file in pair]
@@ -162,22 +176,22 @@ def _surfaces(
             _CORTEX[side]: _integers(file, here.darrays[0].data)
             for side, file, here in zip("LR", pair, images, strict=True)
         }
-        table = {key: name for here in images for key, name in _gifti_names(here).items()}
+        tables = {side: _gifti_names(part) for side, part in zip("LR", images, strict=True)}
     elif isinstance(image, nib.Cifti2Image):
         dense = _dense_structures(path, image)
-        table = _cifti_names(image)
+        tables = dict.fromkeys(("", "L", "R"), _cifti_names(image))
     else:
         msg = f"{path} is a volume, the data are {units.kind}; give a .label.gii or .dlabel.nii."
         raise InputInvalidError(msg)
-    return _look_up(path, dense, units), table
+    return _look_up(path, dense, units), tables
 
 
 def _annotations(
     pair: tuple[Path, Path],
-) -> tuple[dict[str, NDArray[np.int64]], dict[int, str]]:
+) -> tuple[dict[str, NDArray[np.int64]], Tables]:
     """Read FreeSurfer's annotations; the first entry, unknown or medial wall, is no label."""
     dense: dict[str, NDArray[np.int64]] = {}
-    table: dict[int, str] = {}
+    tables: dict[str, dict[int, str]] = {}
     for side, path in zip("LR", pair, strict=True):
         if not path.is_file():
             msg = f"{path} is absent; put both hemispheres of the atlas into one folder."
@@ -188,8 +202,8 @@ def _annotations(
             msg = f"{path} cannot be read as an annotation ({error}); get the file again."
             raise InputInvalidError(msg) from error
         dense[_CORTEX[side]] = np.maximum(labels, 0).astype(np.int64)
-        table |= {number: name.decode() for number, name in enumerate(names)}
-    return dense, table
+        tables[side] = {number: name.decode() for number, name in enumerate(names)}
+    return dense, tables
 
 
 def gifti_pair(path: Path) -> tuple[Path, Path]:

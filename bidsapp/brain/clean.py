@@ -163,9 +163,9 @@ def load_bold(
     matrix = _open(path, runs, units, models)
     if matrix.invalid.all():
         msg = (
-            f"{runs[0].bold[0]}: no signal in any of {units.n_units} units over the runs "
-            f"({matrix.n_nan} hold NaN, {matrix.n_constant} never change); preprocess it again "
-            "or leave the participant out"
+            f"sub-{runs[0].subject}: each of {units.n_units} units lacks a signal in one of "
+            f"{len(runs)} runs or is explained by the confounds ({matrix.n_nan} hold NaN, "
+            f"{matrix.n_constant} never change); preprocess the runs again or leave some out"
         )
         raise InputInvalidError(msg)
     return matrix
@@ -247,6 +247,13 @@ def _read_all(
     start = 0
     for run in track(runs, total=len(runs), label="Reading BOLD", quiet=quiet):
         absent, still = _read_run(path, start, run, units, cleaning, memory_bytes)
+        if (absent | still).all():
+            msg = (
+                f"{run.bold[0]}: no signal in any of {units.n_units} units of this run "
+                f"({int(absent.sum())} hold NaN, {int(still.sum())} never change); preprocess it "
+                "again or leave the run out"
+            )
+            raise InputInvalidError(msg)
         missing |= absent
         constant |= still
         start += run.n_trs

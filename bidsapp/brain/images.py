@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from bidsapp.bids.records import Run
 
+_TAIL_BYTES = 1 << 20
 #: Bytes one voxel of a slab needs while it is read: scaled float64, float32 copy, file bytes.
 _SLAB_BYTES = 24
 
@@ -106,6 +107,7 @@ def check_present(path: Path) -> None:
 
 def _unreadable(path: Path, error: Exception) -> InputInvalidError:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    reason = reason.replace(", got 0 bytes from ", " and it ends before; ").rstrip("; ")
     msg = f"{path} cannot be read as an image ({reason}); fetch or convert it again."
     return InputInvalidError(msg)
 
@@ -151,8 +153,17 @@ def read_gifti(path: Path) -> NDArray[np.float32]:
     -------
     (n_trs, n_vertices) array
         float32.
+
+    Raises
+    ------
+    InputMissingError, InputInvalidError
+        As `open_image`; also if volumes differ in their number of vertices.
     """
     arrays = [array.data for array in open_image(path).darrays]
+    sizes = sorted({array.shape[0] for array in arrays})
+    if len(sizes) > 1:
+        msg = f"{path} holds arrays of {sizes[0]} to {sizes[-1]} vertices; fetch or make it again."
+        raise InputInvalidError(msg)
     if len(arrays) == 1 and arrays[0].ndim == 2:
         return np.ascontiguousarray(arrays[0].T, dtype=np.float32)
     return np.stack(arrays).astype(np.float32, copy=False)
@@ -252,6 +263,25 @@ def stream_volume(
             smooth = _smooth(slab, image.affine, smoothing_fwhm_mm)
             values = np.where(np.isfinite(raw), take_units(smooth, positions), np.nan)
         yield Block(rows, slice(0, positions.size), values, raw)
+    _check_sum(path, image)
+
+
+def _check_sum(path: Path, image: Any) -> None:
+    """Read a gzipped file to its end, where its checksum stands, which nibabel never reaches.
+
+    Raises
+    ------
+    InputInvalidError
+        The checksum is not that of the data.
+    """
+    if path.suffix != ".gz":
+        return
+    try:
+        with image.dataobj._get_fileobj() as file:
+            while file.read(_TAIL_BYTES):
+                pass
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise _unreadable(path, error) from error
 
 
 def flat_positions(mask: NDArray[np.bool_]) -> NDArray[np.intp]:

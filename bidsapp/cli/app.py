@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 from collections.abc import Sequence
@@ -63,7 +64,7 @@ def _dry_run(plan: Plan, config: Config) -> int:
 
 
 def _execute(plan: Plan, config: Config) -> int:
-    from bidsapp.bids.describe import check_output
+    from bidsapp.bids.output_folder import check_output
     from bidsapp.bids.staging import clean_leftovers
     from bidsapp.cli.show import show_records, show_warnings
     from bidsapp.engine.logs import log_to_file, prepare_output
@@ -73,7 +74,7 @@ def _execute(plan: Plan, config: Config) -> int:
     from bidsapp.engine.status import read_records
     from bidsapp.engine.threads import limit_torch
 
-    check_output(config.output_dir, plan.dataset)
+    check_output(config.output_dir, plan.dataset, config.stimuli_dir)
     recorded = {
         name: (record.recipe, record.configuration_hash)
         for name, record in read_records(config.output_dir).items()
@@ -81,19 +82,19 @@ def _execute(plan: Plan, config: Config) -> int:
     }
     check_configuration(recorded, plan, overwrite=config.overwrite)
     clean_leftovers(config.output_dir)
-    prepare_output(plan, config)
     log_to_file(config)
     show_warnings(plan, config)
     limit_torch(config.n_threads)
     jobs, records = list(plan.jobs), []
+    prepare = functools.cache(functools.partial(prepare_output, plan, config))
     if config.reports_only:
         records = _finished(plan, config)
     else:
-        records = execute(plan, config)
+        records = execute(plan, config, prepare)
         if "group" in config.analysis_level:
             groups = group_plan(plan, config)
             show_warnings(groups, config)
-            records += execute(groups, config)
+            records += execute(groups, config, prepare)
             jobs += groups.jobs
     records = write_reports(records, config)
     return show_records(records, len(jobs), config)

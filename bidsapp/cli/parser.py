@@ -28,6 +28,9 @@ not available offline; 70 internal error; 73 output not writable or of another c
 75 out of memory or interrupted, the same command goes on where it stopped."""
 
 
+_LARGEST = 1e4
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Make the argument parser from the table of options."""
     parser = argparse.ArgumentParser(
@@ -124,6 +127,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> Config:
     for name, value in words.items():
         if value is None or value is False:
             continue
+        if by_name[name].kind == "path" and str(value) == "":
+            flag = name.upper() if by_name[name] in POSITIONALS else by_name[name].flags[0]
+            msg = f"{flag} is empty (a variable that is not set?); name a folder or file"
+            raise UsageError(msg)
         values[name] = convert(name, _clean(by_name[name], value), "command line")
     if values.get("weights_dir") is None:
         values["weights_dir"] = weights_folder()
@@ -217,6 +224,46 @@ def _check(config: Config) -> None:
         if path is not None and not path.exists():
             msg = f"--{name.replace('_', '-')} {path}: there is no such file or folder"
             raise InputMissingError(msg)
-    if config.nprocs < 0 or config.omp_nthreads < 0:
-        msg = "--nprocs and --omp-nthreads count processors; give a positive number"
-        raise UsageError(msg)
+    _check_numbers(config)
+    _check_stimuli(config.stimuli_dir)
+
+
+def _check_numbers(config: Config) -> None:
+    """Refuse numbers that nothing can be made of.
+
+    Raises
+    ------
+    UsageError
+        The message says which values are allowed.
+    """
+    for name in ("nprocs", "omp_nthreads", "workers", "random_seed", "dropped_volumes"):
+        value = getattr(config, name)
+        if not 0 <= value < 2**32:
+            msg = f"--{name.replace('_', '-')} {value}: give a whole number from 0 to {2**32 - 1}"
+            raise UsageError(msg)
+    for name in ("high_pass_hz", "smoothing_fwhm_mm", "start_time"):
+        value = getattr(config, name)
+        if value is not None and not 0 <= value < _LARGEST:
+            msg = f"--{name.replace('_', '-')} {value:g}: give a number from 0 to {_LARGEST:g}"
+            raise UsageError(msg)
+
+
+def _check_stimuli(stimuli_dir: Path | None) -> None:
+    """Refuse a folder of sounds that is none, or holds nothing.
+
+    Raises
+    ------
+    InputMissingError
+        It is a file, or an empty folder.
+    """
+    if stimuli_dir is None:
+        return
+    if not stimuli_dir.is_dir():
+        msg = f"--stimuli-dir {stimuli_dir}: this is no folder; name the folder with the sounds"
+        raise InputMissingError(msg)
+    if not any(path.name[0] != "." for path in stimuli_dir.iterdir()):
+        msg = (
+            f"--stimuli-dir {stimuli_dir}: the folder is empty; put the sounds there, or "
+            "presentations.tsv (and check the mount in a container)"
+        )
+        raise InputMissingError(msg)

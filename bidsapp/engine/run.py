@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import closing
 
 from bidsapp.config import Config
@@ -15,8 +16,18 @@ from bidsapp.errors import OutputError
 LOGGER = logging.getLogger("musicotopy")
 
 
-def execute(plan: Plan, config: Config) -> list[Record]:
+def execute(
+    plan: Plan, config: Config, prepare: Callable[[], None] = lambda: None
+) -> list[Record]:
     """Run every job that is not done yet.
+
+    Parameters
+    ----------
+    plan, config
+        What to do and how.
+    prepare
+        Writes the files at the root of the output folder; called when the first job is done, so
+        that a run in which nothing succeeds leaves no dataset behind.
 
     A job that fails leaves the others; its record names the reason. With
     ``--stop-on-first-crash`` what has not started is not started.
@@ -35,9 +46,13 @@ def execute(plan: Plan, config: Config) -> list[Record]:
             continue
         LOGGER.info("%s: already done, nothing to do", job.name)
         records[job.name] = known
+    if records:
+        prepare()
     with closing(make_executor(plan.dataset, config).run(todo)) as outcomes:
         for record in outcomes:
             records[record.job] = record
+            if record.state == "done":
+                prepare()
             if len(todo) > 1:
                 done = sum(job.name in records for job in todo)
                 LOGGER.log(25, "%s: %s (%d of %d)", record.job, record.state, done, len(todo))

@@ -11,9 +11,10 @@ from typing import Any
 from bidsapp.recipes.base.recipe import Recipe, load_function
 from bidsapp.recipes.emotion3d import RECIPE as EMOTION3D
 from bidsapp.recipes.gradients import RECIPE as GRADIENTS
+from bidsapp.recipes.harmony import RECIPE as HARMONY
 from bidsapp.recipes.rsa import RECIPE as RSA
 
-RECIPES = {recipe.name: recipe for recipe in (GRADIENTS, RSA, EMOTION3D)}
+RECIPES = {recipe.name: recipe for recipe in (GRADIENTS, RSA, EMOTION3D, HARMONY)}
 """Name → recipe, in the order of the documentation; the first is the default."""
 
 

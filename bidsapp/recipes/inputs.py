@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bidsapp.audio.io import audio_duration_s
+from bidsapp.audio.io import audio_duration_s, level_fault
 from bidsapp.bids.annotations import find_ratings
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.filters import Filters
@@ -18,7 +18,7 @@ from bidsapp.bids.names import space_kind
 from bidsapp.bids.presentations import find_presentations
 from bidsapp.bids.records import ImageKind, Presentation, Problem, Rating, Run
 from bidsapp.config import Config
-from bidsapp.errors import AppError, InputMissingError, UsageError
+from bidsapp.errors import AppError, InputInvalidError, InputMissingError, UsageError
 from bidsapp.features.align import alignment_table
 from bidsapp.recipes.analysis import Analysis
 from bidsapp.text import text_table
@@ -205,6 +205,10 @@ def collect(
         raise InputMissingError(msg)
     durations, unreadable = _durations(heard)
     heard = [item for item in heard if item.stim_file in durations]
+    if not heard:
+        reasons = "".join(f"\n  {problem}" for problem in [*problems, *unreadable])
+        msg = f"sub-{subject}: none of its sounds can be analysed{reasons}"
+        raise InputInvalidError(msg)
     rows, notes = alignment_table(used, heard, lags_s, durations)
     ratings, rating_problems = find_ratings(
         dataset, used, heard, stimuli_dir=config.stimuli_dir, subject=subject
@@ -228,9 +232,14 @@ def _durations(presentations: Sequence[Presentation]) -> tuple[dict[str, float],
         if item.stim_file in durations or item.path is None:
             continue
         try:
-            durations[item.stim_file] = audio_duration_s(item.path)
+            duration_s, fault = audio_duration_s(item.path), level_fault(item.path)
         except AppError as error:
             problems.append(Problem(item.path, str(error), "its presentations are left out"))
+            continue
+        if fault:
+            problems.append(Problem(item.path, fault, "its presentations are left out"))
+        else:
+            durations[item.stim_file] = duration_s
     return durations, problems
 
 

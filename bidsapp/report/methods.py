@@ -287,9 +287,19 @@ def confounds_text(value: Any) -> str | None:
     return f"the strategy “{value}”" if known is None else known.description
 
 
-def lag_text(lags: Any) -> str | None:
-    """Write lags as ``4, 5 and 6 s``."""
+def enumerated(names: Sequence[str]) -> str:
+    """Join names.
+
+    Examples
+    --------
+    >>> enumerated(["a"]), enumerated(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def lag_text(lags: Sequence[float] | None) -> str | None:
+    """Write lags as ``4, 5 and 6 s``; None without lags."""
     if not lags:
         return None
-    names = [f"{lag:g}".replace("-", "\u2212") for lag in lags]
-    return (f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]) + " s"
+    return enumerated([f"{lag:g}".replace("-", "\u2212") for lag in lags]) + " s"

@@ -6,6 +6,7 @@ recognise the song instead of the emotion; such folds say so.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,9 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from bidsapp.errors import InputInvalidError
 
 Ints = npt.NDArray[np.int64]
+
+_INNER_FOLDS = 9
+"""A ninth of the training songs is set aside."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +71,9 @@ def song_folds(
         raise InputInvalidError(msg)
     folds = []
     for number, (rest, test) in enumerate(_divide(classes, songs, n_folds, seed, by_song)):
-        inner = min(9, len(np.unique(songs[rest])))
+        inner = min(_INNER_FOLDS, len(np.unique(songs[rest])))
+        if not by_song:
+            inner = min(inner, max(2, _rarest(classes[rest])))
         train, validation = next(
             iter(_divide(classes[rest], songs[rest], inner, seed + 1 + number, by_song))
         )
@@ -79,13 +85,20 @@ def _divide(
     classes: Ints, songs: Ints, n_folds: int, seed: int, by_song: bool
 ) -> list[tuple[Ints, Ints]]:
     kind = StratifiedGroupKFold if by_song else StratifiedKFold
-    least = int(np.bincount(classes)[np.unique(classes)].min())
-    if not by_song and least < n_folds:
-        msg = f"a quadrant has {least} windows, fewer than {n_folds} folds; ask for fewer folds"
+    rarest = _rarest(classes)
+    if not by_song and rarest < n_folds:
+        msg = f"a quadrant has {rarest} windows, fewer than {n_folds} folds; ask for fewer folds"
         raise InputInvalidError(msg)
     if len(np.unique(songs)) < 2:
         msg = "a training fold has one song only; add songs"
         raise InputInvalidError(msg)
     splitter = kind(n_folds, shuffle=True, random_state=seed)
-    with np.errstate(all="ignore"):
-        return [(np.sort(a), np.sort(b)) for a, b in splitter.split(classes, classes, songs)]
+    with warnings.catch_warnings():  # rare quadrants are absent from some folds
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        parts = list(splitter.split(classes, classes, songs if by_song else None))
+    return [(np.sort(train), np.sort(test)) for train, test in parts]
+
+
+def _rarest(classes: Ints) -> int:
+    """Count the members of the smallest class that occurs."""
+    return int(np.unique(classes, return_counts=True)[1].min())

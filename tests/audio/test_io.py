@@ -10,7 +10,13 @@ import pytest
 import soundfile
 
 from bidsapp.audio import io
-from bidsapp.audio.io import audio_duration_s, content_hash, load_audio, rms_envelope
+from bidsapp.audio.io import (
+    audio_duration_s,
+    content_hash,
+    level_fault,
+    load_audio,
+    rms_envelope,
+)
 from bidsapp.errors import InputInvalidError, InputMissingError
 
 
@@ -136,3 +142,31 @@ def test_real_recordings_decode(test_data):
         waveform = load_audio(path, 16_000)
         assert waveform.size / 16_000 == pytest.approx(audio_duration_s(path), abs=0.01)
         assert 1e-3 < np.sqrt(np.mean(np.square(waveform))) < 1.0
+
+
+class TestLevel:
+    """What carries nothing once it is one channel is known before it is analysed."""
+
+    def fault(self, tmp_path, samples, **options) -> str:
+        path = tmp_path / "x.wav"
+        soundfile.write(path, samples, 16000, **options)
+        return level_fault(path)
+
+    def test_music_passes_even_behind_silence(self, tmp_path) -> None:
+        noise = 0.1 * np.random.default_rng(0).standard_normal(16000)
+        assert self.fault(tmp_path, noise) == ""
+        assert self.fault(tmp_path, np.r_[np.zeros(80000), 0.01 * noise]) == ""
+        assert self.fault(tmp_path, np.c_[np.zeros((16000, 2)), noise]) == ""
+
+    def test_silence(self, tmp_path) -> None:
+        assert self.fault(tmp_path, np.zeros(16000)) == "is silent"
+        assert self.fault(tmp_path, np.zeros(0)) == "holds no samples"
+
+    def test_channels_that_cancel(self, tmp_path) -> None:
+        noise = 0.1 * np.random.default_rng(0).standard_normal(16000)
+        assert "cancel" in self.fault(tmp_path, np.c_[noise, -noise])
+        assert self.fault(tmp_path, np.c_[noise, -0.5 * noise]) == ""
+
+    def test_integers_written_as_floats(self, tmp_path) -> None:
+        noise = 3000 * np.random.default_rng(0).standard_normal(16000)
+        assert "times full scale" in self.fault(tmp_path, noise, subtype="FLOAT")

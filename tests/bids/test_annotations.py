@@ -363,3 +363,53 @@ class TestIntervals:
         found, problems = self.find(raw, (RUN, SECOND), other.root)
         assert [(i.label, i.key) for i in found] == [("joy", RUN.name)]
         assert problems == []
+
+
+class TestCoursesThatCannotBeMeant:
+    """Times on another clock and cells that are no numbers."""
+
+    def heard(self, raw, seconds: float = 10.0) -> list[Presentation]:
+        return [Presentation(RUN.name, 0.0, seconds, "a.wav", raw.wav("stimuli/a.wav", seconds))]
+
+    @pytest.mark.parametrize(("step", "kept"), [(0.5, True), (500.0, False), (0.5 / 3600, False)])
+    def test_another_clock_is_left_out_with_numbers(self, raw, step, kept) -> None:
+        rows = "".join(f"{step * index},{index % 5}\n" for index in range(20))
+        raw.text(f"{SOUND}.csv", f"time,mood\n{rows}")
+        found, problems = ratings(raw, presentations=self.heard(raw))
+        assert bool(found) is kept
+        assert kept or "a.wav lasts 10 s" in problems[0].what
+
+    def test_a_start_far_behind_the_sound(self, raw) -> None:
+        raw.gz(f"{SOUND}_stim.tsv.gz", ROWS)
+        raw.json(f"{SOUND}_stim.json", SIDECAR | {"StartTime": 9999})
+        found, problems = ratings(raw, presentations=self.heard(raw))
+        assert found == []
+        assert "spans 9999 to" in problems[0].what
+
+    def test_words_are_quoted_and_missing(self, raw) -> None:
+        raw.gz(f"{SOUND}_stim.tsv.gz", [[0.1, 1.0], ["high", 2.0], [0.3, 3.0]])
+        raw.json(f"{SOUND}_stim.json", SIDECAR)
+        found, problems = ratings(raw, presentations=self.heard(raw, 2.0))
+        valence = next(item for item in found if item.name == "valence")
+        assert [math.isfinite(value) for value in valence.values] == [True, False, True]
+        assert "1 cells are no numbers (valence 'high')" in problems[0].what
+
+    def test_decimal_commas_are_read_with_a_note(self, raw) -> None:
+        raw.text(f"{SOUND}.csv", "time;mood\n0,0;1,5\n0,5;2,5\n1,0;3\n")
+        found, problems = ratings(raw, presentations=self.heard(raw, 2.0))
+        assert found[0].values == (1.5, 2.5, 3.0)
+        assert found[0].sampling_hz == 2.0
+        assert "decimal comma" in problems[0].what
+
+    def test_a_column_without_values_is_said(self, raw) -> None:
+        raw.gz(f"{SOUND}_stim.tsv.gz", [["n/a", 1.0], ["n/a", 2.0]])
+        raw.json(f"{SOUND}_stim.json", SIDECAR)
+        found, problems = ratings(raw, presentations=self.heard(raw, 2.0))
+        assert [item.name for item in found] == ["arousal"]
+        assert "holds no value in valence" in problems[0].what
+
+    @pytest.mark.parametrize("rate", [True, float("inf"), 10**400, "2", 0])
+    def test_a_rate_that_is_none(self, raw, rate) -> None:
+        raw.gz(f"{SOUND}_stim.tsv.gz", ROWS)
+        raw.json(f"{SOUND}_stim.json", SIDECAR | {"SamplingFrequency": rate})
+        assert ratings(raw)[0] == []

@@ -19,7 +19,6 @@ from bidsapp.bids.atomic import write_image, write_json, write_text, write_tsv, 
 from bidsapp.bids.dataset import open_dataset
 from bidsapp.bids.describe import (
     BIDSIGNORE,
-    check_output,
     configuration_hashes_of,
     dataset_description,
     sidecar,
@@ -29,7 +28,6 @@ from bidsapp.bids.describe import (
     write_readme,
 )
 from bidsapp.bids.tables import Table, number, read_table
-from bidsapp.errors import OutputError
 
 SAME_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
@@ -245,16 +243,3 @@ def test_sidecars_say_where_a_map_lies() -> None:
     assert "res-2" in volume["Resolution"]
     assert "Density" not in volume
     assert sidecar("A table.") == {"Description": "A table.", "Sources": []}
-
-
-def test_an_output_that_is_an_input_is_refused(study, tmp_path) -> None:
-    raw, prep = study
-    dataset = open_dataset(raw.root)
-    for folder in (raw.root, prep.root):
-        with pytest.raises(OutputError, match="is an input"):
-            check_output(folder, dataset)
-    check_output(tmp_path / "out", dataset)
-    assert list((tmp_path / "out").iterdir()) == []
-    (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot be written"):
-        check_output(tmp_path / "file" / "out", dataset)

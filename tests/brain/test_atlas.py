@@ -129,3 +129,46 @@ def test_what_does_not_fit_is_refused(make, tmp_path):
     nameless = pair[0].rename(tmp_path / "labels.label.gii")
     with pytest.raises(InputInvalidError, match="hemisphere"):
         atlas_parcels(nameless, surface)
+
+
+def label_table(names: dict[int, str]):
+    table = nib.gifti.GiftiLabelTable()
+    for key, name in names.items():
+        label = nib.gifti.GiftiLabel(key, 0.1, 0.2, 0.3, 1.0)
+        label.label = name
+        table.labels.append(label)
+    return table
+
+
+def test_sides_that_number_their_parcels_apart_keep_their_names(make, tmp_path):
+    units = unit_space([make.plain("gifti", n_trs=4)])
+    sizes = {"L": int((units.structure == "L").sum()), "R": int((units.structure == "R").sum())}
+    names = {"L": {1: "Heschl", 2: "Motor"}, "R": {1: "Motor", 2: "Visual"}}
+    for side, size in sizes.items():
+        values = (np.arange(size) * 2 // size + 1).astype(np.int32)
+        array = nib.gifti.GiftiDataArray(values, "NIFTI_INTENT_LABEL")
+        image = nib.gifti.GiftiImage(darrays=[array], labeltable=label_table(names[side]))
+        nib.save(image, tmp_path / f"atlas_hemi-{side}.label.gii")
+    atlas = atlas_parcels(tmp_path / "atlas_hemi-L.label.gii", units)
+    assert atlas.names == ("Heschl", "L Motor", "R Motor", "Visual")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("unknown", "???", "L_???", "Medial_wall", "corpuscallosum", "ctx-lh-unknown"),
+        *("Background+FreeSurfer_Defined_Medial_Wall", "background", "medial wall lh"),
+    ],
+)
+def test_what_is_no_cortex_is_no_parcel(make, tmp_path, name):
+    units = unit_space([make.plain("gifti", n_trs=4)])
+    for side in "LR":
+        size = int((units.structure == side).sum())
+        values = (np.arange(size) * 2 // size + 1).astype(np.int32)
+        array = nib.gifti.GiftiDataArray(values, "NIFTI_INTENT_LABEL")
+        table = label_table({0: "none", 1: name, 2: f"unknown area {side}"})
+        image = nib.gifti.GiftiImage(darrays=[array], labeltable=table)
+        nib.save(image, tmp_path / f"atlas_hemi-{side}.label.gii")
+    atlas = atlas_parcels(tmp_path / "atlas_hemi-L.label.gii", units)
+    assert atlas.names == ("unknown area L", "unknown area R")
+    assert (atlas.labels == -1).sum() > 0

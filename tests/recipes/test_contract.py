@@ -30,13 +30,6 @@ def recipe(request: pytest.FixtureRequest) -> Recipe:
     return RECIPES[request.param]
 
 
-@pytest.fixture
-def converted(recipe: Recipe) -> Recipe:
-    if recipe.legacy:
-        pytest.skip("its results are not declared yet")
-    return recipe
-
-
 def levels(recipe: Recipe) -> list[tuple[str, dict[str, Any]]]:
     """Name of the table of settings of each level, and its variants."""
     return [
@@ -98,9 +91,9 @@ def test_needs_and_kinds_are_known(recipe: Recipe) -> None:
     assert set(recipe.kinds) <= set(get_args(ImageKind))
 
 
-def test_its_functions_can_be_imported_and_called(converted: Recipe) -> None:
+def test_its_functions_can_be_imported_and_called(recipe: Recipe) -> None:
     for name, n_parameters in FUNCTIONS.items():
-        address = getattr(converted, name)
+        address = getattr(recipe, name)
         if name == "prepare" and not address:
             continue
         signature = inspect.signature(load_function(address))
@@ -123,10 +116,10 @@ def test_every_result_has_a_label_of_its_own() -> None:
     assert repeated(files) == []
 
 
-def test_results_say_what_they_hold(converted: Recipe) -> None:
-    assert isinstance(next(r for r in converted.results if not isinstance(r, Table | Facts)), Maps)
-    for result in expand(converted.results):
-        assert result.desc.startswith(converted.name), result.desc
+def test_results_say_what_they_hold(recipe: Recipe) -> None:
+    assert isinstance(next(r for r in recipe.results if not isinstance(r, Table | Facts)), Maps)
+    for result in expand(recipe.results):
+        assert result.desc.startswith(recipe.name), result.desc
         assert result.desc.isalnum(), result.desc
         assert result.title, result.desc
         assert result.says.endswith("."), result.desc
@@ -138,8 +131,8 @@ def test_results_say_what_they_hold(converted: Recipe) -> None:
             assert set(result.same) <= set(names), result.desc
 
 
-def test_a_summary_is_declared_at_both_levels(converted: Recipe) -> None:
-    summaries = [item for item in converted.results if item.desc == f"{converted.name}summary"]
+def test_a_summary_is_declared_at_both_levels(recipe: Recipe) -> None:
+    summaries = [item for item in recipe.results if item.desc == f"{recipe.name}summary"]
     assert all(isinstance(item, Facts) for item in summaries)
     for level in ("participant", "group"):
         assert any(item.at(level) for item in summaries), level

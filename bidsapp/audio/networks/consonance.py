@@ -127,7 +127,7 @@ def describe(windows: Floats) -> Floats:
     numpy.ndarray
         (n, 15) roughness, harmonicity (bits), 12 pitch classes (bels), loudness (bels).
     """
-    sounds = torch.from_numpy(np.ascontiguousarray(windows))
+    sounds = torch.tensor(windows)
     bands = mel_db(sounds, GRID).numpy()
     settings = HarmonicSettings()
     classes = excitation(bands.mean(axis=2), settings.bands)

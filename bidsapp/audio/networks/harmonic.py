@@ -9,6 +9,7 @@ emotion, arXiv 2408.07113.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,13 @@ from bidsapp.audio.networks.layered import LayeredNetwork
 from bidsapp.audio.networks.mel_db import MelGrid, mel_db
 from bidsapp.audio.networks.weights import load_state, read_parameters
 from bidsapp.errors import UsageError
-from bidsapp.models.harmonic.networks import QUADRANTS, BranchNetwork, HarmonicSettings, build
+from bidsapp.models.harmonic.bands import ABSENT
+from bidsapp.models.harmonic.names import QUADRANTS
+from bidsapp.models.harmonic.networks import (
+    BranchNetwork,
+    HarmonicSettings,
+    build,
+)
 
 Floats = npt.NDArray[np.float32]
 
@@ -47,7 +54,7 @@ def window_mel_db(windows: Floats) -> Floats:
     """
     parts = [np.empty((0, GRID.n_bands, GRID.n_times(SAMPLES)), np.float32)]
     for start in range(0, len(windows), _AT_ONCE):
-        batch = torch.from_numpy(np.ascontiguousarray(windows[start : start + _AT_ONCE]))
+        batch = torch.tensor(windows[start : start + _AT_ONCE])
         parts.append(mel_db(batch, GRID).numpy())
     return np.concatenate(parts)
 
@@ -108,7 +115,7 @@ class Harmonic(LayeredNetwork):
             A parameter is missing or has another shape; or as `read_parameters`.
         """
         state, facts = read_parameters(path, permuted)
-        module = _branches(HarmonicSettings())
+        module = _sized_like(state)
         load_state(module, state, path, cls.name)
         return cls(module, facts, hop_s)
 
@@ -127,6 +134,17 @@ class Harmonic(LayeredNetwork):
             )
         logits: torch.Tensor = module.dense(previous.flatten(1))
         return logits.softmax(dim=1)
+
+
+def _sized_like(state: Mapping[str, torch.Tensor]) -> BranchNetwork:
+    """Build a network with the channels, taps and bands of a state dict, as far as it has them."""
+    filters, bands = state.get("filters.weight"), state.get("bands")
+    if filters is None or bands is None or filters.ndim != 3 or len(bands) % 12:
+        return _branches(HarmonicSettings())
+    settings = HarmonicSettings(channels=max(1, len(filters) // 12), taps=filters.shape[2])
+    rows = bands.reshape(12, -1).long()
+    own = torch.where(rows < settings.n_bands, rows, ABSENT).numpy()
+    return BranchNetwork(settings, np.asarray(own, np.int64))
 
 
 def _branches(settings: HarmonicSettings) -> BranchNetwork:

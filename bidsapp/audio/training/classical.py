@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from bidsapp.audio.training.descriptors import GROUPS, NAMES
-from bidsapp.models.harmonic.networks import QUADRANTS
+from bidsapp.models.harmonic.names import QUADRANTS
 from bidsapp.stats.by_song import measures
 from bidsapp.stats.song_folds import SongFold
 

@@ -11,7 +11,10 @@ from scipy.fft import dct
 
 from bidsapp.audio.networks.consonance import WINDOW_S, describe
 from bidsapp.audio.networks.harmonic import GRID
-from bidsapp.models.harmonic.bands import PITCH_CLASSES, excitation
+from bidsapp.models.harmonic.bands import (
+    excitation,
+)
+from bidsapp.models.harmonic.names import PITCH_CLASSES
 from bidsapp.models.harmonic.networks import HarmonicSettings
 
 Floats = npt.NDArray[np.float64]

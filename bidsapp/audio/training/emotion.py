@@ -26,9 +26,9 @@ from bidsapp.audio.training.descriptors import GROUPS
 from bidsapp.audio.training.windows import RatedWindows, WindowContents
 from bidsapp.errors import UsageError
 from bidsapp.models.dropout import use_generator
+from bidsapp.models.harmonic.names import QUADRANTS
 from bidsapp.models.harmonic.networks import (
     NETWORKS2D,
-    QUADRANTS,
     HarmonicSettings,
     MelNetwork,
     build,

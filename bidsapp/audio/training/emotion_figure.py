@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bidsapp.models.harmonic.networks import QUADRANTS
+from bidsapp.models.harmonic.names import QUADRANTS
 
 Rows = Sequence[Mapping[str, object]]
 

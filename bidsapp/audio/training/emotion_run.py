@@ -44,7 +44,11 @@ from bidsapp.audio.training.windows import (
 from bidsapp.errors import OutputError
 from bidsapp.models.cnn3d.explain import map_similarity
 from bidsapp.models.harmonic.explain import branch_maps, brightness, cascade
-from bidsapp.models.harmonic.networks import NETWORKS2D, QUADRANTS, MelNetwork
+from bidsapp.models.harmonic.names import QUADRANTS
+from bidsapp.models.harmonic.networks import (
+    NETWORKS2D,
+    MelNetwork,
+)
 from bidsapp.stats.by_song import permuted_labels
 from bidsapp.stats.song_folds import SongFold, song_folds
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from bidsapp.audio.emotion_corpora import RatedCorpus
 from bidsapp.audio.training.emotion import EmotionSettings, Predictions
 from bidsapp.audio.training.windows import RatedWindows
-from bidsapp.models.harmonic.networks import QUADRANTS
+from bidsapp.models.harmonic.names import QUADRANTS
 from bidsapp.stats.bootstrap import resample_counts
 from bidsapp.stats.by_song import (
     MEASURES,

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from bidsapp.audio.io import audio_duration_s
+from bidsapp.audio.io import audio_duration_s, level_fault
 from bidsapp.bids.annotations import find_ratings
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.filters import Filters
@@ -273,6 +273,10 @@ def collect(
             raise InputMissingError(msg)
         durations, unreadable = _durations(presentations)
         presentations = [item for item in presentations if item.stim_file in durations]
+        if not presentations:
+            problems = [*problems, *unreadable]
+            msg = f"sub-{subject}: none of its sounds can be analysed{_listed(problems)}"
+            raise InputInvalidError(msg)
         rows, notes = alignment_table(runs, presentations, lags_s, durations)
         alignment, problems = list(rows), [*problems, *unreadable, *notes]
     ratings: Sequence[Rating] = ()
@@ -309,7 +313,12 @@ def _durations(presentations: Sequence[Presentation]) -> tuple[dict[str, float],
         if item.stim_file in durations or item.path is None:
             continue
         try:
-            durations[item.stim_file] = audio_duration_s(item.path)
+            duration_s, fault = audio_duration_s(item.path), level_fault(item.path)
         except AppError as error:
             problems.append(Problem(item.path, str(error), "its presentations are left out"))
+            continue
+        if fault:
+            problems.append(Problem(item.path, fault, "its presentations are left out"))
+        else:
+            durations[item.stim_file] = duration_s
     return durations, problems

@@ -18,8 +18,8 @@ from bidsapp.recipes.gradients.settings import GradientsGroupSettings, Gradients
 from bidsapp.results.cautions import Caution
 
 if TYPE_CHECKING:
+    from bidsapp.recipes.base.scores import Scores
     from bidsapp.recipes.gradients.group import Condition
-    from bidsapp.recipes.gradients.participant import Scores
 
 BASELINE = "baseline"
 _FEW_PIECES, _FEW_SHIFTS, _FEW_ROTATIONS, _FEW_PARTICIPANTS = 6, 99, 999, 12

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from bidsapp.recipes.base.score_columns import (
+    LAGS_COLUMN,
+    LAYER_COLUMNS,
+    PARCEL_COLUMN,
+    PLACE_COLUMNS,
+)
 from bidsapp.recipes.gradients.results import (
     BOOTSTRAP,
     EFFECT,
     FLIP,
     FLIP_FDR,
     LAGS,
-    LAGS_COLUMN,
-    LAYER_COLUMNS,
     MONTE_CARLO,
-    PARCEL_COLUMN,
-    PLACE_COLUMNS,
     RATERS,
     RECIPE,
     SHARE,

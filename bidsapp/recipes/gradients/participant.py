@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,22 +21,28 @@ from bidsapp.audio.io import load_audio, rms_envelope
 from bidsapp.brain.clean import BoldMatrix
 from bidsapp.brain.parcels import parcel_means
 from bidsapp.encoding.courses import course_rows
-from bidsapp.encoding.designs import DesignOptions, DesignStore
-from bidsapp.encoding.encode import Encoding, Scorer, encode, encode_with_null, make_scorer
-from bidsapp.encoding.parcels import Parcels, ParcelTest, make_parcels, parcel_test
-from bidsapp.encoding.ratings import RatingScores, rating_scores, rating_targets
+from bidsapp.encoding.parcels import Parcels, make_parcels
 from bidsapp.encoding.repeats import repeated_responses
-from bidsapp.encoding.rows import FoldOptions, Rows, make_rows
-from bidsapp.features.extract import FeatureBank
+from bidsapp.encoding.rows import Rows
 from bidsapp.features.gram import gram_pca
 from bidsapp.features.sampling import sampling_matrix
+from bidsapp.recipes.base.scores import (
+    Scores,
+    by_piece,
+    fold_rows,
+    parcel_rows,
+    profile_rows,
+    rating_rows,
+    row_set,
+    score,
+    sound_lengths,
+)
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.gradients import cautions, results
 from bidsapp.recipes.gradients.settings import GradientsSettings
 from bidsapp.results.write import Output, tidy
 from bidsapp.stats.ceilings import repeat_ceiling
 from bidsapp.stats.metrics import best_layer, centroid_layer
-from bidsapp.stats.nulls import circular_shifts
 
 LOGGER = logging.getLogger("musicotopy")
 _MAX_PIECES_IN_MAPS = 10
@@ -45,40 +50,6 @@ _N_RECORDED = 3
 _AUDIO_HZ = 16_000
 _ENVELOPE_HZ = 10.0
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What one network gives at one set of lags.
-
-    Attributes
-    ----------
-    bank
-        The network's frames.
-    rows
-        Rows, blocks and folds.
-    units, parcels
-        Scores of voxels or vertices, and of parcel means.
-    test
-        Parcels against their temporal null.
-    explained
-        Variance in the components of each layer.
-    ratings
-        Scores of the ratings.
-    """
-
-    bank: FeatureBank
-    rows: Rows
-    units: Encoding
-    parcels: Encoding
-    test: ParcelTest
-    explained: tuple[float, ...]
-    ratings: tuple[RatingScores, ...]
-
-    @property
-    def layers(self) -> list[str]:
-        """Names of the layers."""
-        return [layer.name for layer in self.bank.layers]
 
 
 def participant(study: ParticipantStudy) -> None:
@@ -115,97 +86,6 @@ def participant(study: ParticipantStudy) -> None:
     facts = summary(study, bold, parcels, row_sets, everything)
     out.write(results.SUMMARY, facts)
     bold.remove()
-
-
-def sound_lengths(study: ParticipantStudy) -> dict[str, float]:
-    """Sound file → its length in seconds."""
-    return {row["stim_file"]: float(row["sound_s"]) for row in study.inputs.alignment}
-
-
-def row_set(study: ParticipantStudy, lags: str, lags_s: Sequence[float]) -> Rows:
-    """List the volumes that a set of lags can explain, their blocks and folds."""
-    settings: GradientsSettings = study.settings
-    options = FoldOptions(
-        settings.min_block_s,
-        settings.purge_s,
-        settings.max_outer_folds,
-        settings.max_inner_folds,
-    )
-    inputs = study.inputs
-    durations_s = sound_lengths(study)
-    return make_rows(inputs.runs, inputs.presentations, durations_s, lags, lags_s, options)
-
-
-def score(
-    study: ParticipantStudy,
-    bank: FeatureBank,
-    rows: Rows,
-    parcels: Parcels,
-    means: NDArray[np.float32],
-) -> Scores:
-    """Score units, parcels (with their null) and ratings with every layer of a network.
-
-    Parameters
-    ----------
-    study
-        The participant.
-    bank
-        Frames and Gram matrices of the network's layers.
-    rows
-        Of one set of lags.
-    parcels
-        Parcels of the units with data.
-    means
-        (n_trs_total, n_parcels) cleaned BOLD averaged over parcels.
-    """
-    settings: GradientsSettings = study.settings
-    options = DesignOptions(
-        settings.n_components, settings.log10_alpha, settings.pca_fit, settings.centre
-    )
-    store = DesignStore(
-        bank, rows.timeline, rows.blocks, rows.folds, rows.lags_s, options, study.scratch
-    )
-    quiet, label = study.config.quiet, f"{study.label} {bank.network} {rows.lags}"
-    scorer: Scorer = make_scorer(
-        study.config.solver,
-        settings.alpha_metric,
-        len(settings.log10_alpha),
-        study.device,
-        study.memory_bytes // 4,
-    )
-    per_column = 12 * rows.timeline.n_rows + 16 * len(settings.log10_alpha)
-    at_once = max(256, study.memory_bytes // 4 // per_column)
-    volumes = np.asarray(study.bold.run_start)[rows.timeline.run] + rows.timeline.volume
-    n_units, n_parcels = study.bold.units.n_units, parcels.n_parcels
-    slabs = unit_slabs(study.bold, volumes, at_once)
-    units = encode(store, slabs, n_units, scorer, label=label, quiet=quiet)
-    ratings = rating_targets(rows, study.inputs.ratings, study.inputs.runs)
-    y = np.column_stack([means[volumes], ratings.y]).astype(np.float32)
-    min_shift = round(settings.min_shift_s / float(rows.timeline.tr_s.min()))
-    seed = study.config.random_seed
-    shifts = circular_shifts(rows.blocks.lengths, settings.n_shifts, min_shift, seed)
-    observed, null = encode_with_null(
-        store, y, shifts, scorer, columns_at_once=at_once, label=f"{label} null", quiet=quiet
-    )
-    of_parcels = observed.columns(slice(0, n_parcels))
-    return Scores(
-        bank=bank,
-        rows=rows,
-        units=units,
-        parcels=of_parcels,
-        test=parcel_test(of_parcels.mean_r, null[:, :, :n_parcels]),
-        explained=store.explained_variance(),
-        ratings=rating_scores(ratings, observed.r[:, :, n_parcels:], null[:, :, n_parcels:]),
-    )
-
-
-def unit_slabs(
-    bold: BoldMatrix, volumes: NDArray[np.integer], at_once: int
-) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Yield the rows' BOLD in slabs of units that fit into memory."""
-    for start in range(0, bold.units.n_units, at_once):
-        columns = slice(start, min(start + at_once, bold.units.n_units))
-        yield columns, np.asarray(bold.data[volumes, columns])
 
 
 # ------------------------------------------------------------------ writing
@@ -258,24 +138,6 @@ def write_maps(out: Output, scores: Scores, mask: NDArray[np.bool_] | None) -> N
     out.write(results.ALPHA.of(lags), alpha, network=network, names=scores.layers, **fields)
 
 
-def by_piece(r: NDArray[Any], rows: Rows) -> NDArray[Any]:
-    """Average scores (n_layers, n_blocks, n_units) over blocks: (n_layers, n_pieces, n_units)."""
-    names = np.array(rows.block_pieces)
-    pieces = dict.fromkeys(rows.block_pieces)
-    return np.stack([r[:, names == piece].mean(axis=1) for piece in pieces], axis=1)
-
-
-def parcel_rows(scores: Scores, parcels: Parcels) -> Iterator[Row]:
-    """Yield one row per parcel and layer."""
-    test, n_layers = scores.test, len(scores.layers)
-    places = {name: np.asarray(column)[:, None] for name, column in parcels.columns.items()}
-    values = {"r": test.r.T, "p": test.p.T, "q": test.q.T}
-    numbers = range(1, parcels.n_parcels + 1)
-    index = np.arange(1, n_layers + 1)
-    columns = {"layer_index": index, **places, **values}
-    yield from tidy(columns, parcel=numbers, layer=scores.layers)
-
-
 def parcel_summary_rows(scores: Scores, parcels: Parcels) -> Iterator[Row]:
     """Yield one row per parcel: its best layer and how sure one can be that it responds."""
     test, best = scores.test, best_layer(scores.test.r)
@@ -307,69 +169,6 @@ def piece_rows(scores: Scores) -> Iterator[Row]:
     r = by_piece(scores.parcels.r, scores.rows).transpose(1, 0, 2)
     pieces = list(dict.fromkeys(scores.rows.block_pieces))
     yield from tidy({"r": r}, piece=pieces, layer=scores.layers, parcel=range(1, r.shape[2] + 1))
-
-
-def profile_rows(scores: Scores, significant: NDArray[np.bool_]) -> Iterator[Row]:
-    """Yield one row per layer: how it does over all units, and over significant ones."""
-    r = scores.units.mean_r
-    valid = np.asarray(np.isfinite(r).all(axis=0))
-    responding = valid & significant
-    best = best_layer(np.where(responding, r, np.nan))
-
-    def over(some: NDArray[np.bool_], value: Any, of: NDArray[Any] = r) -> NDArray[Any]:
-        return np.array([value(row[some]) if some.any() else np.nan for row in of])
-
-    index = np.arange(1, len(r) + 1)
-    yield from tidy(
-        {
-            "layer_index": index,
-            "kind": [layer.kind for layer in scores.bank.layers],
-            "n_features": [layer.n_features for layer in scores.bank.layers],
-            "explained_variance": scores.explained,
-            "mean_r": over(valid, np.mean),
-            "median_r": over(valid, np.median),
-            "p95_r": over(valid, lambda values: np.quantile(values, 0.95)),
-            "mean_r_significant": over(responding, np.mean),
-            "n_units": int(valid.sum()),
-            "n_best": [int((best == layer).sum()) for layer in index],
-            "alpha_edge_low": over(responding, np.mean, scores.units.edge_low),
-            "alpha_edge_high": over(responding, np.mean, scores.units.edge_high),
-        },
-        layer=scores.layers,
-    )
-
-
-def rating_rows(scores: Scores) -> Iterator[Row]:
-    """Yield one row per rating, layer and piece, the mean over blocks first."""
-    names = np.array(scores.rows.block_pieces)
-    for rating in scores.ratings:
-        for index, layer in enumerate(scores.layers):
-            common = {
-                "rating": rating.name,
-                "rater": rating.rater,
-                "layer": layer,
-                "layer_index": index + 1,
-            }
-            r = rating.r_blocks[index]
-            yield {**common, "piece": "mean", "r": r.mean(), "p": rating.p[index]}
-            for piece in dict.fromkeys(scores.rows.block_pieces):
-                yield {**common, "piece": piece, "r": r[names == piece].mean(), "p": np.nan}
-
-
-def fold_rows(rows: Rows, study: ParticipantStudy) -> Iterator[Row]:
-    """Yield one row per block: what it holds and in which fold it is tested."""
-    for block, piece in enumerate(rows.block_pieces):
-        own = np.flatnonzero(rows.blocks.label == block)
-        yield {
-            "block": block + 1,
-            "kind": rows.blocks.kind,
-            "fold": rows.fold_of_block[block] + 1,
-            "run": study.inputs.runs[rows.timeline.run[own[0]]].name,
-            "piece": piece,
-            "n_rows": own.size,
-            "first_volume": int(rows.timeline.volume[own[0]]),
-            "last_volume": int(rows.timeline.volume[own[-1]]),
-        }
 
 
 def waveform_rows(study: ParticipantStudy) -> Iterator[Row]:

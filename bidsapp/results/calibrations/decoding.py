@@ -1,4 +1,4 @@
-"""Calibration of decoders: autocorrelated noise, and labels that have nothing to do with it."""
+"""Calibration of decoders' inferences on autocorrelated noise that knows nothing of the labels."""
 
 from __future__ import annotations
 

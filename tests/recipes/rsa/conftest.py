@@ -219,7 +219,7 @@ def write_person(output: Path, subject: str, person: Person) -> None:
     inputs = build_inputs(plays, n_trs=124, sound_s=person.clip_s, subject=subject)
     durations = dict.fromkeys(person.clips, person.clip_s)
     alignment, _ = alignment_table(inputs.runs, inputs.presentations, (0.0,), durations)
-    inputs = dataclasses.replace(inputs, alignment=tuple(alignment))
+    inputs = dataclasses.replace(inputs, space=person.units.space, alignment=tuple(alignment))
     items = make_items(inputs, settings)
     pairs = pair_mask(items.clip, between_clip=settings.pairs == "between-clip")
     config = Config(
@@ -368,6 +368,12 @@ def write_people(output: Path, persons: Sequence[Person]) -> Path:
     for number, person in enumerate(persons, start=1):
         write_person(output, f"{number:02d}", person)
     return output
+
+
+@pytest.fixture(scope="session")
+def write() -> Callable[[Path, Sequence[Person]], Path]:
+    """Write participants 01, 02, … into a folder."""
+    return write_people
 
 
 @pytest.fixture

@@ -1,246 +1,307 @@
-"""The reports of `rsa` as documents: what they say, from what was written."""
+"""The pages of `rsa`: whole, readable offline, and true to what was written."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from bidsapp.report.rsa import cautions, items, layers, maps, nulls, overview, peaks, text
-from bidsapp.report.rsa.figures.chance import Chance
-from bidsapp.report.rsa.figures.lag import relative
-from bidsapp.report.rsa.figures.matrices import ranks
-from bidsapp.report.rsa.read import load_group, load_participant, over_layers
 
+from bidsapp.brain.geometry import UnitSpace, surface_units, volume_units
 from bidsapp.errors import InputMissingError
-from bidsapp.recipes import RECIPES, load_function
+from bidsapp.recipes import RECIPES
+from bidsapp.recipes.rsa.figures.lag import relative
+from bidsapp.recipes.rsa.figures.matrices import ranks
+from bidsapp.recipes.rsa.report import items, layers, people, report
+from bidsapp.recipes.rsa.report.items import rank_correlations
+from bidsapp.recipes.rsa.report.view import TITLES, View
+from bidsapp.recipes.rsa.settings import GROUP_VARIANTS
+from bidsapp.report.html import Page, Section, render
+from bidsapp.report.sections import pairs
+from bidsapp.results.cautions import Caution
+from bidsapp.results.read import Results
 
-MEGABYTES = 2**20
-
-
-@pytest.fixture(scope="module")
-def participant_html(participant_tree: Path, participant_page: Path) -> str:
-    assert participant_page == participant_tree / "sub-01_rsa.html"
-    assert participant_page.stat().st_size < 15 * MEGABYTES
-    return participant_page.read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def group_html(group_tree: Path, group_page: Path) -> str:
-    assert group_page == group_tree / "group_rsa.html"
-    assert group_page.stat().st_size < 15 * MEGABYTES
-    return group_page.read_text(encoding="utf-8")
-
-
-def anchors(html: str) -> list[str]:
-    return re.findall(r'<section id="([^"]+)"', html)
+RECIPE = RECIPES["rsa"]
+made = functools.cache(report)
+_SCRIPTS = re.compile(r"<script.*?</script>|base64,[^\"]+", re.DOTALL)
+COMMON = ("maps", "peaks", "profile", "distributions", "assignments", "null")
 
 
-def test_sections_of_a_participant(participant_html: str) -> None:
-    assert anchors(participant_html) == [
-        *("glance", "distrust", "items", "dissimilarities", "matrices", "lag", "searchlights"),
-        *("cortex-section", "results-fsaverage-10k-resnet1d", "maps", "peaks", "profile"),
-        *("distributions", "assignments", "null", "methods", "fidelity", "about"),
+def read(root: Path, subject: str = "") -> Results:
+    return Results(root, "rsa", RECIPE.results, subject)
+
+
+def views(results: Results) -> list[View]:
+    return [View(results, pair) for pair in pairs(results, TITLES)]
+
+
+def anchors(page: Page) -> list[str]:
+    def walk(sections: Iterator[Section]) -> Iterator[str]:
+        for section in sections:
+            yield section.anchor
+            yield from walk(iter(section.children))
+
+    return list(walk(iter(page.sections)))
+
+
+def planted_scores(units: UnitSpace) -> np.ndarray:
+    """Scores that are higher in a strip, where layers deepen along x."""
+    x, y, _ = units.coordinates_mm().T
+    layer = np.floor(3 * np.argsort(np.argsort(x)) / len(x)).astype(int)
+    scores = np.random.default_rng(0).normal(0.01, 0.02, (3, units.n_units))
+    inside = np.abs(y - np.median(y)) < 0.25 * np.ptp(y)
+    scores[:, inside] += 0.3 - 0.03 * np.abs(np.arange(3)[:, None] - layer[inside])
+    return scores
+
+
+@pytest.fixture(scope="session")
+def make_person(people, person, models) -> Callable:
+    """Return a function that makes a participant with planted scores in a space."""
+
+    def make(units: UnitSpace, **changes):
+        patterns = np.random.default_rng(1).standard_normal((24, units.n_units))
+        size = np.full(units.n_units, 20.0)
+        size[:40] = np.nan
+        given = {"networks": ("resnet1d",), "score": planted_scores(units)}
+        given |= {"untrained": 0.5 * given["score"], "nuisance": models[:2].round(6)}
+        return person(units, patterns, models.round(6), size, **{**given, **changes})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def on_surface(make_person, write, tmp_path_factory) -> Results:
+    """A participant on fsaverage5 whose layers differ significantly from permuted clips."""
+    folder = tmp_path_factory.mktemp("surface")
+    person = make_person(surface_units(10242, 10242, space="fsaverage5", density="10k"))
+    write(folder, [person])
+    return read(folder, "01")
+
+
+@pytest.fixture(scope="session")
+def in_volume(make_person, write, units, tmp_path_factory) -> Callable[..., Results]:
+    """Return a function that writes a participant in MNI space, with changes."""
+
+    def make(**changes) -> Results:
+        folder = tmp_path_factory.mktemp("volume")
+        write(folder, [make_person(changes.pop("units", units), **changes)])
+        return read(folder, "01")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def of_group(people, write, grouped, tmp_path_factory) -> Results:
+    """A group in MNI space with untrained networks, by the robust variant."""
+    folder = tmp_path_factory.mktemp("group")
+    persons = people(4)
+    for person in persons:
+        person.untrained = np.full((3, person.units.n_units), 0.005)
+    write(folder, persons)
+    grouped(folder)
+    return read(folder)
+
+
+@pytest.fixture(scope="session")
+def of_faithful_group(people, write, grouped, tmp_path_factory) -> Results:
+    """A group that heard the clips in one order, by the paper's test."""
+    folder = tmp_path_factory.mktemp("faithful")
+    persons = people(4)
+    for person in persons:
+        person.order = persons[0].order
+        person.variant = "faithful"
+        person.settings = {"drop_s": 12.0}
+        person.weights = {"source": "random", "seed": 3}
+    write(folder, persons)
+    settings = dataclasses.replace(GROUP_VARIANTS["faithful"], n_permutations=50, axis_bins=4)
+    return grouped(folder, settings, "faithful")
+
+
+# ------------------------------------------------------------------ pages
+
+
+def test_a_participants_page_has_its_sections_in_order(on_surface: Results) -> None:
+    page, _ = made(on_surface)
+    assert page.title == "sub-01"
+    (pair,) = pairs(on_surface)
+    assert anchors(page) == [
+        *("glance", "cautions", "items", "dissimilarities", "matrices", "lag", "searchlights"),
+        *("cortex-section", f"results-{pair.space.anchor}-resnet1d", *COMMON),
+        *("claims", "methods", "about"),
     ]
 
 
-def test_sections_of_a_group(group_html: str) -> None:
-    assert anchors(group_html) == [
-        *("glance", "distrust", "participants", "items", "cortex-section"),
-        *("results-fsaverage-10k-resnet1d", "maps", "peaks", "profile", "distributions"),
-        *("assignments", "null", "gyrus", "hemispheres", "confidence", "ceiling", "licences"),
-        *("methods", "fidelity", "about"),
+def test_a_groups_page_has_its_sections_in_order(of_group: Results) -> None:
+    page, _ = made(of_group)
+    assert page.title == "Group of 4 participants"
+    assert anchors(page) == [
+        *("glance", "cautions", "participants", "items", "cortex-section"),
+        *("results-MNI152NLin2009cAsym-2-toy", *COMMON, "gyrus", "hemispheres", "confidence"),
+        *("ceiling", "claims", "methods", "about"),
     ]
 
 
-def test_pages_are_whole_and_offline(participant_html: str, group_html: str) -> None:
-    for html in (participant_html, group_html):
+def test_pages_are_offline_and_every_picture_is_described(
+    on_surface: Results, of_group: Results, of_faithful_group: Results
+) -> None:
+    for results in (on_surface, of_group, of_faithful_group):
+        page, methods = made(results)
+        html = render(page)
         assert not re.search(r'(src|href)="(https?:)?//', html)
-        for alt in re.findall(r'<img[^>]* alt="([^"]*)"', html):
-            assert len(alt) > 10
-        assert "nan" not in re.sub(r"<script.*?</script>|base64,[^\"]+", "", html, flags=re.S)
+        described = re.findall(r'<img[^>]* alt="([^"]*)"', html)
+        assert len(described) >= 8
+        assert min(map(len, described)) > 10
+        assert not re.search(r"\bnan\b", _SCRIPTS.sub("", html))
+        assert "{" not in methods.text
 
 
-def test_only_the_recipes_own_fidelity(participant_html: str) -> None:
-    section = participant_html.partition('<section id="fidelity"')[2]
-    assert "drop_s" in section
-    assert "pca_fit" not in section
+def test_two_networks_have_sections_of_their_own(in_volume) -> None:
+    page, _ = made(in_volume(networks=("resnet1d", "musicnn")))
+    names = anchors(page)
+    assert len(set(names)) == len(names)
+    assert {"maps-1", "maps-2", "matrices-1", "matrices-2"} <= set(names)
 
 
-def test_faithful_banner_has_the_expected_maximum(group_html: str) -> None:
-    banner = re.search(r'<div class="banner serious".*?</div>', group_html, re.DOTALL)
-    assert banner
-    assert "0.2345" in banner[0]
-    assert "0.0987" in banner[0]
+def test_cautions_of_the_summary_are_shown_the_serious_first(in_volume) -> None:
+    told = (Caution("note", "Small", "Some are small."), Caution("serious", "Grave", "Stop."))
+    page, _ = made(in_volume(cautions=told))
+    section = next(item for item in page.sections if item.anchor == "cautions")
+    assert [note.title for note in section.parts[1].items] == ["Grave", "Small"]
+    assert any("Grave" in note.text for note in page.banners)
 
 
-def test_no_p_over_participants_with_one_order(group_html: str) -> None:
-    assert "not tested" in group_html
-    assert "One order of the clips." in group_html
-    assert "0.012" not in re.sub(r"<script.*?</script>|base64,[^\"]+", "", group_html, flags=re.S)
+def test_missing_results_are_said(tmp_path: Path) -> None:
+    with pytest.raises(InputMissingError, match="no finished results of rsa"):
+        read(tmp_path)
 
 
-def test_robust_has_no_banner_of_the_maximum(participant_tree: Path) -> None:
-    assert overview.banners(load_participant(participant_tree, "sub-01")) == []
+# ------------------------------------------------------------------ what was not done
 
 
-def test_random_weights_are_named(make_rsa: Callable[..., Path]) -> None:
-    study = load_participant(make_rsa(kind="mni", weights={"source": "random", "seed": 3}), "01")
-    (note,) = overview.banners(study)
-    assert note.severity == "serious"
-    assert "random weights (seed 3)" in dict(overview.meta(study)).values()
-    assert "Because the weights were random" in text.methods(study).text
-    network = study.networks()[0]
-    assert maps.gain_title(network) == "These weights minus untrained"
+def test_nothing_that_was_not_done_is_shown(in_volume) -> None:
+    results = in_volume(untrained=None, n_permutations=0)
+    (view,) = views(results)
+    assert view.null.size == 0
+    assert view.gain is None
+    assert view.p_fwe is None
+    page, methods = made(results)
+    assert "claims" not in anchors(page)
+    assert "Inference." not in methods.text
+    assert "As a control" not in methods.text
+    labels = [number.label for number in page.sections[0].parts[0].items]
+    assert "Most frequent best layer" not in labels
 
 
-def test_distrust_puts_the_serious_first(make_rsa: Callable[..., Path]) -> None:
-    told = (
-        "6 clips have 720 orders: no p-value is below 0.0014.",
-        "Pairs within clips take part: neighbours are alike.",
-        "something new",
-        "40 of 2688 units are constant or not finite and are NaN in every map.",
-    )
-    notes = cautions.distrust(load_participant(make_rsa(kind="mni", warnings=told), "01"))
-    assert [note.severity for note in notes] == ["serious", "caution", "caution", "note"]
-    assert {note.text for note in notes} == set(told)
+def test_maps_of_no_templates_space_are_said_not_to_be_drawn(in_volume) -> None:
+    units = volume_units(np.ones((6, 6, 6), dtype=bool), np.eye(4) * [8, 8, 8, 1], space="T1w")
+    page, _ = made(in_volume(units=units))
+    assert "peaks" in anchors(page)
+    (view,) = views(in_volume(units=units))
+    table = layers.peaks(view).parts[0]
+    assert {row[3].text for row in table.rows} == {"\u2013"}
 
 
-def test_every_warning_of_the_recipe_has_a_kind() -> None:
-    recipes = Path(text.__file__).parents[2] / "recipes" / "rsa"
-    source = (recipes / "distrust.py").read_text() + (recipes / "group" / "wording.py").read_text()
-    begins = (
-        *(
-            "No confounds",
-            "Raw BOLD",
-            "No grey-matter",
-            "Left out",
-            "Every item is one presentation",
-        ),
-        *("Only one participant", "Model dissimilarities differ", "Pairs within clips take part"),
-    )
-    for begin in begins:
-        assert begin in source
-        assert cautions.judged(f"{begin} …").title != "From the analysis."
+def test_one_order_of_the_clips_gives_no_p_over_participants(of_faithful_group: Results) -> None:
+    (view,) = views(of_faithful_group)
+    assert "not tested" in str(people.hemispheres(view).parts[0])
+    table = people.hemispheres(view).parts[1]
+    assert "p" not in [column.title for column in table.columns]
+    assert "One order of the clips" in {item.title for item in of_faithful_group.cautions()}
 
 
-def test_missing_results_are_said(tmp_path: Path, make_rsa: Callable[..., Path]) -> None:
-    with pytest.raises(InputMissingError, match="group level with --recipe rsa"):
-        load_group(tmp_path)
-    tree = make_rsa(kind="mni")
-    with pytest.raises(InputMissingError, match="sub-02"):
-        load_participant(tree, "02")
-    (tree / "sub-02" / "func").mkdir(parents=True)
-    (tree / "sub-02" / "func" / "sub-02_desc-folds_stats.tsv").write_text("a\n1\n")
-    with pytest.raises(InputMissingError, match="recipe rsa"):
-        load_participant(tree, "02")
+# ------------------------------------------------------------------ numbers
 
 
-def test_untested_untrained_participant(make_rsa: Callable[..., Path]) -> None:
-    """Nothing that was not done is shown."""
-    study = load_participant(make_rsa(kind="native", tested=False, untrained=False), "01")
-    (space,) = study.spaces
-    (network,) = space.networks
-    assert network.null.size == 0
-    assert maps.gain_of_best(network) is None
-    section = nulls.null(space, network, "")
-    assert "finite" not in str(section.parts[0])
-    assert maps.maps(space, network, "").parts
-    assert "permutations of the clips" not in text.methods(study).text
-    assert "As a control" not in text.methods(study).text
-    names = [number.label for number in overview.glance(study).parts[0].items]  # type: ignore[union-attr]
-    assert "Most frequent best layer" not in names
+def test_the_papers_test_is_shown_beside_the_permutation(of_faithful_group: Results) -> None:
+    (view,) = views(of_faithful_group)
+    assert view.by_maximum
+    observed, expected = view.maxima
+    text = str(layers.null(view).parts[0].caption)
+    assert f"{observed:.4f}" in text
+    assert f"{expected:.4f}" in text
+    page, methods = made(of_faithful_group)
+    labels = [number.label for number in page.sections[0].parts[0].items]
+    assert labels.count("Significant voxels") == 2
+    assert "the expected t is" in " ".join(item.text for item in of_faithful_group.cautions())
+    assert "As in the paper" in methods.text
 
 
-def test_methods_cite_what_was_used(participant_tree: Path, group_tree: Path) -> None:
-    own = load_function(RECIPES["rsa"].legacy["methods"])(participant_tree, "01")
-    for key in ("thielen2016", "guclu2016", "kriegeskorte2008", "nili2014", "oosterhof2016",
-                "law2009", "he2016", "friston1998", "phipson2010"):  # fmt: skip
+def test_random_weights_change_names(of_faithful_group: Results, on_surface: Results) -> None:
+    (view,) = views(of_faithful_group)
+    assert view.gain_title == "This seed \u2212 other seeds"
+    page, methods = made(of_faithful_group)
+    assert "random weights (seed 3)" in dict(page.meta).values()
+    assert "Because the weights were random" in methods.text
+    (view,) = views(on_surface)
+    assert view.gain_title == "Trained \u2212 untrained"
+
+
+def test_the_view_is_what_was_written(on_surface: Results) -> None:
+    (view,) = views(on_surface)
+    expected = planted_scores(view.units)
+    np.testing.assert_allclose(view.scores[:, 40:], expected[:, 40:], atol=1e-6)
+    assert np.isnan(view.scores[:, :40]).all()
+    np.testing.assert_allclose(view.gain[:, 40:], 0.5 * expected[:, 40:], atol=1e-6)
+    np.testing.assert_array_equal(view.passing_clips, view.significant)
+    assert view.significant.any()
+
+
+def test_peaks_lie_where_the_scores_are(in_volume) -> None:
+    (view,) = views(in_volume())
+    (table,) = layers.peaks(view).parts
+    first = table.rows[0]
+    unit = int(np.nanargmax(np.where(view.significant, view.largest, np.nan)))
+    np.testing.assert_allclose([cell.key for cell in first[:3]], view.units.coordinates_mm()[unit])
+    assert first[5].key == pytest.approx(view.largest[unit], abs=1e-6)
+    places = np.array([[cell.key for cell in row[:3]] for row in table.rows])
+    distance = np.linalg.norm(places[:, None] - places, axis=-1)
+    assert distance[np.triu_indices(len(places), 1)].min() >= 20
+
+
+def test_shares_of_best_layers_are_those_of_the_map(of_group: Results) -> None:
+    (view,) = views(of_group)
+    caption = str(layers.assignments(view).parts[0].caption)
+    counts = [int(np.isfinite(view.best[view.units.structure == side]).sum()) for side in "LR"]
+    assert f"the {counts[0]} on the left, {counts[1]} on the right" in caption
+
+
+def test_items_say_which_pairs_count(on_surface: Results, of_faithful_group: Results) -> None:
+    assert "Only pairs of two clips" in items.item_words(on_surface)
+    assert "All pairs are compared" in items.item_words(of_faithful_group)
+
+
+def test_methods_cite_what_was_used(on_surface: Results, of_group: Results) -> None:
+    _, own = made(on_surface)
+    for key in (
+        *("thielen2016", "guclu2016", "kriegeskorte2008", "nili2014", "oosterhof2016", "law2009"),
+        *("he2016", "friston1998", "phipson2010"),
+    ):
         assert key in own.references
     assert "pons2019" not in own.references
     assert "240" in own.text
-    assert "partialling out the ranks of matrices of lag, motion" in own.text
-    together = load_function(RECIPES["rsa"].legacy["group_methods"])(group_tree)
-    assert "Participants were averaged." in together.text
+    assert "partialling out the ranks of matrices of n0, n1" in own.text
+    _, together = made(of_group)
     assert "4 participants" in together.text
-    for made in (own, together):
-        assert "{" not in made.numbered
-        assert all(f"[{n}" in made.text or f", {n}" in made.text
-                   for n in range(1, len(made.references) + 1))  # fmt: skip
+    assert "benjamini1995" in together.references
+    for text in (own, together):
+        assert all(
+            f"[{n}" in text.text or f", {n}" in text.text
+            for n in range(1, len(text.references) + 1)
+        )
 
 
-def test_items_say_which_pairs_count(participant_tree: Path, group_tree: Path) -> None:
-    assert "Only pairs of two clips" in items.item_words(load_participant(participant_tree, "01"))
-    assert "All pairs are compared" in items.item_words(load_group(group_tree))
+# ------------------------------------------------------------------ small functions
 
 
-def test_hemispheres_of_surfaces_and_volumes(
-    participant_tree: Path, make_rsa: Callable[..., Path]
-) -> None:
-    grid = load_participant(participant_tree, "01").spaces[0].within.grid
-    assert grid
-    sides = layers.hemispheres(grid, is_mni=False)
-    assert {side: mask.sum() for side, mask in sides.items()} == {"L": 10242, "R": 10242}
-    grid = load_participant(make_rsa(kind="mni"), "01").spaces[0].within.grid
-    assert grid
-    assert grid.voxels is not None
-    sides = layers.hemispheres(grid, is_mni=True)
-    left = grid.voxels[:, 0] * 8 - 60 < 0
-    assert np.array_equal(sides["L"], left)
-    assert set(layers.hemispheres(grid, is_mni=False)) == {"both"}
-
-
-def test_peaks_are_apart_and_the_largest() -> None:
-    score = np.array([0.9, 0.8, np.nan, 0.5, 0.95])
-    mm = np.array([[0, 0, 0], [5, 0, 0], [0, 0, 9], [40, 0, 0], [0, 90, 0]], dtype=float)
-    assert peaks.apart(score, mm) == [4, 0, 3]
-    assert peaks.apart(score, mm, most=1) == [4]
-    assert peaks.apart(np.full(5, np.nan), mm) == []
-
-
-def test_peaks_lie_where_the_scores_are(make_rsa: Callable[..., Path]) -> None:
-    (space,) = load_participant(make_rsa(kind="mni"), "01").spaces
-    (network,) = space.networks
-    section = peaks.peaks(space, network, "")
-    assert section
-    (table,) = section.parts
-    first = table.rows[0]  # type: ignore[union-attr]
-    assert network.largest is not None
-    assert network.significant is not None
-    assert first[5].key == pytest.approx(np.nanmax(network.largest), abs=1e-6)
-    unit = int(np.nanargmax(network.largest))
-    grid = space.within.grid
-    assert grid
-    assert grid.voxels is not None
-    assert [cell.key for cell in first[:3]] == list(grid.voxels[unit] * 8.0 - [60, 60, 40])
-
-
-def test_heschl_is_named() -> None:
-    left, nowhere = peaks.regions(np.array([[-44.0, -24, 8], [0.0, 200, 0]]))
-    assert left.startswith("LH")
-    assert nowhere == "\u2013"
-
-
-def test_over_layers() -> None:
-    scores = np.array([[0.1, np.nan, np.nan], [0.3, -0.2, np.nan]])
-    np.testing.assert_array_equal(over_layers(scores), [0.3, -0.2, np.nan])
-
-
-def test_threshold_is_that_of_the_test() -> None:
-    """A score passes exactly if (b + 1)/(m + 1) is at most the level."""
-    random = np.random.default_rng(0)
-    for m in (18, 19, 20, 99, 100):
-        null = random.normal(size=m)
-        data = Chance(null, 0.0, 0.05, null, 0.0, 0.0)
-        for score in (*null, 9.0):
-            p = (np.sum(null >= score) + 1) / (m + 1)
-            assert (score > data.threshold or np.isclose(score, data.threshold)) == (
-                p <= 0.05 or np.isclose(score, data.threshold)
-            )
-        passing = (np.sum(null >= data.threshold + 1e-9) + 1) / (m + 1)
-        assert m < 19 or passing <= 0.05
+def test_rank_correlations_leave_constant_rows_out() -> None:
+    rows = np.array([[1.0, 2, 3, 4], [4.0, 3, 2, 1], [1.0, 1, 1, 1], [np.nan, 1, 2, 3]])
+    correlations = rank_correlations(rows)
+    np.testing.assert_allclose(correlations[:2, :2], [[1, -1], [-1, 1]])
+    assert np.isnan(correlations[2:]).all()
 
 
 def test_layers_of_other_scale_have_one_profile() -> None:

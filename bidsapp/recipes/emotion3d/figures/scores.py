@@ -92,7 +92,7 @@ def _panel(axes: Axes, split: SplitScores, n_classes: int) -> None:
 def _words(one: Scored) -> str:
     if not np.isfinite(one.p):
         return f"{one.value:.2f}"
-    return f"{one.value:.2f}, p = {one.p:.2g}"
+    return f"{one.value:.2f}, p = {one.p:.3g}"
 
 
 def _legend(splits: Sequence[SplitScores]) -> list[Line2D | Patch]:

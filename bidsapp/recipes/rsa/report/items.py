@@ -127,8 +127,8 @@ def _played(row: dict[str, Any], drop_s: float) -> Played:
         start = max(row["first_volume"] * tr_s, onset + drop_s)
         end = (row["last_volume"] + 1) * tr_s
         used = (start, end) if end > start else None
-    times = (float(row[name]) for name in ("duration_s", "stim_start_s", "sound_s"))
-    return Played(str(row["stim_file"]), onset, *times, used, None)
+    duration, start, sound = (float(row[n]) for n in ("duration_s", "stim_start_s", "sound_s"))
+    return Played(str(row["stim_file"]), onset, duration, start, sound, used, None)
 
 
 def group_design(results: Results) -> Section:

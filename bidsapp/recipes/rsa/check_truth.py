@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +13,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from bidsapp.simulate.checks.shared import Check, Found, SpaceResults, mean_of, said
+from bidsapp.brain.geometry import VolumeGrid
+from bidsapp.errors import InputMissingError
+from bidsapp.recipes.rsa import results as declared
+from bidsapp.results.kinds import Result
+from bidsapp.results.read import Results, Space
+from bidsapp.simulate.checks.shared import Check, Found, mean_of, said
 from bidsapp.simulate.planted import PlantedMap, Truth, read_map
 from bidsapp.simulate.recovery import correlation, recovery
-from bidsapp.simulate.spaces import Space, open_space
+from bidsapp.simulate.spaces import Space as PlantedSpace
+from bidsapp.simulate.spaces import open_space
 
 Floats = npt.NDArray[np.float64]
 
@@ -43,21 +52,19 @@ def check_rsa(
     """
     if truth.design != "clips":
         return None
-    model = str(truth.facts["network"])
+    network = str(truth.facts["network"])
     entries, group = [], []
     seen: dict[str, PlantedMap] = {}
     for (subject, space), path in truth.maps().items():
         planted = read_map(path)
         seen.setdefault(space, planted)
-        results = SpaceResults(output_dir, subject, space)
-        found = compare_rsa(results, planted, _space(truth, space), model, "rsa")
-        if found:
-            entries.append({"participant": subject, "space": space} | found)
+        for written in _written(output_dir, subject, space, network):
+            comparison = compare_rsa(written, planted, _space(truth, space))
+            entries.append({"participant": subject, "space": space} | comparison)
     for space, planted in seen.items():
-        results = SpaceResults(output_dir, None, space)
-        found = compare_rsa(results, planted, _space(truth, space), model, "rsamean")
-        if found:
-            group.append({"space": space} | found)
+        for written in _written(output_dir, "", space, network):
+            comparison = compare_rsa(written, planted, _space(truth, space))
+            group.append({"space": space} | comparison)
     if not entries and not group:
         return None
     spaces = sorted({str(entry["space"]) for entry in entries})
@@ -85,38 +92,60 @@ def say_rsa(found: Found) -> list[str]:
     return lines
 
 
-def compare_rsa(
-    results: SpaceResults, planted: PlantedMap, space: Space, model: str, desc: str
-) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class Written:
+    """What was written of one network in one space."""
+
+    results: Results
+    at: Space
+    network: str
+
+    def maps(self, result: Result) -> Floats | None:
+        """Read maps over the flattened grid, (n_maps, n_grid); None without."""
+        network = self.network if result.by_network else ""
+        maps = self.results.maps(result, self.at, network)
+        if maps is None or not isinstance(maps.units.geometry, VolumeGrid):
+            return None if maps is None else maps.values.astype(np.float64)
+        mask = maps.units.geometry.mask.ravel()
+        grid = np.full((len(maps.values), mask.size), np.nan)
+        grid[:, mask] = maps.values
+        return grid
+
+
+def _written(output_dir: Path, subject: str, space: str, network: str) -> Iterator[Written]:
+    """Yield the results of a participant, or of the group, in a space; nothing without any."""
+    with suppress(InputMissingError):
+        results = Results(output_dir, declared.RECIPE, declared.RESULTS, subject)
+        for at in results.spaces:
+            if results.facts(at)["space"] == space and network in results.networks(at):
+                yield Written(results, at, network)
+
+
+def compare_rsa(written: Written, planted: PlantedMap, space: PlantedSpace) -> dict[str, Any]:
     """Compare the maps of one participant, or of the group, with what was planted.
 
     Parameters
     ----------
-    results, space
-        Where the maps are, and where units are.
+    written
+        The maps.
     planted
         Truth; for the group, that of one participant (places differ by millimetres).
-    model
-        Name of the network.
-    desc
-        ``rsa`` or ``rsamean``.
+    space
+        Where voxels or vertices are.
 
     Returns
     -------
-    dict or None
+    dict
         As `recovery`, from all planted units with scores; and over the units whose searchlight
         holds no planted unit ``n_null_units``, ``null_mean_rho``, ``null_share_p05`` (of all
-        layers), ``null_share_fwe05`` (any layer), ``planted_share_fwe05``. None without scores.
+        layers), ``null_share_fwe05`` (any layer), ``planted_share_fwe05``.
     """
-    scores = results.find({"model": model, "stat": "rho", "desc": desc}, "statmap")
-    if scores is None:
-        return None
+    scores = written.maps(declared.MEAN if written.results.is_group else declared.SCORE)
+    assert scores is not None
     units = np.flatnonzero(planted.layer > 0)
-    null = null_units(results, planted, space)
-    centroids = results.find({"model": model, "stat": "centroid", "desc": "rsa"}, "statmap")
-    best = results.find({"model": model, "desc": "rsabestlayer"}, "dseg")
-    p = results.find({"model": model, "stat": "p", "desc": "rsa"}, "statmap")
-    fwe = results.find({"model": model, "stat": "p", "desc": "rsafwe"}, "statmap")
+    null = null_units(written.maps(declared.RADIUS), planted, space)
+    centroids, best = written.maps(declared.CENTROID), written.maps(declared.BEST_LAYER)
+    p, fwe = written.maps(declared.P), written.maps(declared.P_FWE)
     found: dict[str, Any] = recovery(scores[:, units], planted.layer[units])
     if centroids is not None:
         found["written_centroid_r"] = correlation(centroids[0, units], planted.layer[units])
@@ -132,12 +161,18 @@ def compare_rsa(
     return found
 
 
-def null_units(results: SpaceResults, planted: PlantedMap, space: Space) -> npt.NDArray[np.intp]:
-    """Units whose searchlight holds no planted unit, as places in the grid.
+def null_units(
+    radii: Floats | None, planted: PlantedMap, space: PlantedSpace
+) -> npt.NDArray[np.intp]:
+    """Voxels or vertices whose searchlight holds no planted one, as places in the grid.
 
-    Radii are read from the results; without them 25 mm are assumed.
+    Parameters
+    ----------
+    radii
+        (1, n_grid) of the searchlights (mm); 25 mm are assumed without.
+    planted, space
+        Truth, and where voxels or vertices are.
     """
-    radii = results.find({"stat": "radius", "desc": "rsa"}, "statmap")
     layer = planted.layer[space.index]
     places = space.coordinates_mm
     if not (layer > 0).any():
@@ -159,7 +194,7 @@ def _share(p: Floats | None, units: npt.NDArray[Any], *, any_map: bool) -> float
     return float((values < _ALPHA).mean()) if values.size else math.nan
 
 
-def _space(truth: Truth, name: str) -> Space:
+def _space(truth: Truth, name: str) -> PlantedSpace:
     return open_space(name, int(truth.options["voxel_mm"]))
 
 

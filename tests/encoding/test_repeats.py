@@ -5,18 +5,13 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from bidsapp.recipes.repeats import repeated_volumes
 
 from bidsapp.bids.records import Presentation, Run
-from bidsapp.recipes.inputs import Inputs
-
-
-def make_inputs(runs: tuple[Run, ...], presentations: tuple[Presentation, ...]) -> Inputs:
-    return Inputs("01", "fsaverage5", runs, presentations, (), (), ())
+from bidsapp.encoding.repeats import repeated_volumes
 
 
 def test_nothing_repeated(runs: tuple[Run, ...], presentations: tuple[Presentation, ...]) -> None:
-    rows, piece = repeated_volumes(make_inputs(runs, presentations))
+    rows, piece = repeated_volumes(runs, presentations)
     assert rows == []
     assert piece.size == 0
 
@@ -25,7 +20,7 @@ def test_repeats_are_paired_from_their_onsets(
     runs: tuple[Run, ...], presentations: tuple[Presentation, ...]
 ) -> None:
     again = dataclasses.replace(presentations[0], run_name=runs[1].name, onset_s=7.0)
-    (first, second), piece = repeated_volumes(make_inputs(runs, (*presentations[:2], again)))
+    (first, second), piece = repeated_volumes(runs, (*presentations[:2], again))
     np.testing.assert_array_equal(piece, np.zeros(60))
     np.testing.assert_array_equal(first, np.arange(5, 65))
     np.testing.assert_array_equal(second, 140 + np.arange(7, 67))
@@ -37,4 +32,4 @@ def test_other_parts_of_a_sound_are_no_repeats(
     part = dataclasses.replace(
         presentations[0], run_name=runs[1].name, stim_start_s=30.0, duration_s=30.0
     )
-    assert repeated_volumes(make_inputs(runs, (*presentations[:2], part)))[0] == []
+    assert repeated_volumes(runs, (*presentations[:2], part))[0] == []

@@ -7,8 +7,7 @@ import dataclasses
 import numpy as np
 
 from bidsapp.bids.records import Presentation, Run
-from bidsapp.recipes.courses import course_rows
-from bidsapp.recipes.inputs import Inputs
+from bidsapp.encoding.courses import course_rows
 
 
 def test_rows_name_piece_repeat_and_time(
@@ -16,10 +15,9 @@ def test_rows_name_piece_repeat_and_time(
 ) -> None:
     again = dataclasses.replace(presentations[0], run_name=runs[1].name, onset_s=7.0)
     shown = (*presentations[:2], again)
-    sounds = tuple({"stim_file": item.stim_file, "sound_s": 60.0} for item in shown)
-    inputs = Inputs("01", "fsaverage5", runs, shown, (), sounds, ())
+    durations_s = {item.stim_file: 60.0 for item in shown}
     means = np.arange(280.0)[:, None] + [0.0, 1000.0]
-    rows = list(course_rows(inputs, means))
+    rows = list(course_rows(runs, shown, durations_s, means))
     first = [row for row in rows if row["piece"] == "piece0.wav" and row["repeat"] == 1]
     second = [row for row in rows if row["piece"] == "piece0.wav" and row["repeat"] == 2]
     assert [row["stim_time_s"] for row in first] == list(range(60))

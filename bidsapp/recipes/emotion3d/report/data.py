@@ -18,8 +18,8 @@ from bidsapp.recipes.emotion3d.figures.time import (
     timeline_figure,
 )
 from bidsapp.recipes.emotion3d.names import DECODERS, PREDICTED, SplitInfo
-from bidsapp.recipes.emotion3d.report_scores import observed, separability
-from bidsapp.recipes.emotion3d.report_view import BALANCED, View
+from bidsapp.recipes.emotion3d.report.scores import observed, separability
+from bidsapp.recipes.emotion3d.report.view import BALANCED, View
 from bidsapp.recipes.emotion3d.results import (
     CURVES,
     EMBEDDING,
@@ -166,9 +166,7 @@ def maps(view: View) -> Section:
         for method in _METHODS
         if (written := view.results.maps(declared[method], view.space)) is not None
     }
-    facts = {
-        method: view.results.sidecar(declared[method], view.space) for method in by_method
-    }
+    facts = {method: view.results.sidecar(declared[method], view.space) for method in by_method}
     intro = (
         "Maps say what a decoder uses, not where an emotion lives. Integrated gradients tell "
         "which voxels moved the network towards a class; Grad-CAM tells roughly where its last "
@@ -219,9 +217,7 @@ def _volume(written: Maps, number: int) -> Volume:
     return volume
 
 
-def _caption(
-    number: int, facts: Mapping[str, Mapping[str, object]], *, missing: bool
-) -> str:
+def _caption(number: int, facts: Mapping[str, Mapping[str, object]], *, missing: bool) -> str:
     sentences = []
     n_maps = facts["haufe"].get("NumberOfMaps")
     if n_maps:

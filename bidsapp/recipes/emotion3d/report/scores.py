@@ -19,11 +19,22 @@ from bidsapp.recipes.emotion3d.figures.classes import (
 from bidsapp.recipes.emotion3d.figures.colours import decoder_colour
 from bidsapp.recipes.emotion3d.figures.scores import Scored, SplitScores, scores_figure
 from bidsapp.recipes.emotion3d.names import BRAIN, DECODERS, LEAKY, PREDICTED, SplitInfo
-from bidsapp.recipes.emotion3d.report_view import BALANCED, View
+from bidsapp.recipes.emotion3d.report.view import BALANCED, View
 from bidsapp.recipes.emotion3d.results import PREDICTIONS, SCORES
 from bidsapp.report.figures.nulls import NullPanel, in_rows, null_figure
 from bidsapp.report.figures.style import Array
-from bidsapp.report.html import Cell, Note, Notes, Part, Prose, Section, Table, cell, picture
+from bidsapp.report.html import (
+    Cell,
+    Note,
+    Notes,
+    Part,
+    Prose,
+    Section,
+    Table,
+    cell,
+    p_cell,
+    picture,
+)
 from bidsapp.report.sections import claim
 from bidsapp.report.tables import Row, choose, interval, rows_of, table
 from bidsapp.results.cautions import Severity
@@ -156,7 +167,7 @@ def chance(view: View) -> Section | None:
     most = max(len(panel.null) for panel in panels)
     caption = (
         "Grey: balanced accuracy with shifted labels. Line: with the true ones. p = (b + 1)/(m + "
-        f"1), so the smallest possible p is {1 / (most + 1):.2g}."
+        f"1), so the smallest possible p is {p_cell(1 / (most + 1)).text}."
     )
     figure = null_figure(in_rows(panels, 2 if len(panels) in (2, 4) else 3), "balanced accuracy")
     alt = f"Histograms of balanced accuracy with shifted labels, {len(panels)} panels."
@@ -165,7 +176,7 @@ def chance(view: View) -> Section | None:
 
 
 def _null_panel(title: str, null: Sequence[float], scored: Scored) -> NullPanel:
-    words = f"p = {scored.p:.2g}, {len(null)} shifts"
+    words = f"p = {p_cell(scored.p).text}, {len(null)} shifts"
     colour = decoder_colour(scored.decoder)
     return NullPanel(title, np.array(null), scored.value, words, colour)
 
@@ -209,8 +220,9 @@ def confusion_counts(
     if rows.empty:
         return None
     wide = rows.pivot_table(index="true", columns="predicted", values="n", aggfunc="sum")
-    full = wide.reindex(index=list(classes), columns=list(classes)).fillna(0)
-    return np.asarray(full.to_numpy(float))
+    return np.asarray(
+        wide.reindex(index=list(classes), columns=list(classes)).fillna(0).to_numpy(float)
+    )
 
 
 def recall(view: View) -> Section:
@@ -314,5 +326,3 @@ def separability(view: View) -> list[Part]:
         "below 0 for classes inside each other"
     )
     return [table(rows, columns, caption, cells=cells), *claim(view.results, "label_shift_hidden")]
-
-

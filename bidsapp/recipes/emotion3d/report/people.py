@@ -21,8 +21,8 @@ from bidsapp.recipes.emotion3d.figures.people import (
     profiles_figure,
 )
 from bidsapp.recipes.emotion3d.names import BRAIN, CONTROLS, DECODERS, PREDICTED, SplitInfo
-from bidsapp.recipes.emotion3d.report_scores import decoder_cell
-from bidsapp.recipes.emotion3d.report_view import BALANCED, View
+from bidsapp.recipes.emotion3d.report.scores import decoder_cell
+from bidsapp.recipes.emotion3d.report.view import BALANCED, View
 from bidsapp.recipes.emotion3d.results import PARTICIPANTS, PREVALENCE, TESTS
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import (
@@ -33,6 +33,7 @@ from bidsapp.report.html import (
     Section,
     cell,
     number_text,
+    p_cell,
     picture,
     plural,
 )
@@ -94,11 +95,12 @@ def tests(view: View) -> Section | None:
     frame = view.table(TESTS)
     if frame.empty:
         return None
+    smallest = p_cell(frame["smallest_p"].min()).text
     caption = (
         f"{plural(frame['n'].max(), 'participant')}: the smallest possible p of sign flips is "
-        f"{frame['smallest_p'].min():.2g}. Network less linear decoder is tested two-sided, the "
-        "rest for scores above chance. p (shifts) compares the mean with scores under labels "
-        "shifted alike in all participants."
+        f"{smallest}. Network less linear decoder is tested two-sided, the rest for "
+        "scores above chance. p (shifts) compares the mean with scores under labels shifted "
+        "alike in all participants."
     )
     columns = choose(
         TESTS.columns, "level", "test", "mean", "chance", "difference", "t", "p", "p_shift"
@@ -133,7 +135,7 @@ def _pairs(view: View, tests_of: pd.DataFrame) -> list[Part]:
         if "cnn" not in wide or info.leaky:
             continue
         test = rows_of(tests_of, level=level, split=split, test="cnn - linear").iloc[0]
-        words = f"mean {number_text(float(test['difference']), 3)}, p = {test['p']:.2g}"
+        words = f"mean {number_text(float(test['difference']), 3)}, p = {p_cell(test['p']).text}"
         title = f"{_LEVELS[str(level)]}:\n{info.short}"
         subjects = [str(label) for label in wide.index]
         panels.append(

@@ -9,16 +9,14 @@ import numpy as np
 import pytest
 
 from bidsapp.bids.records import Presentation, Run
+from bidsapp.encoding.designs import DesignOptions, DesignStore, training_frames
 from bidsapp.features.extract import FeatureBank
 from bidsapp.features.timeline import timeline
-from bidsapp.recipes.gradients.designs import DesignStore, training_frames
-from bidsapp.recipes.gradients.settings import GradientsSettings
 from bidsapp.stats.folds import make_blocks, nested_folds
-
-from .conftest import make_bank  # type: ignore[import-not-found]
+from tests.encoding.conftest import make_bank
 
 LAGS = (4.0, 5.0, 6.0)
-SETTINGS = GradientsSettings(n_components=6)
+OPTIONS = DesignOptions(n_components=6, log10_alpha=(0.0, 1.0, 2.0, 3.0, 4.0, 5.0))
 
 
 def make_store(
@@ -26,11 +24,11 @@ def make_store(
     runs: tuple[Run, ...],
     presentations: tuple[Presentation, ...],
     folder: Path,
-    settings: GradientsSettings = SETTINGS,
+    options: DesignOptions = OPTIONS,
 ) -> DesignStore:
     rows = timeline(runs, presentations, LAGS)
     blocks = make_blocks(rows.presentation, rows.run, rows.piece, rows.stim_time_s)
-    return DesignStore(bank, rows, blocks, nested_folds(blocks.group), LAGS, settings, folder)
+    return DesignStore(bank, rows, blocks, nested_folds(blocks.group), LAGS, options, folder)
 
 
 def test_shapes(bank, runs, presentations, tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -46,15 +44,15 @@ def test_components_do_not_see_the_held_out_piece(  # type: ignore[no-untyped-de
     features, bank, runs, presentations, tmp_path, pca_fit, pure
 ) -> None:
     """Other music in the test piece leaves the training rows of its fold as they were."""
-    settings = dataclasses.replace(SETTINGS, pca_fit=pca_fit)
-    store = make_store(bank, runs, presentations, tmp_path / "a", settings)
+    options = dataclasses.replace(OPTIONS, pca_fit=pca_fit)
+    store = make_store(bank, runs, presentations, tmp_path / "a", options)
     (tested,) = store.folds[0].test
     piece = store.timeline.piece[store.blocks.label == tested][0]
     changed = [layer.copy() for layer in features]
     frames = bank.frame_piece == bank.pieces.index(store.timeline.pieces[piece])
     changed[0][frames] += 3 * np.random.default_rng(0).standard_normal((frames.sum(), 12))
     other = make_store(
-        make_bank(tmp_path / "other", changed), runs, presentations, tmp_path / "b", settings
+        make_bank(tmp_path / "other", changed), runs, presentations, tmp_path / "b", options
     )
     train = store.blocks.label != tested
     one, two = (item.design(0, 0).x[train] for item in (store, other))
@@ -96,7 +94,7 @@ def test_cache_round_trip(bank, runs, presentations, tmp_path) -> None:  # type:
     )
 
 
-def test_cache_key_follows_settings(bank, runs, presentations, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_cache_key_follows_options(bank, runs, presentations, tmp_path) -> None:  # type: ignore[no-untyped-def]
     make_store(bank, runs, presentations, tmp_path).design(0, 0)
-    more = dataclasses.replace(SETTINGS, n_components=7)
+    more = dataclasses.replace(OPTIONS, n_components=7)
     assert make_store(bank, runs, presentations, tmp_path, more).design(0, 0).x.shape[1] == 21

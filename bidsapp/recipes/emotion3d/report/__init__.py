@@ -9,24 +9,24 @@ import numpy as np
 
 from bidsapp.brain.geometry import VolumeGrid
 from bidsapp.recipes.emotion3d.names import BRAIN, DECODERS, SplitInfo
-from bidsapp.recipes.emotion3d.report_data import curves, embedding, labels, lags, maps
-from bidsapp.recipes.emotion3d.report_people import (
+from bidsapp.recipes.emotion3d.report.data import curves, embedding, labels, lags, maps
+from bidsapp.recipes.emotion3d.report.people import (
     emotions,
     participants,
     prevalence,
     profiles,
     tests,
 )
-from bidsapp.recipes.emotion3d.report_scores import (
+from bidsapp.recipes.emotion3d.report.scores import (
     calibration,
     chance,
     confusion,
     recall,
     scores,
 )
-from bidsapp.recipes.emotion3d.report_view import View, views
+from bidsapp.recipes.emotion3d.report.view import View, views
 from bidsapp.recipes.emotion3d.results import LABELS, MAPS, RANDOMISATION, SCORES, TESTS
-from bidsapp.report.html import Number, Page, Section, number_text
+from bidsapp.report.html import Number, Page, Section, number_text, p_cell
 from bidsapp.report.methods import (
     Methods,
     first_participant,
@@ -150,7 +150,7 @@ def _against(row: Any) -> str:
     """Say in a few words what a score is beside its chance."""
     if np.isnan(row["chance"]):
         return "chance not estimated"
-    return f"chance {number_text(row['chance'], 2)}, p = {row['p']:.2g}"
+    return f"chance {number_text(row['chance'], 2)}, p = {p_cell(row['p']).text}"
 
 
 def _means_within(view: View) -> Iterator[Number]:
@@ -158,7 +158,9 @@ def _means_within(view: View) -> Iterator[Number]:
     for row in records_of(rows_of(view.table(TESTS), level="within")):
         decoder = str(row["test"]).removesuffix(" > chance")
         if decoder in BRAIN:
-            remark = f"chance {number_text(row['chance'], 2)}, p = {row['p']:.2g} (sign flips)"
+            remark = (
+                f"chance {number_text(row['chance'], 2)}, p = {p_cell(row['p']).text} (sign flips)"
+            )
             label = f"{DECODERS[decoder].title}, within: {SplitInfo(str(row['split'])).short}"
             yield Number(label, number_text(row["mean"], 2), remark)
 

@@ -90,7 +90,7 @@ class View:
 
     @cached_property
     def confusion(self) -> pd.DataFrame:
-        """One row per split, decoder, true and predicted class (and participant of a group)."""
+        """One row per split, decoder and pair of classes; of a group also per participant."""
         return self.table(GROUP_CONFUSION if self.is_group else CONFUSION)
 
     def pooled(self, table: pd.DataFrame) -> pd.DataFrame:
