@@ -18,6 +18,7 @@ from bidsapp.simulate.recovery import recovery
 
 Floats = npt.NDArray[np.float64]
 
+MODEL = "vggish"
 #: What the real pipeline must reach on the default dataset.
 TARGETS = {"centroid_r": 0.8, "null_mean_r": 0.02, "null_parcels_significant": 0.07}
 _ORACLE_UNITS = 600
@@ -49,9 +50,9 @@ def check_gradients(
     """
     if truth.design != "music":
         return None
-    entries, network = [], str(truth.facts["network"])
+    entries = []
     for (subject, space), path in truth.maps().items():
-        results = Results(output_dir, subject, space, network)
+        results = Results(output_dir, subject, space)
         if results.exists():
             entry = {"participant": subject, "space": space}
             entries.append(entry | compare(results, read_map(path)))
@@ -150,19 +151,7 @@ def _verdict(won: bool) -> str:
 
 
 class Results(SpaceResults):
-    """The maps of one participant in one space that are read here.
-
-    Parameters
-    ----------
-    output_dir, subject, space
-        As `SpaceResults` takes them.
-    network
-        Whose layers were planted.
-    """
-
-    def __init__(self, output_dir: Path, subject: str, space: str, network: str) -> None:
-        super().__init__(output_dir, subject, space)
-        self._network = network
+    """The maps of one participant in one space that are read here."""
 
     def exists(self) -> bool:
         """Whether this participant was analysed in this space."""
@@ -182,12 +171,12 @@ class Results(SpaceResults):
 
     def parcel_p(self, lags: str) -> dict[int, float]:
         """P-value (maximum over layers) of each parcel."""
-        table = self.table({"model": self._network, "desc": "parcelsummary"})
+        table = self.table({"model": MODEL, "desc": "parcelsummary"})
         table = table[table["lags"] == lags]
         return dict(zip(table["parcel"].astype(int), table["p"].astype(float), strict=True))
 
     def _named(self, lags: str, stat: str) -> dict[str, str]:
-        return {"model": self._network, "stat": stat, "desc": lags}
+        return {"model": MODEL, "stat": stat, "desc": lags}
 
 
 def compare(results: Results, planted: PlantedMap) -> dict[str, Any]:
@@ -253,8 +242,7 @@ def _ratings(output_dir: Path, truth: Truth) -> dict[str, Any]:
     import pandas as pd
 
     subjects = sorted({subject for subject, _ in truth.maps()})
-    model = str(truth.facts["network"])
-    entities = [{"sub": label, "model": model, "desc": "ratings"} for label in subjects]
+    entities = [{"sub": label, "model": MODEL, "desc": "ratings"} for label in subjects]
     paths = [output_dir / build_path(item, "stats", ".tsv") for item in entities]
     tables = [pd.read_table(path) for path in paths if path.exists()]
     if not tables:
