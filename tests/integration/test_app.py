@@ -253,12 +253,9 @@ def test_dry_run_imports_no_network_library(dataset: Path, tmp_path: Path) -> No
     """Networks of the user are looked for, not opened."""
     for name in ("model.onnx", "table.tsv"):
         (tmp_path / name).touch()
-    networks = [
-        "baseline",
-        f"onnx:{tmp_path / 'model.onnx'}",
-        f"features:{tmp_path / 'table.tsv'}",
-    ]
+    own = [f"onnx:{tmp_path / 'model.onnx'}", f"features:{tmp_path / 'table.tsv'}"]
     words = [str(dataset), str(tmp_path / "out"), "participant", "--dry-run", "-q"]
+    words += ["--network", "baseline", *own]
     code = (
         "import sys\nfrom bidsapp.cli.app import main\n"
         f"code = main({words!r})\n"
