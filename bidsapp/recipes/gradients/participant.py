@@ -114,6 +114,12 @@ def write_network(
     table(results.PARCEL_SUMMARY, lambda scores: parcel_summary_rows(scores, parcels))
     table(results.NULL, null_rows)
     table(results.PIECES, piece_rows)
+    test = both[0].test
+    arrays: dict[str, Any] = {
+        "observed": test.r.astype(np.float32),
+        "null": test.null.astype(np.float16),
+    }
+    out.arrays(results.NULL_SCORES, arrays, network=network)
     table(results.PROFILE, lambda scores: profile_rows(scores, significant))
     if any(scores.ratings for scores in both):
         table(results.RATINGS, rating_rows)

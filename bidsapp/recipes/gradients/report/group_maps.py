@@ -71,12 +71,12 @@ def accuracy(view: GroupView) -> Section:
     scores = view.scores(POSITIVE)
     assert scores is not None
     flat = BrainMap("Largest mean r over layers, positive lags", largest(scores), _MEAN_R)
-    parts = [*(parts or [Prose(NOT_DRAWN)]), *slices([flat], view.units, view.consistent)]
+    parts = [*(parts or [Prose(NOT_DRAWN)]), *slices([flat], view.units, view.significant)]
     return Section(title, anchor, [*parts, *claim(view.results, FLIP)])
 
 
 def _outlined(view: GroupView) -> str:
-    mask = view.consistent
+    mask = view.significant
     if mask is None:
         return "There was no test over participants."
     if not mask.any():
@@ -107,7 +107,7 @@ def gradients(view: GroupView) -> Section:
     )
     only = (
         " Only significant vertices entered the spin test."
-        if view.spin is not None and view.spin["thresholded"] != "none"
+        if view.spin is not None and view.settings["thresholded"] != "none"
         else ""
     )
     caption = (
@@ -228,7 +228,7 @@ def _topographies(frame: pd.DataFrame, values: Array) -> Iterator[BrainMap]:
 def inference_maps(view: GroupView) -> Iterator[BrainMap]:
     """Yield the largest t, the smallest corrected p, the largest d and N at each vertex."""
     n_layers = len(view.layers)
-    region = mask_on_cortex(view, view.consistent)
+    region = mask_on_cortex(view, view.significant)
     for result, reduce, scale, title in (
         (declared.T, largest, Scale("t", least=2.0), f"Largest t over {n_layers} layers"),
         (declared.P_FWE, smallest, P_VALUE, "Smallest corrected p over layers"),

@@ -37,8 +37,9 @@ _CONTROL = "negative lags (control)"
 def maps(view: ParticipantView) -> Section:
     """Draw the largest score, best and centroid layer, and the control."""
     caption = (
-        f"Opacity scales with r; black outlines mark parcels significant at FWE p < {view.level:g} "
-        "at positive lags (no threshold applied). Scores at all lags have one scale."
+        "Opacity scales with r; black outlines mark parcels significant at FWE p < "
+        f"{view.level:g} at positive lags (no threshold applied). Scores at all lags have one "
+        "scale."
     )
     if not view.significant.any():
         caption = (

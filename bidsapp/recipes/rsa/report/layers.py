@@ -56,12 +56,13 @@ def maps(view: View) -> Section:
 def _maps(view: View) -> Iterator[BrainMap]:
     mean = "mean " * view.is_group
     yield BrainMap(f"Largest {mean}score over layers", view.largest, declared.RHO)
-    rounded, plain = "Participants' best layers, mean rounded", "Participants' best layers, mean"
-    names = {"title": rounded} if view.by_maximum else {}
-    yield BrainMap.of(declared.BEST_LAYER, view.best, view.layers, **names)
-    names = {"title": plain} if view.by_maximum else {}
-    centroid = BrainMap.of(declared.CENTROID, view.centroid, view.layers, in_slices=False, **names)
-    yield centroid
+    best, centroid = declared.BEST_LAYER.title, declared.CENTROID.title
+    if view.by_maximum:
+        centroid = "Participants' best layers, mean"
+        best = f"{centroid} rounded"
+    yield BrainMap.of(declared.BEST_LAYER, view.best, view.layers, title=best)
+    more = {"title": centroid, "in_slices": False}
+    yield BrainMap.of(declared.CENTROID, view.centroid, view.layers, **more)
     if view.p_fwe is not None:
         title = "Permutation of clips: smallest family-wise p over layers"
         yield BrainMap(title, smallest(view.p_fwe), declared.P_FWE.scale)
@@ -249,20 +250,14 @@ def null(view: View) -> Section:
     if own is not None:
         heading = "mean of participants' largest \u03c1 over layers"
     orders = " (all orders there are)" * view.summary["enumerated"]
-    caption = (
-        "Left: the largest score over searchlights and layers, for each order of the clips in the "
-        f"layers' matrices{orders}."
-    )
+    caption = f"Left: largest score over searchlights and layers for each order of clips{orders}."
     alt = f"The largest score is {data.observed:.3f}"
     if data.null.size:
         caption += f" No p can be below {view.summary['smallest_p']:.2g}."
         if not np.isfinite(threshold(data.null, data.level)):
             caption += f" With so few orders nothing can be significant at {data.level:g}."
         above = int(np.sum(data.null >= data.observed))
-        alt += (
-            f"; {above} of {data.null.size} permutations reach it; their median is "
-            f"{np.median(data.null):.3f}"
-        )
+        alt += f"; {above} of {data.null.size} permutations reach it"
     caption += f" Right: the largest score over layers, {number_text(observed, 4)} on average"
     if np.isfinite(expected):
         caption += f", and {number_text(expected, 4)} with the clips permuted"

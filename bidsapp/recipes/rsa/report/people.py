@@ -81,10 +81,7 @@ def gyrus(view: View) -> Section:
             for side, test in tests.items()
             for shape in ("slope", "curvature")
         ]
-        told = (
-            "Slope (deeper towards the anterior end) and curvature (deeper at both ends) of "
-            "participants' profiles; p by sign flips, withheld where the order of clips was common"
-        )
+        told = "Slope (deeper towards the anterior end), and curvature (deeper at both ends)"
         parts.append(table(pd.DataFrame(rows), _SHAPES, told, keep_empty=True))
     return Section(title, anchor, [*parts, *claim(view.results, declared.SHAPE)])
 
