@@ -22,7 +22,8 @@ and at which level of abstraction the brain follows the music, and how sure one 
 
 _EPILOG = """\
 exit codes: 0 everything asked for is done; 1 some participants failed (named in the last lines
-and in logs/status.json); 2 usage; 65 invalid input; 66 missing input; 69 weights or templates
+and in logs/status.json); 2 usage; 3 done, but without runs that could not be used (named in the
+last line); 65 invalid input; 66 missing input; 69 weights or templates
 not available offline; 70 internal error; 73 output not writable or of another configuration;
 75 out of memory or interrupted, the same command goes on where it stopped."""
 
@@ -131,6 +132,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> Config:
             msg = f"{flag} is empty (a variable that is not set?); name a folder or file"
             raise UsageError(msg)
         values[name] = convert(name, _clean(by_name[name], value), "command line")
+    for name in ("recipe", "analysis_level", "space"):
+        if name in values:
+            values[name] = tuple(dict.fromkeys(values[name]))
     values["recipe_settings"] = _recipe_settings(values.get("recipe_settings", {}), assignments)
     values.setdefault("recipe", _DEFAULT_RECIPE)
     config = Config(**values)

@@ -15,7 +15,7 @@ from bidsapp.engine.plan import Job, Plan
 from bidsapp.engine.plan_json import describe_plans
 from bidsapp.engine.reports import report_path, reported
 from bidsapp.engine.status import Record
-from bidsapp.errors import JobsFailedError
+from bidsapp.errors import JobsFailedError, RunsLeftOutError
 from bidsapp.recipes import RECIPES, load_function
 from bidsapp.text import text_table
 
@@ -95,16 +95,53 @@ def show_records(records: Sequence[Record], n_jobs: int, config: Config) -> int:
         for recipe, subject in reported(records):
             print(f"report: {report_path(config.output_dir, recipe, subject)}")
     if failed or missing:
+        n_others = n_jobs - len(failed) - missing
         print(
-            f"musicotopy: {len(failed)} of {n_jobs} jobs failed"
+            f"musicotopy: {len(failed)} of {n_jobs} {_plural('job', n_jobs)} failed"
             + (f", {missing} not started" if missing else "")
-            + "; the others are complete (logs/status.json)",
+            + (f"; {n_others} complete" if n_others else "")
+            + " (logs/status.json)",
             file=sys.stderr,
         )
         return _exit_code(failed, n_jobs)
     if not config.quiet:
-        print(f"musicotopy: all {len(records)} jobs are complete")
-    return 0
+        print(f"Finished: {_counts(records)}.{_open_first(records, config)}")
+    return _show_left_out(records)
+
+
+def _plural(word: str, number: int) -> str:
+    return word if number == 1 else f"{word}s"
+
+
+def _counts(records: Sequence[Record]) -> str:
+    """Say whose results are there and how many of them were computed now."""
+    subjects = {record.subject for record in records if record.level == "participant"}
+    parts = [f"{len(subjects)} {_plural('participant', len(subjects))}"] * bool(subjects)
+    parts += ["group"] * any(record.level == "group" for record in records)
+    reused = sum(record.reused for record in records)
+    done = "nothing to do, " if reused and reused == len(records) else ""
+    return (
+        f"{' + '.join(parts)} ({done}0 failed, {len(records) - reused} computed, {reused} reused)"
+    )
+
+
+def _open_first(records: Sequence[Record], config: Config) -> str:
+    """Name the report to open first: the group's, else the first participant's."""
+    written = sorted(reported(records), key=lambda item: bool(item[1]))
+    return f" Open: {report_path(config.output_dir, *written[0])}" if written else ""
+
+
+def _show_left_out(records: Sequence[Record]) -> int:
+    """Name the runs that are there and are part of no result; return the exit code."""
+    left_out = dict.fromkeys(name for record in records for name in record.left_out)
+    if not left_out:
+        return 0
+    print(
+        f"musicotopy: done, without {len(left_out)} {_plural('run', len(left_out))} that could "
+        f"not be used: {', '.join(left_out)} (see the notes above and in the reports)",
+        file=sys.stderr,
+    )
+    return RunsLeftOutError.exit_code
 
 
 def _exit_code(failed: Sequence[Record], n_jobs: int) -> int:
