@@ -30,7 +30,7 @@ FROM ${BASE_IMAGE}
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="musicotopy" \
-      org.opencontainers.image.description="BIDS App: where, how well and at which level of abstraction the brain follows music" \
+      org.opencontainers.image.description="BIDS App: voxelwise encoding, searchlight RSA and decoding for music-listening fMRI" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0"

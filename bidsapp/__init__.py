@@ -1,4 +1,4 @@
-"""musicotopy: where, how well and at which level of abstraction the brain follows music."""
+"""musicotopy: voxelwise encoding, searchlight RSA and decoding for music-listening fMRI."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ class Config:
 
     @property
     def n_workers(self) -> int:
-        """Units that run at once: ``--workers``, else one per processor."""
+        """Jobs that run at once: ``--workers``, else one per processor."""
         if self.executor == "serial":
             return 1
         return self.workers or self.n_processors
@@ -135,6 +135,15 @@ def sections() -> dict[str, tuple[str, ...]]:
         if item.metadata["section"] is not None:
             table.setdefault(item.metadata["section"], []).append(item.name)
     return {name: tuple(names) for name, names in table.items()}
+
+
+def weights_folder() -> Path | None:
+    """Folder that ``MUSICOTOPY_WEIGHTS_DIR`` names, which stands in for ``--weights-dir``.
+
+    The image sets it; there is none elsewhere unless the user sets it.
+    """
+    name = os.environ.get("MUSICOTOPY_WEIGHTS_DIR")
+    return Path(name) if name else None
 
 
 def parse_memory(text: str) -> int:
@@ -192,15 +201,31 @@ def configuration_hash(config: Config, recipe: str, settings: Mapping[str, Any])
     for item in dataclasses.fields(Config):
         if item.metadata["result"] and item.name != "recipe_settings":
             chosen[item.name] = _content(getattr(config, item.name))
+    files = {str(path): _content(path) for path in _network_files(settings)}
+    if files:
+        chosen["network_files"] = files
     text = json.dumps(chosen, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
+def _network_files(settings: Mapping[str, Any]) -> list[Path]:
+    """Return the files of the networks ``PREFIX:PATH``, and what describes them beside them."""
+    named = (name.partition(":")[2] for name in settings.get("networks", ()))
+    paths = [Path(path) for path in named if path]
+    return [*paths, *(path.with_suffix(".toml") for path in paths if path.is_file())]
+
+
 def _content(value: Any) -> Any:
-    """Stand the content of a file in for its path."""
-    if isinstance(value, Path):
-        return hashlib.sha256(value.read_bytes()).hexdigest() if value.is_file() else str(value)
-    return value
+    """Stand the content of a file, or of a folder's files, in for its path."""
+    if not isinstance(value, Path):
+        return value
+    if value.is_dir():
+        files = sorted(path for path in value.rglob("*") if path.is_file())
+        return {path.relative_to(value).as_posix(): _content(path) for path in files}
+    if not value.is_file():
+        return str(value)
+    with value.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def to_toml(config: Config) -> str:

@@ -46,8 +46,8 @@ def descriptor() -> dict[str, Any]:
     return {
         "name": "musicotopy",
         "tool-version": __version__,
-        "description": "BIDS App: where, how well and at which level of abstraction the brain "
-        "follows music.",
+        "description": "BIDS App: voxelwise encoding, searchlight RSA and decoding for "
+        "music-listening fMRI.",
         "author": "The musicotopy developers",
         "command-line": f"{_LEAD} {keys}",
         "container-image": {"type": "docker", "image": f"musicotopy:{__version__}"},

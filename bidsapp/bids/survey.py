@@ -18,7 +18,8 @@ from bidsapp.bids.dataset import Dataset, open_dataset, participants
 from bidsapp.bids.filters import Filters
 from bidsapp.bids.headers import TimeAxis, content_problem, seconds, time_axis
 from bidsapp.bids.index import find_acquisitions
-from bidsapp.bids.presentations import OVERLAY, find_presentations
+from bidsapp.bids.overlay import OVERLAY
+from bidsapp.bids.presentations import find_presentations
 from bidsapp.bids.records import Presentation, Problem, Run
 from bidsapp.bids.runs import run_metadata
 from bidsapp.bids.sounds import SoundLibrary

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from bidsapp.bids.names import space_kind
-from bidsapp.bids.presentations import OVERLAY
+from bidsapp.bids.overlay import OVERLAY
 from bidsapp.bids.sounds import sound_duration_s
 from bidsapp.bids.stimuli import CATALOGUE
 from bidsapp.bids.survey import LABELS, Survey, TaskFacts, adapter_title, has_table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bidsapp.audio.networks import NETWORKS
+from bidsapp.audio.networks import FAMILIES, NETWORKS
 from bidsapp.brain.strategies import STRATEGIES
 from bidsapp.recipes import RECIPES
 
@@ -130,7 +130,8 @@ OPTIONS = (
         "weights_dir",
         "inputs",
         "path",
-        "Folder with network weights (vggish-10086976.pth).",
+        "Folder with network weights, such as `musicotopy-tools fetch` fills. Default: the folder "
+        "that MUSICOTOPY_WEIGHTS_DIR names (in the image: /weights).",
         metavar="DIR",
     ),
     Option(
@@ -242,18 +243,19 @@ OPTIONS = (
         "variant",
         "workflow",
         "text",
-        "'robust': the question of the paper with folds, nulls and inference that hold their "
-        "error rate. 'faithful': what the paper did.",
+        "'robust': the question of the paper with cross-validation and inference of controlled "
+        "type-I error. 'faithful': what the paper did.",
         choices=VARIANTS,
     ),
     Option(
         "network",
         "workflow",
         "text",
-        "Networks whose layers describe the sounds, instead of the recipe's own choice.",
+        "Networks whose layers describe the sounds, instead of the recipe's own choice: "
+        f"{', '.join(NETWORKS)}, {' or '.join(f'{prefix}:PATH' for prefix in FAMILIES)} "
+        "(docs/networks.md).",
         aliases=("--networks",),
         many=True,
-        choices=tuple(NETWORKS),
         metavar="NAME",
     ),
     Option(
@@ -261,8 +263,9 @@ OPTIONS = (
         "workflow",
         "text",
         "Network weights: 'pretrained' (the published file, looked up in --weights-dir), "
-        "'random' (seeded untrained network: a control, marked in every output), or a file.",
-        metavar="random|pretrained|FILE",
+        "'random' (seeded untrained network) and 'permuted' (published weights permuted within "
+        "each kernel), two controls that are marked in every output, or a file.",
+        metavar="pretrained|random|permuted|FILE",
     ),
     Option(
         "confounds",
@@ -299,7 +302,7 @@ OPTIONS = (
         "random_seed",
         "workflow",
         "int",
-        "Seed of everything that is drawn: null shifts, random weights.",
+        "Random seed (permutations, random weights).",
         aliases=("--seed",),
         metavar="INT",
     ),

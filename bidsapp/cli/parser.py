@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from bidsapp import __version__
+from bidsapp.audio.networks import network_entry
 from bidsapp.cli.options import GROUPS, OPTIONS, POSITIONALS, SETTINGS_TABLES, Option
-from bidsapp.config import Config, convert, parse_memory, read_toml, sections
+from bidsapp.config import Config, convert, parse_memory, read_toml, sections, weights_folder
 from bidsapp.errors import InputMissingError, OutputError, UsageError
 from bidsapp.recipes import RECIPES
 
 _DEFAULT_RECIPE = (next(iter(RECIPES)),)
 _DESCRIPTION = """\
-fMRI recorded while people hear music, the sounds, and what is known about them: where, how well
-and at which level of abstraction the brain follows the music, and how sure one can be."""
+Voxelwise encoding, searchlight RSA and decoding for music-listening fMRI, from fMRIPrep
+derivatives and the audio files."""
 
 _EPILOG = """\
 exit codes: 0 everything asked for is done; 1 some participants failed (named in the last lines
@@ -135,9 +136,13 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> Config:
     for name in ("recipe", "analysis_level", "space"):
         if name in values:
             values[name] = tuple(dict.fromkeys(values[name]))
+    if values.get("weights_dir") is None:
+        values["weights_dir"] = weights_folder()
     values["recipe_settings"] = _recipe_settings(values.get("recipe_settings", {}), assignments)
     values.setdefault("recipe", _DEFAULT_RECIPE)
     config = Config(**values)
+    for name in config.network:
+        network_entry(name)
     _check(config)
     return config
 

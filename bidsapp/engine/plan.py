@@ -16,7 +16,7 @@ from bidsapp.bids.index import runs_left_out
 from bidsapp.bids.near import near_text
 from bidsapp.config import Config, configuration_hash
 from bidsapp.errors import AppError, InputMissingError, OutputError, UsageError
-from bidsapp.recipes import RECIPES, load_function
+from bidsapp.recipes import RECIPES
 from bidsapp.recipes.base.group import collect_group
 from bidsapp.recipes.base.inputs import (
     JobInputs,
@@ -162,18 +162,14 @@ def _participant_jobs(
     jobs = []
     entry = RECIPES[recipe]
     try:
-        found: Sequence[str] = chosen_spaces(dataset, subject, config, entry.kinds)
+        spaces: Sequence[str] = chosen_spaces(dataset, subject, config, entry.kinds)
     except AppError as error:
         name = f"{recipe}_sub-{subject}"
         return [Job(name, recipe, "participant", subject, "", settings, code, error=error)]
-    for space in found:
+    for space in spaces:
         inputs, problem = None, None
         try:
-            if entry.legacy is not None:
-                collect = load_function(entry.legacy["collect"])
-                inputs = collect(dataset, subject, space, config, settings)
-            else:
-                inputs = collect_participant(entry, dataset, subject, space, config, settings)
+            inputs = collect_participant(entry, dataset, subject, space, config, settings)
         except AppError as error:
             problem = error
         left_out: tuple[str, ...] = ()
@@ -213,16 +209,12 @@ def group_plan(plan: Plan, config: Config) -> Plan:
         recipe = RECIPES[name]
         settings = recipe.group_settings(config)
         try:
-            if recipe.legacy is not None:
-                collect = load_function(recipe.legacy["collect_group"])
-                found = collect(plan.dataset, plan.subjects, config)
-            else:
-                found = collect_group(recipe, plan.dataset, plan.subjects, config)
+            groups = collect_group(recipe, plan.dataset, plan.subjects, config)
         except AppError as error:
             job = f"{name}_group"
             jobs.append(Job(job, name, "group", "", "", settings, "", error=error))
             continue
-        for inputs in found:
+        for inputs in groups:
             basis = f"{name}-group-{inputs.configuration_hash}"
             code = configuration_hash(config, basis, vars(settings))
             job = f"{name}_group_space-{inputs.space}"

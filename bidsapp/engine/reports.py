@@ -96,17 +96,12 @@ def _with_failure(record: Record, failures: Mapping[Reported, Failure]) -> Recor
 
 
 def _write_report(output_dir: Path, recipe: str, subject: str) -> None:
-    entry = RECIPES[recipe]
-    if entry.legacy is not None:
-        who, of = ((output_dir, subject), "") if subject else ((output_dir,), "group_")
-        load_function(entry.legacy[f"{of}report"])(*who)
-        methods = load_function(entry.legacy[f"{of}methods"])(*who)
-    else:
-        from bidsapp.report.html import write_page
+    from bidsapp.report.html import write_page
 
-        results = Results(output_dir, recipe, entry.results, subject)
-        page, methods = load_function(entry.report)(results)
-        write_page(page, report_path(output_dir, recipe, subject))
+    entry = RECIPES[recipe]
+    results = Results(output_dir, recipe, entry.results, subject)
+    page, methods = load_function(entry.report)(results)
+    write_page(page, report_path(output_dir, recipe, subject))
     level = "participant" if subject else "group"
     folder = output_dir / "logs" / "citations"
     write_text(folder / f"{recipe}_{level}.md", methods.markdown)

@@ -25,9 +25,7 @@ from bidsapp.engine.status import (
 )
 from bidsapp.errors import AppError, OutputError
 from bidsapp.recipes import RECIPES, load_function
-from bidsapp.recipes.analysis import Analysis
 from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
-from bidsapp.recipes.group_inputs import GroupAnalysis
 
 LOGGER = logging.getLogger("musicotopy")
 
@@ -145,13 +143,7 @@ def _call(job: Job, dataset: Dataset, config: Config, staging: Staging) -> None:
         "staging": staging,
         "scratch": config.scratch_dir,
     }
-    if recipe.legacy is not None:
-        if job.level == "group":
-            analysis: GroupAnalysis[Any] = GroupAnalysis(output_dir=config.output_dir, **common)
-            load_function(recipe.legacy["analyse_group"])(analysis)
-        else:
-            load_function(recipe.legacy["analyse"])(Analysis(**common))
-    elif job.level == "group":
+    if job.level == "group":
         load_function(recipe.group)(GroupStudy(**common))
     else:
         load_function(recipe.participant)(ParticipantStudy(**common))

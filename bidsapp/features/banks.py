@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bidsapp.audio.io import audio_duration_s, load_audio
+from bidsapp.audio.io import audio_duration_s
 from bidsapp.audio.networks.base import Layer, Network
 from bidsapp.errors import InputInvalidError
 
@@ -94,33 +94,25 @@ def check_names(names: Sequence[str]) -> None:
         raise InputInvalidError(msg)
 
 
-def read_frames(stimuli: Sequence[tuple[str, Path]], network: Network) -> Iterator[Floats]:
-    """Decode the sounds and yield the frames (n_frames, …) of each.
+def read_sounds(
+    stimuli: Sequence[tuple[str, Path]], network: Network
+) -> Iterator[tuple[Floats, npt.NDArray[np.float64]]]:
+    """Yield frames (n_frames, …) and their times (n_frames,) of each sound.
 
     Raises
     ------
-    InputInvalidError
-        A sound is shorter than one window.
-    InputMissingError, InputInvalidError
-        A sound cannot be read (see `bidsapp.audio.io.load_audio`).
+    InputInvalidError, InputMissingError
+        As `Network.read_sound`.
     """
-    for _, path in stimuli:
-        waveform = load_audio(path, network.sampling_hz)
-        frames = network.frames(waveform)
-        if len(frames) == 0:
-            msg = (
-                f"{path}: {waveform.size / network.sampling_hz:.2f} s of sound, less than one "
-                f"window of {network.name} ({network.window_s:.3f} s); leave it out"
-            )
-            raise InputInvalidError(msg)
-        yield frames
+    for name, path in stimuli:
+        yield network.read_sound(name, path)
 
 
 def write_index(
     folder: Path,
     stimuli: Sequence[tuple[str, Path]],
     network: Network,
-    counts: Sequence[int],
+    times_s: Sequence[npt.NDArray[np.float64]],
 ) -> None:
     """Write what a bank is made of, and piece and time of every frame.
 
@@ -132,11 +124,11 @@ def write_index(
         (stim_file, path) of each piece.
     network
         The network.
-    counts
-        Frames of each piece.
+    times_s
+        Times (n_frames,) of the frames of each piece.
     """
-    np.save(folder / _PIECE, np.repeat(np.arange(len(counts)), counts))
-    np.save(folder / _TIME, np.concatenate([network.frame_times_s(n) for n in counts]))
+    np.save(folder / _PIECE, np.repeat(np.arange(len(times_s)), [len(part) for part in times_s]))
+    np.save(folder / _TIME, np.concatenate(times_s))
     facts = {
         "network": network.name,
         "layers": [asdict(layer) for layer in network.layers],
@@ -162,6 +154,8 @@ def read_index(folder: Path, network: Network) -> Mapping[str, Any]:
         facts["piece_s"] = tuple(facts["piece_s"])
         frames = {"frame_piece": np.load(folder / _PIECE), "frame_time_s": np.load(folder / _TIME)}
     except (OSError, ValueError, KeyError, EOFError) as error:
-        msg = f"{folder}: these kept features are damaged ({error}); remove the folder, run again"
+        msg = (
+            f"{folder}: these cached features are damaged ({error}); remove the folder, run again"
+        )
         raise InputInvalidError(msg) from error
     return {**facts, **frames, "folder": folder}

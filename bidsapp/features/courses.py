@@ -21,8 +21,8 @@ from bidsapp.features.banks import (
     Bank,
     bank_key,
     check_names,
-    read_frames,
     read_index,
+    read_sounds,
     write_index,
 )
 from bidsapp.progress import track
@@ -69,15 +69,15 @@ def extract_courses(
     key = bank_key(network, [_VERSION, *(content_hash(path) for _, path in stimuli)])
 
     def make(folder: Path) -> None:
-        counts: list[int] = []
+        times: list[npt.NDArray[np.float64]] = []
         sounds = track(
-            read_frames(stimuli, network),
+            read_sounds(stimuli, network),
             total=len(stimuli),
             label=f"{network.name}: channels of sounds",
             quiet=quiet,
         )
         parts: list[list[Floats]] = [[] for _ in network.layers]
-        for frames in _portions(sounds, counts):
+        for frames in _portions(sounds, times):
             averages = network.channels(
                 frames, memory_bytes=memory_bytes, device=device, scratch_dir=folder
             )
@@ -85,7 +85,7 @@ def extract_courses(
                 parts[index].append(values)
         for index, part in enumerate(parts):
             np.save(folder / _course_name(index), np.concatenate(part))
-        write_index(folder, stimuli, network, counts)
+        write_index(folder, stimuli, network, times)
 
     folder = cache_dir / f"{network.name}-courses-{key[:20]}"
     make_once(folder, make)
@@ -93,11 +93,14 @@ def extract_courses(
     return CourseBank(pieces=pieces, key=key, **read_index(folder, network))
 
 
-def _portions(sounds: Iterable[Floats], counts: list[int]) -> Iterator[Floats]:
-    """Cut and join the frames of sounds into portions of bounded size; note their counts."""
+def _portions(
+    sounds: Iterable[tuple[Floats, npt.NDArray[np.float64]]],
+    times: list[npt.NDArray[np.float64]],
+) -> Iterator[Floats]:
+    """Cut and join the frames of sounds into portions of bounded size; note their times."""
     waiting: list[Floats] = []
-    for frames in sounds:
-        counts.append(len(frames))
+    for frames, times_s in sounds:
+        times.append(times_s)
         for start in range(0, len(frames), _FRAMES_AT_ONCE):
             part = frames[start : start + _FRAMES_AT_ONCE]
             if sum(map(len, waiting)) + len(part) > _FRAMES_AT_ONCE:

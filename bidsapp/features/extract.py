@@ -6,6 +6,7 @@ the sounds in their order. A folder that exists is complete.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,8 @@ from bidsapp.features.banks import (
     Bank,
     bank_key,
     check_names,
-    read_frames,
     read_index,
+    read_sounds,
     write_index,
 )
 from bidsapp.features.gram import accumulate
@@ -85,16 +86,34 @@ def extract(
 
     def make(folder: Path) -> None:
         sounds = track(
-            read_frames(stimuli, network), total=len(stimuli), label="Sounds", quiet=quiet
+            read_sounds(stimuli, network), total=len(stimuli), label="Sounds", quiet=quiet
         )
-        frames = list(sounds)
-        write_index(folder, stimuli, network, [len(part) for part in frames])
-        _write_grams(folder, network, np.concatenate(frames), memory_bytes, device, quiet)
+        parts, times = map(list, zip(*sounds, strict=True))  # views where windows overlap
+        write_index(folder, stimuli, network, times)
+        frames = _together(parts, folder, memory_bytes // 4)
+        parts.clear()
+        _write_grams(folder, network, frames, memory_bytes, device, quiet)
 
     folder = cache_dir / f"{network.name}-{key[:20]}"
     make_once(folder, make)
     pieces = tuple(name for name, _ in stimuli)
     return FeatureBank(pieces=pieces, key=key, **read_index(folder, network))
+
+
+def _together(
+    parts: Sequence[npt.NDArray[np.float32]], folder: Path, limit_bytes: int
+) -> npt.NDArray[np.float32]:
+    """Join the frames of all sounds, in an unnamed file where they exceed the limit."""
+    if sum(part.nbytes for part in parts) <= limit_bytes:
+        return np.concatenate(parts)
+    shape = sum(map(len, parts)), *parts[0].shape[1:]
+    with tempfile.TemporaryFile(dir=folder) as file:
+        frames = np.memmap(file, np.float32, "w+", shape=shape)
+    start = 0
+    for part in parts:
+        frames[start : start + len(part)] = part
+        start += len(part)
+    return frames
 
 
 def _write_grams(

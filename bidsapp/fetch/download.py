@@ -59,9 +59,9 @@ def fetch_bundle(
             recorded = read_sums(folder)
             promised = file.sha256 if len(file.sha256) == 64 else recorded.get(file.name, "")
             path = _fetch(file, folder, promised or file.sha256, mirror, quiet=quiet)
-            sums = {**recorded, file.name: _hash(path)}
+            sums = {**recorded, file.name: file_hash(path)}
             if sums != recorded:
-                _write_sums(folder, sums)
+                write_sums(folder, sums)
             paths.append(path)
     return paths
 
@@ -75,12 +75,14 @@ def read_sums(folder: Path) -> dict[str, str]:
     return {pair[1].lstrip("*"): pair[0] for pair in pairs if len(pair) == 2}
 
 
-def _write_sums(folder: Path, sums: Mapping[str, str]) -> None:
+def write_sums(folder: Path, sums: Mapping[str, str]) -> None:
+    """Record hashes (name → SHA-256) in a folder, in the order of names."""
     lines = [f"{sums[name]}  {name}\n" for name in sorted(sums)]
     write_bytes(folder / SUMS, "".join(lines).encode())
 
 
-def _hash(path: Path) -> str:
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file as 64 hexadecimal digits."""
     import pooch
 
     return str(pooch.file_hash(str(path), alg="sha256"))
@@ -107,7 +109,7 @@ def _fetch(
 
 
 def _check(path: Path, shown: Path | str, promised: str) -> None:
-    found = _hash(path)
+    found = file_hash(path)
     if not found.startswith(promised):
         n_digits = min(len(promised), 16)
         msg = (

@@ -51,7 +51,8 @@ class Bundle:
     use
         How a run finds the files.
     files
-        In the order they are fetched.
+        In the order they are fetched; empty if a Python package carries them (see
+        `bidsapp.fetch.packages`).
     """
 
     name: str
@@ -59,7 +60,7 @@ class Bundle:
     kind: Kind
     licence: str
     use: str
-    files: tuple[RemoteFile, ...]
+    files: tuple[RemoteFile, ...] = ()
 
 
 def _templateflow(template: str, *names: str) -> tuple[RemoteFile, ...]:
@@ -91,10 +92,18 @@ BUNDLES: Final = {
         ),
         Bundle(
             "musicnn",
-            "MusiCNN trained on MagnaTagATune (3 MB)",
+            "musicnn-mtt, musicnn-msd, vgg-mtt, vgg-msd of the package musicnn 0.1.0, by pip "
+            "(29 MB, kept: 11 MB)",
+            "weights",
+            "ISC (Music Technology Group, Universitat Pompeu Fabra; code by Jordi Pons)",
+            "--network musicnn-mtt --weights-dir DIR",
+        ),
+        Bundle(
+            "musicnn-mtat",
+            "MusiCNN trained on MagnaTagATune by another project (3 MB)",
             "weights",
             "MIT (Music Technology Group, Universitat Pompeu Fabra; code by Minz Won)",
-            "--weights-dir DIR",
+            "--network musicnn --weights-dir DIR",
             (
                 RemoteFile(
                     "mtat_musicnn_best_model.pth",

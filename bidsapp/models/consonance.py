@@ -159,7 +159,9 @@ def harmonicity(spectrum: npt.ArrayLike) -> Floats:
 def _complex_tone() -> Floats:
     """Return the spectrum (1200,) of one complex tone at 0 cents."""
     numbers = np.arange(1, N_HARMONICS + 1)
-    return _smooth(np.round(CENTS * np.log2(numbers)) % CENTS, numbers**-DECAY)
+    return _smooth(
+        np.round(CENTS * np.log2(numbers)) % CENTS, np.asarray(numbers**-DECAY, np.float64)
+    )
 
 
 def _smooth(places: Floats, weights: Floats) -> Floats:

@@ -10,41 +10,11 @@ from typing import Any
 
 from bidsapp.recipes.base.recipe import Recipe, load_function
 from bidsapp.recipes.emotion3d import RECIPE as EMOTION3D
-from bidsapp.recipes.gradients import facts as gradients_facts
-from bidsapp.recipes.gradients import settings as gradients_settings
-from bidsapp.recipes.gradients.group import facts as gradients_group_facts
-from bidsapp.recipes.gradients.group import settings as gradients_group_settings
+from bidsapp.recipes.gradients import RECIPE as GRADIENTS
+from bidsapp.recipes.harmony import RECIPE as HARMONY
 from bidsapp.recipes.rsa import RECIPE as RSA
 
-_GRADIENTS = Recipe(
-    name="gradients",
-    question="Are the layers of an audio network encoded along a cortical gradient?",
-    paper="kim_gradients",
-    variants=gradients_settings.VARIANTS,
-    group_variants=gradients_group_settings.VARIANTS,
-    needs=("sounds", "ratings"),
-    remarks=(*gradients_facts.REMARKS, *gradients_group_facts.REMARKS),
-    design="music",
-    cost="bidsapp.recipes.gradients.cost:estimate",
-    check="bidsapp.simulate.checks.gradients:CHECK",
-    participant="",
-    group="",
-    report="",
-    legacy={
-        "collect": "bidsapp.recipes.gradients.participant:collect_participant",
-        "estimate": "bidsapp.recipes.gradients.cost:estimate",
-        "analyse": "bidsapp.recipes.gradients.participant:analyse",
-        "collect_group": "bidsapp.recipes.gradients.group.collect:collect_group",
-        "analyse_group": "bidsapp.recipes.gradients.group.analyse:analyse_group",
-        "report": "bidsapp.report.participant:participant_report",
-        "group_report": "bidsapp.report.group:group_report",
-        "methods": "bidsapp.report.participant_methods:participant_methods",
-        "group_methods": "bidsapp.report.group.page:methods_of_group",
-    },
-    legacy_descriptions={**gradients_facts.DESCRIPTIONS, **gradients_group_facts.DESCRIPTIONS},
-)
-
-RECIPES = {recipe.name: recipe for recipe in (_GRADIENTS, RSA, EMOTION3D)}
+RECIPES = {recipe.name: recipe for recipe in (GRADIENTS, RSA, EMOTION3D, HARMONY)}
 """Name → recipe, in the order of the documentation; the first is the default."""
 
 

@@ -258,6 +258,25 @@ def p_cell(p: float) -> Cell:
     return cell(p, digits)
 
 
+def p_text(p: float, n_draws: int = 0) -> str:
+    """Write a p-value in a sentence.
+
+    Parameters
+    ----------
+    p
+        NaN is missing.
+    n_draws
+        Draws of the null distribution: a p of 1 / (n_draws + 1) cannot be smaller.
+
+    Examples
+    --------
+    >>> p_text(0.0123), p_text(0.01, 99)
+    ('p = 0.012', 'p ≤ 0.010')
+    """
+    sign = "\u2264" if n_draws and p * (n_draws + 1) < 1 + 1e-6 else "="
+    return f"p {sign} {p_cell(p).text}" if math.isfinite(p) else "p \u2013"
+
+
 @functools.cache
 def environment() -> jinja2.Environment:
     """Return the template environment; undefined names are errors."""

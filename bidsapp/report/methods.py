@@ -13,6 +13,7 @@ from typing import Any
 
 from jinja2 import Template
 
+from bidsapp.audio.networks import CONTROLS, RANDOM
 from bidsapp.brain.strategies import STRATEGIES
 from bidsapp.errors import AppError
 from bidsapp.report.brain.projection import unit_words
@@ -27,9 +28,13 @@ _SPACE_REFERENCES = {"fsaverage": "fischl1999", "fsLR": "glasser2013"}
 _NETWORKS = {
     "resnet1d": ("ResNet-1D", "he2016"),
     "musicnn": ("MusiCNN", "pons2019"),
+    "musicnnmtt": ("musicnn (MagnaTagATune)", "pons2019"),
+    "musicnnmsd": ("musicnn (Million Song Dataset)", "pons2019"),
+    "vggmtt": ("the VGG of the package musicnn (MagnaTagATune)", "pons2019"),
+    "vggmsd": ("the VGG of the package musicnn (Million Song Dataset)", "pons2019"),
     "vggish": ("VGGish", "hershey2017"),
 }
-_TAGGERS = ("resnet1d", "musicnn")
+_TAGGERS = ("resnet1d", "musicnn", "musicnnmtt", "vggmtt")
 
 
 @dataclass(frozen=True)
@@ -191,7 +196,7 @@ def _network_facts(results: Results, name: str) -> dict[str, Any]:
         "layers": list(network["layers"]),
         "n_layers": len(network["layers"]),
         "weights": weights_text(network.get("weights") or {"source": "none"}),
-        "random": has_random_weights(results, name),
+        "control": control_weights(results, name),
         "reference": reference,
         "is_tagger": name in _TAGGERS,
     }
@@ -249,15 +254,25 @@ def weights_text(record: Mapping[str, Any]) -> str:
     """
     if record["source"] == "random":
         return f"random weights (seed {record['seed']})"
+    if record["source"] == "permuted":
+        return f"the weights of {record['file']} permuted within kernels (seed {record['seed']})"
+    if record["source"] == "table":
+        return f"features read from {record['file']} (sha256 {record['sha256'][:12]}…)"
     if record["source"] == "file":
         return f"pretrained weights ({record['file']}, sha256 {record['sha256'][:12]}…)"
     return ""
 
 
+def control_weights(results: Results, network: str, space: Space | None = None) -> str:
+    """Return ``random`` or ``permuted`` if a network ran with such weights; empty otherwise."""
+    record = results.network(network, space).get("weights") or {}
+    source = str(record.get("source"))
+    return source if source in CONTROLS else ""
+
+
 def has_random_weights(results: Results, network: str, space: Space | None = None) -> bool:
     """Whether a network ran with random weights."""
-    record = results.network(network, space).get("weights") or {}
-    return record.get("source") == "random"
+    return control_weights(results, network, space) == RANDOM
 
 
 def confounds_text(value: Any) -> str | None:
@@ -272,9 +287,19 @@ def confounds_text(value: Any) -> str | None:
     return f"the strategy “{value}”" if known is None else known.description
 
 
-def lag_text(lags: Any) -> str | None:
-    """Write lags as ``4, 5 and 6 s``."""
+def enumerated(names: Sequence[str]) -> str:
+    """Join names.
+
+    Examples
+    --------
+    >>> enumerated(["a"]), enumerated(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def lag_text(lags: Sequence[float] | None) -> str | None:
+    """Write lags as ``4, 5 and 6 s``; None without lags."""
     if not lags:
         return None
-    names = [f"{lag:g}".replace("-", "\u2212") for lag in lags]
-    return (f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]) + " s"
+    return enumerated([f"{lag:g}".replace("-", "\u2212") for lag in lags]) + " s"

@@ -10,7 +10,7 @@ from importlib.resources import files
 
 _ENTRY = re.compile(r"^@\w+\{(?P<key>\w+),\n(?P<body>.*?)^\}", re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(r"^  (?P<name>\w+) = \{(?P<value>.*)\},$", re.MULTILINE)
-_CONTAINERS = ("journal", "booktitle", "howpublished")
+_CONTAINERS = ("journal", "booktitle", "howpublished", "publisher")
 _MOST_NAMED = 3
 
 

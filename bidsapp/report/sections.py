@@ -307,8 +307,16 @@ def fidelity(results: Results) -> Section | None:
     )
 
 
-def about(results: Results) -> Section:
-    """Give the command that makes the same results again, time, memory and versions."""
+def about(results: Results, further: Iterable[tuple[str, Any]] = ()) -> Section:
+    """Give the command that makes the same results again, time, memory and versions.
+
+    Parameters
+    ----------
+    results
+        Of a participant or the group.
+    further
+        More names and values; those without a value are left out.
+    """
     facts = results.facts()
     level = "group" if results.is_group else f"participant --participant-label {results.subject}"
     command = f"musicotopy BIDS_DIR OUTPUT_DIR {level} --config-file OUTPUT_DIR/logs/config.toml"
@@ -317,6 +325,7 @@ def about(results: Results) -> Section:
         ("Configuration hash", facts.get("ConfigurationHash")),
         ("Random seed", results.setting("random_seed")),
         ("Device", results.setting("device")),
+        *further,
         *(cost_of(record) for record in results.records()),
         ("Python", facts.get("python")),
         *((facts.get("versions") or {}).items()),

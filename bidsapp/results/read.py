@@ -20,7 +20,7 @@ from bidsapp.bids.names import parse_name
 from bidsapp.bids.records import ImageKind
 from bidsapp.errors import InputInvalidError, InputMissingError
 from bidsapp.results.cautions import Caution, from_json
-from bidsapp.results.kinds import Column, Maps, Result, Table, expand, summary
+from bidsapp.results.kinds import Column, Facts, Maps, Result, Table, expand, summary
 
 if TYPE_CHECKING:
     import numpy as np
@@ -228,8 +228,9 @@ class Results:
         network: str = "",
         entities: Mapping[str, str] | None = None,
     ) -> bool:
-        """Whether a result is there."""
-        return bool(self._paths(result, space, network, entities))
+        """Whether a result is there, not only its sidecar."""
+        paths = self._paths(result, space, network, entities)
+        return any(isinstance(result, Facts) or path.suffix != _JSON for path in paths)
 
     def maps(
         self,
@@ -250,7 +251,7 @@ class Results:
         """
         from bidsapp.brain.maps import read_maps
 
-        paths = self._images(result, space, network, entities)
+        paths = self.images(result, space, network, entities)
         return read_maps(paths, units or self.units(space)) if paths else None
 
     def values(
@@ -286,7 +287,7 @@ class Results:
         for result in expand(self.catalogue):
             networks = self.networks(space) if result.by_network else ("",)
             for network in networks if isinstance(result, Maps) and result.by_space else ():
-                paths = self._images(result, space, network, None)
+                paths = self.images(result, space, network)
                 if paths:
                     return read_maps(paths, space=name).units
         msg = f"{self.folder} holds no maps of {self.recipe} in {space.title}; run it again"
@@ -369,9 +370,14 @@ class Results:
             if not self.written(result, space, network)
         ]
 
-    def _images(
-        self, result: Result, space: Space, network: str, entities: Mapping[str, str] | None
+    def images(
+        self,
+        result: Result,
+        space: Space,
+        network: str = "",
+        entities: Mapping[str, str] | None = None,
     ) -> list[Path]:
+        """Return the image of a result, of GIFTI the left and the right one; else none."""
         paths = self._paths(result, space, network, entities)
         return [path for path in paths if path.suffix not in (_JSON, ".tsv")]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from bidsapp.audio.networks import NETWORKS, get_network
+from bidsapp.audio.networks import NETWORKS, get_network, network_label
 from bidsapp.audio.networks.base import Network
 from bidsapp.errors import UsageError
 
@@ -37,7 +37,7 @@ def layers_of(network, frames, memory_bytes=MEMORY):
 def test_blocks_hold_every_feature_of_every_layer_once(name, music):
     network = get_network(name)
     assert isinstance(network, Network)
-    assert network.name == name
+    assert network.name == network_label(name)
     frames = network.frames(music)[:2]
     assert frames.dtype == np.float32
     for memory in (2**20, MEMORY):

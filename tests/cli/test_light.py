@@ -7,7 +7,10 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "nilearn", "pandas", "sklearn", "numpy", "scipy", "nibabel", "bids", "librosa")
+HEAVY = (
+    *("torch", "nilearn", "pandas", "sklearn", "numpy", "scipy", "nibabel", "bids", "librosa"),
+    *("onnx", "onnxruntime", "safetensors", "pyarrow"),
+)
 
 
 @pytest.mark.parametrize("module", ["bidsapp.cli.app", "bidsapp.cli.tools"])
@@ -17,6 +20,19 @@ def test_nothing_heavy(module: str, flag: str) -> None:
         f"import sys\nfrom {module} import main\n"
         f"try:\n    main(['{flag}'])\nexcept SystemExit as end:\n    assert not end.code\n"
         f"print('LOADED', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "LOADED []" in done.stdout
+
+
+@pytest.mark.parametrize("word", ["features", "inspect-network", "fetch"])
+def test_help_of_tools_is_light(word: str) -> None:
+    code = (
+        "import sys\nfrom bidsapp.cli.tools import main\n"
+        f"try:\n    main(['{word}', '--help'])\nexcept SystemExit as end:\n    "
+        f"assert not end.code\nprint('LOADED', [x for x in {HEAVY!r} if x in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True

@@ -163,3 +163,20 @@ def test_help_lists_every_option() -> None:
     text = build_parser().format_help()
     for option in OPTIONS:
         assert option.flags[0] in text
+
+
+def test_networks_of_the_user(bids: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tmp_path / "f.tsv"
+    table.write_text("stim_file\ttime\tx\na\t0\t1\n")
+    config = parse(bids, "--network", "baseline", f"features:{table}")
+    assert config.network == ("baseline", f"features:{table}")
+    with pytest.raises(InputMissingError, match="no such file"):
+        parse(bids, "--network", "onnx:nowhere.onnx")
+    with pytest.raises(UsageError, match="known are vggish"):
+        parse(bids, "--network", "vgish")
+    settings = {"networks": (f"features:{table}",)}
+    before = configuration_hash(config, "gradients", settings)
+    table.write_text("stim_file\ttime\tx\na\t0\t2\n")
+    assert configuration_hash(config, "gradients", settings) != before
+    monkeypatch.setenv("MUSICOTOPY_WEIGHTS_DIR", str(tmp_path))
+    assert parse(bids).weights_dir == tmp_path

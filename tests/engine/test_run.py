@@ -54,7 +54,7 @@ def recipe(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any], None]],
         monkeypatch.setattr(
             engine,
             "RECIPES",
-            {"gradients": SimpleNamespace(legacy=None, participant="", group="")},
+            {"gradients": SimpleNamespace(participant="", group="")},
         )
         monkeypatch.setattr(engine, "load_function", lambda address: function)
 

@@ -178,12 +178,6 @@ def wait_for_mark(output: Path, process: subprocess.Popen[str], timeout_s: float
     raise AssertionError(msg)
 
 
-def end_group(process: subprocess.Popen[str]) -> None:
-    """Kill a run with everything it started."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-
-
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     """Return a function that mounts a disk with options (``size=1m``), or changes them."""

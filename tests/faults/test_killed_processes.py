@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
 
 from tests.faults.conftest import (
     SETTINGS,
     App,
-    end_group,
     leftovers,
     records,
     results,
     wait_for_mark,
 )
+from tests.processes import kill_at
 
 Finished = tuple[Path, Path]
 
@@ -44,18 +42,16 @@ def test_killed_worker(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("executor", ["serial", "local"])
+@pytest.mark.parametrize("line", ["positive lags", "negative lags"])
 def test_killed_run(
-    dataset: Path, undisturbed: Finished, app: App, tmp_path: Path, seed: int
+    dataset: Path, undisturbed: Finished, app: App, tmp_path: Path, line: str, executor: str
 ) -> None:
-    """The whole run is killed, at a random time after its first job has started."""
+    """The whole run is killed, while it fits one condition or the next."""
     output, work = tmp_path / "out", tmp_path / "work"
-    words = [dataset, output, "participant", "-w", work, *SETTINGS]
-    words += [] if seed % 2 else ["--executor", "local", "--workers", "2"]
-    process = app.start(*words)
-    wait_for_mark(output, process)
-    time.sleep(np.random.default_rng(seed).uniform(0, 6))
-    end_group(process)
+    words = [dataset, output, "participant", "-w", work, "-v", *SETTINGS]
+    words += ["--executor", executor, "--workers", "2"]
+    kill_at(app.start(*words), output, line)
     done = app.run(*words)
     assert done.returncode == 0, done.stderr
     assert results(output) == results(undisturbed[0])

@@ -10,8 +10,10 @@ import pytest
 import soundfile
 import torch
 
+from bidsapp.audio.networks import get_network
 from bidsapp.audio.networks.base import Layer, Network
 from bidsapp.errors import InputInvalidError, InputMissingError
+from bidsapp.features.courses import extract_courses
 from bidsapp.features.extract import bank_key, extract
 
 MEMORY = 2**28
@@ -178,3 +180,29 @@ def test_progress_is_shown_unless_quiet(stimuli, log, tmp_path, monkeypatch, cap
     assert "counting: 98 frames, 2 layers: 4/4" in capsys.readouterr().err
     extract(stimuli, Counting(log), tmp_path / "two", memory_bytes=MEMORY, quiet=True)
     assert capsys.readouterr().err == ""
+
+
+def test_frames_that_exceed_the_memory_are_read_from_disk(stimuli, log, tmp_path):
+    ample = extract(stimuli, Counting(log), tmp_path / "a", memory_bytes=MEMORY, quiet=True)
+    scarce = extract(stimuli, Counting(log), tmp_path / "b", memory_bytes=1000, quiet=True)
+    for index in range(2):
+        np.testing.assert_array_equal(ample.gram(index), scarce.gram(index))
+    assert sorted(path.name for path in scarce.folder.iterdir()) == sorted(
+        path.name for path in ample.folder.iterdir()
+    )
+
+
+def test_features_of_a_table_keep_their_own_times(stimuli, tmp_path):
+    times = {"b.wav": np.array([0.5, 1.5, 2.5]), "a.flac": np.array([0.2, 1.2])}
+    arrays = {f"{name}/time": values for name, values in times.items()}
+    arrays |= {f"{name}/x": np.outer(values, [1.0, 2.0]) for name, values in times.items()}
+    np.savez(tmp_path / "f.npz", **arrays)
+    network = get_network(f"features:{tmp_path / 'f.npz'}")
+    bank = extract(stimuli, network, tmp_path / "cache", memory_bytes=MEMORY, quiet=True)
+    np.testing.assert_array_equal(bank.frame_time_s, [0.5, 1.5, 2.5, 0.2, 1.2])
+    np.testing.assert_array_equal(bank.frame_piece, [0, 0, 0, 1, 1])
+    x = np.outer(bank.frame_time_s, [1.0, 2.0])
+    centred = x - x.mean(axis=0)
+    np.testing.assert_allclose(bank.gram(0), centred @ centred.T, atol=1e-5)
+    courses = extract_courses(stimuli, network, tmp_path / "c", memory_bytes=MEMORY, quiet=True)
+    np.testing.assert_allclose(courses.course(0), x, rtol=1e-6)

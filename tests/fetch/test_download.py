@@ -11,6 +11,7 @@ import pytest
 
 from bidsapp.errors import InputInvalidError, OutputError, ResourceUnavailableError
 from bidsapp.fetch.download import SUMS, fetch_bundle, read_sums
+from bidsapp.fetch.packages import PACKAGES
 from bidsapp.fetch.table import BUNDLES, Bundle, RemoteFile
 
 CONTENT = bytes(range(256)) * 4000
@@ -164,14 +165,17 @@ def test_the_table_names_licences_and_safe_paths(name: str) -> None:
 def test_the_weights_are_those_that_networks_look_for() -> None:
     from bidsapp.audio.networks import NETWORKS
 
-    for name in ("vggish", "musicnn"):
-        wanted = {file for files in NETWORKS[name].weight_files.values() for file in files}
-        assert BUNDLES[name].files[0].name in wanted
+    for entry in NETWORKS.values():
+        wanted = {file for files in entry.weight_files.values() for file in files}
+        if entry.bundle:
+            fetched = [file.name for file in BUNDLES[entry.bundle].files]
+            package = PACKAGES.get(entry.bundle)
+            assert wanted & {*fetched, *(package.files if package else ())}
 
 
 @pytest.mark.data
 def test_the_hash_of_musicnn_is_that_of_the_published_file(test_data: Path) -> None:
-    file = BUNDLES["musicnn"].files[0]
+    file = BUNDLES["musicnn-mtat"].files[0]
     content = (test_data / "weights" / file.name).read_bytes()
     assert hashlib.sha256(content).hexdigest() == file.sha256
 

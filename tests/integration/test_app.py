@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.integration.conftest import BASELINE, SMALL, Run
+from tests.processes import kill_at
 
 VOLATILE = ("logs", "sub-01_gradients.html", "sub-02_gradients.html", ".work", ".locks")
 
@@ -155,17 +153,21 @@ def test_one_broken_participant_leaves_the_other(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after_s", [4.0, 7.0, 10.0])
+@pytest.mark.parametrize(
+    "line", ["sub-01 .*positive lags", "sub-01.*: done", "sub-02 .*negative lags"]
+)
 def test_killed_run_goes_on(
-    dataset: Path, finished: tuple[Path, Path], musicotopy: Run, tmp_path: Path, after_s: float
+    dataset: Path, finished: tuple[Path, Path], musicotopy: Run, tmp_path: Path, line: str
 ) -> None:
     output, work = tmp_path / "out", tmp_path / "work"
     words = [dataset, output, "participant", "-w", work, *BASELINE]
-    command = [sys.executable, "-m", "bidsapp.cli.app", *map(str, words)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(after_s)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    loud = ["-v" if word == "-q" else word for word in map(str, words)]
+    command = [sys.executable, "-m", "bidsapp.cli.app", *loud]
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(
+        command, stdout=quiet, stderr=quiet, text=True, start_new_session=True
+    )
+    kill_at(process, output, line)
     done = musicotopy(*words)
     assert done.returncode == 0, done.stderr
     assert contents(output) == contents(finished[0])

@@ -81,8 +81,11 @@ def test_layers_name_their_network_and_weights(participant: Results) -> None:
     )
     assert cited == ["hershey2017"]
     assert "architecture" in say("random_weights(network)", participant, network=network)[0]
-    trained = {**network, "random": False}
+    trained = {**network, "control": ""}
     assert say("random_weights(network)", participant, network=trained)[0] == ""
+    permuted = {**network, "control": "permuted"}
+    text, _ = say("random_weights(network)", participant, network=permuted)
+    assert text.startswith("Because the weights were permuted")
 
 
 def test_inferences_are_described_by_their_entry_with_its_citations(participant: Results) -> None:
@@ -133,6 +136,10 @@ def test_a_participant_stands_for_itself(participant: Results) -> None:
         ({"source": "random", "seed": 3}, "random weights (seed 3)"),
         ({"source": "file", "file": "v.pt", "sha256": "0123456789abcdef"},
          "pretrained weights (v.pt, sha256 0123456789ab…)"),
+        ({"source": "permuted", "file": "v.pt", "sha256": "01", "seed": 3},
+         "the weights of v.pt permuted within kernels (seed 3)"),
+        ({"source": "table", "file": "clap.npz", "sha256": "0123456789abcdef"},
+         "features read from clap.npz (sha256 0123456789ab…)"),
         ({"source": "none"}, ""),
     ],
 )  # fmt: skip

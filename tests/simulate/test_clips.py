@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,10 +12,13 @@ from scipy.spatial.distance import pdist
 from scipy.stats import rankdata, spearmanr
 
 from bidsapp.bids.names import build_path
+from bidsapp.bids.staging import Staging
+from bidsapp.brain.geometry import volume_units
 from bidsapp.errors import InputMissingError, UsageError
 from bidsapp.recipes import truth_checks
-from bidsapp.simulate.checks.rsa import check_rsa, null_units
-from bidsapp.simulate.checks.shared import SpaceResults
+from bidsapp.recipes.rsa import results as declared
+from bidsapp.recipes.rsa.check_truth import CHECK, check_rsa, null_units
+from bidsapp.results.write import Output
 from bidsapp.simulate.clips import (
     ClipsOptions,
     clip_orders,
@@ -157,7 +159,7 @@ def test_planted_layers_are_found_and_null_tissue_holds_nothing(dataset):
     planted = read_map(truth.maps()["01", MNI])
     space = mni_space(8)
     layer = planted.layer[space.index]
-    far = null_units(SpaceResults(dataset, "01", MNI), planted, space)
+    far = null_units(None, planted, space)
     null = np.flatnonzero(np.isin(space.index, far))[::4]
     signal = np.flatnonzero(layer > 0)[::6]
     scores = layer_scores(dataset, np.concatenate([signal, null]))
@@ -171,33 +173,32 @@ def test_planted_layers_are_found_and_null_tissue_holds_nothing(dataset):
     assert rest.std() < 0.2
 
 
-def _write(path, values, shape):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nib.save(nib.Nifti1Image(np.float32(values.T).reshape(*shape, -1).squeeze(), np.eye(4)), path)
-
-
 def test_the_check_recognises_perfect_maps_and_their_p_values(dataset, tmp_path):
     truth = read_truth(dataset)
     planted = read_map(truth.maps()["01", MNI])
-    shape = mni_space(8).mask.shape
-    layers = np.arange(1, 7)[:, None]
-    scores = np.where(planted.layer > 0, 0.3 - 0.05 * np.abs(layers - planted.layer), 0.0)
-    scores[:, planted.layer < 0] = np.nan
+    inside = planted.layer >= 0
+    units = volume_units(inside.reshape(mni_space(8).mask.shape), np.eye(4), space=MNI)
+    layer = planted.layer[inside]
+    scores = np.where(layer > 0, 0.3 - 0.05 * np.abs(np.arange(1, 7)[:, None] - layer), 0.0)
     uniform = np.random.default_rng(0).uniform(size=scores.shape)
-    p = np.where(planted.layer > 0, 0.001, np.where(planted.layer < 0, np.nan, uniform))
-    maps = {
-        ("statmap", "rho", "rsa"): scores,
-        ("statmap", "p", "rsa"): p,
-        ("statmap", "p", "rsafwe"): np.where(planted.layer > 0, 0.01, 1.0),
-        ("dseg", None, "rsabestlayer"): np.clip(planted.layer, 0, None)[None],
-    }
-    for subject, mean in (("01", "rsa"), (None, "rsamean")):
-        who = {"sub": subject} if subject else {}
-        for (suffix, stat, desc), values in maps.items():
-            names = {"space": MNI, "model": "standin"}
-            names |= {"stat": stat} if stat else {}
-            names |= {"desc": mean if stat == "rho" else desc}
-            _write(tmp_path / build_path(who | names, suffix, ".nii.gz"), values, shape)
+    names = [f"layer{k}" for k in range(1, 7)]
+    facts = {"space": MNI, "networks": {"standin": {"layers": names}}}
+    for subject, score, summary in (
+        ("01", declared.SCORE, declared.SUMMARY),
+        ("", declared.MEAN, declared.GROUP_SUMMARY),
+    ):
+        with Staging(tmp_path, f"rsa_{subject}") as staging:
+            out = Output(staging, units, subject=subject, common={})
+            out.write(declared.N if not subject else declared.SIZE, np.ones(units.n_units))
+            for result, values in (
+                (score, scores),
+                (declared.P, np.where(layer > 0, 0.001, uniform)),
+                (declared.P_FWE, np.where(layer > 0, 0.01, np.ones(scores.shape))),
+                (declared.BEST_LAYER, layer),
+            ):
+                out.write(result, values, network="standin", names=names)
+            out.write(summary, facts)
+            staging.publish()
     found = check_rsa(dataset, tmp_path, truth, oracle=False)
     assert found is not None
     for entry in (found["participants"][0], found["group"][0]):
@@ -208,7 +209,7 @@ def test_the_check_recognises_perfect_maps_and_their_p_values(dataset, tmp_path)
         assert entry["null_share_p05"] == pytest.approx(0.05, abs=0.03)
         assert entry["null_share_fwe05"] == 0
         assert entry["planted_share_fwe05"] == 1
-    lines = findings({"rsa": found})
+    lines = findings({"rsa": found}, {"rsa": CHECK})
     assert len(lines) == 6
     assert lines[0].startswith(f"rsa: {MNI}, mean of participants: centroid layer")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from bidsapp.simulate.checks.emotions import matched_filter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bidsapp.bids.names import build_path
 from bidsapp.errors import UsageError
 from bidsapp.recipes import truth_checks
-from bidsapp.simulate.checks.emotions import matched_filter
 from bidsapp.simulate.dataset import simulate
 from bidsapp.simulate.emotions import EmotionsOptions
 from bidsapp.simulate.film import EMOTIONS, SCENE_S, Scene, intensity, labels, write_script

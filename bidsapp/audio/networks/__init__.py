@@ -1,25 +1,91 @@
 """The networks one can ask for by name.
 
 A new network is one module with one subclass of `Network`, one entry here, and its proof in
-tests/audio. Importing this package imports no numerical library.
+tests/audio. Beside the names of the registry there are two families, whose members are files of
+the user: ``onnx:FILE`` and ``features:PATH``. Importing this package imports no numerical library.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from bidsapp.errors import UsageError
+from bidsapp.errors import InputMissingError, UsageError
 
 if TYPE_CHECKING:
     from bidsapp.audio.networks.base import Network
 
 RANDOM = "random"
 """Name of seeded random weights: the untrained control."""
+PERMUTED = "permuted"
+"""Name of trained weights whose values are permuted within each kernel: the second control."""
+PRETRAINED = "pretrained"
+CONTROLS: Final = (RANDOM, PERMUTED)
+"""Values of ``source`` in a network's `weights` that mark a control."""
 DEFAULT_HOP_S = 0.48
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a network is built from.
+
+    Attributes
+    ----------
+    name
+        Key of the registry.
+    weights
+        ``random``, ``permuted``, ``permuted:FILE``, a name of the entry's `weight_files`, or a
+        file.
+    weights_dir
+        Folder in which named weights are looked for.
+    seed
+        Of random and permuted weights.
+    hop_s
+        Time between frames in seconds.
+    """
+
+    name: str
+    weights: str
+    weights_dir: Path | None
+    seed: int
+    hop_s: float
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the untrained network is asked for."""
+        return self.weights == RANDOM
+
+    def file(self) -> Path:
+        """Find the file of parameters.
+
+        Raises
+        ------
+        ResourceUnavailableError
+            It is not there.
+        """
+        from bidsapp.audio.networks.weights import find_weights
+
+        entry = network_entry(self.name)
+        known = entry.weight_files
+        wish = self.weights
+        if wish == PERMUTED:
+            wish = next(iter(known))
+        wish = wish.removeprefix(f"{PERMUTED}:")
+        return find_weights(self.name, wish, self.weights_dir, known, entry.bundle)
+
+    @property
+    def path(self) -> Path:
+        """File or folder of a member of a family."""
+        return Path(self.name.partition(":")[2])
+
+    @property
+    def permuted(self) -> int | None:
+        """Seed of the permutation of kernels; None for weights as they are."""
+        return self.seed if self.weights.partition(":")[0] == PERMUTED else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,64 +100,84 @@ class NetworkEntry:
         Known weights: name → file names looked for in ``--weights-dir``, first found wins. Empty
         for a network without parameters.
     build
-        Makes the network from (weights, weights_dir, seed, hop_s); imports what it needs.
+        Makes the network; imports what it needs.
+    bundle
+        What ``musicotopy-tools fetch`` calls its weights.
     """
 
     summary: str
     weight_files: Mapping[str, tuple[str, ...]]
-    build: Callable[[str | Path, Path | None, int, float], Network]
+    build: Callable[[Choice], Network]
+    bundle: str = ""
 
 
-def _vggish(weights: str | Path, weights_dir: Path | None, seed: int, hop_s: float) -> Network:
+def _vggish(choice: Choice) -> Network:
     from bidsapp.audio.networks.vggish import VGGish
-    from bidsapp.audio.networks.weights import find_weights
 
-    if str(weights) == RANDOM:
-        return VGGish.random(seed, hop_s)
-    known = NETWORKS["vggish"].weight_files
-    return VGGish.from_file(find_weights("vggish", weights, weights_dir, known), hop_s)
+    if choice.is_random:
+        return VGGish.random(choice.seed, choice.hop_s)
+    return VGGish.from_file(choice.file(), choice.hop_s, choice.permuted)
 
 
-def _baseline(weights: str | Path, weights_dir: Path | None, seed: int, hop_s: float) -> Network:
+def _baseline(choice: Choice) -> Network:
     from bidsapp.audio.networks.baseline import Baseline
 
-    return Baseline(hop_s)
+    return Baseline(choice.hop_s)
 
 
-def _resnet1d(weights: str | Path, weights_dir: Path | None, seed: int, hop_s: float) -> Network:
+def _resnet1d(choice: Choice) -> Network:
     from bidsapp.audio.networks.resnet1d import ResNet1d
-    from bidsapp.audio.networks.weights import find_weights
 
-    if str(weights) == RANDOM:
-        return ResNet1d.random(seed, hop_s)
-    known = NETWORKS["resnet1d"].weight_files
-    return ResNet1d.from_file(find_weights("resnet1d", weights, weights_dir, known), hop_s)
+    if choice.is_random:
+        return ResNet1d.random(choice.seed, choice.hop_s)
+    return ResNet1d.from_file(choice.file(), choice.hop_s, choice.permuted)
 
 
-def _musicnn(weights: str | Path, weights_dir: Path | None, seed: int, hop_s: float) -> Network:
+def _musicnn(choice: Choice) -> Network:
     from bidsapp.audio.networks.musicnn import Musicnn
-    from bidsapp.audio.networks.weights import find_weights
 
-    if str(weights) == RANDOM:
-        return Musicnn.random(seed, hop_s)
-    known = NETWORKS["musicnn"].weight_files
-    return Musicnn.from_file(find_weights("musicnn", weights, weights_dir, known), hop_s)
+    if choice.is_random:
+        return Musicnn.random(choice.seed, choice.hop_s)
+    return Musicnn.from_file(choice.file(), choice.hop_s, choice.permuted)
 
 
-def _harmonic(weights: str | Path, weights_dir: Path | None, seed: int, hop_s: float) -> Network:
+def _tagger(choice: Choice) -> Network:
+    from bidsapp.audio.networks.taggers import Tagger
+
+    if choice.is_random:
+        return Tagger.random(choice.name, choice.seed, choice.hop_s)
+    return Tagger.from_file(choice.name, choice.file(), choice.hop_s, choice.permuted)
+
+
+def _tagger_entry(name: str, summary: str) -> NetworkEntry:
+    return NetworkEntry(summary, {name: (f"{name}.safetensors",)}, _tagger, bundle="musicnn")
+
+
+def _harmonic(choice: Choice) -> Network:
     from bidsapp.audio.networks.harmonic import Harmonic
-    from bidsapp.audio.networks.weights import find_weights
 
-    if str(weights) == RANDOM:
-        return Harmonic.random(seed, hop_s)
-    known = NETWORKS["harmonic"].weight_files
-    return Harmonic.from_file(find_weights("harmonic", weights, weights_dir, known), hop_s)
+    if choice.is_random:
+        return Harmonic.random(choice.seed, choice.hop_s)
+    return Harmonic.from_file(choice.file(), choice.hop_s, choice.permuted)
 
 
-def _consonance(weights: str | Path, weights_dir: Path | None, seed: int, hop_s: float) -> Network:
+def _consonance(choice: Choice) -> Network:
     from bidsapp.audio.networks.consonance import Consonance
 
-    return Consonance(hop_s)
+    return Consonance(choice.hop_s)
+
+
+def _onnx(choice: Choice) -> Network:
+    from bidsapp.audio.networks.onnx_network import OnnxNetwork
+
+    control = choice.weights if choice.weights in CONTROLS else ""
+    return OnnxNetwork(choice.path, network_label(choice.name), choice.hop_s, control, choice.seed)
+
+
+def _features(choice: Choice) -> Network:
+    from bidsapp.audio.networks.table import TableNetwork
+
+    return TableNetwork(choice.path, network_label(choice.name))
 
 
 NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
@@ -100,9 +186,10 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             summary="VGGish, 24 layers, trained on AudioSet (or random)",
             weight_files={"audioset": ("vggish-10086976.pth", "vggish.pt")},
             build=_vggish,
+            bundle="vggish",
         ),
         "baseline": NetworkEntry(
-            summary="acoustic descriptors without a network: mel, loudness, spectral",
+            summary="acoustic descriptors without a network: mel, loudness, spectral, mtf",
             weight_files={},
             build=_baseline,
         ),
@@ -115,6 +202,19 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             summary="musicnn, 7 layers, trained on the tags of MagnaTagATune (or random)",
             weight_files={"mtat": ("mtat_musicnn_best_model.pth", "musicnn.pth")},
             build=_musicnn,
+            bundle="musicnn-mtat",
+        ),
+        "musicnn-mtt": _tagger_entry(
+            "musicnn-mtt", "musicnn of its authors, 10 layers, tags of MagnaTagATune"
+        ),
+        "musicnn-msd": _tagger_entry(
+            "musicnn-msd", "musicnn of its authors, 10 layers, tags of the Million Song Dataset"
+        ),
+        "vgg-mtt": _tagger_entry(
+            "vgg-mtt", "VGG of the musicnn package, 7 layers, tags of MagnaTagATune"
+        ),
+        "vgg-msd": _tagger_entry(
+            "vgg-msd", "VGG of the musicnn package, 7 layers, tags of the Million Song Dataset"
         ),
         "harmonic": NetworkEntry(
             summary="twelve pitch-class filters, 4 layers, to train on emotions (or random)",
@@ -130,6 +230,54 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
 )
 
 
+FAMILIES: Mapping[str, NetworkEntry] = MappingProxyType(
+    {
+        "onnx": NetworkEntry(
+            summary="any ONNX model with a TOML file beside it that states its input",
+            weight_files={"file": ()},
+            build=_onnx,
+        ),
+        "features": NetworkEntry(
+            summary="features that you have computed: TSV, Parquet, NPZ or _stim.tsv.gz",
+            weight_files={},
+            build=_features,
+        ),
+    }
+)
+"""Prefix → entry; a name is ``PREFIX:PATH``."""
+
+
+def network_entry(name: str) -> NetworkEntry:
+    """Find the entry of a network.
+
+    Parameters
+    ----------
+    name
+        Key of `NETWORKS`, or ``PREFIX:PATH`` with a key of `FAMILIES`.
+
+    Raises
+    ------
+    UsageError
+        No network has this name.
+    InputMissingError
+        There is no such file.
+    """
+    prefix, colon, path = name.partition(":")
+    if colon and prefix in FAMILIES:
+        if not Path(path).exists():
+            msg = (
+                f"--network {name}: there is no such file or folder; check the path, and in a "
+                f"container that it is bound"
+            )
+            raise InputMissingError(msg)
+        return FAMILIES[prefix]
+    if name not in NETWORKS:
+        families = ", ".join(f"{prefix}:PATH" for prefix in FAMILIES)
+        msg = f"--network {name}: no such network; known are {', '.join(NETWORKS)}; and {families}"
+        raise UsageError(msg)
+    return NETWORKS[name]
+
+
 def get_network(
     name: str,
     *,
@@ -138,19 +286,20 @@ def get_network(
     seed: int = 0,
     hop_s: float = DEFAULT_HOP_S,
 ) -> Network:
-    """Make a network of the registry.
+    """Make a network.
 
     Parameters
     ----------
     name
-        Key of `NETWORKS`.
+        Key of `NETWORKS`, or ``PREFIX:PATH`` with a key of `FAMILIES`.
     weights
-        ``random``, a name of the entry's `weight_files`, or a file. Networks without parameters
-        take no notice.
+        ``random``, ``permuted`` (values of the published weights permuted within each kernel),
+        ``permuted:FILE``, a name of the entry's `weight_files`, or a file. Networks without
+        parameters take no notice.
     weights_dir
         Folder in which named weights are looked for.
     seed
-        Of random weights.
+        Of random and permuted weights.
     hop_s
         Time between frames in seconds, a multiple of 0.01.
 
@@ -158,15 +307,30 @@ def get_network(
     ------
     UsageError
         No network has this name, or the hop is none it can have.
+    InputMissingError
+        There is no such file.
     ResourceUnavailableError
         The weights are not there.
     InputInvalidError
         The weights are not this network's, or not those their file name promises.
     """
-    if name not in NETWORKS:
-        msg = f"--network {name}: no such network; known are {', '.join(NETWORKS)}"
-        raise UsageError(msg)
-    return NETWORKS[name].build(weights, weights_dir, seed, hop_s)
+    return network_entry(name).build(Choice(name, str(weights), weights_dir, seed, hop_s))
+
+
+def network_label(name: str) -> str:
+    """Turn the name of a network into the label under which its results are written.
+
+    Examples
+    --------
+    >>> network_label("musicnn-mtt")
+    'musicnnmtt'
+    >>> network_label("onnx:models/my-model.onnx")
+    'onnxmymodel'
+    """
+    prefix, colon, path = name.partition(":")
+    if colon:
+        name = f"{prefix}{Path(path).name.partition('.')[0]}"
+    return re.sub(r"[^A-Za-z0-9]", "", name)
 
 
 def network_weights(network: str, wish: str) -> str:
@@ -175,12 +339,11 @@ def network_weights(network: str, wish: str) -> str:
     Parameters
     ----------
     network
-        Registered name.
+        As `get_network` takes it.
     wish
-        ``random``, ``pretrained`` (the first published weights of the network), the name of
-        published weights, or a file.
+        ``random``, ``permuted``, ``pretrained`` (the first published weights of the network), the
+        name of published weights, or a file.
     """
-    published = NETWORKS[network].weight_files if network in NETWORKS else {}
-    if wish != "pretrained":
+    if wish != PRETRAINED:
         return wish
-    return next(iter(published), RANDOM)
+    return next(iter(network_entry(network).weight_files), RANDOM)

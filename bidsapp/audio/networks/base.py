@@ -20,6 +20,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from bidsapp.audio.io import load_audio
+from bidsapp.errors import InputInvalidError
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
@@ -92,6 +95,42 @@ class Network(ABC):
             (n_frames, …), float32. Frame i sees ``window_s`` seconds from ``i * hop_s`` on; sound
             that fills no whole window is left out, so n_frames may be 0.
         """
+
+    def read_sound(
+        self, name: str, path: Path
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+        """Return the frames of one sound.
+
+        Parameters
+        ----------
+        name
+            The sound's name (stim_file).
+        path
+            Its file.
+
+        Returns
+        -------
+        frames
+            As `frames` returns them.
+        times_s
+            (n_frames,) centre of each frame in seconds from the start of the sound.
+
+        Raises
+        ------
+        InputInvalidError
+            The sound is shorter than one window.
+        InputMissingError, InputInvalidError
+            It cannot be read (see `bidsapp.audio.io.load_audio`).
+        """
+        waveform = load_audio(path, self.sampling_hz)
+        frames = self.frames(waveform)
+        if len(frames) == 0:
+            msg = (
+                f"{path}: {waveform.size / self.sampling_hz:.2f} s of sound, less than one "
+                f"window of {self.name} ({self.window_s:.3f} s); leave it out"
+            )
+            raise InputInvalidError(msg)
+        return frames, self.frame_times_s(len(frames))
 
     @abstractmethod
     def blocks(

@@ -1,25 +1,24 @@
 """Acoustic descriptors on VGGish's windows: what a network must beat.
 
 Each layer is one vector per window: ``mel`` the mean of the 64 log-mel bands, ``loudness`` the
-root mean square, ``spectral`` the shape and change of the spectrum. Descriptors of one layer are
-brought to comparable sizes by fixed units (octaves, bels), never by the data, so that features of
-one sound do not depend on the others.
+root mean square, ``spectral`` the shape and change of the spectrum, ``mtf`` its spectro-temporal
+modulation power (rates × scales × frequency). Descriptors of one layer are brought to comparable
+sizes by fixed units (octaves, bels), never by the data, so that features of one sound do not
+depend on the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib.metadata import version
-from pathlib import Path
 
 import librosa
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from bidsapp.audio import mel
+from bidsapp.audio import mel, modulation
 from bidsapp.audio.io import RESAMPLER
-from bidsapp.audio.networks.base import Layer, Network
+from bidsapp.audio.networks.base import Layer
+from bidsapp.audio.networks.descriptors import DescriptorNetwork
 
 Floats = npt.NDArray[np.float32]
 
@@ -32,8 +31,8 @@ SPECTRAL = (
 _QUIETEST = 1e-5
 
 
-class Baseline(Network):
-    """Three layers of acoustic descriptors.
+class Baseline(DescriptorNetwork):
+    """Four layers of acoustic descriptors.
 
     Parameters
     ----------
@@ -51,9 +50,11 @@ class Baseline(Network):
         Layer("mel", "descriptor", mel.N_BANDS),
         Layer("loudness", "descriptor", 1),
         Layer("spectral", "descriptor", len(SPECTRAL)),
+        Layer("mtf", "descriptor", modulation.N_CHANNELS),
     )
     sampling_hz = mel.SAMPLING_HZ
     window_s = mel.EXAMPLE_S
+    version = 2
 
     def __init__(self, hop_s: float) -> None:
         self._hop = mel.hop_in_spectra(hop_s)
@@ -65,7 +66,7 @@ class Baseline(Network):
         }
 
     def frames(self, waveform: Floats) -> Floats:
-        """Describe each window: (n_frames, 76), the three layers side by side."""
+        """Describe each window: (n_frames, 276), the four layers side by side."""
         spectrogram = mel.log_mel(waveform)
         if len(spectrogram) < mel.EXAMPLE:
             return np.empty((0, sum(layer.n_features for layer in self.layers)), np.float32)
@@ -73,26 +74,8 @@ class Baseline(Network):
         windows: Floats = mel.examples(series, self._hop).mean(axis=1)
         loudness = mel.N_BANDS
         windows[:, loudness] = np.log10(np.maximum(windows[:, loudness], _QUIETEST**2))
-        return windows
-
-    def n_blocks(self, n_frames: int, memory_bytes: int) -> int:
-        """Count the blocks: one for each layer."""
-        return len(self.layers)
-
-    def blocks(
-        self,
-        frames: Floats,
-        *,
-        memory_bytes: int,
-        device: str = "cpu",
-        scratch_dir: Path | None = None,
-    ) -> Iterator[tuple[int, torch.Tensor]]:
-        """Yield the three layers."""
-        start = 0
-        for position, layer in enumerate(self.layers):
-            columns = frames[:, start : start + layer.n_features]
-            yield position, torch.from_numpy(np.ascontiguousarray(columns)).to(device)
-            start += layer.n_features
+        power = modulation.modulation_power(modulation.log_spectrogram(waveform), self._hop)
+        return np.hstack([windows, power])
 
 
 def spectral_shape(waveform: Floats) -> Floats:

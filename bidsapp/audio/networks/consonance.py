@@ -8,15 +8,13 @@ Source: Hutchinson and Knopoff 1978 (roughness); Harrison and Pearce 2018 (harmo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from bidsapp.audio.io import RESAMPLER
-from bidsapp.audio.networks.base import Layer, Network
+from bidsapp.audio.networks.base import Layer
+from bidsapp.audio.networks.descriptors import DescriptorNetwork
 from bidsapp.audio.networks.harmonic import GRID
 from bidsapp.audio.networks.mel_db import QUIETEST, mel_db
 from bidsapp.errors import UsageError
@@ -37,7 +35,7 @@ _HOP_STEP_S = 0.02
 _AT_ONCE = 64
 
 
-class Consonance(Network):
+class Consonance(DescriptorNetwork):
     """Four layers of descriptors: roughness, harmonicity, pitch classes, loudness.
 
     Parameters
@@ -81,26 +79,7 @@ class Consonance(Network):
             return np.empty((0, n_features), np.float32)
         windows = np.lib.stride_tricks.sliding_window_view(waveform, self._window)[:: self._hop]
         starts = range(0, len(windows), _AT_ONCE)
-        return np.concatenate([_describe(windows[start : start + _AT_ONCE]) for start in starts])
-
-    def n_blocks(self, n_frames: int, memory_bytes: int) -> int:
-        """Count the blocks: one for each layer."""
-        return len(self.layers)
-
-    def blocks(
-        self,
-        frames: Floats,
-        *,
-        memory_bytes: int,
-        device: str = "cpu",
-        scratch_dir: Path | None = None,
-    ) -> Iterator[tuple[int, torch.Tensor]]:
-        """Yield the four layers."""
-        start = 0
-        for position, layer in enumerate(self.layers):
-            columns = frames[:, start : start + layer.n_features]
-            yield position, torch.from_numpy(np.ascontiguousarray(columns)).to(device)
-            start += layer.n_features
+        return np.concatenate([describe(windows[start : start + _AT_ONCE]) for start in starts])
 
 
 def spectral_peaks(
@@ -132,12 +111,23 @@ def spectral_peaks(
     bend = left - 2 * middle + right
     shift = np.where(bend < 0, 0.5 * (left - right) / np.where(bend < 0, bend, -1.0), 0.0)
     height = middle - 0.25 * (left - right) * shift
-    return (bins + shift) * step_hz, 10.0 ** (height / 20.0)
+    return np.asarray((bins + shift) * step_hz, np.float64), np.asarray(10.0 ** (height / 20.0))
 
 
-def _describe(windows: Floats) -> Floats:
-    """Descriptors (n, 15) of windows (n, n_samples)."""
-    sounds = torch.from_numpy(np.ascontiguousarray(windows))
+def describe(windows: Floats) -> Floats:
+    """Describe windows of about a second.
+
+    Parameters
+    ----------
+    windows
+        (n, n_samples) at 22,050 Hz.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, 15) roughness, harmonicity (bits), 12 pitch classes (bels), loudness (bels).
+    """
+    sounds = torch.tensor(windows)
     bands = mel_db(sounds, GRID).numpy()
     settings = HarmonicSettings()
     classes = excitation(bands.mean(axis=2), settings.bands)

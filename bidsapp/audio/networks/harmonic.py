@@ -9,6 +9,7 @@ emotion, arXiv 2408.07113.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,15 @@ import torch
 from bidsapp.audio.networks.base import Layer
 from bidsapp.audio.networks.layered import LayeredNetwork
 from bidsapp.audio.networks.mel_db import MelGrid, mel_db
-from bidsapp.audio.networks.weights import load_state, read_state
+from bidsapp.audio.networks.weights import load_state, read_parameters
 from bidsapp.errors import UsageError
-from bidsapp.models.harmonic.networks import QUADRANTS, BranchNetwork, HarmonicSettings, build
+from bidsapp.models.harmonic.bands import ABSENT
+from bidsapp.models.harmonic.names import QUADRANTS
+from bidsapp.models.harmonic.networks import (
+    BranchNetwork,
+    HarmonicSettings,
+    build,
+)
 
 Floats = npt.NDArray[np.float32]
 
@@ -47,7 +54,7 @@ def window_mel_db(windows: Floats) -> Floats:
     """
     parts = [np.empty((0, GRID.n_bands, GRID.n_times(SAMPLES)), np.float32)]
     for start in range(0, len(windows), _AT_ONCE):
-        batch = torch.from_numpy(np.ascontiguousarray(windows[start : start + _AT_ONCE]))
+        batch = torch.tensor(windows[start : start + _AT_ONCE])
         parts.append(mel_db(batch, GRID).numpy())
     return np.concatenate(parts)
 
@@ -97,18 +104,20 @@ class Harmonic(LayeredNetwork):
         return cls(_branches(HarmonicSettings(seed=seed)), weights, hop_s)
 
     @classmethod
-    def from_file(cls, path: Path, hop_s: float) -> Harmonic:
+    def from_file(cls, path: Path, hop_s: float, permuted: int | None = None) -> Harmonic:
         """Trained network from a state dict written by ``musicotopy-tools train harmony``.
+
+        Kernels are permuted if asked for.
 
         Raises
         ------
         InputInvalidError
-            A parameter is missing or has another shape; or as `read_state`.
+            A parameter is missing or has another shape; or as `read_parameters`.
         """
-        state, sha256 = read_state(path)
-        module = _branches(HarmonicSettings())
+        state, facts = read_parameters(path, permuted)
+        module = _sized_like(state)
         load_state(module, state, path, cls.name)
-        return cls(module, {"source": "file", "file": path.name, "sha256": sha256}, hop_s)
+        return cls(module, facts, hop_s)
 
     def step(
         self, index: int, previous: torch.Tensor | None, frames: torch.Tensor
@@ -120,8 +129,22 @@ class Harmonic(LayeredNetwork):
         if index == 1:
             return module.maps(previous).flatten(1, 2)
         if index == 2:
-            return module.pooled(previous.unflatten(1, (module.n_branches, module.channels)))
-        return module.dense(previous.flatten(1)).softmax(dim=1)
+            return module.pooled(
+                previous.reshape(len(previous), module.n_branches, module.channels, -1)
+            )
+        logits: torch.Tensor = module.dense(previous.flatten(1))
+        return logits.softmax(dim=1)
+
+
+def _sized_like(state: Mapping[str, torch.Tensor]) -> BranchNetwork:
+    """Build a network with the channels, taps and bands of a state dict, as far as it has them."""
+    filters, bands = state.get("filters.weight"), state.get("bands")
+    if filters is None or bands is None or filters.ndim != 3 or len(bands) % 12:
+        return _branches(HarmonicSettings())
+    settings = HarmonicSettings(channels=max(1, len(filters) // 12), taps=filters.shape[2])
+    rows = bands.reshape(12, -1).long()
+    own = torch.where(rows < settings.n_bands, rows, ABSENT).numpy()
+    return BranchNetwork(settings, np.asarray(own, np.int64))
 
 
 def _branches(settings: HarmonicSettings) -> BranchNetwork:

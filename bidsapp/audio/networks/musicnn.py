@@ -20,7 +20,7 @@ from bidsapp.audio.networks.base import Layer
 from bidsapp.audio.networks.layered import LayeredNetwork
 from bidsapp.audio.networks.mel_db import MelGrid
 from bidsapp.audio.networks.mel_db import mel_db as grid_mel_db
-from bidsapp.audio.networks.weights import he_initialise, load_state, read_state
+from bidsapp.audio.networks.weights import he_initialise, load_state, read_parameters
 
 SAMPLES = 48_000
 """Samples of one window (3 s)."""
@@ -140,18 +140,18 @@ class Musicnn(LayeredNetwork):
         )
 
     @classmethod
-    def from_file(cls, path: Path, hop_s: float) -> Musicnn:
-        """Trained network from the published state dict.
+    def from_file(cls, path: Path, hop_s: float, permuted: int | None = None) -> Musicnn:
+        """Trained network from the published state dict, its kernels permuted if asked for.
 
         Raises
         ------
         InputInvalidError
-            A parameter is missing or has another shape; or as `read_state`.
+            A parameter is missing or has another shape; or as `read_parameters`.
         """
-        state, sha256 = read_state(path)
+        state, facts = read_parameters(path, permuted)
         module = MusicnnModule()
         load_state(module, state, path, cls.name)
-        return cls(module, {"source": "file", "file": path.name, "sha256": sha256}, hop_s)
+        return cls(module, facts, hop_s)
 
     def step(
         self, index: int, previous: torch.Tensor | None, frames: torch.Tensor

@@ -16,7 +16,7 @@ from torch.nn.functional import max_pool1d, relu
 
 from bidsapp.audio.networks.base import Layer
 from bidsapp.audio.networks.layered import LayeredNetwork
-from bidsapp.audio.networks.weights import he_initialise, load_state, read_state
+from bidsapp.audio.networks.weights import he_initialise, load_state, read_parameters
 from bidsapp.errors import InputInvalidError
 
 SAMPLES = 50_176
@@ -141,23 +141,23 @@ class ResNet1d(LayeredNetwork):
         )
 
     @classmethod
-    def from_file(cls, path: Path, hop_s: float) -> ResNet1d:
+    def from_file(cls, path: Path, hop_s: float, permuted: int | None = None) -> ResNet1d:
         """Network from a state dict as ``musicotopy-tools train tagger`` writes it.
 
-        Numbers of tags and channels are read from the file.
+        Numbers of tags and channels are read from the file. Kernels are permuted if asked for.
 
         Raises
         ------
         InputInvalidError
-            A parameter is missing or has another shape; or as `read_state`.
+            A parameter is missing or has another shape; or as `read_parameters`.
         """
-        state, sha256 = read_state(path)
+        state, facts = read_parameters(path, permuted)
         if "fc.weight" not in state or "conv1.weight" not in state:
             msg = f"{path}: has no conv1 and fc; give a state dict of resnet1d"
             raise InputInvalidError(msg)
         module = ResNet(len(state["fc.weight"]), len(state["conv1.weight"]))
         load_state(module, state, path, cls.name)
-        return cls(module, {"source": "file", "file": path.name, "sha256": sha256}, hop_s)
+        return cls(module, facts, hop_s)
 
     def step(
         self, index: int, previous: torch.Tensor | None, frames: torch.Tensor

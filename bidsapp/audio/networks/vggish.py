@@ -22,7 +22,7 @@ from bidsapp.audio import mel
 from bidsapp.audio.io import RESAMPLER
 from bidsapp.audio.networks.base import Layer, Network
 from bidsapp.audio.networks.scratch import Scratch
-from bidsapp.audio.networks.weights import he_normal, read_state
+from bidsapp.audio.networks.weights import he_normal, permute, read_parameters, read_state
 from bidsapp.errors import InputInvalidError
 
 Parameters = tuple[torch.Tensor, torch.Tensor]
@@ -164,7 +164,7 @@ class VGGish(Network):
         return cls(draw, {"source": "random", "initialisation": "He normal", "seed": seed}, hop_s)
 
     @classmethod
-    def from_file(cls, path: Path, hop_s: float) -> VGGish:
+    def from_file(cls, path: Path, hop_s: float, permuted: int | None = None) -> VGGish:
         """Trained network from a file of parameters.
 
         Parameters
@@ -174,22 +174,28 @@ class VGGish(Network):
             ``vggish_pca_params-970ea276.pth`` lies beside it, it makes the last layer.
         hop_s
             Time between frames in seconds.
+        permuted
+            Seed with which the values of each kernel are permuted; None leaves them. The
+            post-processing stays.
 
         Raises
         ------
         InputInvalidError
             A parameter is missing or has another shape; or as `read_state`.
         """
-        state, sha256 = read_state(path)
+        state, weights = read_parameters(path)
         state = {_canonical(key): value for key, value in state.items()}
         for stage in STAGES:
             _require(path, state, f"{stage.key}.weight", stage.shape)
             _require(path, state, f"{stage.key}.bias", stage.shape[:1])
-        weights = {"source": "file", "file": path.name, "sha256": sha256}
+        if permuted is not None:
+            weights |= {"source": "permuted", "seed": permuted}
         pca, facts = _find_pca(path.parent / _PCA_FILE)
 
         def look_up(stage: Stage) -> Parameters:
-            return state[f"{stage.key}.weight"].float(), state[f"{stage.key}.bias"].float()
+            weight, bias = state[f"{stage.key}.weight"].float(), state[f"{stage.key}.bias"].float()
+            # one kernel at a time: together they are 288 MB
+            return weight if permuted is None else permute(weight, permuted, stage.layer), bias
 
         return cls(look_up, {**weights, **facts}, hop_s, pca)
 

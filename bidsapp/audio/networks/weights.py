@@ -20,6 +20,7 @@ def find_weights(
     weights: str | Path,
     weights_dir: Path | None,
     known: Mapping[str, tuple[str, ...]],
+    bundle: str = "",
 ) -> Path:
     """Turn the name of weights into a file.
 
@@ -33,6 +34,8 @@ def find_weights(
         Folder of weights.
     known
         Name → file names, in order of preference.
+    bundle
+        What `musicotopy-tools fetch` calls them, for the message.
 
     Raises
     ------
@@ -48,9 +51,11 @@ def find_weights(
         if candidate.is_file():
             return candidate
     place = f"in {weights_dir}" if weights_dir is not None else "(no --weights-dir given)"
+    fetch = f"run `musicotopy-tools fetch {bundle}`, or " if bundle else ""
     msg = (
-        f"{network} weights {weights!s} not found {place}; put {' or '.join(names)} into a folder "
-        f"and name it with --weights-dir, or run the untrained control with --weights random"
+        f"{network} weights {weights!s} not found {place}; {fetch}put {' or '.join(names)} into a "
+        f"folder and name it with --weights-dir, or run the untrained control with "
+        f"--weights random"
     )
     raise ResourceUnavailableError(msg)
 
@@ -61,8 +66,8 @@ def read_state(path: Path) -> tuple[dict[str, torch.Tensor], str]:
     Parameters
     ----------
     path
-        Written by ``torch.save``. If its name ends in ``-`` and hexadecimal digits, they must be
-        the beginning of its SHA-256.
+        Written by ``torch.save``, or safetensors. If its name ends in ``-`` and hexadecimal
+        digits, they must be the beginning of its SHA-256.
 
     Returns
     -------
@@ -96,10 +101,66 @@ def read_state(path: Path) -> tuple[dict[str, torch.Tensor], str]:
 
 
 def _load(path: Path) -> object:
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except RuntimeError:  # the format before 2019 cannot be mapped
         return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def read_parameters(
+    path: Path, permuted: int | None = None
+) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+    """Read parameters and say where they come from.
+
+    Parameters
+    ----------
+    path
+        As `read_state` takes it.
+    permuted
+        Seed with which the values of each kernel are permuted (see `permute_kernels`); None
+        leaves them.
+
+    Returns
+    -------
+    state
+        Name → tensor.
+    facts
+        ``source`` (``file`` or ``permuted``), ``file``, ``sha256``, and the seed if permuted.
+    """
+    state, sha256 = read_state(path)
+    facts: dict[str, object] = {"source": "file", "file": path.name, "sha256": sha256}
+    if permuted is None:
+        return state, facts
+    return permute_kernels(state, permuted), {**facts, "source": "permuted", "seed": permuted}
+
+
+def permute_kernels(state: Mapping[str, torch.Tensor], seed: int) -> dict[str, torch.Tensor]:
+    """Permute the values within each kernel: the distribution of weights stays, what they do not.
+
+    Parameters
+    ----------
+    state
+        Name → tensor. Tensors of two or more dimensions are kernels; biases and the parameters
+        and running averages of normalisations stay.
+    seed
+        The permutation of a kernel belongs to the seed and the kernel's rank among the names.
+    """
+    result = dict(state)
+    kernels = sorted(key for key, value in state.items() if value.ndim > 1)
+    for index, key in enumerate(kernels):
+        result[key] = permute(state[key], seed, index)
+    return result
+
+
+def permute(kernel: torch.Tensor, seed: int, index: int) -> torch.Tensor:
+    """Permute the values of one kernel; the permutation belongs to (seed, index) alone."""
+    generator = np.random.Generator(np.random.Philox(key=[seed, index]))
+    order = torch.from_numpy(generator.permutation(kernel.numel()))
+    return kernel.flatten()[order].reshape(kernel.shape)
 
 
 def he_normal(shape: tuple[int, ...], seed: int, index: int) -> torch.Tensor:

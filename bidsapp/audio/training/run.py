@@ -73,8 +73,8 @@ def train_tagger(
             corpus.paths, cache_dir or out_dir, n_threads=n_threads, quiet=quiet
         )
         fitted = fit_tagger(corpus, waveforms, out_dir, settings, device=device, quiet=quiet)
-        _save_weights(fitted.module.state_dict(), out_dir / WEIGHTS)
-        _write_table(out_dir / "history.tsv", fitted.history)
+        save_weights(fitted.module.state_dict(), out_dir / WEIGHTS)
+        write_table(out_dir / "history.tsv", fitted.history)
         judged = "test" if corpus.clips("test").size else "validation"
         clips = corpus.clips(judged)
         logits = tag_logits(
@@ -119,7 +119,8 @@ def train_tagger(
     return facts
 
 
-def _save_weights(state: Mapping[str, torch.Tensor], path: Path) -> None:
+def save_weights(state: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Write a state dict at once."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         torch.save(dict(state), part)
@@ -134,13 +135,13 @@ def _check_weights(path: Path) -> str:
 
 
 def _write_scores(folder: Path, scores: Sequence[TagScore], judged: str) -> None:
-    _write_table(folder / "tags.tsv", [dataclasses.asdict(score) for score in scores])
+    write_table(folder / "tags.tsv", [dataclasses.asdict(score) for score in scores])
     figure = tag_figure(scores, f"clips of split {judged}")
     for kind in ("png", "svg"):
         figure.savefig(folder / f"tags.{kind}", dpi=150)
 
 
-def _write_table(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+def write_table(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """Write rows with the same columns; missing numbers are ``n/a``."""
     lines = ["\t".join(rows[0])]
     lines += ["\t".join(map(_text, row.values())) for row in rows]

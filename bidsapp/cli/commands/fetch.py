@@ -23,7 +23,7 @@ def add(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "SHA256SUMS; what is there is left alone; an interrupted fetch goes on where it stopped."
     )
     listed = "\n".join(
-        f"  {bundle.name:<10} {bundle.summary}\n{'':13}licence: {bundle.licence}"
+        f"  {bundle.name:<13} {bundle.summary}\n{'':16}licence: {bundle.licence}"
         for bundle in BUNDLES.values()
     )
     tool = tools.add_parser(
@@ -53,12 +53,19 @@ def add(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="URL",
         help="Address that has the same files under the same names, instead of the authors'.",
     )
+    tool.add_argument(
+        "--wheel",
+        type=Path,
+        metavar="FILE",
+        help="musicnn: the package's wheel on this machine, instead of asking pip for it.",
+    )
     tool.add_argument("-q", "--quiet", action="store_true", help="Show no progress.")
     tool.set_defaults(function=_fetch)
 
 
 def _fetch(options: argparse.Namespace) -> None:
     from bidsapp.fetch.download import fetch_bundle
+    from bidsapp.fetch.packages import PACKAGES, fetch_package
 
     home = os.environ.get("TEMPLATEFLOW_HOME") or Path.home() / ".cache" / "templateflow"
     folders = {"weights": options.weights_dir, "templates": options.templates_dir or Path(home)}
@@ -66,6 +73,10 @@ def _fetch(options: argparse.Namespace) -> None:
         bundle = BUNDLES[name]
         folder = folders[bundle.kind]
         print(f"{name}: licence {bundle.licence}")
-        for path in fetch_bundle(bundle, folder, mirror=options.mirror, quiet=options.quiet):
+        if name in PACKAGES:
+            paths = fetch_package(PACKAGES[name], folder, options.wheel)
+        else:
+            paths = fetch_bundle(bundle, folder, mirror=options.mirror, quiet=options.quiet)
+        for path in paths:
             print(f"  {path}")
         print(f"  use: {bundle.use.replace('DIR', str(folder))}")

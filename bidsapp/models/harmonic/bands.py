@@ -28,7 +28,6 @@ Ints = npt.NDArray[np.int64]
 Rule = Literal["octaves", "harmonics", "all"]
 Layout = Literal["harmonic", "contiguous", "random"]
 
-PITCH_CLASSES = ("A", "A#", "B", "C", "C#", "D", "D#", "E", "F", "F#", "G", "G#")
 LOWEST_NOTE = 52
 """E3: the first note whose neighbours have other mel bands on the default grid."""
 N_OCTAVES = 6

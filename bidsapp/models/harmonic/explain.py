@@ -51,7 +51,7 @@ def branch_maps(network: MelNetwork, mel_db: npt.NDArray[np.float32], classes: I
         score = network.head(maps).gather(1, target[:, None]).sum()
         (slopes,) = torch.autograd.grad(score, maps)
         groups = class_activation(maps.detach().flatten(0, 1), slopes.flatten(0, 1))
-        parts.append(groups.unflatten(0, maps.shape[:2]).cpu().numpy())
+        parts.append(groups.reshape(*maps.shape[:2], *groups.shape[1:]).cpu().numpy())
     return np.concatenate(parts).astype(np.float64)
 
 

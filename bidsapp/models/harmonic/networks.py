@@ -32,9 +32,9 @@ from bidsapp.models.harmonic.bands import (
     note_hz,
     random_bands,
 )
+from bidsapp.models.harmonic.names import QUADRANTS
 from bidsapp.models.mel_filters import MelScale, mel_edges
 
-QUADRANTS = ("Q1", "Q2", "Q3", "Q4")
 N_TIMES = 259
 """Columns of a window of 6 s at 22,050 Hz with a hop of 512 samples, ends included."""
 MUSIC_DB = (-30.0, 20.0)
@@ -135,11 +135,17 @@ class BranchNetwork(MelNetwork):
     ----------
     settings
         Sizes.
+    own_bands
+        (12, n) bands of the branches, instead of those that follow from the settings.
     """
 
-    def __init__(self, settings: HarmonicSettings) -> None:
+    bands: torch.Tensor
+
+    def __init__(
+        self, settings: HarmonicSettings, own_bands: npt.NDArray[np.int64] | None = None
+    ) -> None:
         super().__init__()
-        bands = torch.from_numpy(settings.bands)
+        bands = torch.from_numpy(settings.bands if own_bands is None else own_bands)
         n_branches, n_own = bands.shape
         self.n_branches, self.channels = n_branches, settings.channels
         self.n_absent = int((bands == ABSENT).sum())
@@ -165,7 +171,7 @@ class BranchNetwork(MelNetwork):
         x = self.normalised(x)
         x = torch.cat([x, x.new_zeros(len(x), 1, x.shape[2])], dim=1)
         y = torch.relu(self.norm(self.filters(x[:, self.bands])))
-        return y.unflatten(1, (self.n_branches, self.channels))
+        return y.reshape(len(y), self.n_branches, self.channels, -1)
 
     def pooled(self, maps: torch.Tensor) -> torch.Tensor:
         """All branches side by side, pooled over time: (n, 12 n_channels, n_pooled)."""
@@ -188,6 +194,10 @@ class LearnableNetwork(MelNetwork):
     Source: Won, Chun, Nieto and Serra 2020, Data-driven harmonic filters for audio representation
     learning, ICASSP, §2 (there over a linear spectrogram).
     """
+
+    targets: torch.Tensor
+    spacing: torch.Tensor
+    centres: torch.Tensor
 
     def __init__(self, settings: HarmonicSettings) -> None:
         super().__init__()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from bidsapp.audio.networks import CONTROLS
 from bidsapp.bids.records import Problem, Run
 from bidsapp.results.cautions import Caution
 
@@ -89,10 +90,10 @@ def random_weights(weights: Mapping[str, Mapping[str, Any]]) -> Iterator[Caution
         Network → provenance of its weights.
     """
     for network, record in weights.items():
-        if record.get("source") == "random":
+        if record.get("source") in CONTROLS:
             yield Caution(
                 "serious",
-                f"{network} has random weights",
+                f"{network} has {record['source']} weights",
                 "Layers of an untrained network still differ in size, smoothness and receptive "
                 "field, so they can predict the brain. Nothing here is evidence about learned "
                 "features; compare with a run that has trained weights.",

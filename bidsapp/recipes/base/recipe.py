@@ -81,8 +81,6 @@ class Recipe:
     group: str
     report: str
     check: str = ""
-    legacy: Mapping[str, str] | None = None  # until the recipe is converted
-    legacy_descriptions: Mapping[str, str] | None = None
 
     @property
     def group_table(self) -> str:
@@ -92,7 +90,7 @@ class Recipe:
     @property
     def descriptions(self) -> dict[str, str]:
         """Every ``desc-`` label of its files, and what it means."""
-        return descriptions(self.results) | dict(self.legacy_descriptions or {})
+        return descriptions(self.results)
 
     def settings(self, config: Config) -> Any:
         """Return the settings of the participant level with the user's changes.

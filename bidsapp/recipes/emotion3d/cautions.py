@@ -69,9 +69,7 @@ def of_decodings(
         )
         yield Caution("serious", "Decodable without the brain's pattern", text)
     if "cnn" in honest:
-        network, linear = (
-            honest[name].scores.balanced_accuracy for name in ("cnn", "linear")
-        )
+        network, linear = (honest[name].scores.balanced_accuracy for name in ("cnn", "linear"))
         if network <= linear:
             text = (
                 f"The network ({network:.2f}) does not beat the linear decoder ({linear:.2f}) on "
@@ -79,12 +77,16 @@ def of_decodings(
             )
             yield Caution("serious", "The network adds nothing", text)
     if not has_motion:
-        text = "No motion parameters were found: the confound decoder knows the global signal only."
+        text = (
+            "No motion parameters were found: the confound decoder knows the global signal only."
+        )
         yield Caution("caution", "No motion parameters", text)
 
 
 def _leaky(note: str) -> Caution:
-    text = f"{note.removeprefix(f'{LEAKY}: ')} These scores stand for comparison; do not report them."
+    text = (
+        f"{note.removeprefix(f'{LEAKY}: ')} These scores stand for comparison; do not report them."
+    )
     return Caution("serious", f"{LEAKY} scores", text)
 
 

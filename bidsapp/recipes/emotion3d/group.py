@@ -148,9 +148,7 @@ class Data:
             quiet=study.config.quiet,
         )
         min_shift = max(1, round(self.own.min_shift_s / self.members[0].runs[0].tr_s))
-        self.shifts = Shifts(
-            self.labels, self.found.samples, min_shift, self.seed, self.scratch
-        )
+        self.shifts = Shifts(self.labels, self.found.samples, min_shift, self.seed, self.scratch)
 
     def splits(self) -> Iterator[Split]:
         """Yield the splits asked for that the data allow."""
@@ -188,7 +186,8 @@ class Data:
         """
 
         def score(labels: Labels, log_proba: LogProba) -> NDArray[np.float64]:
-            return np.r_[pooled_accuracy(labels, log_proba), self.own_scores(labels, log_proba)]
+            pooled = pooled_accuracy(labels, log_proba)
+            return np.append(pooled, self.own_scores(labels, log_proba))
 
         return self.shifts.null(name, n_shifts, predict, score, row=(1 + len(self.members),))
 
@@ -260,9 +259,7 @@ def write_decodings(out: Output, data: Data, decodings: list[Decoding]) -> None:
 def _of_participant(data: Data, pooled: Decoding, number: int) -> Decoding:
     """Score one participant of a decoding."""
     own = data.found.samples.participant == number
-    return make_decoding(
-        pooled.split, pooled.decoder, data.labels[own], pooled.log_proba[own]
-    )
+    return make_decoding(pooled.split, pooled.decoder, data.labels[own], pooled.log_proba[own])
 
 
 def _shares(confusion: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -321,4 +318,3 @@ def write_summary(
     }
     summary = data.study.summary(found.units, networks={}, cautions=doubts, **facts)
     out.write(declared.GROUP_SUMMARY, summary)
-

@@ -124,7 +124,7 @@ def _of(table: pd.DataFrame, key: Mapping[str, str]) -> pd.DataFrame:
 def participant_rows(scored: Sequence[Scored]) -> Iterator[Row]:
     """Yield one row per participant and decoder."""
     for item in scored:
-        values = {
+        values: dict[str, Any] = {
             "level": item.level,
             "split": item.split,
             "decoder": item.decoder,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,9 +121,7 @@ class Data:
         self.volumes: Volumes = self.stored.volumes(self.settings.n_frames)
         self.labelled: LabelledVolumes = self.inputs.labelled()
         self.labels = self.labelled.labels
-        self.splits = make_splits(
-            self.labelled, len(self.inputs.runs), self.settings, self.seed
-        )
+        self.splits = make_splits(self.labelled, len(self.inputs.runs), self.settings, self.seed)
         self.scratch = Scratch.of(
             study.scratch / "emotion3d",
             f"sub-{self.inputs.subject}",
@@ -281,11 +280,9 @@ def write_maps(
         out.write(declared.RANDOMISATION, checks)
     for method, values in maps.items():
         defined = np.where(data.stored.constant, np.nan, values)
-        extra = {"NumberOfVolumes": counts[method]} if method in counts else {}
+        extra: dict[str, Any] = {"NumberOfVolumes": counts[method]} if method in counts else {}
         names = list(data.inputs.classes)
-        out.write(
-            declared.MAPS[method], defined, names=names, Split=split_name(split), **extra
-        )
+        out.write(declared.MAPS[method], defined, names=names, Split=split_name(split), **extra)
     return checks
 
 
@@ -296,9 +293,7 @@ def write_decodings(
     classes = data.inputs.classes
     scores = [row for item in decodings for row in score_rows(item)]
     out.write(declared.SCORES, [*scores, *further])
-    out.write(
-        declared.RECALL, [row for item in decodings for row in recall_rows(item, classes)]
-    )
+    out.write(declared.RECALL, [row for item in decodings for row in recall_rows(item, classes)])
     out.write(
         declared.CONFUSION, [row for item in decodings for row in confusion_rows(item, classes)]
     )
@@ -345,9 +340,7 @@ def curve_rows(split: Split, fitted: CrossValidated) -> Iterator[Row]:
 def embedding_rows(data: Data, embedding: Embedded) -> Iterator[Row]:
     """Yield the place of each held-out volume in the hidden layer."""
     labelled, split = data.labelled, data.splits[0]
-    for fold, volume, (x, y) in zip(
-        embedding.fold, embedding.rows, embedding.points, strict=True
-    ):
+    for fold, volume, (x, y) in zip(embedding.fold, embedding.rows, embedding.points, strict=True):
         label = labelled.labels[volume]
         yield {
             "split": split_name(split),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bidsapp.recipes.emotion3d.names import DECODERS, LEAKY
 from bidsapp.results.kinds import Column, Maps, Scale, Table, summary
 
@@ -13,9 +15,7 @@ _SPLIT = Column(
     "split", f"how volumes were divided; {LEAKY} where scores say nothing about the brain",
     text=True,
 )  # fmt: skip
-_DECODER = Column(
-    "decoder", "; ".join(f"{k}: {v.sees}" for k, v in DECODERS.items()), text=True
-)
+_DECODER = Column("decoder", "; ".join(f"{k}: {v.sees}" for k, v in DECODERS.items()), text=True)
 _LEAKY = Column(
     "leaky", f"{LEAKY}: training and test volumes are neighbours; no: they are not", text=True
 )
@@ -51,12 +51,16 @@ def _maps(stat: str, title: str, says: str, group_says: str) -> tuple[Maps, Maps
     """Declare the maps of one method: of a participant, and the mean of the group."""
     scale = Scale("evidence", colours="signed")
     own, group = f"{says}; one map per class.", f"{group_says}; one map per class."
-    required = stat == "haufe"
-    common = {"desc": NAME, "stat": stat, "title": title, "scale": scale, "by_network": False}
-    return (
-        Maps(says=own, required=required, **common),
-        Maps(says=group, level="group", **common),
+    maps = Maps(
+        desc=NAME,
+        stat=stat,
+        title=title,
+        says=own,
+        scale=scale,
+        by_network=False,
+        required=stat == "haufe",
     )
+    return maps, replace(maps, says=group, level="group", required=False)
 
 
 _MEAN = "Mean over participants of their maps, each divided by its spread over voxels"
@@ -94,9 +98,7 @@ SCORES = Table(
     columns=(
         _SPLIT,
         _DECODER,
-        Column(
-            "measure", "balanced_accuracy: mean recall of the classes that occur", text=True
-        ),
+        Column("measure", "balanced_accuracy: mean recall of the classes that occur", text=True),
         Column("value", "the score"),
         Column(
             "low",

@@ -117,12 +117,16 @@ class Emotion3dSettings:
     epochs: int = setting(
         20, paper="50", source=_MODEL, why="at most; training stops on a run of its own"
     )
-    batch_size: int = setting(16, paper="20", source=_CODE)
-    optimiser: Literal["adamw", "adam"] = setting("adamw", paper="Adam", source=_MODEL)
+    batch_size: int = setting(16, paper="20", source=_CODE, why="chosen without a comparison")
+    optimiser: Literal["adamw", "adam"] = setting(
+        "adamw", paper="Adam", source=_MODEL, why="decays weights apart from the gradient's scale"
+    )
     learning_rate: float = setting(
         3e-3, paper="0.001", source=_MODEL, why="peak of the one-cycle schedule"
     )
-    weight_decay: float = setting(0.01, paper="0", source=_CODE)
+    weight_decay: float = setting(
+        0.01, paper="0", source=_CODE, why="few volumes for the size of the network"
+    )
     schedule: Literal["onecycle", "constant"] = setting(
         "onecycle", paper="constant", source=_CODE, why="few epochs suffice"
     )
@@ -142,8 +146,18 @@ class Emotion3dSettings:
         source=_CODE,
         why="random translation closed most of the gap to a linear decoder in simulations",
     )
-    noise: float = setting(0.1, paper="no augmentation", source=_CODE)
-    scale: float = setting(0.1, paper="no augmentation", source=_CODE)
+    noise: float = setting(
+        0.1,
+        paper="no augmentation",
+        source=_CODE,
+        why="few volumes for the size of the network",
+    )
+    scale: float = setting(
+        0.1,
+        paper="no augmentation",
+        source=_CODE,
+        why="few volumes for the size of the network",
+    )
     linear: Literal["logistic", "ridge", "svm"] = setting(
         "logistic",
         paper="no other decoder",
@@ -243,7 +257,9 @@ class GroupSettings:
     )
     cnn: bool = setting(True, paper="the network of single participants", source=_CROSS)
     n_seeds: int = setting(1, paper="1", source=_CODE)
-    epochs: int = setting(20, paper="50", source="poster: Model parameterized by 3DCNN")
+    epochs: int = setting(
+        20, paper="50", source=_MODEL, why="as for single participants, with more volumes in each"
+    )
     max_shift_voxels: int = setting(
         2,
         paper="no augmentation",

@@ -107,9 +107,7 @@ def load_volumes(
     cleaning = _cleaning(settings, config)
     key = _key(runs, source, cleaning, settings)
     folder = scratch / "emotion3d-volumes" / f"sub-{runs[0].subject}-{key}"
-    make_once(
-        folder, lambda made: _build(made, runs, source, grid, cleaning, settings, config)
-    )
+    make_once(folder, lambda made: _build(made, runs, source, grid, cleaning, settings, config))
     return _open(folder, runs, grid.units)
 
 

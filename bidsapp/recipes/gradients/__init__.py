@@ -1,1 +1,30 @@
-"""Representational gradients of music (Kim, Overath and Sammler)."""
+"""`gradients`: layers of an audio network along cortical gradients, by encoding models.
+
+Source: Kim, Overath and Sammler, poster.
+"""
+
+from __future__ import annotations
+
+from bidsapp.recipes.base.recipe import Recipe
+from bidsapp.recipes.gradients import group_results, results
+from bidsapp.recipes.gradients.remarks import REMARKS
+from bidsapp.recipes.gradients.settings import GROUP_VARIANTS, VARIANTS
+
+_HERE = "bidsapp.recipes.gradients"
+
+RECIPE = Recipe(
+    name=results.RECIPE,
+    question="Are the layers of an audio network encoded along a cortical gradient?",
+    paper="kim_gradients",
+    variants=VARIANTS,
+    group_variants=GROUP_VARIANTS,
+    results=(*group_results.RESULTS, *results.RESULTS),  # mean scores define the units of a group
+    needs=("sounds", "ratings"),
+    remarks=REMARKS,
+    design="music",
+    check=f"{_HERE}.check:CHECK",
+    cost=f"{_HERE}.cost:estimate",
+    participant=f"{_HERE}.participant:participant",
+    group=f"{_HERE}.group:group",
+    report=f"{_HERE}.report:report",
+)

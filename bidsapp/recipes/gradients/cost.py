@@ -5,8 +5,8 @@ from __future__ import annotations
 from bidsapp.bids.headers import n_mask_voxels
 from bidsapp.config import Config
 from bidsapp.recipes.base.cost import BASE_BYTES, N_SURFACE_UNITS, Cost
+from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.gradients.settings import GradientsSettings
-from bidsapp.recipes.inputs import Inputs
 
 
 def estimate(inputs: Inputs, settings: GradientsSettings, config: Config) -> Cost:

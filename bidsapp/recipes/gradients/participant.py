@@ -1,233 +1,239 @@
-"""`gradients`, participant level: reads like the methods section it produces.
+"""`gradients`, participant level.
 
-Source: Kim, Overath and Sammler, poster, Methods. For each layer of the network, 50 principal
-components of its activations, lagged by 4, 5 and 6 s, predict every unit by ridge regression;
-the profile of prediction accuracies over layers gives a best and a centroid layer. Negative lags
-are the control, continuous ratings are predicted by the same models.
+For each layer of the network, 50 principal components of its activations, lagged by 4, 5 and 6 s,
+predict every voxel or vertex by ridge regression; the profile of prediction accuracies over layers
+gives a best and a centroid layer. Negative lags are the control, continuous ratings are predicted
+by the same models, and parcels are tested against responses shifted in time.
+
+Source: Kim, Overath and Sammler, poster, Methods.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.audio.networks import get_network, network_weights
-from bidsapp.bids.dataset import Dataset
-from bidsapp.brain.atlas import atlas_parcels
-from bidsapp.brain.clean import BoldMatrix, Cleaning, load_bold
-from bidsapp.brain.parcels import parcel_means, standard_parcels
-from bidsapp.brain.units import unit_space
-from bidsapp.config import Config
-from bidsapp.features.extract import FeatureBank, extract
-from bidsapp.models.devices import resolve_device
-from bidsapp.recipes.gradients.designs import DesignStore
-from bidsapp.recipes.gradients.encode import Scorer, encode, encode_with_null, make_scorer
-from bidsapp.recipes.gradients.outputs import write_results
-from bidsapp.recipes.gradients.ratings import rating_scores, rating_targets
-from bidsapp.recipes.gradients.results import NetworkResult, Results
-from bidsapp.recipes.gradients.rows import Rows, make_rows
+from bidsapp.audio.io import load_audio, rms_envelope
+from bidsapp.brain.clean import BoldMatrix
+from bidsapp.brain.parcels import parcel_means
+from bidsapp.encoding.courses import course_rows
+from bidsapp.encoding.parcels import Parcels, make_parcels
+from bidsapp.encoding.repeats import repeated_responses
+from bidsapp.encoding.rows import Rows
+from bidsapp.features.gram import gram_pca
+from bidsapp.features.sampling import sampling_matrix
+from bidsapp.recipes.base.scores import (
+    Scores,
+    by_piece,
+    fold_rows,
+    parcel_rows,
+    profile_rows,
+    rating_rows,
+    row_set,
+    score,
+    sound_lengths,
+)
+from bidsapp.recipes.base.study import ParticipantStudy
+from bidsapp.recipes.gradients import cautions, results
 from bidsapp.recipes.gradients.settings import GradientsSettings
-from bidsapp.recipes.gradients.summaries import Parcels, test_parcels
-from bidsapp.recipes.inputs import Inputs, SoundAnalysis, collect
-from bidsapp.recipes.repeats import repeated_responses
+from bidsapp.results.write import Output, tidy
 from bidsapp.stats.ceilings import repeat_ceiling
-from bidsapp.stats.nulls import circular_shifts
+from bidsapp.stats.metrics import best_layer, centroid_layer
 
 LOGGER = logging.getLogger("musicotopy")
+_MAX_PIECES_IN_MAPS = 10
+_N_RECORDED = 3
+_AUDIO_HZ = 16_000
+_ENVELOPE_HZ = 10.0
+Row = dict[str, Any]
 
 
-def collect_participant(
-    dataset: Dataset, subject: str, space: str, config: Config, settings: GradientsSettings
-) -> Inputs:
-    """Find what the analysis of one participant in one space needs (see `collect`)."""
-    return collect(dataset, subject, space, config, settings.lags_s)
-
-
-def analyse(analysis: SoundAnalysis) -> None:
+def participant(study: ParticipantStudy) -> None:
     """Run the participant level for one participant in one space and write its results."""
-    study = _Study(analysis)
-    results = []
-    for name in study.settings.networks:
-        bank = study.features(name)
-        for rows in study.row_sets:
+    settings: GradientsSettings = study.settings
+    bold, durations_s = study.bold, sound_lengths(study)
+    lag_sets = (("positive", settings.lags_s), ("negative", settings.control_lags_s))
+    row_sets = [row_set(study, lags, lags_s) for lags, lags_s in lag_sets if lags_s]
+    parcels = make_parcels(bold.units, ~bold.invalid, settings.n_parcels, study.config.atlas)
+    means = parcel_means(bold.data, parcels.labels, parcels.n_parcels)
+    out = study.output(bold.units)
+    everything: dict[str, list[Scores]] = {}
+    for name in settings.networks:
+        bank = study.features(study.network(name))
+        for rows in row_sets:
             LOGGER.info("%s: %s, %s lags", study.label, name, rows.lags)
-            results.append(study.encode(bank, rows))
-    write_results(analysis, study.results(results))
-    study.bold.remove()
+            everything.setdefault(name, []).append(score(study, bank, rows, parcels, means))
+    for name, both in everything.items():
+        write_network(out, name, both, parcels, settings)
+    responses = repeated_responses(study.inputs.runs, study.inputs.presentations, bold)
+    if responses is not None:
+        min_shift = round(settings.min_shift_s / study.inputs.runs[0].tr_s)
+        ceiling = repeat_ceiling(*responses, min_shift, seed=study.config.random_seed)
+        out.write(results.CEILING, ceiling)
+    names = [f"parcel{number + 1:03d}" for number in range(parcels.n_parcels)]
+    out.write(results.PARCEL_LABELS, parcels.labels + 1, names=names)
+    out.write(results.ALIGNMENT, study.inputs.alignment)
+    out.write(results.FOLDS, fold_rows(row_sets[0], study))
+    courses = course_rows(study.inputs.runs, study.inputs.presentations, durations_s, means)
+    out.write(results.COURSES, courses)
+    out.write(results.WAVEFORM, waveform_rows(study))
+    first = next(iter(everything.values()))[0]
+    write_regressors(out, study, first)
+    facts = summary(study, bold, parcels, row_sets, everything)
+    out.write(results.SUMMARY, facts)
+    bold.remove()
 
 
-class _Study:
-    """The objects one analysis shares between networks and lags."""
+# ------------------------------------------------------------------ writing
 
-    def __init__(self, analysis: SoundAnalysis) -> None:
-        self.analysis, self.inputs = analysis, analysis.inputs
-        self.config = analysis.config
-        self.settings: GradientsSettings = analysis.settings
-        self.label = f"sub-{self.inputs.subject} {self.inputs.space}"
-        self.device = resolve_device(self.config.device)
-        self.memory_bytes = self.config.memory_bytes
 
-    @cached_property
-    def bold(self) -> BoldMatrix:
-        """Cleaned time × units matrix of all runs."""
-        cleaning = Cleaning(
-            self.config.confounds, self.config.high_pass_hz, self.config.smoothing_fwhm_mm
-        )
-        return load_bold(
-            self.inputs.runs,
-            unit_space(self.inputs.runs),
-            cleaning,
-            self.analysis.scratch / "bold",
-            memory_bytes=self.memory_bytes // 3,
-            quiet=self.config.quiet,
-        )
+def write_network(
+    out: Output,
+    network: str,
+    both: Sequence[Scores],
+    parcels: Parcels,
+    settings: GradientsSettings,
+) -> None:
+    """Write the maps and tables of one network, at all sets of lags."""
+    passed = both[0].test.p_family < settings.significance  # positive lags come first
+    significant = np.append(passed, False)[parcels.labels]
+    for scores in both:
+        write_maps(out, scores, significant if settings.mask_maps else None)
+    out.write(results.SIGNIFICANT, significant, network=network)
 
-    @cached_property
-    def row_sets(self) -> tuple[Rows, ...]:
-        """Rows of the positive lags and of the negative control."""
-        sets = (("positive", self.settings.lags_s), ("negative", self.settings.control_lags_s))
-        return tuple(
-            make_rows(self.inputs, lags, lags_s, self.settings) for lags, lags_s in sets if lags_s
-        )
+    def table(result: Any, rows: Any) -> None:
+        each = ({"lags": scores.rows.lags, **row} for scores in both for row in rows(scores))
+        out.write(result, each, network=network)
 
-    @cached_property
-    def parcels(self) -> Parcels:
-        """Parcels of the valid units."""
-        units, valid = self.bold.units, ~self.bold.invalid
-        numbered = (
-            standard_parcels(units, self.settings.n_parcels)
-            if self.config.atlas is None
-            else atlas_parcels(self.config.atlas, units).labels
-        )
-        labels = np.where(valid, numbered, -1)
-        members = [np.flatnonzero(labels == number) for number in range(int(numbered.max()) + 1)]
-        xyz = units.coordinates_mm()
-        return Parcels(
-            labels=labels,
-            structure=tuple(
-                str(units.structure[some[0]]) if some.size else "n/a" for some in members
-            ),
-            centre_mm=np.array(
-                [xyz[some].mean(axis=0) if some.size else np.full(3, np.nan) for some in members]
-            ),
-            n_units=np.array([some.size for some in members]),
-        )
+    table(results.PARCELS, lambda scores: parcel_rows(scores, parcels))
+    table(results.PARCEL_SUMMARY, lambda scores: parcel_summary_rows(scores, parcels))
+    table(results.NULL, null_rows)
+    table(results.PIECES, piece_rows)
+    table(results.PROFILE, lambda scores: profile_rows(scores, significant))
+    if any(scores.ratings for scores in both):
+        table(results.RATINGS, rating_rows)
 
-    def features(self, name: str) -> FeatureBank:
-        """Frames and Grams of all pieces this participant heard."""
-        network = get_network(
-            name,
-            weights=network_weights(name, self.config.weights),
-            weights_dir=self.config.weights_dir,
-            seed=self.config.random_seed,
-            hop_s=self.settings.hop_s,
-        )
-        return extract(
-            self.inputs.sounds,
-            network,
-            self.analysis.scratch / "features",
-            memory_bytes=self.memory_bytes // 2,
-            device=self.device,
-            quiet=self.config.quiet,
-        )
 
-    def encode(self, bank: FeatureBank, rows: Rows) -> NetworkResult:
-        """Score units, parcels (with their null) and ratings with every layer of a network."""
-        store = DesignStore(
-            bank,
-            rows.timeline,
-            rows.blocks,
-            rows.folds,
-            rows.lags_s,
-            self.settings,
-            self.analysis.scratch,
-        )
-        label = f"{self.label} {bank.network} {rows.lags}"
-        n_units = self.bold.units.n_units
-        units = encode(
-            store, self._slabs(rows), n_units, self.scorer, label=label, quiet=self.config.quiet
-        )
-        ratings, n_parcels = rating_targets(rows, self.inputs), self.parcels.n_parcels
-        y = np.column_stack([self._parcel_rows(rows), ratings.y]).astype(np.float32)
-        observed, null = encode_with_null(
-            store,
-            y,
-            self._shifts(rows),
-            self.scorer,
-            columns_at_once=self.columns_at_once(rows),
-            label=f"{label} null",
-            quiet=self.config.quiet,
-        )
-        parcels = observed.columns(slice(0, n_parcels))
-        return NetworkResult(
-            bank=bank,
-            rows=rows,
-            units=units,
-            parcels=parcels,
-            test=test_parcels(parcels.mean_r, null[:, :, :n_parcels]),
-            explained=store.explained_variance(),
-            ratings=rating_scores(ratings, observed.r[:, :, n_parcels:], null[:, :, n_parcels:]),
-        )
+def write_maps(out: Output, scores: Scores, mask: NDArray[np.bool_] | None) -> None:
+    """Write the maps of one network at one set of lags; layer maps inside the mask."""
+    lags, network, r = scores.rows.lags, scores.bank.network, scores.units.mean_r
+    weights = dict(scores.bank.weights)
+    fields: dict[str, Any] = {"LagsSeconds": list(scores.rows.lags_s), "Weights": weights}
+    out.write(results.SCORE.of(lags), r, network=network, names=scores.layers, **fields)
+    pieces = list(dict.fromkeys(scores.rows.block_pieces))
+    if len(pieces) <= _MAX_PIECES_IN_MAPS:
+        names = [f"{layer}|{piece}" for layer in scores.layers for piece in pieces]
+        values = by_piece(scores.units.r, scores.rows).reshape(len(names), -1)
+        out.write(results.SCORE_PIECES.of(lags), values, network=network, names=names, **fields)
+    where = "Shown where a layer is significant." if mask is not None else ""
+    centroid = centroid_layer(r, mask=mask)
+    out.write(results.CENTROID.of(lags), centroid, network=network, note=where, **fields)
+    best = best_layer(r, mask=mask)
+    out.write(results.BEST_LAYER.of(lags), best, network=network, names=scores.layers, note=where)
+    alpha = scores.units.log10_alpha
+    out.write(results.ALPHA.of(lags), alpha, network=network, names=scores.layers, **fields)
 
-    @cached_property
-    def scorer(self) -> Scorer:
-        """The ridge solver of this run."""
-        return make_scorer(self.config.solver, self.settings, self.device, self.memory_bytes // 4)
 
-    def columns_at_once(self, rows: Rows) -> int:
-        """Targets whose rows fit into a quarter of the memory."""
-        per_column = 12 * rows.timeline.n_rows + 16 * len(self.settings.log10_alpha)
-        return max(256, self.memory_bytes // 4 // per_column)
+def parcel_summary_rows(scores: Scores, parcels: Parcels) -> Iterator[Row]:
+    """Yield one row per parcel: its best layer and how sure one can be that it responds."""
+    test, best = scores.test, best_layer(scores.test.r)
+    names = [scores.layers[int(layer) - 1] if layer > 0 else None for layer in best]
+    yield from tidy(
+        {
+            **parcels.columns,
+            "best_layer": np.array(names, dtype=object),
+            "best_layer_index": np.array([int(layer) or None for layer in best], dtype=object),
+            "centroid": centroid_layer(test.r),
+            "r_max": test.r.max(axis=0),
+            "p": test.p_parcel,
+            "p_fwe": test.p_family,
+            "q": test.q_parcel,
+        },
+        parcel=range(1, parcels.n_parcels + 1),
+    )
 
-    def _slabs(self, rows: Rows) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Yield the rows' BOLD in slabs of units that fit into memory."""
-        volumes = np.asarray(self.bold.run_start)[rows.timeline.run] + rows.timeline.volume
-        step = self.columns_at_once(rows)
-        for start in range(0, self.bold.units.n_units, step):
-            columns = slice(start, min(start + step, self.bold.units.n_units))
-            yield columns, np.asarray(self.bold.data[volumes, columns])
 
-    def _parcel_rows(self, rows: Rows) -> NDArray[np.float32]:
-        """(n_rows, n_parcels) mean BOLD of each parcel."""
-        volumes = np.asarray(self.bold.run_start)[rows.timeline.run] + rows.timeline.volume
-        return self._parcel_means[volumes]
+def null_rows(scores: Scores) -> Iterator[Row]:
+    """Yield one row per circular shift."""
+    test = scores.test
+    means = np.nanmean(test.null, axis=(1, 2))
+    yield from tidy({"max_r": test.null_max, "mean_r": means}, shift=range(1, len(means) + 1))
 
-    @cached_property
-    def _parcel_means(self) -> NDArray[np.float32]:
-        return parcel_means(self.bold.data, self.parcels.labels, self.parcels.n_parcels)
 
-    def _shifts(self, rows: Rows) -> NDArray[np.integer]:
-        tr_s = float(rows.timeline.tr_s.min())
-        return circular_shifts(
-            rows.blocks.lengths,
-            self.settings.n_shifts,
-            round(self.settings.min_shift_s / tr_s),
-            self.config.random_seed,
+def piece_rows(scores: Scores) -> Iterator[Row]:
+    """Yield one row per piece, layer and parcel."""
+    r = by_piece(scores.parcels.r, scores.rows).transpose(1, 0, 2)
+    pieces = list(dict.fromkeys(scores.rows.block_pieces))
+    yield from tidy({"r": r}, piece=pieces, layer=scores.layers, parcel=range(1, r.shape[2] + 1))
+
+
+def waveform_rows(study: ParticipantStudy) -> Iterator[Row]:
+    """Yield the amplitude of each sound, window by window."""
+    for piece, path in study.inputs.sounds:
+        envelope = rms_envelope(load_audio(path, _AUDIO_HZ), _AUDIO_HZ, _ENVELOPE_HZ)
+        for window, value in enumerate(envelope):
+            yield {"piece": piece, "time_s": (window + 0.5) / _ENVELOPE_HZ, "rms": value}
+
+
+def write_regressors(out: Output, study: ParticipantStudy, scores: Scores) -> None:
+    """Write the first components of every layer on the volumes of each run."""
+    bank, rows = scores.bank, scores.rows.timeline
+    everything = np.arange(bank.n_frames)
+    parts, names = [], []
+    for index, layer in enumerate(bank.layers):
+        pca = gram_pca(bank.gram(index), everything, _N_RECORDED)
+        parts.append(pca.scores)
+        names += [f"{layer.name}_pc{number + 1}" for number in range(pca.scores.shape[1])]
+    components = np.hstack(parts)
+    for number, run in enumerate(study.inputs.runs):
+        values = np.full((run.n_trs, components.shape[1]), np.nan)
+        for piece, name in enumerate(rows.pieces):
+            own = np.flatnonzero((rows.run == number) & (rows.piece == piece))
+            frames = np.flatnonzero(bank.frame_piece == bank.pieces.index(name))
+            if own.size:
+                operator = sampling_matrix(
+                    bank.frame_time_s[frames],
+                    rows.stim_time_s[own],
+                    rows.tr_s[own],
+                    reach_s=bank.window_s + bank.hop_s,
+                )
+                values[rows.volume[own]] = operator @ components[frames]
+        out.recording(
+            run.entities,
+            bank.network,
+            names,
+            values,
+            (1 / run.tr_s, run.start_time_s),
+            "First components of each layer's activations, fitted on all pieces, without lag; "
+            "the models use components fitted in each training fold.",
         )
 
-    def ceiling(self) -> NDArray[np.floating[Any]] | None:
-        """(n_units,) highest reachable correlation, if a piece was heard more than once."""
-        repeats = repeated_responses(self.inputs, self.bold)
-        if repeats is None:
-            return None
-        responses, piece = repeats
-        min_shift = round(self.settings.min_shift_s / self.inputs.runs[0].tr_s)
-        seed = self.config.random_seed
-        return repeat_ceiling(responses, piece, min_shift, seed=seed)
 
-    def results(self, networks: list[NetworkResult]) -> Results:
-        """Gather what is written."""
-        return Results(
-            bold=self.bold,
-            parcels=self.parcels,
-            parcel_means=self._parcel_means,
-            networks=tuple(networks),
-            ceiling=self.ceiling(),
-            significance=self.settings.significance,
-            device=self.device,
-        )
+def summary(
+    study: ParticipantStudy,
+    bold: BoldMatrix,
+    parcels: Parcels,
+    row_sets: Sequence[Rows],
+    everything: Mapping[str, Sequence[Scores]],
+) -> Row:
+    """Return the content of the summary."""
+    networks = {
+        name: {"layers": both[0].layers, "weights": dict(both[0].bank.weights)}
+        for name, both in everything.items()
+    }
+    return study.summary(
+        bold.units,
+        networks=networks,
+        cautions=cautions.of_participant(study, row_sets[0], everything),
+        confounds=bold.confounds,
+        n_constant=bold.n_constant,
+        n_nan=bold.n_nan,
+        n_parcels=parcels.n_parcels,
+        n_folds=len(row_sets[0].folds),
+        block_kind=row_sets[0].blocks.kind,
+        n_rows={rows.lags: rows.timeline.n_rows for rows in row_sets},
+    )

@@ -1,76 +1,223 @@
-"""What the participant level has computed, before it is written."""
+"""Everything that the participant level of `gradients` writes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from bidsapp.recipes.base.alignment import alignment
+from bidsapp.recipes.base.score_columns import (
+    FOLDS_COLUMNS,
+    LAGS_COLUMN,
+    LAYER_COLUMNS,
+    PARCEL_COLUMN,
+    PARCELS_COLUMNS,
+    PLACE_COLUMNS,
+    PROFILE_COLUMNS,
+    RATINGS_COLUMNS,
+    SHIFT,
+    SHIFT_FDR,
+)
+from bidsapp.results.kinds import (
+    LAYER,
+    Column,
+    Labels,
+    Maps,
+    Mask,
+    Result,
+    Scale,
+    Table,
+    summary,
+)
 
-import numpy as np
-from numpy.typing import NDArray
+RECIPE = "gradients"
+LAGS = ("positive", "negative")
+FLIP, FLIP_FDR, TFCE = "sign_flip", "sign_flip_fdr", "sign_flip_tfce"
+RATERS, BOOTSTRAP = "sign_flip_raters", "bootstrap"
+SPIN, SPIN_PEOPLE, EFFECT = "spin", "sign_flip_alignment", "effect_size"
+MONTE_CARLO, SHARE = "monte_carlo", "bootstrap_layers"
 
-from bidsapp.brain.clean import BoldMatrix
-from bidsapp.features.extract import FeatureBank
-from bidsapp.recipes.gradients.encode import Encoding
-from bidsapp.recipes.gradients.ratings import RatingScores
-from bidsapp.recipes.gradients.rows import Rows
-from bidsapp.recipes.gradients.summaries import Parcels, ParcelTest
+# ------------------------------------------------------------------ participant: maps
 
+SCORE = Maps(
+    desc="gradients{label}",
+    title="Prediction at {label} lags",
+    says="Correlation of predicted and measured BOLD inside held-out blocks at {label} lags, "
+    "averaged over blocks.",
+    labels=LAGS,
+    stat="r",
+    required=True,
+)
+SCORE_PIECES = Maps(
+    desc="gradients{label}pieces",
+    title="Prediction at {label} lags, by piece",
+    says="Correlation of predicted and measured BOLD inside held-out blocks at {label} lags, one "
+    "map per layer and piece.",
+    labels=LAGS,
+    stat="r",
+)
+CENTROID = Maps(
+    desc="gradients{label}",
+    title="Centroid layer, {label} lags",
+    says="Mean layer number weighted by positive scores at {label} lags.",
+    labels=LAGS,
+    level="both",
+    stat="centroid",
+    scale=LAYER,
+    names=("centroid",),
+)
+BEST_LAYER = Labels(
+    desc="gradientsbestlayer{label}",
+    title="Best layer, {label} lags",
+    says="Layer with the largest score at {label} lags; 0 where there is none.",
+    labels=LAGS,
+    level="both",
+)
+ALPHA = Maps(
+    desc="gradients{label}",
+    title="Ridge penalty, {label} lags",
+    says="log10 of the ridge penalty at {label} lags, averaged over outer folds.",
+    labels=LAGS,
+    stat="alpha",
+    scale=Scale("log10 \u03b1", colours="sequential"),
+)
+SIGNIFICANT = Mask(
+    desc="gradientssignificant",
+    title="Significant parcels",
+    says="Units in parcels whose best layer passes the refitted temporal null, family-wise over "
+    "layers and parcels (positive lags).",
+    by=SHIFT,
+)
+CEILING = Maps(
+    desc="gradients",
+    title="Noise ceiling",
+    says="Correlation that a perfect model is expected to reach with one repeat, from the "
+    "agreement of repeated presentations; undefined where it is not above its null.",
+    stat="ceiling",
+    names=("ceiling",),
+    by_network=False,
+)
+PARCEL_LABELS = Labels(
+    desc="gradientsparcels",
+    title="Parcels",
+    says="Parcels of the test within the participant.",
+    by_network=False,
+    required=True,
+)
 
-@dataclass(frozen=True)
-class NetworkResult:
-    """What one network gives for one set of lags.
+# ------------------------------------------------------------------ participant: tables
 
-    Attributes
-    ----------
-    bank
-        The network's frames.
-    rows
-        Rows, blocks and folds.
-    units, parcels
-        Scores of units and of parcel means.
-    test
-        Parcels against their temporal null.
-    explained
-        Variance in the components of each layer.
-    ratings
-        Scores of the ratings.
-    """
+PARCELS = Table(
+    desc="gradientsparcels",
+    title="Scores of parcels",
+    says="Score of each layer in each parcel against the refitted temporal null.",
+    columns=PARCELS_COLUMNS,
+)
+PARCEL_SUMMARY = Table(
+    desc="gradientsparcelsummary",
+    title="Best layer of parcels",
+    says="Best and centroid layer of each parcel, and how sure one can be that it responds.",
+    columns=(
+        LAGS_COLUMN,
+        PARCEL_COLUMN,
+        *PLACE_COLUMNS,
+        Column("best_layer", "layer with the largest positive score", "best layer", text=True),
+        Column("best_layer_index", "its number from 1", "layer", 0),
+        Column("centroid", "mean layer number weighted by positive scores", digits=1),
+        Column("r_max", "score of the best layer", "r"),
+        Column("p", "best layer against the null of the best layer", by=SHIFT),
+        Column("p_fwe", "against the maximum over layers and parcels", "p (FWE)", by=SHIFT),
+        Column("q", "false discovery rate over parcels", by=SHIFT_FDR),
+    ),
+)
+NULL = Table(
+    desc="gradientsnull",
+    title="Null distribution",
+    says="Circular shifts: largest and mean score over layers and parcels.",
+    columns=(
+        LAGS_COLUMN,
+        Column("shift", "number of the shift", digits=0),
+        Column("max_r", "largest over layers and parcels"),
+        Column("mean_r", "mean over layers and parcels"),
+    ),
+)
+PIECES = Table(
+    desc="gradientspieces",
+    title="Scores of pieces",
+    says="Score of each layer and parcel inside each held-out piece.",
+    columns=(
+        LAGS_COLUMN,
+        Column("piece", "sound file, or run where a block holds several", text=True),
+        LAYER_COLUMNS[0],
+        PARCEL_COLUMN,
+        Column("r", "mean correlation over the blocks of the piece"),
+    ),
+)
+PROFILE = Table(
+    desc="gradientsprofile",
+    title="Layer profile",
+    says="Scores over all units, layer by layer.",
+    columns=PROFILE_COLUMNS,
+)
+RATINGS = Table(
+    desc="gradientsratings",
+    title="Ratings",
+    says="Prediction of continuous ratings by each layer.",
+    columns=RATINGS_COLUMNS,
+    by_space=False,
+)
+ALIGNMENT = alignment(RECIPE, required=False)
+FOLDS = Table(
+    desc="gradientsfolds",
+    title="Folds",
+    says="Blocks and folds of the cross-validation.",
+    columns=FOLDS_COLUMNS,
+    by_space=False,
+    by_network=False,
+)
+WAVEFORM = Table(
+    desc="gradientswaveform",
+    title="Waveforms",
+    says="Root mean square amplitude of each sound, ten values per second.",
+    columns=(
+        Column("piece", "sound file", text=True),
+        Column("time_s", "middle of the window", unit="s"),
+        Column("rms", "root mean square amplitude"),
+    ),
+    by_space=False,
+    by_network=False,
+)
+COURSES = Table(
+    desc="gradientsparcelcourses",
+    title="Parcel courses",
+    says="Cleaned BOLD of each parcel (mean over units, standardised by run) for the volumes in "
+    "which a sound was heard.",
+    columns=(
+        Column("piece", "sound file", text=True),
+        Column("repeat", "1 for the first presentation of the piece", digits=0),
+        Column("stim_time_s", "position in the sound", unit="s"),
+    ),
+    further="mean over the units of this parcel",
+    by_network=False,
+    required=True,
+)
 
-    bank: FeatureBank
-    rows: Rows
-    units: Encoding
-    parcels: Encoding
-    test: ParcelTest
-    explained: tuple[float, ...]
-    ratings: tuple[RatingScores, ...]
-
-
-@dataclass(frozen=True)
-class Results:
-    """Everything one analysis has found.
-
-    Attributes
-    ----------
-    bold
-        The matrix that was analysed.
-    parcels
-        Parcels of the subject-level test.
-    parcel_means
-        (n_trs_total, n_parcels) cleaned BOLD averaged over parcels.
-    networks
-        One result per network and set of lags.
-    ceiling
-        (n_units,) noise ceiling as a correlation, or None without repeats.
-    significance
-        Level at which a parcel counts as responding.
-    device
-        Where it was computed.
-    """
-
-    bold: BoldMatrix
-    parcels: Parcels
-    parcel_means: NDArray[np.float32]
-    networks: tuple[NetworkResult, ...]
-    ceiling: NDArray[np.floating[Any]] | None
-    significance: float
-    device: str
+SUMMARY = summary(RECIPE, "participant")
+RESULTS: tuple[Result, ...] = (
+    SCORE,
+    SCORE_PIECES,
+    CENTROID,
+    BEST_LAYER,
+    ALPHA,
+    SIGNIFICANT,
+    CEILING,
+    PARCEL_LABELS,
+    PARCELS,
+    PARCEL_SUMMARY,
+    NULL,
+    PIECES,
+    PROFILE,
+    RATINGS,
+    ALIGNMENT,
+    FOLDS,
+    WAVEFORM,
+    COURSES,
+    SUMMARY,
+)

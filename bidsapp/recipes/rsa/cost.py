@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bidsapp.audio.networks import NETWORKS
+from bidsapp.audio.networks import network_entry
 from bidsapp.bids.headers import n_mask_voxels
 from bidsapp.config import Config
 from bidsapp.recipes.base.cost import BASE_BYTES, N_SURFACE_UNITS, Cost
@@ -30,9 +30,9 @@ def estimate(inputs: Inputs, settings: RsaSettings, config: Config) -> Cost:
     n_units = N_SURFACE_UNITS.get(run.kind) or n_mask_voxels(run)
     items = make_items(inputs, settings)
     n_pairs = items.n_items * (items.n_items - 1) // 2
-    trained = [name for name in settings.networks if name in NETWORKS]
-    n_untrained = settings.n_untrained * sum(bool(NETWORKS[n].weight_files) for n in trained)
-    n_models = _LAYERS * (len(trained) + n_untrained)
+    entries = [network_entry(name) for name in settings.networks]
+    n_untrained = settings.n_untrained * sum(bool(entry.weight_files) for entry in entries)
+    n_models = _LAYERS * (len(entries) + n_untrained)
     bold = 4 * n_units * sum(item.n_trs for item in inputs.runs)
     patterns = 4 * n_units * items.n_items
     models = 8 * n_pairs * n_models

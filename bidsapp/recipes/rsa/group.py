@@ -89,7 +89,9 @@ def group(study: GroupStudy) -> None:
             len(design.clips), settings.n_permutations, config.random_seed
         )
     # patterns are averages over repetitions here: crossnobis has no folds
-    dissimilarity: Dissimilarity = "euclid" if own["dissimilarity"] == "crossnobis" else own["dissimilarity"]
+    dissimilarity: Dissimilarity = (
+        "euclid" if own["dissimilarity"] == "crossnobis" else own["dissimilarity"]
+    )
     search = Search(
         datasets=[
             keep(person, scratch=scratch, memory_bytes=study.memory_bytes // 4)
@@ -152,8 +154,6 @@ def group(study: GroupStudy) -> None:
         order={
             "common": design.common_order,
             "n_orders": design.order.n_orders,
-            "similarity": design.order.similarity,
-            "balanced_within_participants": design.order.balanced,
         },
     )
     out.write(results.GROUP_SUMMARY, summary)
@@ -371,10 +371,9 @@ def participant_rows(study: GroupStudy, first: NetworkGroup) -> Iterator[Row]:
             "best_layer": first.layers[int(np.nanargmax(means))] if known else None,
             "lag_mean_rho": facts["lag_model_mean_rho"],
         }
-    names = [column.name for column in results.PARTICIPANTS.columns]
     for subject, reason in study.inputs.left_out:
         row = {"participant": subject, "included": False, "reason": reason}
-        yield dict.fromkeys(names) | row
+        yield dict.fromkeys(results.PARTICIPANTS.header) | row
 
 
 # ------------------------------------------------------------------ summary
@@ -398,8 +397,6 @@ def network_facts(study: GroupStudy, network: NetworkGroup, design: Design) -> R
     return {
         "layers": list(network.layers),
         "weights": first.network(network.name, study.inputs.at)["weights"],
-        "n_significant": int(network.significant.sum()),
-        "n_best": int((network.best > 0).sum()),
         "mean_maximum": observed,
         "expected_maximum": expected if np.isfinite(expected) else None,
         "asymmetry": of,

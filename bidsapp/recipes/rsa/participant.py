@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.audio.networks import NETWORKS, RANDOM
+from bidsapp.audio.networks import RANDOM, network_entry
 from bidsapp.bids.dataset import Dataset
 from bidsapp.brain.cortex import cortex_mask
 from bidsapp.brain.grey_matter import find_grey_matter, grey_matter
@@ -208,7 +208,6 @@ def participant(study: ParticipantStudy) -> None:
         confounds=bold.confounds,
         mask=mask,
         n_searchlights=lights.n_centres,
-        median_size=float(np.nanmedian(scores.n_members)),
         median_radius_mm=float(np.median(lights.radius_mm)),
         n_items=items.n_items,
         n_clips=n_clips,
@@ -257,7 +256,7 @@ def searchlight_mask(study: ParticipantStudy) -> tuple[NDArray[np.bool_], str]:
 
 def untrained_models(study: ParticipantStudy, name: str, items: Items) -> list[LayerModels]:
     """Model RDMs of a network with random weights, one set for each seed; none without weights."""
-    if not NETWORKS[name].weight_files:
+    if not network_entry(name).weight_files:
         return []
     first = study.config.random_seed + 1
     networks = (
@@ -490,9 +489,7 @@ def network_facts(network: NetworkScores) -> dict[str, Any]:
     return {
         "layers": list(network.models.layers),
         "weights": dict(network.models.bank.weights),
-        "dissimilarities": list(network.models.dissimilarities),
         "mean_maximum": observed,
         "expected_maximum": expected if network.test else None,
         "n_untrained": len(network.untrained),
-        "n_significant": int(network.significant.sum()),
     }

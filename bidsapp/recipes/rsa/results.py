@@ -18,7 +18,7 @@ from bidsapp.results.kinds import (
 
 RECIPE = "rsa"
 CLIPS, FDR, MAXIMUM_T = "clip_permutation", "clip_permutation_fdr", "maximum_t"
-SHAPE, BOOTSTRAP = "sign_flip_shape", "bootstrap_bca"
+SHAPE, BOOTSTRAP = "sign_flip_shape", "bootstrap"
 RHO = Scale("\u03c1", least=0.005)
 GAIN = Scale("\u0394\u03c1", colours="signed", least=0.005)
 
@@ -30,7 +30,6 @@ SIZE = Maps(
     says="Voxels or vertices with data in each searchlight.",
     stat="size",
     scale=Scale("voxels or vertices", colours="sequential"),
-    names=("size",),
     by_network=False,
     required=True,
 )
@@ -40,7 +39,6 @@ RADIUS = Maps(
     says="Distance from each centre to the farthest voxel or vertex of its searchlight (mm).",
     stat="radius",
     scale=Scale("", "mm", colours="sequential"),
-    names=("radius",),
     by_network=False,
 )
 N = Maps(
@@ -49,7 +47,6 @@ N = Maps(
     says="Participants with a searchlight at each voxel or vertex.",
     stat="n",
     scale=Scale("participants", colours="sequential"),
-    names=("n",),
     level="group",
     by_network=False,
 )
@@ -194,7 +191,6 @@ CENTROID = Maps(
     says="Mean layer number weighted by positive scores, undefined where no layer is shown.",
     stat="centroid",
     scale=LAYER,
-    names=("centroid",),
     level="both",
 )
 _LAYER = (
@@ -285,7 +281,6 @@ CONFIDENCE = Maps(
     "score is the same.",
     stat="confidence",
     scale=Scale("share", colours="share"),
-    names=("confidence",),
     level="group",
 )
 
@@ -298,7 +293,6 @@ def _ceiling(end: str, others: str) -> Maps:
         f"{others} participants'.",
         stat="ceiling",
         scale=RHO,
-        names=("ceiling",),
         level="group",
         by_network=False,
     )
@@ -346,7 +340,7 @@ PARTICIPANTS = Table(
     by_network=False,
     columns=(
         Column("participant", "label", text=True),
-        Column("included", "whether the participant takes part", text=True),
+        Column("included", "whether the participant takes part", digits=0),
         Column("reason", "why not", "why not", prose=True, text=True),
         Column("configuration_hash", "of the participant level", "configuration", text=True),
         Column("n_trs", "volumes of all runs", "volumes", 0),

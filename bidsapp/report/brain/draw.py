@@ -99,6 +99,14 @@ class BrainMap:
         made = cls(result.title, values, result.scale, names, ordinal)
         return replace(made, **changes)
 
+    def titled(self, title: str) -> BrainMap:
+        """Return the map under another title."""
+        return replace(self, title=title)
+
+    def under(self, heading: str) -> BrainMap:
+        """Return the map with a heading for the viewer's list."""
+        return replace(self, heading=heading)
+
     @property
     def drawn(self) -> Array:
         """(n_units,) values as they are drawn: −log10 of p-values."""
@@ -163,14 +171,14 @@ def draw(
     defined = [each for each in maps if each.is_defined]
     if not defined:
         return []
-    slices = list(_slices(defined, units, mask))
+    in_slices = list(slices(defined, units, mask))
     surface = None
     if projected or has_vertices(units):
         told = how_projected(units) if how is None else how
         surface = _cortex(defined, units, mask, f"{caption} {told}".strip())
-    if surface is None and not slices:
+    if surface is None and not in_slices:
         return [Prose(NOT_DRAWN)]
-    return [*([surface] if surface else []), *slices]
+    return [*([surface] if surface else []), *in_slices]
 
 
 def _cortex(
@@ -230,7 +238,16 @@ def _region(units: UnitSpace, mask: Array | None) -> dict[str, Array] | None:
     return region and {side: values > 0 for side, values in region.items()}
 
 
-def _slices(maps: Sequence[BrainMap], units: UnitSpace, mask: Array | None) -> Iterator[Part]:
+def slices(
+    maps: Sequence[BrainMap], units: UnitSpace, mask: Array | None = None
+) -> Iterator[Part]:
+    """Yield axial slices of each map that is worth them; none without voxels.
+
+    Parameters
+    ----------
+    maps, units, mask
+        As in `draw`.
+    """
     extent = in_volume(units, np.ones(units.n_units))
     if extent is None:
         return

@@ -123,7 +123,7 @@ def profile_figure(profile: Profile) -> Figure:
     style.quiet_grid(main)
     _shade_stages(main, profile.kinds)
     strip.set_xlim(0.4, len(profile.layers) + 0.6)
-    _name_layers(strip, profile.layers, rotation=45, size=8)
+    name_layers(strip, profile.layers, rotation=45, size=8)
     _legend(figure, [main])
     return figure
 
@@ -166,7 +166,7 @@ def panels_figure(
         axes.axhline(0, color=style.MUTED, linewidth=0.6)
         axes.set_title(panel.title, fontsize=9)
         style.quiet_grid(axes)
-        _name_layers(axes, layers, rotation=60, size=7, most=7 if n_columns > 2 else 30)
+        name_layers(axes, layers, rotation=60, size=7, most=7 if n_columns > 2 else 30)
     for axes in grid.ravel()[len(panels) :]:
         axes.axis("off")
     for axes in lowest(grid, len(panels)):
@@ -312,9 +312,10 @@ def _shade_stages(axes: Axes, kinds: Sequence[str]) -> None:
             start, dark = place + 0.5, not dark
 
 
-def _name_layers(
+def name_layers(
     axes: Axes, layers: Sequence[str], *, rotation: int, size: int, most: int = 40
 ) -> None:
+    """Write names of layers below axes whose places are 1, 2, …; not more than `most`."""
     n = len(layers)
     places = list(range(1, n + 1))
     if n > most:

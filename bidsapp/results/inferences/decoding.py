@@ -1,7 +1,104 @@
-"""Inferences of decoders."""
+"""Inferences of decoders: of one participant, and over participants."""
 
 from __future__ import annotations
 
 from bidsapp.results.inferences.base import Inference
 
-ENTRIES: tuple[Inference, ...] = ()
+_CALIBRATIONS = "bidsapp.results.calibrations.decoding"
+
+ENTRIES = (
+    Inference(
+        key="label_shift",
+        title="Labels shifted in time",
+        draws="circular shifts of the labels within runs, everything fitted again",
+        method="The labels were shifted circularly in time within runs, which keeps how long "
+        "classes last, and the whole cross-validation was fitted again: {n_draws}. Chance is what "
+        "these shifts score, not one over the number of classes. p-values are one-sided, "
+        "(b + 1) / (m + 1).",
+        shows="A small p says that the decoder recognises the classes better than it recognises "
+        "the same sequence of classes at other times of the same runs.",
+        does_not_show="It does not say which brain process carries the classes: motion, loudness "
+        "or anything else in time with them can make it small. It speaks of these runs and this "
+        "person.",
+        cites=("valente2021", "phipson2010"),
+        calibrate=f"{_CALIBRATIONS}:label_shift",
+    ),
+    Inference(
+        key="wilson",
+        title="Wilson's interval",
+        draws="nothing: the binomial distribution of independent volumes",
+        method="Recalls and accuracies have Wilson's 95 % intervals, which take volumes as "
+        "independent.",
+        shows="The interval covers the recognition rate of volumes like these if volumes were "
+        "independent.",
+        does_not_show="Neighbours in time are alike, so that it is too narrow; compare scores "
+        "with shifted labels instead.",
+        cites=("wilson1927",),
+        gives="interval",
+        calibrate=f"{_CALIBRATIONS}:wilson",
+    ),
+    Inference(
+        key="label_shift_hidden",
+        title="Separability of classes in the hidden layer",
+        draws="circular shifts of the labels within runs",
+        method="How far classes lie apart in the hidden layer is their mean silhouette over "
+        "folds, compared with {n_draws} circular shifts of the labels of the held-out volumes.",
+        shows="A small p says that volumes of one class lie closer together than stretches of "
+        "the same lengths at other times.",
+        does_not_show="The directions were found without labels, but by networks trained on the "
+        "classes in other runs; clouds by themselves prove nothing.",
+        cites=("rousseeuw1987",),
+        calibrate=f"{_CALIBRATIONS}:label_shift_hidden",
+    ),
+    Inference(
+        key="sign_flip_scores",
+        title="Sign flips of participants: scores above own chance",
+        draws="sign flips of participants",
+        method="Each participant's score minus their own chance was tested by {n_draws} sign "
+        "flips of participants (all of them where there are no more), and so were paired "
+        "differences of the network and the linear decoder on the same folds (two-sided).",
+        shows="A small p says that scores lie above the participants' own chance on average: some "
+        "of these people show the effect.",
+        does_not_show="It does not say how many people do (see prevalence), nor, as all had the "
+        "same stimulus, that other films would do.",
+        cites=("winkler2014", "allefeld2016"),
+        calibrate=f"{_CALIBRATIONS}:sign_flip_scores",
+    ),
+    Inference(
+        key="label_shift_alike",
+        title="Labels shifted alike in all participants",
+        draws="circular shifts of the labels, the same in all participants",
+        method="Mean scores over participants were also compared with those under labels shifted "
+        "alike in all participants.",
+        shows="A small p says that the mean score is larger than with the classes at other times "
+        "of the stimulus; it does not need independent participants.",
+        does_not_show="It does not say that other people would show the effect.",
+        cites=("valente2021",),
+        calibrate=f"{_CALIBRATIONS}:label_shift_alike",
+    ),
+    Inference(
+        key="minimum_statistic",
+        title="Prevalence by the minimum statistic",
+        draws="shifts of the labels, combined at random over participants",
+        method="That share was bounded by the smallest score over "
+        "participants (minimum statistic) under combinations of the participants' nulls.",
+        shows="A small p of the global null says that somebody shows the effect; a small p of "
+        "the majority null says that more than half of the population does.",
+        does_not_show="Participants are taken as independent, though all had the same stimulus.",
+        cites=("allefeld2016",),
+        calibrate=f"{_CALIBRATIONS}:minimum_statistic_p",
+    ),
+    Inference(
+        key="prevalence_density",
+        title="Bayesian prevalence",
+        draws="nothing: the posterior density of the share, from the number of significant people",
+        method="The share of people who show the effect was inferred from the number of "
+        "participants above their own chance, with its 95 % interval of highest density.",
+        shows="The interval holds the share of the population that the test within participants "
+        "would find, with a probability of 95 % under a uniform prior.",
+        does_not_show="A participant without a significant score may still show a weak effect.",
+        cites=("ince2021",),
+        gives="interval",
+        calibrate=f"{_CALIBRATIONS}:prevalence_density",
+    ),
+)

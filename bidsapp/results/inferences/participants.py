@@ -22,12 +22,92 @@ ENTRIES = (
         key="bootstrap",
         title="Bootstrap over participants",
         draws="participants drawn with replacement",
-        method="Intervals are percentiles over {n_draws} samples of participants drawn with "
-        "replacement.",
+        method="Intervals of means over participants are studentised, from {n_draws} samples of "
+        "participants drawn with replacement.",
         shows="The interval shows how far the mean moves with the choice of participants.",
-        does_not_show="With few participants it is too narrow.",
+        does_not_show="None is given for fewer than five participants.",
         cites=("efron1987",),
         gives="interval",
         calibrate="bidsapp.results.calibrations.participants:bootstrap",
+    ),
+    Inference(
+        key="sign_flip_fdr",
+        title="False discovery rate over participants",
+        draws="sign flips of participants",
+        method="False discovery rates (Benjamini-Hochberg) of the uncorrected p-values of "
+        "{n_draws} sign flips are over units and layers.",
+        shows="q below a level says that of all units and layers that pass, at most this share is "
+        "expected to be false.",
+        does_not_show="It says nothing about a single unit.",
+        cites=("benjamini1995",),
+        calibrate="bidsapp.results.calibrations.participants:sign_flip_fdr",
+    ),
+    Inference(
+        key="sign_flip_tfce",
+        title="Threshold-free cluster enhancement",
+        draws="sign flips of participants",
+        method="Maps of t were enhanced by threshold-free cluster enhancement (E = 0.5, H = 2, "
+        "exact integral; neighbours share a face of a voxel or an edge of the mesh) and tested by "
+        "{n_draws} sign flips, family-wise over units and layers by the largest value.",
+        shows="A small p at a unit and layer says that somewhere in the clusters that support "
+        "this unit the layer predicts better than chance.",
+        does_not_show="The extent of a cluster is not tested, and a single unit in it may be "
+        "null.",
+        cites=("smith2009",),
+        calibrate="bidsapp.results.calibrations.participants:sign_flip_tfce",
+    ),
+    Inference(
+        key="sign_flip_raters",
+        title="Sign flips of raters",
+        draws="sign flips of raters",
+        method="The prediction of ratings was tested against zero by {n_draws} sign flips of "
+        "raters at most, layer by layer.",
+        shows="A small p says that the layer predicts this rating better than chance on average "
+        "over raters.",
+        does_not_show="It is not corrected over layers, and there are few pieces: it says nothing "
+        "about other music.",
+        cites=("nichols2002",),
+        calibrate="bidsapp.results.calibrations.participants:sign_flip_raters",
+    ),
+    Inference(
+        key="sign_flip_alignment",
+        title="Alignment of participants' own layer maps",
+        draws="sign flips of participants",
+        method="The correlations of each participant's own layer maps with the reference maps "
+        "(Fisher z) were tested over participants by {n_draws} sign flips at most, two-sided, "
+        "family-wise over lags and kinds of layer map by the largest t.",
+        shows="A small p says that in the population of listeners layer maps align with the "
+        "reference.",
+        does_not_show="The smoothness of maps does not enter: whether any smooth map would align "
+        "as well is what the spin test asks.",
+        cites=("nichols2002",),
+        calibrate="bidsapp.results.calibrations.participants:sign_flip_alignment",
+    ),
+    Inference(
+        key="effect_size",
+        title="Interval of Cohen's d",
+        draws="nothing: the noncentral t distribution",
+        method="Intervals of Cohen's d are exact for normal values (noncentral t).",
+        shows="The interval shows which standardised means are compatible with these "
+        "participants.",
+        does_not_show="It is for one test at a time.",
+        cites=("cumming2001",),
+        gives="interval",
+        calibrate="bidsapp.results.calibrations.participants:effect_size",
+    ),
+    Inference(
+        key="bootstrap_layers",
+        title="Bootstrap of layers over participants",
+        draws="participants drawn with replacement",
+        method="Shares of best layers and percentile intervals of centroid layers are over "
+        "{n_draws} samples of participants drawn with replacement.",
+        shows="The share of a layer, and the interval of the centroid, show how stable they are "
+        "over listeners.",
+        does_not_show="A share is not the probability that a layer is the true one, and with few "
+        "participants the interval is too narrow.",
+        cites=("efron1993",),
+        gives="interval",
+        holds=False,
+        calibrate="bidsapp.results.calibrations.participants:bootstrap_layers",
     ),
 )

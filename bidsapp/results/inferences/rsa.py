@@ -65,16 +65,4 @@ ENTRIES = (
         cites=("nichols2002", "phipson2010"),
         calibrate=f"{_CALIBRATIONS}:sign_flip_shape",
     ),
-    Inference(
-        key="bootstrap_bca",
-        title="Bootstrap over participants",
-        draws="participants drawn with replacement",
-        method="Intervals of means over participants are bias-corrected and accelerated, from "
-        "{n_draws} samples of participants drawn with replacement.",
-        shows="The interval shows how far a mean moves with the choice of participants.",
-        does_not_show="With few participants it is too narrow.",
-        cites=("efron1987",),
-        gives="interval",
-        calibrate=f"{_CALIBRATIONS}:bootstrap_bca",
-    ),
 )

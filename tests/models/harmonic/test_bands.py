@@ -12,7 +12,6 @@ from bidsapp.errors import UsageError
 from bidsapp.models.harmonic.bands import (
     ABSENT,
     LOWEST_NOTE,
-    PITCH_CLASSES,
     contiguous_bands,
     excitation,
     harmonic_bands,
@@ -20,6 +19,7 @@ from bidsapp.models.harmonic.bands import (
     pitch_class,
     random_bands,
 )
+from bidsapp.models.harmonic.names import PITCH_CLASSES
 from bidsapp.models.harmonic.networks import HarmonicSettings
 from bidsapp.models.mel_filters import mel_edges
 

@@ -12,17 +12,21 @@ import pytest
 from bidsapp.bids.dataset import open_dataset
 from bidsapp.bids.staging import Staging
 from bidsapp.config import Config
-from bidsapp.recipes.analysis import Analysis
+from bidsapp.recipes import RECIPES
+from bidsapp.recipes.base.group import GroupInputs, collect_group
+from bidsapp.recipes.base.inputs import collect_participant
 from bidsapp.recipes.base.settings import override
-from bidsapp.recipes.emotion3d.group.analyse import analyse_group
-from bidsapp.recipes.emotion3d.group.collect import collect_group
-from bidsapp.recipes.emotion3d.group.settings import VARIANTS as GROUP_VARIANTS
-from bidsapp.recipes.emotion3d.participant import analyse, collect_participant
-from bidsapp.recipes.emotion3d.settings import VARIANTS
-from bidsapp.recipes.group_inputs import GroupAnalysis
+from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
+from bidsapp.recipes.emotion3d.group import group as analyse_group
+from bidsapp.recipes.emotion3d.inputs import EmotionInputs
+from bidsapp.recipes.emotion3d.participant import participant as analyse
+from bidsapp.recipes.emotion3d.settings import GROUP_VARIANTS, VARIANTS, Emotion3dSettings
+from bidsapp.results.kinds import Table
+from bidsapp.results.read import Results
 from bidsapp.simulate.dataset import simulate
 from bidsapp.simulate.emotions import EmotionsOptions
 
+RECIPE = RECIPES["emotion3d"]
 SPACE = "MNI152NLin2009cAsym"
 QUICK: dict[str, Any] = {
     "denoise": False,
@@ -34,6 +38,17 @@ QUICK: dict[str, Any] = {
     "n_embedding_shifts": 50,
     "scan_lags_s": [],
     "explain_per_class": 0,
+}
+#: a bit of everything that a report shows
+EVERYTHING: dict[str, Any] = {
+    "n_shifts": 9,
+    "n_seeds": 1,
+    "epochs": 3,
+    "n_cnn_shifts": 1,
+    "shuffled": True,
+    "explain_per_class": 1,
+    "n_baselines": 1,
+    "scan_lags_s": [0, 4, 8],
 }
 
 
@@ -54,6 +69,15 @@ def make_config(data: Path, output: Path, **changes: Any) -> Config:
     return Config(**values)
 
 
+def collect(
+    data: Path, config: Config, settings: Emotion3dSettings, subject: str = "01"
+) -> EmotionInputs:
+    """Collect the input of one participant."""
+    inputs = collect_participant(RECIPE, open_dataset(data), subject, SPACE, config, settings)
+    assert isinstance(inputs, EmotionInputs)
+    return inputs
+
+
 def run_participant(
     data: Path,
     output: Path,
@@ -62,16 +86,16 @@ def run_participant(
     config: dict[str, Any] | None = None,
     space: str = SPACE,
     **changes: Any,
-) -> Path:
-    """Analyse one participant; keywords are settings, the result is the output folder."""
+) -> Results:
+    """Analyse one participant; keywords are settings."""
     made = make_config(data, output, variant=variant, **(config or {}))
     dataset = open_dataset(data)
     settings = override(VARIANTS[variant], "emotion3d", {**QUICK, **changes})
-    inputs = collect_participant(dataset, subject, space, made, settings)
+    inputs = collect_participant(RECIPE, dataset, subject, space, made, settings)
     output.mkdir(parents=True, exist_ok=True)
-    with Staging(output, f"unit-{subject}") as staging:
+    with Staging(output, f"job-{subject}") as staging:
         analyse(
-            Analysis(
+            ParticipantStudy(
                 recipe="emotion3d",
                 dataset=dataset,
                 config=made,
@@ -83,37 +107,39 @@ def run_participant(
             )
         )
         staging.publish()
-    return output
+    return Results(output, "emotion3d", RECIPE.results, subject)
 
 
-def run_group(data: Path, output: Path, subjects: list[str], **changes: Any) -> Path:
-    """Analyse the finished participants of an output folder; the result is their folder."""
+def collect_of_group(data: Path, config: Config, subjects: list[str]) -> GroupInputs:
+    """Collect the finished participants of an output folder."""
+    (inputs,) = collect_group(RECIPE, open_dataset(data), subjects, config)
+    return inputs
+
+
+def run_group(data: Path, output: Path, subjects: list[str], **changes: Any) -> Results:
+    """Analyse the finished participants of an output folder; keywords are settings."""
     config = make_config(data, output, analysis_level=("group",))
-    dataset = open_dataset(data)
-    (inputs,) = collect_group(dataset, subjects, config)
-    settings = override(GROUP_VARIANTS["robust"], "emotion3d_group", changes)
     with Staging(output, "group") as staging:
         analyse_group(
-            GroupAnalysis(
+            GroupStudy(
                 recipe="emotion3d",
-                dataset=dataset,
+                dataset=open_dataset(data),
                 config=config,
-                settings=settings,
-                inputs=inputs,
+                settings=override(GROUP_VARIANTS["robust"], "emotion3d_group", changes),
+                inputs=collect_of_group(data, config, subjects),
                 configuration_hash="01234567",
                 staging=staging,
                 scratch=config.scratch_dir,
-                output_dir=output,
             )
         )
         staging.publish()
-    return output / "group"
+    return Results(output, "emotion3d", RECIPE.results)
 
 
-def read_result(folder: Path, label: str) -> pd.DataFrame:
-    """Read the only table with a label in a folder."""
-    (path,) = folder.glob(f"*desc-{label}_stats.tsv")
-    return pd.read_table(path, na_values="n/a", dtype={"participant": str})
+def read_table(results: Results, table: Table) -> pd.DataFrame:
+    """Read a table in the only space."""
+    (space,) = results.spaces
+    return results.table(table, space)
 
 
 def balanced(table: pd.DataFrame, split: str, decoder: str) -> pd.Series:
@@ -127,7 +153,7 @@ def balanced(table: pd.DataFrame, split: str, decoder: str) -> pd.Series:
     return chosen.iloc[0]
 
 
-Run = Callable[..., Path]
+Run = Callable[..., Results]
 
 
 @pytest.fixture(scope="session")
@@ -143,9 +169,9 @@ def group() -> Run:
 
 
 @pytest.fixture(scope="session")
-def result() -> Callable[[Path, str], pd.DataFrame]:
-    """`read_result`."""
-    return read_result
+def result() -> Callable[[Results, Table], pd.DataFrame]:
+    """`read_table`."""
+    return read_table
 
 
 @pytest.fixture(scope="session")
@@ -158,6 +184,28 @@ def score() -> Callable[[pd.DataFrame, str, str], pd.Series]:
 def config() -> Callable[..., Config]:
     """`make_config`."""
     return make_config
+
+
+@pytest.fixture(scope="session")
+def inputs_of() -> Callable[..., EmotionInputs]:
+    """`collect`."""
+    return collect
+
+
+@pytest.fixture(scope="session")
+def group_inputs_of() -> Callable[..., GroupInputs]:
+    """`collect_of_group`."""
+    return collect_of_group
+
+
+@pytest.fixture(scope="session")
+def written(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both levels of a film with two participants, with a bit of everything: output folder."""
+    output = tmp_path_factory.mktemp("written")
+    for subject in ("01", "02"):
+        run_participant(film, output, subject, **EVERYTHING)
+    run_group(film, output, ["01", "02"], n_shifts=5, epochs=2)
+    return output
 
 
 @pytest.fixture(scope="session")

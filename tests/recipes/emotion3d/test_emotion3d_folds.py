@@ -8,23 +8,18 @@ import json
 import numpy as np
 import pytest
 
-from bidsapp.bids.dataset import open_dataset
 from bidsapp.errors import InputInvalidError
 from bidsapp.recipes.emotion3d.folds import make_splits
-from bidsapp.recipes.emotion3d.inputs import collect_participant
 from bidsapp.recipes.emotion3d.labels import LabelledVolumes
 from bidsapp.recipes.emotion3d.settings import VARIANTS
 from bidsapp.stats.samples import Samples
 
-MNI = "MNI152NLin2009cAsym"
 ROBUST = VARIANTS["robust"]
 
 
-def test_the_same_scene_is_never_in_training_and_test(film, config, tmp_path):
+def test_the_same_scene_is_never_in_training_and_test(film, config, inputs_of, tmp_path):
     """Runs share 16 s of the film; neither these nor the 20 s around them are trained on."""
-    inputs = collect_participant(
-        open_dataset(film), "01", MNI, config(film, tmp_path / "out"), ROBUST
-    )
+    inputs = inputs_of(film, config(film, tmp_path / "out"), ROBUST)
     (split,) = make_splits(inputs.labelled(), 3, ROBUST, 0)
     assert split.name == "leave_run_out"
     at_s = inputs.labelled().samples.stimulus_s
@@ -34,12 +29,12 @@ def test_the_same_scene_is_never_in_training_and_test(film, config, tmp_path):
         assert np.nanmin(apart) >= 20
 
 
-def test_one_run_is_divided_into_blocks(film, config, tmp_path):
+def test_one_run_is_divided_into_blocks(film, config, inputs_of, tmp_path):
     filters = tmp_path / "filter.json"
     filters.write_text(json.dumps({"bold": {"run": 1}}))
     made = config(film, tmp_path / "out", bids_filter_file=filters)
     settings = dataclasses.replace(ROBUST, shuffled=True)
-    inputs = collect_participant(open_dataset(film), "01", MNI, made, settings)
+    inputs = inputs_of(film, made, settings)
     blocked, shuffled = make_splits(inputs.labelled(), 1, settings, 0)
     assert blocked.name == "blocked"
     assert not blocked.leaky

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
 import numpy as np
 import pytest
 
-from bidsapp.bids.dataset import open_dataset
 from bidsapp.errors import InputMissingError
-from bidsapp.recipes.emotion3d.group.collect import collect_group
-from bidsapp.recipes.emotion3d.group.settings import GroupSettings
-from bidsapp.recipes.emotion3d.group.statistics import (
+from bidsapp.recipes.emotion3d.group_tests import (
     Scored,
     group_rows,
     participant_rows,
     prevalence_rows,
 )
+from bidsapp.recipes.emotion3d.results import (
+    GROUP_CONFUSION,
+    GROUP_HAUFE,
+    PARTICIPANTS,
+    SCORES,
+    TESTS,
+)
+from bidsapp.recipes.emotion3d.settings import GroupSettings
 
 BOTH = "leave_participant_and_run_out"
 
@@ -33,42 +37,48 @@ def finished(film, participant, tmp_path_factory):
 
 @pytest.mark.slow
 def test_planted_emotions_are_found_in_new_people_and_runs(film, finished, group, result, score):
-    folder = group(film, finished, ["01", "02"], n_shifts=19, epochs=2)
-    scores = result(folder, "emotion3dscores")
+    written = group(film, finished, ["01", "02"], n_shifts=19, epochs=2)
+    scores = result(written, SCORES)
     for split in ("leave_participant_out", BOTH):
         found = score(scores, split, "linear")
         assert found.value > max(found.high, 0.8)
         assert found.p == pytest.approx(0.05)
-    people = result(folder, "emotion3dparticipants")
+    people = result(written, PARTICIPANTS)
     assert set(people.level) == {"within", "across"}
     assert set(people.participant) == {"01", "02"}
-    tests = result(folder, "emotion3dgroup")
+    tests = result(written, TESTS)
     assert not tests.test.str.startswith(("time", "run")).any()
     assert (tests[tests.test == "linear > chance"].difference > 0.5).all()
     assert set(tests.smallest_p) == {0.25, 0.5}
     paired = tests[tests.test == "cnn - linear"]
     assert len(paired) == 2
-    confusion = result(folder, "emotion3dconfusion")
+    confusion = result(written, GROUP_CONFUSION)
     pool = confusion[confusion.participant.isna() & (confusion.decoder == "linear")]
     each = confusion[confusion.participant.notna() & (confusion.decoder == "linear")]
     assert pool.n.sum() == each.n.sum()
     assert each.share_of_others.notna().all()
-    assert (folder / "space-MNI152NLin2009cAsym_stat-haufe_desc-emotion3d_statmap.nii.gz").exists()
-    (path,) = folder.glob("*emotion3dsummary_stats.json")
-    text = " ".join(json.loads(path.read_text())["warnings"])
-    assert "SAME STIMULUS" in text
-    assert "sign flips cannot give a p below 0.25" in text
+    (space,) = written.spaces
+    assert np.isfinite(written.maps(GROUP_HAUFE, space).values).any()
+    cautions = {item.title: item for item in written.cautions()}
+    assert cautions["Same stimulus in training and test"].severity == "serious"
+    assert "need at least 5" in cautions["Only 2 participants"].text
 
 
 @pytest.mark.slow
-def test_changed_runs_are_not_mixed(film, finished, config):
+def test_changed_runs_are_not_mixed(film, finished, config, group_inputs_of):
     """A filter that was not there before leaves nobody whose runs are those of the results."""
-    made = dataclasses.replace(config(film, finished), analysis_level=("group",))
     filters = finished / "filter.json"
     filters.write_text(json.dumps({"bold": {"run": [1, 2]}}))
-    made = dataclasses.replace(made, bids_filter_file=filters)
+    made = config(film, finished, analysis_level=("group",), bids_filter_file=filters)
     with pytest.raises(InputMissingError, match="same filters"):
-        collect_group(open_dataset(film), ["01", "02"], made)
+        group_inputs_of(film, made, ["01", "02"])
+
+
+@pytest.mark.slow
+def test_one_participant_is_no_group(film, finished, config, group_inputs_of):
+    made = config(film, finished, analysis_level=("group",), exclude_participant_label=("02",))
+    with pytest.raises(InputMissingError, match=r"1 complete participant\(s\), .* needs 2"):
+        group_inputs_of(film, made, ["01", "02"])
 
 
 def make_scored(observed, null, decoder="linear", leaky="no"):

@@ -15,7 +15,7 @@ from bidsapp.bids.intervals import find_intervals
 from bidsapp.bids.label_maps import LabelMap, load_label_map
 from bidsapp.bids.records import Interval, Presentation, Run
 from bidsapp.errors import InputInvalidError, InputMissingError, UsageError
-from bidsapp.recipes.emotion3d.inputs import collect_participant, modality_of, unused_columns
+from bidsapp.recipes.emotion3d.inputs import modality_of, unused_columns
 from bidsapp.recipes.emotion3d.labels import (
     Span,
     n_blocks,
@@ -165,11 +165,9 @@ def test_modality_from_names_and_sidecars(tmp_path):
     assert of(tmp_path / "run-2_events.tsv") == "audiovisual"
 
 
-def test_labels_are_those_of_the_simulated_film(film, config):
+def test_labels_are_those_of_the_simulated_film(film, config, inputs_of):
     settings = dataclasses.replace(VARIANTS["robust"], drop_volumes=4)
-    inputs = collect_participant(
-        open_dataset(film), "01", MNI, config(film, film.parent / "none"), settings
-    )
+    inputs = inputs_of(film, config(film, film.parent / "none"), settings)
     found = inputs.labelled()
     assert inputs.modality == "audio"
     right = total = 0
@@ -190,14 +188,14 @@ def test_labels_are_those_of_the_simulated_film(film, config):
     assert "shift 4 s" in text
 
 
-def test_missing_labels_are_told(film, config):
+def test_missing_labels_are_told(film, config, inputs_of):
     made = config(film, film.parent / "none")
     settings = dataclasses.replace(VARIANTS["robust"], label_source="events")
     with pytest.raises(InputMissingError, match=r"label_source"):
-        collect_participant(open_dataset(film), "01", MNI, made, settings)
+        inputs_of(film, made, settings)
     settings = dataclasses.replace(settings, label_map="identity")
     with pytest.raises(InputInvalidError, match="decoding needs two"):
-        collect_participant(open_dataset(film), "01", MNI, made, settings)
+        inputs_of(film, made, settings)
 
 
 @pytest.mark.data

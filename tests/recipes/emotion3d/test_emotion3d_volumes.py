@@ -7,21 +7,17 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bidsapp.bids.dataset import open_dataset
 from bidsapp.recipes.emotion3d.confounds import confound_features
 from bidsapp.recipes.emotion3d.cost import estimate
-from bidsapp.recipes.emotion3d.inputs import collect_participant
 from bidsapp.recipes.emotion3d.settings import VARIANTS
 from bidsapp.recipes.emotion3d.volumes import load_volumes
 
-MNI = "MNI152NLin2009cAsym"
-
 
 @pytest.fixture(scope="module")
-def listener(film, config, tmp_path_factory):
+def listener(film, config, inputs_of, tmp_path_factory):
     """Inputs and configuration of a participant."""
     made = config(film, tmp_path_factory.mktemp("out"))
-    return collect_participant(open_dataset(film), "01", MNI, made, VARIANTS["robust"]), made
+    return inputs_of(film, made, VARIANTS["robust"]), made
 
 
 def test_runs_are_standardised_and_kept(listener, tmp_path):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bidsapp.recipes.gradients.group.settings import GroupSettings
 
 from bidsapp.bids.atomic import write_image, write_json, write_tsv
 from bidsapp.bids.dataset import Dataset
@@ -17,7 +18,6 @@ from bidsapp.brain.geometry import UnitSpace, surface_units
 from bidsapp.brain.maps import label_images, to_images
 from bidsapp.brain.references import reference_map
 from bidsapp.config import Config
-from bidsapp.recipes.gradients.group.settings import GroupSettings
 from bidsapp.recipes.group_inputs import GroupAnalysis, GroupInputs
 
 LAYERS = ("conv1", "conv2", "pool1", "conv3", "fc1", "fc2")

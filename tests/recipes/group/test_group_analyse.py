@@ -12,6 +12,11 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from bidsapp.recipes.gradients.facts import DESCRIPTIONS as PARTICIPANT_DESCRIPTIONS
+from bidsapp.recipes.gradients.group.analyse import analyse_group
+from bidsapp.recipes.gradients.group.collect import find_group
+from bidsapp.recipes.gradients.group.facts import DESCRIPTIONS
+from bidsapp.recipes.gradients.group.settings import VARIANTS, GroupSettings
 from scipy.spatial import cKDTree
 
 from bidsapp.bids.atomic import write_image
@@ -20,11 +25,6 @@ from bidsapp.brain.geometry import UnitSpace, cifti_units, surface_units, volume
 from bidsapp.brain.maps import label_images, read_maps, to_images
 from bidsapp.brain.references import reference_map
 from bidsapp.recipes.base.settings import fidelity
-from bidsapp.recipes.gradients.facts import DESCRIPTIONS as PARTICIPANT_DESCRIPTIONS
-from bidsapp.recipes.gradients.group.analyse import analyse_group
-from bidsapp.recipes.gradients.group.collect import find_group
-from bidsapp.recipes.gradients.group.facts import DESCRIPTIONS
-from bidsapp.recipes.gradients.group.settings import VARIANTS, GroupSettings
 from bidsapp.recipes.group_collect import Choice
 from bidsapp.recipes.group_inputs import GroupAnalysis
 from bidsapp.resources import cortex_mask

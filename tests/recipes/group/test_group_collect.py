@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bidsapp.recipes.gradients.group.collect import find_group
 
 from bidsapp.brain.geometry import surface_units, volume_units
 from bidsapp.errors import InputInvalidError, InputMissingError, OutputError
-from bidsapp.recipes.gradients.group.collect import find_group
 from bidsapp.recipes.group_collect import Choice
 
 Make = Callable[..., Path]

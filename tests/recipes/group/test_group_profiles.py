@@ -6,10 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from bidsapp.bids.atomic import write_image
-from bidsapp.brain.geometry import UnitSpace
-from bidsapp.brain.maps import label_images
 from bidsapp.recipes.gradients.group.cortex import Cortex
 from bidsapp.recipes.gradients.group.profiles import (
     Profiles,
@@ -18,6 +14,10 @@ from bidsapp.recipes.gradients.group.profiles import (
     regions,
     reliability_rows,
 )
+
+from bidsapp.bids.atomic import write_image
+from bidsapp.brain.geometry import UnitSpace
+from bidsapp.brain.maps import label_images
 from bidsapp.stats.bootstrap import resample_counts
 from bidsapp.stats.layer_pca import layer_pca
 

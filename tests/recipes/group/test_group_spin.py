@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bidsapp.recipes.gradients.group.cortex import Cortex, Reference
+from bidsapp.recipes.gradients.group.settings import VARIANTS, GroupSettings
+from bidsapp.recipes.gradients.group.spin import LayerMap, Runner, spin_maps
+from bidsapp.recipes.gradients.group.spin_tables import null_rows, spin_rows
 from scipy.stats import rankdata, spearmanr
 
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.surfaces import sphere
 from bidsapp.recipes.gradients.group import spin as module
-from bidsapp.recipes.gradients.group.cortex import Cortex, Reference
-from bidsapp.recipes.gradients.group.settings import VARIANTS, GroupSettings
-from bidsapp.recipes.gradients.group.spin import LayerMap, Runner, spin_maps
-from bidsapp.recipes.gradients.group.spin_tables import null_rows, spin_rows
 from bidsapp.stats.spins.mesh import spin_indices
 from bidsapp.stats.spins.rotations import haar_rotations
 

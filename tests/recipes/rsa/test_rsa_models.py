@@ -15,7 +15,7 @@ from bidsapp.audio.networks.base import Layer
 from bidsapp.errors import UsageError
 from bidsapp.features.courses import CourseBank
 from bidsapp.features.hrf import hrf
-from bidsapp.recipes.inputs import Inputs
+from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.rsa.items import make_items
 from bidsapp.recipes.rsa.layer_models import (
     layer_dissimilarity,

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from bidsapp.recipes.rsa import facts, search, slabs
+from bidsapp.recipes.rsa import participant, search
+from bidsapp.recipes.rsa import results as declared
 from bidsapp.stats.metrics import centroid_layer
 
 pytestmark = pytest.mark.slow
@@ -62,7 +63,7 @@ def test_every_file_of_the_contract(robust: Path, faithful: Path) -> None:
     found = {path.name for path in robust.iterdir()}
     assert expected <= found
     labels = {name.split("desc-")[1].split("_")[0] for name in found}
-    assert labels == set(facts.DESCRIPTIONS)
+    assert labels == {item.desc for item in declared.RESULTS if item.at("participant")}
     missing = {f"{MODEL}stat-rho_desc-rsauntrained_statmap.nii.gz"}
     assert {path.name for path in faithful.iterdir()} & missing == set()
 
@@ -135,16 +136,17 @@ def test_null_tissue_is_null(robust: Path, planted: np.ndarray) -> None:
     assert not (maps(robust, f"{MODEL}desc-rsasignificant_mask.nii.gz")[0, far] > 0).any()
 
 
-def test_warnings_and_the_banner(robust: Path, faithful: Path) -> None:
-    text = " ".join(summary(robust)["warnings"])
-    assert "No grey-matter segmentation" in text
-    assert "random weights" in text
-    assert "largest score over layers" not in text
-    text = " ".join(summary(faithful)["warnings"])
-    assert "Pairs within clips take part" in text
-    assert "largest score over layers" in text
-    network = summary(faithful)["networks"][0]
-    assert 0 < network["expected_maximum_over_layers"] < network["mean_maximum_over_layers"]
+def test_cautions_are_those_of_the_variant(robust: Path, faithful: Path) -> None:
+    severities = {item["title"]: item["severity"] for item in summary(robust)["cautions"]}
+    assert severities["No grey-matter mask"] == "caution"
+    assert severities["musicnn has random weights"] == "serious"
+    biased = "The maximum over layers is biased"
+    assert biased not in severities
+    severities = {item["title"]: item["severity"] for item in summary(faithful)["cautions"]}
+    assert severities["Autocorrelation"] == "serious"
+    assert severities[biased] == "serious"
+    network = summary(faithful)["networks"]["musicnn"]
+    assert 0 < network["expected_maximum"] < network["mean_maximum"]
     best = maps(faithful, f"{MODEL}desc-rsabestlayer_dseg.nii.gz")[0]
     assert np.count_nonzero(best) > 0.9 * summary(faithful)["n_searchlights"]
 
@@ -154,8 +156,8 @@ def test_a_stopped_search_goes_on_and_ends_the_same(
 ) -> None:
     changes = {"n_permutations": 40, "searchlight_count": 20}
     whole = analysed(**changes)
-    monkeypatch.setattr(slabs, "SLAB", 700)
-    genuine, calls = search.search_slab, []
+    monkeypatch.setattr(search, "SLAB", 700)
+    genuine, calls = search.score_participant, []
 
     def stop_in_the_middle(*arguments: Any) -> Any:
         calls.append(arguments)
@@ -163,15 +165,15 @@ def test_a_stopped_search_goes_on_and_ends_the_same(
             raise KeyboardInterrupt
         return genuine(*arguments)
 
-    monkeypatch.setattr(search, "search_slab", stop_in_the_middle)
+    monkeypatch.setattr(participant, "score_participant", stop_in_the_middle)
     with pytest.raises(KeyboardInterrupt):
         analysed(**changes)
-    kept = sorted((clips / "work" / "rsa").rglob("slab-*.npz"))
+    kept = sorted((clips / "work").rglob("slab-*.npz"))
     assert len(kept) == 1
     resumed = analysed(**changes)
     n_slabs = -(-summary(resumed)["n_searchlights"] // 700)
     assert len(calls) == 2 + n_slabs - 1
-    assert not list((clips / "work" / "rsa").rglob("slab-*.npz"))
+    assert not list((clips / "work").rglob("slab-*.npz"))
     for path in whole.iterdir():
         assert (resumed / path.name).read_bytes() == path.read_bytes(), path.name
 

@@ -10,10 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-
-from bidsapp.bids.staging import Staging
-from bidsapp.brain.geometry import UnitSpace, volume_units
 from bidsapp.recipes.emotion3d.group.settings import GroupSettings
 from bidsapp.recipes.emotion3d.group.statistics import (
     Scored,
@@ -22,6 +18,10 @@ from bidsapp.recipes.emotion3d.group.statistics import (
     prevalence_rows,
 )
 from bidsapp.recipes.emotion3d.outputs import leaky, null_rows, score_rows, write_scores
+from numpy.typing import NDArray
+
+from bidsapp.bids.staging import Staging
+from bidsapp.brain.geometry import UnitSpace, volume_units
 from bidsapp.recipes.emotion3d.results import Decoding, make_decoding, split_name
 from bidsapp.recipes.writer import ResultWriter
 from bidsapp.stats.samples import Samples

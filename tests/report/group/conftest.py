@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from bidsapp.recipes.gradients.group.analyse import analyse_group
+from bidsapp.recipes.gradients.group.collect import find_group
+from bidsapp.recipes.gradients.group.settings import GroupSettings
 
 from bidsapp.bids.atomic import write_image, write_json, write_tsv
 from bidsapp.bids.dataset import Dataset
@@ -20,9 +23,6 @@ from bidsapp.brain.geometry import UnitSpace, surface_units, volume_units
 from bidsapp.brain.maps import label_images, to_images
 from bidsapp.brain.references import reference_map
 from bidsapp.config import Config
-from bidsapp.recipes.gradients.group.analyse import analyse_group
-from bidsapp.recipes.gradients.group.collect import find_group
-from bidsapp.recipes.gradients.group.settings import GroupSettings
 from bidsapp.recipes.group_inputs import GroupAnalysis
 
 LAYERS = (

@@ -1,4 +1,4 @@
-"""Where decoders look: maps of three methods below each other, slice by slice."""
+"""Attribution maps: maps of three methods below each other, slice by slice."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
 from bidsapp.report.figures import style
+from bidsapp.report.figures.style import Array
 from bidsapp.report.figures.volume import Volume, nearest
-from bidsapp.report.maps import Array
 
 _STEP_MM = 2.0
 _WIDTH_IN = 8.0

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from bidsapp.report.emotion3d.figures.colours import RED, decoder_colour, stamp
-from bidsapp.report.emotion3d.read import DECODERS
+from bidsapp.recipes.emotion3d.figures.colours import RED, decoder_colour, stamp
+from bidsapp.recipes.emotion3d.names import DECODERS
 from bidsapp.report.figures import style
-from bidsapp.report.maps import Array
+from bidsapp.report.figures.style import Array
 from bidsapp.stats.classification import wilson_interval
 
 _BLUES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#9cc3e0", "#0b5c94"])
@@ -37,10 +37,10 @@ def confusion_figure(tables: Sequence[Confusion], classes: Sequence[str]) -> Fig
     figure = style.new_figure(9.0, 3.75 * len(splits))
     grid = figure.subplots(len(splits), 3, squeeze=False)
     for panels, split in zip(grid, splits, strict=True):
-        mine = [table for table in tables if table.split == split]
-        for number, (axes, table) in enumerate(zip(panels, mine, strict=False)):
+        own = [table for table in tables if table.split == split]
+        for number, (axes, table) in enumerate(zip(panels, own, strict=False)):
             _matrix(axes, table, classes, first=number == 0)
-        for axes in panels[len(mine) :]:
+        for axes in panels[len(own) :]:
             axes.remove()
     return figure
 
@@ -100,7 +100,7 @@ def recall_figure(
             axes.errorbar(
                 x, one.value, yerr=np.maximum(around, 0), fmt="osD^"[number % 4], markersize=5,
                 color=_shade(one.decoder), linewidth=1.2, capsize=2,
-                label=DECODERS.get(one.decoder, one.decoder),
+                label=DECODERS[one.decoder].title,
             )  # fmt: skip
         axes.set_ylim(-0.03, 1.03)
         axes.set_ylabel("recall")
@@ -164,15 +164,15 @@ def reliability(
 
 
 @style.styled
-def reliability_figure(found: Sequence[Reliability]) -> Figure:
+def reliability_figure(decoders: Sequence[Reliability]) -> Figure:
     """Draw accuracy against certainty; circles grow with the number of volumes."""
     columns = 4
-    rows = -(-len(found) // columns)
+    rows = -(-len(decoders) // columns)
     figure = style.new_figure(9.0, 2.75 * rows)
     grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.ravel()[len(found) :]:
+    for axes in grid.ravel()[len(decoders) :]:
         axes.axis("off")
-    for number, (axes, one) in enumerate(zip(grid.ravel(), found, strict=False)):
+    for number, (axes, one) in enumerate(zip(grid.ravel(), decoders, strict=False)):
         axes.plot([0, 1], [0, 1], color=style.MUTED, linewidth=0.8, linestyle="--")
         there = one.n > 0
         size = 14 + 160 * one.n[there] / one.n.sum()
@@ -187,7 +187,7 @@ def reliability_figure(found: Sequence[Reliability]) -> Figure:
         axes.set_xlabel("stated probability")
         if number % columns == 0:
             axes.set_ylabel("share correct")
-        title = DECODERS.get(one.decoder, one.decoder) + (", shuffled" if one.leaky else "")
+        title = DECODERS[one.decoder].title + (", shuffled" if one.leaky else "")
         axes.set_title(title, color=RED if one.leaky else style.INK)
         style.quiet_grid(axes, "both")
         if one.leaky:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
-from bidsapp.report.emotion3d.read import BRAIN, LEAKY, PROBES
+from bidsapp.recipes.emotion3d.names import BRAIN, CONTROLS, LEAKY
 from bidsapp.report.figures import style
 
 RED = "#a3231f"
@@ -31,7 +31,7 @@ def decoder_colour(decoder: str) -> str:
         return style.POSITIVE
     if decoder in BRAIN:
         return "#2a7f62"
-    return style.NEGATIVE if decoder in PROBES else style.MUTED
+    return style.NEGATIVE if decoder in CONTROLS else style.MUTED
 
 
 def stamp(axes: Axes, *, size: float = 26) -> None:

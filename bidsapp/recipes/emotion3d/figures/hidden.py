@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bidsapp.report.emotion3d.figures.colours import RED, stamp
+from bidsapp.recipes.emotion3d.figures.colours import RED, stamp
 from bidsapp.report.figures import style
-from bidsapp.report.results import short_run
+from bidsapp.report.timing import short_run
 
 _METHODS = {"ig": ("Integrated gradients", style.POSITIVE), "gradcam": ("Grad-CAM", style.CEILING)}
 
@@ -43,8 +43,8 @@ def embedding_figure(
         bare = here[here["label"].isna()]
         axes.scatter(bare["x"], bare["y"], s=7, color="#dde2e7", linewidth=0)
         for name, colour in colours.items():
-            mine = here[here["label"] == name]
-            axes.scatter(mine["x"], mine["y"], s=13, color=colour, alpha=0.85, linewidth=0)
+            own = here[here["label"] == name]
+            axes.scatter(own["x"], own["y"], s=13, color=colour, alpha=0.85, linewidth=0)
         axes.set_title(_title(here, str(fold)), color=RED if leaky else style.INK)
         axes.spines[:].set_visible(True)
         axes.spines[:].set_color(style.FAINT)
@@ -81,11 +81,11 @@ def randomised_figure(table: pd.DataFrame) -> Figure:
     place = len(layers) + 0.4
     shifted = table[table["randomised"] == "labels"]["similarity"].notna().any()
     for method, (title, colour) in _METHODS.items():
-        mine = table[table["method"] == method].set_index("randomised")["similarity"]
-        values = [float(mine.get(name, np.nan)) for name in layers]
+        own = table[table["method"] == method].set_index("randomised")["similarity"]
+        values = [float(own.get(name, np.nan)) for name in layers]
         axes.plot(range(len(layers)), values, "o-", color=colour, markersize=5, label=title)
         if shifted:
-            axes.plot([place], [float(mine.get("labels", np.nan))], "D", color=colour)
+            axes.plot([place], [float(own.get("labels", np.nan))], "D", color=colour)
     axes.axhline(0, color=style.MUTED, linewidth=0.7)
     places, names = [*map(float, range(len(layers)))], _layers(layers)
     if shifted:

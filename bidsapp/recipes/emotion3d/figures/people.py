@@ -14,10 +14,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from bidsapp.report.emotion3d.figures.colours import RED, decoder_colour, stamp
-from bidsapp.report.emotion3d.read import DECODERS
+from bidsapp.recipes.emotion3d.figures.colours import RED, decoder_colour, stamp
+from bidsapp.recipes.emotion3d.names import DECODERS
 from bidsapp.report.figures import style
-from bidsapp.report.maps import Array
+from bidsapp.report.figures.style import Array
 
 _SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#9cc3e0", "#0b5c94"])
 _DARK = 0.6
@@ -55,7 +55,7 @@ def people_figure(panels: Sequence[People]) -> Figure:
     for axes, panel in zip(grid, panels, strict=True):
         for number, decoder in enumerate(panel.decoders):
             _decoder(axes, number, decoder, panel.rows[panel.rows["decoder"] == decoder])
-        names = [DECODERS.get(decoder, decoder) for decoder in panel.decoders]
+        names = [DECODERS[decoder].title for decoder in panel.decoders]
         axes.set_xticks(range(len(names)), names, fontsize=8)
         axes.tick_params(axis="x", length=0)
         axes.set_xlim(-0.5, most - 0.5)
@@ -107,7 +107,7 @@ class Pairs:
     subjects: Sequence[str]
     network: Array
     linear: Array
-    told: str = ""
+    words: str = ""
 
 
 @style.styled
@@ -134,7 +134,7 @@ def pairs_figure(panels: Sequence[Pairs]) -> Figure:
         axes.set_xlabel("linear, voxels")
         axes.set_ylabel("3D network")
         axes.set_title(one.title, fontsize=8.5, pad=15)
-        axes.annotate(one.told, (0, 1), xycoords="axes fraction", xytext=(0, 4), fontsize=7.5,
+        axes.annotate(one.words, (0, 1), xycoords="axes fraction", xytext=(0, 4), fontsize=7.5,
                       textcoords="offset points", color=style.MUTED)  # fmt: skip
         style.quiet_grid(axes, "both")
     return figure
@@ -159,9 +159,9 @@ def class_figure(panels: Sequence[ClassRecalls], classes: Sequence[str]) -> Figu
     figure = style.new_figure(9.0, 2.75 * len(titles) + 0.4)
     grid = figure.subplots(len(titles), 1, squeeze=False, sharex=True)[:, 0]
     for axes, title in zip(grid, titles, strict=True):
-        mine = [one for one in panels if one.title == title]
-        for number, one in enumerate(mine):
-            middle = np.arange(len(classes)) + 0.36 * (number - (len(mine) - 1) / 2)
+        own = [one for one in panels if one.title == title]
+        for number, one in enumerate(own):
+            middle = np.arange(len(classes)) + 0.36 * (number - (len(own) - 1) / 2)
             colour = decoder_colour(one.decoder)
             spread = np.linspace(-0.09, 0.09, len(one.own)) if len(one.own) > 1 else [0.0]
             for shift, values in zip(spread, one.own, strict=True):
@@ -170,15 +170,15 @@ def class_figure(panels: Sequence[ClassRecalls], classes: Sequence[str]) -> Figu
             axes.hlines(one.pool, middle - 0.15, middle + 0.15, color=colour, linewidth=2.2)
         axes.set_ylim(-0.03, 1.03)
         axes.set_ylabel("recall")
-        axes.set_title(title, color=RED if mine[0].leaky else style.INK)
+        axes.set_title(title, color=RED if own[0].leaky else style.INK)
         axes.set_xticks(range(len(classes)), classes)
         axes.tick_params(axis="x", length=0, labelbottom=True)
         style.quiet_grid(axes)
-        if mine[0].leaky:
+        if own[0].leaky:
             stamp(axes, size=44)
     handles = [
         Line2D([], [], marker="o", color=decoder_colour(name), linewidth=2.2,
-               label=DECODERS.get(name, name))
+               label=DECODERS[name].title)
         for name in dict.fromkeys(one.decoder for one in panels)
     ]  # fmt: skip
     figure.legend(handles=handles, loc="outside lower center", ncols=4)

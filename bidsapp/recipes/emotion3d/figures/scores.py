@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bidsapp.report.emotion3d.figures.colours import RED, decoder_colour, stamp
-from bidsapp.report.emotion3d.read import DECODERS
+from bidsapp.recipes.emotion3d.figures.colours import RED, decoder_colour, stamp
+from bidsapp.recipes.emotion3d.names import DECODERS
 from bidsapp.report.figures import style
 
 _BAND = "#ccd3da"
@@ -72,14 +72,14 @@ def _panel(axes: Axes, split: SplitScores, n_classes: int) -> None:
         colour = decoder_colour(one.decoder)
         axes.plot(one.value, row, "o", color=colour, markersize=6.5, zorder=4)
         axes.annotate(
-            _told(one), (1.0, row), xycoords=("axes fraction", "data"), xytext=(8, 0),
+            _words(one), (1.0, row), xycoords=("axes fraction", "data"), xytext=(8, 0),
             textcoords="offset points", va="center", fontsize=8,
             color=RED if split.leaky else style.INK,
         )  # fmt: skip
     for dash, (_, value) in zip(_DASHES, split.lines.items(), strict=False):
         axes.axvline(value, color=style.INK, linewidth=0.9, linestyle=dash, zorder=1)
     axes.axvline(1 / n_classes, color=RED, linewidth=0.8, linestyle=(0, (1, 3)), zorder=1)
-    axes.set_yticks(range(len(split.scores)), [DECODERS.get(s.decoder, s.decoder)
+    axes.set_yticks(range(len(split.scores)), [DECODERS[s.decoder].title
                                                for s in split.scores])  # fmt: skip
     axes.set_ylim(len(split.scores) - 0.45, -0.55)
     axes.set_xlim(0, 1)
@@ -89,10 +89,10 @@ def _panel(axes: Axes, split: SplitScores, n_classes: int) -> None:
         stamp(axes, size=44)
 
 
-def _told(one: Scored) -> str:
+def _words(one: Scored) -> str:
     if not np.isfinite(one.p):
         return f"{one.value:.2f}"
-    return f"{one.value:.2f}, p = {one.p:.2g}"
+    return f"{one.value:.2f}, p = {one.p:.3g}"
 
 
 def _legend(splits: Sequence[SplitScores]) -> list[Line2D | Patch]:
@@ -115,38 +115,3 @@ def _legend(splits: Sequence[SplitScores]) -> list[Line2D | Patch]:
         Line2D([], [], color=RED, linewidth=0.8, linestyle=(0, (1, 3)),
                label="1/K (not chance)"),
     ]  # fmt: skip
-
-
-@style.styled
-def null_figure(panels: Sequence[tuple[str, Sequence[float], Scored]]) -> Figure:
-    """Draw, for each decoder, the scores with shifted labels and the observed one.
-
-    Parameters
-    ----------
-    panels
-        Title, null scores, observed score.
-    """
-    columns = 2 if len(panels) in (2, 4) else 3
-    rows = -(-len(panels) // columns)
-    figure = style.new_figure(9.0, 0.5 + 1.75 * rows)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
-    values = [value for _, null, one in panels for value in (*null, one.value)]
-    low, high = np.nanmin(values) - 0.02, np.nanmax(values) + 0.02
-    edges = np.linspace(low, high, 36).tolist()
-    for axes in grid.ravel()[len(panels) :]:
-        axes.axis("off")
-    for axes, (title, null, one) in zip(grid.ravel(), panels, strict=False):
-        axes.hist(null, edges, color=_BAND, edgecolor="#b1bac3", linewidth=0.4)
-        axes.axvline(one.value, color=decoder_colour(one.decoder), linewidth=2)
-        axes.set_title(title, pad=15)
-        axes.annotate(
-            f"p = {one.p:.2g}, {len(null)} shifts", (0, 1), xycoords="axes fraction",
-            xytext=(0, 4), textcoords="offset points", fontsize=7.5,
-            color=style.MUTED,
-        )  # fmt: skip
-        axes.set_yticks([])
-        axes.spines["left"].set_visible(False)
-        axes.tick_params(labelbottom=True)
-    for axes in grid[-1]:
-        axes.set_xlabel("balanced accuracy")
-    return figure

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from bidsapp.report.emotion3d.figures.colours import RED, stamp
+from bidsapp.recipes.emotion3d.figures.colours import RED, stamp
 from bidsapp.report.figures import style
-from bidsapp.report.maps import Array
+from bidsapp.report.figures.style import Array
 
 _NONE = "#eceff1"
 
@@ -83,15 +83,15 @@ def _spans(
     time_s: Array, classes: Sequence[str | None], step: float
 ) -> dict[str | None, list[tuple[float, float]]]:
     """Stretches of each class as (start, length) in s: neighbours of one class are joined."""
-    found: dict[str | None, list[tuple[float, float]]] = {}
+    spans: dict[str | None, list[tuple[float, float]]] = {}
     start = 0
     for k in range(1, len(classes) + 1):
         if k < len(classes) and classes[k] == classes[start] and _next(time_s, k, step):
             continue
         span = (float(time_s[start]), float(time_s[k - 1] - time_s[start]) + step)
-        found.setdefault(classes[start], []).append(span)
+        spans.setdefault(classes[start], []).append(span)
         start = k
-    return found
+    return spans
 
 
 def _next(time_s: Array, k: int, step: float) -> bool:

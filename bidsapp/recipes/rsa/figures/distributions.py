@@ -134,7 +134,9 @@ def assignment_figure(
     panels[0].set_yticks(places, [f"{n} {name}" for n, name in zip(places, names, strict=True)])
     handles: list[Patch | Line2D] = [Patch(color=style.MUTED, label="with a best layer")]
     if every:
-        handles.append(Patch(fill=False, edgecolor=style.MUTED, label="largest score, all searchlights"))
+        handles.append(
+            Patch(fill=False, edgecolor=style.MUTED, label="largest score, all searchlights")
+        )
     if marks:
         handles.append(Line2D([], [], color=style.INK, marker="o", linestyle="", markersize=4,
                               label="participants' own maps"))  # fmt: skip

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from bidsapp.report.figures import style
-from bidsapp.report.figures.surface import layer_norm
 from bidsapp.report.figures.style import Array
+from bidsapp.report.figures.surface import layer_norm
 
 _GAP = 3.5  # bins
 _TICKS_S = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)

@@ -37,7 +37,9 @@ def report(results: Results) -> tuple[Page, Methods]:
     text = methods(results)
     first = _of_group if results.is_group else _of_participant
     page = [
-        sections.glance(design(results), [(view.pair.title, list(numbers(view))) for view in views]),
+        sections.glance(
+            design(results), [(view.pair.title, list(numbers(view))) for view in views]
+        ),
         sections.cautions(results),
         *first(results, views),
         viewer([layers.group_of_maps(view) for view in views]),
@@ -101,7 +103,8 @@ def design(results: Results) -> list[Number]:
         numbers.append(Number("Participants", str(results.n_participants), told))
     else:
         low, high = facts["n_repeats"]
-        heard = f"heard {low if low == high else f'{low}\u2013{high}'} times"
+        times = str(low) if low == high else f"{low}\u2013{high}"
+        heard = f"heard {times} times"
     total = number_text(n_items * (n_items - 1) / 2, 0)
     orders = "all orders; " * facts["enumerated"]
     return [
@@ -131,7 +134,9 @@ def numbers(view: View) -> Iterator[Number]:
         peak = number_text(float(np.nanmax(scores)), 3)
         yield Number("Peak \u03c1", peak, f"layer {view.layers[int(layer)]}")
     observed, expected = view.maxima
-    chance = f"permutation null: {number_text(expected, 4)}" if np.isfinite(expected) else "no null"
+    chance = (
+        f"permutation null: {number_text(expected, 4)}" if np.isfinite(expected) else "no null"
+    )
     yield Number("Mean of max-over-layers \u03c1", number_text(observed, 4), chance)
     of = f"of {view.count(np.isfinite(view.largest))}"
     clips = f"{of}; FWE p \u2264 {view.level:g}"

@@ -101,7 +101,9 @@ def hemispheres(view: View) -> Section | None:
         return None
     wide = pd.DataFrame({"layer_index": range(1, len(view.layers) + 1), "layer": view.layers})
     for side in ("L", "R", "L-R"):
-        rows = rows_of(frame, hemisphere=side).set_index("layer_index").reindex(wide["layer_index"])
+        rows = (
+            rows_of(frame, hemisphere=side).set_index("layer_index").reindex(wide["layer_index"])
+        )
         wide[f"n_{side}"] = rows["n"].to_numpy()
         wide[f"share_{side}"] = 100 * rows["participant_share"].to_numpy(float)
         wide[f"p_{side}"] = rows["p"].to_numpy(float)

@@ -199,4 +199,4 @@ class View:
     @cached_property
     def centroid(self) -> Array:
         """(n_units,) centroid layer, NaN where there is none."""
-        return self.always(declared.CENTROID)[0]
+        return np.asarray(self.always(declared.CENTROID)[0])

@@ -1,0 +1,193 @@
+"""Encoding models of every layer: units, parcels with their temporal null, ratings.
+
+Arrays in, arrays out; units are voxels or vertices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.encoding.designs import Design, DesignStore
+from bidsapp.models.ridge import AlphaMetric, FoldScores, batch_size, score_fold
+from bidsapp.progress import track
+from bidsapp.stats.folds import Fold
+from bidsapp.stats.nulls import apply_shifts
+
+Scorer = Callable[[Design, NDArray[Any], Fold], FoldScores]
+Slabs = Iterable[tuple[slice, NDArray[np.floating[Any]]]]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Scores of every layer.
+
+    Attributes
+    ----------
+    r
+        (n_layers, n_blocks, n_units) correlation inside each held-out block; NaN where the unit
+        does not vary.
+    log10_alpha
+        (n_layers, n_units) penalty chosen, averaged over outer folds.
+    edge_low, edge_high
+        (n_layers, n_units) share of outer folds whose penalty lies at an end of the grid.
+    """
+
+    r: NDArray[np.float32]
+    log10_alpha: NDArray[np.float32]
+    edge_low: NDArray[np.float32]
+    edge_high: NDArray[np.float32]
+
+    def columns(self, some: slice) -> Encoding:
+        """Return the scores of some of the units."""
+        chosen = (self.log10_alpha, self.edge_low, self.edge_high)
+        return Encoding(self.r[:, :, some], *(array[:, some] for array in chosen))
+
+    @property
+    def mean_r(self) -> NDArray[np.float32]:
+        """(n_layers, n_units) mean over blocks, each counting the same."""
+        return np.asarray(self.r.mean(axis=1))
+
+
+def make_scorer(
+    solver: str, alpha_metric: AlphaMetric, n_alphas: int, device: str, memory_bytes: int
+) -> Scorer:
+    """Return the function that scores one fold with the chosen solver.
+
+    Parameters
+    ----------
+    solver
+        ``gram`` (ours) or ``himalaya``.
+    alpha_metric
+        What chooses the penalty.
+    n_alphas
+        Size of the grid of penalties.
+    device
+        Torch device.
+    memory_bytes
+        For temporary arrays.
+    """
+
+    def gram(design: Design, y: NDArray[Any], fold: Fold) -> FoldScores:
+        return score_fold(
+            design.factors,
+            design.x,
+            y,
+            alpha_metric=alpha_metric,
+            device=device,
+            batch_units=batch_size(
+                memory_bytes,
+                design.x.shape[0],
+                design.x.shape[1],
+                n_alphas,
+                int(design.factors.labels.max()) + 1,
+                itemsize=y.dtype.itemsize,
+            ),
+        )
+
+    def himalaya(design: Design, y: NDArray[Any], fold: Fold) -> FoldScores:
+
+        from bidsapp.models.himalaya_ridge import himalaya_score_fold
+
+        return himalaya_score_fold(design.factors, design.x, y, alpha_metric=alpha_metric)
+
+    return {"gram": gram, "himalaya": himalaya}[solver]
+
+
+def encode(
+    store: DesignStore, slabs: Slabs, n_units: int, scorer: Scorer, *, label: str, quiet: bool
+) -> Encoding:
+    """Score every layer for every unit.
+
+    Parameters
+    ----------
+    store
+        Designs of the network's layers.
+    slabs
+        Pairs (columns, (n_rows, n_columns) BOLD) that together cover all units.
+    n_units
+        Number of units.
+    scorer
+        From `make_scorer`.
+    label, quiet
+        For the progress bar.
+
+    Returns
+    -------
+    Encoding
+        Scores of all layers.
+    """
+    shape = (store.n_layers, n_units)
+    r = np.full((store.n_layers, store.n_blocks, n_units), np.nan, dtype=np.float32)
+    alpha, low, high = (np.zeros(shape, dtype=np.float32) for _ in range(3))
+    grid = np.asarray(store.options.log10_alpha, dtype=np.float32)
+    for columns, y in slabs:
+        layers = range(store.n_layers)
+        for layer in track(layers, total=store.n_layers, label=label, quiet=quiet):
+            for _, fold, design in store.layer(layer):
+                scores = scorer(design, y, fold)
+                r[layer, list(fold.test), columns] = scores.r
+                index, share = scores.alpha_index, 1 / len(store.folds)
+                alpha[layer, columns] += np.where(index >= 0, grid[index], np.nan) * share
+                low[layer, columns] += (index == 0) * share
+                high[layer, columns] += (index == len(grid) - 1) * share
+    return Encoding(r, alpha, low, high)
+
+
+def encode_with_null(
+    store: DesignStore,
+    y: NDArray[Any],
+    shifts: NDArray[np.integer],
+    scorer: Scorer,
+    *,
+    columns_at_once: int,
+    label: str,
+    quiet: bool,
+) -> tuple[Encoding, NDArray[np.float32]]:
+    """Score targets, and refit the whole cross-validation for their circularly shifted copies.
+
+    The design, and with it every decomposition, stays; shifted copies of the targets go through
+    the same solver as additional columns.
+
+    Parameters
+    ----------
+    store
+        Designs of the network's layers.
+    y
+        (n_rows, n_targets) parcel means or ratings.
+    shifts
+        (n_shifts, n_blocks) rows by which each block is shifted.
+    scorer
+        From `make_scorer`.
+    columns_at_once
+        Bound on columns held in memory.
+    label, quiet
+        For the progress bar.
+
+    Returns
+    -------
+    Encoding
+        Scores of the targets as they are.
+    ndarray, (n_shifts, n_layers, n_targets)
+        Mean score over blocks under each shift.
+    """
+    n_targets = y.shape[1]
+    copies = np.vstack([np.zeros((1, shifts.shape[1]), dtype=shifts.dtype), shifts])
+    means = np.empty((len(copies), store.n_layers, n_targets), dtype=np.float32)
+    step = max(1, columns_at_once // n_targets)
+    starts = range(0, len(copies), step)
+    observed: Encoding | None = None
+    for start in track(starts, total=len(starts), label=label, quiet=quiet):
+        some = copies[start : start + step]
+        shifted = apply_shifts(y, store.blocks.label, some)
+        slab = [(slice(0, shifted.shape[1]), shifted)]
+        scores = encode(store, slab, shifted.shape[1], scorer, label="", quiet=True)
+        mean = scores.mean_r.reshape(store.n_layers, len(some), n_targets)
+        means[start : start + step] = mean.transpose(1, 0, 2)
+        observed = observed or scores.columns(slice(0, n_targets))
+    assert observed is not None
+    return observed, means[1:]

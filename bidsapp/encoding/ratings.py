@@ -1,0 +1,163 @@
+"""Continuous ratings as targets of the same models.
+
+Source: poster, Methods: independent models were fit for each layer to predict emotional ratings,
+with the same lags and the same cross-validation as for voxels.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.bids.records import Rating, Run
+from bidsapp.encoding.rows import Rows
+from bidsapp.features.sampling import sample_series
+from bidsapp.features.timeline import Timeline
+from bidsapp.stats.nulls import permutation_p
+
+
+@dataclass(frozen=True)
+class RatingScores:
+    """How well each layer predicts one rating.
+
+    Attributes
+    ----------
+    name, rater
+        What was rated, and by whom (None: an average).
+    r_blocks
+        (n_layers, n_blocks) correlation inside each held-out block; NaN where the rating has
+        no value.
+    p
+        (n_layers,) p-value of the mean against refitted circular shifts.
+    """
+
+    name: str
+    rater: str | None
+    r_blocks: NDArray[np.floating[Any]]
+    p: NDArray[np.floating[Any]]
+
+
+def rating_rows(
+    ratings: Sequence[Rating],
+    rows: Timeline,
+    run_times_s: Sequence[NDArray[np.float64]],
+    run_names: Sequence[str],
+) -> NDArray[np.float64]:
+    """Sample one rating, given in parts (pieces or runs), at every row.
+
+    Parameters
+    ----------
+    ratings
+        Parts of one rating by one rater.
+    rows
+        Rows of the design.
+    run_times_s
+        Time of each volume of each run, in run time.
+    run_names
+        Names of the runs.
+
+    Returns
+    -------
+    ndarray, (n_rows,)
+        NaN where the rating has no value.
+    """
+    y: NDArray[np.float64] = np.full(rows.n_rows, np.nan)
+    for part in ratings:
+        if part.reference == "stimulus":
+            if part.key not in rows.pieces:
+                continue
+            mine = np.flatnonzero(rows.piece == rows.pieces.index(part.key))
+            times = rows.stim_time_s[mine]
+        else:
+            if part.key not in run_names:
+                continue
+            run = run_names.index(part.key)
+            mine = np.flatnonzero(rows.run == run)
+            times = run_times_s[run][rows.volume[mine]]
+        if mine.size:
+            values = sample_series(part, times, float(rows.tr_s[mine[0]]))
+            y[mine] = np.where(np.isfinite(values), values, y[mine])
+    return y
+
+
+@dataclass(frozen=True)
+class RatingTargets:
+    """Ratings as targets on the rows of a design.
+
+    Attributes
+    ----------
+    names
+        (rating, rater) of each column; the rater of an average is None.
+    y
+        (n_rows, n_ratings).
+    """
+
+    names: tuple[tuple[str, str | None], ...]
+    y: NDArray[np.float64]
+
+
+def rating_targets(rows: Rows, ratings: Sequence[Rating], runs: Sequence[Run]) -> RatingTargets:
+    """Sample every rating that covers the rows.
+
+    A rating with gaps of more than 10 % of a block is left out.
+    """
+    groups: dict[tuple[str, str | None], list[Rating]] = defaultdict(list)
+    for rating in ratings:
+        groups[rating.name, rating.rater].append(rating)
+    times = [
+        np.asarray(run.start_time_s + run.tr_s * np.arange(run.n_trs), dtype=np.float64)
+        for run in runs
+    ]
+    run_names = [run.name for run in runs]
+    names, columns = [], []
+    for name, parts in sorted(groups.items(), key=_rating_order):
+        y = _fill_gaps(rating_rows(parts, rows.timeline, times, run_names), rows)
+        if np.isfinite(y[rows.blocks.label >= 0]).all():
+            names.append(name)
+            columns.append(np.nan_to_num(y))
+    empty = np.empty((rows.timeline.n_rows, 0))
+    return RatingTargets(tuple(names), np.column_stack(columns) if columns else empty)
+
+
+def rating_scores(
+    targets: RatingTargets, r: NDArray[Any], null: NDArray[Any]
+) -> tuple[RatingScores, ...]:
+    """Gather the scores of each rating.
+
+    Parameters
+    ----------
+    targets
+        The ratings, in the order of the last axis of the scores.
+    r
+        (n_layers, n_blocks, n_ratings).
+    null
+        (n_shifts, n_layers, n_ratings) mean scores under circular shifts.
+    """
+    p = permutation_p(r.mean(axis=1), null)
+    return tuple(
+        RatingScores(name, rater, r[:, :, column], p[:, column])
+        for column, (name, rater) in enumerate(targets.names)
+    )
+
+
+def _rating_order(item: tuple[tuple[str, str | None], list[Rating]]) -> tuple[str, str]:
+    (name, rater), _ = item
+    return name, rater or ""
+
+
+def _fill_gaps(y: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+    """Carry the nearest value into gaps of at most 10 % of a block; longer gaps stay NaN."""
+    filled: NDArray[np.float64] = y.copy()
+    for block in range(rows.n_blocks):
+        mine = np.flatnonzero(rows.blocks.label == block)
+        known = np.isfinite(y[mine])
+        if known.mean() < 0.9:
+            return y
+        positions = np.arange(mine.size)
+        filled[mine] = np.interp(positions, positions[known], y[mine][known])
+    return filled

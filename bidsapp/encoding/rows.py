@@ -1,0 +1,120 @@
+"""The rows of one set of lags, their blocks and folds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bidsapp.bids.records import Presentation, Run
+from bidsapp.features.timeline import Timeline, timeline
+from bidsapp.stats.folds import Blocks, Fold, make_blocks, nested_folds
+
+
+@dataclass(frozen=True)
+class FoldOptions:
+    """How rows are cut into blocks and folds.
+
+    Attributes
+    ----------
+    min_block_s
+        Shortest block in seconds.
+    purge_s
+        Gap in seconds between parts of a piece that stand on both sides of a fold.
+    max_outer_folds, max_inner_folds
+        Largest numbers of folds.
+    """
+
+    min_block_s: float = 40.0
+    purge_s: float = 18.0
+    max_outer_folds: int = 10
+    max_inner_folds: int = 4
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one set of lags, their blocks and folds.
+
+    Attributes
+    ----------
+    lags, lags_s
+        Name (``positive``, ``negative``) and seconds.
+    timeline
+        Which volume hears which moment.
+    blocks, folds
+        Partition of the rows.
+    """
+
+    lags: str
+    lags_s: tuple[float, ...]
+    timeline: Timeline
+    blocks: Blocks
+    folds: tuple[Fold, ...]
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return self.blocks.n_blocks
+
+    @property
+    def block_pieces(self) -> tuple[str, ...]:
+        """What each block is called in tables: its piece, or its run where it holds several."""
+        names = []
+        for block in range(self.n_blocks):
+            row = int(np.argmax(self.blocks.label == block))
+            several = self.blocks.piece[block] < 0
+            names.append(
+                f"run {self.timeline.run[row] + 1}"
+                if several
+                else self.timeline.pieces[self.timeline.piece[row]]
+            )
+        return tuple(names)
+
+    @property
+    def fold_of_block(self) -> dict[int, int]:
+        """Outer fold (from 0) in which each block is tested."""
+        return {block: number for number, fold in enumerate(self.folds) for block in fold.test}
+
+
+def make_rows(
+    runs: Sequence[Run],
+    presentations: Sequence[Presentation],
+    durations_s: Mapping[str, float],
+    lags: str,
+    lags_s: Sequence[float],
+    options: FoldOptions,
+) -> Rows:
+    """List the rows that all lags can explain and cut them into blocks and folds.
+
+    Parameters
+    ----------
+    runs, presentations
+        What was played when.
+    durations_s
+        Sound file → its length in seconds.
+    lags, lags_s
+        Name of the set of lags, and the lags in seconds.
+    options
+        Of blocks and folds.
+
+    Raises
+    ------
+    InputInvalidError
+        If there is too little music for nested cross-validation.
+    """
+    times = timeline(runs, presentations, tuple(lags_s), durations_s)
+    blocks = make_blocks(
+        times.presentation,
+        times.run,
+        times.piece,
+        times.stim_time_s,
+        min_block_s=options.min_block_s,
+        purge_s=options.purge_s,
+    )
+    folds = nested_folds(
+        blocks.group,
+        max_outer=options.max_outer_folds,
+        max_inner=options.max_inner_folds,
+    )
+    return Rows(lags, tuple(lags_s), times, blocks, folds)

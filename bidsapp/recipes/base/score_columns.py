@@ -1,0 +1,64 @@
+"""Columns of the tables that encoding recipes share, see `bidsapp.recipes.base.scores`."""
+
+from __future__ import annotations
+
+from bidsapp.results.kinds import Column
+
+SHIFT, SHIFT_FDR = "circular_shift", "circular_shift_fdr"
+
+LAYER_COLUMNS = (
+    Column("layer", "name of the layer", text=True),
+    Column("layer_index", "number of the layer from 1", "layer", 0),
+)
+LAGS_COLUMN = Column("lags", "positive (after the sound) or negative (the control)", text=True)
+PLACE_COLUMNS = (
+    Column("structure", "L, R or the name of a structure", "side", text=True),
+    Column("x", "mean coordinate", digits=0, unit="mm"),
+    Column("y", "mean coordinate", digits=0, unit="mm"),
+    Column("z", "mean coordinate", digits=0, unit="mm"),
+    Column("n_units", "voxels or vertices", "size", 0),
+)
+PARCEL_COLUMN = Column("parcel", "number from 1", digits=0)
+PARCELS_COLUMNS = (
+    LAGS_COLUMN,
+    PARCEL_COLUMN,
+    *LAYER_COLUMNS,
+    *PLACE_COLUMNS,
+    Column("r", "mean correlation over blocks"),
+    Column("p", "(b + 1) / (m + 1) over circular shifts", by=SHIFT),
+    Column("q", "false discovery rate over layers and parcels", by=SHIFT_FDR),
+)
+PROFILE_COLUMNS = (
+    LAGS_COLUMN,
+    *LAYER_COLUMNS,
+    Column("kind", "of the layer", text=True),
+    Column("n_features", "values per frame", "features", 0),
+    Column("explained_variance", "of the training frames in the components", "explained", 2),
+    Column("mean_r", "mean over units", "mean r"),
+    Column("median_r", "median over units", "median r"),
+    Column("p95_r", "95th percentile over units", "95th percentile"),
+    Column("mean_r_significant", "mean over significant units", "mean r, significant"),
+    Column("n_units", "units with data", "size", 0),
+    Column("n_best", "significant units whose best layer this is", "best in", 0),
+    Column("alpha_edge_low", "share of significant units and folds with the smallest penalty"),
+    Column("alpha_edge_high", "share of significant units and folds with the largest penalty"),
+)
+RATINGS_COLUMNS = (
+    LAGS_COLUMN,
+    Column("rating", "what was rated", text=True),
+    Column("rater", "by whom; missing for an average", text=True),
+    *LAYER_COLUMNS,
+    Column("piece", "sound file, or 'mean' over blocks", text=True),
+    Column("r", "correlation inside held-out blocks"),
+    Column("p", "of the mean, over circular shifts; not corrected over layers", by=SHIFT),
+)
+FOLDS_COLUMNS = (
+    Column("block", "number from 1", digits=0),
+    Column("kind", "piece, run or part of a piece", text=True),
+    Column("fold", "outer fold in which it is tested", digits=0),
+    Column("run", "name of the run", text=True),
+    Column("piece", "sound file", text=True),
+    Column("n_rows", "volumes", "volumes", 0),
+    Column("first_volume", "first volume, from 0", digits=0),
+    Column("last_volume", "last volume, from 0", digits=0),
+)

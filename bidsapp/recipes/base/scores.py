@@ -1,0 +1,298 @@
+"""Scores of a network's layers for one participant, and the tables that encoding recipes share.
+
+Source: Kim, Overath and Sammler, poster, Methods: encoding models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.brain.clean import BoldMatrix
+from bidsapp.encoding.designs import DesignOptions, DesignStore
+from bidsapp.encoding.encode import Encoding, Scorer, encode, encode_with_null, make_scorer
+from bidsapp.encoding.parcels import Parcels, ParcelTest, parcel_test
+from bidsapp.encoding.ratings import RatingScores, rating_scores, rating_targets
+from bidsapp.encoding.rows import FoldOptions, Rows, make_rows
+from bidsapp.features.extract import FeatureBank
+from bidsapp.recipes.base.study import ParticipantStudy
+from bidsapp.results.write import tidy
+from bidsapp.stats.metrics import best_layer
+from bidsapp.stats.nulls import circular_shifts
+
+Row = dict[str, Any]
+
+
+class EncodingSettings(Protocol):
+    """Settings that recipes with encoding models have; see those of `gradients`."""
+
+    @property
+    def n_components(self) -> int:
+        """Principal components of each layer."""
+
+    @property
+    def pca_fit(self) -> Literal["train", "all"]:
+        """Frames that components are fitted on."""
+
+    @property
+    def centre(self) -> Literal["block", "train"]:
+        """Centre inside blocks, or by the mean of all training rows."""
+
+    @property
+    def log10_alpha(self) -> tuple[float, ...]:
+        """Grid of ridge penalties."""
+
+    @property
+    def alpha_metric(self) -> Literal["correlation", "mse"]:
+        """What chooses the penalty."""
+
+    @property
+    def max_outer_folds(self) -> int:
+        """Largest number of outer folds."""
+
+    @property
+    def max_inner_folds(self) -> int:
+        """Largest number of inner folds."""
+
+    @property
+    def min_block_s(self) -> float:
+        """Shortest block in seconds."""
+
+    @property
+    def purge_s(self) -> float:
+        """Gap between parts of a piece in seconds."""
+
+    @property
+    def n_shifts(self) -> int:
+        """Circular shifts of the null."""
+
+    @property
+    def min_shift_s(self) -> float:
+        """Shortest shift in seconds."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What one network gives at one set of lags.
+
+    Attributes
+    ----------
+    bank
+        The network's frames.
+    rows
+        Rows, blocks and folds.
+    units, parcels
+        Scores of voxels or vertices, and of parcel means.
+    test
+        Parcels against their temporal null.
+    explained
+        Variance in the components of each layer.
+    ratings
+        Scores of the ratings.
+    """
+
+    bank: FeatureBank
+    rows: Rows
+    units: Encoding
+    parcels: Encoding
+    test: ParcelTest
+    explained: tuple[float, ...]
+    ratings: tuple[RatingScores, ...]
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the layers."""
+        return [layer.name for layer in self.bank.layers]
+
+
+def sound_lengths(study: ParticipantStudy) -> dict[str, float]:
+    """Sound file → its length in seconds."""
+    return {row["stim_file"]: float(row["sound_s"]) for row in study.inputs.alignment}
+
+
+def row_set(study: ParticipantStudy, lags: str, lags_s: Sequence[float]) -> Rows:
+    """List the volumes that a set of lags can explain, their blocks and folds."""
+    settings: EncodingSettings = study.settings
+    options = FoldOptions(
+        settings.min_block_s,
+        settings.purge_s,
+        settings.max_outer_folds,
+        settings.max_inner_folds,
+    )
+    inputs = study.inputs
+    durations_s = sound_lengths(study)
+    return make_rows(inputs.runs, inputs.presentations, durations_s, lags, lags_s, options)
+
+
+def score(
+    study: ParticipantStudy,
+    bank: FeatureBank,
+    rows: Rows,
+    parcels: Parcels,
+    means: NDArray[np.float32],
+) -> Scores:
+    """Score units, parcels (with their null) and ratings with every layer of a network.
+
+    Parameters
+    ----------
+    study
+        The participant.
+    bank
+        Frames and Gram matrices of the network's layers.
+    rows
+        Of one set of lags.
+    parcels
+        Parcels of the units with data.
+    means
+        (n_trs_total, n_parcels) cleaned BOLD averaged over parcels.
+    """
+    settings: EncodingSettings = study.settings
+    store = design_store(study, bank, rows)
+    quiet, label = study.config.quiet, f"{study.label} {bank.network} {rows.lags}"
+    scorer = scorer_of(study)
+    per_column = 12 * rows.timeline.n_rows + 16 * len(settings.log10_alpha)
+    at_once = max(256, study.memory_bytes // 4 // per_column)
+    volumes = volumes_of(study.bold, rows)
+    n_units, n_parcels = study.bold.units.n_units, parcels.n_parcels
+    slabs = unit_slabs(study.bold, volumes, at_once)
+    units = encode(store, slabs, n_units, scorer, label=label, quiet=quiet)
+    ratings = rating_targets(rows, study.inputs.ratings, study.inputs.runs)
+    y = np.column_stack([means[volumes], ratings.y]).astype(np.float32)
+    min_shift = round(settings.min_shift_s / float(rows.timeline.tr_s.min()))
+    seed = study.config.random_seed
+    shifts = circular_shifts(rows.blocks.lengths, settings.n_shifts, min_shift, seed)
+    observed, null = encode_with_null(
+        store, y, shifts, scorer, columns_at_once=at_once, label=f"{label} null", quiet=quiet
+    )
+    of_parcels = observed.columns(slice(0, n_parcels))
+    return Scores(
+        bank=bank,
+        rows=rows,
+        units=units,
+        parcels=of_parcels,
+        test=parcel_test(of_parcels.mean_r, null[:, :, :n_parcels]),
+        explained=store.explained_variance(),
+        ratings=rating_scores(ratings, observed.r[:, :, n_parcels:], null[:, :, n_parcels:]),
+    )
+
+
+def design_store(study: ParticipantStudy, bank: FeatureBank, rows: Rows) -> DesignStore:
+    """Return the designs of a network's layers; they are computed once and kept."""
+    settings: EncodingSettings = study.settings
+    options = DesignOptions(
+        settings.n_components, settings.log10_alpha, settings.pca_fit, settings.centre
+    )
+    return DesignStore(
+        bank, rows.timeline, rows.blocks, rows.folds, rows.lags_s, options, study.scratch
+    )
+
+
+def scorer_of(study: ParticipantStudy) -> Scorer:
+    """Return the function that scores one fold."""
+    settings: EncodingSettings = study.settings
+    return make_scorer(
+        study.config.solver,
+        settings.alpha_metric,
+        len(settings.log10_alpha),
+        study.device,
+        study.memory_bytes // 4,
+    )
+
+
+def volumes_of(bold: BoldMatrix, rows: Rows) -> NDArray[np.integer]:
+    """Return the row of the time × units matrix behind each row of a design, (n_rows,)."""
+    return np.asarray(bold.run_start)[rows.timeline.run] + rows.timeline.volume
+
+
+def unit_slabs(
+    bold: BoldMatrix, volumes: NDArray[np.integer], at_once: int
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Yield the rows' BOLD in slabs of units that fit into memory."""
+    for start in range(0, bold.units.n_units, at_once):
+        columns = slice(start, min(start + at_once, bold.units.n_units))
+        yield columns, np.asarray(bold.data[volumes, columns])
+
+
+def by_piece(r: NDArray[Any], rows: Rows) -> NDArray[Any]:
+    """Average scores (n_layers, n_blocks, n_units) over blocks: (n_layers, n_pieces, n_units)."""
+    names = np.array(rows.block_pieces)
+    pieces = dict.fromkeys(rows.block_pieces)
+    return np.stack([r[:, names == piece].mean(axis=1) for piece in pieces], axis=1)
+
+
+def parcel_rows(scores: Scores, parcels: Parcels) -> Iterator[Row]:
+    """Yield one row per parcel and layer."""
+    test, n_layers = scores.test, len(scores.layers)
+    places = {name: np.asarray(column)[:, None] for name, column in parcels.columns.items()}
+    values = {"r": test.r.T, "p": test.p.T, "q": test.q.T}
+    numbers = range(1, parcels.n_parcels + 1)
+    index = np.arange(1, n_layers + 1)
+    columns = {"layer_index": index, **places, **values}
+    yield from tidy(columns, parcel=numbers, layer=scores.layers)
+
+
+def profile_rows(scores: Scores, significant: NDArray[np.bool_]) -> Iterator[Row]:
+    """Yield one row per layer: how it does over all units, and over significant ones."""
+    r = scores.units.mean_r
+    valid = np.asarray(np.isfinite(r).all(axis=0))
+    responding = valid & significant
+    best = best_layer(np.where(responding, r, np.nan))
+
+    def over(some: NDArray[np.bool_], value: Any, of: NDArray[Any] = r) -> NDArray[Any]:
+        return np.array([value(row[some]) if some.any() else np.nan for row in of])
+
+    index = np.arange(1, len(r) + 1)
+    yield from tidy(
+        {
+            "layer_index": index,
+            "kind": [layer.kind for layer in scores.bank.layers],
+            "n_features": [layer.n_features for layer in scores.bank.layers],
+            "explained_variance": scores.explained,
+            "mean_r": over(valid, np.mean),
+            "median_r": over(valid, np.median),
+            "p95_r": over(valid, lambda values: np.quantile(values, 0.95)),
+            "mean_r_significant": over(responding, np.mean),
+            "n_units": int(valid.sum()),
+            "n_best": [int((best == layer).sum()) for layer in index],
+            "alpha_edge_low": over(responding, np.mean, scores.units.edge_low),
+            "alpha_edge_high": over(responding, np.mean, scores.units.edge_high),
+        },
+        layer=scores.layers,
+    )
+
+
+def rating_rows(scores: Scores) -> Iterator[Row]:
+    """Yield one row per rating, layer and piece, the mean over blocks first."""
+    names = np.array(scores.rows.block_pieces)
+    for rating in scores.ratings:
+        for index, layer in enumerate(scores.layers):
+            common = {
+                "rating": rating.name,
+                "rater": rating.rater,
+                "layer": layer,
+                "layer_index": index + 1,
+            }
+            r = rating.r_blocks[index]
+            yield {**common, "piece": "mean", "r": r.mean(), "p": rating.p[index]}
+            for piece in dict.fromkeys(scores.rows.block_pieces):
+                yield {**common, "piece": piece, "r": r[names == piece].mean(), "p": np.nan}
+
+
+def fold_rows(rows: Rows, study: ParticipantStudy) -> Iterator[Row]:
+    """Yield one row per block: what it holds and in which fold it is tested."""
+    for block, piece in enumerate(rows.block_pieces):
+        own = np.flatnonzero(rows.blocks.label == block)
+        yield {
+            "block": block + 1,
+            "kind": rows.blocks.kind,
+            "fold": rows.fold_of_block[block] + 1,
+            "run": study.inputs.runs[rows.timeline.run[own[0]]].name,
+            "piece": piece,
+            "n_rows": own.size,
+            "first_volume": int(rows.timeline.volume[own[0]]),
+            "last_volume": int(rows.timeline.volume[own[-1]]),
+        }

@@ -1,0 +1,225 @@
+"""The reports of `emotion3d`, on a participant and on the group, from written results only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from bidsapp.brain.geometry import VolumeGrid
+from bidsapp.recipes.emotion3d.names import BRAIN, DECODERS, SplitInfo
+from bidsapp.recipes.emotion3d.report.data import curves, embedding, labels, lags, maps
+from bidsapp.recipes.emotion3d.report.people import (
+    emotions,
+    participants,
+    prevalence,
+    profiles,
+    tests,
+)
+from bidsapp.recipes.emotion3d.report.scores import (
+    calibration,
+    chance,
+    confusion,
+    recall,
+    scores,
+)
+from bidsapp.recipes.emotion3d.report.view import View, views
+from bidsapp.recipes.emotion3d.results import LABELS, MAPS, RANDOMISATION, SCORES, TESTS
+from bidsapp.report.html import Number, Page, Section, number_text, p_cell
+from bidsapp.report.methods import (
+    Methods,
+    first_participant,
+    inference_sentences,
+    render_methods,
+    shared_context,
+)
+from bidsapp.report.sections import (
+    about,
+    cautions,
+    claims,
+    fidelity,
+    glance,
+    methods_section,
+    page,
+    used_inferences,
+)
+from bidsapp.report.tables import records_of, rows_of
+from bidsapp.results.read import Results
+
+QUESTION = "Can the emotion of a scene be told from single brain volumes?"
+
+
+def report(results: Results) -> tuple[Page, Methods]:
+    """Arrange the page of a participant or of the group, and write its methods text.
+
+    Parameters
+    ----------
+    results
+        What was written.
+    """
+    found = views(results)
+    methods = methods_of(results)
+    make = _group_sections if results.is_group else _participant_sections
+    if len(found) == 1:
+        body = make(found[0])
+    else:
+        body = [
+            Section(
+                f"Results: {view.space.title}",
+                f"results-{view.space.anchor}",
+                children=[section for section in make(view) if section is not None],
+            )
+            for view in found
+        ]
+    numbers = [(view.space.title, list(_numbers(view))) for view in found]
+    sections = [
+        glance([], numbers),
+        cautions(results),
+        *body,
+        claims(results),
+        methods_section(methods),
+        fidelity(results),
+        about(results),
+    ]
+    return page(results, QUESTION, sections), methods
+
+
+def _participant_sections(view: View) -> list[Section | None]:
+    return [
+        labels(view),
+        scores(view),
+        confusion(view),
+        recall(view),
+        chance(view),
+        calibration(view),
+        lags(view),
+        curves(view),
+        maps(view),
+        embedding(view),
+    ]
+
+
+def _group_sections(view: View) -> list[Section | None]:
+    return [
+        scores(view),
+        participants(view),
+        tests(view),
+        prevalence(view),
+        emotions(view),
+        confusion(view),
+        profiles(view),
+        chance(view),
+        maps(view),
+    ]
+
+
+# ------------------------------------------------------------------ numbers at a glance
+
+
+def _numbers(view: View) -> Iterator[Number]:
+    """Yield the data, then the scores of decoders that see the brain, under honest splits."""
+    facts = view.facts
+    if view.is_group:
+        n_left_out = len(facts["left_out"])
+        remark = f"{n_left_out} left out" if n_left_out else "none left out"
+        yield Number("Participants", number_text(view.results.n_participants, 0), remark)
+        yield Number("Runs", number_text(facts["n_runs"], 0))
+    else:
+        yield Number("Runs", number_text(len(facts["runs"]), 0))
+    total = number_text(facts["n_volumes"], 0)
+    yield Number("Labelled volumes", number_text(facts["n_labelled"], 0), f"of {total}")
+    if not view.is_group:
+        segments = float(view.table(LABELS)["n_blocks"].sum())
+        yield Number("Contiguous segments", number_text(segments, 0), "of one class each")
+    yield Number("Classes", number_text(len(view.classes), 0))
+    yield Number("Voxels", number_text(facts["n_units"], 0), view.space.title)
+    several = len(view.honest) > 1
+    for split in view.honest:
+        for decoder in BRAIN:
+            row = view.score(split, decoder)
+            if row is not None:
+                name = DECODERS[decoder].title
+                label = f"{name}, {split.short}" if several else name
+                yield Number(label, number_text(row["value"], 2), _against(row))
+    if view.is_group:
+        yield from _means_within(view)
+
+
+def _against(row: Any) -> str:
+    """Say in a few words what a score is beside its chance."""
+    if np.isnan(row["chance"]):
+        return "chance not estimated"
+    return f"chance {number_text(row['chance'], 2)}, p = {p_cell(row['p']).text}"
+
+
+def _means_within(view: View) -> Iterator[Number]:
+    """Yield means of participants who were tested on other runs of their own."""
+    for row in records_of(rows_of(view.table(TESTS), level="within")):
+        decoder = str(row["test"]).removesuffix(" > chance")
+        if decoder in BRAIN:
+            remark = (
+                f"chance {number_text(row['chance'], 2)}, p = {p_cell(row['p']).text} (sign flips)"
+            )
+            label = f"{DECODERS[decoder].title}, within: {SplitInfo(str(row['split'])).short}"
+            yield Number(label, number_text(row["mean"], 2), remark)
+
+
+# ------------------------------------------------------------------ methods text
+
+
+def methods_of(results: Results) -> Methods:
+    """Write the methods of an analysis; a group's begin with those of its participants."""
+    context = shared_context(results) | {"view": views(results)[0]}
+    own = first_participant(results)
+    context["participant"] = None if own is None else _participant_context(own)
+    context["inferences"] = _sentences(results)
+    return render_methods("emotion3d_methods.txt.j2", context)
+
+
+def _sentences(results: Results) -> list[dict[str, Any]]:
+    n_draws = {
+        "label_shift": "; ".join(_shifts(views(results)[0])),
+        "label_shift_hidden": results.setting("n_embedding_shifts"),
+        "sign_flip_scores": results.setting("n_flips"),
+    }
+    used = [item for item in used_inferences(results) if n_draws.get(item.key, True)]
+    return inference_sentences(used, {key: {"n_draws": n} for key, n in n_draws.items()})
+
+
+def _participant_context(own: Results) -> dict[str, Any]:
+    """Return what the methods say of the participant level."""
+    view = views(own)[0]
+    checks = view.table(RANDOMISATION)
+    geometry = own.units(view.space).geometry
+    assert isinstance(geometry, VolumeGrid)
+    relabelled = rows_of(checks, randomised="labels")["similarity"]
+    return {
+        "classes": view.classes,
+        "n_segments": int(view.table(LABELS)["n_blocks"].sum()),
+        "n_volumes": view.facts["n_volumes"],
+        "n_labelled": view.facts["n_labelled"],
+        "n_units": view.facts["n_units"],
+        "grid_mm": float(geometry.voxel_sizes_mm.max()),
+        "has_network": bool((view.table(SCORES)["decoder"] == "cnn").any()),
+        "splits": view.splits,
+        "methods": [stat for stat, maps_of in MAPS.items() if own.written(maps_of, view.space)],
+        "checked": bool(checks["randomised"].ne("labels").any()),
+        "relabelled": bool(relabelled.notna().any()),
+        "sentences": _sentences(own),
+    }
+
+
+def _shifts(view: View) -> Iterator[str]:
+    """Say how many shifts each decoder was tested with, under the splits that count."""
+    by_number: dict[int, list[str]] = {}
+    for split in view.honest:
+        for decoder in view.decoders(split):
+            n = len(view.nulls(split, decoder))
+            called = DECODERS[decoder].called
+            if n and called not in by_number.setdefault(n, []):
+                by_number[n].append(called)
+    for n, names in by_number.items():
+        *first, last = names
+        listed = f"{', '.join(first)} and {last}" if first else last
+        yield f"{number_text(n, 0)} shifts for {listed}"

@@ -1,0 +1,126 @@
+"""What the sections of `emotion3d` read: written results of one space, by split and decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from bidsapp.recipes.emotion3d.names import DECODERS, SplitInfo
+from bidsapp.recipes.emotion3d.results import (
+    CONFUSION,
+    GROUP_CONFUSION,
+    GROUP_RECALL,
+    NULL,
+    RECALL,
+    SCORES,
+)
+from bidsapp.report.tables import rows_of
+from bidsapp.results.kinds import Table
+from bidsapp.results.read import Results, Space
+
+BALANCED = "balanced_accuracy"
+
+
+@dataclass(frozen=True)
+class View:
+    """Results of a participant, or of the group, in one space.
+
+    Attributes
+    ----------
+    results, space
+        Whose results, and where.
+    suffix
+        For anchors: empty where there is one space only.
+    """
+
+    results: Results
+    space: Space
+    suffix: str = ""
+
+    @property
+    def is_group(self) -> bool:
+        """Whether the results are the group's."""
+        return self.results.is_group
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """Content of the summary."""
+        return dict(self.results.facts(self.space))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in order."""
+        return tuple(self.facts["classes"])
+
+    @cached_property
+    def splits(self) -> tuple[SplitInfo, ...]:
+        """Splits in the order of the analysis."""
+        return tuple(
+            SplitInfo(item["name"], item["note"], tuple(item["folds"]))
+            for item in self.facts["splits"]
+        )
+
+    @property
+    def honest(self) -> tuple[SplitInfo, ...]:
+        """Splits whose scores may be believed."""
+        return tuple(split for split in self.splits if not split.leaky)
+
+    def table(self, result: Table) -> pd.DataFrame:
+        """Read a table; without rows when it was not written."""
+        return self.results.table(result, self.space)
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """One row per split, decoder and measure."""
+        return self.table(SCORES)
+
+    @cached_property
+    def null(self) -> pd.DataFrame:
+        """One row per split, decoder and shift of the labels."""
+        return self.table(NULL)
+
+    @cached_property
+    def recall(self) -> pd.DataFrame:
+        """One row per split, decoder and class; of a group also per participant."""
+        return self.table(GROUP_RECALL if self.is_group else RECALL)
+
+    @cached_property
+    def confusion(self) -> pd.DataFrame:
+        """One row per split, decoder and pair of classes; of a group also per participant."""
+        return self.table(GROUP_CONFUSION if self.is_group else CONFUSION)
+
+    def pooled(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows that are not about a single participant of a group."""
+        return table[table["participant"].isna()] if self.is_group else table
+
+    def single(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows that are about single participants of a group."""
+        return table[table["participant"].notna()]
+
+    def decoders(self, split: SplitInfo) -> list[str]:
+        """Return the decoders that were scored under a split, in the order of `DECODERS`."""
+        there = set(rows_of(self.scores, split=split.name, measure=BALANCED)["decoder"])
+        return [name for name in DECODERS if name in there]
+
+    def score(self, split: SplitInfo, decoder: str, measure: str = BALANCED) -> pd.Series | None:
+        """Return the row of a score; None when it was not computed."""
+        rows = rows_of(self.scores, split=split.name, decoder=decoder, measure=measure)
+        return None if rows.empty else rows.iloc[0]
+
+    def nulls(self, split: SplitInfo, decoder: str) -> Sequence[float]:
+        """Balanced accuracies with shifted labels; empty without a test."""
+        rows = rows_of(self.null, split=split.name, decoder=decoder)
+        return [float(value) for value in rows[BALANCED].dropna()]
+
+
+def views(results: Results) -> list[View]:
+    """Return one view per space."""
+    several = len(results.spaces) > 1
+    return [
+        View(results, space, f"-{number}" if several else "")
+        for number, space in enumerate(results.spaces, start=1)
+    ]

@@ -1,0 +1,140 @@
+"""The comparison with the functional gradient in each participant, tested over participants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.recipes.gradients.settings import GradientsGroupSettings
+from bidsapp.stats.group import GroupMean, cohens_d
+from bidsapp.stats.metrics import fisher_z, pearson
+from bidsapp.stats.signflip import SignFlips
+
+Array = NDArray[np.floating[Any]]
+KINDS = ("best", "centroid")
+
+
+def map_correlation(maps: Array, references: Array, statistic: str) -> NDArray[np.float64]:
+    """Correlate maps with references where both are defined.
+
+    Parameters
+    ----------
+    maps
+        (n_maps, n_units); NaN where undefined.
+    references
+        (n_references, n_units); NaN outside cortex.
+    statistic
+        ``spearman`` (midranks among the units both have) or ``pearson``.
+
+    Returns
+    -------
+    ndarray, shape (n_maps, n_references)
+        NaN where a map is constant or has fewer than two units.
+    """
+    from scipy.stats import rankdata
+
+    r = np.full((len(maps), len(references)), np.nan)
+    for i, one in enumerate(maps):
+        for k, other in enumerate(references):
+            good = np.isfinite(one) & np.isfinite(other)
+            pair = [one[good], other[good]]
+            if statistic == "spearman":
+                pair = [rankdata(values) for values in pair]
+            r[i, k] = pearson(*pair)[0] if good.sum() > 1 else np.nan
+    return r
+
+
+def alignment_rows(
+    r: Array, subjects: Sequence[str], lags: str, references: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """Yield one row per participant, kind of map and reference.
+
+    Parameters
+    ----------
+    r
+        (n_participants, n_kinds, n_references) correlations.
+    subjects
+        Labels of the participants.
+    lags
+        Name of the set of lags.
+    references
+        Names of the references.
+    """
+    for i, subject in enumerate(subjects):
+        for j, kind in enumerate(KINDS):
+            for k, reference in enumerate(references):
+                yield {
+                    "lags": lags,
+                    "participant": subject,
+                    "map": kind,
+                    "reference": reference,
+                    "r": r[i, j, k],
+                    "z": fisher_z(r[i, j, k]),
+                }
+
+
+def alignment_test_rows(
+    r: dict[str, Array], references: Sequence[str], settings: GradientsGroupSettings, seed: int
+) -> Iterator[dict[str, Any]]:
+    """Test over participants whether the correlations differ from zero; two-sided.
+
+    Parameters
+    ----------
+    r
+        Lags → (n_participants, n_kinds, n_references). With both lags, the difference of the
+        Fisher z values is tested, too.
+    references
+        Names of the references.
+    settings
+        Number of flips.
+    seed
+        Names the flips.
+
+    Yields
+    ------
+    dict
+        ``p_max`` is corrected over lags (without the difference) and kinds of map, for each
+        reference; differences over kinds.
+    """
+    z = {lags: fisher_z(values) for lags, values in r.items()}
+    families = [dict(z)]
+    if "negative" in z:
+        families.append({"positive-negative": z["positive"] - z["negative"]})
+    for family in families:
+        stacked = np.stack(list(family.values()), axis=1)
+        for k, reference in enumerate(references):
+            cells = [(lags, kind) for lags in family for kind in KINDS]
+            values = stacked[..., k].reshape(len(stacked), -1)
+            for row, (lags, kind) in zip(_tests(values, settings, seed), cells, strict=True):
+                yield {"lags": lags, "map": kind, "reference": reference, **row}
+
+
+def _tests(z: Array, settings: GradientsGroupSettings, seed: int) -> Iterator[dict[str, Any]]:
+    """Sign-flip test of each column of (n_participants, n_tests)."""
+    group = GroupMean((z.shape[1],))
+    for values in z:
+        group.add(values)
+    effect = cohens_d(group)
+    unknown = np.full(z.shape[1], np.nan)
+    t, p, p_max, n_flips, exact = unknown, unknown, unknown, 0, False
+    if len(z) > 1:
+        flips = SignFlips(len(z), n_permutations=settings.n_flips, seed=seed)
+        tests = flips.add(z)
+        t, p, p_max = tests.t, tests.p, flips.family_wise(tests.t)
+        n_flips, exact = len(flips.signs), flips.exact
+    for k in range(z.shape[1]):
+        yield {
+            "n": int(group.n[k]),
+            "mean_z": group.mean[k],
+            "t": t[k],
+            "d": effect.d[k],
+            "d_low": effect.low[k],
+            "d_high": effect.high[k],
+            "p": p[k],
+            "p_max": p_max[k],
+            "n_flips": n_flips,
+            "exact": exact,
+        }

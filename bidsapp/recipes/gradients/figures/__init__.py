@@ -1,0 +1,1 @@
+"""Figures of the poster of Kim, Overath and Sammler."""

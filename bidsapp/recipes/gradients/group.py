@@ -1,0 +1,538 @@
+"""`gradients`, group level.
+
+The scores of all participants are averaged layer by layer; the profile of each voxel or vertex
+over layers gives a best and a centroid layer, whose map on the cortex is compared with the
+functional gradient by rotation. Beyond the poster, means are tested over participants, regions and
+ratings have profiles with intervals, and inter-subject correlation says what could be predicted.
+
+Source: Kim, Overath and Sammler, poster, Methods: representational gradient mapping.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.brain.spin_surface import Cortex, Reference, find_cortex
+from bidsapp.progress import track
+from bidsapp.recipes.base.group_maps import (
+    GroupMapOptions,
+    GroupMaps,
+    choose_best,
+    cluster_test,
+    group_maps,
+    group_units,
+    participant_maps,
+)
+from bidsapp.recipes.base.isc import ParcelCourses, ParcelIsc, isc_columns, parcel_isc
+from bidsapp.recipes.base.regions import (
+    Profiles,
+    Regions,
+    pca_rows,
+    profile_rows,
+    regions,
+    reliability_rows,
+)
+from bidsapp.recipes.base.spins import LayerMap, SpinOptions, Spins, spin_maps
+from bidsapp.recipes.base.stack import ScoreStack
+from bidsapp.recipes.base.study import GroupStudy
+from bidsapp.recipes.gradients import cautions, results
+from bidsapp.recipes.gradients import group_results as declared
+from bidsapp.recipes.gradients.alignment_tests import (
+    KINDS,
+    alignment_rows,
+    alignment_test_rows,
+    map_correlation,
+)
+from bidsapp.recipes.gradients.rating_tests import rating_rows
+from bidsapp.recipes.gradients.settings import GradientsGroupSettings
+from bidsapp.recipes.gradients.spin_tables import null_rows, spin_rows
+from bidsapp.results.write import Output, tidy
+from bidsapp.scratch import Scratch
+from bidsapp.stats.bootstrap import resample_counts
+from bidsapp.stats.isc import model_ceiling
+from bidsapp.stats.layer_pca import LayerPca, layer_pca
+from bidsapp.stats.metrics import centroid_layer, fisher_z
+from bidsapp.stats.tfce import EXTENT, HEIGHT
+
+LOGGER = logging.getLogger("musicotopy")
+Array = NDArray[np.floating[Any]]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """One network at one set of lags.
+
+    Attributes
+    ----------
+    network, lags
+        Which.
+    layers
+        Names.
+    maps
+        Group maps on the data's units.
+    surface_r
+        (n_layers, n_surface_units) mean scores on the surface; None without one.
+    surface_best, surface_centroid
+        (n_surface_units,) best layer (0 undefined) and centroid of `surface_r`.
+    profiles
+        Of regions.
+    correlations
+        (n_participants, n_kinds, n_references) of participants' layer maps with the references;
+        None without a surface.
+    mean_r
+        (n_participants,) score averaged over layers and units.
+    """
+
+    network: str
+    lags: str
+    layers: tuple[str, ...]
+    maps: GroupMaps
+    surface_r: Array | None
+    surface_best: NDArray[np.integer[Any]] | None
+    surface_centroid: Array | None
+    profiles: Profiles
+    correlations: Array | None
+    mean_r: Array
+
+
+def group(study: GroupStudy) -> None:
+    """Run the group level for one space and write its results.
+
+    Parameters
+    ----------
+    study
+        Its inputs come from `bidsapp.recipes.base.group.collect_group`.
+
+    Raises
+    ------
+    AppError
+        If a participant's file cannot be used, or a reference or the atlas does not fit.
+    """
+    GradientsGroup(study).run()
+
+
+class GradientsGroup:
+    """What the steps of one group analysis share."""
+
+    def __init__(self, study: GroupStudy) -> None:
+        self.study, self.inputs, self.config = study, study.inputs, study.config
+        self.settings: GradientsGroupSettings = study.settings
+        network = next(iter(self.inputs.networks))
+        self.units = group_units(self.inputs, results.SCORE.of("positive"), network)
+        self.cortex = find_cortex(self.units, mni305=self.settings.mni305)
+        self.references: tuple[Reference, ...] = (
+            self.cortex.references(self.settings.references) if self.cortex else ()
+        )
+        self.regions: tuple[Regions, ...] = regions(self.units, self.cortex, self.config.atlas)
+
+    @property
+    def lags(self) -> tuple[str, ...]:
+        """Sets of lags: ``positive`` and, if the control was run, ``negative``."""
+        first = self.inputs.participants[0].facts(self.inputs.at)
+        return tuple(lags for lags in results.LAGS if lags in first["n_rows"])
+
+    @cached_property
+    def options(self) -> GroupMapOptions:
+        """How maps are averaged and tested."""
+        chosen = self.settings
+        return GroupMapOptions(
+            chosen.min_share,
+            chosen.n_flips,
+            chosen.n_tfce_flips,
+            chosen.alternative,
+            chosen.best_layer,
+            chosen.tfce,
+        )
+
+    def run(self) -> None:
+        """Analyse, test, and write."""
+        conditions = tuple(self.conditions())
+        courses = ParcelCourses(self.inputs.at, results.PARCEL_LABELS, results.COURSES)
+        isc, doubts = parcel_isc(self.inputs.participants, courses, self.units)
+        spins = self.spins(conditions)
+        components = {}
+        for item in conditions:
+            out = self.output(item)
+            write_maps(out, item, self.settings)
+            components[item.network, item.lags] = write_components(out, item, self.settings.n_pcs)
+            if self.cortex is not None and self.cortex.is_projected:
+                self.write_projected(item, self.cortex)
+        for network in self.inputs.networks:
+            both = [item for item in conditions if item.network == network]
+            self.write_tables(both, components)
+            if spins is not None:
+                self.write_spins(both, spins)
+        self.write_shared(conditions[0], isc)
+        out = self.output(conditions[0])
+        facts = self.summary(conditions, spins, isc, doubts)
+        out.write(declared.SUMMARY, facts)
+
+    def output(self, item: Condition) -> Output:
+        """Return the writer of what is made from the score maps of one condition."""
+        result = results.SCORE.of(item.lags)
+        files = [
+            path
+            for participant in self.inputs.participants
+            for path in participant.images(result, self.inputs.at, item.network)
+        ]
+        return self.study.output(self.units, files)
+
+    # -------------------------------------------------------------- averages over participants
+
+    def conditions(self) -> Iterator[Condition]:
+        """Analyse every network at every set of lags."""
+        folder = self.study.scratch / "group"
+        folder.mkdir(parents=True, exist_ok=True)
+        for network, layers in self.inputs.networks.items():
+            for lags in self.lags:
+                LOGGER.info("%s: %s, %s lags", self.study.label, network, lags)
+                shape = (len(layers), len(self.inputs.participants), self.units.n_units)
+                with (
+                    tempfile.TemporaryDirectory(dir=folder) as own,
+                    ScoreStack(Path(own) / "scores", shape) as stack,
+                ):
+                    yield self.condition(network, lags, stack)
+
+    def condition(self, network: str, lags: str, stack: ScoreStack) -> Condition:
+        """Read the participants one by one, then average and test over them."""
+        label, quiet = f"{self.study.label} {network} {lags}", self.config.quiet
+        participants = self.inputs.participants
+        profiles, correlations, mean_r = [], [], []
+        for number, participant in enumerate(
+            track(
+                participants, total=len(participants), label=f"{label}: participants", quiet=quiet
+            )
+        ):
+            result = results.SCORE.of(lags)
+            r = participant_maps(participant, self.inputs, result, network, self.units)
+            stack.put(number, fisher_z(r))
+            known = np.isfinite(r)
+            mean_r.append(r[known].mean() if known.any() else np.nan)
+            surface = None if self.cortex is None else self.cortex.carry(r)
+            profiles.append(self.region_means(r, surface))
+            if surface is not None:
+                correlations.append(self.correlations(surface))
+        seed = self.config.random_seed
+        maps = group_maps(stack, self.options, seed=seed, label=f"{label}: flips", quiet=quiet)
+        clusters = cluster_test(
+            stack, self.units, self.options, seed=seed, label=f"{label}: clusters", quiet=quiet
+        )
+        maps = dataclasses.replace(maps, clusters=clusters)
+        on_surface = None if self.cortex is None else self.cortex.carry(maps.mean_r)
+        rule = self.settings.best_layer
+        return Condition(
+            network,
+            lags,
+            self.inputs.networks[network],
+            maps,
+            on_surface,
+            None if on_surface is None else choose_best(on_surface, rule),
+            None if on_surface is None else centroid_layer(on_surface),
+            Profiles(
+                tuple(name for item in self.regions for name in item.names),
+                tuple(side for item in self.regions for side in item.structures),
+                np.stack(profiles),
+            ),
+            np.stack(correlations) if correlations else None,
+            np.array(mean_r),
+        )
+
+    def region_means(self, r: Array, surface: Array | None) -> Array:
+        """(n_layers, n_regions) mean scores of one participant."""
+        parts = []
+        for item in self.regions:
+            values = surface if item.on_surface else r
+            assert values is not None
+            parts.append(item.means(values))
+        return np.hstack(parts) if parts else np.empty((len(r), 0))
+
+    def correlations(self, surface: Array) -> Array:
+        """(n_kinds, n_references) of one participant's layer maps with the references."""
+        best = choose_best(surface, self.settings.best_layer)
+        maps = np.stack([np.where(best > 0, best, np.nan), centroid_layer(surface)])
+        references = np.stack([item.values for item in self.references])
+        return map_correlation(maps, references, self.settings.spin_statistic)
+
+    # -------------------------------------------------------------- spin tests
+
+    def spins(self, conditions: Sequence[Condition]) -> Spins | None:
+        """Rotate the references against all layer maps; None without a surface."""
+        if self.cortex is None:
+            return None
+        maps = []
+        for item in conditions:
+            assert item.surface_best is not None
+            assert item.surface_centroid is not None
+            kept = self.kept(item.maps)
+            best = np.where(item.surface_best > 0, item.surface_best, np.nan)
+            for kind, values in zip(KINDS, (best, item.surface_centroid), strict=True):
+                shown = np.where(kept, values, np.nan)
+                maps.append(LayerMap(item.network, item.lags, kind, shown))
+        options = SpinOptions(
+            self.settings.n_rotations,
+            self.settings.n_swapped_rotations,
+            self.settings.spin_statistic,
+            self.config.random_seed,
+            self.config.n_threads,
+            self.study.device,
+        )
+        folder = self.study.scratch / "spins"
+        scratch = Scratch(folder, label=self.study.label, quiet=self.config.quiet)
+        return spin_maps(self.cortex, maps, self.references, options, scratch)
+
+    def kept(self, maps: GroupMaps) -> Array | bool:
+        """Vertices of the layer map that take part; all of them unless thresholded."""
+        if self.settings.thresholded == "none":
+            return True
+        assert self.cortex is not None
+        passed = maps.significant(self.settings.significance).astype(np.float32)
+        return np.asarray(self.cortex.carry(passed[None])[0] >= 0.5)
+
+    # -------------------------------------------------------------- writing
+
+    def write_projected(self, item: Condition, cortex: Cortex) -> None:
+        """Write what volumes look like on the surface on which they were spun."""
+        fields: dict[str, Any] = {
+            "Projection": dict(cortex.provenance),
+            "ProjectedFrom": self.inputs.space,
+        }
+        out = self.output(item).on(cortex.units, **fields)
+        where: dict[str, Any] = {"network": item.network, "entities": self.origin}
+        assert item.surface_r is not None
+        assert item.surface_centroid is not None
+        assert item.surface_best is not None
+        lags, layers = item.lags, item.layers
+        out.write(declared.PROJECTED.of(lags), item.surface_r, names=layers, **where)
+        out.write(declared.CENTROID_PROJECTED.of(lags), item.surface_centroid, **where)
+        best = item.surface_best.astype(np.int64)
+        out.write(declared.BEST_PROJECTED.of(lags), best, names=layers, **where)
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """Names the volumes behind maps of the surface, so that two templates write two files."""
+        if self.cortex is None or not self.cortex.is_projected:
+            return {}
+        return {"label": f"{self.units.space}{self.units.resolution or ''}"}
+
+    def write_tables(
+        self, both: Sequence[Condition], components: Mapping[tuple[str, str], LayerPca | None]
+    ) -> None:
+        """Write profiles of regions, their reliability, components and ratings of a network."""
+        network, seed = both[0].network, self.config.random_seed
+        out, n = self.output(both[0]), len(self.inputs.participants)
+        counts = resample_counts(n, self.settings.n_bootstrap, seed)
+        if both[0].profiles.names:
+            for result, rows in (
+                (declared.REGIONS, profile_rows),
+                (declared.RELIABILITY, reliability_rows),
+            ):
+                out.write(
+                    result,
+                    (
+                        row
+                        for item in both
+                        for row in rows(item.profiles, counts, item.layers, item.lags)
+                    ),
+                    network=network,
+                )
+        loadings = [
+            row
+            for item in both
+            if (pca := components[network, item.lags]) is not None
+            for row in pca_rows(pca, item.layers, item.lags)
+        ]
+        if loadings:
+            out.write(declared.LOADINGS, loadings, network=network)
+        ratings = list(rating_rows(self.inputs, network, self.settings, seed))
+        if ratings:
+            out.write(declared.RATINGS, ratings, network=network)
+
+    def write_spins(self, both: Sequence[Condition], spins: Spins) -> None:
+        """Write spin tests, their null, and the alignment of single participants."""
+        network, out = both[0].network, self.output(both[0])
+        out.write(declared.SPINS, spin_rows(spins, network, self.settings), network=network)
+        out.write(declared.SPIN_NULL, null_rows(spins, network), network=network)
+        names = [item.name for item in self.references]
+        r = {item.lags: item.correlations for item in both if item.correlations is not None}
+        rows = (
+            row
+            for lags, values in r.items()
+            for row in alignment_rows(values, self.inputs.subjects, lags, names)
+        )
+        out.write(declared.ALIGNMENTS, rows, network=network)
+        tests = alignment_test_rows(r, names, self.settings, self.config.random_seed)
+        out.write(declared.ALIGNMENT_TEST, tests, network=network)
+
+    def write_shared(self, first: Condition, isc: ParcelIsc | None) -> None:
+        """Write what does not depend on the network."""
+        out = self.output(first)
+        out.write(declared.N, first.maps.n.astype(np.float32))
+        out.write(declared.PARTICIPANTS, self.participant_rows(first))
+        if isc is not None:
+            columns = isc_columns(isc, self.units)
+            numbers = range(1, len(isc.r) + 1)
+            columns["ceiling"] = model_ceiling(isc.r, isc.n)
+            out.write(declared.ISC, tidy(columns, parcel=numbers))
+        for item in self.references:
+            if item.name.startswith("user"):
+                assert self.cortex is not None
+                given = out.on(self.cortex.units, sources=(), Reference=dict(item.provenance))
+                result = declared.REFERENCE.of(item.name)
+                values = item.values.astype(np.float32)
+                given.write(result, values, names=[item.name], entities=self.origin)
+
+    def participant_rows(self, first: Condition) -> Iterator[Row]:
+        """Yield one row per participant, those left out at the end."""
+        for participant, mean_r in zip(self.inputs.participants, first.mean_r, strict=True):
+            facts = participant.facts(self.inputs.at)
+            yield {
+                "participant": participant.subject,
+                "included": True,
+                "reason": None,
+                "configuration_hash": facts["ConfigurationHash"],
+                "n_trs": sum(int(run["n_trs"]) for run in facts["runs"]),
+                "n_rows": facts["n_rows"]["positive"],
+                "mean_r": mean_r,
+            }
+        for subject, reason in self.inputs.left_out:
+            yield {
+                "participant": subject,
+                "included": False,
+                "reason": reason,
+                **dict.fromkeys(("configuration_hash", "n_trs", "n_rows", "mean_r")),
+            }
+
+    def summary(
+        self,
+        conditions: Sequence[Condition],
+        spins: Spins | None,
+        isc: ParcelIsc | None,
+        doubts: Sequence[Any],
+    ) -> Row:
+        """Return the content of the summary."""
+        first = conditions[0]
+        test, n = first.maps.test, first.maps.n[first.maps.n > 0]
+        weights = self.inputs.participants[0]
+        networks = {
+            name: {
+                "layers": list(layers),
+                "weights": weights.network(name, self.inputs.at)["weights"],
+            }
+            for name, layers in self.inputs.networks.items()
+        }
+        return self.study.summary(
+            self.units,
+            networks=networks,
+            cautions=[
+                *cautions.of_group(self.study, self.cortex, first.maps),
+                *cautions.of_layer_maps(conditions, self.cortex, self.settings),
+                *cautions.of_spins(spins, self.settings),
+                *doubts,
+            ],
+            lags=list(self.lags),
+            participants_per_unit={
+                "min": int(n.min()),
+                "median": float(np.median(n)),
+                "max": int(n.max()),
+            }
+            if n.size
+            else {},
+            sign_flips=None
+            if test is None
+            else {"n_flips": test.n_flips, "all": test.exact, "smallest_p": test.smallest_p},
+            references=[
+                {"name": item.name, "n_units": int(np.isfinite(item.values).sum())}
+                | dict(item.provenance)
+                for item in self.references
+            ],
+            spin=self.spin_facts(spins),
+            isc=None if isc is None else {"n_rows": isc.n_rows},
+        )
+
+    def spin_facts(self, spins: Spins | None) -> Row | None:
+        """Return how layer maps were rotated."""
+        cortex = self.cortex
+        if cortex is None or spins is None:
+            return None
+        return {
+            "mesh": cortex.mesh_name,
+            "n_vertices": cortex.mesh.n_units,
+            "cortex_mask_sha256": cortex.mask_hash,
+            "n_cortex": int(cortex.mask.sum()),
+            "way_to_the_surface": dict(cortex.provenance),
+            "n_rotations": spins.null.done,
+            "n_swapped_rotations": 0 if spins.swapped is None else spins.swapped.done,
+            "rotations": "uniform on SO(3), keyed by seed and number; right hemisphere mirrored",
+            "convention": "a vertex takes the value of the vertex nearest to its rotation",
+            "digest": spins.null.digest,
+        }
+
+
+def write_maps(out: Output, item: Condition, settings: GradientsGroupSettings) -> None:
+    """Write the group maps of one network at one set of lags."""
+    lags, maps = item.lags, item.maps
+    layered: dict[str, Any] = {"network": item.network, "names": item.layers}
+    share = f"NaN where less than {settings.min_share:.0%} of the participants have a value."
+    out.write(declared.MEAN.of(lags), maps.mean_r, note=share, **layered)
+    coverage = float(np.isfinite(maps.centroid).mean())
+    out.write(results.CENTROID.of(lags), maps.centroid, network=item.network, Coverage=coverage)
+    rule = "0 where none is positive." if settings.best_layer == "positive" else "At every unit."
+    best = maps.best.astype(np.int64)
+    out.write(results.BEST_LAYER.of(lags), best, note=f"Of mean scores. {rule}", **layered)
+    test = maps.test
+    if test is None:
+        return
+    fields: dict[str, Any] = {
+        "NumberOfSignFlips": test.n_flips,
+        "AllSignFlips": test.exact,
+        "SmallestP": test.smallest_p,
+        "Alternative": settings.alternative,
+    }
+    for result, values in (
+        (declared.T, test.t),
+        (declared.D, test.d),
+        (declared.P_FWE, test.p_fwe),
+        (declared.Q, test.q),
+    ):
+        out.write(result.of(lags), values, **layered, **fields)
+    if maps.clusters is not None:
+        fields |= {
+            "NumberOfSignFlips": maps.clusters.n_flips,
+            "AllSignFlips": maps.clusters.exact,
+            "Extent": EXTENT,
+            "Height": HEIGHT,
+        }
+        out.write(declared.P_TFCE.of(lags), maps.clusters.p, **layered, **fields)
+    if lags == "positive":
+        level = f"p < {settings.significance:g}."
+        passed = maps.significant(settings.significance)
+        out.write(declared.CONSISTENT, passed, network=item.network, note=level)
+
+
+def write_components(out: Output, item: Condition, n_pcs: int) -> LayerPca | None:
+    """Decompose mean scores over layers and write the topographies; None without units."""
+    complete = int(np.isfinite(item.maps.mean_r).all(axis=0).sum())
+    n = min(n_pcs, len(item.layers), complete)
+    if n < 1:
+        return None
+    pca = layer_pca(item.maps.mean_r, n)
+    names = [f"pc{number + 1}" for number in range(len(pca.topographies))]
+    out.write(
+        declared.PC.of(item.lags),
+        pca.topographies,
+        network=item.network,
+        names=names,
+        ExplainedVariance=list(pca.explained),
+    )
+    return pca

@@ -1,0 +1,356 @@
+"""Everything that the group level of `gradients` writes."""
+
+from __future__ import annotations
+
+from bidsapp.recipes.base.score_columns import (
+    LAGS_COLUMN,
+    LAYER_COLUMNS,
+    PARCEL_COLUMN,
+    PLACE_COLUMNS,
+)
+from bidsapp.recipes.gradients.results import (
+    BOOTSTRAP,
+    EFFECT,
+    FLIP,
+    FLIP_FDR,
+    LAGS,
+    MONTE_CARLO,
+    RATERS,
+    RECIPE,
+    SHARE,
+    SPIN,
+    SPIN_PEOPLE,
+    TFCE,
+)
+from bidsapp.results.kinds import (
+    LAYER,
+    P_VALUE,
+    Column,
+    Labels,
+    Maps,
+    Mask,
+    Result,
+    Scale,
+    Table,
+    summary,
+)
+
+# ------------------------------------------------------------------ group: maps
+
+MEAN = Maps(
+    desc="gradients{label}mean",
+    title="Mean prediction, {label} lags",
+    says="Mean correlation over participants (Fisher z, back-transformed) at {label} lags.",
+    labels=LAGS,
+    level="group",
+    stat="r",
+)
+T = Maps(
+    desc="gradients{label}",
+    title="t over participants, {label} lags",
+    says="One-sample t of Fisher z over participants at {label} lags.",
+    labels=LAGS,
+    level="group",
+    stat="t",
+    scale=Scale("t", colours="signed", least=2.0),
+)
+D = Maps(
+    desc="gradients{label}",
+    title="Cohen's d, {label} lags",
+    says="Cohen's d of Fisher z over participants at {label} lags.",
+    labels=LAGS,
+    level="group",
+    stat="d",
+    scale=Scale("d", colours="signed", least=0.5),
+)
+P_FWE = Maps(
+    desc="gradients{label}fwe",
+    title="Family-wise p, {label} lags",
+    says="Sign-flip p at {label} lags, corrected over units and layers by the largest t.",
+    labels=LAGS,
+    level="group",
+    stat="p",
+    scale=P_VALUE,
+    by=FLIP,
+)
+Q = Maps(
+    desc="gradients{label}fdr",
+    title="False discovery rate, {label} lags",
+    says="False discovery rate (Benjamini-Hochberg) of the sign-flip p over units and layers at "
+    "{label} lags.",
+    labels=LAGS,
+    level="group",
+    stat="q",
+    scale=P_VALUE,
+    by=FLIP_FDR,
+)
+P_TFCE = Maps(
+    desc="gradients{label}tfce",
+    title="Family-wise p of clusters, {label} lags",
+    says="Sign-flip p of threshold-free cluster enhancement at {label} lags, corrected over units "
+    "and layers.",
+    labels=LAGS,
+    level="group",
+    stat="p",
+    scale=P_VALUE,
+    by=TFCE,
+)
+CONSISTENT = Mask(
+    desc="gradientsconsistent",
+    title="Consistent over participants",
+    says="Units where any layer passes at positive lags, family-wise over units and layers (sign "
+    "flips of participants).",
+    level="group",
+    by=FLIP,
+)
+PC = Maps(
+    desc="gradients{label}",
+    title="Principal components, {label} lags",
+    says="Principal components of mean scores at {label} lags, layers as variables, units as "
+    "observations.",
+    labels=LAGS,
+    level="group",
+    stat="pc",
+    scale=Scale("component", colours="signed"),
+)
+REFERENCE = Maps(
+    desc="gradientsreference{label}",
+    title="Reference map ({label})",
+    says="Reference map given by the user.",
+    labels=tuple(f"user{number or ''}" for number in (0, *range(2, 10))),
+    level="group",
+    by_network=False,
+    stat="reference",
+    scale=Scale("reference", colours="sequential"),
+)
+PROJECTED = Maps(
+    desc="gradients{label}meanprojected",
+    title="Mean prediction on the surface, {label} lags",
+    says="Mean correlation over participants at {label} lags, projected from the volume layer by "
+    "layer.",
+    labels=LAGS,
+    level="group",
+    stat="r",
+)
+CENTROID_PROJECTED = Maps(
+    desc="gradients{label}projected",
+    title="Centroid layer on the surface, {label} lags",
+    says="Centroid layer of each layer's mean score map at {label} lags, projected from the "
+    "volume.",
+    labels=LAGS,
+    level="group",
+    stat="centroid",
+    scale=LAYER,
+    names=("centroid",),
+)
+BEST_PROJECTED = Labels(
+    desc="gradientsbestlayer{label}projected",
+    title="Best layer on the surface, {label} lags",
+    says="Best layer of each layer's mean score map at {label} lags, projected from the volume.",
+    labels=LAGS,
+    level="group",
+)
+N = Maps(
+    desc="gradientsparticipants",
+    title="Participants",
+    says="Participants with a value at each unit.",
+    level="group",
+    by_network=False,
+    stat="n",
+    scale=Scale("participants", colours="sequential"),
+    names=("n",),
+)
+
+# ------------------------------------------------------------------ group: tables
+
+PARTICIPANTS = Table(
+    desc="gradientsparticipants",
+    title="Participants",
+    says="Who takes part, and who does not and why.",
+    level="group",
+    by_network=False,
+    columns=(
+        Column("participant", "label", text=True),
+        Column("included", "whether they take part", text=True),
+        Column("reason", "why not", "why not", text=True, prose=True),
+        Column("configuration_hash", "of the participant level", "configuration", text=True),
+        Column("n_trs", "volumes of all runs", "volumes", 0),
+        Column("n_rows", "volumes that entered the models at positive lags", "volumes used", 0),
+        Column("mean_r", "score at positive lags, over the layers of the first network and units"),
+    ),
+)
+_REGION = (
+    LAGS_COLUMN,
+    Column("roi", "name of the region", "region", text=True),
+    Column("structure", "L, R or both", "side", text=True),
+    *LAYER_COLUMNS,
+)
+REGIONS = Table(
+    desc="gradientsregions",
+    title="Profiles of regions",
+    says="Mean score of each layer in each region.",
+    level="group",
+    columns=(
+        *_REGION,
+        Column("mean_r", "mean over participants (Fisher z)", "mean r"),
+        Column("ci_low", "95 % interval over participants", "low", by=BOOTSTRAP),
+        Column("ci_high", "95 % interval over participants", "high", by=BOOTSTRAP),
+        Column("n", "participants", digits=0),
+    ),
+)
+RELIABILITY = Table(
+    desc="gradientsreliability",
+    title="Reliability of the best layer",
+    says="How often each layer is the best of a region when participants are redrawn.",
+    level="group",
+    columns=(
+        *_REGION,
+        Column("share", "of the resamples in which the layer is best", digits=2),
+        Column("centroid_low", "95 % percentile interval of the centroid", by=SHARE),
+        Column("centroid_high", "95 % percentile interval of the centroid", by=SHARE),
+    ),
+)
+LOADINGS = Table(
+    desc="gradientspca",
+    title="Components over layers",
+    says="Loadings of the components of mean scores (layers by units).",
+    level="group",
+    columns=(
+        LAGS_COLUMN,
+        Column("component", "number from 1", digits=0),
+        *LAYER_COLUMNS,
+        Column("loading", "of the layer"),
+        Column("explained", "share of the variance", digits=2),
+    ),
+)
+RATINGS = Table(
+    desc="gradientsratingsmean",
+    title="Ratings over raters",
+    says="Prediction of continuous ratings by each layer, over raters.",
+    level="group",
+    by_space=False,
+    columns=(
+        LAGS_COLUMN,
+        Column("rating", "what was rated", text=True),
+        *LAYER_COLUMNS,
+        Column("mean_r", "mean over raters (Fisher z)", "mean r"),
+        Column("ci_low", "95 % interval over raters", "low", by=BOOTSTRAP),
+        Column("ci_high", "95 % interval over raters", "high", by=BOOTSTRAP),
+        Column("n", "raters", digits=0),
+        Column("p", "sign flips of raters; not corrected over layers", by=RATERS),
+    ),
+)
+ISC = Table(
+    desc="gradientsisc",
+    title="Inter-subject correlation",
+    says="Correlation of each participant with the mean of the others, parcel by parcel: a lower "
+    "bound of what a perfect model of the sounds reaches.",
+    level="group",
+    by_network=False,
+    columns=(
+        PARCEL_COLUMN,
+        *PLACE_COLUMNS,
+        Column("isc", "mean over participants (Fisher z)", "ISC"),
+        Column("n", "participants", digits=0),
+        Column("ceiling", "expected correlation of a perfect model (Spearman-Brown)"),
+    ),
+)
+SPINS = Table(
+    desc="gradientsspin",
+    title="Spin tests",
+    says="Correlation of layer maps with reference maps, against rotations.",
+    level="group",
+    columns=(
+        Column(
+            "lags",
+            "positive-negative: difference of the correlations under the same rotations",
+            text=True,
+        ),
+        Column("map", "best or centroid layer", text=True),
+        Column("reference", "name of the reference map", text=True),
+        Column("statistic", "spearman or pearson", text=True),
+        Column("hemisphere", "both, L or R", text=True),
+        Column("direction", "what was rotated", text=True),
+        Column("r", "correlation"),
+        Column("p", "two-sided, (b + 1) / (m + 1)", by=SPIN),
+        Column("p_low", "95 % Monte Carlo interval of p", by=MONTE_CARLO),
+        Column("p_high", "95 % Monte Carlo interval of p", by=MONTE_CARLO),
+        Column("p_max", "against the largest |r| over the network's maps", "p (FWE)", by=SPIN),
+        Column("n_rotations", "rotations that count", "rotations", 0),
+        Column("n_units", "vertices at which both maps are defined", "vertices", 0),
+        Column("overlap_min", "smallest share of the map left by a rotation", digits=2),
+        Column("overlap_median", "median share of the map left by a rotation", digits=2),
+    ),
+)
+SPIN_NULL = Table(
+    desc="gradientsspinnull",
+    title="Rotations",
+    says="Correlations after each rotation of the reference.",
+    level="group",
+    columns=(Column("rotation", "number of the rotation", digits=0),),
+    further="correlation of this layer map (lags, kind) with this reference",
+)
+ALIGNMENTS = Table(
+    desc="gradientsparticipantalignment",
+    title="Alignment of participants",
+    says="Correlation of each participant's layer maps with reference maps.",
+    level="group",
+    columns=(
+        LAGS_COLUMN,
+        Column("participant", "label", text=True),
+        Column("map", "best or centroid layer", text=True),
+        Column("reference", "name of the reference map", text=True),
+        Column("r", "correlation"),
+        Column("z", "Fisher z"),
+    ),
+)
+ALIGNMENT_TEST = Table(
+    desc="gradientsparticipanttest",
+    title="Alignment over participants",
+    says="Test of these correlations over participants by sign flips.",
+    level="group",
+    columns=(
+        Column("lags", "positive-negative: difference of Fisher z", text=True),
+        Column("map", "best or centroid layer", text=True),
+        Column("reference", "name of the reference map", text=True),
+        Column("n", "participants", digits=0),
+        Column("mean_z", "mean Fisher z", "mean z"),
+        Column("t", "one-sample t", digits=2),
+        Column("d", "Cohen's d", digits=2),
+        Column("d_low", "95 % interval of d", digits=2, by=EFFECT),
+        Column("d_high", "95 % interval of d", digits=2, by=EFFECT),
+        Column("p", "two-sided", by=SPIN_PEOPLE),
+        Column("p_max", "corrected over lags and kinds of map", "p (FWE)", by=SPIN_PEOPLE),
+        Column("n_flips", "sign flips", "flips", 0),
+        Column("exact", "whether all sign flips were used", text=True),
+    ),
+)
+
+
+SUMMARY = summary(RECIPE, "group")
+RESULTS: tuple[Result, ...] = (
+    MEAN,
+    T,
+    D,
+    P_FWE,
+    Q,
+    P_TFCE,
+    CONSISTENT,
+    PC,
+    REFERENCE,
+    PROJECTED,
+    CENTROID_PROJECTED,
+    BEST_PROJECTED,
+    N,
+    PARTICIPANTS,
+    REGIONS,
+    RELIABILITY,
+    LOADINGS,
+    RATINGS,
+    ISC,
+    SPINS,
+    SPIN_NULL,
+    ALIGNMENTS,
+    ALIGNMENT_TEST,
+    SUMMARY,
+)

@@ -1,0 +1,160 @@
+"""The page of a group of `gradients`, and the numbers at its beginning."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from bidsapp.recipes.gradients import group_results as declared
+from bidsapp.recipes.gradients.report import group_maps, group_profiles, group_tests
+from bidsapp.recipes.gradients.report.group_view import (
+    KINDS,
+    LAGS,
+    LAGS_TITLES,
+    POSITIVE,
+    GroupView,
+    correlation,
+    reference_title,
+    views,
+)
+from bidsapp.report import sections
+from bidsapp.report.html import Number, Page, Section, number_text, p_text
+from bidsapp.report.methods import Methods
+from bidsapp.report.tables import rows_of
+from bidsapp.results.read import Results
+
+_QUESTION = "Representational gradients: are layers of an audio network encoded along the cortex?"
+_PARTS = (
+    group_maps.accuracy,
+    group_maps.gradients,
+    group_tests.spin_tests,
+    group_tests.participants_alignment,
+    group_profiles.region_profiles,
+    group_profiles.stability,
+    group_maps.components,
+    group_maps.inference,
+    group_profiles.noise_ceiling,
+)
+
+
+def group_page(results: Results, methods: Methods) -> Page:
+    """Arrange the page of a group.
+
+    Parameters
+    ----------
+    results
+        Of the group.
+    methods
+        Its methods text.
+    """
+    pages = views(results)
+    glance = [(view.pair.title, list(_numbers(view))) for view in pages]
+    made = [
+        sections.glance(list(_people(results)), glance),
+        sections.cautions(results),
+        sections.participants(results, declared.PARTICIPANTS, _who(results)),
+        group_maps.interactive(pages, [group_profiles.isc_map(view) for view in pages]),
+        *(_results(view) for view in pages),
+        *group_profiles.ratings(results),
+        sections.claims(results),
+        sections.methods_section(methods),
+        sections.fidelity(results),
+        sections.about(results, _provenance(results)),
+    ]
+    return sections.page(results, _QUESTION, made)
+
+
+def _results(view: GroupView) -> Section:
+    children = [section for part in _PARTS if (section := part(view)) is not None]
+    anchor = f"results-{view.pair.space.anchor}-{view.pair.network}"
+    return Section(f"Results: {view.pair.title}", anchor, children=children)
+
+
+def _who(results: Results) -> str:
+    caption = (
+        "Who takes part. Volumes used: those that entered the models at positive lags; mean r: "
+        "over the layers of the first network and all voxels or vertices, at positive lags."
+    )
+    n = results.facts()["participants_per_unit"]
+    if not n or n["min"] == n["max"]:
+        return caption
+    return (
+        f"{caption} At each voxel or vertex, {n['min']} to {n['max']} participants have a value "
+        f"(median {n['median']:g})."
+    )
+
+
+# ------------------------------------------------------------------ numbers at a glance
+
+
+def _people(results: Results) -> Iterator[Number]:
+    left_out = len(results.facts()["left_out"])
+    remark = f"{left_out} left out" if left_out else "none left out"
+    yield Number("Participants", str(results.n_participants), remark)
+    used = results.table(declared.PARTICIPANTS, results.spaces[0])["n_rows"].dropna()
+    low, high = used.min(), used.max()
+    text = number_text(low, 0) if low == high else f"{low:.0f}\u2013{high:.0f}"
+    yield Number("Volumes analysed", text, "of each participant")
+
+
+def _numbers(view: GroupView) -> Iterator[Number]:
+    scores = view.scores(POSITIVE)
+    if scores is not None and np.isfinite(scores).any():
+        layer, _ = np.unravel_index(int(np.nanargmax(scores)), scores.shape)
+        peak = number_text(float(np.nanmax(scores)), 2)
+        yield Number("Peak mean r", peak, f"layer {view.layers[int(layer)]}")
+        if view.consistent is not None:
+            known = np.isfinite(scores).any(axis=0)
+            share = f"{100 * view.consistent.sum() / max(known.sum(), 1):.0f} %"
+            remark = f"FWE p < {view.level:g}, some layer"
+            yield Number(f"Significant {view.words}", share, remark)
+    yield from _spins(view)
+    yield from _alignment(view)
+
+
+def _spins(view: GroupView) -> Iterator[Number]:
+    for lags in LAGS:
+        for kind in KINDS:
+            row = view.spin_row(lags, kind)
+            if row is not None:
+                title = f"Spin {view.symbol}, {kind} layer, {LAGS_TITLES[lags]}"
+                p = p_text(row["p"], int(row["n_rotations"]))
+                remark = f"{p}, with {reference_title(row['reference'])}"
+                yield Number(title, correlation(row["r"]), remark)
+
+
+def _alignment(view: GroupView) -> Iterator[Number]:
+    if not view.references:
+        return
+    wanted = {"lags": POSITIVE, "map": "centroid", "reference": view.references[0]}
+    rows = rows_of(view.table(declared.ALIGNMENTS), **wanted)
+    mean, low, high = group_tests.mean_interval(rows["z"].to_numpy(dtype=float))
+    if math.isfinite(low):
+        tests = rows_of(view.table(declared.ALIGNMENT_TEST), **wanted)
+        p = p_text(float(tests["p"].iloc[0]))
+        remark = f"{correlation(low)} to {correlation(high)}, {p}, centroid layer"
+        yield Number(f"Mean {view.symbol} of participants", correlation(mean), remark)
+
+
+# ------------------------------------------------------------------ provenance
+
+
+def _provenance(results: Results) -> list[tuple[str, Any]]:
+    """Return where reference maps and rotations come from, for the last section."""
+    facts = results.facts()
+    spin = facts["spin"] or {}
+    return [
+        *((f"Reference {item['name']}", _origin(item)) for item in facts["references"]),
+        ("Rotations", spin.get("rotations")),
+        ("Convention of the spin", spin.get("convention")),
+        ("Cortex mask, SHA-256", spin.get("cortex_mask_sha256")),
+        ("Atlas", results.setting("atlas")),
+    ]
+
+
+def _origin(item: Mapping[str, Any]) -> str:
+    named = ", ".join(str(item[key]) for key in ("Source", "File") if item.get(key))
+    return f"{named} (SHA-256 {item['SHA256'][:12]}\u2026)" if item.get("SHA256") else named

@@ -1,0 +1,252 @@
+"""Spin tests of the group's layer maps, and the alignment of single participants."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from bidsapp.recipes.gradients import group_results as declared
+from bidsapp.recipes.gradients.figures.alignment import COLOURS, Strip, alignment_figure
+from bidsapp.recipes.gradients.report.group_view import (
+    DIFFERENCE,
+    KIND_TITLES,
+    KINDS,
+    LAGS,
+    LAGS_TITLES,
+    MAIN,
+    GroupView,
+    correlation,
+    reference_title,
+)
+from bidsapp.recipes.gradients.results import MONTE_CARLO, SPIN, SPIN_PEOPLE
+from bidsapp.report.figures import style
+from bidsapp.report.figures.nulls import NullPanel, null_figure
+from bidsapp.report.figures.style import Array
+from bidsapp.report.html import Cell, Part, Section, Table, cell, number_text, p_text, picture
+from bidsapp.report.sections import claim
+from bidsapp.report.tables import MISSING, choose, rows_of, table
+from bidsapp.results.kinds import Column
+
+Row = Mapping[str, Any]
+_MONTE_CARLO = Column("p_low", title="95 % CI of p (Monte Carlo)", by=MONTE_CARLO)
+_SPINS = choose(
+    declared.SPINS.columns, "lags", "map", "reference", "hemisphere", "direction", "r", "p"
+)
+_SPINS += (
+    _MONTE_CARLO,
+    *choose(declared.SPINS.columns, "p_max", "n_rotations", "n_units", "overlap_min"),
+)
+
+
+def spin_tests(view: GroupView) -> Section | None:
+    """Draw null distributions and tabulate all spin tests; None without a cortical sphere."""
+    if view.spin is None:
+        return None
+    main = rows_of(view.spins, **MAIN)
+    rest = view.spins.drop(main.index)
+    parts: list[Part] = [
+        *_histograms(view),
+        *claim(view.results, SPIN),
+        _table(main, _main_caption(view), is_main=True),
+    ]
+    if len(rest):
+        caption = (
+            "Sensitivity: each hemisphere on its own, and the layer map rotated in place of the "
+            "reference"
+        )
+        parts.append(_table(rest, caption))
+    baseline = view.baseline
+    if baseline is not None and not baseline.spins.empty:
+        caption = (
+            f"Acoustic baseline: the same test with {', '.join(baseline.layers)}, whose layers "
+            "are in no order of depth"
+        )
+        parts.append(_table(rows_of(baseline.spins, **MAIN), caption, is_main=True))
+    return Section("Spin tests", f"spins{view.suffix}", parts)
+
+
+def _histograms(view: GroupView) -> list[Part]:
+    null = view.table(declared.SPIN_NULL)
+    rows = [
+        (f"{KIND_TITLES[kind]}\n{reference_title(name)}", panels)
+        for name in view.references
+        for kind in KINDS
+        if (panels := list(_panels(view, null, kind, name)))
+    ]
+    if not rows:
+        return []
+    mark = view.symbol
+    n = number_text(float(rows_of(view.spins, **MAIN)["n_rotations"].max()), 0)
+    caption = (
+        f"Grey: {mark} of the layer map with {n} rotations of the reference. Solid line: observed "
+        "value; dashed: the same size with the other sign (tests are two-sided). 95 % CI of p "
+        "(Monte Carlo): more rotations would narrow it. Smoother maps have wider null "
+        "distributions. Right: difference of the correlations under the same rotations."
+    )
+    words = [
+        f"{label}, {panel.title}: {panel.words}".replace("\n", " ")
+        for label, panels in rows
+        for panel in panels
+    ]
+    figure = null_figure(rows, f"{mark} with the rotated reference", limits=(-1.02, 1.02))
+    return [picture(figure, alt="; ".join(words) + ".", caption=caption)]
+
+
+def _panels(view: GroupView, null: pd.DataFrame, kind: str, reference: str) -> Iterator[NullPanel]:
+    for lags in (*LAGS, DIFFERENCE):
+        row = view.spin_row(lags, kind, reference)
+        if row is None:
+            continue
+        draws = int(row["n_rotations"])
+        sign = "\u0394" if lags == DIFFERENCE else ""
+        words = f"{sign}{view.symbol} = {correlation(row['r'])}, {p_text(row['p'], draws)}"
+        if math.isfinite(row["p_max"]):
+            words += f"\np_FWE (across maps) {p_text(row['p_max'], draws).removeprefix('p ')}"
+        interval = _monte_carlo(dict(row)).text
+        words += f"\n95 % CI of p {interval}" if interval != MISSING else ""
+        colour = COLOURS.get(lags, style.CEILING)
+        values = _null_of(null, lags, kind, reference)
+        title = LAGS_TITLES[lags]
+        yield NullPanel(title, values, float(row["r"]), words, colour, two_sided=True)
+
+
+def _null_of(null: pd.DataFrame, lags: str, kind: str, reference: str) -> Array:
+    if lags == DIFFERENCE:
+        first, second = (_null_of(null, each, kind, reference) for each in LAGS)
+        return np.asarray(first - second)
+    return np.asarray(null[f"{lags}_{kind}_{reference}"].to_numpy(dtype=float))
+
+
+def _monte_carlo(row: Row) -> Cell:
+    low, high = float(row["p_low"]), float(row["p_high"])
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return Cell(MISSING, math.inf)
+    digits = 2 if low >= 0.1 else 4
+    return Cell(f"{low:.{digits}f}\u2013{high:.{digits}f}", high)
+
+
+def _lags(row: Row) -> Cell:
+    text = str(row["lags"]).replace("-", " \u2212 ")
+    return Cell(text, text)
+
+
+def _table(rows: pd.DataFrame, caption: str, *, is_main: bool = False) -> Table:
+    columns = [item for item in _SPINS if not (is_main and item.name in MAIN)]
+    return table(rows, columns, caption, cells={"lags": _lags, "p_low": _monte_carlo})
+
+
+def _main_caption(view: GroupView) -> str:
+    n = int(rows_of(view.spins, **MAIN)["n_rotations"].max())
+    return (
+        "Both hemispheres, the reference rotated. p: two-sided, for one test at a time; p (FWE): "
+        "corrected over the layer maps of this network (best and centroid, both sets of lags; for "
+        "differences, best and centroid) within each reference, by the largest size over maps of "
+        "each rotation. References are not corrected for one another. Overlap: share of the map's "
+        "vertices that meet a defined value, in the rotation that leaves least. With "
+        f"{number_text(n, 0)} rotations no p is below {1 / (n + 1):.1g}."
+    )
+
+
+# ------------------------------------------------------------------ single participants
+
+
+def participants_alignment(view: GroupView) -> Section | None:
+    """Draw the correlation of each participant's layer maps with the reference, and their test."""
+    frame = view.table(declared.ALIGNMENTS)
+    if frame.empty:
+        return None
+    tests = view.table(declared.ALIGNMENT_TEST)
+    panels = [
+        (reference_title(name), list(_strips(frame, tests, name)))
+        for name in dict.fromkeys(frame["reference"])
+    ]
+    tested = bool(tests["p"].notna().any())
+    how = (
+        "p: two-sided sign flips of participants, not corrected."
+        if tested
+        else "Not tested: that needs two participants."
+    )
+    caption = (
+        f"One dot per participant ({frame['participant'].nunique()}): {view.symbol} between their "
+        "own layer map and the reference; lines join the two sets of lags of one participant. "
+        "Thick line: mean (Fisher z, back-transformed); thin line: its 95 % confidence interval "
+        f"(t). {how}"
+    )
+    words = "; ".join(
+        f"{title}, {strip.label} {strip.lags} lags: mean {correlation(strip.mean)} {strip.words}"
+        for title, strips in panels
+        for strip in strips
+    )
+    figure = alignment_figure(panels, view.symbol)
+    parts: list[Part] = [picture(figure, alt=f"{words}.", caption=caption)]
+    if tested:
+        parts += [*claim(view.results, SPIN_PEOPLE), _test_table(tests)]
+    return Section("Alignment of participants", f"alignment{view.suffix}", parts)
+
+
+def _strips(frame: pd.DataFrame, tests: pd.DataFrame, reference: str) -> Iterator[Strip]:
+    order = list(dict.fromkeys(frame["participant"]))
+    for kind in KINDS:
+        for lags in LAGS:
+            wanted = {"lags": lags, "map": kind, "reference": reference}
+            rows = rows_of(frame, **wanted)
+            if rows.empty:
+                continue
+            own = rows.set_index("participant").reindex(order)
+            mean, low, high = mean_interval(own["z"].to_numpy(dtype=float))
+            test = rows_of(tests, **wanted)
+            p = float(test["p"].iloc[0]) if len(test) else math.nan
+            words = p_text(p) if math.isfinite(p) else ""
+            values = own["r"].to_numpy(dtype=float)
+            yield Strip(kind, lags, values, mean, low, high, words)
+
+
+def mean_interval(z: Array) -> tuple[float, float, float]:
+    """Return the mean of Fisher z values and its 95 % t interval, as correlations.
+
+    Parameters
+    ----------
+    z
+        (n_participants,); NaN is left out. The interval is NaN with fewer than two.
+
+    Returns
+    -------
+    mean, low, high : float
+    """
+    finite = z[np.isfinite(z)]
+    if not finite.size:
+        return math.nan, math.nan, math.nan
+    mean = float(finite.mean())
+    if finite.size < 2:
+        return math.tanh(mean), math.nan, math.nan
+    error = float(finite.std(ddof=1)) / math.sqrt(finite.size)
+    reach = float(student.ppf(0.975, finite.size - 1)) * error
+    return math.tanh(mean), math.tanh(mean - reach), math.tanh(mean + reach)
+
+
+def _test_table(tests: pd.DataFrame) -> Table:
+    columns = [
+        item
+        for item in declared.ALIGNMENT_TEST.columns
+        if item.name not in ("d_low", "d_high", "exact")
+    ]
+    how = "all sign patterns" if tests["exact"].astype(bool).all() else "random sign patterns"
+    caption = (
+        f"Sign flips of participants ({how}), two-sided. p (FWE): corrected over lags and kinds "
+        "of map within each reference (differences: over kinds). d: Cohen's, of Fisher z, with "
+        "its 95 % confidence interval."
+    )
+    return table(tests, columns, caption, cells={"lags": _lags, "d": _effect})
+
+
+def _effect(row: Row) -> Cell:
+    plain = cell(row["d"], 2)
+    if not math.isfinite(row["d_low"]):
+        return plain
+    ends = f"{number_text(row['d_low'], 2)} to {number_text(row['d_high'], 2)}"
+    return Cell(f"{plain.text} ({ends})", plain.key)

@@ -1,0 +1,132 @@
+"""Methods text of `gradients`, of a participant and of a group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bidsapp.brain.references import GRADIENTS
+from bidsapp.recipes.gradients import group_results as of_group
+from bidsapp.recipes.gradients import results as declared
+from bidsapp.recipes.gradients.report.group_view import BASELINE, reference_title
+from bidsapp.report.methods import (
+    Methods,
+    enumerated,
+    first_participant,
+    inference_sentences,
+    lag_text,
+    render_methods,
+    shared_context,
+)
+from bidsapp.report.sections import used_inferences
+from bidsapp.results.kinds import Table
+from bidsapp.results.read import Results
+
+_TEMPLATE = "gradients_methods.txt.j2"
+
+
+def methods(results: Results) -> Methods:
+    """Write the methods of an analysis; a group's contain those of its participants."""
+    own = first_participant(results)
+    context = shared_context(results) | ({} if own is None else _participant(own))
+    context |= {"ratings": _rated(results)}
+    if results.is_group:
+        context |= _group(results)
+    context["inferences"] = inference_sentences(used_inferences(results), _draws(results))
+    return render_methods(_TEMPLATE, context)
+
+
+def _participant(own: Results) -> dict[str, Any]:
+    """Return what the blocks about data, features and encoding models may say."""
+    alignment = own.table(declared.ALIGNMENT)
+    grid = own.setting("log10_alpha")
+    baseline = own.layers(BASELINE) if BASELINE in own.networks() else ()
+    return {
+        "sounds": _sounds(alignment),
+        "explained": {name: _explained(own, name) for name in own.networks() if name != BASELINE},
+        "baselines": list(baseline),
+        "baseline": BASELINE,
+        "folds": {"n": own.facts()["n_folds"], "kind": own.facts()["block_kind"]},
+        "alphas": (min(grid), max(grid), len(grid)),
+        "lags": lag_text(own.setting("lags_s")),
+        "control_lags": lag_text(own.setting("control_lags_s")),
+        "has_ceiling": any(own.written(declared.CEILING, space) for space in own.spaces),
+    }
+
+
+def _sounds(alignment: Any) -> str:
+    presentations = int(alignment["stim_file"].notna().sum())
+    pieces = alignment["stim_file"].nunique()
+    minutes = alignment["duration_s"].sum() / 60
+    return (
+        f"{presentations} presentation{'s' * (presentations != 1)} of {pieces} "
+        f"piece{'s' * (pieces != 1)} ({minutes:.1f} min)"
+    )
+
+
+def _explained(own: Results, network: str) -> tuple[float, float] | None:
+    """Smallest and largest percentage of a layer's variance that its components keep."""
+    values = own.table(declared.PROFILE, own.spaces[0], network)["explained_variance"].dropna()
+    return (100 * values.min(), 100 * values.max()) if len(values) else None
+
+
+def _rated(results: Results) -> list[str]:
+    """Names of the ratings that were predicted."""
+    table: Table = of_group.RATINGS if results.is_group else declared.RATINGS
+    names = {
+        str(name)
+        for network in results.networks()
+        for name in results.table(table, None, network)["rating"]
+    }
+    return sorted(names)
+
+
+def _group(results: Results) -> dict[str, Any]:
+    facts = results.facts()
+    spins = [spin for space in results.spaces if (spin := results.facts(space)["spin"])]
+    names = [str(item["name"]) for item in facts["references"]]
+    used = results.table(of_group.PARTICIPANTS, results.spaces[0])["n_rows"].dropna()
+    return {
+        "volumes": " to ".join(dict.fromkeys(f"{end:.0f}" for end in (used.min(), used.max()))),
+        "flips": facts["sign_flips"],
+        "has_regions": _any_written(results, of_group.REGIONS),
+        "has_components": _any_written(results, of_group.LOADINGS),
+        "has_isc": _any_written(results, of_group.ISC),
+        "spin": spins[0] if spins else None,
+        "references": enumerated([reference_title(name) for name in names]) if names else "",
+        "shipped": any(name in GRADIENTS for name in names),
+        "projected": any(
+            space.is_mni and results.facts(space)["spin"] for space in results.spaces
+        ),
+    }
+
+
+def _any_written(results: Results, table: Table) -> bool:
+    networks = results.networks() if table.by_network else ("",)
+    return any(
+        results.written(table, space, name) for space in results.spaces for name in networks
+    )
+
+
+def _draws(results: Results) -> Mapping[str, Mapping[str, Any]]:
+    """Return the numbers of draws for the sentences about inferences."""
+    facts, settings = results.facts(), results.facts()["settings"]
+    level = {"level": settings["significance"]}
+    if not results.is_group:
+        shifts = {"n_draws": settings["n_shifts"], **level}
+        return dict.fromkeys((declared.SHIFT, declared.SHIFT_FDR), shifts)
+    flips = (facts["sign_flips"] or {"n_flips": 0})["n_flips"]
+    rotations = (facts["spin"] or {"n_rotations": 0})["n_rotations"]
+    counts = {
+        declared.FLIP: flips,
+        declared.FLIP_FDR: flips,
+        declared.TFCE: settings["n_tfce_flips"],
+        declared.RATERS: settings["n_flips"],
+        declared.BOOTSTRAP: settings["n_bootstrap"],
+        declared.SHARE: settings["n_bootstrap"],
+        declared.SPIN: rotations,
+        declared.MONTE_CARLO: rotations,
+        declared.SPIN_PEOPLE: settings["n_flips"],
+        declared.EFFECT: settings["n_flips"],
+    }
+    return {key: {"n_draws": n, **level} for key, n in counts.items()}

@@ -1,0 +1,92 @@
+"""The page of a participant of `gradients`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bidsapp.recipes.gradients import results as declared
+from bidsapp.recipes.gradients.report import scores
+from bidsapp.recipes.gradients.report.participant_view import POSITIVE, ParticipantView, views
+from bidsapp.report import sections, timing
+from bidsapp.report.brain.viewer import viewer
+from bidsapp.report.html import Number, Page, Section, number_text
+from bidsapp.report.methods import Methods
+from bidsapp.report.tables import rows_of
+from bidsapp.results.read import Results
+
+QUESTION = "Encoding models: which network layers predict BOLD during music"
+
+
+def participant_page(results: Results, methods: Methods) -> Page:
+    """Arrange the page.
+
+    Parameters
+    ----------
+    results
+        Of the participant.
+    methods
+        Its methods text.
+    """
+    every = views(results)
+    alignment = results.table(declared.ALIGNMENT)
+    first = {view.pair.network: view for view in every}
+    page = [
+        sections.glance(
+            timing.amounts(alignment), [(view.pair.title, list(numbers(view))) for view in every]
+        ),
+        sections.cautions(results),
+        timing.analysed(alignment, results.facts()["runs"]),
+        timing.alignment_section(alignment, declared.ALIGNMENT, results.table(declared.WAVEFORM)),
+        viewer([scores.group_of_maps(view) for view in every]),
+        *(network(view) for view in every),
+        *(scores.ratings(results, view, alone=len(first) == 1) for view in first.values()),
+        timing.folds_section(
+            results.table(declared.FOLDS),
+            declared.FOLDS,
+            timing.piece_colours(timing.pieces_of(alignment)),
+        ),
+        sections.claims(results),
+        sections.methods_section(methods),
+        sections.fidelity(results),
+        sections.about(results),
+    ]
+    return sections.page(results, QUESTION, page)
+
+
+def network(view: ParticipantView) -> Section:
+    """Return the sections of one network in one space."""
+    made = (
+        scores.maps,
+        scores.profile,
+        scores.null,
+        scores.parcels,
+        scores.pieces,
+        scores.penalties,
+    )
+    anchor = f"results-{view.pair.space.anchor}-{view.pair.network}"
+    return Section(
+        f"Results: {view.pair.title}", anchor, children=[section(view) for section in made]
+    )
+
+
+def numbers(view: ParticipantView) -> Iterator[Number]:
+    """Yield the numbers of one network: units, peaks, significant parcels, centroid layers."""
+    yield Number(
+        view.words.capitalize(), number_text(view.summary["n_units"], 0), view.pair.space.title
+    )
+    yield Number(f"Peak r, {view.word}", *scores.peak(view))
+    parcels = rows_of(view.parcels, lags=POSITIVE)
+    yield Number("Peak r, parcel", number_text(parcels["r_max"].max(), 2), "mean of a parcel")
+    yield Number(
+        "Significant parcels",
+        f"{len(view.passed)} of {view.summary['n_parcels']}",
+        f"FWE p < {view.level:g}",
+    )
+    centroids = view.passed["centroid"].dropna()
+    if len(centroids):
+        low, high = np.percentile(centroids, [5, 95])
+        extent = f"{low:.1f}" if len(centroids) == 1 else f"{low:.1f} \u2013 {high:.1f}"
+        remark = f"5th to 95th percentile, of {len(view.layers)} layers"
+        yield Number("Centroid layer", extent, remark)

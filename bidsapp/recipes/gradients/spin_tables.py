@@ -1,0 +1,159 @@
+"""From nulls to the tables of spin tests: families of maps, differences, hemispheres."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.brain.spin_surface import Reference
+from bidsapp.recipes.base.spins import LayerMap, Spins
+from bidsapp.recipes.gradients.settings import GradientsGroupSettings
+from bidsapp.stats.spins.null import SpinNull
+from bidsapp.stats.spins.p_values import SpinTest, spin_test
+
+HEMISPHERES = ("both", "L", "R")
+FIXED, SWAPPED = "reference rotated", "map rotated"
+
+
+def spin_rows(
+    spins: Spins, network: str, settings: GradientsGroupSettings
+) -> Iterator[dict[str, Any]]:
+    """Yield the results of one network, and the paired differences positive - negative.
+
+    The family of ``p_max`` is the layer maps of the network (both sets of lags, best and
+    centroid), for each reference and hemisphere; for differences, both of them.
+    """
+    mine = [index for index, item in enumerate(spins.maps) if item.network == network]
+    pairs = _pairs(spins.maps, mine)
+    for number, side in enumerate(HEMISPHERES):
+        here = [number * len(spins.maps) + index for index in mine]
+        yield from _rows(spins, _subset(spins.null, here), here, side, FIXED, settings)
+        if pairs:
+            yield from _difference_rows(spins, pairs, number, settings)
+    if spins.swapped is not None:
+        yield from _rows(spins, _subset(spins.swapped, mine), mine, "both", SWAPPED, settings)
+
+
+def _rows(
+    spins: Spins,
+    null: SpinNull,
+    columns: Sequence[int],
+    side: str,
+    direction: str,
+    settings: GradientsGroupSettings,
+) -> Iterator[dict[str, Any]]:
+    test = spin_test(null, overlap_floor=settings.overlap_floor)
+    for place, column in enumerate(columns):
+        item = spins.maps[column % len(spins.maps)]
+        yield from _of_map(
+            test,
+            place,
+            spins.references,
+            {"lags": item.lags, "map": item.kind},
+            {"statistic": settings.spin_statistic, "hemisphere": side, "direction": direction},
+            spins.n_units[:, column],
+        )
+
+
+def _difference_rows(
+    spins: Spins,
+    pairs: Sequence[tuple[int, int]],
+    number: int,
+    settings: GradientsGroupSettings,
+) -> Iterator[dict[str, Any]]:
+    shift = number * len(spins.maps)
+    first = [shift + one for one, _ in pairs]
+    second = [shift + other for _, other in pairs]
+    test = spin_test(_difference(spins.null, first, second), overlap_floor=settings.overlap_floor)
+    for place, (one, other) in enumerate(pairs):
+        yield from _of_map(
+            test,
+            place,
+            spins.references,
+            {"lags": "positive-negative", "map": spins.maps[one].kind},
+            {
+                "statistic": settings.spin_statistic,
+                "hemisphere": HEMISPHERES[number],
+                "direction": FIXED,
+            },
+            np.minimum(spins.n_units[:, shift + one], spins.n_units[:, shift + other]),
+        )
+
+
+def _of_map(
+    test: SpinTest,
+    place: int,
+    references: Sequence[Reference],
+    first: dict[str, str],
+    then: dict[str, str],
+    n_units: NDArray[np.int64],
+) -> Iterator[dict[str, Any]]:
+    for k, reference in enumerate(references):
+        at = 0, k, place
+        used = test.n_used[at] > 0
+        yield {
+            **first,
+            "reference": reference.name,
+            **then,
+            "r": test.r[at],
+            "p": test.p[at] if used else np.nan,
+            "p_low": test.p_low[at] if used else np.nan,
+            "p_high": test.p_high[at] if used else np.nan,
+            "p_max": test.p_fwe[at] if used else np.nan,
+            "n_rotations": int(test.n_used[at]),
+            "n_units": int(n_units[k]),
+            "overlap_min": test.overlap_min[at],
+            "overlap_median": test.overlap_median[at],
+        }
+
+
+def null_rows(spins: Spins, network: str) -> Iterator[dict[str, Any]]:
+    """Yield one row per rotation, one column per main test (both hemispheres)."""
+    columns = [
+        (f"{item.lags}_{item.kind}_{reference.name}", k, index)
+        for index, item in enumerate(spins.maps)
+        if item.network == network
+        for k, reference in enumerate(spins.references)
+    ]
+    for rotation in range(spins.null.done):
+        values = spins.null.correlations[rotation, 0]
+        yield {
+            "rotation": rotation + 1,
+            **{name: values[k, index] for name, k, index in columns},
+        }
+
+
+def _pairs(maps: Sequence[LayerMap], mine: Sequence[int]) -> list[tuple[int, int]]:
+    """Numbers of the positive and the negative map of each kind."""
+    place = {(maps[index].lags, maps[index].kind): index for index in mine}
+    return [
+        (place["positive", kind], place["negative", kind])
+        for kind in ("best", "centroid")
+        if ("positive", kind) in place and ("negative", kind) in place
+    ]
+
+
+def _subset(null: SpinNull, columns: Sequence[int]) -> SpinNull:
+    """Take some of the maps as a family of their own."""
+    return SpinNull(
+        null.observed[..., columns],
+        null.correlations[..., columns],
+        null.overlap[..., columns],
+        null.done,
+        null.digest,
+    )
+
+
+def _difference(null: SpinNull, first: Sequence[int], second: Sequence[int]) -> SpinNull:
+    """Differences of correlations under the same rotations, as a family of maps."""
+    one, other = _subset(null, first), _subset(null, second)
+    return SpinNull(
+        one.observed - other.observed,
+        one.correlations - other.correlations,
+        np.minimum(one.overlap, other.overlap),
+        null.done,
+        null.digest,
+    )

@@ -1,0 +1,30 @@
+"""`harmony`: emotion of music from its harmony, explained, and harmony in the brain.
+
+Source: Fong, Kumar and Sudhir, A theory-based explainable deep learning architecture for music
+emotion, arXiv 2408.07113.
+"""
+
+from __future__ import annotations
+
+from bidsapp.recipes.base.recipe import Recipe
+from bidsapp.recipes.harmony import results
+from bidsapp.recipes.harmony.settings import GROUP_VARIANTS, REMARKS, VARIANTS
+
+_HERE = "bidsapp.recipes.harmony"
+
+RECIPE = Recipe(
+    name=results.RECIPE,
+    question="What does harmony explain of music's emotion, of ratings and of responses to it?",
+    paper="fong_harmony",
+    variants=VARIANTS,
+    group_variants=GROUP_VARIANTS,
+    results=results.RESULTS,
+    needs=("sounds", "ratings"),
+    remarks=REMARKS,
+    design="music",
+    check=f"{_HERE}.check_truth:CHECK",
+    cost=f"{_HERE}.cost:estimate",
+    participant=f"{_HERE}.participant:participant",
+    group=f"{_HERE}.group:group",
+    report=f"{_HERE}.report:report",
+)

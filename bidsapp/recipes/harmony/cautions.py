@@ -1,0 +1,144 @@
+"""Reasons to doubt results of `harmony`, at both levels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from bidsapp.encoding.rows import Rows
+from bidsapp.recipes.base import cautions
+from bidsapp.recipes.base.group import EXCLUDED, NOT_ASKED
+from bidsapp.recipes.base.group_maps import GroupMaps
+from bidsapp.recipes.base.scores import Scores
+from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
+from bidsapp.recipes.harmony.settings import HarmonySettings
+from bidsapp.recipes.harmony.stimuli import SoundCourse
+from bidsapp.results.cautions import Caution
+
+_FEW_PIECES, _FEW_PARTICIPANTS, _FEW_SHIFTS = 6, 12, 99
+_UNSURE_BITS = 1.8
+
+
+def of_participant(
+    study: ParticipantStudy,
+    rows: Rows,
+    networks: Mapping[str, Scores],
+    courses: Sequence[SoundCourse],
+) -> list[Caution]:
+    """Return the cautions of one participant's analysis.
+
+    Parameters
+    ----------
+    study
+        The participant.
+    rows
+        Rows and folds.
+    networks
+        Network → its scores.
+    courses
+        What the harmonic network says of the sounds.
+    """
+    bold = study.bold
+    weights = {name: scores.bank.weights for name, scores in networks.items()}
+    if "harmonic" not in weights:
+        weights["harmonic"] = study.network("harmonic").weights
+    problems = (*bold.problems, *bold.units.problems, *study.inputs.problems)
+    return [
+        *cautions.random_weights(weights),
+        *cautions.raw_bold(study.inputs.runs),
+        *cautions.no_confounds(study.config.confounds),
+        *cautions.without_data(
+            bold.n_constant + bold.n_nan, bold.units.n_units, bold.units.kind, "units"
+        ),
+        *_of_design(study, rows),
+        *_of_emotion(study, courses),
+        *cautions.of_problems(problems),
+    ]
+
+
+def _of_design(study: ParticipantStudy, rows: Rows) -> Iterator[Caution]:
+    settings: HarmonySettings = study.settings
+    n_pieces = len(rows.timeline.pieces)
+    if n_pieces < _FEW_PIECES:
+        yield Caution(
+            "caution",
+            f"Only {n_pieces} piece{'s' * (n_pieces != 1)}",
+            "Nothing can be said about music in general from so few pieces.",
+        )
+    if rows.blocks.kind == "split":
+        yield Caution(
+            "caution",
+            "Pieces were split for cross-validation",
+            "Parts of one piece stand on both sides of a fold and share themes and instruments.",
+        )
+    if settings.n_shifts < _FEW_SHIFTS:
+        yield Caution(
+            "caution",
+            "Low p-value resolution",
+            f"With {settings.n_shifts} shifts no p-value is below 1/{settings.n_shifts + 1}.",
+        )
+
+
+def _of_emotion(study: ParticipantStudy, courses: Sequence[SoundCourse]) -> Iterator[Caution]:
+    settings: HarmonySettings = study.settings
+    short = len(study.inputs.sounds) - len(courses)
+    if short:
+        yield Caution(
+            "caution",
+            "Sounds shorter than 6 s",
+            f"{short} of {len(study.inputs.sounds)} sounds are shorter than one window of the "
+            "harmonic network and have no predicted emotion.",
+        )
+    if courses:
+        mean = float(np.mean(np.concatenate([course.uncertainty for course in courses])))
+        if mean > _UNSURE_BITS:
+            yield Caution(
+                "caution",
+                "The harmonic network is unsure",
+                f"The entropy of its probabilities is {mean:.2f} bits on average; 2 bits are no "
+                "knowledge at all.",
+            )
+    named = {rating.name.lower() for rating in study.inputs.ratings} & {"valence", "arousal"}
+    if named and settings.ratings_are != "perceived":
+        yield Caution(
+            "note",
+            "Felt and perceived emotion may differ",
+            "The network learns from what listeners heard expressed (DEAM, Soundtracks); the "
+            f"ratings of this study are of emotion that was {_kind(settings)}. Say which "
+            "with harmony.ratings_are.",
+        )
+
+
+def _kind(settings: HarmonySettings) -> str:
+    return "felt" if settings.ratings_are == "felt" else "felt or perceived (not stated)"
+
+
+def of_group(study: GroupStudy, maps: GroupMaps) -> list[Caution]:
+    """Return the cautions about who takes part and what can be tested.
+
+    Parameters
+    ----------
+    study
+        The group.
+    maps
+        Of the first network.
+    """
+    inputs = study.inputs
+    asked = [item for item in inputs.left_out if item[1] not in (EXCLUDED, NOT_ASKED)]
+    first = inputs.participants[0]
+    weights = {name: first.network(name, inputs.at)["weights"] for name in inputs.networks}
+    own = [
+        *cautions.few_participants(len(inputs.participants), _FEW_PARTICIPANTS),
+        *cautions.left_out(asked),
+        *cautions.random_weights(weights),
+    ]
+    if maps.test is not None:
+        own += cautions.smallest_p(
+            "Consistency over participants",
+            maps.test.n_flips,
+            maps.test.smallest_p,
+            study.settings.significance,
+            draws="sign flips",
+        )
+    return [*own, *cautions.of_problems(inputs.problems)]

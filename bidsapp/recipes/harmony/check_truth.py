@@ -1,0 +1,74 @@
+"""Results of `harmony` against a planted truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bidsapp.errors import InputMissingError
+from bidsapp.recipes.harmony.results import RECIPE, RESULTS, SCORE
+from bidsapp.results.read import Results
+from bidsapp.simulate.checks.shared import Check, Found, said
+from bidsapp.simulate.planted import Truth, read_map
+
+
+def check_harmony(
+    data_dir: Path, output_dir: Path, truth: Truth, *, oracle: bool
+) -> dict[str, Any] | None:
+    """Compare scores of units with and without a planted response; None without results.
+
+    Parameters
+    ----------
+    data_dir, output_dir
+        Simulated dataset, results.
+    truth
+        Of the dataset.
+    oracle
+        Not used: responses are planted by another network, so no score is known in advance.
+
+    Returns
+    -------
+    dict
+        ``participants``: per participant, space and network the mean of the largest score over
+        layers where a response is planted (``planted_r``) and where none is (``null_r``, the mean
+        over layers).
+    """
+    if truth.design != "music":
+        return None
+    entries = []
+    for (subject, space), path in truth.maps().items():
+        try:
+            results = Results(output_dir, RECIPE, RESULTS, subject)
+        except InputMissingError:
+            continue
+        planted = read_map(path).layer > 0
+        for at in results.spaces:
+            if results.facts(at)["space"] != space:
+                continue
+            for network in results.networks(at):
+                r = results.values(SCORE, at, network)
+                entries.append(
+                    {
+                        "participant": subject,
+                        "space": space,
+                        "network": network,
+                        "planted_r": float(np.nanmean(r.max(axis=0)[planted])),
+                        "null_r": float(np.nanmean(r[:, ~planted])),
+                    }
+                )
+    return {"participants": entries} if entries else None
+
+
+def say_harmony(found: Found) -> list[str]:
+    """Say in words what `check_harmony` found, one line per finding."""
+    return [
+        f"sub-{entry['participant']}, {entry['space']}, {entry['network']}: best layer "
+        f"r = {said(entry['planted_r'])} where a response is planted; mean r = "
+        f"{said(entry['null_r'])} where none is"
+        for entry in found["participants"]
+    ]
+
+
+CHECK = Check(check_harmony, say_harmony)

@@ -1,0 +1,137 @@
+"""Figures of `harmony`: emotion and Grad-CAM of a sound over time, unique contributions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bidsapp.models.harmonic.names import PITCH_CLASSES, QUADRANTS
+
+QUADRANT_COLOURS = ("#e08a1e", "#b3364c", "#3c5a9a", "#4f9a5b")
+"""Of Q1 exuberance, Q2 anxiety, Q3 sadness, Q4 contentment."""
+QUADRANT_WORDS = ("Q1 exuberance", "Q2 anxiety", "Q3 sadness", "Q4 contentment")
+
+
+def sound_figure(course: pd.DataFrame, gradcam: pd.DataFrame) -> Figure:
+    """Draw the quadrants, Grad-CAM and consonance of one sound over time.
+
+    Parameters
+    ----------
+    course, gradcam
+        Rows of one sound of the tables of these names.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Three panels that share time.
+    """
+    figure = Figure((9.0, 6.0), layout="constrained")
+    top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(1.2, 1.2, 1.0))
+    time_s = course["time_s"].to_numpy(float)
+    shares = [course[name].to_numpy(float) for name in QUADRANTS]
+    top.stackplot(time_s, *shares, colors=QUADRANT_COLOURS, labels=QUADRANT_WORDS)
+    top.set_ylim(0, 1)
+    top.set_ylabel("probability")
+    top.legend(ncols=4, frameon=False, fontsize=7, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    maps = gradcam[list(PITCH_CLASSES)].to_numpy(float).T
+    step = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 1.0
+    extent = (time_s[0] - step / 2, time_s[-1] + step / 2, len(maps) - 0.5, -0.5)
+    image = middle.imshow(maps, aspect="auto", extent=extent, cmap="magma", vmin=0)
+    middle.set_yticks(range(len(PITCH_CLASSES)), PITCH_CLASSES, fontsize=7)
+    middle.set_ylabel("pitch class")
+    figure.colorbar(image, ax=middle, label="Grad-CAM", pad=0.01)
+    for name, colour in (("roughness", "#b3364c"), ("harmonicity", "#3c5a9a")):
+        bottom.plot(time_s, _standardised(course[name]), color=colour, label=name, linewidth=1)
+    bottom.axhline(0, color="#999999", linewidth=0.6)
+    bottom.set_ylabel("z in this sound")
+    bottom.set_xlabel("time in the sound (s)")
+    bottom.legend(ncols=2, frameon=False, fontsize=7, loc="upper right")
+    for axes in (top, bottom):
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def plane_figure(courses: pd.DataFrame) -> Figure:
+    """Draw the path of each sound in the plane of predicted valence and arousal.
+
+    Parameters
+    ----------
+    courses
+        The table of this name.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure((5.6, 5.0), layout="constrained")
+    axes = figure.subplots()
+    for number, (piece, own) in enumerate(courses.groupby("piece", sort=True)):
+        x, y = own["valence"].to_numpy(float), own["arousal"].to_numpy(float)
+        colour = f"C{number % 10}"
+        axes.plot(x, y, color=colour, linewidth=0.7, alpha=0.5)
+        axes.plot(x.mean(), y.mean(), "o", color=colour, markersize=6)
+        if number < 10:
+            axes.annotate(_short(piece), (x.mean(), y.mean()), fontsize=7, xytext=(5, 3),
+                          textcoords="offset points")  # fmt: skip
+    axes.axhline(0, color="#999999", linewidth=0.6)
+    axes.axvline(0, color="#999999", linewidth=0.6)
+    axes.set_xlim(-1, 1)
+    axes.set_ylim(-1, 1)
+    for (x, y), words in zip(
+        ((0.97, 0.95), (-0.97, 0.95), (-0.97, -0.97), (0.97, -0.97)), QUADRANT_WORDS, strict=True
+    ):
+        axes.text(x, y, words, fontsize=7, color="#666666", ha="right" if x > 0 else "left")
+    axes.set_xlabel("predicted valence")
+    axes.set_ylabel("predicted arousal")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def unique_figure(parcels: pd.DataFrame) -> Figure:
+    """Draw the score of the joint model of each parcel against that of acoustics alone.
+
+    Parameters
+    ----------
+    parcels
+        The table of unique contributions.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure((8.0, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    alone, joint = (parcels[name].to_numpy(float) for name in ("r_acoustics", "r_joint"))
+    both = np.concatenate([alone, joint])
+    low, high = float(np.nanmin(both)), float(np.nanmax(both))
+    left.plot([low, high], [low, high], color="#999999", linewidth=0.8)
+    left.plot(alone, joint, "o", color="#1f5a8a", markersize=3, alpha=0.7)
+    left.set_xlabel("r of acoustics alone")
+    left.set_ylabel("r of harmony and acoustics")
+    edges = np.histogram_bin_edges(
+        np.nan_to_num(parcels[["unique_harmony", "unique_acoustics"]].to_numpy(float)), 30
+    )
+    for name, colour in (("unique_harmony", "#1f5a8a"), ("unique_acoustics", "#b5562d")):
+        values = parcels[name].to_numpy(float)
+        label = name.replace("_", " to ")
+        right.hist(values[np.isfinite(values)], edges, color=colour, alpha=0.6, label=label)
+    right.axvline(0, color="#999999", linewidth=0.8)
+    right.set_xlabel("unique contribution (difference of r)")
+    right.set_ylabel("parcels")
+    right.legend(frameon=False, fontsize=8)
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _standardised(values: Any) -> Any:
+    x = np.asarray(values, float)
+    return (x - x.mean()) / (x.std() or 1.0)
+
+
+def _short(name: Any) -> str:
+    text = str(name).rpartition("/")[2].rpartition(".")[0] or str(name)
+    return text if len(text) <= 22 else f"{text[:20]}…"

@@ -1,0 +1,281 @@
+"""Everything that `harmony` writes, at both levels."""
+
+from __future__ import annotations
+
+from bidsapp.models.harmonic.names import PITCH_CLASSES, QUADRANTS
+from bidsapp.recipes.base.alignment import alignment
+from bidsapp.recipes.base.score_columns import (
+    FOLDS_COLUMNS,
+    PARCEL_COLUMN,
+    PARCELS_COLUMNS,
+    PLACE_COLUMNS,
+    PROFILE_COLUMNS,
+    RATINGS_COLUMNS,
+    SHIFT,
+)
+from bidsapp.results.kinds import (
+    CORRELATION,
+    P_VALUE,
+    Column,
+    Labels,
+    Maps,
+    Mask,
+    Result,
+    Scale,
+    Table,
+    summary,
+)
+
+RECIPE = "harmony"
+FLIP = "sign_flip"
+HARMONY, ACOUSTICS = "harmony", "acoustics"
+_DIFFERENCE = Scale("Δr", colours="signed", least=0.02)
+
+# ------------------------------------------------------------------ participant: maps
+
+SCORE = Maps(
+    desc="harmony",
+    title="Prediction",
+    says="Correlation of predicted and measured BOLD inside held-out blocks, averaged over "
+    "blocks, one map per layer.",
+    stat="r",
+    scale=CORRELATION,
+    required=True,
+)
+SIGNIFICANT = Mask(
+    desc="harmonysignificant",
+    title="Significant parcels",
+    says="Units in parcels whose best layer passes the refitted temporal null, family-wise over "
+    "layers and parcels.",
+    by=SHIFT,
+)
+UNIQUE = Maps(
+    desc="harmonyunique",
+    title="Unique contributions",
+    says="Score of the model of harmony and acoustics together less that of acoustics alone "
+    "(harmony), and less that of harmony alone (acoustics), parcel by parcel.",
+    stat="r",
+    scale=_DIFFERENCE,
+    names=(HARMONY, ACOUSTICS),
+    by_network=False,
+)
+PARCEL_LABELS = Labels(
+    desc="harmonyparcels",
+    title="Parcels",
+    says="Parcels of the test within the participant.",
+    by_network=False,
+)
+
+# ------------------------------------------------------------------ participant: tables
+
+PARCELS = Table(
+    desc="harmonyparcels",
+    title="Scores of parcels",
+    says="Score of each layer in each parcel against the refitted temporal null.",
+    columns=PARCELS_COLUMNS[1:],
+)
+PROFILE = Table(
+    desc="harmonyprofile",
+    title="Layers",
+    says="Scores over all units, layer by layer.",
+    columns=PROFILE_COLUMNS[1:],
+)
+RATINGS = Table(
+    desc="harmonyratings",
+    title="Ratings",
+    says="Prediction of continuous ratings by each layer.",
+    columns=RATINGS_COLUMNS[1:],
+    by_space=False,
+)
+_BANDS = (
+    Column("r_joint", "harmony and acoustics together", "together"),
+    Column("r_harmony", "harmony alone", "harmony"),
+    Column("r_acoustics", "acoustics alone", "acoustics"),
+    Column("unique_harmony", "together less acoustics alone", "unique to harmony"),
+    Column("unique_acoustics", "together less harmony alone", "unique to acoustics"),
+    Column("share_harmony", "share of harmony in the regressors of the joint model", digits=2),
+)
+UNIQUE_PARCELS = Table(
+    desc="harmonyunique",
+    title="Unique contributions to parcels",
+    says="Banded ridge: scores of harmony and acoustics together and alone in each parcel.",
+    columns=(PARCEL_COLUMN, *PLACE_COLUMNS, *_BANDS),
+    by_network=False,
+)
+UNIQUE_RATINGS = Table(
+    desc="harmonyuniqueratings",
+    title="Unique contributions to ratings",
+    says="Banded ridge: scores of harmony and acoustics together and alone for each rating.",
+    columns=(
+        Column("rating", "what was rated", text=True),
+        Column("rater", "by whom; missing for an average", text=True),
+        *_BANDS,
+    ),
+    by_space=False,
+    by_network=False,
+)
+COURSES = Table(
+    desc="harmonycourses",
+    title="Emotion and consonance over time",
+    says="Quadrants predicted for each moment of each sound (windows of 6 s), with consonance.",
+    columns=(
+        Column("piece", "sound file", text=True),
+        Column("time_s", "middle of the window", digits=2, unit="s"),
+        *(Column(name, f"probability of quadrant {name}", digits=2) for name in QUADRANTS),
+        Column("valence", "Q1 + Q4 - Q2 - Q3", digits=2),
+        Column("arousal", "Q1 + Q2 - Q3 - Q4", digits=2),
+        Column("uncertainty", "entropy of the probabilities", digits=2, unit="bits"),
+        Column("brightness", "mean of the Grad-CAM map after division by its maximum"),
+        Column("roughness", "after Hutchinson and Knopoff"),
+        Column("harmonicity", "after Harrison and Pearce", unit="bits"),
+        Column("loudness", "mean square", unit="bels"),
+    ),
+    by_space=False,
+    by_network=False,
+)
+GRADCAM = Table(
+    desc="harmonygradcam",
+    title="Grad-CAM",
+    says="What raises the logit of the predicted quadrant, by pitch class and moment.",
+    columns=(
+        Column("piece", "sound file", text=True),
+        Column("time_s", "middle of the window", digits=2, unit="s"),
+        *(Column(name, f"filter of pitch class {name}") for name in PITCH_CLASSES),
+    ),
+    by_space=False,
+    by_network=False,
+)
+AGREEMENT = Table(
+    desc="harmonyagreement",
+    title="Agreement with ratings",
+    says="Correlation over time of predicted valence and arousal with continuous ratings of the "
+    "same name, sound by sound.",
+    columns=(
+        Column("piece", "sound file", text=True),
+        Column("rating", "valence or arousal", text=True),
+        Column("rater", "by whom; missing for an average", text=True),
+        Column("emotion", "what was rated: felt, perceived or not stated", text=True),
+        Column("n", "moments with a rating", "moments", 0),
+        Column("r", "Pearson correlation"),
+    ),
+    by_space=False,
+    by_network=False,
+)
+SIMILARITY = Table(
+    desc="harmonysimilarity",
+    title="Moments and candidates",
+    says="How alike the predicted emotion of each moment of a sound is to that of each other "
+    "sound as a whole.",
+    columns=(
+        Column("piece", "sound with the moment", text=True),
+        Column("start_s", "start of the moment", digits=1, unit="s"),
+        Column("candidate", "other sound", text=True),
+        Column("similarity", "1 - Jensen-Shannon distance of the quadrants", digits=2),
+        Column("valence_contrast", "candidate less moment", digits=2),
+        Column("arousal_contrast", "candidate less moment", digits=2),
+        Column("uncertainty", "entropy of both on average", digits=2, unit="bits"),
+    ),
+    by_space=False,
+    by_network=False,
+)
+ALIGNMENT = alignment(RECIPE, required=False)
+FOLDS = Table(
+    desc="harmonyfolds",
+    title="Folds",
+    says="Blocks and folds of the cross-validation.",
+    columns=FOLDS_COLUMNS,
+    by_space=False,
+    by_network=False,
+)
+
+# ------------------------------------------------------------------ group
+
+MEAN = Maps(
+    desc="harmonymean",
+    title="Mean prediction",
+    says="Mean correlation over participants (Fisher z, back-transformed), one map per layer.",
+    level="group",
+    stat="r",
+)
+P_FWE = Maps(
+    desc="harmonyfwe",
+    title="Family-wise p",
+    says="Sign-flip p, corrected over units and layers by the largest t.",
+    level="group",
+    stat="p",
+    scale=P_VALUE,
+    by=FLIP,
+)
+UNIQUE_MEAN = Maps(
+    desc="harmonyuniquemean",
+    title="Mean unique contributions",
+    says="Mean over participants of what harmony and acoustics add to each other.",
+    level="group",
+    stat="r",
+    scale=_DIFFERENCE,
+    names=(HARMONY, ACOUSTICS),
+    by_network=False,
+)
+UNIQUE_P = Maps(
+    desc="harmonyuniquefwe",
+    title="Family-wise p of unique contributions",
+    says="Sign-flip p, corrected over units and both contributions by the largest t.",
+    level="group",
+    stat="p",
+    scale=P_VALUE,
+    names=(HARMONY, ACOUSTICS),
+    by_network=False,
+    by=FLIP,
+)
+GROUP_PROFILE = Table(
+    desc="harmonygroupprofile",
+    title="Layers over participants",
+    says="Scores over participants and units, layer by layer.",
+    level="group",
+    columns=(
+        Column("layer", "name of the layer", text=True),
+        Column("layer_index", "number of the layer from 1", "layer", 0),
+        Column("mean_r", "mean over participants and units", "mean r"),
+        Column("max_r", "largest mean over participants", "largest r"),
+        Column("n_significant", "units that pass, family-wise", "significant", 0),
+    ),
+)
+PARTICIPANTS = Table(
+    desc="harmonyparticipants",
+    title="Participants",
+    says="Mean score of each participant.",
+    level="group",
+    by_network=False,
+    columns=(
+        Column("participant", "label", text=True),
+        Column("mean_r", "over layers and units of the first network", "mean r"),
+        Column("unique_harmony", "mean over units", "unique to harmony"),
+    ),
+)
+
+RESULTS: tuple[Result, ...] = (
+    SCORE,
+    SIGNIFICANT,
+    UNIQUE,
+    PARCEL_LABELS,
+    PARCELS,
+    PROFILE,
+    RATINGS,
+    UNIQUE_PARCELS,
+    UNIQUE_RATINGS,
+    COURSES,
+    GRADCAM,
+    AGREEMENT,
+    SIMILARITY,
+    ALIGNMENT,
+    FOLDS,
+    summary(RECIPE, "participant"),
+    MEAN,
+    P_FWE,
+    UNIQUE_MEAN,
+    UNIQUE_P,
+    GROUP_PROFILE,
+    PARTICIPANTS,
+    summary(RECIPE, "group"),
+)
+SUMMARY, GROUP_SUMMARY = summary(RECIPE, "participant"), summary(RECIPE, "group")

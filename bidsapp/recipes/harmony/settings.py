@@ -1,0 +1,133 @@
+"""Settings of `harmony` at both levels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bidsapp.recipes.base.settings import setting
+
+_PAPER = "arXiv 2408.07113"
+_NO_BRAIN = "none: no brain data"
+
+
+@dataclass(frozen=True)
+class HarmonySettings:
+    """What the recipe does; the defaults are those of the robust variant."""
+
+    networks: tuple[str, ...] = setting(
+        ("harmonic", "consonance", "baseline"),
+        paper="the harmonic network only",
+        source=_PAPER,
+        why="theory without training, and an acoustic description, stand beside it",
+    )
+    hop_s: float = setting(
+        0.48,
+        paper="windows of 6 s, distance not stated",
+        source=_PAPER,
+        why="quadrants are followed over time",
+    )
+    moment_s: float = setting(
+        12.0,
+        paper="moments of a video into which an advertisement is inserted",
+        source=_PAPER,
+        why="stretches of each sound that are compared with the other sounds",
+    )
+    ratings_are: Literal["not stated", "felt", "perceived"] = setting(
+        "not stated",
+        paper="perceived (DEAM and Soundtracks)",
+        source=_PAPER,
+        why="what listeners felt is not what they heard expressed; say which was rated",
+    )
+    n_components: int = setting(
+        50, paper=_NO_BRAIN, source="-", why="principal components of each layer"
+    )
+    pca_fit: Literal["train", "all"] = setting(
+        "train", paper=_NO_BRAIN, source="-", why="nothing is fitted on the held-out piece"
+    )
+    lags_s: tuple[float, ...] = setting(
+        (4.0, 5.0, 6.0), paper=_NO_BRAIN, source="-", why="haemodynamic delay"
+    )
+    centre: Literal["block", "train"] = setting(
+        "block",
+        paper=_NO_BRAIN,
+        source="-",
+        why="differences between the means of pieces are not tracking",
+    )
+    log10_alpha: tuple[float, ...] = setting(
+        (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0),
+        paper=_NO_BRAIN,
+        source="-",
+        why="spans no to complete shrinkage when the mean feature variance is 1",
+    )
+    alpha_metric: Literal["correlation", "mse"] = setting(
+        "correlation", paper=_NO_BRAIN, source="-", why="the measure that is reported"
+    )
+    max_outer_folds: int = setting(
+        10, paper=_NO_BRAIN, source="-", why="one piece per fold up to ten folds"
+    )
+    max_inner_folds: int = setting(4, paper=_NO_BRAIN, source="-", why="penalties need few folds")
+    min_block_s: float = setting(
+        40.0, paper=_NO_BRAIN, source="-", why="a correlation inside a shorter clip says nothing"
+    )
+    purge_s: float = setting(
+        18.0,
+        paper=_NO_BRAIN,
+        source="-",
+        why="longest lag plus 12 s of haemodynamic memory between parts of one piece",
+    )
+    n_parcels: int = setting(
+        200, paper=_NO_BRAIN, source="-", why="the null is refitted for each parcel"
+    )
+    n_shifts: int = setting(200, paper=_NO_BRAIN, source="-", why="smallest p is 1/201")
+    min_shift_s: float = setting(
+        15.0, paper=_NO_BRAIN, source="-", why="longer than the haemodynamic response"
+    )
+    significance: float = setting(0.05, paper="p < .05", source=_PAPER)
+
+
+VARIANTS = {
+    "robust": HarmonySettings(),
+    "faithful": HarmonySettings(networks=("harmonic",)),
+}
+"""Defaults of both variants."""
+
+
+@dataclass(frozen=True)
+class HarmonyGroupSettings:
+    """What the group level does; the defaults are those of the robust variant."""
+
+    n_flips: int = setting(
+        5000, paper=_NO_BRAIN, source="-", why="sign flips of participants; all if they are fewer"
+    )
+    alternative: Literal["greater", "two-sided"] = setting(
+        "greater", paper=_NO_BRAIN, source="-", why="a negative accuracy is no finding"
+    )
+    min_share: float = setting(
+        0.5, paper=_NO_BRAIN, source="-", why="a unit needs values of this share of participants"
+    )
+    significance: float = setting(0.05, paper=_NO_BRAIN, source="-", why="family-wise")
+
+
+GROUP_VARIANTS = {"robust": HarmonyGroupSettings(), "faithful": HarmonyGroupSettings()}
+"""Defaults of both variants of the group level."""
+
+REMARKS = (
+    {
+        "option": "bands of the filters",
+        "paper": "non-contiguous bands of twelve pitch classes, list not published",
+        "used": "six octaves from E3, one HTK mel band each",
+        "variant": "both",
+        "source": _PAPER,
+        "why": "every tone from E3 on then excites the filter of its own pitch class most",
+    },
+    {
+        "option": "sampling rate",
+        "paper": "not stated",
+        "used": "22,050 Hz",
+        "variant": "both",
+        "source": _PAPER,
+        "why": "mel bands are 8 Hz apart in the bass, finer than at 44,100 Hz",
+    },
+)
+"""What the paper leaves open and no setting says."""

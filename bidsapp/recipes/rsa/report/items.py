@@ -1,0 +1,303 @@
+"""What was analysed: clips and items, their dissimilarities, and the searchlights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from bidsapp.recipes.rsa import results as declared
+from bidsapp.recipes.rsa.figures.lag import LagData, lag_figure
+from bidsapp.recipes.rsa.figures.matrices import Matrices, likeness_figure, matrices_figure
+from bidsapp.recipes.rsa.figures.sizes import sizes_figure
+from bidsapp.recipes.rsa.report.view import View, own_settings
+from bidsapp.report.brain.draw import BrainMap, draw
+from bidsapp.report.brain.projection import has_vertices, unit_words
+from bidsapp.report.figures.alignment import Played, RunTrack, alignment_figure
+from bidsapp.report.figures.style import Array
+from bidsapp.report.html import Facts, Part, Prose, Section, number_text, picture, plural
+from bidsapp.report.tables import choose, records_of, table
+from bidsapp.report.timing import colour_words, is_played, piece_colours, pieces_of, short_run
+from bidsapp.results.kinds import Column
+from bidsapp.results.read import Results, Space
+
+_MOST_RUNS, _MOST_ITEMS = 12, 700
+_PAIR = declared.MODELS.header
+_DISSIMILARITIES = {
+    "spearman": "1 \u2212 Spearman correlation",
+    "pearson": "1 \u2212 Pearson correlation",
+    "euclid": "Euclidean distance",
+    "crossnobis": "crossvalidated distance (crossnobis)",
+}
+_CLIPS = (
+    *choose(declared.ITEMS.columns, "clip"),
+    Column("items", digits=0),
+    Column("first", title="from", digits=1, unit="s"),
+    Column("last", title="to", digits=1, unit="s"),
+    Column("n_repeats", title="repeats", digits=0),
+)
+_RUNS = (
+    *choose(declared.ALIGNMENT.columns, "run", "n_trs", "tr_s", "scan_s"),
+    Column("heard", title="clips heard", digits=0),
+)
+
+
+def analysed(results: Results) -> Section:
+    """Tell what the items are, and when each clip was heard."""
+    alignment, items = results.table(declared.ALIGNMENT), results.table(declared.ITEMS)
+    clips = items.groupby("clip", sort=False).agg(
+        items=("item", "size"), first=("time_s", "min"), last=("time_s", "max"),
+        n_repeats=("n_repeats", "min"),
+    )  # fmt: skip
+    runs = alignment.groupby("run", sort=False).agg(
+        n_trs=("n_trs", "first"), tr_s=("tr_s", "first"), scan_s=("scan_s", "first"),
+        heard=("stim_file", "count"),
+    )  # fmt: skip
+    runs = runs.reset_index()
+    runs["run"] = runs["run"].map(short_run)
+    told = "Clips; from and to: time of their items since they began"
+    parts: list[Part] = [
+        Prose(item_words(results)),
+        _timeline(results, alignment),
+        table(clips.reset_index(), _CLIPS, told),
+        table(runs, _RUNS, "Runs"),
+    ]
+    return Section("Clips and items", "items", parts)
+
+
+def item_words(results: Results) -> str:
+    """Say in a few sentences what the rows of the matrices are, and which pairs count."""
+    facts, option = results.facts(), own_settings(results)
+    text = f"Each {'clip' if option['item_unit'] == 'clip' else 'volume of a clip'} is an item"
+    text += ", averaged over the times it was heard" * option["average_repeats"]
+    if option["drop_s"]:
+        text += f"; the first {option['drop_s']:g} s of each clip are left out"
+    text += (
+        f". That makes {plural(facts['n_items'], 'item')} of {plural(facts['n_clips'], 'clip')}"
+    )
+    pairs = (
+        "Only pairs of two clips are compared: within a clip, neighbours in time are alike in "
+        "brain and sound without any coupling."
+        if option["pairs"] == "between-clip"
+        else "All pairs are compared, those within clips among them."
+    )
+    removed = ", ".join(facts["nuisance"])
+    told = f"Partialled out by rank: dissimilarities of {removed}." * bool(removed)
+    return f"{text}. {pairs} {told or 'Nothing is partialled out.'}"
+
+
+def _timeline(results: Results, alignment: pd.DataFrame) -> Part:
+    colours = piece_colours(pieces_of(alignment))
+    drop_s = float(own_settings(results)["drop_s"])
+    tracks = [
+        RunTrack(
+            short_run(name),
+            float(rows["scan_s"].iloc[0]),
+            tuple(_played(row, drop_s) for row in records_of(rows) if is_played(row)),
+        )
+        for name, rows in alignment.groupby("run", sort=False)
+    ]
+    drawn = tracks[:_MOST_RUNS]
+    caption = (
+        "Grey: the scan, darker the volumes that became items. Colour: when each clip was played "
+        f"({colour_words(colours)})."
+    )
+    if len(tracks) > len(drawn):
+        caption += f" The first {len(drawn)} of {len(tracks)} runs."
+    n_orders = results.facts()["orders_of_runs"]
+    if len(tracks) > 1:
+        told = "the same order" if n_orders == 1 else f"{n_orders} different orders"
+        caption += f" The clips came in {told} over {len(tracks)} runs."
+    alt = "; ".join(f"{track.name}: {plural(len(track.played), 'clip')}" for track in drawn)
+    return picture(
+        alignment_figure(drawn, colours),
+        alt=f"Timeline. {alt}.",
+        caption=caption,
+        vector=sum(len(track.played) for track in drawn) <= 150,
+    )
+
+
+def _played(row: dict[str, Any], drop_s: float) -> Played:
+    onset, tr_s = float(row["onset_s"]), float(row["tr_s"])
+    used = None
+    if row["n_rows"] > 0:
+        start = max(row["first_volume"] * tr_s, onset + drop_s)
+        end = (row["last_volume"] + 1) * tr_s
+        used = (start, end) if end > start else None
+    duration, start, sound = (float(row[n]) for n in ("duration_s", "stim_start_s", "sound_s"))
+    return Played(str(row["stim_file"]), onset, duration, start, sound, used, None)
+
+
+def group_design(results: Results) -> Section:
+    """Tell what the group's items are, and whether the order was common."""
+    facts = results.facts()
+    order = facts["order"]
+    told = f"{plural(order['n_orders'], 'order')}, not common to the participants"
+    if order["common"]:
+        told = "the same for (nearly) all participants"
+    shown = [
+        ("Clips", number_text(facts["n_clips"], 0)),
+        ("Items", number_text(facts["n_items"], 0)),
+        ("Pairs compared", number_text(facts["n_pairs"], 0)),
+        ("Order of clips", told),
+        ("Dissimilarity", _DISSIMILARITIES[facts["dissimilarity"]]),
+    ]
+    apart = facts["time_difference_s"]
+    if apart > 0:
+        smallest = facts["smallest_model_correlation"]
+        text = f"up to {apart:.2g} s apart between participants; their model matrices correlate "
+        shown.append(("Phase of volumes", f"{text}by {smallest:.3f} or more"))
+    return Section("Clips and items", "items", [Prose(item_words(results)), Facts(shown)])
+
+
+# ------------------------------------------------------------------ dissimilarities
+
+
+def dissimilarities(results: Results, views: Sequence[View]) -> Section:
+    """Draw the matrices of each network, and the lag profile of each space."""
+    networks = list({view.pair.network: view for view in views}.values())
+    children = [
+        _matrices(view, f"-{place}" if len(networks) > 1 else "")
+        for place, view in enumerate(networks, start=1)
+    ]
+    several = len(results.spaces) > 1
+    children += [
+        _lag(results, space, f"-{place}" if several else "")
+        for place, space in enumerate(results.spaces, start=1)
+    ]
+    return Section("Dissimilarities", "dissimilarities", children=children)
+
+
+def _matrices(view: View, suffix: str) -> Section:
+    frame = view.table(declared.MODELS)
+    clips, names = pd.factorize(view.results.table(declared.ITEMS)["clip"])
+    first, second = (frame[name].to_numpy(int) - 1 for name in ("item_i", "item_j"))
+    compared = np.ones(len(frame), dtype=bool)
+    if own_settings(view.results)["pairs"] == "between-clip":
+        compared = np.asarray(clips[first] != clips[second])
+    rdms = frame[list(view.layers)].to_numpy(float).T
+    parts: list[Part] = []
+    if len(clips) <= _MOST_ITEMS:
+        titles = [f"{place} {name}" for place, name in enumerate(view.layers, start=1)]
+        pale = "" if compared.all() else " Pale: pairs within a clip, which are not compared."
+        caption = (
+            "Dissimilarity of each pair of items in each layer (Figure 5 of the paper), as ranks "
+            "over all pairs; rows and columns in the order of clips, white lines between "
+            f"clips.{pale}"
+        )
+        alt = f"{len(titles)} matrices of {len(clips)} items in {len(names)} clips."
+        figure = matrices_figure(Matrices(titles, rdms, clips, list(map(str, names)), compared))
+        parts.append(picture(figure, alt=alt, caption=caption, vector=False))
+    parts.append(_likeness(view, rdms, compared))
+    return Section(f"Matrices of the layers: {view.title}", f"matrices{suffix}", parts)
+
+
+def _likeness(view: View, rdms: Array, compared: Array) -> Part:
+    nuisances = view.results.table(declared.NUISANCE)
+    others = [str(name) for name in nuisances if name not in _PAIR]
+    rows = np.vstack([rdms, nuisances[others].to_numpy(float).T]) if others else rdms
+    correlations = rank_correlations(rows[:, compared])
+    neighbours = np.diag(correlations[: len(rdms), : len(rdms)], 1)
+    close = np.nanmedian(neighbours) if np.isfinite(neighbours).any() else np.nan
+    beside = "; beyond the line: matrices that are partialled out" * bool(others)
+    caption = (
+        f"Rank correlation of the matrices of {view.title} with each other{beside}. Layers that "
+        "are alike cannot be told apart by their scores: neighbours correlate by "
+        f"{number_text(close, 2)} (median)."
+    )
+    figure = likeness_figure([*view.layers, *others], correlations, len(rdms))
+    return picture(figure, alt=f"Heat map. {caption}", caption=caption)
+
+
+def rank_correlations(rows: Array) -> Array:
+    """(n, n) Spearman correlations of (n, n_pairs) rows; NaN for rows that are not finite."""
+    usable = np.isfinite(rows).all(axis=1) & (np.ptp(np.nan_to_num(rows), axis=1) > 0)
+    out = np.full((len(rows), len(rows)), np.nan)
+    if usable.any():
+        ranked = rankdata(rows[usable], axis=1)
+        out[np.ix_(usable, usable)] = np.corrcoef(ranked).reshape(usable.sum(), -1)
+    return out
+
+
+def _lag(results: Results, space: Space, suffix: str) -> Section:
+    frame = results.table(declared.LAG, space)
+    known = declared.LAG.header
+    names = [str(name) for name in frame if name not in known]
+    data = LagData(
+        frame["lag_s"].to_numpy(float),
+        frame["n_pairs"].to_numpy(float),
+        frame["mean_dissimilarity"].to_numpy(float),
+        frame[names].to_numpy(float).T,
+        [name.removeprefix("mean_") for name in names],
+    )
+    rho = results.facts(space)["lag_model_mean_rho"]
+    caption = (
+        "Mean over pairs of items and an even sample of searchlights (left), and over pairs in "
+        "each layer of the first network (right, relative to its mean), by the mean time between "
+        "the two in the runs that have both; pairs within clips are the first few seconds. If "
+        "searchlights and layers both rise with time, they correlate without any coupling: the "
+        "reason for comparing pairs of two clips and for removing time. Searchlights correlate "
+        f"with the time between items by {cell_text(rho)} on average."
+    )
+    where = f", {space.title}" if suffix else ""
+    figure = picture(lag_figure(data), alt=_lag_words(data), caption=caption)
+    return Section(f"Dissimilarity by distance in time{where}", f"lag{suffix}", [figure])
+
+
+def cell_text(value: float | None) -> str:
+    """Write a number that may be missing."""
+    return number_text(np.nan if value is None else value, 3)
+
+
+def _lag_words(data: LagData) -> str:
+    known = np.flatnonzero(np.isfinite(data.data))
+    if not known.size:
+        return "Lag profile without finite dissimilarities of searchlights."
+    first, last = known[0], known[-1]
+    return (
+        f"Dissimilarity of searchlights: {data.data[first]:.3f} at {data.lag_s[first]:g} s, "
+        f"{data.data[last]:.3f} at {data.lag_s[last]:g} s."
+    )
+
+
+# ------------------------------------------------------------------ searchlights
+
+
+def searchlights(results: Results) -> Section:
+    """Draw sizes and radii of the searchlights of each space."""
+    children = [
+        Section(space.title, f"searchlights-{place}", _sizes(results, space))
+        for place, space in enumerate(results.spaces, start=1)
+    ]
+    title, anchor = "Searchlights", "searchlights"
+    if len(children) == 1:
+        return Section(title, anchor, children[0].parts)
+    return Section(title, anchor, children=children)
+
+
+def _sizes(results: Results, space: Space) -> list[Part]:
+    size, radius = (
+        np.asarray(results.values(item, space)[0], dtype=float)
+        for item in (declared.SIZE, declared.RADIUS)
+    )
+    facts, units = results.facts(space), results.units(space)
+    how = (
+        "Distances are along the mesh."
+        if has_vertices(units)
+        else "A searchlight of a fixed number of voxels grows at the border of its mask."
+    )
+    count = number_text(facts["n_searchlights"], 0)
+    caption = f"{count} searchlights within {facts['mask']}. {how}"
+    alt = (
+        f"Sizes {np.nanmin(size):.0f} to {np.nanmax(size):.0f}, radii up to "
+        f"{np.nanmax(radius):.1f} mm."
+    )
+    figure = sizes_figure(size, radius, unit_words(units)[1])
+    shown = BrainMap.of(declared.RADIUS, radius)
+    return [
+        picture(figure, alt=alt, caption=caption),
+        *draw([shown], units, projected=False),
+    ]

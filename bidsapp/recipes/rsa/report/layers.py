@@ -1,0 +1,274 @@
+"""Scores and layers of one network: maps, peaks, profile, distributions, null distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from bidsapp.recipes.rsa import results as declared
+from bidsapp.recipes.rsa.figures.chance import Chance, chance_figure
+from bidsapp.recipes.rsa.figures.distributions import assignment_figure, scores_figure
+from bidsapp.recipes.rsa.report.view import View
+from bidsapp.report.brain.draw import BrainMap, draw
+from bidsapp.report.brain.places import APART_MM, apart, parcel_names, places
+from bidsapp.report.brain.projection import hemispheres
+from bidsapp.report.brain.scales import at_largest, smallest
+from bidsapp.report.brain.viewer import MapGroup, layer_maps
+from bidsapp.report.figures import style
+from bidsapp.report.figures.layers import Line, Profile, profile_figure
+from bidsapp.report.figures.nulls import threshold
+from bidsapp.report.figures.style import Array
+from bidsapp.report.html import Part, Section, number_text, picture
+from bidsapp.report.sections import claim
+from bidsapp.report.tables import choose, numbered, table
+from bidsapp.results.kinds import Column
+
+_PEAKS = (
+    *(Column(axis, digits=0) for axis in "xyz"),
+    Column("parcel", text=True),
+    Column("layer", text=True),
+    Column("rho", title="\u03c1"),
+    Column("p", title="family-wise p", by=declared.CLIPS),
+    Column("centroid", digits=1),
+    Column("gain", title="\u0394\u03c1"),
+)
+_SIDES = {"L": "on the left", "R": "on the right", "both": "searchlights"}
+
+
+# ------------------------------------------------------------------ maps
+
+
+def maps(view: View) -> Section:
+    """Draw the largest score, best and centroid layer, and what learning adds."""
+    test = "the paper's t of the maximum" if view.by_maximum else f"FWE p \u2264 {view.level:g}"
+    caption = f"Outlined: significant {view.words} ({test}); elsewhere opacity scales with \u03c1."
+    if not view.significant.any():
+        caption = f"No significant {view.words} ({test}); layers may be undefined."
+    shown = list(_maps(view))
+    if not view.by_maximum:  # the mask shows as much
+        shown = [item for item in shown if item.scale is not declared.P_FWE.scale]
+    parts = draw(shown, view.units, view.significant, caption)
+    return Section("Maps", f"maps{view.pair.suffix}", parts)
+
+
+def _maps(view: View) -> Iterator[BrainMap]:
+    mean = "mean " * view.is_group
+    yield BrainMap(f"Largest {mean}score over layers", view.largest, declared.RHO)
+    rounded, plain = "Participants' best layers, mean rounded", "Participants' best layers, mean"
+    names = {"title": rounded} if view.by_maximum else {}
+    yield BrainMap.of(declared.BEST_LAYER, view.best, view.layers, **names)
+    names = {"title": plain} if view.by_maximum else {}
+    centroid = BrainMap.of(declared.CENTROID, view.centroid, view.layers, in_slices=False, **names)
+    yield centroid
+    if view.p_fwe is not None:
+        title = "Permutation of clips: smallest family-wise p over layers"
+        yield BrainMap(title, smallest(view.p_fwe), declared.P_FWE.scale)
+    if view.gain is not None:
+        gain = at_largest(view.gain, view.scores)
+        title = f"{view.gain_title}, in the layer of the largest score"
+        yield BrainMap(title, gain, declared.GAIN, in_slices=False)
+
+
+def group_of_maps(view: View) -> MapGroup:
+    """Return the maps of the interactive cortex: those of the figures, and single layers."""
+    further = (declared.LOWER, declared.CONFIDENCE) if view.is_group else (declared.RADIUS,)
+    found = [(result, view.single(result)) for result in further]
+    return MapGroup(
+        view.pair.title,
+        view.units,
+        [
+            *_maps(view),
+            *(BrainMap.of(item, values) for item, values in found if values is not None),
+        ],
+        layer_maps(view.scores, view.layers, declared.RHO),
+    )
+
+
+def peaks(view: View) -> Section | None:
+    """Tabulate the largest scores that are some way apart."""
+    where = places(view.units)
+    if where is None:
+        return None
+    score = view.largest[where.units]
+    if view.significant.any():
+        score = np.where(view.significant[where.units], score, np.nan)
+    chosen = apart(score, where.mm)
+    if not chosen:
+        return None
+    units, mm = where.units[chosen], where.mm[chosen]
+    layer = np.nanargmax(view.scores[:, units], axis=0)
+
+    def at(values: Array | None) -> Array:
+        return np.full(len(units), np.nan) if values is None else values[layer, units]
+
+    frame = pd.DataFrame(dict(zip("xyz", mm.T, strict=True)))
+    frame["parcel"] = parcel_names(mm) if where.is_template else "\u2013"
+    frame["layer_index"], frame["layer"] = layer + 1, [view.layers[index] for index in layer]
+    frame["rho"], frame["p"], frame["gain"] = at(view.scores), at(view.p_fwe), at(view.gain)
+    frame["centroid"] = view.centroid[units]
+    who = f"significant {view.words}" if view.significant.any() else "all, as none is significant"
+    caption = (
+        f"The largest scores of {who}, at least {APART_MM:.0f} mm apart: mm, parcel of the "
+        "nearest cortex of fsaverage5 (Schaefer 400), layer of the largest score; \u0394\u03c1: "
+        f"{view.gain_title.lower()}. Peaks were selected with the same data; the scores are "
+        "inflated (circular)"
+    )
+    cells = {"layer": numbered("layer_index", "layer")}
+    parts = [table(frame, _PEAKS, caption, cells=cells)]
+    return Section("Peaks", f"peaks{view.pair.suffix}", parts)
+
+
+# ------------------------------------------------------------------ profile and distributions
+
+
+def profile(view: View) -> Section:
+    """Draw the mean score layer by layer, trained beside untrained."""
+    frame = view.profile
+    mean, untrained = (frame[name].to_numpy(float) for name in ("mean_rho", "mean_untrained"))
+    low, high, spread = None, None, np.zeros(len(mean))
+    if view.is_group:
+        low, high = frame["ci_low"].to_numpy(float), frame["ci_high"].to_numpy(float)
+    else:
+        spread = np.nan_to_num(frame["sd_untrained"].to_numpy(float))
+    label = "this seed" if view.is_random else "trained"
+    lines = [Line(label, mean, low, high, "95 % interval over participants")]
+    caption = f"Mean score over all {view.words}, significant or not."
+    if np.isfinite(untrained).any():
+        band = "\u00b1 SD over networks" if spread.any() else ""
+        lines.append(
+            Line(
+                "untrained",
+                untrained,
+                untrained - spread if band else None,
+                untrained + spread if band else None,
+                band,
+                colour=style.NEGATIVE,
+            )
+        )
+        seeds = "" if view.is_group else f" ({view.facts['n_untrained']} seeds)"
+        caption += (
+            f" Untrained: the same network with {'other ' * view.is_random}random weights{seeds}; "
+            "only what trained layers have beyond it was learned."
+        )
+    if view.raw is not None:
+        raw = np.array([np.nanmean(row) if np.isfinite(row).any() else np.nan for row in view.raw])
+        lines.append(Line("nuisances not removed", raw, colour=style.MUTED, dashed=True))
+    counts = frame["n_significant"].to_numpy(float)
+    bars = counts if counts.any() else None
+    data = Profile(view.layers, lines, "mean \u03c1", bars=bars, bars_label="n significant")
+    best = int(np.nanargmax(mean)) if np.isfinite(mean).any() else 0
+    alt = (
+        f"Mean score by layer: highest {mean[best]:.4f} in {view.layers[best]}, lowest "
+        f"{np.nanmin(mean):.4f}."
+    )
+    columns = (declared.GROUP_PROFILE if view.is_group else declared.PROFILE).columns
+    names = [item.name for item in columns if not item.name.startswith(("ci_", "sd_"))]
+    parts: list[Part] = [
+        picture(profile_figure(data), alt=alt, caption=caption),
+        table(frame, choose(columns, *names), f"Layers of {view.title}"),
+    ]
+    return Section("Layer profile", f"profile{view.pair.suffix}", parts)
+
+
+def distributions(view: View) -> Section:
+    """Draw the distribution of the score of each layer (Figure 6 of the paper)."""
+    caption = (
+        f"Distribution over {view.words} of each layer's score (Figure 6 of the paper). A shift "
+        f"of all of it away from zero is no sign of coupling: what {view.words} share "
+        "(autocorrelation, order, drift) shifts all of them."
+    )
+    means = view.profile["mean_rho"]
+    told = ", ".join(
+        f"{name} {number_text(mean, 3)}" for name, mean in zip(view.layers, means, strict=True)
+    )
+    figure = scores_figure(view.layers, view.scores, view.untrained)
+    parts = [picture(figure, alt=f"Means: {told}.", caption=caption)]
+    return Section("Distributions of scores", f"distributions{view.pair.suffix}", parts)
+
+
+def assignments(view: View) -> Section:
+    """Draw the distribution of best layers, by hemisphere (Figure 7 of the paper)."""
+    n, sides = len(view.layers), hemispheres(view.units)
+    best = np.nan_to_num(view.best)
+    every = np.nan_to_num(
+        at_largest(np.arange(1.0, n + 1)[:, None] + 0 * view.scores, view.scores)
+    )
+    figure = assignment_figure(
+        view.layers,
+        {side: _shares(best[mask], n) for side, mask in sides.items()},
+        {side: _shares(every[mask], n) for side, mask in sides.items()},
+        _own_shares(view) if view.is_group else None,
+    )
+    told = ", ".join(
+        f"{number_text(int((best[mask] > 0).sum()), 0)} {_SIDES[side]}"
+        for side, mask in sides.items()
+    )
+    caption = (
+        f"Share of {view.words} with each {'mean ' * view.by_maximum}best layer (Figure 7 of the "
+        f"paper): filled, the {told} that have a best layer; outlined, all {view.words} with the "
+        "layer of their largest score, which is dominated by noise where there is no effect: "
+        "layers whose scores vary more win more often."
+    )
+    parts = [picture(figure, alt=caption, caption=caption)]
+    return Section("Distribution of best layers", f"assignments{view.pair.suffix}", parts)
+
+
+def _own_shares(view: View) -> dict[str, Array]:
+    frame = view.table(declared.LAYERS).sort_values("layer_index", kind="stable")
+    return {
+        str(side): rows["participant_share"].to_numpy(float)
+        for side, rows in frame.groupby("hemisphere")
+        if side in _SIDES and rows["participant_share"].notna().any()
+    }
+
+
+def _shares(labels: Array, n_layers: int) -> Array:
+    counts = np.bincount(labels.astype(int), minlength=n_layers + 1)[1:].astype(float)
+    return counts / counts.sum() if counts.any() else np.full(n_layers, np.nan)
+
+
+# ------------------------------------------------------------------ null distribution
+
+
+def null(view: View) -> Section:
+    """Draw the largest scores beside those of permuted clips."""
+    observed, expected = view.maxima
+    own = view.single(declared.MAX) if view.is_group else None
+    heading = "largest mean \u03c1 over layers" if view.is_group else "largest \u03c1 over layers"
+    data = Chance(
+        null=view.null,
+        observed=float(np.nanmax(view.largest)),
+        level=view.level,
+        largest=view.largest if own is None else own,
+        expected=expected,
+        mean_largest=observed,
+        expected_each=view.single(declared.MAX_EXPECTED) if view.is_group else None,
+    )
+    if own is not None:
+        heading = "mean of participants' largest \u03c1 over layers"
+    orders = " (all orders there are)" * view.summary["enumerated"]
+    caption = (
+        "Left: the largest score over searchlights and layers, for each order of the clips in the "
+        f"layers' matrices{orders}."
+    )
+    alt = f"The largest score is {data.observed:.3f}"
+    if data.null.size:
+        caption += f" No p can be below {view.summary['smallest_p']:.2g}."
+        if not np.isfinite(threshold(data.null, data.level)):
+            caption += f" With so few orders nothing can be significant at {data.level:g}."
+        above = int(np.sum(data.null >= data.observed))
+        alt += (
+            f"; {above} of {data.null.size} permutations reach it; their median is "
+            f"{np.median(data.null):.3f}"
+        )
+    caption += f" Right: the largest score over layers, {number_text(observed, 4)} on average"
+    if np.isfinite(expected):
+        caption += f", and {number_text(expected, 4)} with the clips permuted"
+    caption += ": the maximum of several scores is above zero without any effect."
+    parts: list[Part] = [
+        picture(chance_figure(data, heading), alt=f"{alt}.", caption=caption),
+        *claim(view.results, declared.CLIPS, declared.MAXIMUM_T),
+    ]
+    return Section("Scores and their null distribution", f"null{view.pair.suffix}", parts)

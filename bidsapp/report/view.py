@@ -1,0 +1,128 @@
+"""One network in one space, as sections see it: what was written, by its declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bidsapp.brain.geometry import UnitSpace
+from bidsapp.report.brain.projection import unit_words
+from bidsapp.report.figures.style import Array
+from bidsapp.report.html import plural
+from bidsapp.report.methods import has_random_weights
+from bidsapp.report.sections import Pair
+from bidsapp.results.kinds import Result, Table
+from bidsapp.results.read import Results
+
+
+@dataclass(frozen=True)
+class View:
+    """Results of one network in one space.
+
+    Attributes
+    ----------
+    results
+        Of a participant or of the group.
+    pair
+        Network and space.
+    """
+
+    results: Results
+    pair: Pair
+
+    @property
+    def suffix(self) -> str:
+        """For anchors."""
+        return self.pair.suffix
+
+    @property
+    def is_group(self) -> bool:
+        """Whether these are results of the group."""
+        return self.results.is_group
+
+    @property
+    def summary(self) -> Mapping[str, Any]:
+        """The summary of the space."""
+        return self.results.facts(self.pair.space)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Settings of the level."""
+        settings: Mapping[str, Any] = self.summary["settings"]
+        return settings
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the summary says of the network."""
+        return self.results.network(self.pair.network, self.pair.space)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers, first to last."""
+        return self.results.layers(self.pair.network, self.pair.space)
+
+    @property
+    def level(self) -> float:
+        """P-value that counts as significant."""
+        return float(self.settings["significance"])
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the network ran with random weights."""
+        return has_random_weights(self.results, self.pair.network, self.pair.space)
+
+    @cached_property
+    def units(self) -> UnitSpace:
+        """Voxels or vertices."""
+        return self.results.units(self.pair.space)
+
+    @property
+    def word(self) -> str:
+        """What one of them is called: ``vertex``."""
+        return unit_words(self.units)[0]
+
+    @property
+    def words(self) -> str:
+        """What they are called: ``vertices``."""
+        return unit_words(self.units)[1]
+
+    def count(self, mask: Array) -> str:
+        """Count voxels or vertices in words: ``12 vertices``."""
+        return plural(int(mask.sum()), *unit_words(self.units))
+
+    def maps(self, result: Result) -> Array | None:
+        """Read maps.
+
+        Parameters
+        ----------
+        result
+            Of the network, or of the space.
+
+        Returns
+        -------
+        (n_maps, n_units) array or None
+            None when it was not written.
+        """
+        network = self.pair.network if result.by_network else ""
+        maps = self.results.maps(result, self.pair.space, network)
+        return None if maps is None else np.asarray(maps.values, dtype=float)
+
+    def single(self, result: Result) -> Array | None:
+        """Read a result with one map: (n_units,), or None when it was not written."""
+        maps = self.maps(result)
+        return None if maps is None else maps[0]
+
+    def mask(self, result: Result) -> Array | None:
+        """Read a mask: (n_units,) bool, or None when it was not written."""
+        values = self.single(result)
+        return None if values is None else np.asarray(values > 0)
+
+    def table(self, result: Table) -> pd.DataFrame:
+        """Read a table of the network, or of the space; without rows when it was not written."""
+        network = self.pair.network if result.by_network else ""
+        return self.results.table(result, self.pair.space, network)

@@ -1,0 +1,140 @@
+"""Calibration of decoders' inferences on autocorrelated noise that knows nothing of the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+from bidsapp.models.cnn3d.embedding import silhouette
+from bidsapp.models.linear_decoder import decode, prepare
+from bidsapp.stats.classification import score_predictions, wilson_interval
+from bidsapp.stats.label_nulls import chance, label_null
+from bidsapp.stats.nulls import permutation_p
+from bidsapp.stats.prevalence import bayesian_prevalence, minimum_statistic
+from bidsapp.stats.samples import Samples
+from bidsapp.stats.signflip import sign_flip_test
+from bidsapp.stats.splits import leave_run_out
+
+_N_RUNS, _N_VOLUMES, _N_VOXELS, _N_CLASSES = 3, 60, 12, 3
+_N_SHIFTS, _N_PEOPLE, _BLOCK = 19, 8, 6
+Floats = NDArray[np.float64]
+Labels = NDArray[np.integer]
+Score = Callable[[Labels], float]
+Truths = NDArray[np.bool_]
+
+
+def _labels(rng: np.random.Generator) -> NDArray[np.int64]:
+    """Classes in segments of one length, (n_volumes,)."""
+    blocks = rng.integers(_N_CLASSES, size=_N_RUNS * _N_VOLUMES // _BLOCK)
+    return np.repeat(blocks, _BLOCK)
+
+
+def _noise(rng: np.random.Generator, n_columns: int) -> Floats:
+    """Autocorrelated noise in each run, (n_volumes, n_columns)."""
+    white = rng.standard_normal((_N_RUNS, _N_VOLUMES + 20, n_columns))
+    series = lfilter([1.0], [1.0, -0.6], white, axis=1)[:, 20:]
+    return np.asarray(series.reshape(-1, n_columns))
+
+
+def _samples() -> Samples:
+    run = np.repeat(np.arange(_N_RUNS), _N_VOLUMES)
+    return Samples(run, np.tile(2.0 * np.arange(_N_VOLUMES), _N_RUNS))
+
+
+def _scorer(rng: np.random.Generator) -> Score:
+    """Return a function from labels to the balanced accuracy of a decoder of noise."""
+    noise = _noise(rng, _N_VOXELS)
+    prepared = prepare(noise, leave_run_out(_samples()), n_components=None)
+
+    def score(labels: Labels) -> float:
+        decoded = decode(prepared, labels, "ridge", n_classes=_N_CLASSES, strengths=(1.0,))
+        return score_predictions(labels, decoded.log_proba).balanced_accuracy
+
+    return score
+
+
+def label_shift(rng: np.random.Generator, n_sets: int) -> Floats:
+    """p-values (n_sets,) of a linear decoder of noise."""
+    samples, p_values = _samples(), []
+    for _ in range(n_sets):
+        score, labels, seed = _scorer(rng), _labels(rng), int(rng.integers(1 << 31))
+        null = label_null(score, labels, samples, _N_SHIFTS, seed=seed)
+        p_values.append(chance(score(labels), null).p)
+    return np.array(p_values)
+
+
+def label_shift_hidden(rng: np.random.Generator, n_sets: int) -> Floats:
+    """p-values (n_sets,) of the silhouette of classes in noise."""
+    samples, p_values = _samples(), []
+    for _ in range(n_sets):
+        points, labels = _noise(rng, 2), _labels(rng)
+        seed = int(rng.integers(1 << 31))
+        null = label_null(
+            partial(silhouette, points),
+            labels,
+            samples,
+            _N_SHIFTS,
+            seed=seed,
+        )
+        p_values.append(chance(silhouette(points, labels), null).p)
+    return np.array(p_values)
+
+
+def label_shift_alike(rng: np.random.Generator, n_sets: int) -> Floats:
+    """p-values (n_sets,) of the mean score of two people with one sequence of labels."""
+    samples, p_values = _samples(), []
+    for _ in range(n_sets):
+        labels, seed = _labels(rng), int(rng.integers(1 << 31))
+        scores = [_scorer(rng), _scorer(rng)]
+
+        def mean(moved: Labels, scores: Sequence[Score] = scores) -> float:
+            return float(np.mean([score(moved) for score in scores]))
+
+        null = label_null(mean, labels, samples, _N_SHIFTS, seed=seed)
+        p_values.append(float(permutation_p(np.asarray(mean(labels)), null)))
+    return np.array(p_values)
+
+
+def wilson(rng: np.random.Generator, n_sets: int) -> Truths:
+    """Whether the interval covers the rate, (n_sets,), of independent volumes."""
+    rate, n = rng.uniform(0.1, 0.9, n_sets), np.full(n_sets, 50)
+    low, high = wilson_interval(rng.binomial(n, rate), n)
+    return np.asarray((low <= rate) & (rate <= high))
+
+
+def _people(rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Scores (n_people,) at their own chance, and nulls (n_people, n_shifts) around it."""
+    own = rng.uniform(0.15, 0.4, _N_PEOPLE)[:, None]
+    scores = own + 0.04 * rng.standard_normal((_N_PEOPLE, 1 + _N_SHIFTS))
+    return scores[:, 0], scores[:, 1:]
+
+
+def sign_flip_scores(rng: np.random.Generator, n_sets: int) -> Floats:
+    """p-values (n_sets,) of scores less the participants' own chance."""
+    p_values = []
+    for _ in range(n_sets):
+        observed, null = _people(rng)
+        above = observed - null.mean(axis=1)
+        test = sign_flip_test(above[:, None], n_permutations=500, seed=0, alternative="greater")
+        p_values.append(float(test.p[0]))
+    return np.array(p_values)
+
+
+def minimum_statistic_p(rng: np.random.Generator, n_sets: int) -> Floats:
+    """p-values (n_sets,) of the global null."""
+    return np.array([minimum_statistic(*_people(rng)).p_global for _ in range(n_sets)])
+
+
+def prevalence_density(rng: np.random.Generator, n_sets: int) -> Truths:
+    """Whether the interval covers the share, (n_sets,), drawn from its prior."""
+    covered = []
+    for _ in range(n_sets):
+        share, n = rng.uniform(), 20
+        n_significant = int(rng.binomial(n, share + 0.05 * (1 - share)))
+        found = bayesian_prevalence(n_significant, n)
+        covered.append(found.low <= share <= found.high)
+    return np.array(covered)

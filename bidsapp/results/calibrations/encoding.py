@@ -1,0 +1,96 @@
+"""Calibration of encoding models: smooth features, smooth noise, a few pieces."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+from bidsapp.encoding.designs import Design, DesignOptions, DesignStore
+from bidsapp.encoding.encode import Encoding, encode_with_null, make_scorer
+from bidsapp.encoding.parcels import ParcelTest, parcel_test
+from bidsapp.models.ridge import factorise, scale_columns
+from bidsapp.stats.folds import Blocks, nested_folds
+from bidsapp.stats.nulls import circular_shifts
+
+LENGTHS = (60, 80, 100)
+"""Rows of each piece."""
+MIN_SHIFT = 8
+N_SHIFTS = 19
+_N_LAYERS, _N_PARCELS, _N_COMPONENTS = 2, 4, 5
+_LOG10_ALPHA = (1.0, 2.0, 3.0, 4.0)
+Floats = NDArray[np.float64]
+
+
+class MadeDesigns(DesignStore):
+    """Designs of given regressors, one matrix per layer, instead of those of a network.
+
+    Parameters
+    ----------
+    layers
+        (n_rows, n_features) regressors of each layer.
+    lengths
+        Rows of each piece.
+    log10_alpha
+        Grid of penalties.
+    """
+
+    def __init__(
+        self, layers: list[Floats], lengths: tuple[int, ...], log10_alpha: tuple[float, ...]
+    ) -> None:
+        pieces = np.arange(len(lengths))
+        labels = np.repeat(pieces, lengths)
+        self.blocks = Blocks(labels, pieces, pieces, pieces, pieces, "presentation", 0, 0)
+        self.folds = tuple(nested_folds(pieces))
+        self.options = DesignOptions(layers[0].shape[1], log10_alpha)
+        self._made = []
+        for x in layers:
+            scaled = scale_columns(x, slice(None))
+            alphas = 10.0 ** np.asarray(log10_alpha)
+            factors = [factorise(scaled, labels, fold, alphas) for fold in self.folds]
+            self._made.append([Design(scaled, item, 1.0) for item in factors])
+
+    @property
+    def n_layers(self) -> int:
+        """Number of layers."""
+        return len(self._made)
+
+    def design(self, layer: int, fold: int) -> Design:
+        """Return one design."""
+        return self._made[layer][fold]
+
+
+def smooth(rng: np.random.Generator, n_rows: int, n_columns: int, ar: float = 0.8) -> Floats:
+    """Autocorrelated noise, (n_rows, n_columns)."""
+    noise = rng.standard_normal((n_rows + 50, n_columns))
+    return np.asarray(lfilter([1.0], [1.0, -ar], noise, axis=0)[50:])
+
+
+def score_with_null(
+    store: MadeDesigns, y: Floats, seed: int, n_shifts: int = N_SHIFTS
+) -> tuple[Encoding, NDArray[np.float32]]:
+    """Score targets (n_rows, n_targets) and their circular shifts as the recipes do."""
+    shifts = circular_shifts(np.bincount(store.blocks.label), n_shifts, MIN_SHIFT, seed)
+    scorer = make_scorer("gram", "correlation", len(store.options.log10_alpha), "cpu", 1 << 28)
+    return encode_with_null(
+        store, y.astype(np.float32), shifts, scorer, columns_at_once=4096, label="", quiet=True
+    )
+
+
+def _test(rng: np.random.Generator) -> ParcelTest:
+    n_rows = sum(LENGTHS)
+    layers = [smooth(rng, n_rows, _N_COMPONENTS) for _ in range(_N_LAYERS)]
+    store = MadeDesigns(layers, LENGTHS, _LOG10_ALPHA)
+    y = smooth(rng, n_rows, _N_PARCELS)
+    observed, null = score_with_null(store, y, int(rng.integers(1 << 31)))
+    return parcel_test(observed.mean_r, null)
+
+
+def circular_shift(rng: np.random.Generator, n_sets: int) -> Floats:
+    """Family-wise p-values (n_sets,) of the best layer and parcel of noise."""
+    return np.array([_test(rng).p_family.min() for _ in range(n_sets)])
+
+
+def circular_shift_fdr(rng: np.random.Generator, n_sets: int) -> Floats:
+    """Smallest q (n_sets,) over layers and parcels of noise."""
+    return np.array([_test(rng).q.min() for _ in range(n_sets)])

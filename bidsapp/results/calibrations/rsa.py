@@ -1,0 +1,77 @@
+"""Calibration of representational similarity analysis: brains that know nothing of the layers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.models.neighbourhoods import Neighbourhoods
+from bidsapp.models.searchlight import clip_null
+from bidsapp.stats.rsa.axis import axis_profile
+from bidsapp.stats.rsa.clip_permutation import clip_permutations
+from bidsapp.stats.rsa.inference import ClipTest, clip_test, faithful_test
+from bidsapp.stats.rsa.layers import hemisphere_asymmetry
+from bidsapp.stats.rsa.pairs import pair_mask
+
+_N_CLIPS, _PER_CLIP, _N_UNITS, _N_MEMBERS = 7, 3, 24, 8
+_N_LAYERS, _N_PEOPLE, _N_PERMUTATIONS = 3, 3, 99
+_CLIP = np.repeat(np.arange(_N_CLIPS), _PER_CLIP)
+_LIGHTS = Neighbourhoods.from_lists(
+    [(np.arange(_N_MEMBERS) + start) % _N_UNITS for start in range(0, _N_UNITS, 3)],
+    np.arange(0, _N_UNITS, 3),
+    np.ones(_N_UNITS // 3),
+)
+Floats = NDArray[np.float64]
+
+
+def _test(rng: np.random.Generator) -> ClipTest:
+    """Test participants who share drift and patterns of clips that no layer knows of."""
+    n_items = _CLIP.size
+    shared = rng.standard_normal((_N_CLIPS, _N_UNITS))[_CLIP]
+    drift = np.linspace(-1, 1, n_items)[:, None] * rng.standard_normal(_N_UNITS)
+    data = [
+        (shared + drift + rng.standard_normal((n_items, _N_UNITS))).astype(np.float32)
+        for _ in range(_N_PEOPLE)
+    ]
+    course = rng.standard_normal((_N_LAYERS, _N_CLIPS, 4))[:, _CLIP]
+    course = course + 0.3 * rng.standard_normal((_N_LAYERS, n_items, 4))
+    first, second = np.triu_indices(n_items, 1)
+    models = np.linalg.norm(course[:, first] - course[:, second], axis=-1)
+    permutations = clip_permutations(_N_CLIPS, _N_PERMUTATIONS, int(rng.integers(1 << 31)))
+    null = clip_null(data, _LIGHTS, models, _CLIP, permutations, pairs=pair_mask(_CLIP))
+    return clip_test(null.observed, null.exceed_count, null.maximum)
+
+
+def clip_permutation(rng: np.random.Generator, n_sets: int) -> Floats:
+    """Smallest family-wise p over searchlights and layers, (n_sets,)."""
+    return np.array([np.nanmin(_test(rng).p_fwe) for _ in range(n_sets)])
+
+
+def clip_permutation_fdr(rng: np.random.Generator, n_sets: int) -> Floats:
+    """Smallest q over searchlights and layers, (n_sets,): without effects all are false."""
+    return np.array([np.nanmin(_test(rng).q) for _ in range(n_sets)])
+
+
+def maximum_t(rng: np.random.Generator, n_sets: int) -> Floats:
+    """p-values (n_sets,) of the paper's test of the maximum over ten layers of noise."""
+    scores = 0.05 * rng.standard_normal((8, 10, n_sets))
+    return faithful_test(scores).p
+
+
+def sign_flip_shape(rng: np.random.Generator, n_sets: int) -> Floats:
+    """p-values (n_sets,) of the difference of hemispheres and, in turn, of the curvature."""
+    p_values = []
+    for number in range(n_sets):
+        layer = rng.uniform(1, _N_LAYERS, (10, 40))
+        seed = int(rng.integers(1 << 31))
+        if number % 2:
+            position = np.linspace(0, 1, layer.shape[1])
+            test = axis_profile(layer, position, n_bins=5, n_resamples=50, seed=seed).curvature
+        else:
+            left = np.arange(layer.shape[1]) < layer.shape[1] // 2
+            best = np.rint(layer).astype(np.int64)
+            test = hemisphere_asymmetry(
+                layer, best, left, ~left, _N_LAYERS, n_permutations=500, seed=seed
+            ).test
+        p_values.append(float(test.p[0]))
+    return np.array(p_values)

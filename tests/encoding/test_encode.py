@@ -1,0 +1,155 @@
+"""Encoding, its refitted null and ratings on a toy network with a planted truth."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bidsapp.bids.records import Presentation, Rating, Run
+from bidsapp.encoding.designs import DesignOptions, DesignStore
+from bidsapp.encoding.encode import Encoding, Scorer, encode, encode_with_null, make_scorer
+from bidsapp.encoding.parcels import parcel_test
+from bidsapp.encoding.ratings import rating_rows, rating_scores, rating_targets
+from bidsapp.encoding.rows import FoldOptions, Rows, make_rows
+from bidsapp.features.extract import FeatureBank
+from bidsapp.stats.metrics import best_layer
+from bidsapp.stats.nulls import circular_shifts
+
+LAGS_S = (4.0, 5.0, 6.0)
+LOG10_ALPHA = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0)
+OPTIONS = DesignOptions(n_components=12, log10_alpha=LOG10_ALPHA)
+N_NULL = 40
+
+
+@pytest.fixture
+def rows(runs: tuple[Run, ...], presentations: tuple[Presentation, ...]) -> Rows:
+    durations_s = {item.stim_file: 60.0 for item in presentations}
+    return make_rows(runs, presentations, durations_s, "positive", LAGS_S, FoldOptions())
+
+
+@pytest.fixture
+def store(bank: FeatureBank, rows: Rows, tmp_path: Path) -> DesignStore:
+    return DesignStore(
+        bank, rows.timeline, rows.blocks, rows.folds, rows.lags_s, OPTIONS, tmp_path
+    )
+
+
+def scorer_of(solver: str = "gram") -> Scorer:
+    return make_scorer(solver, "correlation", len(OPTIONS.log10_alpha), "cpu", 64 << 20)
+
+
+@pytest.fixture
+def bold(store: DesignStore, rng: np.random.Generator) -> np.ndarray:
+    """Six units driven by each layer, then forty of noise; float32 (n_rows, 58)."""
+    n_rows = store.timeline.n_rows
+    signal = []
+    for layer in range(3):
+        x = store.design(layer, 0).x[:, :12]
+        signal.append(x @ rng.standard_normal((12, 6)) / 12**0.5)
+    planted = np.hstack(signal)
+    planted += 0.5 * planted.std() * rng.standard_normal(planted.shape)
+    return np.hstack([planted, rng.standard_normal((n_rows, N_NULL))]).astype(np.float32)
+
+
+def run(store: DesignStore, y: np.ndarray, solver: str = "gram", slabs: int = 1) -> Encoding:
+    scorer = scorer_of(solver)
+    edges = np.linspace(0, y.shape[1], slabs + 1).astype(int)
+    parts = [(slice(a, b), y[:, a:b]) for a, b in pairwise(edges) if b > a]
+    return encode(store, parts, y.shape[1], scorer, label="test", quiet=True)
+
+
+def test_planted_layers_come_back(store: DesignStore, bold: np.ndarray) -> None:
+    scores = run(store, bold)
+    best = best_layer(scores.mean_r[:, :18])
+    assert best.tolist() == [1] * 6 + [2] * 6 + [3] * 6
+    assert np.abs(scores.mean_r[:, 18:].mean()) < 0.05
+
+
+def test_slabs_and_solver_change_nothing(store: DesignStore, bold: np.ndarray) -> None:
+    whole = run(store, bold)
+    np.testing.assert_allclose(run(store, bold, slabs=5).r, whole.r, atol=2e-5)
+    himalaya = run(store, bold, solver="himalaya")
+    same = np.isclose(himalaya.log10_alpha, whole.log10_alpha)
+    assert same.mean() > 0.98
+    np.testing.assert_allclose(himalaya.mean_r[same], whole.mean_r[same], atol=1e-4)
+
+
+def test_missing_units_are_nan(store: DesignStore, bold: np.ndarray) -> None:
+    broken = bold.copy()
+    broken[:, 3] = np.nan
+    broken[:, 20] = 1.0
+    scores = run(store, broken)
+    missing = np.isnan(scores.mean_r).all(axis=0)
+    assert np.flatnonzero(missing).tolist() == [3, 20]
+    assert np.isnan(scores.log10_alpha[:, [3, 20]]).all()
+    others = ~missing
+    np.testing.assert_allclose(
+        scores.mean_r[:, others], run(store, bold).mean_r[:, others], atol=2e-5
+    )
+
+
+def test_null_does_not_depend_on_chunks(store: DesignStore, bold: np.ndarray) -> None:
+    scorer = scorer_of()
+    shifts = circular_shifts(store.blocks.lengths, 6, 15, seed=0)
+    one, two = (
+        encode_with_null(
+            store, bold[:, :4], shifts, scorer, columns_at_once=size, label="", quiet=True
+        )[1]
+        for size in (1, 100)
+    )
+    assert one.shape == (6, 3, 4)
+    np.testing.assert_allclose(one, two, atol=2e-5)
+
+
+def test_parcel_test_finds_planted_and_spares_null(store: DesignStore, bold: np.ndarray) -> None:
+    scorer = scorer_of()
+    shifts = circular_shifts(store.blocks.lengths, 99, 15, seed=1)
+    observed, null = encode_with_null(
+        store, bold, shifts, scorer, columns_at_once=4096, label="", quiet=True
+    )
+    test = parcel_test(observed.mean_r, null)
+    assert (test.p_family[:18] <= 0.05).all()
+    assert (test.p_family[18:] <= 0.05).sum() <= 3
+    assert (test.p_parcel <= test.p_family + 1e-12).all()
+    assert test.p_parcel.min() == pytest.approx(1 / 100)
+    assert (test.p_parcel[18:] <= 0.05).mean() < 0.2
+
+
+def test_ratings_follow_their_layer(
+    store: DesignStore, rows: Rows, runs: tuple[Run, ...], rng: np.random.Generator
+) -> None:
+    """A rating made from layer 1 is predicted by layer 1; one with long gaps is left out."""
+    course = store.design(1, 0).x[:, :12] @ rng.standard_normal(12)
+    ratings = []
+    for piece, name in enumerate(rows.timeline.pieces):
+        mine = rows.timeline.piece == piece
+        times = rows.timeline.stim_time_s[mine]
+        grid = np.arange(0, 61, 1.0)
+        values = np.interp(grid, times, course[mine])
+        ratings.append(Rating("felt", None, "stimulus", name, 1.0, 0.0, tuple(values)))
+        gaps = np.where(grid > 20, np.nan, values)
+        ratings.append(Rating("gappy", None, "stimulus", name, 1.0, 0.0, tuple(gaps)))
+    shifts = circular_shifts(store.blocks.lengths, 19, 15, seed=0)
+    scorer = scorer_of()
+    targets = rating_targets(rows, ratings, runs)
+    assert targets.names == (("felt", None),)
+    observed, null = encode_with_null(
+        store, targets.y, shifts, scorer, columns_at_once=99, label="", quiet=True
+    )
+    (felt,) = rating_scores(targets, observed.r, null)
+    assert felt.name == "felt"
+    assert felt.r_blocks.mean(axis=1).argmax() == 1
+    assert felt.p[1] == pytest.approx(1 / 20)
+
+
+def test_run_locked_ratings_use_run_time(rows: Rows, runs: tuple[Run, ...]) -> None:
+    run_name = runs[0].name
+    ramp = Rating("time", "01", "run", run_name, 1.0, 0.0, tuple(np.arange(140.0)))
+    times = [np.arange(140.0)] * 2
+    y = rating_rows([ramp], rows.timeline, times, [item.name for item in runs])
+    mine = rows.timeline.run == 0
+    np.testing.assert_allclose(y[mine], rows.timeline.volume[mine], atol=0.51)
+    assert np.isnan(y[~mine]).all()
