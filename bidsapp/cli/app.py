@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bidsapp.cli.parser import parse_arguments
-from bidsapp.errors import AppError, OutputError
+from bidsapp.errors import AppError, OutputError, RunsLeftOutError
 
 if TYPE_CHECKING:
     from bidsapp.config import Config
@@ -41,26 +41,34 @@ def _run(config: Config) -> int:
 
     limit_threads(config.n_threads)
     from bidsapp.engine.plan import make_plan
+    from bidsapp.engine.preflight import checked
 
-    plan = make_plan(config)
+    plan = checked(make_plan(config), config)
     only_planned = config.dry_run or config.plan_json is not None
     return _dry_run(plan, config) if only_planned else _execute(plan, config)
 
 
 def _dry_run(plan: Plan, config: Config) -> int:
-    """Show what a run would do; the group level is planned from what is there already."""
-    from bidsapp.cli.show import show_plan, write_plan
-    from bidsapp.engine.plan import group_plan
+    """Show what a run would do and whether it would be refused; nothing is written."""
+    from bidsapp.cli.show import show_plans, write_plan
+    from bidsapp.engine.preflight import expected_groups, refuse_before_start
 
     parts = [plan] if "participant" in config.analysis_level else []
     if "group" in config.analysis_level:
-        parts.append(group_plan(plan, config))
+        parts.append(expected_groups(plan, config))
+    refusal = None
+    try:
+        refuse_before_start(plan, config)
+    except AppError as error:
+        refusal = error
     if config.plan_json is not None:
         write_plan(parts, config.plan_json, config)
-    for part in parts if config.dry_run else ():
-        show_plan(part, config)
-    errors = (job.error for part in parts for job in part.jobs if job.error)
-    return max((error.exit_code for error in errors), default=0)
+    if config.dry_run:
+        show_plans(parts, config, refusal)
+    errors = [job.error for part in parts for job in part.jobs if job.error]
+    left_out = any(job.left_out for part in parts for job in part.jobs)
+    code = RunsLeftOutError.exit_code if left_out else 0
+    return max((error.exit_code for error in (*errors, refusal) if error), default=code)
 
 
 def _execute(plan: Plan, config: Config) -> int:
@@ -68,19 +76,14 @@ def _execute(plan: Plan, config: Config) -> int:
     from bidsapp.bids.staging import clean_leftovers
     from bidsapp.cli.show import show_records, show_warnings
     from bidsapp.engine.logs import log_to_file, prepare_output
-    from bidsapp.engine.plan import check_configuration, group_plan
+    from bidsapp.engine.plan import group_plan
+    from bidsapp.engine.preflight import refuse_before_start
     from bidsapp.engine.reports import write_reports
     from bidsapp.engine.run import execute
-    from bidsapp.engine.status import read_records
     from bidsapp.engine.threads import limit_torch
 
+    refuse_before_start(plan, config)
     check_output(config.output_dir, plan.dataset, config.stimuli_dir)
-    recorded = {
-        name: (record.recipe, record.configuration_hash)
-        for name, record in read_records(config.output_dir).items()
-        if record.state == "done" and record.level == "participant"
-    }
-    check_configuration(recorded, plan, overwrite=config.overwrite)
     clean_leftovers(config.output_dir)
     log_to_file(config)
     show_warnings(plan, config)

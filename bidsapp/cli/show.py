@@ -13,32 +13,60 @@ from bidsapp.bids.atomic import write_json
 from bidsapp.config import Config
 from bidsapp.engine.plan import Job, Plan
 from bidsapp.engine.plan_json import describe_plans
+from bidsapp.engine.preflight import verdict
 from bidsapp.engine.reports import report_path, reported
 from bidsapp.engine.status import Record
-from bidsapp.errors import JobsFailedError, RunsLeftOutError
+from bidsapp.errors import AppError, JobsFailedError, RunsLeftOutError
 from bidsapp.recipes import RECIPES, load_function
 from bidsapp.text import text_table
 
 LOGGER = logging.getLogger("musicotopy")
 
 
-def show_plan(plan: Plan, config: Config) -> None:
-    """Print what a run would do (``--dry-run``)."""
-    print(f"dataset: {plan.dataset.bids_dir} ({plan.dataset.layout})")
-    print(f"fMRIPrep: {plan.dataset.fmriprep or 'none'}")
+def show_plans(parts: Sequence[Plan], config: Config, refusal: AppError | None) -> None:
+    """Print whether a run would be refused, and what it would do (``--dry-run``).
+
+    The first participant's table is shown, and those that differ from it; all with ``-v``.
+
+    Parameters
+    ----------
+    parts
+        Checked plans of the levels.
+    config
+        The run's configuration.
+    refusal
+        What keeps the whole run from starting.
+    """
+    print("\n".join(verdict(parts, config, refusal)))
+    dataset = parts[0].dataset
+    print(f"\ndataset: {dataset.bids_dir} ({dataset.layout})")
+    print(f"fMRIPrep: {dataset.fmriprep or 'none'}")
     print(f"output:  {config.output_dir}")
-    for name, code in plan.configuration_hashes.items():
+    for name, code in parts[0].configuration_hashes.items():
         print(f"recipe:  {name} ({config.variant}), configuration {code}")
-    for job in plan.jobs:
+    for problem in () if config.skip_bids_validation else dataset.problems:
+        print(f"note: {problem}")
+    seen: dict[str, str] = {}
+    for job in (job for part in parts for job in part.jobs):
         print(f"\n{job.name}")
         if job.error is not None or job.inputs is None:
             print(f"  cannot run: {job.error}")
             continue
-        print(_indent(job.inputs.overview()))
-        if job.level == "participant":
-            print(f"  {_cost(job, config)}")
+        overview = _indent(job.inputs.overview())
+        alike = seen.setdefault(_without_subject(overview, job), job.name)
+        if alike != job.name and not config.verbose:
+            print(f"  as {alike}")
+        else:
+            print(overview)
+            if job.level == "participant":
+                print(f"  {_cost(job, config)}")
         for problem in job.inputs.problems:
             print(f"  note: {problem}")
+
+
+def _without_subject(text: str, job: Job) -> str:
+    """Return a table as it would be of another participant."""
+    return f"{job.recipe} {job.space} " + " ".join(text.replace(f"sub-{job.subject}", "").split())
 
 
 def write_plan(plans: Sequence[Plan], target: Path, config: Config) -> None:
