@@ -96,7 +96,7 @@ def _columns(table: Table, strategy: str) -> tuple[list[str], list[str]]:
         wanted += ["csf", "white_matter"]
     if "global_signal" in chosen.components:
         wanted.append("global_signal")
-    names = []
+    names: list[str] = []
     for name in wanted:
         base, mark, end = name.partition("_derivative1" if "_derivative1" in name else "_power2")
         old = _OLD_NAMES.get(base, base) + mark + end

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,12 @@ FMRIPREP = "derivatives/fmriprep/sub-01/func"
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("preflight") / "study"
-    options = MusicOptions.quick(n_participants=1, n_pieces=3, piece_s=24.0)
+    options = MusicOptions.quick(
+        n_participants=1,
+        n_pieces=6,
+        piece_s=24.0,
+        spaces=("fsaverage5", "MNI152NLin2009cAsym"),
+    )
     simulate(folder, options, features=noise_features, quiet=True)
     return folder
 
@@ -39,10 +43,6 @@ def first(folder: Path, pattern: str) -> Path:
     return sorted((folder / FMRIPREP).glob(pattern))[0]
 
 
-def rewritten(path: Path, change: Callable[[str], str]) -> None:
-    path.write_text(change(path.read_text()))
-
-
 def without_confounds(study: Path, _: Path) -> list[str]:
     first(study, "*confounds*.tsv").unlink()
     return []
@@ -50,7 +50,9 @@ def without_confounds(study: Path, _: Path) -> list[str]:
 
 def words_in_confounds(study: Path, _: Path) -> list[str]:
     path = first(study, "*confounds*.tsv")
-    rewritten(path, lambda text: text.replace(text.split("\n")[3].split("\t")[0], "bad", 1))
+    lines = [line.split("\t") for line in path.read_text().splitlines()]
+    lines[7][lines[0].index("trans_y")] = "0,5"
+    path.write_text("\n".join("\t".join(line) for line in lines) + "\n")
     return ["--confounds", "motion6"]
 
 
