@@ -118,6 +118,20 @@ def find_acquisitions(
     return found, problems + more
 
 
+def companions(
+    dataset: Dataset, subject: str, filters: Filters | None = None
+) -> list[tuple[Name, Path]]:
+    """Return the confounds tables and brain masks of one participant, by name alone."""
+    filters = filters or Filters()
+    root, _ = _source(dataset, subject, filters)
+    if root is None or root != dataset.fmriprep:
+        return []
+    paths = _subject_files(root, subject, {})
+    tables = _named(_matching(root, subject, filters, "confounds", paths), "confounds")
+    masks = _named(_matching(root, subject, filters, "mask", paths), "brain")
+    return [item for item in tables if item[0].extension == ".tsv"] + masks
+
+
 def runs_left_out(
     dataset: Dataset, subject: str, used: Iterable[Run], filters: Filters | None = None
 ) -> tuple[str, ...]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import logging
+import multiprocessing
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bidsapp.cli.parser import parse_arguments
-from bidsapp.errors import AppError, OutputError, RunsLeftOutError
+from bidsapp.errors import AppError, OutputError, ResumableError, RunsLeftOutError
 
 if TYPE_CHECKING:
     from bidsapp.config import Config
@@ -21,31 +24,81 @@ LOGGER = logging.getLogger("musicotopy")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the app and return its exit code (listed in ``--help``)."""
+    _end_on_sigterm()
     try:
         config = parse_arguments(arguments)
         _configure_logging(config)
-        return _run(config)
+        code = _run(config)
+        sys.stdout.flush()
+        return code
     except AppError as error:
         print(f"musicotopy: {error}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        print(f"musicotopy: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
+        name = error.filename or "standard output (results that were announced are complete)"
+        print(f"musicotopy: {name}: {error.strerror}", file=sys.stderr)
         return OutputError.exit_code
-    except KeyboardInterrupt:
-        print("musicotopy: interrupted; the same command goes on from here", file=sys.stderr)
-        return 75
+    except KeyboardInterrupt as reason:
+        how = f"interrupted{f' by {reason}' if str(reason) else ''}"
+        print(f"musicotopy: {how}; the same command goes on from here", file=sys.stderr)
+        return ResumableError.exit_code
+
+
+def _end_on_sigterm() -> None:
+    """End as Ctrl-C does on SIGTERM, also as process 1 of a container, where it is else ignored.
+
+    ``docker stop``, ``scancel`` and preemption send it. Processes beside this one are ended.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+
+    def end(number: int, frame: object) -> None:
+        for child in multiprocessing.active_children():
+            child.terminate()
+        raise KeyboardInterrupt("SIGTERM")
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def _run(config: Config) -> int:
     from bidsapp.engine.threads import limit_threads
 
     limit_threads(config.n_threads)
+    if config.list_inputs:
+        return _list_inputs(config)
     from bidsapp.engine.plan import make_plan
     from bidsapp.engine.preflight import checked
 
     plan = checked(make_plan(config), config)
     only_planned = config.dry_run or config.plan_json is not None
     return _dry_run(plan, config) if only_planned else _execute(plan, config)
+
+
+def _list_inputs(config: Config) -> int:
+    """Print the files that a run would read."""
+    from bidsapp.bids.dataset import open_dataset
+    from bidsapp.bids.listing import files_to_read
+    from bidsapp.engine.plan import select_participants
+    from bidsapp.recipes import RECIPES
+    from bidsapp.recipes.base.inputs import query_filters
+
+    dataset = open_dataset(config.bids_dir, config.derivatives)
+    paths = {
+        path
+        for subject in select_participants(dataset, config)
+        for recipe in config.recipe
+        for path in files_to_read(
+            dataset,
+            subject,
+            spaces=config.space,
+            kinds=RECIPES[recipe].kinds,
+            filters=query_filters(config),
+            stimuli_dir=config.stimuli_dir,
+            adapter=config.adapter,
+        )
+    }
+    print("\n".join(map(str, sorted(paths))))
+    return 0
 
 
 def _dry_run(plan: Plan, config: Config) -> int:
