@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from bidsapp.recipes.base.score_columns import SHIFT
+from bidsapp.recipes.base import score_columns
 from bidsapp.recipes.gradients import results as declared
 from bidsapp.recipes.gradients.report.participant_view import (
     NEGATIVE,
@@ -184,7 +184,10 @@ def null(view: ParticipantView) -> Section:
     return Section(
         "Scores against their null distribution",
         f"null{view.suffix}",
-        [picture(figure, alt=f"{alt}.", caption=caption), *claim(view.results, SHIFT)],
+        [
+            picture(figure, alt=f"{alt}.", caption=caption),
+            *claim(view.results, score_columns.SHIFT),
+        ],
     )
 
 
