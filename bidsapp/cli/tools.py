@@ -24,7 +24,7 @@ DESIGNS = tuple(dict.fromkeys(recipe.design for recipe in RECIPES.values() if re
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one of the tools and return its exit code."""
-    options = build_parser().parse_args(arguments)
+    options = parse_words(sys.argv[1:] if arguments is None else arguments)
     try:
         options.function(options)
         sys.stdout.flush()
@@ -37,6 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("musicotopy-tools: interrupted", file=sys.stderr)
         return 75
     return 0
+
+
+def parse_words(words: Sequence[str]) -> argparse.Namespace:
+    """Parse the words of a command; all behind the first ``--`` of `sbatch` belong to the app."""
+    own, behind = list(words), []
+    if own[:1] == ["sbatch"] and "--" in own:
+        place = own.index("--")
+        own, behind = own[:place], own[place + 1 :]
+    options = build_parser().parse_args(own)
+    if behind:
+        options.options = behind
+    return options
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -152,6 +152,25 @@ def test_a_required_result_that_is_gone_is_named(tmp_path: Path) -> None:
     assert results.maps(SCORE.of("late"), results.spaces[0], "net") is None
 
 
+def test_conditions_that_were_not_asked_for_are_not_missing(tmp_path: Path) -> None:
+    write(tmp_path, volume())
+    for path in tmp_path.rglob("*desc-toylate*"):
+        path.unlink()
+    results = Results(tmp_path, "toy", CATALOGUE, "01")
+    (space,) = results.spaces
+    assert results.missing(space) == ["score, late lags (desc-toylate)"]
+    path = next(tmp_path.rglob("*desc-toysummary_stats.json"))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "conditions": ["early"]}))
+    assert Results(tmp_path, "toy", CATALOGUE, "01").missing(space) == []
+
+
+def test_one_hemisphere_is_half_a_result(tmp_path: Path) -> None:
+    write(tmp_path, surface())
+    next(tmp_path.rglob("*hemi-R*desc-toylate*.gii")).unlink()
+    results = Results(tmp_path, "toy", CATALOGUE, "01")
+    assert results.missing(results.spaces[0]) == ["score, late lags (desc-toylate)"]
+
+
 def test_without_a_summary_there_are_no_results(tmp_path: Path) -> None:
     write(tmp_path, volume())
     next((tmp_path / "sub-01" / "func").glob("*toysummary*")).unlink()

@@ -18,7 +18,7 @@ from bidsapp.recipes.rsa.figures.lag import relative
 from bidsapp.recipes.rsa.figures.matrices import ranks
 from bidsapp.recipes.rsa.report import items, layers, people, report
 from bidsapp.recipes.rsa.report.items import rank_correlations
-from bidsapp.recipes.rsa.report.view import TITLES, View
+from bidsapp.recipes.rsa.report.view import TITLES, RsaView
 from bidsapp.recipes.rsa.settings import GROUP_VARIANTS
 from bidsapp.report.html import Page, Section, render, write_page
 from bidsapp.report.sections import pairs
@@ -36,8 +36,8 @@ def read(root: Path, subject: str = "") -> Results:
     return Results(root, "rsa", RECIPE.results, subject)
 
 
-def views(results: Results) -> list[View]:
-    return [View(results, pair) for pair in pairs(results, TITLES)]
+def views(results: Results) -> list[RsaView]:
+    return [RsaView(results, pair) for pair in pairs(results, TITLES)]
 
 
 def anchors(page: Page) -> list[str]:

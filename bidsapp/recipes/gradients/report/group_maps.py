@@ -80,7 +80,7 @@ def _outlined(view: GroupView) -> str:
     if mask is None:
         return "There was no test over participants."
     if not mask.any():
-        return f"None of the {view.words} is significant (FWE p < {view.level:g})."
+        return f"No {view.word} is significant (FWE p < {view.level:g})."
     return (
         f"Opacity scales with r; black outlines mark {view.words} where some layer is "
         f"significant at the lags of the row (FWE p < {view.level:g} over {view.words} and "
@@ -292,11 +292,12 @@ def _significant_by_layer(view: GroupView) -> Part:
                 frame[f"{name}, {lags}"] = (p < view.level).sum(axis=1)
                 columns.append(Column(f"{name}, {lags}", digits=0))
     flips = view.summary["sign_flips"]
+    with_data = view.count(np.atleast_1d(known.any(axis=0)))
     caption = (
-        f"Number of {view.words} (of {view.count(known.any(axis=0))} with data) below "
-        f"{view.level:g} in each layer, corrected over {view.words} and layers: family-wise "
-        "(FWE), family-wise of clusters (TFCE, if asked for) and false discovery rate (FDR), at "
-        f"positive and negative lags. No p can be below {flips['smallest_p']:.2g}. Mean r: over "
+        f"Number of {view.words} (of {with_data} with data) below {view.level:g} in each layer, "
+        f"corrected over {view.words} and layers: family-wise (FWE), family-wise of clusters "
+        "(TFCE, if asked for) and false discovery rate (FDR), at "
+        f"positive and negative lags. No p can be below {flips['smallest_p']:.3g}. Mean r: over "
         f"all {view.words}, positive lags."
     )
     return table(frame, columns, caption)

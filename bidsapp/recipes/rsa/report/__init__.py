@@ -9,7 +9,7 @@ import numpy as np
 from bidsapp.recipes.rsa import RECIPE
 from bidsapp.recipes.rsa import results as declared
 from bidsapp.recipes.rsa.report import items, layers, people
-from bidsapp.recipes.rsa.report.view import TITLES, View
+from bidsapp.recipes.rsa.report.view import TITLES, RsaView
 from bidsapp.report import sections
 from bidsapp.report.brain.viewer import viewer
 from bidsapp.report.html import Number, Page, Section, number_text, plural
@@ -33,7 +33,7 @@ def report(results: Results) -> tuple[Page, Methods]:
     results
         What the recipe wrote.
     """
-    views = [View(results, pair) for pair in sections.pairs(results, TITLES)]
+    views = [RsaView(results, pair) for pair in sections.pairs(results, TITLES)]
     text = methods(results)
     first = _of_group(results) if results.is_group else _of_participant(results, views)
     page = [
@@ -52,7 +52,7 @@ def report(results: Results) -> tuple[Page, Methods]:
     return sections.page(results, RECIPE.question, page), text
 
 
-def _of_participant(results: Results, views: Sequence[View]) -> list[Section]:
+def _of_participant(results: Results, views: Sequence[RsaView]) -> list[Section]:
     return [
         items.analysed(results),
         items.dissimilarities(results, views),
@@ -72,7 +72,7 @@ def _of_group(results: Results) -> list[Section]:
     ]
 
 
-def _network(view: View) -> Section:
+def _network(view: RsaView) -> Section:
     made = [
         layers.maps,
         layers.peaks,
@@ -123,7 +123,7 @@ def design(results: Results) -> list[Number]:
     ]
 
 
-def numbers(view: View) -> Iterator[Number]:
+def numbers(view: RsaView) -> Iterator[Number]:
     """Yield the numbers of one network: searchlights, scores, significance, best layer."""
     summary = view.summary
     radius = "" if view.is_group else f"median radius {summary['median_radius_mm']:.1f} mm"

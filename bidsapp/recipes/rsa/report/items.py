@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from bidsapp.recipes.rsa import results as declared
 from bidsapp.recipes.rsa.figures.lag import LagData, lag_figure
 from bidsapp.recipes.rsa.figures.matrices import Matrices, likeness_figure, matrices_figure
-from bidsapp.recipes.rsa.report.view import View, own_settings
+from bidsapp.recipes.rsa.report.view import RsaView, own_settings
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.projection import has_vertices, unit_words
 from bidsapp.report.figures.alignment import Played, RunTrack, alignment_figure
@@ -155,7 +155,7 @@ def group_design(results: Results) -> Section:
 # ------------------------------------------------------------------ dissimilarities
 
 
-def dissimilarities(results: Results, views: Sequence[View]) -> Section:
+def dissimilarities(results: Results, views: Sequence[RsaView]) -> Section:
     """Draw the matrices of each network, and the lag profile of each space."""
     networks = list({view.pair.network: view for view in views}.values())
     children = [
@@ -170,7 +170,7 @@ def dissimilarities(results: Results, views: Sequence[View]) -> Section:
     return Section("Dissimilarities", "dissimilarities", children=children)
 
 
-def _matrices(view: View, suffix: str) -> Section:
+def _matrices(view: RsaView, suffix: str) -> Section:
     frame = view.table(declared.MODELS)
     clips, names = pd.factorize(view.results.table(declared.ITEMS)["clip"])
     first, second = (frame[name].to_numpy(int) - 1 for name in ("item_i", "item_j"))
@@ -194,7 +194,7 @@ def _matrices(view: View, suffix: str) -> Section:
     return Section(f"Matrices of the layers: {view.title}", f"matrices{suffix}", parts)
 
 
-def _likeness(view: View, rdms: Array, compared: Array) -> Part:
+def _likeness(view: RsaView, rdms: Array, compared: Array) -> Part:
     nuisances = view.results.table(declared.NUISANCE)
     others = [str(name) for name in nuisances if name not in _PAIR]
     rows = np.vstack([rdms, nuisances[others].to_numpy(float).T]) if others else rdms

@@ -10,7 +10,7 @@ import pandas as pd
 from bidsapp.recipes.rsa import results as declared
 from bidsapp.recipes.rsa.figures.chance import Chance, chance_figure
 from bidsapp.recipes.rsa.figures.distributions import assignment_figure, scores_figure
-from bidsapp.recipes.rsa.report.view import View
+from bidsapp.recipes.rsa.report.view import RsaView
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.places import APART_MM, apart, parcel_names, places
 from bidsapp.report.brain.projection import hemispheres
@@ -40,7 +40,7 @@ _SIDES = {"L": "on the left", "R": "on the right", "both": "searchlights"}
 # ------------------------------------------------------------------ maps
 
 
-def maps(view: View) -> Section:
+def maps(view: RsaView) -> Section:
     """Draw the largest score, best and centroid layer, and what learning adds."""
     test = "the paper's t of the maximum" if view.by_maximum else f"FWE p \u2264 {view.level:g}"
     caption = f"Outlined: significant {view.words} ({test}); elsewhere opacity scales with \u03c1."
@@ -53,7 +53,7 @@ def maps(view: View) -> Section:
     return Section("Maps", f"maps{view.pair.suffix}", parts)
 
 
-def _maps(view: View) -> Iterator[BrainMap]:
+def _maps(view: RsaView) -> Iterator[BrainMap]:
     mean = "mean " * view.is_group
     yield BrainMap(f"Largest {mean}score over layers", view.largest, declared.RHO)
     best, centroid = declared.BEST_LAYER.title, declared.CENTROID.title
@@ -72,7 +72,7 @@ def _maps(view: View) -> Iterator[BrainMap]:
         yield BrainMap(title, gain, declared.GAIN, in_slices=False)
 
 
-def group_of_maps(view: View) -> MapGroup:
+def group_of_maps(view: RsaView) -> MapGroup:
     """Return the maps of the interactive cortex: those of the figures, and single layers."""
     further = (declared.LOWER, declared.CONFIDENCE) if view.is_group else (declared.RADIUS,)
     found = [(result, view.single(result)) for result in further]
@@ -87,7 +87,7 @@ def group_of_maps(view: View) -> MapGroup:
     )
 
 
-def peaks(view: View) -> Section | None:
+def peaks(view: RsaView) -> Section | None:
     """Tabulate the largest scores that are some way apart."""
     where = places(view.units)
     if where is None:
@@ -124,7 +124,7 @@ def peaks(view: View) -> Section | None:
 # ------------------------------------------------------------------ profile and distributions
 
 
-def profile(view: View) -> Section:
+def profile(view: RsaView) -> Section:
     """Draw the mean score layer by layer, trained beside untrained."""
     frame = view.profile
     mean, untrained = (frame[name].to_numpy(float) for name in ("mean_rho", "mean_untrained"))
@@ -173,7 +173,7 @@ def profile(view: View) -> Section:
     return Section("Layer profile", f"profile{view.pair.suffix}", parts)
 
 
-def distributions(view: View) -> Section:
+def distributions(view: RsaView) -> Section:
     """Draw the distribution of the score of each layer (Figure 6 of the paper)."""
     caption = (
         f"Distribution over {view.words} of each layer's score (Figure 6 of the paper). A shift "
@@ -189,7 +189,7 @@ def distributions(view: View) -> Section:
     return Section("Distributions of scores", f"distributions{view.pair.suffix}", parts)
 
 
-def assignments(view: View) -> Section:
+def assignments(view: RsaView) -> Section:
     """Draw the distribution of best layers, by hemisphere (Figure 7 of the paper)."""
     n, sides = len(view.layers), hemispheres(view.units)
     best = np.nan_to_num(view.best)
@@ -216,7 +216,7 @@ def assignments(view: View) -> Section:
     return Section("Distribution of best layers", f"assignments{view.pair.suffix}", parts)
 
 
-def _own_shares(view: View) -> dict[str, Array]:
+def _own_shares(view: RsaView) -> dict[str, Array]:
     frame = view.table(declared.LAYERS).sort_values("layer_index", kind="stable")
     return {
         str(side): rows["participant_share"].to_numpy(float)
@@ -233,7 +233,7 @@ def _shares(labels: Array, n_layers: int) -> Array:
 # ------------------------------------------------------------------ null distribution
 
 
-def null(view: View) -> Section:
+def null(view: RsaView) -> Section:
     """Draw the largest scores beside those of permuted clips."""
     observed, expected = view.maxima
     own = view.single(declared.MAX) if view.is_group else None
