@@ -94,7 +94,7 @@ def two_bands(
             if share in alone:
                 alone[share][blocks] = scores.r
             better = np.nan_to_num(scores.inner_score, nan=-np.inf) > best
-            joint[np.ix_(blocks, np.flatnonzero(better))] = scores.r[:, better]
+            joint[blocks] = np.where(better, scores.r, joint[blocks])
             best[better] = scores.inner_score[better]
             share_of[better] = share
         chosen += np.where(np.isfinite(best), share_of, np.nan) / len(store.folds)

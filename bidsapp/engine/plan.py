@@ -12,11 +12,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bidsapp.bids.dataset import Dataset, open_dataset, participants
+from bidsapp.bids.index import runs_left_out
+from bidsapp.bids.near import near_text
 from bidsapp.config import Config, configuration_hash
 from bidsapp.errors import AppError, InputMissingError, OutputError, UsageError
 from bidsapp.recipes import RECIPES
 from bidsapp.recipes.base.group import collect_group
-from bidsapp.recipes.base.inputs import JobInputs, chosen_spaces, collect_participant
+from bidsapp.recipes.base.inputs import (
+    JobInputs,
+    chosen_spaces,
+    collect_participant,
+    query_filters,
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,8 @@ class Job:
         What was found for it; None when `error` says why nothing was.
     error
         Why it cannot run.
+    left_out
+        Runs of its tasks that lie there and are not part of it.
     """
 
     name: str
@@ -48,6 +57,7 @@ class Job:
     configuration_hash: str
     inputs: JobInputs | None = None
     error: AppError | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def inputs_hash(self) -> str:
@@ -89,9 +99,10 @@ def select_participants(dataset: Dataset, config: Config) -> tuple[str, ...]:
     for option in ("participant_label", "exclude_participant_label"):
         unknown = sorted(set(getattr(config, option)) - set(known))
         if unknown:
+            near = near_text(unknown[0], known)
             msg = (
-                f"--{option.replace('_', '-')} {' '.join(unknown)}: not in {config.bids_dir}; "
-                f"it has {' '.join(known) or 'no sub-* folder'}"
+                f"--{option.replace('_', '-')} {' '.join(unknown)}: not in {config.bids_dir}"
+                f"{near}; it has {' '.join(known) or 'no sub-* folder'}"
             )
             raise InputMissingError(msg)
     wanted = config.participant_label or known
@@ -161,9 +172,18 @@ def _participant_jobs(
             inputs = collect_participant(entry, dataset, subject, space, config, settings)
         except AppError as error:
             problem = error
+        left_out: tuple[str, ...] = ()
+        if inputs is not None:
+            runs = getattr(inputs, "runs", ())
+            left_out = runs_left_out(dataset, subject, runs, query_filters(config))
         name = f"{recipe}_sub-{subject}_space-{space}"
         jobs.append(
-            Job(name, recipe, "participant", subject, space, settings, code, inputs, problem)
+            Job(
+                *(name, recipe, "participant", subject, space, settings, code),
+                inputs=inputs,
+                error=problem,
+                left_out=left_out,
+            )
         )
     return jobs
 

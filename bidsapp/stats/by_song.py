@@ -96,7 +96,9 @@ def song_intervals(
         return nothing, nothing.copy()
     drawn = _resampled(confusions, n_resamples, seed)
     tails = [(1 - level) / 2, (1 + level) / 2]
-    low, high = np.nanquantile(drawn, tails, axis=0)
+    low, high = np.full((2, drawn.shape[1]), np.nan)
+    there = np.isfinite(drawn).any(axis=0)  # recalls of classes that never occur are missing
+    low[there], high[there] = np.nanquantile(drawn[:, there], tails, axis=0)
     return low, high
 
 

@@ -247,3 +247,22 @@ def _scores(stem: Path) -> np.ndarray:
     import nibabel
 
     return nibabel.load(f"{stem}_stat-r_desc-positive_statmap.nii.gz").get_fdata()
+
+
+def test_dry_run_imports_no_network_library(dataset: Path, tmp_path: Path) -> None:
+    """Networks of the user are looked for, not opened."""
+    for name in ("model.onnx", "table.tsv"):
+        (tmp_path / name).touch()
+    own = [f"onnx:{tmp_path / 'model.onnx'}", f"features:{tmp_path / 'table.tsv'}"]
+    words = [str(dataset), str(tmp_path / "out"), "participant", "--dry-run", "-q"]
+    words += ["--network", "baseline", *own]
+    code = (
+        "import sys\nfrom bidsapp.cli.app import main\n"
+        f"code = main({words!r})\n"
+        "heavy = {'torch', 'onnx', 'onnxruntime', 'librosa', 'pyarrow'} & set(sys.modules)\n"
+        "sys.exit(code or (f'imported {heavy}' if heavy else 0))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -30,7 +30,7 @@ from bidsapp.results.kinds import (
 )
 from bidsapp.results.load import load_results
 from bidsapp.results.read import Results, Space, finished, read_stats
-from bidsapp.results.write import Output, check_columns, tidy
+from bidsapp.results.write import Output, ordered_columns, tidy
 
 SCORE = Maps(
     desc="toy{label}",
@@ -196,14 +196,14 @@ def test_a_damaged_image_is_named(tmp_path: Path) -> None:
         results.maps(SCORE.of("early"), results.spaces[0], "net")
 
 
-def test_columns_are_those_declared_in_their_order() -> None:
-    check_columns(PIECES, ["piece", "r"])
+def test_columns_are_written_in_the_order_declared() -> None:
+    assert ordered_columns(PIECES, ["r", "piece"]) == ["piece", "r"]
     with pytest.raises(ValueError, match="not those declared"):
-        check_columns(PIECES, ["r", "piece"])
+        ordered_columns(PIECES, ["piece"])
     with pytest.raises(ValueError, match="not those declared"):
-        check_columns(PIECES, ["piece", "r", "more"])
+        ordered_columns(PIECES, ["piece", "r", "more"])
     further = Table(desc="x", title="X", says="X.", columns=PIECES.columns, further="one a layer")
-    check_columns(further, ["piece", "conv", "r", "fc"])
+    assert ordered_columns(further, ["conv", "r", "piece", "fc"]) == ["piece", "r", "conv", "fc"]
 
 
 def test_a_placeholder_has_to_be_filled_and_a_network_given(tmp_path: Path) -> None:

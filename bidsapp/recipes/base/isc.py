@@ -96,7 +96,7 @@ def parcel_isc(
     list of Caution
         What was left out and why.
     """
-    kept, labels, left_out = _comparable(participants, where, units)
+    kept, labels, left_out = same_parcels(participants, where, units)
     if len(kept) < 2:
         if len(participants) > 1:
             left_out.append(_none("fewer than two participants have the same parcels"))
@@ -120,10 +120,29 @@ def _none(reason: str) -> Caution:
     return Caution("note", "No inter-subject correlation", f"It was not computed: {reason}.")
 
 
-def _comparable(
+def same_parcels(
     participants: Sequence[Results], where: ParcelCourses, units: UnitSpace
 ) -> tuple[list[Results], NDArray[np.integer[Any]], list[Caution]]:
-    """Keep participants whose parcels are those of the first one."""
+    """Keep participants whose parcels are those of the first one.
+
+    Parameters
+    ----------
+    participants
+        Of the group.
+    where
+        Where their parcels are written.
+    units
+        Of the group.
+
+    Returns
+    -------
+    list of Results
+        Those with the same parcels.
+    ndarray, (n_units,)
+        Parcel of each voxel or vertex from 0, -1 for none.
+    list of Caution
+        One for each participant that is left out.
+    """
     kept: list[Results] = []
     cautions: list[Caution] = []
     reference = np.full(units.n_units, -1)
@@ -137,7 +156,7 @@ def _comparable(
             if same < MIN_AGREEMENT or labels.max() != reference.max():
                 text = (
                     f"sub-{item.subject} has other parcels ({same:.0%} of the units agree) and is "
-                    "left out of the inter-subject correlation; use an atlas to compare "
+                    "left out of comparisons of parcels; use an atlas to compare "
                     "participants with other masks."
                 )
                 cautions.append(Caution("caution", "Other parcels", text))
@@ -192,19 +211,26 @@ def _responses(table: pd.DataFrame, clock: _Clock, common: pd.Index[Any]) -> NDA
     return np.asarray(centred, dtype=np.float64)
 
 
-def isc_columns(isc: ParcelIsc, units: UnitSpace) -> dict[str, Any]:
-    """Return the columns of the table of inter-subject correlations, each (n_parcels,)."""
+def parcel_places(labels: NDArray[np.integer[Any]], units: UnitSpace) -> dict[str, Any]:
+    """Return where parcels are, as columns of a table, each (n_parcels,).
+
+    Parameters
+    ----------
+    labels
+        (n_units,) parcel from 0, -1 for none.
+    units
+        Of the labels.
+    """
     xyz = units.coordinates_mm()
-    members = [np.flatnonzero(isc.labels == parcel) for parcel in range(len(isc.r))]
+    members = [np.flatnonzero(labels == parcel) for parcel in range(int(labels.max()) + 1)]
     nowhere = np.full(3, np.nan)
     centres = np.array([xyz[some].mean(axis=0) if some.size else nowhere for some in members])
     x, y, z = centres.reshape(-1, 3).T
-    return {
-        "structure": [str(units.structure[some[0]]) if some.size else None for some in members],
-        "x": x,
-        "y": y,
-        "z": z,
-        "n_units": [int(some.size) for some in members],
-        "isc": isc.r,
-        "n": isc.n,
-    }
+    sides = [str(units.structure[some[0]]) if some.size else None for some in members]
+    sizes = [int(some.size) for some in members]
+    return {"structure": sides, "x": x, "y": y, "z": z, "n_units": sizes}
+
+
+def isc_columns(isc: ParcelIsc, units: UnitSpace) -> dict[str, Any]:
+    """Return the columns of the table of inter-subject correlations, each (n_parcels,)."""
+    return {**parcel_places(isc.labels, units), "isc": isc.r, "n": isc.n}

@@ -23,7 +23,6 @@ from bidsapp.simulate.recovery import recovery
 
 Floats = npt.NDArray[np.float64]
 
-MODEL = "vggish"
 TARGETS = {"centroid_r": 0.8, "null_mean_r": 0.02, "null_parcels_significant": 0.07}
 """What the pipeline must reach on the default dataset."""
 _ORACLE_UNITS = 600
@@ -59,14 +58,15 @@ def check_gradients(
     if truth.design != "music":
         return None
     entries, people = [], {}
+    network = str(truth.facts["network"])
     for (subject, space), path in truth.maps().items():
         written = results_of(output_dir, subject)
         at = None if written is None else find_space(written, space)
-        if written is None or at is None or MODEL not in written.networks(at):
+        if written is None or at is None or network not in written.networks(at):
             continue
         people[subject] = written
         entry = {"participant": subject, "space": space}
-        entries.append(entry | compare(written, at, read_map(path)))
+        entries.append(entry | compare(written, at, network, read_map(path)))
         if oracle:
             entries[-1]["oracle"] = _oracle(data_dir, truth, subject, space, read_map(path))
     if not entries:
@@ -178,9 +178,8 @@ def _verdict(won: bool) -> str:
     return "reached" if won else "missed"
 
 
-def on_grid(written: Results, result: Result, at: Space) -> Floats:
+def on_grid(written: Results, result: Result, at: Space, network: str = "") -> Floats:
     """Read maps over the flattened grid of the files, (n_maps, n_grid); NaN outside the units."""
-    network = MODEL if result.by_network else ""
     values = written.values(result, at, network).astype(np.float64)
     geometry = written.units(at).geometry
     if not isinstance(geometry, VolumeGrid):
@@ -190,18 +189,22 @@ def on_grid(written: Results, result: Result, at: Space) -> Floats:
     return grid
 
 
-def compare(written: Results, at: Space, planted: PlantedMap) -> dict[str, Any]:
+def compare(written: Results, at: Space, network: str, planted: PlantedMap) -> dict[str, Any]:
     """Compare one participant's maps with what was planted.
 
     Parameters
     ----------
     written, at
         Of the participant, and the space.
+    network
+        Whose layers were planted.
     planted
         Over the same grid.
     """
-    scores = {lags: on_grid(written, declared.SCORE.of(lags), at) for lags in declared.LAGS}
-    centroid = on_grid(written, declared.CENTROID.of(POSITIVE), at)[0]
+    scores = {
+        lags: on_grid(written, declared.SCORE.of(lags), at, network) for lags in declared.LAGS
+    }
+    centroid = on_grid(written, declared.CENTROID.of(POSITIVE), at, network)[0]
     units = np.flatnonzero(planted.layer > 0)
     layer = planted.layer[units]
     null = planted.layer == 0
@@ -215,18 +218,21 @@ def compare(written: Results, at: Space, planted: PlantedMap) -> dict[str, Any]:
         "planted_layer_r_negative_lags": negative["planted_layer_r"],
         "null_mean_r": float(np.nanmean(scores[POSITIVE][:, null])),
         "null_mean_r_negative_lags": float(np.nanmean(scores[NEGATIVE][:, null])),
-        **_null_parcels(written, at, planted),
+        **_null_parcels(written, at, network, planted),
     }
 
 
-def _null_parcels(written: Results, at: Space, planted: PlantedMap) -> dict[str, Any]:
+def _null_parcels(
+    written: Results, at: Space, network: str, planted: PlantedMap
+) -> dict[str, Any]:
     """Share of parcels without any planted unit that pass at p < .05, and of the others."""
     parcels = np.nan_to_num(on_grid(written, declared.PARCEL_LABELS, at)[0]).astype(np.int64)
-    table = written.table(declared.PARCEL_SUMMARY, at, MODEL)
+    table = written.table(declared.PARCEL_SUMMARY, at, network)
     table = table[(table["lags"] == POSITIVE) & table["p"].notna()]
     inside = parcels > 0
     planted_parcels = set(np.unique(parcels[inside & (planted.layer > 0)]))
-    passed = {int(row.parcel): row.p < 0.05 for row in table.itertuples()}
+    significant = table["p"].to_numpy(float) < 0.05
+    passed = dict(zip(table["parcel"].astype(int), map(bool, significant), strict=True))
     null = [value for parcel, value in passed.items() if parcel not in planted_parcels]
     rest = [value for parcel, value in passed.items() if parcel in planted_parcels]
     return {
@@ -262,7 +268,8 @@ def _ratings(people: list[Results], truth: Truth) -> dict[str, Any]:
     """Layer profile of each rating, averaged over participants, against the planted layer."""
     import pandas as pd
 
-    table = pd.concat([person.table(declared.RATINGS, None, MODEL) for person in people])
+    network = str(truth.facts["network"])
+    table = pd.concat([person.table(declared.RATINGS, None, network) for person in people])
     table = table[(table["lags"] == POSITIVE) & (table["piece"] == "mean")]
     return dict(_rating_entries(table, truth))
 

@@ -53,6 +53,7 @@ from bidsapp.recipes.gradients.alignment_tests import (
     map_correlation,
 )
 from bidsapp.recipes.gradients.condition import Condition, write_components, write_maps
+from bidsapp.recipes.gradients.displacement import output, write_claims, write_displacement
 from bidsapp.recipes.gradients.rating_tests import rating_rows
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
 from bidsapp.recipes.gradients.spin_tables import null_rows, spin_rows
@@ -136,7 +137,13 @@ class GradientsGroup:
             components[item.network, item.lags] = write_components(out, item, self.settings.n_pcs)
             if self.cortex is not None and self.cortex.is_projected:
                 self.write_projected(item, self.cortex)
-        for network in self.inputs.networks:
+        for network, layers in self.inputs.networks.items():
+            averaged, more = write_displacement(self.study, self.units, network, courses)
+            doubts += more
+            has_depth = len(layers) > 1 and network != cautions.BASELINE
+            if averaged is not None and self.cortex is not None and has_depth:
+                shared = output(self.study, self.units, network, courses)
+                write_claims(shared, network, averaged, self.cortex, self.references)
             both = [item for item in conditions if item.network == network]
             self.write_tables(both, components)
             if spins is not None:

@@ -80,10 +80,11 @@ def plane_figure(courses: pd.DataFrame) -> Figure:
     axes.axvline(0, color="#999999", linewidth=0.6)
     axes.set_xlim(-1, 1)
     axes.set_ylim(-1, 1)
-    for (x, y), words in zip(
+    for (right, high), words in zip(
         ((0.97, 0.95), (-0.97, 0.95), (-0.97, -0.97), (0.97, -0.97)), QUADRANT_WORDS, strict=True
     ):
-        axes.text(x, y, words, fontsize=7, color="#666666", ha="right" if x > 0 else "left")
+        side = "right" if right > 0 else "left"
+        axes.text(right, high, words, fontsize=7, color="#666666", ha=side)
     axes.set_xlabel("predicted valence")
     axes.set_ylabel("predicted arousal")
     axes.spines[["top", "right"]].set_visible(False)

@@ -7,16 +7,28 @@ from typing import Any
 
 import numpy as np
 
+from bidsapp.recipes.base.score_columns import SHIFT, SHIFT_FDR
 from bidsapp.recipes.harmony import results as declared
 from bidsapp.recipes.harmony.figures import plane_figure, sound_figure, unique_figure
 from bidsapp.report import sections
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.brain.scales import largest, smallest
-from bidsapp.report.html import Number, Page, Prose, Section, number_text, picture, plural
+from bidsapp.report.html import (
+    Note,
+    Notes,
+    Number,
+    Page,
+    Prose,
+    Section,
+    number_text,
+    picture,
+    plural,
+)
 from bidsapp.report.methods import (
     Methods,
     first_participant,
+    has_random_weights,
     inference_sentences,
     render_methods,
     shared_context,
@@ -114,8 +126,8 @@ def emotion(results: Results) -> Section:
     plane = picture(
         plane_figure(courses),
         alt="Paths of the sounds in the plane of predicted valence and arousal",
-        caption="Predicted valence (Q1 + Q4 − Q2 − Q3) and arousal (Q1 + Q2 − Q3 − Q4) of each "
-        "sound over time; dots are means.",
+        caption="Predicted valence (Q1 and Q4 less Q2 and Q3) and arousal (Q1 and Q2 less Q3 "
+        "and Q4) of each sound over time; dots are means.",
     )
     children = []
     for number, piece in enumerate(pieces[:_MOST_SOUNDS]):
@@ -123,15 +135,18 @@ def emotion(results: Results) -> Section:
         figure = picture(
             sound_figure(own[0], own[1]),
             alt=f"Quadrants, Grad-CAM and consonance of {piece} over time",
-            caption="Top: probabilities of the quadrants in windows of 6 s. Middle: Grad-CAM, what "
-            "raises the logit of the likeliest quadrant, by pitch-class filter. Bottom: roughness "
-            "and harmonicity, standardised within the sound.",
+            caption="Top: probabilities of the quadrants in windows of 6 s. Middle: Grad-CAM, "
+            "what raises the logit of the likeliest quadrant, by pitch-class filter. Bottom: "
+            "roughness and harmonicity, standardised within the sound.",
         )
         children.append(Section(piece, f"sound{number + 1}", [figure]))
     left = len(pieces) - len(children)
     notes = [Prose(f"{plural(left, 'more sound')} in the table of courses.")] if left else []
     agreement = results.table(declared.AGREEMENT)
-    parts = [plane, *notes]
+    parts: list[Any] = [plane, *notes]
+    if has_random_weights(results, "harmonic"):
+        words = "The harmonic network has random weights: its quadrants mean nothing."
+        parts.insert(0, Notes([Note("serious", "Untrained.", words)]))
     if not agreement.empty:
         caption = f"{declared.AGREEMENT.says} No test: moments of a sound are not independent."
         parts.append(table(agreement, declared.AGREEMENT.columns, caption))
@@ -171,7 +186,7 @@ def encoding(results: Results, pair: Any) -> Section:
         Section("Maps", f"maps{pair.suffix}", draw(drawn, units, mask, caption)),
         Section("Layers", f"layers{pair.suffix}", [rows]),
     ]
-    key = declared.FLIP if results.is_group else declared.SHIFT
+    key = declared.FLIP if results.is_group else SHIFT
     return Section(
         f"Results: {pair.title}",
         f"results{pair.suffix}",
@@ -211,9 +226,7 @@ def unique(results: Results, space: Any) -> Section | None:
             )
         )
         top = parcels.sort_values("unique_harmony", ascending=False).head(20)
-        says = (
-            "The twenty parcels to whose prediction harmony adds most (selected, so optimistic)."
-        )
+        says = "The twenty parcels to which harmony adds most (selected, so optimistic)."
         parts.append(table(top, declared.UNIQUE_PARCELS.columns, says))
     title = f"Unique contributions, {space.title}" if len(results.spaces) > 1 else None
     return Section(title or "Unique contributions", f"unique{space.anchor}", parts)
@@ -244,7 +257,7 @@ def methods(results: Results) -> Methods:
     facts, own = results.facts(), first_participant(results)
     option = None if own is None else own.setting
     draws: dict[str, dict[str, Any]] = {
-        declared.SHIFT: {"n_draws": option("n_shifts") if option else 0},
+        **{key: {"n_draws": option("n_shifts") if option else 0} for key in (SHIFT, SHIFT_FDR)},
         declared.FLIP: {"n_draws": facts.get("n_flips", 0)},
     }
     lags = ", ".join(f"{lag:g}" for lag in option("lags_s")) if option else ""

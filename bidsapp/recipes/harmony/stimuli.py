@@ -129,7 +129,8 @@ def _explained(
     spectrograms = window_mel_db(frames)
     module = harmonic.module.to("cpu")
     with torch.no_grad():
-        probabilities = module(torch.from_numpy(spectrograms)).softmax(dim=1).double().numpy()
+        logits = module(torch.from_numpy(spectrograms)).double()
+        probabilities = logits.softmax(dim=1).numpy()
     maps = branch_maps(module, spectrograms, probabilities.argmax(axis=1))
     middle = harmonic.central_times(harmonic.layers[1])
     return probabilities, brightness(maps), maps[:, :, middle].mean(axis=2)

@@ -1,7 +1,7 @@
 """Which sound fits which moment: likeness of predicted emotions, outside the scanner.
 
-Source: Fong, Kumar and Sudhir, arXiv 2408.07113: advertisements inserted at moments of videos whose
-emotion is similar or in contrast. Here the likeness of quadrant probabilities is exported.
+Source: Fong, Kumar and Sudhir, arXiv 2408.07113: advertisements inserted at moments of videos
+whose emotion is similar or in contrast. Here the likeness of quadrant probabilities is exported.
 """
 
 from __future__ import annotations

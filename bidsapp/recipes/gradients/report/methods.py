@@ -116,6 +116,7 @@ def _draws(results: Results) -> Mapping[str, Mapping[str, Any]]:
         shifts = {"n_draws": settings["n_shifts"], **level}
         return dict.fromkeys((declared.SHIFT, declared.SHIFT_FDR), shifts)
     flips = (facts["sign_flips"] or {"n_flips": 0})["n_flips"]
+    copies = facts["participant_settings"]["n_shifts"]
     rotations = (facts["spin"] or {"n_rotations": 0})["n_rotations"]
     counts = {
         declared.FLIP: flips,
@@ -124,6 +125,8 @@ def _draws(results: Results) -> Mapping[str, Mapping[str, Any]]:
         declared.RATERS: settings["n_flips"],
         declared.BOOTSTRAP: settings["n_bootstrap"],
         declared.SHARE: settings["n_bootstrap"],
+        declared.DISPLACED: copies,
+        declared.DISPLACED_ALONG: copies,
         declared.SPIN: rotations,
         declared.MONTE_CARLO: rotations,
         declared.SPIN_PEOPLE: settings["n_flips"],

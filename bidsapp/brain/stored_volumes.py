@@ -22,18 +22,39 @@ from bidsapp.brain.confounds import nuisance, orthonormal_basis
 from bidsapp.brain.geometry import UnitSpace, VolumeGrid
 from bidsapp.brain.images import stream_volume
 from bidsapp.brain.units import unit_space
-from bidsapp.config import Config
+from bidsapp.brain.working_grid import WorkingGrid, network_shape, working_grid
 from bidsapp.errors import InputInvalidError, OutputError
 from bidsapp.models.cnn3d.volumes import Volumes, frame_stacks
 from bidsapp.models.rows import Rows
 from bidsapp.progress import track
-from bidsapp.recipes.emotion3d.grid import WorkingGrid, network_shape, working_grid
-from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
 from bidsapp.scratch import identity, make_once
 
 _FORMAT = 2  # part of the name of the cache: raise it when the numbers change
 _CHUNK_BYTES = 256 << 20
 _LEAST_VOLUMES = 10
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What is done to volumes before they are decoded.
+
+    Attributes
+    ----------
+    cleaning
+        Confounds, high-pass filter, smoothing.
+    voxel_mm
+        Size of the working voxels; 0: as the data.
+    standardise
+        Give each voxel mean 0 and variance 1 in each run; otherwise per cent of the mean of the
+        first run.
+    drop_volumes
+        First volumes of each run that are left out.
+    """
+
+    cleaning: Cleaning
+    voxel_mm: float
+    standardise: bool
+    drop_volumes: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +97,7 @@ class StoredVolumes:
 
 
 def load_volumes(
-    runs: Sequence[Run], settings: Emotion3dSettings, config: Config, scratch: Path
+    runs: Sequence[Run], treatment: Treatment, scratch: Path, *, memory_bytes: int, quiet: bool
 ) -> StoredVolumes:
     """Read the runs of one participant, or open what an earlier call has stored.
 
@@ -84,12 +105,14 @@ def load_volumes(
     ----------
     runs
         Of one space.
-    settings
-        Grid, normalisation and how many first volumes are dropped.
-    config
-        Cleaning, memory.
+    treatment
+        Cleaning, grid, normalisation and how many first volumes are dropped.
     scratch
         Folder for intermediate files.
+    memory_bytes
+        Bounds how many volumes are read together.
+    quiet
+        Show no progress.
 
     Returns
     -------
@@ -103,37 +126,29 @@ def load_volumes(
         The folder has too little room.
     """
     source = unit_space(runs)
-    grid = working_grid(source, settings.voxel_mm)
-    cleaning = _cleaning(settings, config)
-    key = _key(runs, source, cleaning, settings)
-    folder = scratch / "emotion3d-volumes" / f"sub-{runs[0].subject}-{key}"
-    make_once(folder, lambda made: _build(made, runs, source, grid, cleaning, settings, config))
+    grid = working_grid(source, treatment.voxel_mm)
+    key = _key(runs, source, treatment)
+    folder = scratch / "volumes" / f"sub-{runs[0].subject}-{key}"
+    make_once(
+        folder, lambda made: _build(made, runs, source, grid, treatment, memory_bytes, quiet)
+    )
     return _open(folder, runs, grid.units)
 
 
-def _cleaning(settings: Emotion3dSettings, config: Config) -> Cleaning:
-    if not settings.denoise:
-        return Cleaning("none", 0.0, config.smoothing_fwhm_mm)
-    return Cleaning(config.confounds, config.high_pass_hz, config.smoothing_fwhm_mm)
-
-
-def cache_bytes(run: Run, n_units: int, settings: Emotion3dSettings) -> int:
+def cache_bytes(run: Run, n_units: int, *, standardise: bool) -> int:
     """Return the size of a run on disk."""
-    return (2 if settings.normalise == "run" else 4) * n_units * run.n_trs
+    return (2 if standardise else 4) * n_units * run.n_trs
 
 
-def _key(
-    runs: Sequence[Run], source: UnitSpace, cleaning: Cleaning, settings: Emotion3dSettings
-) -> str:
+def _key(runs: Sequence[Run], source: UnitSpace, treatment: Treatment) -> str:
     files = [
         (path.name, path.stat().st_size, path.stat().st_mtime_ns)
         for run in runs
         for path in (*run.bold, run.confounds)
         if path is not None and path.exists()
     ]
-    chosen = (settings.voxel_mm, settings.normalise, settings.drop_volumes)
     timing = [(run.n_trs, run.tr_s) for run in runs]
-    return identity(_FORMAT, files, timing, source.identity(), cleaning, chosen)
+    return identity(_FORMAT, files, timing, source.identity(), treatment)
 
 
 def _build(
@@ -141,12 +156,13 @@ def _build(
     runs: Sequence[Run],
     source: UnitSpace,
     grid: WorkingGrid,
-    cleaning: Cleaning,
-    settings: Emotion3dSettings,
-    config: Config,
+    treatment: Treatment,
+    memory_bytes: int,
+    quiet: bool,
 ) -> None:
+    cleaning, drop = treatment.cleaning, treatment.drop_volumes
     n_units = grid.units.n_units
-    need = sum(cache_bytes(run, n_units, settings) for run in runs)
+    need = sum(cache_bytes(run, n_units, standardise=treatment.standardise) for run in runs)
     free = shutil.disk_usage(folder).free
     if free < need:
         what = f"has {free / 2**30:.1f} GiB free, the volumes need {need / 2**30:.1f}"
@@ -157,13 +173,13 @@ def _build(
     problems: list[str] = []
     scale = 0.0
     label = f"sub-{runs[0].subject}: reading volumes"
-    for index, run in enumerate(track(runs, total=len(runs), label=label, quiet=config.quiet)):
-        raw, n_missing = _read(run, source, grid, cleaning, config.memory_bytes // 4)
-        raw = raw[settings.drop_volumes :]
+    for index, run in enumerate(track(runs, total=len(runs), label=label, quiet=quiet)):
+        raw, n_missing = _read(run, source, grid, cleaning, memory_bytes // 4)
+        raw = raw[drop:]
         if len(raw) < _LEAST_VOLUMES:
             msg = (
-                f"{run.bold[0]} has {len(raw)} volumes after {settings.drop_volumes} were dropped;"
-                " leave it out or lower emotion3d.drop_volumes"
+                f"{run.bold[0]} has {len(raw)} volumes after {drop} were dropped;"
+                " leave it out or lower drop_volumes"
             )
             raise InputInvalidError(msg)
         if n_missing:
@@ -174,11 +190,11 @@ def _build(
         whole = raw.mean(axis=1, dtype=np.float64)
         signal = 100 * (whole / (whole.mean() or 1.0) - 1)
         np.save(folder / f"global-{index}.npy", signal.astype(np.float32))
-        basis = orthonormal_basis(model.basis[settings.drop_volumes :])
+        basis = orthonormal_basis(model.basis[drop:])
         scale = scale or float(np.abs(whole.mean())) or 1.0
-        _store(folder / f"run-{index}.npy", raw, basis, settings, scale, constant)
+        _store(folder / f"run-{index}.npy", raw, basis, treatment, scale, constant)
     np.save(folder / "constant.npy", constant)
-    facts = {"confounds": names, "problems": problems, "voxel_mm": settings.voxel_mm}
+    facts = {"confounds": names, "problems": problems}
     write_json(folder / "volumes.json", facts)
 
 
@@ -186,19 +202,19 @@ def _store(
     path: Path,
     raw: NDArray[np.float32],
     basis: NDArray[np.float64],
-    settings: Emotion3dSettings,
+    treatment: Treatment,
     scale: float,
     constant: NDArray[np.bool_],
 ) -> None:
     """Clean a run in chunks of units, write it, and mark its constant units."""
-    kind = np.float16 if settings.normalise == "run" else np.float32
+    kind = np.float16 if treatment.standardise else np.float32
     new_matrix(path, raw.shape, kind)
     out = np.load(path, mmap_mode="r+")
     step = max(1, _CHUNK_BYTES // (40 * len(raw)))
     for start in range(0, raw.shape[1], step):
         here = slice(start, start + step)
         values, flat = clean(raw[:, here], basis)
-        if settings.normalise == "none":
+        if not treatment.standardise:
             y = raw[:, here].astype(np.float64)
             values = (100 / scale * (y - basis @ (basis.T @ y))).astype(np.float32)
         bad = flat | ~np.isfinite(values).all(axis=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.recipes.base import group_maps
+from bidsapp.recipes.base.group import GroupInputs
+from bidsapp.recipes.base.study import GroupStudy
+from bidsapp.recipes.gradients.group import group
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
-from tests.recipes.gradients.conftest import analyse, collect, write_participant
 
 SETTINGS = GradientsGroupSettings(
     n_rotations=64, n_swapped_rotations=0, n_bootstrap=50, n_flips=200, references=("gradient1",)
@@ -29,6 +32,9 @@ def copy_participant(output: Path, source: str, target: str) -> None:
 
 def test_forty_participants_take_no_more_than_ten(
     tmp_path: Path,
+    write: Callable[..., None],
+    make_study: Callable[..., GroupStudy],
+    find: Callable[..., list[GroupInputs]],
     fsaverage5: UnitSpace,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -37,16 +43,18 @@ def test_forty_participants_take_no_more_than_ten(
         rng = np.random.default_rng(number)
         r = 0.1 * rng.standard_normal((3, fsaverage5.n_units)).astype(np.float32)
         scores = {("vggish", "positive"): r + 0.05}
-        write_participant(tmp_path, f"{number:02d}", fsaverage5, scores, layers=("a", "b", "c"))
+        write(tmp_path, f"{number:02d}", fsaverage5, scores, layers=("a", "b", "c"))
     for number in range(3, 41):
         copy_participant(tmp_path, f"{1 + number % 2:02d}", f"{number:02d}")
     labels = [f"{number:02d}" for number in range(1, 41)]
     peaks = []
     for n in (2, 10, 40):  # the first one compiles and fills caches
-        inputs = collect(tmp_path, participant_label=tuple(labels[:n]))
+        (inputs,) = find(tmp_path, participant_label=tuple(labels[:n]))
+        study = make_study(inputs, tmp_path / f"out{n}", SETTINGS)
         if n > 2:
             tracemalloc.start()
-        analyse(inputs, tmp_path / f"out{n}", SETTINGS)
+        with study.staging:
+            group(study)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[2] < 1.2 * peaks[1]

@@ -16,14 +16,13 @@ from bidsapp.brain.spin_surface import Cortex, Reference
 from bidsapp.brain.surfaces import sphere
 from bidsapp.recipes.base import spins as module
 from bidsapp.recipes.base.spins import LayerMap, SpinOptions, spin_maps
-from bidsapp.recipes.gradients.settings import GradientsGroupSettings
+from bidsapp.recipes.gradients.settings import GROUP_VARIANTS, GradientsGroupSettings
 from bidsapp.recipes.gradients.spin_tables import null_rows, spin_rows
 from bidsapp.scratch import Scratch
 from bidsapp.stats.spins.mesh import spin_indices
 from bidsapp.stats.spins.rotations import haar_rotations
 
-OPTIONS = SpinOptions(n_rotations=149, n_swapped_rotations=60, statistic="spearman", seed=3)
-SETTINGS = GradientsGroupSettings()
+SETTINGS = GradientsGroupSettings(n_rotations=149, n_swapped_rotations=60)
 
 
 def waves(units: UnitSpace, seed: int) -> np.ndarray:
@@ -66,8 +65,22 @@ def references(cortex: Cortex) -> tuple[Reference, ...]:
 def spins(
     cortex: Cortex, maps: list[LayerMap], tmp_path_factory: pytest.TempPathFactory
 ) -> module.Spins:
-    scratch = Scratch(tmp_path_factory.mktemp("spins"))
-    return spin_maps(cortex, maps, references(cortex), OPTIONS, scratch)
+    folder = tmp_path_factory.mktemp("spins")
+    return rotate(cortex, maps, references(cortex), SETTINGS, folder, 3)
+
+
+def rotate(
+    cortex: Cortex,
+    maps: list[LayerMap],
+    against: tuple[Reference, ...],
+    settings: GradientsGroupSettings,
+    folder: Path,
+    seed: int,
+) -> module.Spins:
+    options = SpinOptions(
+        settings.n_rotations, settings.n_swapped_rotations, settings.spin_statistic, seed
+    )
+    return spin_maps(cortex, maps, against, options, Scratch(folder))
 
 
 def pick(rows: list[dict[str, Any]], **wanted: str) -> dict[str, Any]:
@@ -190,26 +203,30 @@ def test_hemispheres_see_their_own_side(
 def test_monotone_transforms_change_nothing(
     cortex: Cortex, maps: list[LayerMap], tmp_path: Path
 ) -> None:
-    options = dataclasses.replace(OPTIONS, n_rotations=40, n_swapped_rotations=0, seed=0)
+    settings = dataclasses.replace(SETTINGS, n_rotations=40, n_swapped_rotations=0)
     bent = [dataclasses.replace(maps[1], values=np.exp(maps[1].values / 2))]
-    first, second = (
-        spin_maps(cortex, chosen, references(cortex), options, Scratch(tmp_path))
+    results = [
+        list(
+            spin_rows(
+                rotate(cortex, chosen, references(cortex), settings, tmp_path, 0),
+                "vggish",
+                settings,
+            )
+        )
         for chosen in (maps[1:2], bent)
-    )
-    p = [[row["p"] for row in spin_rows(spins, "vggish", SETTINGS)] for spins in (first, second)]
-    assert p[0] == p[1]
+    ]
+    assert [row["p"] for row in results[0]] == [row["p"] for row in results[1]]
 
 
 def test_faithful_is_pearson(cortex: Cortex, maps: list[LayerMap], tmp_path: Path) -> None:
-    options = SpinOptions(n_rotations=20, n_swapped_rotations=0, statistic="pearson", seed=0)
-    settings = dataclasses.replace(SETTINGS, spin_statistic="pearson")
-    spins = spin_maps(cortex, maps[:4], references(cortex)[:1], options, Scratch(tmp_path))
-    row = next(spin_rows(spins, "vggish", settings))
-    good = np.isfinite(spins.references[0].values) & np.isfinite(maps[0].values) & cortex.mask
-    pearson = np.corrcoef(spins.references[0].values[good], maps[0].values[good])[0, 1]
+    settings = dataclasses.replace(GROUP_VARIANTS["faithful"], n_rotations=20)
+    found = rotate(cortex, maps[:4], references(cortex)[:1], settings, tmp_path, 0)
+    row = next(spin_rows(found, "vggish", settings))
+    good = np.isfinite(found.references[0].values) & np.isfinite(maps[0].values) & cortex.mask
+    pearson = np.corrcoef(found.references[0].values[good], maps[0].values[good])[0, 1]
     assert row["statistic"] == "pearson"
     assert row["r"] == pytest.approx(pearson)
-    assert spins.swapped is None
+    assert found.swapped is None
 
 
 class _StopError(Exception):
@@ -220,11 +237,11 @@ def test_resumed_work_is_identical(
     cortex: Cortex, maps: list[LayerMap], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that is stopped after its first save goes on from there, to the same numbers."""
-    options = dataclasses.replace(OPTIONS, n_rotations=400, n_swapped_rotations=0, seed=5)
+    settings = dataclasses.replace(SETTINGS, n_rotations=400, n_swapped_rotations=0)
     monkeypatch.setattr(module, "SAVE_EVERY", 2)
 
     def run(folder: Path) -> module.Spins:
-        return spin_maps(cortex, maps[:2], references(cortex)[:1], options, Scratch(folder))
+        return rotate(cortex, maps[:2], references(cortex)[:1], settings, folder, 5)
 
     whole = run(tmp_path / "whole")
     real = module.track
@@ -255,10 +272,10 @@ def test_resumed_work_is_identical(
 
 
 def test_broken_state_is_begun_again(cortex: Cortex, maps: list[LayerMap], tmp_path: Path) -> None:
-    options = dataclasses.replace(OPTIONS, n_rotations=10, n_swapped_rotations=0, seed=5)
+    settings = dataclasses.replace(SETTINGS, n_rotations=10, n_swapped_rotations=0)
 
     def run() -> module.Spins:
-        return spin_maps(cortex, maps[:1], references(cortex)[:1], options, Scratch(tmp_path))
+        return rotate(cortex, maps[:1], references(cortex)[:1], settings, tmp_path, 5)
 
     first = run()
     (state,) = tmp_path.iterdir()
@@ -268,10 +285,10 @@ def test_broken_state_is_begun_again(cortex: Cortex, maps: list[LayerMap], tmp_p
     assert np.array_equal(run().null.correlations, first.null.correlations)
 
 
-def test_other_seeds_do_not_share_state(
+def test_other_settings_do_not_share_state(
     cortex: Cortex, maps: list[LayerMap], tmp_path: Path
 ) -> None:
+    settings = dataclasses.replace(SETTINGS, n_rotations=10, n_swapped_rotations=0)
     for seed in (1, 2):
-        options = dataclasses.replace(OPTIONS, n_rotations=10, n_swapped_rotations=0, seed=seed)
-        spin_maps(cortex, maps[:1], references(cortex)[:1], options, Scratch(tmp_path))
+        rotate(cortex, maps[:1], references(cortex)[:1], settings, tmp_path, seed)
     assert len(list(tmp_path.iterdir())) == 2

@@ -9,16 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bidsapp.recipes import RECIPES
 from bidsapp.recipes.base.group import GroupInputs
-from bidsapp.recipes.gradients import results
 from bidsapp.recipes.gradients.rating_tests import rating_rows
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
-from bidsapp.results.read import Results
-from bidsapp.results.write import Output
 
-Rows = list[dict[str, Any]]
-RowsOf = Callable[..., Rows]
+Rows = Callable[[Path], list[dict[str, Any]]]
 SETTINGS = GradientsGroupSettings(n_flips=256, n_bootstrap=200)
 
 
@@ -44,38 +39,20 @@ def table(raters: dict[str | None, tuple[float, float]]) -> list[dict[str, Any]]
 
 
 @pytest.fixture
-def rows_of(write_participants: Callable[..., Path]) -> RowsOf:
-    """Return a function of the ratings of participants 01, 02, …; None for one without."""
-
-    def run(*ratings: Rows | None, code: str = "") -> Rows:
-        def writer(rows: Rows | None) -> Callable[[Output], None]:
-            def write(out: Output) -> None:
-                if rows is not None:
-                    out.write(results.RATINGS, rows, network="vggish")
-                networks = {"vggish": {"layers": ["layer1", "layer2"]}}
-                out.write(results.SUMMARY, {"networks": networks})
-
-            return write
-
-        root = write_participants(*map(writer, ratings))
-        if code:  # as a later run of the last participant in another space leaves it
-            sidecar = max(root.glob("sub-*/func/*ratings_stats.json"))
-            sidecar.write_text(sidecar.read_text().replace("aaaa1111", code))
-        recipe = RECIPES["gradients"]
-        people = tuple(
-            Results(root, "gradients", recipe.results, f"{k + 1:02d}") for k in range(len(ratings))
-        )
-        (at,) = people[0].spaces
-        inputs = GroupInputs(recipe, "toy", at, "gifti", people)
+def rows_of(find: Callable[..., list[GroupInputs]]) -> Rows:
+    def rows(output: Path) -> list[dict[str, Any]]:
+        (inputs,) = find(output)
         return list(rating_rows(inputs, "vggish", SETTINGS, 0))
 
-    return run
+    return rows
 
 
-def test_own_ratings_are_tested_over_participants(rows_of: RowsOf) -> None:
+def test_own_ratings_are_tested_over_participants(
+    toy_group: Callable[..., Path], rows_of: Rows
+) -> None:
     r = np.linspace(0.2, 0.4, 6)
     ratings = [table({f"{k + 1:02d}": (value, value - 0.3)}) for k, value in enumerate(r)]
-    first, second = rows_of(*ratings)
+    first, second = rows_of(toy_group(6, ratings=ratings))
     assert first["mean_r"] == pytest.approx(np.tanh(np.arctanh(r).mean()))
     assert first["n"] == 6
     assert first["p"] == pytest.approx(1 / 64)
@@ -84,33 +61,36 @@ def test_own_ratings_are_tested_over_participants(rows_of: RowsOf) -> None:
     assert second["p"] > 0.1
 
 
-def test_an_average_rating_counts_once(rows_of: RowsOf) -> None:
+def test_an_average_rating_counts_once(toy_group: Callable[..., Path], rows_of: Rows) -> None:
     ratings = [table({None: (0.3, 0.1)}) for _ in range(6)]
-    first, _ = rows_of(*ratings)
+    first, _ = rows_of(toy_group(6, ratings=ratings))
     assert first["n"] == 1
     assert first["mean_r"] == pytest.approx(0.3)
     assert np.isnan(first["p"])
     assert np.isnan(first["ci_low"])
 
 
-def test_shared_raters_count_once_each(rows_of: RowsOf) -> None:
+def test_shared_raters_count_once_each(toy_group: Callable[..., Path], rows_of: Rows) -> None:
     raters: dict[str | None, tuple[float, float]] = {f"r{k}": (0.1 * k, 0.0) for k in range(1, 6)}
-    first, _ = rows_of(*[table(raters) for _ in range(3)])
+    first, _ = rows_of(toy_group(3, ratings=[table(raters) for _ in range(3)]))
     assert first["n"] == 5
     assert first["p"] == pytest.approx(1 / 32)
 
 
-def test_no_ratings_no_rows(rows_of: RowsOf) -> None:
-    assert rows_of(None, None) == []
+def test_no_ratings_no_rows(toy_group: Callable[..., Path], rows_of: Rows) -> None:
+    assert rows_of(toy_group(2)) == []
 
 
-def test_ratings_of_other_settings_are_not_read(rows_of: RowsOf) -> None:
-    ratings = [table({"01": (0.3, 0.1)}), table({"02": (0.3, 0.1)})]
-    assert rows_of(*ratings)[0]["n"] == 2
-    assert rows_of(*ratings, code="other000")[0]["n"] == 1
+def test_ratings_of_other_settings_are_not_read(
+    toy_group: Callable[..., Path], rows_of: Rows
+) -> None:
+    output = toy_group(2, ratings=[table({"01": (0.3, 0.1)}), table({"02": (0.3, 0.1)})])
+    sidecar = next(output.glob("sub-02/func/*ratings_stats.json"))
+    sidecar.write_text(sidecar.read_text().replace("aaaa1111", "other000"))
+    assert rows_of(output)[0]["n"] == 1
 
 
-def test_missing_scores_are_left_out(rows_of: RowsOf) -> None:
+def test_missing_scores_are_left_out(toy_group: Callable[..., Path], rows_of: Rows) -> None:
     ratings = [table({f"{k}": (0.2, np.nan if k == 0 else 0.1)}) for k in range(3)]
-    first, second = rows_of(*ratings)
+    first, second = rows_of(toy_group(3, ratings=ratings))
     assert (first["n"], second["n"]) == (3, 2)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bidsapp.brain.geometry import VolumeGrid, volume_units
+from bidsapp.brain.working_grid import network_shape, working_grid
 from bidsapp.errors import InputInvalidError
-from bidsapp.recipes.emotion3d.grid import network_shape, working_grid
 
 MNI = "MNI152NLin2009cAsym"
 

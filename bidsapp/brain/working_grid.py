@@ -79,7 +79,7 @@ def working_grid(source: UnitSpace, voxel_mm: float) -> WorkingGrid:
     if not mask.any():
         msg = (
             f"the brain mask in space {source.space} fills no voxel of {voxel_mm:g} mm by half; "
-            "set emotion3d.voxel_mm to a smaller size or 0"
+            "set voxel_mm to a smaller size or 0"
         )
         raise InputInvalidError(msg)
     step = np.diag([*ratio, 1.0])
