@@ -1,6 +1,6 @@
 # musicotopy as a BIDS App. Build: docker build -t musicotopy .
 #   a CPU image (2 GB instead of 6):  --build-arg TORCH_SPEC="--index-url https://download.pytorch.org/whl/cpu torch==2.11.0"
-#   with weights and templates inside:  --build-arg FETCH="vggish templates"
+#   with more weights and templates inside:  --build-arg FETCH="musicnn vggish templates"
 ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
@@ -12,11 +12,12 @@ RUN pip install ${TORCH_SPEC}
 COPY pyproject.toml constraints.txt README.md LICENSE /src/
 COPY bidsapp /src/bidsapp
 RUN grep -viE '^torch(audio)?==' /src/constraints.txt > /tmp/constraints.txt \
- && pip install --constraint /tmp/constraints.txt "/src[neuromaps]"
+ && pip install --constraint /tmp/constraints.txt "/src[neuromaps,onnx,parquet]"
 
 FROM build AS resources
 # names for `musicotopy-tools fetch`; the weights go to /weights, the templates to /opt/templateflow
-ARG FETCH=""
+# musicnn comes by pip from the index that the build uses
+ARG FETCH="musicnn"
 ARG FETCH_MIRROR=""
 # the client would try to fill an empty folder when it is imported
 RUN mkdir -p /weights /opt/templateflow \
@@ -45,6 +46,7 @@ COPY --from=resources /opt/templateflow /opt/templateflow
 # any user id, a read-only root and no network must work: caches live in /tmp, nothing is fetched
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONNOUSERSITE=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    MUSICOTOPY_WEIGHTS_DIR=/weights \
     HOME=/tmp USER=musicotopy XDG_CACHE_HOME=/tmp/cache XDG_CONFIG_HOME=/tmp/config \
     MPLCONFIGDIR=/tmp/matplotlib NUMBA_CACHE_DIR=/tmp/numba TORCH_HOME=/tmp/torch \
     TEMPLATEFLOW_HOME=/opt/templateflow TEMPLATEFLOW_AUTOUPDATE=0 \

@@ -16,11 +16,17 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 DEMO_SCALE := --set gradients.n_shifts=39 --set gradients.n_parcels=100 \
 	--set gradients.max_inner_folds=2 --set gradients.n_components=30
 
+# a trained music network where pip can bring it, the untrained VGGish elsewhere
 demo: $(VENV)/.installed
 	rm -rf $(DEMO)
-	$(BIN)/musicotopy-tools simulate $(DEMO)/data --pieces 4 --piece-s 85 --spaces fsaverage5 --seed 0 -w $(DEMO)/work
+	set -e; network="vggish --weights random"; \
+	if $(BIN)/musicotopy-tools fetch musicnn --weights-dir $(DEMO)/weights; then \
+		network="musicnn-mtt --weights pretrained --weights-dir $(DEMO)/weights"; \
+	else echo "demo: no trained network at hand, the demo runs an untrained VGGish (random weights)"; fi; \
+	$(BIN)/musicotopy-tools simulate $(DEMO)/data --pieces 4 --piece-s 85 --spaces fsaverage5 --seed 0 \
+		-w $(DEMO)/work --network $$network; \
 	$(BIN)/musicotopy $(DEMO)/data $(DEMO)/out participant group --recipe gradients \
-		--weights random -w $(DEMO)/work $(DEMO_SCALE)
+		-w $(DEMO)/work $(DEMO_SCALE) --network baseline $$network
 	$(BIN)/musicotopy-tools check-truth $(DEMO)/data $(DEMO)/out
 
 test: $(VENV)/.installed

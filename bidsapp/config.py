@@ -87,6 +87,7 @@ class Config:
     stop_on_first_crash: bool = _setting("outputs", False)
     reports_only: bool = _setting("outputs", False)
     dry_run: bool = _setting("outputs", False)
+    list_inputs: bool = _setting("outputs", False)
     plan_json: Path | None = _setting("outputs", None)
     verbose: int = _setting("outputs", 0)
     quiet: bool = _setting("outputs", False)

@@ -26,6 +26,12 @@ class JobsFailedError(AppError):
     exit_code: ClassVar[int] = 1
 
 
+class RunsLeftOutError(AppError):
+    """Everything is done, but some runs that are there could not be used."""
+
+    exit_code: ClassVar[int] = 3
+
+
 class UsageError(AppError):
     """The command line or the configuration file asks for something that does not exist."""
 

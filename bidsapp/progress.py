@@ -25,7 +25,7 @@ def track(items: Iterable[T], *, total: int, label: str, quiet: bool = False) ->
     quiet
         Show nothing.
     """
-    if quiet:
+    if quiet or sys.stderr is None:
         yield from items
     elif sys.stderr.isatty():
         from tqdm import tqdm

@@ -27,7 +27,7 @@ from bidsapp.bids.acquisitions import (
 )
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.filters import Filters, Query
-from bidsapp.bids.names import Name, parse_name
+from bidsapp.bids.names import ACQUISITION_ENTITIES, Name, entities_key, parse_name, select
 from bidsapp.bids.near import near_text
 from bidsapp.bids.records import Problem, Run
 from bidsapp.bids.runs import Files, read_run
@@ -37,6 +37,7 @@ __all__ = ["Acquisition", "Filters", "find_acquisitions", "find_runs", "open_lay
 
 # only func and beh are looked into; everything else, and every JSON, is passed over
 _ELSEWHERE = r"^/(?!(?:ses-[^/]+(?:/(?:func|beh)(?:/[^/]*)?)?|(?:func|beh)(?:/[^/]*)?)$)"
+_RUN_NAME = tuple(key for key in ACQUISITION_ENTITIES if key != "echo")
 _METADATA = ("json", "svg", "html", "csv", "txt", "h5")
 
 
@@ -115,6 +116,54 @@ def find_acquisitions(
         return [], problems
     found, more = _acquisitions(root, subject, filters, _subject_files(root, subject, {}))
     return found, problems + more
+
+
+def companions(
+    dataset: Dataset, subject: str, filters: Filters | None = None
+) -> list[tuple[Name, Path]]:
+    """Return the confounds tables and brain masks of one participant, by name alone."""
+    filters = filters or Filters()
+    root, _ = _source(dataset, subject, filters)
+    if root is None or root != dataset.fmriprep:
+        return []
+    paths = _subject_files(root, subject, {})
+    tables = _named(_matching(root, subject, filters, "confounds", paths), "confounds")
+    masks = _named(_matching(root, subject, filters, "mask", paths), "brain")
+    return [item for item in tables if item[0].extension == ".tsv"] + masks
+
+
+def runs_left_out(
+    dataset: Dataset, subject: str, used: Iterable[Run], filters: Filters | None = None
+) -> tuple[str, ...]:
+    """Return the names of runs that lie there and are chosen, but are not among those used.
+
+    Runs of a task of which none is used (rest, mostly) are not counted.
+
+    Parameters
+    ----------
+    dataset, subject, filters
+        As for `find_runs`.
+    used
+        Runs that an analysis is made of.
+    """
+    filters = filters or Filters()
+    root, _ = _source(dataset, subject, filters)
+    if root is None:
+        return ()
+    query = filters.query("bold")
+    present = {
+        entities_key(select(name.entities, ACQUISITION_ENTITIES), without=("echo",)): name.entities
+        for name, _ in bold_files(_subject_files(root, subject, query))
+        if is_wanted(name, query, filters)
+    }
+    runs = list(used)
+    keys = {entities_key(run.entities, without=("echo",)) for run in runs}
+    tasks = {run.task for run in runs}
+    return tuple(
+        "_".join(f"{key}-{label}" for key, label in select(entities, _RUN_NAME).items())
+        for key, entities in sorted(present.items())
+        if key not in keys and entities["task"] in tasks
+    )
 
 
 def open_layout(folder: Path, ignore: Iterable[str] = ()) -> Any:

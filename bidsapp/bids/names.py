@@ -274,6 +274,22 @@ def space_of(entities: Mapping[str, str]) -> str:
     return f"{space}+{cohort}" if cohort and "+" not in space else space
 
 
+def plain_space(text: str) -> str:
+    """Return a space as a `Run` spells it: ``MNIPediatricAsym:cohort-2`` has its cohort inside.
+
+    Other marks (``:res-2``, ``:den-10k``) stay.
+
+    Parameters
+    ----------
+    text
+        As on the command line.
+    """
+    name, *marks = text.split(":")
+    cohorts = [mark.removeprefix("cohort-") for mark in marks if mark.startswith("cohort-")]
+    rest = [mark for mark in marks if not mark.startswith("cohort-")]
+    return ":".join(["+".join([name, *cohorts]), *rest])
+
+
 def space_entities(
     space: str, resolution: str | None = None, density: str | None = None
 ) -> dict[str, str]:

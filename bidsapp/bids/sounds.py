@@ -68,20 +68,24 @@ class SoundLibrary:
         stim_file
             Clean relative path, see `relative_path`.
         """
-        found = self.files.get(stim_file) or self.files.get(
-            self._composed.get(_compose(stim_file), "")
-        )
+        found = self.place(stim_file)
         if found is None:
             matches = self._same_stem(stim_file)
             if len(matches) > 1:
                 what = f"several sounds match {stim_file!r} ({', '.join(matches[:4])})"
                 where = self.files[matches[0]]
                 return None, Problem(where, what, "name one with its folder and extension")
-            if not matches:
-                return None, None
-            found = self.files[matches[0]]
+            return None, None
         problem = content_problem(found)
         return (None, problem) if problem else (found, None)
+
+    def place(self, stim_file: str) -> Path | None:
+        """Return where a sound lies, as `find` does, whether or not its content is there."""
+        found = self.files.get(stim_file) or self.files.get(
+            self._composed.get(_compose(stim_file), "")
+        )
+        matches = self._same_stem(stim_file) if found is None else []
+        return self.files[matches[0]] if len(matches) == 1 else found
 
     def with_id(self, stim_id: str) -> str | None:
         """Return the relative path of ``stim-<id>_audio.*`` (BEP044), if there is just one."""

@@ -17,9 +17,7 @@ import numpy as np
 from scipy.linalg import qr
 
 from bidsapp.bids.records import Problem
-from bidsapp.bids.sidecars import read_json
-from bidsapp.bids.tables import Table, is_plain, read_table
-from bidsapp.brain.images import check_present
+from bidsapp.brain.confound_columns import refuse_confounds
 from bidsapp.brain.strategies import get_strategy
 from bidsapp.errors import InputInvalidError, InputMissingError
 
@@ -178,68 +176,18 @@ def read_confounds(run: Run, strategy: str, *, keep_cosines: bool) -> pd.DataFra
     """
     import pandas as pd
 
-    path = _table_path(run, strategy)
-    sidecar = path.with_suffix(".json")
-    if sidecar.exists():
-        content = read_json(sidecar)
-        if isinstance(content, Problem):
-            raise InputInvalidError(str(content))
+    refuse_confounds(run, strategy)
+    assert run.confounds is not None
+    path = run.confounds
     table, kept = _ask_nilearn(path, strategy)
-    if len(table) != run.n_trs:
-        msg = (
-            f"{path} has {len(table)} rows, but {run.bold[0]} {run.n_trs} volumes; fix or drop it."
-        )
-        raise InputInvalidError(msg)
     if not keep_cosines:
         table = table[[name for name in table.columns if not str(name).startswith("cosine")]]
-    try:
-        finite = np.isfinite(table.to_numpy(dtype=float))
-    except (TypeError, ValueError):
-        _refuse_words(path)
-        raise
-    gaps = table.columns[~finite.all(axis=0)]
-    if len(gaps):
-        what = f"has missing or infinite values after the first row in {', '.join(gaps)}"
-        msg = f"{path} {what}; choose another --confounds."
-        raise InputInvalidError(msg)
     unsteady = np.setdiff1d(np.arange(run.n_trs), kept) if kept is not None else np.array([], int)
     spikes = pd.DataFrame(
         np.eye(run.n_trs)[:, unsteady],
         columns=[f"non_steady_state_{volume:02d}" for volume in unsteady],
     )
     return pd.concat([table.reset_index(drop=True), spikes], axis=1)
-
-
-def _table_path(run: Run, strategy: str) -> Path:
-    if run.confounds is None:
-        what = f"No confounds table (desc-confounds_timeseries.tsv) was found for {run.bold[0]}"
-        msg = f"{what}; add it, or say --confounds none instead of {strategy}."
-        raise InputMissingError(msg)
-    check_present(run.confounds)
-    return run.confounds
-
-
-def _refuse_words(path: Path) -> None:
-    """Name the cells of a confounds table that are no numbers, if there are any.
-
-    Raises
-    ------
-    InputInvalidError
-        There are.
-    """
-    table = read_table(path)
-    if not isinstance(table, Table):
-        return
-    odd = [
-        f"{column} {cell!r}"
-        for row in table.rows
-        for column, cell in row.items()
-        if not is_plain(cell)
-    ]
-    if odd:
-        listed = ", ".join(odd[:3]) + (f" and {len(odd) - 3} more" if len(odd) > 3 else "")
-        msg = f"{path} holds cells that are no numbers ({listed}); write numbers with a point."
-        raise InputInvalidError(msg)
 
 
 def _ask_nilearn(path: Path, strategy: str) -> tuple[pd.DataFrame, NDArray[np.intp] | None]:
@@ -258,10 +206,7 @@ def _ask_nilearn(path: Path, strategy: str) -> tuple[pd.DataFrame, NDArray[np.in
                 image, strategy=chosen.components, demean=False, **dict(chosen.options)
             )
         except (ValueError, TypeError, KeyError, IndexError, OSError) as error:
-            _refuse_words(path)
             reason = " ".join(str(error).split()).replace(str(folder) + "/", "")[:200]
-            if isinstance(error, KeyError):
-                reason = f"its JSON file lacks {reason}"
             msg = f"{path} cannot serve --confounds {strategy} ({reason}); choose another one."
             raise InputMissingError(msg) from error
     return table, kept

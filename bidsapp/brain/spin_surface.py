@@ -74,6 +74,31 @@ class Cortex:
             return self.projection.apply(values)
         return values if self.columns is None else values[:, self.columns]
 
+    def parcel_values(
+        self, labels: NDArray[np.integer[Any]], values: NDArray[np.floating[Any]]
+    ) -> NDArray[np.float64]:
+        """Average a map of the surface over parcels of the data.
+
+        Parameters
+        ----------
+        labels
+            (n_data_units,) parcel from 0, -1 for none.
+        values
+            (n_units,) on the surface; NaN is left out.
+
+        Returns
+        -------
+        ndarray, (n_parcels,)
+            NaN for parcels that do not reach the surface.
+        """
+        n_parcels = int(labels.max()) + 1
+        belongs = (labels[None] == np.arange(n_parcels)[:, None]).astype(np.float32)
+        weights = np.clip(np.nan_to_num(self.carry(belongs)), 0, None)
+        weights = np.where(np.isfinite(values), weights, 0).astype(np.float64)
+        total = weights.sum(axis=1)
+        sums = weights @ np.nan_to_num(np.asarray(values, np.float64))
+        return np.where(total > 0, sums / np.where(total > 0, total, 1), np.nan)
+
     @property
     def is_projected(self) -> bool:
         """Whether volumes were projected."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import logging
+import multiprocessing
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bidsapp.cli.parser import parse_arguments
-from bidsapp.errors import AppError, OutputError
+from bidsapp.errors import AppError, OutputError, ResumableError, RunsLeftOutError
 
 if TYPE_CHECKING:
     from bidsapp.config import Config
@@ -21,46 +24,104 @@ LOGGER = logging.getLogger("musicotopy")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the app and return its exit code (listed in ``--help``)."""
+    _end_on_sigterm()
     try:
         config = parse_arguments(arguments)
         _configure_logging(config)
-        return _run(config)
+        code = _run(config)
+        sys.stdout.flush()
+        return code
     except AppError as error:
         print(f"musicotopy: {error}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        print(f"musicotopy: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
+        name = error.filename or "standard output (results that were announced are complete)"
+        print(f"musicotopy: {name}: {error.strerror}", file=sys.stderr)
         return OutputError.exit_code
-    except KeyboardInterrupt:
-        print("musicotopy: interrupted; the same command goes on from here", file=sys.stderr)
-        return 75
+    except KeyboardInterrupt as reason:
+        how = f"interrupted{f' by {reason}' if str(reason) else ''}"
+        print(f"musicotopy: {how}; the same command goes on from here", file=sys.stderr)
+        return ResumableError.exit_code
+
+
+def _end_on_sigterm() -> None:
+    """End as Ctrl-C does on SIGTERM, also as process 1 of a container, where it is else ignored.
+
+    ``docker stop``, ``scancel`` and preemption send it. Processes beside this one are ended.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+
+    def end(number: int, frame: object) -> None:
+        for child in multiprocessing.active_children():
+            child.terminate()
+        raise KeyboardInterrupt("SIGTERM")
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def _run(config: Config) -> int:
     from bidsapp.engine.threads import limit_threads
 
     limit_threads(config.n_threads)
+    if config.list_inputs:
+        return _list_inputs(config)
     from bidsapp.engine.plan import make_plan
+    from bidsapp.engine.preflight import checked
 
-    plan = make_plan(config)
+    plan = checked(make_plan(config), config)
     only_planned = config.dry_run or config.plan_json is not None
     return _dry_run(plan, config) if only_planned else _execute(plan, config)
 
 
+def _list_inputs(config: Config) -> int:
+    """Print the files that a run would read."""
+    from bidsapp.bids.dataset import open_dataset
+    from bidsapp.bids.listing import files_to_read
+    from bidsapp.engine.plan import select_participants
+    from bidsapp.recipes import RECIPES
+    from bidsapp.recipes.base.inputs import query_filters
+
+    dataset = open_dataset(config.bids_dir, config.derivatives)
+    paths = {
+        path
+        for subject in select_participants(dataset, config)
+        for recipe in config.recipe
+        for path in files_to_read(
+            dataset,
+            subject,
+            spaces=config.space,
+            kinds=RECIPES[recipe].kinds,
+            filters=query_filters(config),
+            stimuli_dir=config.stimuli_dir,
+            adapter=config.adapter,
+        )
+    }
+    print("\n".join(map(str, sorted(paths))))
+    return 0
+
+
 def _dry_run(plan: Plan, config: Config) -> int:
-    """Show what a run would do; the group level is planned from what is there already."""
-    from bidsapp.cli.show import show_plan, write_plan
-    from bidsapp.engine.plan import group_plan
+    """Show what a run would do and whether it would be refused; nothing is written."""
+    from bidsapp.cli.show import show_plans, write_plan
+    from bidsapp.engine.preflight import expected_groups, refuse_before_start
 
     parts = [plan] if "participant" in config.analysis_level else []
     if "group" in config.analysis_level:
-        parts.append(group_plan(plan, config))
+        parts.append(expected_groups(plan, config))
+    refusal = None
+    try:
+        refuse_before_start(plan, config)
+    except AppError as error:
+        refusal = error
     if config.plan_json is not None:
         write_plan(parts, config.plan_json, config)
-    for part in parts if config.dry_run else ():
-        show_plan(part, config)
-    errors = (job.error for part in parts for job in part.jobs if job.error)
-    return max((error.exit_code for error in errors), default=0)
+    if config.dry_run:
+        show_plans(parts, config, refusal)
+    errors = [job.error for part in parts for job in part.jobs if job.error]
+    left_out = any(job.left_out for part in parts for job in part.jobs)
+    code = RunsLeftOutError.exit_code if left_out else 0
+    return max((error.exit_code for error in (*errors, refusal) if error), default=code)
 
 
 def _execute(plan: Plan, config: Config) -> int:
@@ -68,19 +129,14 @@ def _execute(plan: Plan, config: Config) -> int:
     from bidsapp.bids.staging import clean_leftovers
     from bidsapp.cli.show import show_records, show_warnings
     from bidsapp.engine.logs import log_to_file, prepare_output
-    from bidsapp.engine.plan import check_configuration, group_plan
+    from bidsapp.engine.plan import group_plan
+    from bidsapp.engine.preflight import refuse_before_start
     from bidsapp.engine.reports import write_reports
     from bidsapp.engine.run import execute
-    from bidsapp.engine.status import read_records
     from bidsapp.engine.threads import limit_torch
 
+    refuse_before_start(plan, config)
     check_output(config.output_dir, plan.dataset, config.stimuli_dir)
-    recorded = {
-        name: (record.recipe, record.configuration_hash)
-        for name, record in read_records(config.output_dir).items()
-        if record.state == "done" and record.level == "participant"
-    }
-    check_configuration(recorded, plan, overwrite=config.overwrite)
     clean_leftovers(config.output_dir)
     log_to_file(config)
     show_warnings(plan, config)

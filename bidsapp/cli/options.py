@@ -413,6 +413,13 @@ OPTIONS = (
         "and disk it takes; compute nothing.",
     ),
     Option(
+        "list_inputs",
+        "outputs",
+        "flag",
+        "Print every file of the dataset that a run would read, one per line, by name alone: "
+        "works before contents are fetched (xargs -d '\\n' datalad get); compute nothing.",
+    ),
+    Option(
         "plan_json",
         "outputs",
         "path",

@@ -11,6 +11,7 @@ from typing import Any
 
 from bidsapp import __version__
 from bidsapp.audio.networks import network_entry
+from bidsapp.bids.names import plain_space
 from bidsapp.cli.options import GROUPS, OPTIONS, POSITIONALS, SETTINGS_TABLES, Option
 from bidsapp.config import Config, convert, parse_memory, read_toml, sections, weights_folder
 from bidsapp.errors import InputMissingError, OutputError, UsageError
@@ -23,7 +24,8 @@ derivatives and the audio files."""
 
 _EPILOG = """\
 exit codes: 0 everything asked for is done; 1 some participants failed (named in the last lines
-and in logs/status.json); 2 usage; 65 invalid input; 66 missing input; 69 weights or templates
+and in logs/status.json); 2 usage; 3 done, but without runs that could not be used (named in the
+last line); 65 invalid input; 66 missing input; 69 weights or templates
 not available offline; 70 internal error; 73 output not writable or of another configuration;
 75 out of memory or interrupted, the same command goes on where it stopped."""
 
@@ -132,11 +134,17 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> Config:
             msg = f"{flag} is empty (a variable that is not set?); name a folder or file"
             raise UsageError(msg)
         values[name] = convert(name, _clean(by_name[name], value), "command line")
+    for name in ("recipe", "analysis_level", "space"):
+        if name in values:
+            values[name] = tuple(dict.fromkeys(values[name]))
+    if "space" in values:
+        values["space"] = tuple(map(plain_space, values["space"]))
     if values.get("weights_dir") is None:
         values["weights_dir"] = weights_folder()
     values["recipe_settings"] = _recipe_settings(values.get("recipe_settings", {}), assignments)
     values.setdefault("recipe", _DEFAULT_RECIPE)
     config = Config(**values)
+    _refuse_idle_settings(config, assignments)
     for name in config.network:
         network_entry(name)
     _check(config)
@@ -182,6 +190,22 @@ def _recipe_settings(
                 raise UsageError(msg)
         table[last] = value
     return settings
+
+
+def _refuse_idle_settings(config: Config, assignments: Sequence[str]) -> None:
+    """Refuse ``--set`` for a recipe that does not run; a configuration file may serve several.
+
+    Raises
+    ------
+    UsageError
+        The message names the recipes that run.
+    """
+    for assignment in assignments:
+        table = assignment.partition(".")[0].strip()
+        if table.removesuffix("_group") not in config.recipe:
+            running = ", ".join(config.recipe)
+            msg = f"--set {assignment}: {table} does not run, --recipe is {running}; leave it out"
+            raise UsageError(msg)
 
 
 def _check(config: Config) -> None:

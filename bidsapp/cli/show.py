@@ -13,32 +13,60 @@ from bidsapp.bids.atomic import write_json
 from bidsapp.config import Config
 from bidsapp.engine.plan import Job, Plan
 from bidsapp.engine.plan_json import describe_plans
+from bidsapp.engine.preflight import verdict
 from bidsapp.engine.reports import report_path, reported
 from bidsapp.engine.status import Record
-from bidsapp.errors import JobsFailedError
+from bidsapp.errors import AppError, JobsFailedError, RunsLeftOutError
 from bidsapp.recipes import RECIPES, load_function
 from bidsapp.text import text_table
 
 LOGGER = logging.getLogger("musicotopy")
 
 
-def show_plan(plan: Plan, config: Config) -> None:
-    """Print what a run would do (``--dry-run``)."""
-    print(f"dataset: {plan.dataset.bids_dir} ({plan.dataset.layout})")
-    print(f"fMRIPrep: {plan.dataset.fmriprep or 'none'}")
+def show_plans(parts: Sequence[Plan], config: Config, refusal: AppError | None) -> None:
+    """Print whether a run would be refused, and what it would do (``--dry-run``).
+
+    The first participant's table is shown, and those that differ from it; all with ``-v``.
+
+    Parameters
+    ----------
+    parts
+        Checked plans of the levels.
+    config
+        The run's configuration.
+    refusal
+        What keeps the whole run from starting.
+    """
+    print("\n".join(verdict(parts, config, refusal)))
+    dataset = parts[0].dataset
+    print(f"\ndataset: {dataset.bids_dir} ({dataset.layout})")
+    print(f"fMRIPrep: {dataset.fmriprep or 'none'}")
     print(f"output:  {config.output_dir}")
-    for name, code in plan.configuration_hashes.items():
+    for name, code in parts[0].configuration_hashes.items():
         print(f"recipe:  {name} ({config.variant}), configuration {code}")
-    for job in plan.jobs:
+    for problem in () if config.skip_bids_validation else dataset.problems:
+        print(f"note: {problem}")
+    seen: dict[str, str] = {}
+    for job in (job for part in parts for job in part.jobs):
         print(f"\n{job.name}")
         if job.error is not None or job.inputs is None:
             print(f"  cannot run: {job.error}")
             continue
-        print(_indent(job.inputs.overview()))
-        if job.level == "participant":
-            print(f"  {_cost(job, config)}")
+        overview = _indent(job.inputs.overview())
+        alike = seen.setdefault(_without_subject(overview, job), job.name)
+        if alike != job.name and not config.verbose:
+            print(f"  as {alike}")
+        else:
+            print(overview)
+            if job.level == "participant":
+                print(f"  {_cost(job, config)}")
         for problem in job.inputs.problems:
             print(f"  note: {problem}")
+
+
+def _without_subject(text: str, job: Job) -> str:
+    """Return a table as it would be of another participant."""
+    return f"{job.recipe} {job.space} " + " ".join(text.replace(f"sub-{job.subject}", "").split())
 
 
 def write_plan(plans: Sequence[Plan], target: Path, config: Config) -> None:
@@ -95,16 +123,53 @@ def show_records(records: Sequence[Record], n_jobs: int, config: Config) -> int:
         for recipe, subject in reported(records):
             print(f"report: {report_path(config.output_dir, recipe, subject)}")
     if failed or missing:
+        n_others = n_jobs - len(failed) - missing
         print(
-            f"musicotopy: {len(failed)} of {n_jobs} jobs failed"
+            f"musicotopy: {len(failed)} of {n_jobs} {_plural('job', n_jobs)} failed"
             + (f", {missing} not started" if missing else "")
-            + "; the others are complete (logs/status.json)",
+            + (f"; {n_others} complete" if n_others else "")
+            + " (logs/status.json)",
             file=sys.stderr,
         )
         return _exit_code(failed, n_jobs)
     if not config.quiet:
-        print(f"musicotopy: all {len(records)} jobs are complete")
-    return 0
+        print(f"Finished: {_counts(records)}.{_open_first(records, config)}")
+    return _show_left_out(records)
+
+
+def _plural(word: str, number: int) -> str:
+    return word if number == 1 else f"{word}s"
+
+
+def _counts(records: Sequence[Record]) -> str:
+    """Say whose results are there and how many of them were computed now."""
+    subjects = {record.subject for record in records if record.level == "participant"}
+    parts = [f"{len(subjects)} {_plural('participant', len(subjects))}"] * bool(subjects)
+    parts += ["group"] * any(record.level == "group" for record in records)
+    reused = sum(record.reused for record in records)
+    done = "nothing to do, " if reused and reused == len(records) else ""
+    return (
+        f"{' + '.join(parts)} ({done}0 failed, {len(records) - reused} computed, {reused} reused)"
+    )
+
+
+def _open_first(records: Sequence[Record], config: Config) -> str:
+    """Name the report to open first: the group's, else the first participant's."""
+    written = sorted(reported(records), key=lambda item: bool(item[1]))
+    return f" Open: {report_path(config.output_dir, *written[0])}" if written else ""
+
+
+def _show_left_out(records: Sequence[Record]) -> int:
+    """Name the runs that are there and are part of no result; return the exit code."""
+    left_out = dict.fromkeys(name for record in records for name in record.left_out)
+    if not left_out:
+        return 0
+    print(
+        f"musicotopy: done, without {len(left_out)} {_plural('run', len(left_out))} that could "
+        f"not be used: {', '.join(left_out)} (see the notes above and in the reports)",
+        file=sys.stderr,
+    )
+    return RunsLeftOutError.exit_code
 
 
 def _exit_code(failed: Sequence[Record], n_jobs: int) -> int:

@@ -24,7 +24,7 @@ DESIGNS = tuple(dict.fromkeys(recipe.design for recipe in RECIPES.values() if re
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one of the tools and return its exit code."""
-    options = build_parser().parse_args(arguments)
+    options = parse_words(sys.argv[1:] if arguments is None else arguments)
     try:
         options.function(options)
         sys.stdout.flush()
@@ -37,6 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("musicotopy-tools: interrupted", file=sys.stderr)
         return 75
     return 0
+
+
+def parse_words(words: Sequence[str]) -> argparse.Namespace:
+    """Parse the words of a command; all behind the first ``--`` of `sbatch` belong to the app."""
+    own, behind = list(words), []
+    if own[:1] == ["sbatch"] and "--" in own:
+        place = own.index("--")
+        own, behind = own[:place], own[place + 1 :]
+    options = build_parser().parse_args(own)
+    if behind:
+        options.options = behind
+    return options
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -117,7 +129,17 @@ def _add_simulate(tools: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     tool.add_argument("--piece-s", type=float, metavar="S", help="Length of a piece or clip.")
     tool.add_argument("--run-s", type=float, metavar="S", help="emotions: length of a run.")
     tool.add_argument("--order", choices=["latin", "common"], help="clips: their order.")
-    tool.add_argument("--network", metavar="NAME", help="clips: whose channels are planted.")
+    tool.add_argument(
+        "--network",
+        metavar="NAME",
+        help="Whose layers (music; default vggish) or channels (clips) are planted.",
+    )
+    tool.add_argument(
+        "--weights",
+        metavar="random|pretrained|permuted|FILE",
+        help="music: weights of the planted network (default: random).",
+    )
+    tool.add_argument("--weights-dir", type=Path, metavar="DIR", help="Folder with weights.")
     tool.add_argument(
         "--leak",
         action="store_true",
@@ -163,6 +185,7 @@ def _simulate(options: argparse.Namespace) -> None:
         "run_s": options.run_s,
         "order": options.order,
         "network": options.network,
+        "weights": options.weights,
         "leak": options.leak or None,
         "voxel_mm": options.voxel_mm,
         "spaces": tuple(options.spaces or ()) or None,
@@ -179,13 +202,19 @@ def _simulate(options: argparse.Namespace) -> None:
         filling = _options(LikeOptions, chosen, "with --like")
         simulate_like(options.out_dir, filling, cache_dir=cache_dir)
     else:
+        from bidsapp.config import weights_folder
         from bidsapp.simulate import dataset
 
         name = options.design or DESIGNS[0]
         kind = dataset.DESIGNS[name].options
         small = dict(kind.small) if options.quick else {}
         planting = _options(kind, small | chosen, f"with --design {name}")
-        dataset.simulate(options.out_dir, planting, cache_dir=cache_dir)
+        dataset.simulate(
+            options.out_dir,
+            planting,
+            cache_dir=cache_dir,
+            weights_dir=options.weights_dir or weights_folder(),
+        )
     print(f"dataset: {options.out_dir}")
 
 

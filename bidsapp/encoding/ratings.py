@@ -33,13 +33,16 @@ class RatingScores:
         (n_layers, n_blocks) correlation inside each held-out block; NaN where the rating has
         no value.
     p
-        (n_layers,) p-value of the mean against refitted circular shifts.
+        (n_layers,) p-value of the mean against refitted displacements of the music.
+    null
+        (n_copies, n_layers) mean under each displacement.
     """
 
     name: str
     rater: str | None
     r_blocks: NDArray[np.floating[Any]]
     p: NDArray[np.floating[Any]]
+    null: NDArray[np.floating[Any]]
 
 
 def rating_rows(
@@ -136,11 +139,11 @@ def rating_scores(
     r
         (n_layers, n_blocks, n_ratings).
     null
-        (n_shifts, n_layers, n_ratings) mean scores under circular shifts.
+        (n_copies, n_layers, n_ratings) mean scores of displaced music.
     """
     p = permutation_p(r.mean(axis=1), null)
     return tuple(
-        RatingScores(name, rater, r[:, :, column], p[:, column])
+        RatingScores(name, rater, r[:, :, column], p[:, column], null[:, :, column])
         for column, (name, rater) in enumerate(targets.names)
     )
 

@@ -72,6 +72,25 @@ class Rows:
         return tuple(names)
 
     @property
+    def heard(self) -> tuple[str, ...]:
+        """What is heard in each block; blocks that hear the same are displaced alike.
+
+        The piece; its part where pieces are split; all pieces in order where a block holds
+        several, because another order is other music.
+        """
+        names = []
+        parts: dict[tuple[int, str], int] = {}
+        for block in range(self.n_blocks):
+            rows = np.flatnonzero(self.blocks.label == block)
+            order = self.timeline.piece[rows]
+            changes = np.flatnonzero(np.diff(order, prepend=-1))
+            name = " | ".join(self.timeline.pieces[piece] for piece in order[changes])
+            key = int(self.timeline.presentation[rows[0]]), name
+            parts[key] = parts.get(key, 0) + 1
+            names.append(name if parts[key] == 1 else f"{name} part {parts[key]}")
+        return tuple(names)
+
+    @property
     def fold_of_block(self) -> dict[int, int]:
         """Outer fold (from 0) in which each block is tested."""
         return {block: number for number, fold in enumerate(self.folds) for block in fold.test}

@@ -19,6 +19,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import multiprocessing
+import shutil
 from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -197,6 +198,12 @@ class Dask:
         if config.dask_scheduler is not None:
             return _connect(distributed, config.dask_scheduler)
         if config.executor == "slurm":
+            if shutil.which("sbatch") is None:
+                msg = (
+                    "--executor slurm: there is no sbatch on this machine; start the app where "
+                    "jobs are submitted, or write scripts with musicotopy-tools sbatch"
+                )
+                raise ResourceUnavailableError(msg)
             jobqueue = _import("dask_jobqueue", "slurm")
             cluster = stack.enter_context(jobqueue.SLURMCluster(**slurm_options(config)))
             cluster.scale(jobs=config.n_workers)

@@ -7,16 +7,25 @@ A job is one recipe × level × participant × space. The plan is data: it can b
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from bidsapp.bids.dataset import Dataset, open_dataset, participants
+from bidsapp.bids.index import runs_left_out
+from bidsapp.bids.near import near_text
 from bidsapp.config import Config, configuration_hash
 from bidsapp.errors import AppError, InputMissingError, OutputError, UsageError
 from bidsapp.recipes import RECIPES
 from bidsapp.recipes.base.group import collect_group
-from bidsapp.recipes.base.inputs import JobInputs, chosen_spaces, collect_participant
+from bidsapp.recipes.base.inputs import (
+    JobInputs,
+    chosen_spaces,
+    collect_participant,
+    query_filters,
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,10 @@ class Job:
         What was found for it; None when `error` says why nothing was.
     error
         Why it cannot run.
+    left_out
+        Runs of its tasks that lie there and are not part of it.
+    weights
+        Files of parameters that its networks are built from.
     """
 
     name: str
@@ -48,11 +61,21 @@ class Job:
     configuration_hash: str
     inputs: JobInputs | None = None
     error: AppError | None = None
+    left_out: tuple[str, ...] = ()
+    weights: tuple[Path, ...] = ()
 
     @property
     def inputs_hash(self) -> str:
-        """Hash of the job's input, empty when there is none."""
-        return self.inputs.identity() if self.inputs is not None else ""
+        """Hash of the job's input and of its networks' weights; empty when there is none."""
+        if self.inputs is None:
+            return ""
+        identity = self.inputs.identity()
+        if not self.weights:
+            return identity
+        files = [
+            (path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in self.weights
+        ]
+        return hashlib.blake2b(f"{identity} {files}".encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -89,9 +112,10 @@ def select_participants(dataset: Dataset, config: Config) -> tuple[str, ...]:
     for option in ("participant_label", "exclude_participant_label"):
         unknown = sorted(set(getattr(config, option)) - set(known))
         if unknown:
+            near = near_text(unknown[0], known)
             msg = (
-                f"--{option.replace('_', '-')} {' '.join(unknown)}: not in {config.bids_dir}; "
-                f"it has {' '.join(known) or 'no sub-* folder'}"
+                f"--{option.replace('_', '-')} {' '.join(unknown)}: not in {config.bids_dir}"
+                f"{near}; it has {' '.join(known) or 'no sub-* folder'}"
             )
             raise InputMissingError(msg)
     wanted = config.participant_label or known
@@ -161,9 +185,18 @@ def _participant_jobs(
             inputs = collect_participant(entry, dataset, subject, space, config, settings)
         except AppError as error:
             problem = error
+        left_out: tuple[str, ...] = ()
+        if inputs is not None:
+            runs = getattr(inputs, "runs", ())
+            left_out = runs_left_out(dataset, subject, runs, query_filters(config))
         name = f"{recipe}_sub-{subject}_space-{space}"
         jobs.append(
-            Job(name, recipe, "participant", subject, space, settings, code, inputs, problem)
+            Job(
+                *(name, recipe, "participant", subject, space, settings, code),
+                inputs=inputs,
+                error=problem,
+                left_out=left_out,
+            )
         )
     return jobs
 

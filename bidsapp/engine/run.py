@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable
 from contextlib import closing
@@ -45,7 +46,7 @@ def execute(
             todo.append(job)
             continue
         LOGGER.info("%s: already done, nothing to do", job.name)
-        records[job.name] = known
+        records[job.name] = dataclasses.replace(known, reused=True)
     if records:
         prepare()
     with closing(make_executor(plan.dataset, config).run(todo)) as outcomes:

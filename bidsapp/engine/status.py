@@ -43,8 +43,12 @@ class Record:
         What the result depends on.
     outputs
         Files, relative to the output folder.
+    left_out
+        Runs of its tasks that lie there and are not part of the result.
     seconds, peak_memory_bytes, host, version
         What it took, where, and by which version.
+    reused
+        The result was there before this run; never stored as true.
     """
 
     job: str
@@ -58,10 +62,12 @@ class Record:
     reason: str = ""
     exit_code: int = 0
     outputs: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     seconds: float = 0.0
     peak_memory_bytes: int = 0
     host: str = dataclasses.field(default_factory=socket.gethostname)
     version: str = __version__
+    reused: bool = False
 
 
 def record_path(output_dir: Path, job: str) -> Path:
@@ -110,7 +116,8 @@ def _read(path: Path) -> Record | None:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         known: dict[str, Any] = {key: value for key, value in values.items() if key in names}
-        known["outputs"] = tuple(known.get("outputs", ()))
+        for name in ("outputs", "left_out"):
+            known[name] = tuple(known.get(name, ()))
         return Record(**known)
     except (OSError, ValueError, TypeError, AttributeError):
         return None

@@ -164,5 +164,6 @@ def _record(job: Job, state: Any, **values: Any) -> Record:
         state=state,
         configuration_hash=job.configuration_hash,
         inputs_hash=job.inputs_hash,
+        left_out=job.left_out,
         **values,
     )

@@ -78,20 +78,6 @@ class Column:
         return "numeric" if self.numeric else "prose" if self.prose else "word"
 
 
-def columns(*titles: str) -> list[Column]:
-    """Make columns; ``volumes#`` is numeric, ``note~`` may break into lines.
-
-    Examples
-    --------
-    >>> [column.style for column in columns("run", "volumes#", "note~")]
-    ['word', 'numeric', 'prose']
-    """
-    return [
-        Column(title.rstrip("#~"), numeric=title.endswith("#"), prose=title.endswith("~"))
-        for title in titles
-    ]
-
-
 @dataclass(frozen=True)
 class Cell:
     """What a cell shows, and what it is sorted by."""

@@ -34,6 +34,8 @@ _NETWORKS = {
     "vggmsd": ("the VGG of the package musicnn (Million Song Dataset)", "pons2019"),
     "vggish": ("VGGish", "hershey2017"),
 }
+_OPEN, _CLOSE = "\u27e6", "\u27e7"  # brackets about the keys of cited works
+_MARK = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
 _TAGGERS = ("resnet1d", "musicnn", "musicnnmtt", "vggmtt")
 
 
@@ -70,15 +72,19 @@ class Methods:
         return "\n\n".join(["# Methods", self.text, "# References", "\n".join(items)]) + "\n"
 
 
-class _Citations:
-    """Numbers works in the order in which the text cites them."""
+def _mark(*keys: str) -> str:
+    """Leave the keys of works where they are cited; `_numbered` turns them into numbers."""
+    return f"{_OPEN}{' '.join(keys)}{_CLOSE}"
 
-    def __init__(self) -> None:
-        self.keys: list[str] = []
 
-    def __call__(self, *keys: str) -> str:
-        self.keys += [key for key in keys if key not in self.keys]
-        return "[" + ", ".join(str(self.keys.index(key) + 1) for key in keys) + "]"
+def _numbered(text: str) -> tuple[str, tuple[str, ...]]:
+    """Replace marks by numbers in the order of first citation; return text and keys."""
+    keys = list(dict.fromkeys(key for group in _MARK.findall(text) for key in group.split()))
+
+    def number(match: re.Match[str]) -> str:
+        return "[" + ", ".join(str(keys.index(key) + 1) for key in match[1].split()) + "]"
+
+    return _MARK.sub(number, text), tuple(keys)
 
 
 def render_methods(template: str, context: Mapping[str, Any]) -> Methods:
@@ -96,10 +102,9 @@ def render_methods(template: str, context: Mapping[str, Any]) -> Methods:
 
 def fill_methods(template: Template, context: Mapping[str, Any]) -> Methods:
     """Write the methods that a loaded template makes of some facts; see `render_methods`."""
-    cite = _Citations()
-    text = template.render(cite=cite, **context)
+    text = template.render(cite=_mark, enumerated=enumerated, **context)
     paragraphs = [_SPACES.sub(" ", paragraph).strip() for paragraph in text.split("§")]
-    return Methods("\n\n".join(filter(None, paragraphs)), tuple(cite.keys))
+    return Methods(*_numbered("\n\n".join(filter(None, paragraphs))))
 
 
 def first_participant(results: Results) -> Results | None:

@@ -7,7 +7,7 @@ particular to a recipe stands in its own ``report.py``.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -28,7 +28,7 @@ from bidsapp.report.methods import Methods, weights_text
 from bidsapp.report.tables import table
 from bidsapp.results.cautions import Caution, in_order
 from bidsapp.results.inferences import INFERENCES, Inference
-from bidsapp.results.kinds import Column, Table, expand
+from bidsapp.results.kinds import Column, Result, Table, expand
 from bidsapp.results.read import Results, Space, read_stats
 
 _PACKAGES = ("musicotopy", "nibabel", "nilearn", "matplotlib", "numpy")
@@ -236,26 +236,30 @@ def participants(results: Results, declared: Table, caption: str) -> Section:
 
 
 def used_inferences(results: Results) -> list[Inference]:
-    """Return the inferences behind the results that were written, in the order declared."""
+    """Return the inferences behind the values that were written, in the order declared.
+
+    A column of a table counts if it has a value.
+    """
     level = "group" if results.is_group else "participant"
     keys: dict[str, None] = {}
     for result in expand(results.catalogue):
-        by = [result.by]
-        if isinstance(result, Table):
-            by += [column.by for column in result.columns]
-        known = [key for key in by if key]
-        if known and result.at(level) and _is_written(results, result):
-            keys |= dict.fromkeys(known)
+        if result.at(level) and (result.by or isinstance(result, Table)):
+            keys |= dict.fromkeys(_inferences_of(results, result))
     return [INFERENCES[key] for key in keys]
 
 
-def _is_written(results: Results, result: Any) -> bool:
+def _inferences_of(results: Results, result: Result) -> Iterator[str]:
     spaces: Sequence[Space | None] = results.spaces if result.by_space else (None,)
-    return any(
-        results.written(result, space, network)
-        for space in spaces
-        for network in (results.networks(space) if result.by_network else ("",))
-    )
+    tested = [item for item in getattr(result, "columns", ()) if item.by]
+    for space in spaces:
+        for network in results.networks(space) if result.by_network else ("",):
+            if not (result.by or tested) or not results.written(result, space, network):
+                continue
+            if result.by:
+                yield result.by
+            if isinstance(result, Table) and tested:
+                frame = results.table(result, space, network)
+                yield from (item.by for item in tested if frame[item.name].notna().any())
 
 
 def claims(results: Results) -> Section | None:

@@ -236,12 +236,13 @@ def summary(recipe: str, level: Literal["participant", "group"]) -> Facts:
     )
 
 
-def expand(results: Iterable[Result]) -> Iterator[Result]:
-    """Yield every declared result with its placeholder filled."""
+def expand(results: Iterable[Result], only: Iterable[str] | None = None) -> Iterator[Result]:
+    """Yield every declared result, its placeholder filled with each label, or with some only."""
     for result in results:
-        if result.labels:
-            yield from (result.of(label) for label in result.labels)
-        else:
+        for label in result.labels:
+            if only is None or label in only:
+                yield result.of(label)
+        if not result.labels:
             yield result
 
 

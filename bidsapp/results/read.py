@@ -228,9 +228,12 @@ class Results:
         network: str = "",
         entities: Mapping[str, str] | None = None,
     ) -> bool:
-        """Whether a result is there, not only its sidecar."""
+        """Whether a result is there: not only its sidecar, and both hemispheres of surfaces."""
         paths = self._paths(result, space, network, entities)
-        return any(isinstance(result, Facts) or path.suffix != _JSON for path in paths)
+        if not isinstance(result, Facts):
+            paths = [path for path in paths if path.suffix != _JSON]
+        sides = {parse_name(path).entities.get("hemi") for path in paths} - {None}
+        return bool(paths) and len(sides) != 1
 
     def maps(
         self,
@@ -361,11 +364,17 @@ class Results:
         return tuple(self._paths(result, space, network, None))
 
     def missing(self, space: Space) -> list[str]:
-        """Return the labels of required results that are not written in a space."""
+        """Return the labels of required results that are not written in a space.
+
+        Of results with conditions, those that the summary lists as ``conditions`` are required;
+        all of them where it lists none.
+        """
+        conditions = self.facts(space).get("conditions")
         return [
             f"{result.title.lower()} (desc-{result.desc})"
-            for result in expand(self.catalogue)
-            if result.required and result.at("participant")
+            for declared in self.catalogue
+            if declared.required and declared.at("participant")
+            for result in expand([declared], conditions)
             for network in (self.networks(space) if result.by_network else ("",))
             if not self.written(result, space, network)
         ]

@@ -257,7 +257,7 @@ class Output:
         header = list(rows[0]) if rows else result.header
         if records is not None:
             header = list(values.columns)
-        check_columns(result, header)
+        header = ordered_columns(result, header)
         write_tsv(self._path(where, result.suffix, ".tsv"), rows, header)
         described = {column.name: column_fields(column) for column in result.columns}
         known = set(described)
@@ -268,19 +268,22 @@ class Output:
         write_json(self._path(where, result.suffix, ".json"), content)
 
 
-def check_columns(result: Table, header: Sequence[str]) -> None:
-    """Refuse columns that are not those declared, in their order.
+def ordered_columns(result: Table, header: Sequence[str]) -> list[str]:
+    """Return the columns of a table in the order in which they are declared.
+
+    Columns that depend on the study (`Table.further`) follow, in the order in which they come.
 
     Raises
     ------
     ValueError
-        Names what differs.
+        A declared column is missing, or there is one that is not declared.
     """
     declared = result.header
-    kept = [name for name in header if name in set(declared)] if result.further else list(header)
-    if kept != declared:
+    more = [name for name in header if name not in set(declared)]
+    if set(declared) - set(header) or (more and not result.further):
         msg = f"{result.desc}: columns {list(header)} are not those declared, {declared}"
         raise ValueError(msg)
+    return declared + more
 
 
 def column_fields(column: Column) -> dict[str, Any]:

@@ -61,6 +61,7 @@ def simulate(
     *,
     features: FeatureSource | None = None,
     cache_dir: Path | None = None,
+    weights_dir: Path | None = None,
     quiet: bool = False,
 ) -> Path:
     """Write a simulated dataset.
@@ -75,6 +76,8 @@ def simulate(
         Where layer features come from; a network with random weights by default.
     cache_dir
         Folder in which the network's features are kept for later runs of the app.
+    weights_dir
+        Folder with the weights of a trained network.
     quiet
         Show no progress.
 
@@ -90,7 +93,7 @@ def simulate(
     """
     options.check()
     design = DESIGNS[options.design]
-    study = design.study(out_dir, options, Source(features, cache_dir, quiet))
+    study = design.study(out_dir, options, Source(features, cache_dir, weights_dir, quiet))
     write_root(out_dir, study)
     study.write_shared(out_dir)
     _describe_derivatives(out_dir / FMRIPREP)

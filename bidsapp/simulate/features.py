@@ -28,26 +28,40 @@ class Source:
         A function that makes them; None leaves the choice to the design.
     cache_dir
         Folder shared with later runs of the app; a temporary one by default.
+    weights_dir
+        Folder with the weights of a trained network.
     quiet
         Show no progress.
     """
 
     given: FeatureSource | None = None
     cache_dir: Path | None = None
+    weights_dir: Path | None = None
     quiet: bool = False
 
 
-def vggish_features(
-    stimuli: Stimuli, *, hop_s: float = 0.48, cache_dir: Path | None = None, quiet: bool = False
+def layer_features(
+    stimuli: Stimuli,
+    network: str,
+    weights: str,
+    *,
+    hop_s: float = 0.48,
+    weights_dir: Path | None = None,
+    cache_dir: Path | None = None,
+    quiet: bool = False,
 ) -> LayerFeatures:
-    """Components of the 24 layers of VGGish with random weights (seed 0).
+    """Components of the layers of a network.
 
     Parameters
     ----------
     stimuli
         (stim_file, path) of each sound.
+    network, weights
+        As ``--network`` and ``--weights`` name them; the seed of random weights is 0.
     hop_s
         Time between frames.
+    weights_dir
+        Folder with the weights of a trained network.
     cache_dir
         Folder shared with later runs of the app; a temporary one by default.
     quiet
@@ -58,21 +72,27 @@ def vggish_features(
     LayerFeatures
         Fifty components per layer, scaled so that the total variance is 1.
     """
-    from bidsapp.audio.networks import get_network
+    from bidsapp.audio.networks import get_network, network_weights
     from bidsapp.features.extract import extract
     from bidsapp.features.gram import gram_pca
 
-    network = get_network("vggish", weights="random", seed=0, hop_s=hop_s)
+    net = get_network(
+        network,
+        weights=network_weights(network, weights),
+        weights_dir=weights_dir,
+        seed=0,
+        hop_s=hop_s,
+    )
     with tempfile.TemporaryDirectory() as scratch:
         folder = cache_dir or Path(scratch)
-        bank = extract(stimuli, network, folder, memory_bytes=_MEMORY_BYTES, quiet=quiet)
+        bank = extract(stimuli, net, folder, memory_bytes=_MEMORY_BYTES, quiet=quiet)
         everything = np.arange(bank.n_frames)
         scores = []
         for index in range(len(bank.layers)):
             pca = gram_pca(bank.gram(index), everything, _N_COMPONENTS)
             scores.append(pca.scores / np.sqrt(pca.scores.var(axis=0).sum()))
     return LayerFeatures(
-        network="vggish",
+        network=net.name,
         layers=tuple(layer.name for layer in bank.layers),
         pieces=bank.pieces,
         frame_piece=np.asarray(bank.frame_piece, dtype=np.int64),

@@ -108,7 +108,6 @@ def simulate_like(
         )
         for label, own in runs.items()
     }
-    layers = music_features(Source(features, cache_dir, quiet), options.hop_s)(stimuli)
     settings = MusicOptions(
         n_participants=len(labels),
         n_pieces=len(stimuli),
@@ -119,6 +118,8 @@ def simulate_like(
         hop_s=options.hop_s,
         seed=options.seed,
     )
+    source = Source(features, cache_dir, quiet=quiet)
+    layers = music_features(source, settings)(stimuli)
     study = MusicStudy(build_world(settings, layers, heard[labels[0]]))
     planted.write_features(out_dir / planted.TRUTH, layers)
     planted.write_study(out_dir / planted.TRUTH, study)

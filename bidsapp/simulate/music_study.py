@@ -40,7 +40,7 @@ from typing import Any
 import numpy as np
 
 from bidsapp.simulate import bold, planted
-from bidsapp.simulate.features import FeatureSource, Source, vggish_features
+from bidsapp.simulate.features import FeatureSource, Source, layer_features
 from bidsapp.simulate.music import Piece, write_pieces
 from bidsapp.simulate.ratings import PLANS, rate
 from bidsapp.simulate.spaces import Space
@@ -134,19 +134,25 @@ def music_study(out_dir: Path, options: MusicOptions, source: Source) -> MusicSt
     options
         What to simulate.
     source
-        Where layer components come from; VGGish with random weights by default.
+        Where layer components come from; by default the network of the options.
     """
     pieces, stimuli = write_pieces(
         out_dir / "stimuli", options.n_pieces, options.piece_s, options.seed
     )
-    layers = music_features(source, options.hop_s)(stimuli)
+    layers = music_features(source, options)(stimuli)
     return MusicStudy(build_world(options, layers, schedule(options)), pieces)
 
 
-def music_features(source: Source, hop_s: float) -> FeatureSource:
-    """Take the features that were given, or VGGish."""
+def music_features(source: Source, options: MusicOptions) -> FeatureSource:
+    """Take the features that were given, or those of the network that was asked for."""
     return source.given or (
-        lambda stimuli: vggish_features(
-            stimuli, hop_s=hop_s, cache_dir=source.cache_dir, quiet=source.quiet
+        lambda stimuli: layer_features(
+            stimuli,
+            options.network,
+            options.weights,
+            hop_s=options.hop_s,
+            weights_dir=source.weights_dir,
+            cache_dir=source.cache_dir,
+            quiet=source.quiet,
         )
     )

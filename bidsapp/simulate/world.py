@@ -42,6 +42,8 @@ class MusicOptions(StudyOptions):
         Extent of the planted tissue around Heschl's gyri.
     rating_snr
         The same as `snr`, for the ratings.
+    network, weights
+        Whose layers are planted, as ``--network`` and ``--weights`` name them.
     """
 
     design: ClassVar[str] = "music"
@@ -60,6 +62,8 @@ class MusicOptions(StudyOptions):
     n_courses: int = 6
     radius_mm: float = 55.0
     rating_snr: float = 1.5
+    network: str = "vggish"
+    weights: str = "random"
 
     def check(self) -> None:
         """Raise `UsageError` if there is nothing to simulate."""

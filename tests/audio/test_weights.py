@@ -11,7 +11,8 @@ import torch
 from bidsapp.audio.io import content_hash
 from bidsapp.audio.networks import get_network, weights
 from bidsapp.audio.networks.vggish import STAGES, VGGish
-from bidsapp.audio.networks.weights import find_weights, he_normal, read_state
+from bidsapp.audio.networks.weight_files import find_weights
+from bidsapp.audio.networks.weights import he_normal, read_state
 from bidsapp.errors import InputInvalidError, ResourceUnavailableError
 
 NAMES = ("features_network.", "embedding_network.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,51 @@ def test_processors_are_at_most_those_there_are(bids: Path) -> None:
     assert config is not None
     assert config.n_processors == parsed(bids).n_processors
     assert config.n_threads == parsed(bids).n_processors
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        *(
+            "n_components=-3",
+            "n_components=0",
+            "lags_s=[nan]",
+            "hop_s=0.0",
+            "hop_s=inf",
+            "hop_s=nan",
+        ),
+        *("log10_alpha=[nan]", "log10_alpha=[400.0]", "n_parcels=0", "min_shift_s=nan"),
+        *("n_shifts=-5", "min_block_s=-9.0", "purge_s=-5.0", "max_outer_folds=0"),
+        *("max_outer_folds=1", "max_inner_folds=1", "significance=2.0", "significance=0.0"),
+    ],
+)
+def test_settings_out_of_range(bids: Path, assignment) -> None:
+    config = parse_arguments(
+        [str(bids), str(bids.parent / "out"), "participant", "--set", f"gradients.{assignment}"]
+    )
+    with pytest.raises(UsageError, match=r"gradients\.\w+ = .*should be"):
+        RECIPES["gradients"].settings(config)
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -7])
+def test_every_number_of_every_recipe_has_a_range(bids: Path, name, bad) -> None:
+    config = parsed(bids)
+    assert config is not None
+    recipe = RECIPES[name]
+    levels = {name: recipe.settings, recipe.group_table: recipe.group_settings}
+    for table, make in levels.items():
+        for item in dataclasses.fields(make(config)):
+            value = getattr(make(config), item.name)
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or value < 0 or (isinstance(value, int) and bad != -7):
+                continue
+            changed = dataclasses.replace(config, recipe_settings={table: {item.name: bad}})
+            with pytest.raises(UsageError, match=item.name):
+                make(changed)
+
+
+def test_settings_of_a_recipe_that_does_not_run_are_refused(bids: Path) -> None:
+    words = [str(bids), str(bids.parent / "out"), "participant", "--set", "rsa.n_items=3"]
+    with pytest.raises(UsageError, match="rsa does not run"):
+        parse_arguments(words)

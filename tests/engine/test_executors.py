@@ -81,6 +81,16 @@ def test_a_silent_scheduler_is_named(tmp_path: Path, stand_in: Any) -> None:
         list(Dask(stand_in(config), config).run([job("ok")]))
 
 
+def test_slurm_without_sbatch_is_refused_at_once(
+    tmp_path: Path, stand_in: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    config = config_of(tmp_path, executor="slurm")
+    with pytest.raises(ResourceUnavailableError, match="no sbatch on this machine"):
+        list(Dask(stand_in(config), config).run([job("ok")]))
+
+
 def test_slurm_options_are_those_of_the_library(tmp_path: Path) -> None:
     config = config_of(tmp_path, executor="slurm", slurm=("queue=main", "walltime=02:00:00"))
     options = slurm_options(config)

@@ -79,12 +79,15 @@ def test_killed_leader_leaves_no_worker(
 
 
 @pytest.mark.slow
-def test_interrupted_run(dataset: Path, undisturbed: Finished, app: App, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run(
+    dataset: Path, undisturbed: Finished, app: App, tmp_path: Path, number: signal.Signals
+) -> None:
     output = tmp_path / "out"
     words = [dataset, output, "participant", "-w", undisturbed[1], *SETTINGS]
     process = app.start(*words)
     wait_for_mark(output, process)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 75
     assert "the same command goes on" in err

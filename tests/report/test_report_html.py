@@ -10,6 +10,7 @@ import pytest
 
 from bidsapp.errors import OutputError
 from bidsapp.report.html import (
+    Column,
     Facts,
     Listing,
     Note,
@@ -21,7 +22,6 @@ from bidsapp.report.html import (
     Section,
     Table,
     cell,
-    columns,
     number_text,
     p_cell,
     render,
@@ -54,10 +54,11 @@ def test_missing_sorts_last_and_p_keeps_its_digits() -> None:
 
 
 def _page(text: str, n_rows: int = 2) -> Page:
+    heads = [Column(text), Column("n", numeric=True)]
     parts = [
         Prose(text),
         Numbers([Number(text, text, text)]),
-        Table(columns(f"{text}", "n#"), [[cell(text), cell(k)] for k in range(n_rows)], text),
+        Table(heads, [[cell(text), cell(k)] for k in range(n_rows)], text),
         Notes([Note("serious", text, text)]),
         Listing(text, text),
         Facts([(text, text)]),

@@ -8,7 +8,8 @@ from importlib.resources import files
 import pytest
 
 from bidsapp.recipes import RECIPES
-from bidsapp.report.methods import Methods
+from bidsapp.report.html import environment
+from bidsapp.report.methods import Methods, fill_methods
 from bidsapp.report.references import bibliography, references
 from bidsapp.results.inferences import INFERENCES
 
@@ -56,3 +57,13 @@ def test_references_are_listed_in_order_each_once() -> None:
     assert made.markdown.startswith("# Methods\n\nText [1, 2].\n\n# References\n\n1. Nichols")
     assert made.bibtex.count("@") == 2
     assert bibliography(["harris2020", "harris2020"]).count("@") == 1
+
+
+def test_works_are_numbered_as_the_text_cites_them() -> None:
+    template = environment().from_string(
+        "{% macro by(who) %}An app {{ cite('he2016', 'pons2019') }} after {{ who }}.{% endmacro %}"
+        "{{ by('Them ' ~ cite('harris2020')) }}  And\n{{ cite('pons2019') }}. § § Second."
+    )
+    made = fill_methods(template, {})
+    assert made.text == "An app [1, 2] after Them [3]. And [2].\n\nSecond."
+    assert made.references == ("he2016", "pons2019", "harris2020")

@@ -143,6 +143,11 @@ class TestTests:
         assert [item.key for item in used_inferences(participant)] == ["circular_shift"]
         assert [item.key for item in used_inferences(group)] == ["sign_flip"]
 
+    def test_a_column_without_a_value_was_not_tested(self, tmp_path: Path) -> None:
+        results = write_toy(tmp_path, [volume()], tested=False)
+        assert used_inferences(results) == []
+        assert claims(results) is None
+
     def test_their_claims_are_listed_once(self, participant: Results) -> None:
         section = claims(participant)
         assert section is not None

@@ -115,7 +115,7 @@ def write_toy(
     subject: str = "01",
     cautions: Sequence[Sequence[Caution]] = ((RANDOM, FEW),),
     networks: Sequence[str] = ("vggish",),
-    parcels: bool = True,
+    tested: bool = True,
 ) -> Results:
     """Write results of one participant, or of a group of two (no subject), and open them.
 
@@ -134,9 +134,10 @@ def write_toy(
                     continue
                 best = np.where(np.isfinite(scores).all(axis=0), 1, 0)
                 out.write(BEST, best, network=network, names=LAYERS)
-                out.write(PASSED, scores[0] > 0.05, network=network)
-                if parcels:
-                    out.write(PARCELS, ROWS, network=network)
+                if tested:
+                    out.write(PASSED, scores[0] > 0.05, network=network)
+                rows = ROWS if tested else ROWS.assign(p_fwe=np.nan)
+                out.write(PARCELS, rows, network=network)
             if not subject:
                 rows = [
                     {"participant": "01", "included": True, "n_trs": 100, "reason": None},

@@ -30,7 +30,7 @@ from bidsapp.results.kinds import (
 )
 from bidsapp.results.load import load_results
 from bidsapp.results.read import Results, Space, finished, read_stats
-from bidsapp.results.write import Output, check_columns, tidy
+from bidsapp.results.write import Output, ordered_columns, tidy
 
 SCORE = Maps(
     desc="toy{label}",
@@ -152,6 +152,25 @@ def test_a_required_result_that_is_gone_is_named(tmp_path: Path) -> None:
     assert results.maps(SCORE.of("late"), results.spaces[0], "net") is None
 
 
+def test_conditions_that_were_not_asked_for_are_not_missing(tmp_path: Path) -> None:
+    write(tmp_path, volume())
+    for path in tmp_path.rglob("*desc-toylate*"):
+        path.unlink()
+    results = Results(tmp_path, "toy", CATALOGUE, "01")
+    (space,) = results.spaces
+    assert results.missing(space) == ["score, late lags (desc-toylate)"]
+    path = next(tmp_path.rglob("*desc-toysummary_stats.json"))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "conditions": ["early"]}))
+    assert Results(tmp_path, "toy", CATALOGUE, "01").missing(space) == []
+
+
+def test_one_hemisphere_is_half_a_result(tmp_path: Path) -> None:
+    write(tmp_path, surface())
+    next(tmp_path.rglob("*hemi-R*desc-toylate*.gii")).unlink()
+    results = Results(tmp_path, "toy", CATALOGUE, "01")
+    assert results.missing(results.spaces[0]) == ["score, late lags (desc-toylate)"]
+
+
 def test_without_a_summary_there_are_no_results(tmp_path: Path) -> None:
     write(tmp_path, volume())
     next((tmp_path / "sub-01" / "func").glob("*toysummary*")).unlink()
@@ -177,14 +196,14 @@ def test_a_damaged_image_is_named(tmp_path: Path) -> None:
         results.maps(SCORE.of("early"), results.spaces[0], "net")
 
 
-def test_columns_are_those_declared_in_their_order() -> None:
-    check_columns(PIECES, ["piece", "r"])
+def test_columns_are_written_in_the_order_declared() -> None:
+    assert ordered_columns(PIECES, ["r", "piece"]) == ["piece", "r"]
     with pytest.raises(ValueError, match="not those declared"):
-        check_columns(PIECES, ["r", "piece"])
+        ordered_columns(PIECES, ["piece"])
     with pytest.raises(ValueError, match="not those declared"):
-        check_columns(PIECES, ["piece", "r", "more"])
+        ordered_columns(PIECES, ["piece", "r", "more"])
     further = Table(desc="x", title="X", says="X.", columns=PIECES.columns, further="one a layer")
-    check_columns(further, ["piece", "conv", "r", "fc"])
+    assert ordered_columns(further, ["conv", "r", "piece", "fc"]) == ["piece", "r", "conv", "fc"]
 
 
 def test_a_placeholder_has_to_be_filled_and_a_network_given(tmp_path: Path) -> None:

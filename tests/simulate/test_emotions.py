@@ -5,20 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from bidsapp.simulate.checks.emotions import matched_filter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bidsapp.bids.names import build_path
 from bidsapp.errors import UsageError
-from bidsapp.recipes import truth_checks
 from bidsapp.simulate.dataset import simulate
 from bidsapp.simulate.emotions import EmotionsOptions
 from bidsapp.simulate.film import EMOTIONS, SCENE_S, Scene, intensity, labels, write_script
 from bidsapp.simulate.observers import COLUMNS
 from bidsapp.simulate.oracle import bold_paths, read_grid
 from bidsapp.simulate.planted import read_truth
-from bidsapp.simulate.truth import check_truth, findings
 
 MNI = "MNI152NLin2009cAsym"
 
@@ -188,29 +185,6 @@ def test_patterns_of_participants_are_displaced_but_alike(dataset):
     both = np.isfinite(one[0]) & (np.abs(one).sum(axis=0) > 0) & (np.abs(other).sum(axis=0) > 0)
     r = [np.corrcoef(a[both], b[both])[0, 1] for a, b in zip(one, other, strict=True)]
     assert 0.4 < np.mean(r) < 0.999
-
-
-def test_the_check_reads_scores_and_its_filter_knows_the_patterns(dataset, tmp_path):
-    truth = read_truth(dataset)
-    rows = [
-        {"split": split, "decoder": "linear", "measure": measure, "value": value, "low": 0.1,
-         "high": 0.9, "chance": 0.16, "p": 0.01, "leaky": split == "shuffled"}
-        for split, value in (("leave_run_out", 0.6), ("shuffled", 0.97))
-        for measure in ("balanced_accuracy", "accuracy")
-    ]  # fmt: skip
-    for who in ({"sub": "01"}, {}):
-        name = build_path({**who, "space": MNI, "desc": "emotion3dscores"}, "stats", ".tsv")
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame(rows).to_csv(tmp_path / name, sep="\t", index=False)
-    found = check_truth(dataset, tmp_path, truth_checks())
-    entry = found["emotion3d"]["participants"][0]
-    assert [score["leaky"] for score in entry["scores"]] == [False, True]
-    assert entry["oracle"] > 0.8
-    assert found["emotion3d"]["group"][0]["scores"] == entry["scores"]
-    lines = findings(found, truth_checks())
-    assert any("shuffled (LEAKY), linear: balanced accuracy 0.97" in line for line in lines)
-    empty = np.zeros_like(np.load(truth.maps()["01", MNI])["pattern"])
-    assert np.isnan(matched_filter(dataset, truth, "01", MNI, empty))
 
 
 def test_runs_too_short_for_five_emotions_are_refused():

@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 
 from bidsapp.cli.commands import sbatch
+from bidsapp.cli.tools import parse_words
 from bidsapp.errors import AppError, InputMissingError, UsageError
 
 
 def parsed(*words: object) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    sbatch.add(parser.add_subparsers())
-    return parser.parse_args(["sbatch", *map(str, words)])
+    return parse_words(["sbatch", *map(str, words)])
 
 
 @pytest.fixture
@@ -85,6 +84,20 @@ def test_resources_and_own_lines(data: Path, tmp_path: Path) -> None:
     for line in ("--cpus-per-task=8", "--mem=10G", "--array=0-2%5", "--partition=long"):
         assert f"#SBATCH {line}\n" in script
     assert "--nprocs 8 --mem 9216M" in script
+
+
+def test_everything_behind_the_first_dashes_belongs_to_the_app(data: Path, tmp_path: Path) -> None:
+    words = (data, tmp_path / "out", "--cpus", 4, "--sbatch=--partition=long", "--at-once", 5)
+    made = written(*words, "--", "--random-seed", "3", "--recipe", "gradients", folder=tmp_path)
+    script = made["participants.sbatch"]
+    assert "#SBATCH --partition=long\n" in script
+    assert "--random-seed 3 --recipe gradients" in script
+
+
+def test_memory_need_not_be_requested(data: Path, tmp_path: Path) -> None:
+    made = written(data, tmp_path / "out", "--mem", "none", folder=tmp_path)
+    assert "--mem" not in made["participants.sbatch"]
+    assert "--mem" not in made["group.sbatch"]
 
 
 def test_the_group_waits_and_is_not_left_hanging(data: Path, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ class Choice:
         ResourceUnavailableError
             It is not there.
         """
-        from bidsapp.audio.networks.weights import find_weights
+        from bidsapp.audio.networks.weight_files import find_weights
 
         entry = network_entry(self.name)
         known = entry.weight_files

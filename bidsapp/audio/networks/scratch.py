@@ -46,6 +46,11 @@ class Scratch:
             self._map = mmap.mmap(file.fileno(), n_bytes)
         self.tensor = torch.from_numpy(np.frombuffer(self._map, np.float32).reshape(shape))
 
+    @property
+    def on_disk(self) -> bool:
+        """Whether the tensor lies in a file."""
+        return self._map is not None
+
     def write(self, channels: slice, values: torch.Tensor) -> None:
         """Set a slice of the last dimension to `values` (n, …, n_channels)."""
         step = len(self.tensor) if self._map is None else _ROWS_AT_ONCE

@@ -28,6 +28,8 @@ Floats = npt.NDArray[np.float32]
 
 _LARGEST_BLOCK_BYTES = 1 << 28
 _LARGEST_BATCH = 16
+_LARGEST_BATCH_BYTES = 96 << 20
+"""Larger temporaries cost the system more (fresh pages for each) than batches gain."""
 _LARGEST_GROUP_BYTES = 1 << 34
 
 
@@ -110,16 +112,16 @@ class TappedNetwork(Network):
         """Yield all activations; at any time the layers of one group are held, on disk."""
         n = len(frames)
         for group in self._groups(n, scratch_dir):
-            limit = memory_bytes // 3 // len(group)
-            shapes = {index: (n, *_cells(self.layers[index])) for index in group}
-            held = {
-                index: Scratch(shape, limit_bytes=limit, device=device, folder=scratch_dir)
-                for index, shape in shapes.items()
-            }
+            held = {}
+            free = memory_bytes // 3
+            for index in group:
+                shape = (n, *_cells(self.layers[index]))
+                held[index] = Scratch(shape, limit_bytes=free, device=device, folder=scratch_dir)
+                free -= min(free, 4 * math.prod(shape) * (not held[index].on_disk))
             for rows, values in self._passes(frames, group, memory_bytes, device):
                 for index, layer_values in zip(group, values, strict=True):
                     target = held[index].tensor
-                    part = layer_values.reshape(-1, *shapes[index][1:])
+                    part = layer_values.reshape(-1, *target.shape[1:])
                     target[rows] = part.to(target.device)
                     held[index].release()
             for index in group:
@@ -158,7 +160,8 @@ class TappedNetwork(Network):
         self, frames: Floats, wanted: Sequence[int], memory_bytes: int, device: str
     ) -> Iterator[tuple[slice, Iterator[torch.Tensor]]]:
         """Run the network batch by batch."""
-        size = min(_LARGEST_BATCH, max(1, memory_bytes // 3 // self._working_bytes))
+        limit = min(memory_bytes // 3, _LARGEST_BATCH_BYTES)
+        size = min(_LARGEST_BATCH, max(1, limit // self._working_bytes))
         for start in range(0, len(frames), size):
             rows = slice(start, start + size)
             with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):

@@ -1,4 +1,4 @@
-"""Parameters of networks: found on disk and checked, or drawn from a seed."""
+"""Parameters of networks: read from a file and checked, or drawn from a seed."""
 
 from __future__ import annotations
 
@@ -10,54 +10,9 @@ import numpy as np
 import torch
 
 from bidsapp.audio.io import content_hash
-from bidsapp.errors import InputInvalidError, ResourceUnavailableError
+from bidsapp.errors import InputInvalidError
 
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.\w+$")
-
-
-def find_weights(
-    network: str,
-    weights: str | Path,
-    weights_dir: Path | None,
-    known: Mapping[str, tuple[str, ...]],
-    bundle: str = "",
-) -> Path:
-    """Turn the name of weights into a file.
-
-    Parameters
-    ----------
-    network
-        Name of the network, for the message.
-    weights
-        A key of `known`, the name of a file in `weights_dir`, or a path.
-    weights_dir
-        Folder of weights.
-    known
-        Name → file names, in order of preference.
-    bundle
-        What `musicotopy-tools fetch` calls them, for the message.
-
-    Raises
-    ------
-    ResourceUnavailableError
-        None of them is a file; the message says what to put where.
-    """
-    names = known.get(str(weights), (str(weights),))
-    folders = [weights_dir] if weights_dir is not None else []
-    candidates = [folder / name for folder in folders for name in names]
-    if str(weights) not in known:
-        candidates.insert(0, Path(weights))
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    place = f"in {weights_dir}" if weights_dir is not None else "(no --weights-dir given)"
-    fetch = f"run `musicotopy-tools fetch {bundle}`, or " if bundle else ""
-    msg = (
-        f"{network} weights {weights!s} not found {place}; {fetch}put {' or '.join(names)} into a "
-        f"folder and name it with --weights-dir, or run the untrained control with "
-        f"--weights random"
-    )
-    raise ResourceUnavailableError(msg)
 
 
 def read_state(path: Path) -> tuple[dict[str, torch.Tensor], str]:
@@ -79,7 +34,7 @@ def read_state(path: Path) -> tuple[dict[str, torch.Tensor], str]:
     Raises
     ------
     InputInvalidError
-        The hash is not the promised one, or the file is no dictionary of tensors.
+        The hash is not the promised one, or the file is no dictionary of finite tensors.
     """
     sha256 = content_hash(path)
     promised = _HASH_IN_NAME.search(path.name)
@@ -96,6 +51,10 @@ def read_state(path: Path) -> tuple[dict[str, torch.Tensor], str]:
         raise InputInvalidError(msg) from error
     if not isinstance(state, dict) or not all(map(torch.is_tensor, state.values())):
         msg = f"{path}: holds no dictionary of tensors; give a state dict"
+        raise InputInvalidError(msg)
+    broken = [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        msg = f"{path}: {broken[0]} holds NaN or infinite values; fetch it again"
         raise InputInvalidError(msg)
     return state, sha256
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LARGEST_ARRAY: Final = 1000
 """Elements of an array; SLURM's own default limit (MaxArraySize) is 1001."""
+_NO_REQUEST: Final = "none"
 _OWN_OPTIONS: Final = ("dry_run", "reports_only")
 
 
@@ -40,7 +41,7 @@ def add(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     tool.add_argument("bids_dir", type=Path, metavar="BIDS_DIR")
     tool.add_argument("output_dir", type=Path, metavar="OUTPUT_DIR")
-    tool.add_argument("options", nargs="*", help="Options of musicotopy, after '--'.")
+    tool.set_defaults(options=[])
     tool.add_argument(
         "--scripts-dir",
         type=Path,
@@ -54,7 +55,12 @@ def add(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--bind", nargs="+", type=Path, default=[], metavar="PATH", help="More folders to show it."
     )
     tool.add_argument("--cpus", type=int, default=4, metavar="N", help="Per job (default: 4).")
-    tool.add_argument("--mem", default="16G", metavar="SIZE", help="Per job (default: 16G).")
+    tool.add_argument(
+        "--mem",
+        default="16G",
+        metavar="SIZE",
+        help="Per job (default: 16G); none where the cluster refuses a request for memory.",
+    )
     tool.add_argument("--time", default="24:00:00", metavar="T", help="Per job (default: 24 h).")
     tool.add_argument(
         "--at-once", type=int, metavar="N", help="Most participants at a time (default: no limit)."
@@ -149,7 +155,8 @@ def _participants(options: argparse.Namespace) -> tuple[tuple[str, ...], Config]
     if wrong:
         msg = f"--{wrong[0].replace('_', '-')} is not for cluster jobs; leave it out"
         raise UsageError(msg)
-    parse_memory(options.mem)
+    if options.mem != _NO_REQUEST:
+        parse_memory(options.mem)
     labels = select_participants(open_dataset(config.bids_dir, config.derivatives), config)
     return labels, config
 
@@ -159,7 +166,7 @@ def _head(options: argparse.Namespace, folder: Path, job: str, number: str) -> s
         f"--job-name=musicotopy-{job}",
         f"--output={shlex.quote(f'{folder}/logs/{job}-{number}.log')}",
         f"--cpus-per-task={options.cpus}",
-        f"--mem={options.mem}",
+        *([] if options.mem == _NO_REQUEST else [f"--mem={options.mem}"]),
         f"--time={options.time}",
         *options.sbatch,
     ]
@@ -192,8 +199,10 @@ def _program() -> list[str]:
 def _tail(options: argparse.Namespace) -> str:
     from bidsapp.config import parse_memory
 
-    mem = f"{int(0.9 * parse_memory(options.mem)) >> 20}M"
-    words = ["--nprocs", str(options.cpus), "--mem", mem, *_without_labels(options.options)]
+    words = ["--nprocs", str(options.cpus)]
+    if options.mem != _NO_REQUEST:
+        words += ["--mem", f"{int(0.9 * parse_memory(options.mem)) >> 20}M"]
+    words += _without_labels(options.options)
     return f" {shlex.join(words)}"
 
 

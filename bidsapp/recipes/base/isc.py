@@ -10,7 +10,7 @@ Source: Nastase et al. (2019), Soc Cogn Affect Neurosci 14, 667-685.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -96,24 +96,23 @@ def parcel_isc(
     list of Caution
         What was left out and why.
     """
-    kept, labels, left_out = _comparable(participants, where, units)
+    kept, labels, left_out = same_parcels(participants, where, units)
     if len(kept) < 2:
         if len(participants) > 1:
             left_out.append(_none("fewer than two participants have the same parcels"))
         return None, left_out
     clock = _clock(where.read(kept[0]))
-    tables = [where.read(item) for item in kept]
-    common = _common_rows(tables, clock)
+    common = _common_rows((where.read(item) for item in kept), clock)
     if len(common) < _MIN_ROWS:
         left_out.append(_none(f"only {len(common)} moments of sound were heard by all"))
         return None, left_out
     n_parcels = int(labels.max()) + 1
     total = InterSubjectSum(len(common), n_parcels)
-    for table in tables:
-        total.add(_responses(table, clock, common))
+    for participant in kept:  # one table at a time in memory
+        total.add(_responses(where.read(participant), clock, common))
     mean = FisherMean((n_parcels,))
-    for table in tables:
-        mean.add(total.correlate(_responses(table, clock, common)))
+    for participant in kept:
+        mean.add(total.correlate(_responses(where.read(participant), clock, common)))
     return ParcelIsc(labels, mean.mean_r, mean.z.n, len(common)), left_out
 
 
@@ -121,10 +120,29 @@ def _none(reason: str) -> Caution:
     return Caution("note", "No inter-subject correlation", f"It was not computed: {reason}.")
 
 
-def _comparable(
+def same_parcels(
     participants: Sequence[Results], where: ParcelCourses, units: UnitSpace
 ) -> tuple[list[Results], NDArray[np.integer[Any]], list[Caution]]:
-    """Keep participants whose parcels are those of the first one."""
+    """Keep participants whose parcels are those of the first one.
+
+    Parameters
+    ----------
+    participants
+        Of the group.
+    where
+        Where their parcels are written.
+    units
+        Of the group.
+
+    Returns
+    -------
+    list of Results
+        Those with the same parcels.
+    ndarray, (n_units,)
+        Parcel of each voxel or vertex from 0, -1 for none.
+    list of Caution
+        One for each participant that is left out.
+    """
     kept: list[Results] = []
     cautions: list[Caution] = []
     reference = np.full(units.n_units, -1)
@@ -138,7 +156,7 @@ def _comparable(
             if same < MIN_AGREEMENT or labels.max() != reference.max():
                 text = (
                     f"sub-{item.subject} has other parcels ({same:.0%} of the units agree) and is "
-                    "left out of the inter-subject correlation; use an atlas to compare "
+                    "left out of comparisons of parcels; use an atlas to compare "
                     "participants with other masks."
                 )
                 cautions.append(Caution("caution", "Other parcels", text))
@@ -176,7 +194,7 @@ def _clock(table: pd.DataFrame) -> _Clock:
     return _Clock(float(gaps[gaps > 0].median()), first)
 
 
-def _common_rows(tables: Sequence[pd.DataFrame], clock: _Clock) -> pd.Index[Any]:
+def _common_rows(tables: Iterable[pd.DataFrame], clock: _Clock) -> pd.Index[Any]:
     """Piece and number of the moments that all participants heard."""
     common = None
     for table in tables:
@@ -193,19 +211,26 @@ def _responses(table: pd.DataFrame, clock: _Clock, common: pd.Index[Any]) -> NDA
     return np.asarray(centred, dtype=np.float64)
 
 
-def isc_columns(isc: ParcelIsc, units: UnitSpace) -> dict[str, Any]:
-    """Return the columns of the table of inter-subject correlations, each (n_parcels,)."""
+def parcel_places(labels: NDArray[np.integer[Any]], units: UnitSpace) -> dict[str, Any]:
+    """Return where parcels are, as columns of a table, each (n_parcels,).
+
+    Parameters
+    ----------
+    labels
+        (n_units,) parcel from 0, -1 for none.
+    units
+        Of the labels.
+    """
     xyz = units.coordinates_mm()
-    members = [np.flatnonzero(isc.labels == parcel) for parcel in range(len(isc.r))]
+    members = [np.flatnonzero(labels == parcel) for parcel in range(int(labels.max()) + 1)]
     nowhere = np.full(3, np.nan)
     centres = np.array([xyz[some].mean(axis=0) if some.size else nowhere for some in members])
     x, y, z = centres.reshape(-1, 3).T
-    return {
-        "structure": [str(units.structure[some[0]]) if some.size else None for some in members],
-        "x": x,
-        "y": y,
-        "z": z,
-        "n_units": [int(some.size) for some in members],
-        "isc": isc.r,
-        "n": isc.n,
-    }
+    sides = [str(units.structure[some[0]]) if some.size else None for some in members]
+    sizes = [int(some.size) for some in members]
+    return {"structure": sides, "x": x, "y": y, "z": z, "n_units": sizes}
+
+
+def isc_columns(isc: ParcelIsc, units: UnitSpace) -> dict[str, Any]:
+    """Return the columns of the table of inter-subject correlations, each (n_parcels,)."""
+    return {**parcel_places(isc.labels, units), "isc": isc.r, "n": isc.n}

@@ -21,8 +21,8 @@ from bidsapp.encoding.rows import FoldOptions, Rows, make_rows
 from bidsapp.features.extract import FeatureBank
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.results.write import tidy
+from bidsapp.stats.displacement import piece_shifts
 from bidsapp.stats.metrics import best_layer
-from bidsapp.stats.nulls import circular_shifts
 
 Row = dict[str, Any]
 
@@ -164,7 +164,7 @@ def score(
     y = np.column_stack([means[volumes], ratings.y]).astype(np.float32)
     min_shift = round(settings.min_shift_s / float(rows.timeline.tr_s.min()))
     seed = study.config.random_seed
-    shifts = circular_shifts(rows.blocks.lengths, settings.n_shifts, min_shift, seed)
+    shifts = piece_shifts(rows.heard, rows.blocks.lengths, min_shift, settings.n_shifts, seed)
     observed, null = encode_with_null(
         store, y, shifts, scorer, columns_at_once=at_once, label=f"{label} null", quiet=quiet
     )

@@ -11,9 +11,20 @@ from bidsapp.coerce import coerce
 from bidsapp.errors import UsageError
 
 S = TypeVar("S")
+_LARGEST = 1e12
+"""No number of a setting is as large."""
 
 
-def setting(default: Any, *, paper: str, source: str, why: str = "") -> Any:
+def setting(
+    default: Any,
+    *,
+    paper: str,
+    source: str,
+    why: str = "",
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+) -> Any:
     """Declare a field of a recipe's settings.
 
     Parameters
@@ -26,10 +37,16 @@ def setting(default: Any, *, paper: str, source: str, why: str = "") -> Any:
         Where the paper says so.
     why
         Why the robust variant differs, or how the value was chosen where the paper is silent.
+    least, above, most
+        Smallest value, value that must be exceeded, and largest value of a number, or of each
+        number in a list. Without any, a number whose default is not negative is at least 0. All
+        numbers are finite.
     """
-    return dataclasses.field(
-        default=default, metadata={"paper": paper, "source": source, "why": why}
-    )
+    told = {"paper": paper, "source": source, "why": why}
+    bounds = {"least": least, "above": above, "most": most}
+    if bounds == dict.fromkeys(bounds) and isinstance(default, int | float) and default >= 0:
+        bounds["least"] = 0
+    return dataclasses.field(default=default, metadata={**told, **bounds})
 
 
 def override(settings: S, recipe: str, changes: Mapping[str, Any]) -> S:
@@ -47,9 +64,10 @@ def override(settings: S, recipe: str, changes: Mapping[str, Any]) -> S:
     Raises
     ------
     UsageError
-        If a setting does not exist or a value has the wrong type.
+        If a setting does not exist, or a value has the wrong type or lies out of range.
     """
     hints = typing.get_type_hints(type(settings))
+    declared = {item.name: item.metadata for item in dataclasses.fields(settings)}  # type: ignore[arg-type]
     replaced: dict[str, Any] = {}
     for name, value in changes.items():
         option = f"{recipe}.{name}"
@@ -61,12 +79,41 @@ def override(settings: S, recipe: str, changes: Mapping[str, Any]) -> S:
             names = ", ".join(typing.get_type_hints(hints[name]))
             msg = f"{option} = {value!r}: is a table; name one of its settings: {names}"
             raise UsageError(msg)
-        replaced[name] = (
-            override(getattr(settings, name), option, value)
-            if nested
-            else coerce(hints[name], value, option)
-        )
+        if nested:
+            replaced[name] = override(getattr(settings, name), option, value)
+        else:
+            replaced[name] = coerce(hints[name], value, option)
+            _refuse_out_of_range(option, replaced[name], declared[name])
     return dataclasses.replace(settings, **replaced)  # type: ignore[type-var]
+
+
+def _refuse_out_of_range(option: str, value: Any, declared: Mapping[str, Any]) -> None:
+    """Refuse numbers that are infinite, NaN or outside what the setting declares."""
+    least, above, most = (declared.get(name) for name in ("least", "above", "most"))
+    numbers = value if isinstance(value, tuple) else (value,)
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            continue
+        inside = (
+            abs(number) < _LARGEST
+            and (least is None or number >= least)
+            and (above is None or number > above)
+            and (most is None or number <= most)
+        )
+        if not inside:
+            msg = f"{option} = {value!r}: should be {_range(least, above, most)}"
+            raise UsageError(msg)
+
+
+def _range(least: float | None, above: float | None, most: float | None) -> str:
+    parts = []
+    if least is not None:
+        parts.append(f"at least {least:g}")
+    if above is not None:
+        parts.append(f"above {above:g}")
+    if most is not None:
+        parts.append(f"at most {most:g}")
+    return " and ".join(parts) or "a finite number"
 
 
 def fields_of(settings: Any, prefix: str = "") -> Iterator[tuple[str, Mapping[str, str], Any]]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bidsapp.brain.stored_volumes import StoredVolumes
 from bidsapp.recipes.base import cautions as shared
 from bidsapp.recipes.emotion3d.decoding import Decoding
 from bidsapp.recipes.emotion3d.inputs import EmotionInputs
 from bidsapp.recipes.emotion3d.names import DECODERS, LEAKY, SplitInfo
-from bidsapp.recipes.emotion3d.volumes import StoredVolumes
 from bidsapp.results.cautions import Caution
 from bidsapp.results.inferences.base import smallest_p
 

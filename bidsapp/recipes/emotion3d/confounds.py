@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from bidsapp.bids.records import Run
 from bidsapp.bids.tables import Table, number, read_table
-from bidsapp.recipes.emotion3d.volumes import StoredVolumes
+from bidsapp.brain.stored_volumes import StoredVolumes
 
 MOTION = tuple(f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz")
 

@@ -6,12 +6,12 @@ import math
 from typing import Any
 
 from bidsapp.bids.headers import n_mask_voxels
+from bidsapp.brain.stored_volumes import cache_bytes
 from bidsapp.config import Config
 from bidsapp.recipes.base.cost import BASE_BYTES, Cost
 from bidsapp.recipes.emotion3d.folds import n_folds, split_names
 from bidsapp.recipes.emotion3d.inputs import EmotionInputs
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
-from bidsapp.recipes.emotion3d.volumes import cache_bytes
 
 _PASSES = 3  # of all volumes in float64: principal components of a fold's training volumes
 _CHECKPOINT_BYTES = 2 << 20
@@ -32,7 +32,9 @@ def estimate(inputs: EmotionInputs, settings: Emotion3dSettings, config: Config)
     run = inputs.runs[0]
     n_units = _working_voxels(inputs, settings.voxel_mm)
     n_volumes = sum(item.n_trs for item in inputs.runs)
-    stored = sum(cache_bytes(item, n_units, settings) for item in inputs.runs)
+    stored = sum(
+        cache_bytes(item, n_units, standardise=settings.normalise == "run") for item in inputs.runs
+    )
     longest = 4 * max(item.n_trs for item in inputs.runs) * n_units
     wanted = BASE_BYTES + _PASSES * 8 * n_volumes * n_units + longest
     folds = [n_folds(name, len(inputs.runs)) for name in split_names(len(inputs.runs), settings)]

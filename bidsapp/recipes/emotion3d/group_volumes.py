@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.brain.geometry import UnitSpace, VolumeGrid, volume_units
-from bidsapp.config import Config
+from bidsapp.brain.stored_volumes import load_volumes
+from bidsapp.brain.working_grid import network_shape
 from bidsapp.errors import InputInvalidError
 from bidsapp.models.cnn3d.volumes import Volumes, frame_stacks
 from bidsapp.recipes.base.study import GroupStudy
-from bidsapp.recipes.emotion3d.grid import network_shape
-from bidsapp.recipes.emotion3d.inputs import EmotionInputs
+from bidsapp.recipes.emotion3d.inputs import EmotionInputs, treatment
 from bidsapp.recipes.emotion3d.labels import RunKey, run_key
-from bidsapp.recipes.emotion3d.volumes import load_volumes
 from bidsapp.stats.samples import Samples
-
-_OF_VOLUMES = ("confounds", "high_pass_hz", "smoothing_fwhm_mm")
 
 
 class SharedVoxels:
@@ -95,9 +92,16 @@ def group_volumes(study: GroupStudy) -> GroupVolumes:
         Working grids of participants differ, or no voxel is shared.
     """
     members: list[EmotionInputs] = [study.inputs.members[name] for name in study.inputs.subjects]
+    config = study.inputs.participants[0].facts(study.inputs.at)["config"]
     stored = [
-        load_volumes(member.runs, member.settings, _as_before(study, index), study.scratch)
-        for index, member in enumerate(members)
+        load_volumes(
+            member.runs,
+            treatment(member.settings, config),
+            study.scratch,
+            memory_bytes=study.memory_bytes,
+            quiet=study.config.quiet,
+        )
+        for member in members
     ]
     units, columns = _shared([item.units for item in stored], study.inputs.subjects)
     parts = [run for item in stored for run in item.runs]
@@ -121,12 +125,6 @@ def classes_of(members: Sequence[EmotionInputs]) -> tuple[str, ...]:
     """Return the classes of any participant, in the order of the label map."""
     known = {name for member in members for name in member.classes}
     return tuple(name for name in members[0].label_map.classes(known) if name in known)
-
-
-def _as_before(study: GroupStudy, index: int) -> Config:
-    """Return the configuration with what was done to a participant's volumes."""
-    stored = study.inputs.participants[index].facts(study.inputs.at)["config"]
-    return replace(study.config, **{name: stored[name] for name in _OF_VOLUMES})
 
 
 def _shared(

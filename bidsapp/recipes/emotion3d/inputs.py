@@ -18,6 +18,8 @@ from bidsapp.bids.label_maps import LabelMap, load_label_map
 from bidsapp.bids.presentations import events_file
 from bidsapp.bids.records import Interval, Problem, Run
 from bidsapp.bids.tables import Table, is_missing, number, read_table
+from bidsapp.brain.clean import Cleaning
+from bidsapp.brain.stored_volumes import Treatment
 from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError, InputMissingError
 from bidsapp.recipes.base.inputs import Inputs
@@ -172,6 +174,26 @@ class EmotionInputs(Inputs):
     def pieces(self) -> tuple[str, ...]:
         """Names of the sounds that were played."""
         return tuple(sorted({item.stim_file for item in self.presentations}))
+
+
+def treatment(settings: Emotion3dSettings, config: Mapping[str, Any]) -> Treatment:
+    """Return what is done to the volumes before they are decoded.
+
+    Parameters
+    ----------
+    settings
+        Of the participant level.
+    config
+        ``confounds``, ``high_pass_hz``, ``smoothing_fwhm_mm`` of the participant level.
+    """
+    smoothing_mm = config["smoothing_fwhm_mm"]
+    cleaning = Cleaning(config["confounds"], config["high_pass_hz"], smoothing_mm)
+    return Treatment(
+        cleaning if settings.denoise else Cleaning("none", 0.0, smoothing_mm),
+        settings.voxel_mm,
+        settings.normalise == "run",
+        settings.drop_volumes,
+    )
 
 
 def prepare(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from bidsapp.brain.atlas import atlas_parcels
 from bidsapp.brain.parcels import parcel_means, standard_parcels
+from bidsapp.brain.stored_volumes import StoredVolumes, load_volumes
 from bidsapp.models.cnn3d.decoding import CrossValidated
 from bidsapp.models.cnn3d.volumes import Volumes
 from bidsapp.models.linear_decoder import decode, haufe_patterns, prepare, run_probe, time_probe
@@ -45,11 +46,10 @@ from bidsapp.recipes.emotion3d.decoding import (
 )
 from bidsapp.recipes.emotion3d.explain import Embedded, embed, network_maps, randomisation
 from bidsapp.recipes.emotion3d.folds import make_splits
-from bidsapp.recipes.emotion3d.inputs import EmotionInputs
+from bidsapp.recipes.emotion3d.inputs import EmotionInputs, treatment
 from bidsapp.recipes.emotion3d.labels import LabelledVolumes
 from bidsapp.recipes.emotion3d.names import PREDICTED
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
-from bidsapp.recipes.emotion3d.volumes import StoredVolumes, load_volumes
 from bidsapp.results.write import Output
 from bidsapp.scratch import Scratch
 from bidsapp.stats.classification import majority_line, prior_line
@@ -116,7 +116,11 @@ class Data:
         self.n_classes = len(self.inputs.classes)
         #: volumes on disk; they stay there for the group level
         self.stored: StoredVolumes = load_volumes(
-            self.inputs.runs, self.settings, self.config, study.scratch
+            self.inputs.runs,
+            treatment(self.settings, vars(self.config)),
+            study.scratch,
+            memory_bytes=study.memory_bytes,
+            quiet=self.config.quiet,
         )
         self.volumes: Volumes = self.stored.volumes(self.settings.n_frames)
         self.labelled: LabelledVolumes = self.inputs.labelled()
@@ -326,12 +330,7 @@ def curve_rows(split: Split, fitted: CrossValidated) -> Iterator[Row]:
                     "split": split_name(split),
                     "fold": fold.name,
                     "seed": number,
-                    "epoch": record.epoch,
-                    "loss": record.loss,
-                    "accuracy": record.accuracy,
-                    "val_loss": record.val_loss,
-                    "val_accuracy": record.val_accuracy,
-                    "learning_rate": record.learning_rate,
+                    **vars(record),
                     "kept": int(record.epoch == network.best_epoch),
                     "leaky": leaky(split),
                 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bidsapp.recipes.emotion3d.names import DECODERS, LEAKY
-from bidsapp.results.kinds import Column, Maps, Scale, Table, summary
+from bidsapp.results.kinds import Column, Level, Maps, Scale, Table, summary
 
 NAME = "emotion3d"
 METHODS = ("ig", "haufe", "gradcam")
@@ -22,6 +22,7 @@ _LEAKY = Column(
 _LEVEL = Column(
     "level",
     "within: each participant's own results; across: trained on other participants",
+    "participants",
     text=True,
 )
 _WHO = Column("participant", "label; n/a for the pool of all", text=True)
@@ -45,6 +46,30 @@ _TRUE = (
     Column("predicted", "predicted class", text=True),
     Column("n", "volumes", "volumes", 0),
 )
+
+
+def _table(
+    label: str,
+    title: str,
+    says: str,
+    *columns: Column,
+    level: Level = "participant",
+    required: bool = False,
+    by: str = "",
+    further: str = "",
+) -> Table:
+    """Declare a table of one space; the recipe has no networks of sounds."""
+    return Table(
+        desc=NAME + label,
+        title=title,
+        says=says,
+        columns=columns,
+        level=level,
+        by_network=False,
+        required=required,
+        by=by,
+        further=further,
+    )
 
 
 def _maps(stat: str, title: str, says: str, group_says: str) -> tuple[Maps, Maps]:
@@ -87,259 +112,228 @@ MAPS = {"ig": IG, "haufe": HAUFE, "gradcam": GRADCAM}
 GROUP_MAPS = {"ig": GROUP_IG, "haufe": GROUP_HAUFE, "gradcam": GROUP_GRADCAM}
 """Method → maps of the group."""
 
-SCORES = Table(
-    desc="emotion3dscores",
-    title="Scores",
-    says="Scores of held-out volumes, pooled over folds; of the group: of participants whom "
+SCORES = _table(
+    "scores",
+    "Scores",
+    "Scores of held-out volumes, pooled over folds; of the group: of participants whom "
     "decoders were not trained on.",
-    level="both",
-    by_network=False,
-    required=True,
-    columns=(
-        _SPLIT,
-        _DECODER,
-        Column("measure", "balanced_accuracy: mean recall of the classes that occur", text=True),
-        Column("value", "the score"),
-        Column(
-            "low",
-            "lower end of the central 95 % of the scores with labels shifted in time",
-            by="label_shift",
-        ),
-        Column("high", "upper end", by="label_shift"),
-        Column("chance", "mean score with labels shifted in time (of the group: alike in all)"),
-        Column("p", "(b + 1) / (m + 1) over shifts, one-sided", by="label_shift"),
-        Column("n_shifts", "number of shifts, each with all folds fitted again", "shifts", 0),
-        Column("n_volumes", "labelled volumes that were scored", "volumes", 0),
-        _LEAKY,
+    _SPLIT,
+    _DECODER,
+    Column("measure", "balanced_accuracy: mean recall of the classes that occur", text=True),
+    Column("value", "the score"),
+    Column(
+        "low",
+        "lower end of the central 95 % of the scores with labels shifted in time",
+        by="label_shift",
     ),
+    Column("high", "upper end", by="label_shift"),
+    Column("chance", "mean score with labels shifted in time (of the group: alike in all)"),
+    Column("p", "(b + 1) / (m + 1) over shifts, one-sided", by="label_shift"),
+    Column("n_shifts", "number of shifts, each with all folds fitted again", "shifts", 0),
+    Column("n_volumes", "labelled volumes that were scored", "volumes", 0),
+    _LEAKY,
+    level="both",
+    required=True,
 )
-NULL = Table(
-    desc="emotion3dnull",
-    title="Null distribution",
-    says="Balanced accuracy with labels shifted in time (of the group: alike in all "
+NULL = _table(
+    "null",
+    "Null distribution",
+    "Balanced accuracy with labels shifted in time (of the group: alike in all "
     "participants) and all folds fitted again.",
+    _SPLIT,
+    _DECODER,
+    Column("shift"),
+    Column("balanced_accuracy"),
+    _LEAKY,
     level="both",
-    by_network=False,
     required=True,
-    columns=(_SPLIT, _DECODER, Column("shift"), Column("balanced_accuracy"), _LEAKY),
 )
-RECALL = Table(
-    desc="emotion3drecall",
-    title="Recall of each class",
-    says="Share of the volumes of each class that were recognised.",
-    by_network=False,
+RECALL = _table(
+    "recall",
+    "Recall of each class",
+    "Share of the volumes of each class that were recognised.",
+    *_RECALL,
     required=True,
-    columns=_RECALL,
 )
-GROUP_RECALL = Table(
-    desc="emotion3drecall",
-    title="Recall of each class",
-    says="Share of the volumes of each class that were recognised in new participants.",
+GROUP_RECALL = _table(
+    "recall",
+    "Recall of each class",
+    "Share of the volumes of each class that were recognised in new participants.",
+    _WHO,
+    *_RECALL,
     level="group",
-    by_network=False,
-    columns=(_WHO, *_RECALL),
 )
-CONFUSION = Table(
-    desc="emotion3dconfusion",
-    title="Confusions",
-    says="Volumes of each true class by predicted class.",
-    by_network=False,
-    columns=(*_TRUE, _LEAKY),
+CONFUSION = _table(
+    "confusion",
+    "Confusions",
+    "Volumes of each true class by predicted class.",
+    *_TRUE,
+    _LEAKY,
 )
-GROUP_CONFUSION = Table(
-    desc="emotion3dconfusion",
-    title="Confusions",
-    says="Volumes of each true class by predicted class: of all, and of each participant.",
+GROUP_CONFUSION = _table(
+    "confusion",
+    "Confusions",
+    "Volumes of each true class by predicted class: of all, and of each participant.",
+    _WHO,
+    *_TRUE,
+    Column("share", "of the volumes of the true class"),
+    Column("share_of_others", "the same, mean over all other participants"),
+    _LEAKY,
     level="group",
-    by_network=False,
-    columns=(
-        _WHO,
-        *_TRUE,
-        Column("share", "of the volumes of the true class"),
-        Column("share_of_others", "the same, mean over all other participants"),
-        _LEAKY,
-    ),
 )
-LABELS = Table(
-    desc="emotion3dlabels",
-    title="Labels",
-    says="Labelled volumes of each run and class, and the contiguous segments they form.",
-    by_network=False,
-    columns=(
-        _RUN,
-        _CLASS,
-        Column("n_volumes", "volumes of the class", "volumes", 0),
-        Column("n_blocks", "contiguous segments of the class", "segments", 0),
-    ),
+LABELS = _table(
+    "labels",
+    "Labels",
+    "Labelled volumes of each run and class, and the contiguous segments they form.",
+    _RUN,
+    _CLASS,
+    Column("n_volumes", "volumes of the class", "volumes", 0),
+    Column("n_blocks", "contiguous segments of the class", "segments", 0),
 )
-PREDICTIONS = Table(
-    desc="emotion3dpredictions",
-    title="Predictions",
-    says="Predictions of held-out volumes, also of those without a label.",
-    by_network=False,
-    columns=(
-        _RUN,
-        Column("volume", "number in the run's file, from 0", digits=0),
-        Column("time_s", "acquisition in the time of the run", "time", 1, "s"),
-        _LABEL,
-        _SPLIT,
-        _DECODER,
-        Column("predicted", "class of the largest probability", text=True),
-        _LEAKY,
-    ),
+PREDICTIONS = _table(
+    "predictions",
+    "Predictions",
+    "Predictions of held-out volumes, also of those without a label.",
+    _RUN,
+    Column("volume", "number in the run's file, from 0", digits=0),
+    Column("time_s", "acquisition in the time of the run", "time", 1, "s"),
+    _LABEL,
+    _SPLIT,
+    _DECODER,
+    Column("predicted", "class of the largest probability", text=True),
+    _LEAKY,
     further="Probability of the class.",
 )
-LAGS = Table(
-    desc="emotion3dlags",
-    title="Hemodynamic shift",
-    says="Scores of the linear decoder over hemodynamic shifts: whether labels and volumes meet. "
+LAGS = _table(
+    "lags",
+    "Hemodynamic shift",
+    "Scores of the linear decoder over hemodynamic shifts: whether labels and volumes meet. "
     "Not for choosing the shift.",
-    by_network=False,
-    columns=(
-        Column("lag_s", "volumes after the stimulus by", "shift", 1, "s"),
-        Column("n_volumes", "labelled volumes", "volumes", 0),
-        Column("balanced_accuracy", "of the linear decoder"),
-        _LEAKY,
-    ),
+    Column("lag_s", "volumes after the stimulus by", "shift", 1, "s"),
+    Column("n_volumes", "labelled volumes", "volumes", 0),
+    Column("balanced_accuracy", "of the linear decoder"),
+    _LEAKY,
 )
-CURVES = Table(
-    desc="emotion3dcurves",
-    title="Learning curves",
-    says="Learning curves: losses on augmented training volumes and on the inner held-out part, "
+CURVES = _table(
+    "curves",
+    "Learning curves",
+    "Learning curves: losses on augmented training volumes and on the inner held-out part, "
     "by which training stops.",
-    by_network=False,
-    columns=(
-        _SPLIT,
-        Column("fold", text=True),
-        Column("seed", digits=0),
-        Column("epoch", digits=0),
-        Column("loss", unit="nats"),
-        Column("accuracy"),
-        Column("val_loss", "on the inner held-out part", unit="nats"),
-        Column("val_accuracy", "on the inner held-out part"),
-        Column("learning_rate", digits=5),
-        Column("kept", "1 for the epoch whose weights are used", digits=0),
-        _LEAKY,
-    ),
+    _SPLIT,
+    Column("fold", text=True),
+    Column("seed", digits=0),
+    Column("epoch", digits=0),
+    Column("loss", unit="nats"),
+    Column("accuracy"),
+    Column("val_loss", "on the inner held-out part", unit="nats"),
+    Column("val_accuracy", "on the inner held-out part"),
+    Column("learning_rate", digits=5),
+    Column("kept", "1 for the epoch whose weights are used", digits=0),
+    _LEAKY,
 )
-RANDOMISATION = Table(
-    desc="emotion3drandomisation",
-    title="Sanity checks of attributions",
-    says="Rank correlation of absolute attributions with those after layers were made random "
+RANDOMISATION = _table(
+    "randomisation",
+    "Sanity checks of attributions",
+    "Rank correlation of absolute attributions with those after layers were made random "
     "(from the output down), or labels were shifted. Near 1: the map shows the data, not what "
     "was learned.",
-    by_network=False,
-    columns=(
-        Column("method", text=True),
-        Column("randomised", "last layer that is random; labels: labels shifted", text=True),
-        Column("similarity", "rank correlation"),
-    ),
+    Column("method", text=True),
+    Column("randomised", "last layer that is random; labels: labels shifted", text=True),
+    Column("similarity", "rank correlation"),
 )
-EMBEDDING = Table(
-    desc="emotion3dembedding",
-    title="Hidden layer",
-    says="Hidden layer of held-out volumes on its first two principal components; axes differ "
+EMBEDDING = _table(
+    "embedding",
+    "Hidden layer",
+    "Hidden layer of held-out volumes on its first two principal components; axes differ "
     "between folds, whose networks differ.",
-    by_network=False,
+    _SPLIT,
+    Column("fold", text=True),
+    _RUN,
+    Column("volume", digits=0),
+    _LABEL,
+    Column("x", "first principal component"),
+    Column("y", "second principal component"),
+    _LEAKY,
     by="label_shift_hidden",
-    columns=(
-        _SPLIT,
-        Column("fold", text=True),
-        _RUN,
-        Column("volume", digits=0),
-        _LABEL,
-        Column("x", "first principal component"),
-        Column("y", "second principal component"),
-        _LEAKY,
-    ),
 )
-PARTICIPANTS = Table(
-    desc="emotion3dparticipants",
-    title="Participants",
-    says="Balanced accuracy of each participant, within and across participants, and what it is "
+PARTICIPANTS = _table(
+    "participants",
+    "Participants",
+    "Balanced accuracy of each participant, within and across participants, and what it is "
     "with labels shifted in time.",
+    Column("participant", text=True),
+    _LEVEL,
+    _SPLIT,
+    _DECODER,
+    Column("balanced_accuracy"),
+    Column("chance", "mean with labels shifted in time", "own chance"),
+    Column("above_chance", "the difference"),
+    Column("p", "(b + 1) / (m + 1) over shifts, one-sided", by="label_shift"),
+    _LEAKY,
     level="group",
-    by_network=False,
-    columns=(
-        Column("participant", text=True),
-        _LEVEL,
-        _SPLIT,
-        _DECODER,
-        Column("balanced_accuracy"),
-        Column("chance", "mean with labels shifted in time", "own chance"),
-        Column("above_chance", "the difference"),
-        Column("p", "(b + 1) / (m + 1) over shifts, one-sided", by="label_shift"),
-        _LEAKY,
-    ),
 )
-TESTS = Table(
-    desc="emotion3dgroup",
-    title="Tests over participants",
-    says="Sign-flip tests over participants of (score - own chance), and of network less linear "
+TESTS = _table(
+    "group",
+    "Tests over participants",
+    "Sign-flip tests over participants of (score - own chance), and of network less linear "
     "decoder.",
-    level="group",
-    by_network=False,
-    columns=(
-        _LEVEL,
-        _SPLIT,
-        Column("test", "decoder > chance, or the difference of two decoders", text=True),
-        Column("n", "participants", "participants", 0),
-        Column("mean", "mean score, or mean difference"),
-        Column("chance", "mean of the participants' own chance"),
-        Column("difference", "mean of what is tested"),
-        Column("t", digits=2),
-        Column(
-            "p",
-            "sign flips of participants, who heard the same stimulus: it says nothing about "
-            "other stimuli",
-            "p (flips)",
-            by="sign_flip_scores",
-        ),
-        Column("smallest_p", "smallest p this number of participants can give"),
-        Column(
-            "p_shift",
-            "(b + 1) / (m + 1): mean score among those with labels shifted alike in all",
-            "p (shifts)",
-            by="label_shift_alike",
-        ),
-        Column("alternative", text=True),
+    _LEVEL,
+    _SPLIT,
+    Column("test", "decoder > chance, or the difference of two decoders", text=True),
+    Column("n", "participants", "participants", 0),
+    Column("mean", "mean score, or mean difference"),
+    Column("chance", "mean of the participants' own chance"),
+    Column("difference", "mean of what is tested"),
+    Column("t", digits=2),
+    Column(
+        "p",
+        "sign flips of participants, who heard the same stimulus: it says nothing about "
+        "other stimuli",
+        "p (flips)",
+        by="sign_flip_scores",
     ),
+    Column("smallest_p", "smallest p this number of participants can give"),
+    Column(
+        "p_shift",
+        "(b + 1) / (m + 1): mean score among those with labels shifted alike in all",
+        "p (shifts)",
+        by="label_shift_alike",
+    ),
+    Column("alternative", text=True),
+    level="group",
 )
-PREVALENCE = Table(
-    desc="emotion3dprevalence",
-    title="Prevalence",
-    says="Share of people who show the effect: a mean above chance says only that somebody does.",
-    level="group",
-    by_network=False,
-    columns=(
-        _LEVEL,
-        _SPLIT,
-        _DECODER,
-        Column("n", "participants", digits=0),
-        Column("n_significant", "participants with p at most the level", "above chance", 0),
-        Column("prevalence", "most probable share (Ince et al. 2021)", digits=2),
-        Column("low", "its interval of highest density, 95 %", by="prevalence_density"),
-        Column("high", by="prevalence_density"),
-        Column(
-            "p_global",
-            "minimum statistic (Allefeld et al. 2016): nobody shows the effect; takes "
-            "participants as independent, though all had the same stimulus",
-            "p (global null)",
-            by="minimum_statistic",
-        ),
-        Column(
-            "p_majority",
-            "at most half of the population shows the effect",
-            "p (majority null)",
-            by="minimum_statistic",
-        ),
-        Column(
-            "bound",
-            "largest share that is exceeded at the level of the test; n/a: not even 0",
-            "lower bound \u03b3\u2080",
-            2,
-        ),
+PREVALENCE = _table(
+    "prevalence",
+    "Prevalence",
+    "Share of people who show the effect: a mean above chance says only that somebody does.",
+    _LEVEL,
+    _SPLIT,
+    _DECODER,
+    Column("n", "participants", digits=0),
+    Column("n_significant", "participants with p at most the level", "above chance", 0),
+    Column("prevalence", "most probable share (Ince et al. 2021)", digits=2),
+    Column("low", "its interval of highest density, 95 %", by="prevalence_density"),
+    Column("high", by="prevalence_density"),
+    Column(
+        "p_global",
+        "minimum statistic (Allefeld et al. 2016): nobody shows the effect; takes "
+        "participants as independent, though all had the same stimulus",
+        "p (global null)",
+        by="minimum_statistic",
     ),
+    Column(
+        "p_majority",
+        "at most half of the population shows the effect",
+        "p (majority null)",
+        by="minimum_statistic",
+    ),
+    Column(
+        "bound",
+        "largest share that is exceeded at the level of the test; n/a: not even 0",
+        "\u03b3\u2080",
+        2,
+    ),
+    level="group",
 )
 SUMMARY = summary(NAME, "participant")
 GROUP_SUMMARY = summary(NAME, "group")

@@ -19,7 +19,7 @@ from bidsapp.results.cautions import Caution
 
 if TYPE_CHECKING:
     from bidsapp.recipes.base.scores import Scores
-    from bidsapp.recipes.gradients.group import Condition
+    from bidsapp.recipes.gradients.condition import Condition
 
 BASELINE = "baseline"
 _FEW_PIECES, _FEW_SHIFTS, _FEW_ROTATIONS, _FEW_PARTICIPANTS = 6, 99, 999, 12
@@ -218,7 +218,7 @@ def of_group(study: GroupStudy, cortex: Cortex | None, maps: GroupMaps) -> list[
     first = inputs.participants[0]
     weights = {name: first.network(name, inputs.at)["weights"] for name in inputs.networks}
     found = [
-        *cautions.few_participants(n, _FEW_PARTICIPANTS),
+        *cautions.few_participants(n, 2),
         *cautions.left_out(asked),
         *cautions.random_weights(weights),
     ]
@@ -230,6 +230,9 @@ def of_group(study: GroupStudy, cortex: Cortex | None, maps: GroupMaps) -> list[
             settings.significance,
             draws="sign flips",
         )
+    if 1 < n < _FEW_PARTICIPANTS:
+        text = f"{n} participants: intervals and sign-flip tests are coarse."
+        found.append(Caution("caution", "Few participants", text))
     if cortex is None:
         text = f"Space {inputs.space} has no sphere here: no spin tests, no networks."
         found.append(Caution("caution", "No spin tests", text))

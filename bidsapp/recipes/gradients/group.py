@@ -13,11 +13,10 @@ from __future__ import annotations
 import dataclasses
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +44,7 @@ from bidsapp.recipes.base.regions import (
 from bidsapp.recipes.base.spins import LayerMap, SpinOptions, Spins, spin_maps
 from bidsapp.recipes.base.stack import ScoreStack
 from bidsapp.recipes.base.study import GroupStudy
-from bidsapp.recipes.gradients import cautions, results
+from bidsapp.recipes.gradients import cautions, group_cautions, results
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.alignment_tests import (
     KINDS,
@@ -53,57 +52,26 @@ from bidsapp.recipes.gradients.alignment_tests import (
     alignment_test_rows,
     map_correlation,
 )
+from bidsapp.recipes.gradients.condition import Condition, write_components, write_maps
+from bidsapp.recipes.gradients.displacement import output, write_claims, write_displacement
 from bidsapp.recipes.gradients.rating_tests import rating_rows
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
 from bidsapp.recipes.gradients.spin_tables import null_rows, spin_rows
+from bidsapp.results.cautions import Caution
+from bidsapp.results.kinds import Table
 from bidsapp.results.write import Output, tidy
 from bidsapp.scratch import Scratch
 from bidsapp.stats.bootstrap import resample_counts
 from bidsapp.stats.isc import model_ceiling
-from bidsapp.stats.layer_pca import LayerPca, layer_pca
+from bidsapp.stats.layer_pca import LayerPca
 from bidsapp.stats.metrics import centroid_layer, fisher_z
-from bidsapp.stats.tfce import EXTENT, HEIGHT
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LOGGER = logging.getLogger("musicotopy")
 Array = NDArray[np.floating[Any]]
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Condition:
-    """One network at one set of lags.
-
-    Attributes
-    ----------
-    network, lags
-        Which.
-    layers
-        Names.
-    maps
-        Group maps on the data's units.
-    surface_r
-        (n_layers, n_surface_units) mean scores on the surface; None without one.
-    surface_best, surface_centroid
-        (n_surface_units,) best layer (0 undefined) and centroid of `surface_r`.
-    profiles
-        Of regions.
-    correlations
-        (n_participants, n_kinds, n_references) of participants' layer maps with the references;
-        None without a surface.
-    mean_r
-        (n_participants,) score averaged over layers and units.
-    """
-
-    network: str
-    lags: str
-    layers: tuple[str, ...]
-    maps: GroupMaps
-    surface_r: Array | None
-    surface_best: NDArray[np.integer[Any]] | None
-    surface_centroid: Array | None
-    profiles: Profiles
-    correlations: Array | None
-    mean_r: Array
 
 
 def group(study: GroupStudy) -> None:
@@ -135,6 +103,7 @@ class GradientsGroup:
             self.cortex.references(self.settings.references) if self.cortex else ()
         )
         self.regions: tuple[Regions, ...] = regions(self.units, self.cortex, self.config.atlas)
+        self.frames: dict[tuple[str, str], pd.DataFrame] = {}
 
     @property
     def lags(self) -> tuple[str, ...]:
@@ -168,7 +137,13 @@ class GradientsGroup:
             components[item.network, item.lags] = write_components(out, item, self.settings.n_pcs)
             if self.cortex is not None and self.cortex.is_projected:
                 self.write_projected(item, self.cortex)
-        for network in self.inputs.networks:
+        for network, layers in self.inputs.networks.items():
+            averaged, more = write_displacement(self.study, self.units, network, courses)
+            doubts += more
+            has_depth = len(layers) > 1 and network != cautions.BASELINE
+            if averaged is not None and self.cortex is not None and has_depth:
+                shared = output(self.study, self.units, network, courses)
+                write_claims(shared, network, averaged, self.cortex, self.references)
             both = [item for item in conditions if item.network == network]
             self.write_tables(both, components)
             if spins is not None:
@@ -337,15 +312,12 @@ class GradientsGroup:
                 (declared.REGIONS, profile_rows),
                 (declared.RELIABILITY, reliability_rows),
             ):
-                out.write(
-                    result,
-                    (
-                        row
-                        for item in both
-                        for row in rows(item.profiles, counts, item.layers, item.lags)
-                    ),
-                    network=network,
+                made = (
+                    row
+                    for item in both
+                    for row in rows(item.profiles, counts, item.layers, item.lags)
                 )
+                self.write_frame(out, result, made, network)
         loadings = [
             row
             for item in both
@@ -361,7 +333,7 @@ class GradientsGroup:
     def write_spins(self, both: Sequence[Condition], spins: Spins) -> None:
         """Write spin tests, their null, and the alignment of single participants."""
         network, out = both[0].network, self.output(both[0])
-        out.write(declared.SPINS, spin_rows(spins, network, self.settings), network=network)
+        self.write_frame(out, declared.SPINS, spin_rows(spins, network, self.settings), network)
         out.write(declared.SPIN_NULL, null_rows(spins, network), network=network)
         names = [item.name for item in self.references]
         r = {item.lags: item.correlations for item in both if item.correlations is not None}
@@ -372,7 +344,31 @@ class GradientsGroup:
         )
         out.write(declared.ALIGNMENTS, rows, network=network)
         tests = alignment_test_rows(r, names, self.settings, self.config.random_seed)
-        out.write(declared.ALIGNMENT_TEST, tests, network=network)
+        self.write_frame(out, declared.ALIGNMENT_TEST, tests, network)
+
+    def write_frame(self, out: Output, result: Table, rows: Iterable[Row], network: str) -> None:
+        """Write a table that cautions are looked for in, too."""
+        import pandas as pd
+
+        frame = self.frames[result.desc, network] = pd.DataFrame(rows)
+        out.write(result, frame, network=network)
+
+    def doubts(self, conditions: Sequence[Condition]) -> Iterator[Caution]:
+        """Yield the reasons to doubt the scores and tests of each network."""
+        positive = {item.network: item.maps for item in conditions if item.lags == "positive"}
+        baseline = positive.pop(cautions.BASELINE, None)
+        level = self.settings.significance
+        for network, maps in positive.items():
+            passed = None if maps.test is None else maps.significant(level)
+            other = None if baseline is None else baseline.mean_r
+            yield from group_cautions.of_scores(network, maps.mean_r, passed, other)
+            reliability = self.frames.get((declared.RELIABILITY.desc, network))
+            if reliability is not None:
+                yield from group_cautions.of_reliability(network, reliability)
+            tests = self.frames.get((declared.SPINS.desc, network))
+            if tests is not None:
+                people = self.frames[declared.ALIGNMENT_TEST.desc, network]
+                yield from group_cautions.of_tests(network, tests, people, level)
 
     def write_shared(self, first: Condition, isc: ParcelIsc | None) -> None:
         """Write what does not depend on the network."""
@@ -438,6 +434,7 @@ class GradientsGroup:
                 *cautions.of_group(self.study, self.cortex, first.maps),
                 *cautions.of_layer_maps(conditions, self.cortex, self.settings),
                 *cautions.of_spins(spins, self.settings),
+                *self.doubts(conditions),
                 *doubts,
             ],
             lags=list(self.lags),
@@ -477,62 +474,3 @@ class GradientsGroup:
             "convention": "a vertex takes the value of the vertex nearest to its rotation",
             "digest": spins.null.digest,
         }
-
-
-def write_maps(out: Output, item: Condition, settings: GradientsGroupSettings) -> None:
-    """Write the group maps of one network at one set of lags."""
-    lags, maps = item.lags, item.maps
-    layered: dict[str, Any] = {"network": item.network, "names": item.layers}
-    share = f"NaN where less than {settings.min_share:.0%} of the participants have a value."
-    out.write(declared.MEAN.of(lags), maps.mean_r, note=share, **layered)
-    coverage = float(np.isfinite(maps.centroid).mean())
-    out.write(results.CENTROID.of(lags), maps.centroid, network=item.network, Coverage=coverage)
-    rule = "0 where none is positive." if settings.best_layer == "positive" else "At every unit."
-    best = maps.best.astype(np.int64)
-    out.write(results.BEST_LAYER.of(lags), best, note=f"Of mean scores. {rule}", **layered)
-    test = maps.test
-    if test is None:
-        return
-    fields: dict[str, Any] = {
-        "NumberOfSignFlips": test.n_flips,
-        "AllSignFlips": test.exact,
-        "SmallestP": test.smallest_p,
-        "Alternative": settings.alternative,
-    }
-    for result, values in (
-        (declared.T, test.t),
-        (declared.D, test.d),
-        (declared.P_FWE, test.p_fwe),
-        (declared.Q, test.q),
-    ):
-        out.write(result.of(lags), values, **layered, **fields)
-    if maps.clusters is not None:
-        fields |= {
-            "NumberOfSignFlips": maps.clusters.n_flips,
-            "AllSignFlips": maps.clusters.exact,
-            "Extent": EXTENT,
-            "Height": HEIGHT,
-        }
-        out.write(declared.P_TFCE.of(lags), maps.clusters.p, **layered, **fields)
-    if lags == "positive":
-        level = f"p < {settings.significance:g}."
-        passed = maps.significant(settings.significance)
-        out.write(declared.CONSISTENT, passed, network=item.network, note=level)
-
-
-def write_components(out: Output, item: Condition, n_pcs: int) -> LayerPca | None:
-    """Decompose mean scores over layers and write the topographies; None without units."""
-    complete = int(np.isfinite(item.maps.mean_r).all(axis=0).sum())
-    n = min(n_pcs, len(item.layers), complete)
-    if n < 1:
-        return None
-    pca = layer_pca(item.maps.mean_r, n)
-    names = [f"pc{number + 1}" for number in range(len(pca.topographies))]
-    out.write(
-        declared.PC.of(item.lags),
-        pca.topographies,
-        network=item.network,
-        names=names,
-        ExplainedVariance=list(pca.explained),
-    )
-    return pca

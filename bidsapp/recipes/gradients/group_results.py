@@ -10,6 +10,8 @@ from bidsapp.recipes.base.score_columns import (
 )
 from bidsapp.recipes.gradients.results import (
     BOOTSTRAP,
+    DISPLACED,
+    DISPLACED_ALONG,
     EFFECT,
     FLIP,
     FLIP_FDR,
@@ -180,9 +182,9 @@ PARTICIPANTS = Table(
     ),
 )
 _REGION = (
-    LAGS_COLUMN,
     Column("roi", "name of the region", "region", text=True),
     Column("structure", "L, R or both", "side", text=True),
+    LAGS_COLUMN,
     *LAYER_COLUMNS,
 )
 REGIONS = Table(
@@ -222,6 +224,64 @@ LOADINGS = Table(
         Column("loading", "of the layer"),
         Column("explained", "share of the variance", digits=2),
     ),
+)
+DISPLACEMENT = Table(
+    desc="gradientsgroupparcels",
+    title="Parcels of the group",
+    says="Mean score of each layer in each parcel over participants, among those of music "
+    "displaced alike in all of them (positive lags).",
+    level="group",
+    columns=(
+        PARCEL_COLUMN,
+        *LAYER_COLUMNS,
+        *PLACE_COLUMNS,
+        Column("mean_r", "mean over participants (Fisher z)", "mean r"),
+        Column("effect", "in standard deviations of its null, above the null mean", digits=1),
+        Column("p", "(b + 1) / (m + 1) over displacements", by=DISPLACED),
+        Column(
+            "p_fwe",
+            "effect against the largest over layers and parcels",
+            "p (FWE)",
+            by=DISPLACED,
+        ),
+        Column("may_be_best", "whether the layer is not worse than the best one", text=True),
+        Column("n", "participants", digits=0),
+    ),
+)
+SIGNIFICANT = Mask(
+    desc="gradientsgroupsignificant",
+    title="Significant parcels of the group",
+    says="Units in parcels in which some layer passes, family-wise over layers and parcels, "
+    "against music displaced alike in all participants (positive lags).",
+    level="group",
+    by=DISPLACED,
+)
+CLAIMS = Table(
+    desc="gradientsclaims",
+    title="Layers along the reference",
+    says="Whether layers align with a reference map, and whether the preference for layers "
+    "changes along it beyond amplitude, against music displaced alike in all participants.",
+    level="group",
+    columns=(
+        Column("reference", "name of the reference map", text=True),
+        Column("question", "alignment or preference", text=True),
+        Column("statistic", "slope of the layer contrast along the ranks of the reference"),
+        Column("null_median", "of the statistic over displacements", "median of the null"),
+        Column("p", "two-sided about the median", by=DISPLACED_ALONG),
+        Column("n_copies", "displacements", "displacements", 0),
+        Column("n_parcels", "parcels with a score and a reference value", "parcels", 0),
+    ),
+)
+PREFERENCE = Maps(
+    desc="gradientspreference",
+    title="Preference for deeper layers",
+    says="Layer contrast of each parcel's scores beyond the common profile, in standard "
+    "deviations of displaced music: above zero, deeper layers do better than the common profile "
+    "says (positive lags).",
+    level="group",
+    stat="contrast",
+    scale=Scale("contrast", colours="signed", least=1.0),
+    names=("preference",),
 )
 RATINGS = Table(
     desc="gradientsratingsmean",
@@ -346,6 +406,10 @@ RESULTS: tuple[Result, ...] = (
     REGIONS,
     RELIABILITY,
     LOADINGS,
+    DISPLACEMENT,
+    SIGNIFICANT,
+    CLAIMS,
+    PREFERENCE,
     RATINGS,
     ISC,
     SPINS,

@@ -66,7 +66,8 @@ def participant(study: ParticipantStudy) -> None:
         bank = study.features(study.network(name))
         for rows in row_sets:
             LOGGER.info("%s: %s, %s lags", study.label, name, rows.lags)
-            everything.setdefault(name, []).append(score(study, bank, rows, parcels, means))
+            scores = score(study, bank, rows, parcels, means)
+            everything.setdefault(bank.network, []).append(scores)
     for name, both in everything.items():
         write_network(out, name, both, parcels, settings)
     responses = repeated_responses(study.inputs.runs, study.inputs.presentations, bold)
@@ -113,6 +114,12 @@ def write_network(
     table(results.PARCEL_SUMMARY, lambda scores: parcel_summary_rows(scores, parcels))
     table(results.NULL, null_rows)
     table(results.PIECES, piece_rows)
+    test = both[0].test
+    arrays: dict[str, Any] = {
+        "observed": test.r.astype(np.float32),
+        "null": test.null.astype(np.float16),
+    }
+    out.arrays(results.NULL_SCORES, arrays, network=network)
     table(results.PROFILE, lambda scores: profile_rows(scores, significant))
     if any(scores.ratings for scores in both):
         table(results.RATINGS, rating_rows)
@@ -235,5 +242,6 @@ def summary(
         n_parcels=parcels.n_parcels,
         n_folds=len(row_sets[0].folds),
         block_kind=row_sets[0].blocks.kind,
+        conditions=[rows.lags for rows in row_sets],
         n_rows={rows.lags: rows.timeline.n_rows for rows in row_sets},
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bidsapp.recipes.base.alignment import alignment
 from bidsapp.recipes.base.score_columns import (
     FOLDS_COLUMNS,
@@ -32,6 +34,7 @@ LAGS = ("positive", "negative")
 FLIP, FLIP_FDR, TFCE = "sign_flip", "sign_flip_fdr", "sign_flip_tfce"
 RATERS, BOOTSTRAP = "sign_flip_raters", "bootstrap"
 SPIN, SPIN_PEOPLE, EFFECT = "spin", "sign_flip_alignment", "effect_size"
+DISPLACED, DISPLACED_ALONG = "displacement", "displacement_along"
 MONTE_CARLO, SHARE = "monte_carlo", "bootstrap_layers"
 
 # ------------------------------------------------------------------ participant: maps
@@ -43,7 +46,6 @@ SCORE = Maps(
     "averaged over blocks.",
     labels=LAGS,
     stat="r",
-    required=True,
 )
 SCORE_PIECES = Maps(
     desc="gradients{label}pieces",
@@ -138,6 +140,14 @@ NULL = Table(
         Column("mean_r", "mean over layers and parcels"),
     ),
 )
+NULL_SCORES = Result(
+    desc="gradientsnullscores",
+    title="Scores of displaced music",
+    says="Score of each layer in each parcel at positive lags, and under each displacement of the "
+    "music: observed (layers, parcels), null (copies, layers, parcels). Copy k moves each piece "
+    "by the same time in all participants.",
+    required=True,
+)
 PIECES = Table(
     desc="gradientspieces",
     title="Scores of pieces",
@@ -201,6 +211,7 @@ COURSES = Table(
 
 SUMMARY = summary(RECIPE, "participant")
 RESULTS: tuple[Result, ...] = (
+    replace(SCORE.of("positive"), required=True),  # negative lags may not have been asked for
     SCORE,
     SCORE_PIECES,
     CENTROID,
@@ -212,6 +223,7 @@ RESULTS: tuple[Result, ...] = (
     PARCELS,
     PARCEL_SUMMARY,
     NULL,
+    NULL_SCORES,
     PIECES,
     PROFILE,
     RATINGS,

@@ -24,8 +24,11 @@ class GradientsSettings:
         0.48,
         paper="not stated; the default overlap of the MATLAB toolbox, 50 %, gives 0.48 s",
         source="MATLAB Audio Toolbox, vggishPreprocess",
+        above=0.0,
     )
-    n_components: int = setting(50, paper="50 principal components per layer", source="Table 1")
+    n_components: int = setting(
+        50, paper="50 principal components per layer", source="Table 1", least=1
+    )
     pca_fit: Literal["train", "all"] = setting(
         "train",
         paper="all pieces",
@@ -49,6 +52,8 @@ class GradientsSettings:
         paper="not stated",
         source="-",
         why="spans no to complete shrinkage when the mean feature variance is 1",
+        least=-30,
+        most=30,
     )
     alpha_metric: Literal["correlation", "mse"] = setting(
         "correlation",
@@ -61,9 +66,10 @@ class GradientsSettings:
         paper="cross-validation partitions, number not stated",
         source="Figure 1",
         why="one piece per fold up to ten folds",
+        least=2,
     )
     max_inner_folds: int = setting(
-        4, paper="not stated", source="-", why="penalties need few folds"
+        4, paper="not stated", source="-", why="penalties need few folds", least=2
     )
     min_block_s: float = setting(
         40.0,
@@ -82,6 +88,7 @@ class GradientsSettings:
         paper="four regions of interest",
         source=f"{_METHODS}: encoding models",
         why="the temporal null is refitted for each parcel; used when no atlas is given",
+        least=1,
     )
     n_shifts: int = setting(
         200,
@@ -92,7 +99,7 @@ class GradientsSettings:
     min_shift_s: float = setting(
         15.0, paper="none", source="-", why="longer than the haemodynamic response"
     )
-    significance: float = setting(0.05, paper="p < .05", source="Figure 5")
+    significance: float = setting(0.05, paper="p < .05", source="Figure 5", above=0.0, most=0.5)
     mask_maps: bool = setting(
         True,
         paper="no threshold: best and centroid layer at each vertex",

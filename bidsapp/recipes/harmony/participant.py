@@ -75,7 +75,7 @@ def participant(study: ParticipantStudy) -> None:
     for name in settings.networks:
         LOGGER.info("%s: %s", study.label, name)
         bank = study.features(study.network(name))
-        everything[name] = score(study, bank, rows, parcels, means)
+        everything[bank.network] = score(study, bank, rows, parcels, means)
     out = study.output(bold.units)
     for name, scores in everything.items():
         write_network(out, name, scores, parcels, settings.significance)

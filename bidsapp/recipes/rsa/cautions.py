@@ -76,17 +76,12 @@ def of_items(items: Items, orders: OrderCheck) -> Iterator[Caution]:
         )
         yield Caution("note", "Clips of different length", text)
     if items.n_items < _FEW_ITEMS:
-        text = f"The dissimilarity matrices have {items.n_items} rows only."
-        yield Caution("caution", "Few items", text)
+        yield Caution("caution", "Few items", f"Matrices have {items.n_items} rows only.")
     repeats = items.n_repeats
     if repeats.max() == 1:
-        text = "Every item is one presentation: no noise is averaged out."
-        yield Caution("caution", "No repeats", text)
+        yield Caution("caution", "No repeats", "Items are single presentations: noise stays in.")
     elif repeats.min() < repeats.max():
-        text = (
-            f"Clips were heard {repeats.min()} to {repeats.max()} times: their patterns differ "
-            "in noise."
-        )
+        text = f"Clips were heard {repeats.min()} to {repeats.max()} times and differ in noise."
         yield Caution("caution", "Unequal repeats", text)
     if orders.n_participants > 1 and orders.common:
         text = (
@@ -113,20 +108,14 @@ def of_test(
         Family-wise level.
     """
     smallest = smallest_p(n_clips, max(wanted, 0))
+    orders = f"{n_clips} clips have {n_permutations + 1} orders"
     if not n_permutations:
         yield Caution("serious", "No test", "No permutations were asked for: nothing was tested.")
     elif smallest > level:
-        text = (
-            f"{n_clips} clips have {n_permutations + 1} orders: no searchlight can be "
-            f"significant at {level:g}."
-        )
+        text = f"{orders}: no searchlight can be significant at {level:g}."
         yield Caution("serious", "Too few clips", text)
     elif is_enumerated(n_clips, wanted):
-        text = (
-            f"{n_clips} clips have {n_permutations + 1} orders: no p-value is below "
-            f"{smallest:.2g}."
-        )
-        yield Caution("caution", "Few clips", text)
+        yield Caution("caution", "Few clips", f"{orders}: no p-value is below {smallest:.2g}.")
     if own["pairs"] == "all":
         text = (
             "Pairs within clips are compared, too: neighbours in time are alike in brain and "
@@ -157,10 +146,7 @@ def of_models(
     """
     if beside.left_out:
         names = ", ".join(beside.left_out)
-        text = (
-            "Not partialled out, because constant over the compared pairs or not to be computed: "
-            f"{names}."
-        )
+        text = f"Constant over the compared pairs, or not to be computed: {names}."
         yield Caution("caution", "Nuisances not removed", text)
     for models in trained:
         network = models.bank.network
@@ -175,10 +161,7 @@ def of_models(
 
 def _empty(network: str, layers: Sequence[str]) -> Iterator[Caution]:
     if layers:
-        text = (
-            f"{network}: {', '.join(layers)} cannot be compared, activations are silent or "
-            "constant."
-        )
+        text = f"{network}: activations of {', '.join(layers)} are silent or constant."
         yield Caution("caution", "Layers without a score", text)
 
 
@@ -225,7 +208,7 @@ def of_participants(study: GroupStudy, mean_lower_ceiling: float) -> Iterator[Ca
     missing = [item for item in inputs.left_out if item[1] not in (EXCLUDED, NOT_ASKED)]
     n = len(inputs.participants)
     if 1 < n < _FEW_PARTICIPANTS:
-        text = f"Only {n} participants: intervals and the bootstrap are coarse."
+        text = f"With {n} participants intervals are coarse."
         yield Caution("caution", "Few participants", text)
     yield from shared.few_participants(n, 2)
     yield from shared.left_out(missing)

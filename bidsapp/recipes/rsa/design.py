@@ -129,11 +129,7 @@ def _items(people: Participants, at: Space) -> tuple[list[str], Floats]:
 
 
 def _mean_models(
-    people: Participants,
-    at: Space,
-    network: str,
-    layers: Sequence[str],
-    pairs: NDArray[np.bool_],
+    people: Participants, at: Space, network: str, layers: Sequence[str], pairs: NDArray[np.bool_]
 ) -> tuple[Floats, float]:
     """Mean model RDMs, and the smallest correlation with those of the first participant."""
     first = read_rdms(people[0], MODELS, layers, pairs.size, network)

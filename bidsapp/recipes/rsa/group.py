@@ -151,10 +151,7 @@ def group(study: GroupStudy) -> None:
         n_permutations=len(permutations),
         enumerated=is_enumerated(n_clips, settings.n_permutations),
         smallest_p=smallest_p(n_clips, max(settings.n_permutations, 0)),
-        order={
-            "common": design.common_order,
-            "n_orders": design.order.n_orders,
-        },
+        order={"common": design.common_order, "n_orders": design.order.n_orders},
     )
     out.write(results.GROUP_SUMMARY, summary)
     scratch.remove()
@@ -260,6 +257,7 @@ def write_maximum(write: Any, network: NetworkGroup) -> None:
     if test is None:
         return
     observed, expected = network.maxima
+    facts = {"MeanMaximum": observed, "ExpectedMaximumWhenClipsArePermuted": expected}
     for result, values in (
         (results.MAX, test.mean_max),
         (results.MAX_LAYER, test.mean_layer),
@@ -268,13 +266,7 @@ def write_maximum(write: Any, network: NetworkGroup) -> None:
         (results.MAX_Q, test.q),
         (results.MAX_EXPECTED, network.expected_each),
     ):
-        write(
-            result,
-            values,
-            MeanMaximum=observed,
-            ExpectedMaximumWhenClipsArePermuted=expected,
-            Threshold=test.q_threshold,
-        )
+        write(result, values, Threshold=test.q_threshold, **facts)
 
 
 def profile_rows(study: GroupStudy, network: NetworkGroup) -> Iterator[Row]:
@@ -286,6 +278,7 @@ def profile_rows(study: GroupStudy, network: NetworkGroup) -> Iterator[Row]:
         counts = resample_counts(n_participants, settings.n_bootstrap, study.config.random_seed)
         low, high = bootstrap_interval(own, counts)
     numbers, untrained, test = range(1, len(network.layers) + 1), network.untrained, network.test
+    gains = untrained.participants.T if untrained else ()
     passed = test.p_fwe <= settings.significance if test else np.zeros(network.mean.shape)
     return tidy(
         {
@@ -296,9 +289,7 @@ def profile_rows(study: GroupStudy, network: NetworkGroup) -> Iterator[Row]:
             "n_best": [int(np.sum(network.best == number)) for number in numbers],
             "n_significant": passed.sum(axis=1).astype(int),
             "mean_untrained": [mean_of(row) for row in untrained.mean] if untrained else np.nan,
-            "difference": [mean_of(column) for column in untrained.participants.T]
-            if untrained
-            else np.nan,
+            "difference": [mean_of(column) for column in gains] or np.nan,
         },
         layer=network.layers,
     )

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.brain.geometry import UnitSpace
+from bidsapp.recipes.rsa.search import mean_known
 from bidsapp.recipes.rsa.settings import GroupSettings
 from bidsapp.stats.metrics import best_layer, centroid_layer
 from bidsapp.stats.rsa.axis import AxisProfile, axis_position, axis_profile
@@ -191,7 +192,7 @@ def _axis(
 ) -> Axis:
     position = axis_position(units.coordinates_mm()[inside])
     n_bins = settings.axis_bins
-    mean = _mean(rho[:, :, inside].astype(np.float64))
+    mean = mean_known(rho[:, :, inside].astype(np.float64))
     centres, n_units, binned = _bins(mean, position, n_bins)
     profile = None
     if len(rho) > 1:
@@ -217,9 +218,3 @@ def _bins(
     total = np.where(known, values, 0) @ member
     means = np.where(n > 0, total / np.maximum(n, 1), np.nan)
     return (np.arange(n_bins) + 0.5) / n_bins, member.sum(axis=0).astype(np.int64), means
-
-
-def _mean(values: Floats) -> Floats:
-    known = np.isfinite(values)
-    n = known.sum(axis=0)
-    return np.where(n > 0, np.where(known, values, 0).sum(axis=0) / np.maximum(n, 1), np.nan)

@@ -185,9 +185,8 @@ def participant(study: ParticipantStudy) -> None:
     out = study.output(bold.units)
     for network in networks:
         write_network(out, network, settings, beside)
-    write_searchlights(out, lights, scores, patterns, items)
-    lag_table = lag_rows(lights, patterns, beside, items, trained[0], settings)
-    write_tables(out, study, items, beside, lag_table)
+    write_shared(out, study, lights, scores, patterns, items, beside)
+    out.write(results.LAG, lag_rows(lights, patterns, beside, items, trained[0], settings))
     orders = run_orders(study.inputs, items, settings.clip_s)
     n_clips, n_permutations, wanted = len(items.clips), len(permutations), settings.n_permutations
     doubts = [
@@ -341,10 +340,7 @@ def mean_of(values: NDArray[np.floating[Any]]) -> float:
 
 
 def write_network(
-    out: Output,
-    network: NetworkScores,
-    settings: RsaSettings,
-    beside: Nuisances,
+    out: Output, network: NetworkScores, settings: RsaSettings, beside: Nuisances
 ) -> None:
     """Write the maps and tables of one network."""
     name, layers, removed = network.models.bank.network, network.models.layers, list(beside.names)
@@ -424,36 +420,29 @@ def rdm_rows(rdms: Floats, names: Sequence[str]) -> Any:
         yield {"item_i": i, "item_j": j, **dict(zip(names, values, strict=True))}
 
 
-def write_searchlights(
+def write_shared(
     out: Output,
+    study: ParticipantStudy,
     lights: Neighbourhoods,
     scores: Scores,
     patterns: NDArray[np.float32],
     items: Items,
+    beside: Nuisances,
 ) -> None:
-    """Write what the searchlights are: patterns of the items, radii and sizes."""
-    names = [
-        f"{items.clips[c].name}|{t:.3f}" for c, t in zip(items.clip, items.time_s, strict=True)
-    ]
+    """Write what does not depend on the network: searchlights, items, nuisances, alignment."""
+    clips, times = [items.clips[clip].name for clip in items.clip], items.time_s
+    names = [f"{clip}|{time_s:.3f}" for clip, time_s in zip(clips, times, strict=True)]
     out.write(results.PATTERNS, patterns, names=names)
     spread = partial(on_units, centres=lights.centres, n_units=out.units.n_units)
     out.write(results.RADIUS, spread(np.asarray(lights.radius_mm, np.float64)))
     out.write(results.SIZE, spread(scores.n_members)[0])
-
-
-def write_tables(
-    out: Output, study: ParticipantStudy, items: Items, beside: Nuisances, lag: Any
-) -> None:
-    """Write items, nuisances, dissimilarity by distance in time, and what was played when."""
-    columns: dict[str, Any] = {
-        "clip": [items.clips[clip].name for clip in items.clip],
-        "time_s": [round(float(time_s), 4) for time_s in items.time_s],
-        "n_repeats": items.n_repeats,
-    }
-    out.write(results.ITEMS, tidy(columns, item=range(1, items.n_items + 1)))
+    rows = tidy(
+        {"clip": clips, "time_s": times.round(4), "n_repeats": items.n_repeats},
+        item=range(1, items.n_items + 1),
+    )
+    out.write(results.ITEMS, rows)
     if beside.names:
         out.write(results.NUISANCE, rdm_rows(beside.rdms, beside.names))
-    out.write(results.LAG, lag)
     out.write(results.ALIGNMENT, study.inputs.alignment)
 
 

@@ -127,8 +127,7 @@ RAW = Maps(
 UNTRAINED = Maps(
     desc="rsauntrained",
     title="Score of untrained networks",
-    says="As stat-rho_desc-rsa, mean over networks with random weights; of a group the mean of "
-    "its participants.",
+    says="As stat-rho_desc-rsa of networks with random weights: mean over seeds, participants.",
     stat="rho",
     scale=RHO,
     level="both",
@@ -144,8 +143,7 @@ MEAN = Maps(
 T = Maps(
     desc="rsa",
     title="t over participants",
-    says="One-sample t of the scores over participants. It describes how much they vary: what "
-    "they share for other reasons than the layer counts as effect, so no p is made of it.",
+    says="One-sample t over participants; what they share for other reasons counts as effect.",
     stat="t",
     scale=Scale("t", colours="signed"),
     level="group",
@@ -193,10 +191,7 @@ CENTROID = Maps(
     scale=LAYER,
     level="both",
 )
-_LAYER = (
-    Column("layer", "name", text=True),
-    Column("layer_index", "number from 1", "no.", 0),
-)
+_LAYER = (Column("layer", "name", text=True), Column("layer_index", "number from 1", "no.", 0))
 _COUNTS = (
     Column("n_best", "searchlights whose best layer this is", "n, best layer", 0),
     Column("n_significant", "searchlights significant in this layer", "n significant", 0),
@@ -277,8 +272,7 @@ DIFFERENCE = Maps(
 CONFIDENCE = Maps(
     desc="rsa",
     title="Confidence of the best layer",
-    says="Share of bootstrap samples of participants in which the layer with the largest mean "
-    "score is the same.",
+    says="Share of bootstrap samples of participants with the same layer of largest mean score.",
     stat="confidence",
     scale=Scale("share", colours="share"),
     level="group",
@@ -289,8 +283,7 @@ def _ceiling(end: str, others: str) -> Maps:
     return Maps(
         desc=f"rsa{end}",
         title=f"{end.capitalize()} noise ceiling",
-        says="Mean correlation of a participant's dissimilarities with the mean of "
-        f"{others} participants'.",
+        says=f"Mean correlation of participants' dissimilarities with the mean of {others}.",
         stat="ceiling",
         scale=RHO,
         level="group",
@@ -298,7 +291,7 @@ def _ceiling(end: str, others: str) -> Maps:
     )
 
 
-LOWER, UPPER = _ceiling("lower", "the other"), _ceiling("upper", "all")
+LOWER, UPPER = _ceiling("lower", "the others"), _ceiling("upper", "all")
 LAYERS = Table(
     desc="rsalayers",
     title="Layers by hemisphere",
@@ -309,11 +302,7 @@ LAYERS = Table(
         *_LAYER,
         Column("share", "of the hemisphere's searchlights with a best layer, in the group's map"),
         Column("n", "searchlights of the group's map", digits=0),
-        Column(
-            "participant_share",
-            "mean share in participants' own maps, where the lower noise ceiling is above zero; "
-            "L-R: of the difference",
-        ),
+        Column("participant_share", "of participants' own maps where the lower noise ceiling > 0"),
         Column("p", "of the difference; n/a where all heard the clips in one order", by=SHAPE),
     ),
 )
@@ -347,12 +336,7 @@ PARTICIPANTS = Table(
         Column("fewest_repeats", "presentations of the clip with the fewest", "repeats", 0),
         Column("mean_rho", "over layers of the first network and searchlights", "mean \u03c1", 4),
         Column("best_layer", "layer of the first network with the largest mean", text=True),
-        Column(
-            "lag_mean_rho",
-            "comparison of searchlights with the time between items, mean over searchlights",
-            "\u03c1 of time",
-            4,
-        ),
+        Column("lag_mean_rho", "comparison with the time between items", "\u03c1 of time", 4),
     ),
 )
 SUMMARY, GROUP_SUMMARY = summary(RECIPE, "participant"), summary(RECIPE, "group")

@@ -172,10 +172,6 @@ class GroupSettings:
 
 GROUP_VARIANTS = {
     "robust": GroupSettings(),
-    "faithful": GroupSettings(
-        test="maximum-t",
-        n_permutations=1000,
-        ceiling_above_zero=False,
-    ),
+    "faithful": GroupSettings(test="maximum-t", n_permutations=1000, ceiling_above_zero=False),
 }
 """Defaults of both variants of the group level."""

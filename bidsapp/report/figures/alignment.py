@@ -108,8 +108,15 @@ def _run(axes: Axes, run: RunTrack, colours: Mapping[str, str], span_s: float) -
         if played.used_s is not None:
             start, end = played.used_s
             axes.barh(_SCAN, end - start, left=start, height=0.42, color=style.MUTED)
-        axes.barh(_PLAYED, played.duration_s, left=played.onset_s, height=0.55, color=colour,
-                  edgecolor="white", linewidth=0.5)  # fmt: skip
+        axes.barh(
+            _PLAYED,
+            played.duration_s,
+            left=played.onset_s,
+            height=0.55,
+            color=colour,
+            edgecolor="white",
+            linewidth=0.5,
+        )
         _label(axes, played, span_s)
         _sound(axes, played, colour)
     axes.set_yticks([_SCAN, _PLAYED, _SOUND], ["scan", "played", "sound"])
@@ -124,9 +131,14 @@ def _label(axes: Axes, played: Played, span_s: float) -> None:
     if room >= 6:
         name = played.piece if len(played.piece) <= room else played.piece[: room - 1] + "…"
         axes.text(
-            played.onset_s + 0.006 * span_s, _PLAYED, name, va="center", fontsize=7.5,
-            color="white", clip_on=True,
-        )  # fmt: skip
+            played.onset_s + 0.006 * span_s,
+            _PLAYED,
+            name,
+            va="center",
+            fontsize=7.5,
+            color="white",
+            clip_on=True,
+        )
 
 
 def _sound(axes: Axes, played: Played, colour: str) -> None:
@@ -140,6 +152,10 @@ def _sound(axes: Axes, played: Played, colour: str) -> None:
     for shown, strength in ((np.ones_like(heard), 0.25), (heard, 1.0)):
         height = np.where(shown, half, 0.0)
         axes.fill_between(
-            origin + time, _SOUND - height, _SOUND + height, color=colour, alpha=strength,
+            origin + time,
+            _SOUND - height,
+            _SOUND + height,
+            color=colour,
+            alpha=strength,
             linewidth=0,
-        )  # fmt: skip
+        )

@@ -78,9 +78,12 @@ def piece_figure(
     left, right = figure.subplots(1, 2, width_ratios=[3.2, 1], sharey=True)
     limit = max(float(np.nanmax(np.abs(scores), initial=0.0)), 1e-3)
     image = left.imshow(
-        scores, cmap=style.signed_colours(), norm=TwoSlopeNorm(0, -limit, limit), aspect="auto",
+        scores,
+        cmap=style.signed_colours(),
+        norm=TwoSlopeNorm(0, -limit, limit),
+        aspect="auto",
         interpolation="nearest",
-    )  # fmt: skip
+    )
     left.set_yticks(range(len(pieces)) if labelled else [], list(pieces) if labelled else [])
     left.set_xticks(range(len(layers)))
     left.set_xticklabels(
@@ -99,8 +102,13 @@ def piece_figure(
 
 def _piece_range(axes: Axes, scores: Array, control: Array | None) -> None:
     rows = np.arange(len(scores))
-    axes.hlines(rows, np.nanmin(scores, axis=1), np.nanmax(scores, axis=1), color=style.FAINT,
-                linewidth=min(5, 150 / len(rows)))  # fmt: skip
+    axes.hlines(
+        rows,
+        np.nanmin(scores, axis=1),
+        np.nanmax(scores, axis=1),
+        color=style.FAINT,
+        linewidth=min(5, 150 / len(rows)),
+    )
     size = 6 if len(rows) <= _MAX_PIECES_LABELLED else 2
     axes.plot(
         np.nanmean(scores, axis=1),
@@ -119,8 +127,13 @@ def _piece_range(axes: Axes, scores: Array, control: Array | None) -> None:
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("r (bar: range over layers)")
     style.quiet_grid(axes, "x")
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, handletextpad=0.1,
-                columnspacing=0.8)  # fmt: skip
+    axes.legend(
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncols=2,
+        handletextpad=0.1,
+        columnspacing=0.8,
+    )
 
 
 @style.styled
@@ -153,8 +166,14 @@ def alpha_figure(
         lower = figure.subplots()
     edge_low, edge_high = np.nan_to_num(edge_low), np.nan_to_num(edge_high)
     lower.bar(x, 100 * edge_high, width=0.7, color=style.POSITIVE, label="largest alpha")
-    lower.bar(x, 100 * edge_low, width=0.7, bottom=100 * edge_high, color=style.NEGATIVE,
-              label="smallest alpha")  # fmt: skip
+    lower.bar(
+        x,
+        100 * edge_low,
+        width=0.7,
+        bottom=100 * edge_high,
+        color=style.NEGATIVE,
+        label="smallest alpha",
+    )
     lower.set_ylabel("at edge (%)")
     lower.set_ylim(0, max(10.0, 105 * float(np.max(edge_low + edge_high, initial=0.0))))
     lower.legend(loc="upper left", ncols=2, bbox_to_anchor=(0, 1.18), borderaxespad=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -187,11 +187,6 @@ def lowest(grid: NDArray[Any], n_panels: int) -> list[Axes]:
 def is_known(values: Array | None) -> bool:
     """Whether there is a finite value."""
     return values is not None and bool(np.isfinite(values).any())
-
-
-def without_band(line: Line) -> Line:
-    """Return a curve without band and median."""
-    return replace(line, low=None, high=None, median=None)
 
 
 def _line(

@@ -14,7 +14,7 @@ from bidsapp.report.figures import style
 from bidsapp.report.figures.style import Array
 
 _EDGE = "#b9c1c9"
-_ROOM = 0.74  # of a panel's height for the histogram; words stand above it
+_LINE = 0.13  # of a panel's height for a line of words, above the histogram
 _DASHES, _MIRRORED = (0, (4, 2)), (0, (3, 2))
 
 
@@ -108,7 +108,7 @@ def _edges(panels: Sequence[NullPanel]) -> list[float]:
 def _panel(axes: Axes, panel: NullPanel, edges: list[float]) -> None:
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    room = _ROOM if panel.words else 1.0
+    room = 1 - _LINE * (panel.words.count("\n") + 1) if panel.words else 1.0
     finite = panel.null[np.isfinite(panel.null)]
     if finite.size:
         axes.hist(finite, edges, color="#c3cbd2", edgecolor="#c3cbd2", linewidth=0.6)

@@ -97,8 +97,14 @@ def _row(figure: Figure, place: SubplotSpec, shown: CortexMap, meshes: Mapping[s
             paint(axes, meshes[hemisphere], shown, hemisphere, view)
         axes.axis("off")
         if place.num1 == 0 or place.is_first_row():
-            axes.set_title(f"{hemisphere} {view}", fontsize=8, color=style.MUTED, weight="normal",
-                           loc="center", pad=-2)  # fmt: skip
+            axes.set_title(
+                f"{hemisphere} {view}",
+                fontsize=8,
+                color=style.MUTED,
+                weight="normal",
+                loc="center",
+                pad=-2,
+            )
     _colour_bar(figure, cells[1, 4], shown)
 
 
@@ -142,10 +148,13 @@ def paint(axes: Axes, mesh: Mesh, shown: CortexMap, hemisphere: str, view: str) 
     colours = _face_colours(mesh, faces, facing, shown, shown.values[hemisphere], emphasis)
     axes.add_collection(
         PolyCollection(
-            cast(Any, points[faces]), facecolors=colours, edgecolors=colours, linewidths=0.25,
+            cast(Any, points[faces]),
+            facecolors=colours,
+            edgecolors=colours,
+            linewidths=0.25,
             rasterized=True,
         )
-    )  # fmt: skip
+    )
     if emphasis is not None:
         lines = outline(points, faces, emphasis)
         axes.add_collection(LineCollection(list(lines), colors=style.INK, linewidths=0.7))

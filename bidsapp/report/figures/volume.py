@@ -114,13 +114,22 @@ def mosaic(
     for axes, level in zip(panels, levels_mm, strict=False):
         grid = np.stack(np.broadcast_arrays(*np.meshgrid(x, y, indexing="xy"), level), axis=-1)
         picture = _slice(background, overlay, grid)
-        axes.imshow(picture, origin="lower", aspect="equal", interpolation="nearest",
-                    extent=(x[0], x[-1], y[0], y[-1]))  # fmt: skip
+        axes.imshow(
+            picture,
+            origin="lower",
+            aspect="equal",
+            interpolation="nearest",
+            extent=(x[0], x[-1], y[0], y[-1]),
+        )
         _outline(axes, overlay.emphasis, grid)
         axes.set_title(
-            f"z = {level:g} mm".replace("-", style.MINUS), fontsize=7.5, weight="normal",
-            loc="center", pad=1, color=style.MUTED,
-        )  # fmt: skip
+            f"z = {level:g} mm".replace("-", style.MINUS),
+            fontsize=7.5,
+            weight="normal",
+            loc="center",
+            pad=1,
+            color=style.MUTED,
+        )
     for axes in panels:
         axes.axis("off")
     mappable = ScalarMappable(norm=overlay.norm, cmap=overlay.colours)
@@ -139,8 +148,9 @@ def _extent(volume: Volume) -> tuple[Array, Array]:
     if not len(voxels):
         voxels = np.array([[0, 0, 0], np.array(volume.data.shape) - 1])
     ends = np.stack([voxels.min(axis=0), voxels.max(axis=0)])
-    corners = np.array([[ends[i, 0], ends[j, 1], ends[k, 2]]
-                        for i in (0, 1) for j in (0, 1) for k in (0, 1)])  # fmt: skip
+    corners = np.array(
+        [[ends[i, 0], ends[j, 1], ends[k, 2]] for i in (0, 1) for j in (0, 1) for k in (0, 1)]
+    )
     places = corners @ volume.affine[:3, :3].T + volume.affine[:3, 3]
     return places.min(axis=0) - 4, places.max(axis=0) + 4
 
@@ -169,8 +179,9 @@ def _outline(axes: Axes, emphasis: Volume | None, grid: Array) -> None:
         return
     inside = np.nan_to_num(nearest(emphasis, grid))
     if 0 < inside.sum() < inside.size:
-        axes.contour(grid[..., 0], grid[..., 1], inside, levels=[0.5], colors=[style.INK],
-                     linewidths=0.6)  # fmt: skip
+        axes.contour(
+            grid[..., 0], grid[..., 1], inside, levels=[0.5], colors=[style.INK], linewidths=0.6
+        )
 
 
 def slice_levels(volume: Volume, n_slices: int = 12) -> list[float]:

@@ -10,8 +10,8 @@ from bidsapp.encoding.designs import Design, DesignOptions, DesignStore
 from bidsapp.encoding.encode import Encoding, encode_with_null, make_scorer
 from bidsapp.encoding.parcels import ParcelTest, parcel_test
 from bidsapp.models.ridge import factorise, scale_columns
+from bidsapp.stats.displacement import piece_shifts
 from bidsapp.stats.folds import Blocks, nested_folds
-from bidsapp.stats.nulls import circular_shifts
 
 LENGTHS = (60, 80, 100)
 """Rows of each piece."""
@@ -45,7 +45,7 @@ class MadeDesigns(DesignStore):
         self.options = DesignOptions(layers[0].shape[1], log10_alpha)
         self._made = []
         for x in layers:
-            scaled = scale_columns(x, slice(None))
+            scaled = scale_columns(x, np.arange(len(x)))
             alphas = 10.0 ** np.asarray(log10_alpha)
             factors = [factorise(scaled, labels, fold, alphas) for fold in self.folds]
             self._made.append([Design(scaled, item, 1.0) for item in factors])
@@ -70,7 +70,9 @@ def score_with_null(
     store: MadeDesigns, y: Floats, seed: int, n_shifts: int = N_SHIFTS
 ) -> tuple[Encoding, NDArray[np.float32]]:
     """Score targets (n_rows, n_targets) and their circular shifts as the recipes do."""
-    shifts = circular_shifts(np.bincount(store.blocks.label), n_shifts, MIN_SHIFT, seed)
+    lengths = np.bincount(store.blocks.label)
+    names = [f"piece {number}" for number in range(len(lengths))]
+    shifts = piece_shifts(names, lengths, MIN_SHIFT, n_shifts, seed)
     scorer = make_scorer("gram", "correlation", len(store.options.log10_alpha), "cpu", 1 << 28)
     return encode_with_null(
         store, y.astype(np.float32), shifts, scorer, columns_at_once=4096, label="", quiet=True

@@ -6,6 +6,38 @@ from bidsapp.results.inferences.base import Inference
 
 ENTRIES = (
     Inference(
+        key="displacement",
+        title="Common displacement of the music",
+        draws="displacements of the music, the same in all participants",
+        method="Scores of parcels (mean Fisher z over participants) were compared with the scores "
+        "of {n_draws} displacements of the music, each piece by the same time in all participants "
+        "and its repeats alike, all models refitted; p = (b + 1) / (m + 1), family-wise by the "
+        "maximum over layers and parcels of scores in standard deviations of their own null.",
+        shows="A small p says that the layer predicts what these participants share better than "
+        "the same layer of displaced music does.",
+        does_not_show="It does not say that other layers predict worse, nor that other listeners "
+        "or other music would give the same.",
+        cites=("nichols2002", "phipson2010"),
+        calibrate="bidsapp.results.calibrations.displacement:displacement",
+    ),
+    Inference(
+        key="displacement_along",
+        title="Layers along the reference, against displaced music",
+        draws="displacements of the music, the same in all participants",
+        method="Alignment: the slope of the layer contrast along the ranks of the reference was "
+        "compared with that of {n_draws} displacements of the music. Preference: the first "
+        "singular component (one profile over layers, one amplitude over parcels) was taken out; "
+        "the null adds the scores of displaced music to that component. p = (b + 1) / (m + 1), "
+        "two-sided about the median.",
+        shows="A small p of preference says that the preference for layers changes along the "
+        "reference beyond amplitude; a small p of alignment, that layers align with it more than "
+        "layers of displaced music do.",
+        does_not_show="A small p of alignment alone may come from one profile whose amplitude "
+        "changes along the reference. Neither speaks of other listeners or other music.",
+        cites=("phipson2010",),
+        calibrate="bidsapp.results.calibrations.displacement:preference",
+    ),
+    Inference(
         key="sign_flip",
         title="Sign flips of participants",
         draws="sign flips of participants",
@@ -26,7 +58,7 @@ ENTRIES = (
         "participants drawn with replacement.",
         shows="The interval shows how far the mean moves with the choice of participants.",
         does_not_show="None is given for fewer than five participants.",
-        cites=("efron1987",),
+        cites=("efron1993",),
         gives="interval",
         calibrate="bidsapp.results.calibrations.participants:bootstrap",
     ),

@@ -20,7 +20,10 @@ from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
 from bidsapp.recipes.emotion3d.group import group as analyse_group
 from bidsapp.recipes.emotion3d.inputs import EmotionInputs
 from bidsapp.recipes.emotion3d.participant import participant as analyse
+from bidsapp.recipes.emotion3d.report import report
 from bidsapp.recipes.emotion3d.settings import GROUP_VARIANTS, VARIANTS, Emotion3dSettings
+from bidsapp.report.html import Page
+from bidsapp.report.methods import Methods
 from bidsapp.results.kinds import Table
 from bidsapp.results.read import Results
 from bidsapp.simulate.dataset import simulate
@@ -206,6 +209,15 @@ def written(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         run_participant(film, output, subject, **EVERYTHING)
     run_group(film, output, ["01", "02"], n_shifts=5, epochs=2)
     return output
+
+
+@pytest.fixture(scope="session")
+def reports(written: Path) -> dict[str, tuple[Page, Methods]]:
+    """Page and methods of a participant (``01``), with a leaky split, and of the group (empty)."""
+    return {
+        subject: report(Results(written, "emotion3d", RECIPE.results, subject))
+        for subject in ("01", "")
+    }
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from bidsapp.recipes import truth_checks
+from bidsapp.recipes.emotion3d.check_truth import CHECK
 from bidsapp.recipes.emotion3d.results import (
     CONFUSION,
     CURVES,
@@ -63,7 +63,7 @@ def test_planted_lag_is_found_by_the_scan(planted, result):
 
 @pytest.mark.slow
 def test_planted_patterns_are_found(planted, film):
-    report = check_truth(film, planted.root, truth_checks(), oracle=False)
+    report = check_truth(film, planted.root, {"emotion3d": CHECK}, oracle=False)
     (entry,) = report["emotion3d"]["participants"]
     assert np.mean(list(entry["pattern_r"].values())) > 0.5
 

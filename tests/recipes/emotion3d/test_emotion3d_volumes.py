@@ -7,10 +7,17 @@ import dataclasses
 import numpy as np
 import pytest
 
+from bidsapp.brain.stored_volumes import load_volumes
 from bidsapp.recipes.emotion3d.confounds import confound_features
 from bidsapp.recipes.emotion3d.cost import estimate
+from bidsapp.recipes.emotion3d.inputs import treatment
 from bidsapp.recipes.emotion3d.settings import VARIANTS
-from bidsapp.recipes.emotion3d.volumes import load_volumes
+
+
+def load(inputs, settings, config, folder):
+    """Volumes under some settings."""
+    how = treatment(settings, vars(config))
+    return load_volumes(inputs.runs, how, folder, memory_bytes=config.memory_bytes, quiet=True)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +30,7 @@ def listener(film, config, inputs_of, tmp_path_factory):
 def test_runs_are_standardised_and_kept(listener, tmp_path):
     inputs, config = listener
     settings = VARIANTS["robust"]
-    stored = load_volumes(inputs.runs, settings, config, tmp_path)
+    stored = load(inputs, settings, config, tmp_path)
     assert [len(run) for run in stored.runs] == [80 - settings.drop_volumes] * 3
     for run in stored.runs:
         assert run.dtype == np.float16
@@ -32,17 +39,17 @@ def test_runs_are_standardised_and_kept(listener, tmp_path):
         assert np.allclose(values.std(axis=0, ddof=1), 1, atol=1e-2)
     assert stored.units.n_units == stored.runs[0].shape[1]
     changed = stored.folder.stat().st_mtime_ns
-    again = load_volumes(inputs.runs, settings, config, tmp_path)
+    again = load(inputs, settings, config, tmp_path)
     assert again.folder.stat().st_mtime_ns == changed
     assert np.array_equal(again.runs[1], stored.runs[1])
     other = dataclasses.replace(settings, drop_volumes=0)
-    assert load_volumes(inputs.runs, other, config, tmp_path).folder != stored.folder
+    assert load(inputs, other, config, tmp_path).folder != stored.folder
 
 
 def test_raw_volumes_keep_the_mean_of_each_voxel(listener, tmp_path):
     inputs, config = listener
     settings = dataclasses.replace(VARIANTS["faithful"], drop_volumes=4)
-    stored = load_volumes(inputs.runs, settings, config, tmp_path)
+    stored = load(inputs, settings, config, tmp_path)
     assert stored.runs[0].dtype == np.float32
     assert 99 < np.mean(stored.runs[0]) < 101
     assert np.mean(stored.runs[0], axis=0).std() > 0.1
@@ -50,7 +57,7 @@ def test_raw_volumes_keep_the_mean_of_each_voxel(listener, tmp_path):
 
 def test_frames_are_stacked_inside_runs(listener, tmp_path):
     inputs, config = listener
-    stored = load_volumes(inputs.runs, VARIANTS["robust"], config, tmp_path)
+    stored = load(inputs, VARIANTS["robust"], config, tmp_path)
     volumes = stored.volumes(3)
     assert volumes.n_channels == 3
     assert list(volumes.frames[0]) == [0, 0, 0]
@@ -61,7 +68,7 @@ def test_frames_are_stacked_inside_runs(listener, tmp_path):
 def test_confounds_are_motion_and_global_signal(listener, tmp_path):
     inputs, config = listener
     settings = VARIANTS["robust"]
-    stored = load_volumes(inputs.runs, settings, config, tmp_path)
+    stored = load(inputs, settings, config, tmp_path)
     features, has_motion = confound_features(inputs.runs, stored, settings.drop_volumes)
     assert has_motion
     assert features.shape == (3 * 76, 13)

@@ -40,8 +40,7 @@ from bidsapp.recipes.rsa.participant import (
     network_facts,
     participant,
     write_network,
-    write_searchlights,
-    write_tables,
+    write_shared,
 )
 from bidsapp.recipes.rsa.search import Scores
 from bidsapp.recipes.rsa.settings import VARIANTS, GroupSettings, RsaSettings
@@ -252,9 +251,9 @@ def write_person(output: Path, subject: str, person: Person) -> None:
         empty = np.empty((0, len(lights.centres)))
         scores = Scores(empty, empty, empty, empty, empty, empty, empty, sizes)
         patterns = np.asarray(person.patterns, dtype=np.float32)
-        write_searchlights(out, lights, scores, patterns, items)
+        write_shared(out, study, lights, scores, patterns, items, beside)
         lags = lag_rows(lights, patterns, beside, items, networks[0].models, settings)
-        write_tables(out, study, items, beside, lags)
+        out.write(declared.LAG, lags)
         summary = study.summary(
             person.units,
             networks={network.models.bank.network: network_facts(network) for network in networks},

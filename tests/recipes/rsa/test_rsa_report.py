@@ -18,12 +18,13 @@ from bidsapp.recipes.rsa.figures.lag import relative
 from bidsapp.recipes.rsa.figures.matrices import ranks
 from bidsapp.recipes.rsa.report import items, layers, people, report
 from bidsapp.recipes.rsa.report.items import rank_correlations
-from bidsapp.recipes.rsa.report.view import TITLES, View
+from bidsapp.recipes.rsa.report.view import TITLES, RsaView
 from bidsapp.recipes.rsa.settings import GROUP_VARIANTS
-from bidsapp.report.html import Page, Section, render
+from bidsapp.report.html import Page, Section, render, write_page
 from bidsapp.report.sections import pairs
 from bidsapp.results.cautions import Caution
 from bidsapp.results.read import Results
+from tests.report.browser import CHROMIUM, check_page
 
 RECIPE = RECIPES["rsa"]
 made = functools.cache(report)
@@ -35,8 +36,8 @@ def read(root: Path, subject: str = "") -> Results:
     return Results(root, "rsa", RECIPE.results, subject)
 
 
-def views(results: Results) -> list[View]:
-    return [View(results, pair) for pair in pairs(results, TITLES)]
+def views(results: Results) -> list[RsaView]:
+    return [RsaView(results, pair) for pair in pairs(results, TITLES)]
 
 
 def anchors(page: Page) -> list[str]:
@@ -315,3 +316,19 @@ def test_ranks_keep_what_is_missing() -> None:
     np.testing.assert_array_equal(
         ranks(np.array([3.0, np.nan, 1.0, 2.0])), [1.0, np.nan, 0.0, 0.5]
     )
+
+
+# ------------------------------------------------------------------ in a browser
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+@pytest.mark.parametrize("level", ["participant", "group"])
+def test_a_browser_shows_the_whole_page(
+    level: str, on_surface: Results, of_group: Results, tmp_path: Path
+) -> None:
+    page, _ = made(on_surface if level == "participant" else of_group)
+    seen = check_page(write_page(page, tmp_path / "page.html"), tmp_path)
+    assert seen["images"] >= 8
+    assert set(anchors(page)) <= set(seen["sections"])

@@ -9,24 +9,10 @@ import numpy as np
 
 from bidsapp.brain.geometry import VolumeGrid
 from bidsapp.recipes.emotion3d.names import BRAIN, DECODERS, SplitInfo
-from bidsapp.recipes.emotion3d.report.data import curves, embedding, labels, lags, maps
-from bidsapp.recipes.emotion3d.report.people import (
-    emotions,
-    participants,
-    prevalence,
-    profiles,
-    tests,
-)
-from bidsapp.recipes.emotion3d.report.scores import (
-    calibration,
-    chance,
-    confusion,
-    recall,
-    scores,
-)
+from bidsapp.recipes.emotion3d.report import data, decoders, people
 from bidsapp.recipes.emotion3d.report.view import View, views
 from bidsapp.recipes.emotion3d.results import LABELS, MAPS, RANDOMISATION, SCORES, TESTS
-from bidsapp.report.html import Number, Page, Section, number_text, p_cell
+from bidsapp.report.html import Number, Page, Section, number_text, p_cell, plural
 from bidsapp.report.methods import (
     Methods,
     first_participant,
@@ -87,30 +73,30 @@ def report(results: Results) -> tuple[Page, Methods]:
 
 def _participant_sections(view: View) -> list[Section | None]:
     return [
-        labels(view),
-        scores(view),
-        confusion(view),
-        recall(view),
-        chance(view),
-        calibration(view),
-        lags(view),
-        curves(view),
-        maps(view),
-        embedding(view),
+        data.labels(view),
+        decoders.scores(view),
+        decoders.confusion(view),
+        decoders.recall(view),
+        decoders.chance(view),
+        decoders.calibration(view),
+        data.lags(view),
+        data.curves(view),
+        data.maps(view),
+        data.embedding(view),
     ]
 
 
 def _group_sections(view: View) -> list[Section | None]:
     return [
-        scores(view),
-        participants(view),
-        tests(view),
-        prevalence(view),
-        emotions(view),
-        confusion(view),
-        profiles(view),
-        chance(view),
-        maps(view),
+        decoders.scores(view),
+        people.participants(view),
+        people.tests(view),
+        people.prevalence(view),
+        people.emotions(view),
+        decoders.confusion(view),
+        people.profiles(view),
+        decoders.chance(view),
+        data.maps(view),
     ]
 
 
@@ -203,7 +189,9 @@ def _participant_context(own: Results) -> dict[str, Any]:
         "grid_mm": float(geometry.voxel_sizes_mm.max()),
         "has_network": bool((view.table(SCORES)["decoder"] == "cnn").any()),
         "splits": view.splits,
-        "methods": [stat for stat, maps_of in MAPS.items() if own.written(maps_of, view.space)],
+        "methods": [
+            stat for stat, declared_maps in MAPS.items() if own.written(declared_maps, view.space)
+        ],
         "checked": bool(checks["randomised"].ne("labels").any()),
         "relabelled": bool(relabelled.notna().any()),
         "sentences": _sentences(own),
@@ -222,4 +210,4 @@ def _shifts(view: View) -> Iterator[str]:
     for n, names in by_number.items():
         *first, last = names
         listed = f"{', '.join(first)} and {last}" if first else last
-        yield f"{number_text(n, 0)} shifts for {listed}"
+        yield f"{plural(n, 'shift')} for {listed}"

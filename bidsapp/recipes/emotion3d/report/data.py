@@ -18,7 +18,7 @@ from bidsapp.recipes.emotion3d.figures.time import (
     timeline_figure,
 )
 from bidsapp.recipes.emotion3d.names import DECODERS, PREDICTED, SplitInfo
-from bidsapp.recipes.emotion3d.report.scores import observed, separability
+from bidsapp.recipes.emotion3d.report.decoders import observed, separability
 from bidsapp.recipes.emotion3d.report.view import BALANCED, View
 from bidsapp.recipes.emotion3d.results import (
     CURVES,

@@ -21,7 +21,7 @@ from bidsapp.recipes.emotion3d.figures.people import (
     profiles_figure,
 )
 from bidsapp.recipes.emotion3d.names import BRAIN, CONTROLS, DECODERS, PREDICTED, SplitInfo
-from bidsapp.recipes.emotion3d.report.scores import decoder_cell
+from bidsapp.recipes.emotion3d.report.decoders import decoder_cell
 from bidsapp.recipes.emotion3d.report.view import BALANCED, View
 from bidsapp.recipes.emotion3d.results import PARTICIPANTS, PREVALENCE, TESTS
 from bidsapp.report.figures.style import Array

@@ -64,6 +64,7 @@ def stability_figure(
         axes.set_title(title)
         name_layers(axes, layers, rotation=60, size=7, most=7)
         axes.spines[:].set_visible(False)
+    assert image is not None
     bar = figure.colorbar(image, ax=list(panels), pad=0.01, aspect=14, shrink=0.85)
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=2, labelsize=7)

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 
 from bidsapp.recipes.gradients import group_results as declared
-from bidsapp.recipes.gradients.report import group_maps, group_profiles, group_tests
+from bidsapp.recipes.gradients.report import (
+    displacement,
+    group_maps,
+    group_profiles,
+    group_tests,
+)
 from bidsapp.recipes.gradients.report.group_view import (
     KINDS,
     LAGS,
@@ -30,6 +35,7 @@ _QUESTION = "Representational gradients: are layers of an audio network encoded 
 _PARTS = (
     group_maps.accuracy,
     group_maps.gradients,
+    displacement.section,
     group_tests.spin_tests,
     group_tests.participants_alignment,
     group_profiles.region_profiles,
@@ -106,11 +112,12 @@ def _numbers(view: GroupView) -> Iterator[Number]:
         layer, _ = np.unravel_index(int(np.nanargmax(scores)), scores.shape)
         peak = number_text(float(np.nanmax(scores)), 2)
         yield Number("Peak mean r", peak, f"layer {view.layers[int(layer)]}")
-        if view.consistent is not None:
+        if view.significant is not None:
             known = np.isfinite(scores).any(axis=0)
-            share = f"{100 * view.consistent.sum() / max(known.sum(), 1):.0f} %"
-            remark = f"FWE p < {view.level:g}, some layer"
+            share = f"{100 * view.significant.sum() / max(known.sum(), 1):.0f} %"
+            remark = f"in parcels with FWE p \u2264 {view.level:g}, some layer"
             yield Number(f"Significant {view.words}", share, remark)
+    yield from displacement.numbers(view)
     yield from _spins(view)
     yield from _alignment(view)
 
@@ -121,7 +128,7 @@ def _spins(view: GroupView) -> Iterator[Number]:
             row = view.spin_row(lags, kind)
             if row is not None:
                 title = f"Spin {view.symbol}, {kind} layer, {LAGS_TITLES[lags]}"
-                p = p_text(row["p"], int(row["n_rotations"]))
+                p = p_text(row["p_max"], int(row["n_rotations"])).replace("p ", "p_FWE ", 1)
                 remark = f"{p}, with {reference_title(row['reference'])}"
                 yield Number(title, correlation(row["r"]), remark)
 

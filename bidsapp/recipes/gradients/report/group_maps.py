@@ -71,16 +71,16 @@ def accuracy(view: GroupView) -> Section:
     scores = view.scores(POSITIVE)
     assert scores is not None
     flat = BrainMap("Largest mean r over layers, positive lags", largest(scores), _MEAN_R)
-    parts = [*(parts or [Prose(NOT_DRAWN)]), *slices([flat], view.units, view.consistent)]
+    parts = [*(parts or [Prose(NOT_DRAWN)]), *slices([flat], view.units, view.significant)]
     return Section(title, anchor, [*parts, *claim(view.results, FLIP)])
 
 
 def _outlined(view: GroupView) -> str:
-    mask = view.consistent
+    mask = view.significant
     if mask is None:
         return "There was no test over participants."
     if not mask.any():
-        return f"None of the {view.words} is significant (FWE p < {view.level:g})."
+        return f"No {view.word} is significant (FWE p < {view.level:g})."
     return (
         f"Opacity scales with r; black outlines mark {view.words} where some layer is "
         f"significant at the lags of the row (FWE p < {view.level:g} over {view.words} and "
@@ -107,7 +107,7 @@ def gradients(view: GroupView) -> Section:
     )
     only = (
         " Only significant vertices entered the spin test."
-        if view.spin is not None and view.spin["thresholded"] != "none"
+        if view.spin is not None and view.settings["thresholded"] != "none"
         else ""
     )
     caption = (
@@ -228,7 +228,7 @@ def _topographies(frame: pd.DataFrame, values: Array) -> Iterator[BrainMap]:
 def inference_maps(view: GroupView) -> Iterator[BrainMap]:
     """Yield the largest t, the smallest corrected p, the largest d and N at each vertex."""
     n_layers = len(view.layers)
-    region = mask_on_cortex(view, view.consistent)
+    region = mask_on_cortex(view, view.significant)
     for result, reduce, scale, title in (
         (declared.T, largest, Scale("t", least=2.0), f"Largest t over {n_layers} layers"),
         (declared.P_FWE, smallest, P_VALUE, "Smallest corrected p over layers"),
@@ -292,11 +292,12 @@ def _significant_by_layer(view: GroupView) -> Part:
                 frame[f"{name}, {lags}"] = (p < view.level).sum(axis=1)
                 columns.append(Column(f"{name}, {lags}", digits=0))
     flips = view.summary["sign_flips"]
+    with_data = view.count(np.atleast_1d(known.any(axis=0)))
     caption = (
-        f"Number of {view.words} (of {view.count(known.any(axis=0))} with data) below "
-        f"{view.level:g} in each layer, corrected over {view.words} and layers: family-wise "
-        "(FWE), family-wise of clusters (TFCE, if asked for) and false discovery rate (FDR), at "
-        f"positive and negative lags. No p can be below {flips['smallest_p']:.2g}. Mean r: over "
+        f"Number of {view.words} (of {with_data} with data) below {view.level:g} in each layer, "
+        f"corrected over {view.words} and layers: family-wise (FWE), family-wise of clusters "
+        "(TFCE, if asked for) and false discovery rate (FDR), at "
+        f"positive and negative lags. No p can be below {flips['smallest_p']:.3g}. Mean r: over "
         f"all {view.words}, positive lags."
     )
     return table(frame, columns, caption)

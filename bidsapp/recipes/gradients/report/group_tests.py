@@ -33,7 +33,7 @@ from bidsapp.report.tables import MISSING, choose, rows_of, table
 from bidsapp.results.kinds import Column
 
 Row = Mapping[str, Any]
-_MONTE_CARLO = Column("p_low", title="95 % CI of p (Monte Carlo)", by=MONTE_CARLO)
+_MONTE_CARLO = Column("p_low", title="95 % CI of p", by=MONTE_CARLO)
 _SPINS = choose(
     declared.SPINS.columns, "lags", "map", "reference", "hemisphere", "direction", "r", "p"
 )
@@ -146,8 +146,9 @@ def _main_caption(view: GroupView) -> str:
         "Both hemispheres, the reference rotated. p: two-sided, for one test at a time; p (FWE): "
         "corrected over the layer maps of this network (best and centroid, both sets of lags; for "
         "differences, best and centroid) within each reference, by the largest size over maps of "
-        "each rotation. References are not corrected for one another. Overlap: share of the map's "
-        "vertices that meet a defined value, in the rotation that leaves least. With "
+        "each rotation; 95 % CI of p: Monte Carlo. References are not corrected for one another. "
+        "Overlap: share of the map's vertices that meet a defined value, in the rotation that "
+        "leaves least. With "
         f"{number_text(n, 0)} rotations no p is below {1 / (n + 1):.1g}."
     )
 

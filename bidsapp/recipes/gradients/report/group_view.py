@@ -107,14 +107,13 @@ class GroupView(View):
         return self.table(declared.SPINS)
 
     @cached_property
-    def consistent(self) -> Array | None:
-        """(n_units,) bool: some layer is significant at positive lags; None without a test."""
-        return self.mask(declared.CONSISTENT)
+    def significant(self) -> Array | None:
+        """(n_units,) bool: in a parcel that passes against displaced music; None without."""
+        return self.mask(declared.SIGNIFICANT)
 
     def passing(self, lags: str) -> Array | None:
-        """(n_units,) bool: some layer is significant at these lags; None without a test."""
-        p = self.maps(declared.P_FWE.of(lags))
-        return None if p is None else np.asarray((p < self.level).any(axis=0))
+        """(n_units,) bool: significant at these lags; None for the control, which has no test."""
+        return self.significant if lags == POSITIVE else None
 
     def scores(self, lags: str) -> Array | None:
         """(n_layers, n_units) mean scores over participants."""

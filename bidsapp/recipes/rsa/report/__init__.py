@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from bidsapp.recipes.rsa import RECIPE
 from bidsapp.recipes.rsa import results as declared
 from bidsapp.recipes.rsa.report import items, layers, people
-from bidsapp.recipes.rsa.report.view import TITLES, View
+from bidsapp.recipes.rsa.report.view import TITLES, RsaView
 from bidsapp.report import sections
 from bidsapp.report.brain.viewer import viewer
 from bidsapp.report.html import Number, Page, Section, number_text, plural
@@ -21,7 +22,6 @@ from bidsapp.report.methods import (
 )
 from bidsapp.results.read import Results
 
-_QUESTION = "Which layer of a sound network is each searchlight like?"
 _TEMPLATE = "rsa_methods.txt.j2"
 
 
@@ -33,15 +33,15 @@ def report(results: Results) -> tuple[Page, Methods]:
     results
         What the recipe wrote.
     """
-    views = [View(results, pair) for pair in sections.pairs(results, TITLES)]
+    views = [RsaView(results, pair) for pair in sections.pairs(results, TITLES)]
     text = methods(results)
-    first = _of_group if results.is_group else _of_participant
+    first = _of_group(results) if results.is_group else _of_participant(results, views)
     page = [
         sections.glance(
             design(results), [(view.pair.title, list(numbers(view))) for view in views]
         ),
         sections.cautions(results),
-        *first(results, views),
+        *first,
         viewer([layers.group_of_maps(view) for view in views]),
         *(_network(view) for view in views),
         sections.claims(results),
@@ -49,10 +49,10 @@ def report(results: Results) -> tuple[Page, Methods]:
         sections.fidelity(results),
         sections.about(results),
     ]
-    return sections.page(results, _QUESTION, page), text
+    return sections.page(results, RECIPE.question, page), text
 
 
-def _of_participant(results: Results, views: Sequence[View]) -> list[Section]:
+def _of_participant(results: Results, views: Sequence[RsaView]) -> list[Section]:
     return [
         items.analysed(results),
         items.dissimilarities(results, views),
@@ -60,7 +60,7 @@ def _of_participant(results: Results, views: Sequence[View]) -> list[Section]:
     ]
 
 
-def _of_group(results: Results, views: Sequence[View]) -> list[Section]:
+def _of_group(results: Results) -> list[Section]:
     caption = (
         "Who takes part. Mean \u03c1: over searchlights and the layers of the first network; best "
         "layer: the largest mean over searchlights; \u03c1 of time: comparison of the "
@@ -72,7 +72,7 @@ def _of_group(results: Results, views: Sequence[View]) -> list[Section]:
     ]
 
 
-def _network(view: View) -> Section:
+def _network(view: RsaView) -> Section:
     made = [
         layers.maps,
         layers.peaks,
@@ -123,7 +123,7 @@ def design(results: Results) -> list[Number]:
     ]
 
 
-def numbers(view: View) -> Iterator[Number]:
+def numbers(view: RsaView) -> Iterator[Number]:
     """Yield the numbers of one network: searchlights, scores, significance, best layer."""
     summary = view.summary
     radius = "" if view.is_group else f"median radius {summary['median_radius_mm']:.1f} mm"

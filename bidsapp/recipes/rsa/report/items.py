@@ -12,8 +12,7 @@ from scipy.stats import rankdata
 from bidsapp.recipes.rsa import results as declared
 from bidsapp.recipes.rsa.figures.lag import LagData, lag_figure
 from bidsapp.recipes.rsa.figures.matrices import Matrices, likeness_figure, matrices_figure
-from bidsapp.recipes.rsa.figures.sizes import sizes_figure
-from bidsapp.recipes.rsa.report.view import View, own_settings
+from bidsapp.recipes.rsa.report.view import RsaView, own_settings
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.projection import has_vertices, unit_words
 from bidsapp.report.figures.alignment import Played, RunTrack, alignment_figure
@@ -156,7 +155,7 @@ def group_design(results: Results) -> Section:
 # ------------------------------------------------------------------ dissimilarities
 
 
-def dissimilarities(results: Results, views: Sequence[View]) -> Section:
+def dissimilarities(results: Results, views: Sequence[RsaView]) -> Section:
     """Draw the matrices of each network, and the lag profile of each space."""
     networks = list({view.pair.network: view for view in views}.values())
     children = [
@@ -171,7 +170,7 @@ def dissimilarities(results: Results, views: Sequence[View]) -> Section:
     return Section("Dissimilarities", "dissimilarities", children=children)
 
 
-def _matrices(view: View, suffix: str) -> Section:
+def _matrices(view: RsaView, suffix: str) -> Section:
     frame = view.table(declared.MODELS)
     clips, names = pd.factorize(view.results.table(declared.ITEMS)["clip"])
     first, second = (frame[name].to_numpy(int) - 1 for name in ("item_i", "item_j"))
@@ -195,7 +194,7 @@ def _matrices(view: View, suffix: str) -> Section:
     return Section(f"Matrices of the layers: {view.title}", f"matrices{suffix}", parts)
 
 
-def _likeness(view: View, rdms: Array, compared: Array) -> Part:
+def _likeness(view: RsaView, rdms: Array, compared: Array) -> Part:
     nuisances = view.results.table(declared.NUISANCE)
     others = [str(name) for name in nuisances if name not in _PAIR]
     rows = np.vstack([rdms, nuisances[others].to_numpy(float).T]) if others else rdms
@@ -233,23 +232,18 @@ def _lag(results: Results, space: Space, suffix: str) -> Section:
         frame[names].to_numpy(float).T,
         [name.removeprefix("mean_") for name in names],
     )
-    rho = results.facts(space)["lag_model_mean_rho"]
+    rho = results.facts(space)["lag_model_mean_rho"] or np.nan
     caption = (
         "Mean over pairs of items and an even sample of searchlights (left), and over pairs in "
         "each layer of the first network (right, relative to its mean), by the mean time between "
         "the two in the runs that have both; pairs within clips are the first few seconds. If "
         "searchlights and layers both rise with time, they correlate without any coupling: the "
         "reason for comparing pairs of two clips and for removing time. Searchlights correlate "
-        f"with the time between items by {cell_text(rho)} on average."
+        f"with the time between items by {number_text(rho, 3)} on average."
     )
     where = f", {space.title}" if suffix else ""
     figure = picture(lag_figure(data), alt=_lag_words(data), caption=caption)
     return Section(f"Dissimilarity by distance in time{where}", f"lag{suffix}", [figure])
-
-
-def cell_text(value: float | None) -> str:
-    """Write a number that may be missing."""
-    return number_text(np.nan if value is None else value, 3)
 
 
 def _lag_words(data: LagData) -> str:
@@ -267,37 +261,30 @@ def _lag_words(data: LagData) -> str:
 
 
 def searchlights(results: Results) -> Section:
-    """Draw sizes and radii of the searchlights of each space."""
+    """Say how large searchlights are, and draw their radii, in each space."""
     children = [
         Section(space.title, f"searchlights-{place}", _sizes(results, space))
         for place, space in enumerate(results.spaces, start=1)
     ]
-    title, anchor = "Searchlights", "searchlights"
-    if len(children) == 1:
-        return Section(title, anchor, children[0].parts)
-    return Section(title, anchor, children=children)
+    parts = children.pop().parts if len(children) == 1 else []
+    return Section("Searchlights", "searchlights", parts, children)
 
 
 def _sizes(results: Results, space: Space) -> list[Part]:
-    size, radius = (
-        np.asarray(results.values(item, space)[0], dtype=float)
-        for item in (declared.SIZE, declared.RADIUS)
-    )
+    size, radius = (results.values(item, space)[0] for item in (declared.SIZE, declared.RADIUS))
     facts, units = results.facts(space), results.units(space)
     how = (
         "Distances are along the mesh."
         if has_vertices(units)
         else "A searchlight of a fixed number of voxels grows at the border of its mask."
     )
-    count = number_text(facts["n_searchlights"], 0)
-    caption = f"{count} searchlights within {facts['mask']}. {how}"
-    alt = (
-        f"Sizes {np.nanmin(size):.0f} to {np.nanmax(size):.0f}, radii up to "
-        f"{np.nanmax(radius):.1f} mm."
+    low, median, high = np.nanpercentile(size, [0, 50, 100])
+    words = unit_words(units)[1]
+    text = (
+        f"{number_text(facts['n_searchlights'], 0)} searchlights within {facts['mask']}; they "
+        f"have {low:.0f} to {high:.0f} {words} (median {median:.0f}) and a radius of "
+        f"{np.nanmin(radius):.1f} to {np.nanmax(radius):.1f} mm (median "
+        f"{np.nanmedian(radius):.1f}). {how}"
     )
-    figure = sizes_figure(size, radius, unit_words(units)[1])
     shown = BrainMap.of(declared.RADIUS, radius)
-    return [
-        picture(figure, alt=alt, caption=caption),
-        *draw([shown], units, projected=False),
-    ]
+    return [Prose(text), *draw([shown], units, projected=False)]

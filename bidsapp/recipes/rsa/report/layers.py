@@ -10,7 +10,7 @@ import pandas as pd
 from bidsapp.recipes.rsa import results as declared
 from bidsapp.recipes.rsa.figures.chance import Chance, chance_figure
 from bidsapp.recipes.rsa.figures.distributions import assignment_figure, scores_figure
-from bidsapp.recipes.rsa.report.view import View
+from bidsapp.recipes.rsa.report.view import RsaView
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.places import APART_MM, apart, parcel_names, places
 from bidsapp.report.brain.projection import hemispheres
@@ -40,7 +40,7 @@ _SIDES = {"L": "on the left", "R": "on the right", "both": "searchlights"}
 # ------------------------------------------------------------------ maps
 
 
-def maps(view: View) -> Section:
+def maps(view: RsaView) -> Section:
     """Draw the largest score, best and centroid layer, and what learning adds."""
     test = "the paper's t of the maximum" if view.by_maximum else f"FWE p \u2264 {view.level:g}"
     caption = f"Outlined: significant {view.words} ({test}); elsewhere opacity scales with \u03c1."
@@ -53,15 +53,16 @@ def maps(view: View) -> Section:
     return Section("Maps", f"maps{view.pair.suffix}", parts)
 
 
-def _maps(view: View) -> Iterator[BrainMap]:
+def _maps(view: RsaView) -> Iterator[BrainMap]:
     mean = "mean " * view.is_group
     yield BrainMap(f"Largest {mean}score over layers", view.largest, declared.RHO)
-    rounded, plain = "Participants' best layers, mean rounded", "Participants' best layers, mean"
-    names = {"title": rounded} if view.by_maximum else {}
-    yield BrainMap.of(declared.BEST_LAYER, view.best, view.layers, **names)
-    names = {"title": plain} if view.by_maximum else {}
-    centroid = BrainMap.of(declared.CENTROID, view.centroid, view.layers, in_slices=False, **names)
-    yield centroid
+    best, centroid = declared.BEST_LAYER.title, declared.CENTROID.title
+    if view.by_maximum:
+        centroid = "Participants' best layers, mean"
+        best = f"{centroid} rounded"
+    yield BrainMap.of(declared.BEST_LAYER, view.best, view.layers, title=best)
+    more = {"title": centroid, "in_slices": False}
+    yield BrainMap.of(declared.CENTROID, view.centroid, view.layers, **more)
     if view.p_fwe is not None:
         title = "Permutation of clips: smallest family-wise p over layers"
         yield BrainMap(title, smallest(view.p_fwe), declared.P_FWE.scale)
@@ -71,7 +72,7 @@ def _maps(view: View) -> Iterator[BrainMap]:
         yield BrainMap(title, gain, declared.GAIN, in_slices=False)
 
 
-def group_of_maps(view: View) -> MapGroup:
+def group_of_maps(view: RsaView) -> MapGroup:
     """Return the maps of the interactive cortex: those of the figures, and single layers."""
     further = (declared.LOWER, declared.CONFIDENCE) if view.is_group else (declared.RADIUS,)
     found = [(result, view.single(result)) for result in further]
@@ -86,7 +87,7 @@ def group_of_maps(view: View) -> MapGroup:
     )
 
 
-def peaks(view: View) -> Section | None:
+def peaks(view: RsaView) -> Section | None:
     """Tabulate the largest scores that are some way apart."""
     where = places(view.units)
     if where is None:
@@ -123,7 +124,7 @@ def peaks(view: View) -> Section | None:
 # ------------------------------------------------------------------ profile and distributions
 
 
-def profile(view: View) -> Section:
+def profile(view: RsaView) -> Section:
     """Draw the mean score layer by layer, trained beside untrained."""
     frame = view.profile
     mean, untrained = (frame[name].to_numpy(float) for name in ("mean_rho", "mean_untrained"))
@@ -172,7 +173,7 @@ def profile(view: View) -> Section:
     return Section("Layer profile", f"profile{view.pair.suffix}", parts)
 
 
-def distributions(view: View) -> Section:
+def distributions(view: RsaView) -> Section:
     """Draw the distribution of the score of each layer (Figure 6 of the paper)."""
     caption = (
         f"Distribution over {view.words} of each layer's score (Figure 6 of the paper). A shift "
@@ -188,7 +189,7 @@ def distributions(view: View) -> Section:
     return Section("Distributions of scores", f"distributions{view.pair.suffix}", parts)
 
 
-def assignments(view: View) -> Section:
+def assignments(view: RsaView) -> Section:
     """Draw the distribution of best layers, by hemisphere (Figure 7 of the paper)."""
     n, sides = len(view.layers), hemispheres(view.units)
     best = np.nan_to_num(view.best)
@@ -215,7 +216,7 @@ def assignments(view: View) -> Section:
     return Section("Distribution of best layers", f"assignments{view.pair.suffix}", parts)
 
 
-def _own_shares(view: View) -> dict[str, Array]:
+def _own_shares(view: RsaView) -> dict[str, Array]:
     frame = view.table(declared.LAYERS).sort_values("layer_index", kind="stable")
     return {
         str(side): rows["participant_share"].to_numpy(float)
@@ -232,7 +233,7 @@ def _shares(labels: Array, n_layers: int) -> Array:
 # ------------------------------------------------------------------ null distribution
 
 
-def null(view: View) -> Section:
+def null(view: RsaView) -> Section:
     """Draw the largest scores beside those of permuted clips."""
     observed, expected = view.maxima
     own = view.single(declared.MAX) if view.is_group else None
@@ -249,20 +250,14 @@ def null(view: View) -> Section:
     if own is not None:
         heading = "mean of participants' largest \u03c1 over layers"
     orders = " (all orders there are)" * view.summary["enumerated"]
-    caption = (
-        "Left: the largest score over searchlights and layers, for each order of the clips in the "
-        f"layers' matrices{orders}."
-    )
+    caption = f"Left: largest score over searchlights and layers for each order of clips{orders}."
     alt = f"The largest score is {data.observed:.3f}"
     if data.null.size:
         caption += f" No p can be below {view.summary['smallest_p']:.2g}."
         if not np.isfinite(threshold(data.null, data.level)):
             caption += f" With so few orders nothing can be significant at {data.level:g}."
         above = int(np.sum(data.null >= data.observed))
-        alt += (
-            f"; {above} of {data.null.size} permutations reach it; their median is "
-            f"{np.median(data.null):.3f}"
-        )
+        alt += f"; {above} of {data.null.size} permutations reach it"
     caption += f" Right: the largest score over layers, {number_text(observed, 4)} on average"
     if np.isfinite(expected):
         caption += f", and {number_text(expected, 4)} with the clips permuted"

@@ -11,7 +11,7 @@ import pandas as pd
 from bidsapp.recipes.rsa import results as declared
 from bidsapp.recipes.rsa.figures.ceiling import ceiling_figure, confidence_figure
 from bidsapp.recipes.rsa.figures.gyrus import Gyrus, gyrus_figure
-from bidsapp.recipes.rsa.report.view import View
+from bidsapp.recipes.rsa.report.view import RsaView
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.html import Part, Prose, Section, number_text, picture
 from bidsapp.report.sections import claim
@@ -39,7 +39,7 @@ _HEMISPHERES = (
 )
 
 
-def gyrus(view: View) -> Section:
+def gyrus(view: RsaView) -> Section:
     """Centroid layer and scores along the superior temporal gyrus (Figure 8 of the paper)."""
     title, anchor = "Along the superior temporal gyrus", f"gyrus{view.pair.suffix}"
     frame = view.table(declared.GYRUS)
@@ -81,10 +81,7 @@ def gyrus(view: View) -> Section:
             for side, test in tests.items()
             for shape in ("slope", "curvature")
         ]
-        told = (
-            "Slope (deeper towards the anterior end) and curvature (deeper at both ends) of "
-            "participants' profiles; p by sign flips, withheld where the order of clips was common"
-        )
+        told = "Slope (deeper towards the anterior end), and curvature (deeper at both ends)"
         parts.append(table(pd.DataFrame(rows), _SHAPES, told, keep_empty=True))
     return Section(title, anchor, [*parts, *claim(view.results, declared.SHAPE)])
 
@@ -94,7 +91,7 @@ def _told(test: Mapping[str, Any]) -> str:
     return f"curvature t = {number_text(test['t'], 2)}, {p}"
 
 
-def hemispheres(view: View) -> Section | None:
+def hemispheres(view: RsaView) -> Section | None:
     """Tabulate the share of each layer by hemisphere, and the difference."""
     frame = view.table(declared.LAYERS)
     if set(frame["hemisphere"]) == {"both"}:
@@ -115,7 +112,7 @@ def hemispheres(view: View) -> Section | None:
     return Section("Hemispheres", f"hemispheres{view.pair.suffix}", parts)
 
 
-def _difference(view: View) -> str:
+def _difference(view: RsaView) -> str:
     facts = view.facts["asymmetry"]
     if facts is None or not np.isfinite(facts["left_minus_right_layers"] or np.nan):
         return "The paper found deeper layers on the left; no difference could be computed here."
@@ -130,7 +127,7 @@ def _difference(view: View) -> str:
     )
 
 
-def ceilings(view: View) -> Section:
+def ceilings(view: RsaView) -> Section:
     """How alike participants' dissimilarities are, and how much of that the best layer reaches."""
     title, anchor = "Noise ceiling", f"ceiling{view.pair.suffix}"
     lower, upper = view.single(declared.LOWER), view.single(declared.UPPER)
@@ -165,7 +162,7 @@ def ceilings(view: View) -> Section:
     ])  # fmt: skip
 
 
-def confidence(view: View) -> Section:
+def confidence(view: RsaView) -> Section:
     """How often redrawn participants give the same best layer."""
     title, anchor = "Confidence of the best layer", f"confidence{view.pair.suffix}"
     values = view.single(declared.CONFIDENCE)

@@ -7,22 +7,17 @@ or mean scores, and trained - untrained of one participant or of all.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bidsapp.brain.geometry import UnitSpace
 from bidsapp.recipes.rsa import results as declared
-from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.brain.scales import largest
 from bidsapp.report.figures.style import Array
-from bidsapp.report.html import plural
-from bidsapp.report.methods import has_random_weights
-from bidsapp.report.sections import Pair
-from bidsapp.results.kinds import Result, Table
+from bidsapp.report.view import View
+from bidsapp.results.kinds import Result
 from bidsapp.results.read import Results
 
 TITLES = {"vggish": "VGGish", "resnet1d": "ResNet (tags)", "musicnn": "MusiCNN (tags)"}
@@ -35,55 +30,13 @@ def own_settings(results: Results) -> Mapping[str, Any]:
     return settings
 
 
-@dataclass(frozen=True)
-class View:
-    """Results of one network in one space.
-
-    Attributes
-    ----------
-    results
-        Of a participant or of the group.
-    pair
-        Network and space.
-    """
-
-    results: Results
-    pair: Pair
-
-    @property
-    def is_group(self) -> bool:
-        """Means over participants instead of one participant's scores."""
-        return self.results.is_group
+class RsaView(View):
+    """Results of one network in one space."""
 
     @property
     def title(self) -> str:
         """Name of the network for a reader."""
         return TITLES.get(self.pair.network, self.pair.network)
-
-    @property
-    def summary(self) -> Mapping[str, Any]:
-        """The summary of the space."""
-        return self.results.facts(self.pair.space)
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """What the summary says of the network."""
-        return self.results.network(self.pair.network, self.pair.space)
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """Names of the layers, shallow to deep."""
-        return self.results.layers(self.pair.network, self.pair.space)
-
-    @property
-    def level(self) -> float:
-        """P-value up to which something is significant."""
-        return float(self.summary["settings"]["significance"])
-
-    @property
-    def is_random(self) -> bool:
-        """Whether it ran with random weights."""
-        return has_random_weights(self.results, self.pair.network, self.pair.space)
 
     @property
     def by_maximum(self) -> bool:
@@ -103,35 +56,6 @@ class View:
         """
         expected = self.facts["expected_maximum"]
         return self.facts["mean_maximum"], np.nan if expected is None else expected
-
-    @cached_property
-    def units(self) -> UnitSpace:
-        """Voxels or vertices."""
-        return self.results.units(self.pair.space)
-
-    @property
-    def words(self) -> str:
-        """What they are called."""
-        return unit_words(self.units)[1]
-
-    def count(self, mask: Array) -> str:
-        """Count voxels or vertices in words."""
-        return plural(int(mask.sum()), *unit_words(self.units))
-
-    def maps(self, result: Result) -> Array | None:
-        """(n_maps, n_units) of a result of the network or of the space; None without."""
-        network = self.pair.network if result.by_network else ""
-        maps = self.results.maps(result, self.pair.space, network)
-        return None if maps is None else np.asarray(maps.values, dtype=float)
-
-    def single(self, result: Result) -> Array | None:
-        """(n_units,) of a result with one map; None without."""
-        maps = self.maps(result)
-        return None if maps is None else maps[0]
-
-    def table(self, result: Table) -> pd.DataFrame:
-        """Rows of a table of the network; none when it was not written."""
-        return self.results.table(result, self.pair.space, self.pair.network)
 
     def always(self, result: Result) -> Array:
         """(n_maps, n_units) of a result that is always written."""

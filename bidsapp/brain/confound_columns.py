@@ -1,0 +1,163 @@
+"""Whether a confounds table can serve a strategy, by its columns alone and without nilearn.
+
+Looked at before a run starts and again when the table is used, so that both say the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from bidsapp.bids.headers import content_problem
+from bidsapp.bids.records import Problem, Run
+from bidsapp.bids.sidecars import read_json
+from bidsapp.bids.tables import Table, is_missing, read_table
+from bidsapp.brain.strategies import get_strategy
+from bidsapp.errors import InputInvalidError, InputMissingError
+
+_MOTION = tuple(f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz")
+_EXPANSIONS = ("", "_derivative1", "_power2", "_derivative1_power2")
+_OLD_NAMES: Mapping[str, str] = {
+    **{f"trans_{axis}": axis.upper() for axis in "xyz"},
+    **{f"rot_{axis}": f"Rot{axis.upper()}" for axis in "xyz"},
+    **{"csf": "CSF", "white_matter": "WhiteMatter", "global_signal": "GlobalSignal"},
+}
+"""Names in fMRIPrep 1.0 and 1.1."""
+
+
+def refuse_confounds(run: Run, strategy: str) -> None:
+    """Refuse a run whose confounds table cannot serve a strategy.
+
+    Parameters
+    ----------
+    run
+        The run.
+    strategy
+        A name in `bidsapp.brain.strategies.STRATEGIES`.
+
+    Raises
+    ------
+    InputMissingError
+        The table is absent or lacks columns.
+    InputInvalidError
+        It has another length than the run, cells that are no numbers, or columns without values.
+    UsageError
+        The strategy is unknown.
+    """
+    components = get_strategy(strategy).components
+    if not components:
+        return
+    table = _table(run, strategy)
+    names, missing = _columns(table, strategy)
+    if missing:
+        listed = ", ".join(missing[:4]) + (" and others" if len(missing) > 4 else "")
+        what = f"cannot serve --confounds {strategy}: it has no column {listed}"
+        msg = f"{table.path} {what}; choose another one."
+        raise InputMissingError(msg)
+    _refuse_sidecar(table.path, strategy)
+    rows = [line.split("\t") for line in table.body.split("\n") if line.strip()]
+    if len(rows) != run.n_trs:
+        msg = (
+            f"{table.path} has {len(rows)} rows, but {run.bold[0]} {run.n_trs} volumes; fix or "
+            "drop it."
+        )
+        raise InputInvalidError(msg)
+    places = {name: table.header.index(name) for name in names}
+    cells = {
+        name: [row[place].strip() if place < len(row) else "n/a" for row in rows]
+        for name, place in places.items()
+    }
+    _refuse_cells(table.path, cells, strategy)
+
+
+def _table(run: Run, strategy: str) -> Table:
+    if run.confounds is None:
+        what = f"No confounds table (desc-confounds_timeseries.tsv) was found for {run.bold[0]}"
+        msg = f"{what}; add it, or say --confounds none instead of {strategy}."
+        raise InputMissingError(msg)
+    problem = content_problem(run.confounds)
+    table = read_table(run.confounds) if problem is None else problem
+    if isinstance(table, Problem):
+        msg = f"{table.path} cannot serve --confounds {strategy} ({table.what}); {table.remedy}."
+        raise InputMissingError(msg)
+    return table
+
+
+def _columns(table: Table, strategy: str) -> tuple[list[str], list[str]]:
+    """Return the columns that a strategy reads, and those that are not there."""
+    chosen = get_strategy(strategy)
+    wanted: list[str] = []
+    missing: list[str] = []
+    if "motion" in chosen.components:
+        ends = ("",) if chosen.options.get("motion") == "basic" else _EXPANSIONS
+        wanted += [name + end for name in _MOTION for end in ends]
+    if "wm_csf" in chosen.components:
+        wanted += ["csf", "white_matter"]
+    if "global_signal" in chosen.components:
+        wanted.append("global_signal")
+    names: list[str] = []
+    for name in wanted:
+        base, mark, end = name.partition("_derivative1" if "_derivative1" in name else "_power2")
+        old = _OLD_NAMES.get(base, base) + mark + end
+        spelled = name if name in table.columns or old not in table.columns else old
+        (names if spelled in table.columns else missing).append(spelled)
+    for component, start in (("compcor", "a_comp_cor_"), ("ica_aroma", "aroma_motion_")):
+        if component in chosen.components:
+            found = [name for name in table.columns if name.startswith(start)]
+            names += found
+            missing += [] if found else [f"{start}* ({component})"]
+    return names, missing
+
+
+def _refuse_sidecar(path: Path, strategy: str) -> None:
+    sidecar = path.with_suffix(".json")
+    needs_masks = "compcor" in get_strategy(strategy).components
+    if not sidecar.exists():
+        if needs_masks:
+            what = f"{sidecar} is absent, which says of which mask each component is"
+            msg = f"{what}; restore it or choose another --confounds than {strategy}."
+            raise InputMissingError(msg)
+        return
+    content = read_json(sidecar)
+    if isinstance(content, Problem):
+        raise InputInvalidError(str(content))
+    described = [v for name, v in content.items() if name.startswith("a_comp_cor_")]
+    if needs_masks and not all(isinstance(item, dict) and "Mask" in item for item in described):
+        msg = (
+            f"{sidecar} does not say the Mask of every a_comp_cor component, so its table cannot "
+            f"serve --confounds {strategy}; choose another one."
+        )
+        raise InputMissingError(msg)
+
+
+def _refuse_cells(path: Path, cells: Mapping[str, list[str]], strategy: str) -> None:
+    """Refuse words, and missing values after the first row (where derivatives have none)."""
+    values = {name: [_value(cell) for cell in column] for name, column in cells.items()}
+    odd = [
+        f"{name} {cell!r}"
+        for name, column in cells.items()
+        for cell, value in zip(column, values[name], strict=True)
+        if value is None
+    ]
+    if odd:
+        listed = ", ".join(odd[:3]) + (f" and {len(odd) - 3} more" if len(odd) > 3 else "")
+        msg = f"{path} holds cells that are no numbers ({listed}); write numbers with a point."
+        raise InputInvalidError(msg)
+    gaps = [name for name, column in values.items() if not all(map(_is_finite, column[1:]))]
+    if gaps:
+        what = f"has missing or infinite values after the first row in {', '.join(gaps)}"
+        msg = f"{path} {what}; choose another --confounds than {strategy}."
+        raise InputInvalidError(msg)
+
+
+def _value(cell: str) -> float | None:
+    """Return the number in a cell, NaN if it is missing, None if it is a word."""
+    try:
+        return float(cell)
+    except ValueError:
+        return math.nan if is_missing(cell) else None
+
+
+def _is_finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)

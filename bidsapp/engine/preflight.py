@@ -1,0 +1,342 @@
+"""What is looked at before anything is computed, by a dry run and by a run alike.
+
+`checked` sets the error of every job that would be refused once it runs, so that a run does not
+begin it and a dry run says it; `refuse_before_start` raises what keeps the whole run from
+starting; `verdict` puts both, and what it will need, into one line and a list.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bidsapp.bids.output_folder import refuse_output
+from bidsapp.bids.records import Problem, Run
+from bidsapp.config import Config
+from bidsapp.engine.plan import Job, Plan, check_configuration, group_plan
+from bidsapp.engine.status import is_complete, read_record, read_records
+from bidsapp.errors import AppError, InputMissingError, UsageError
+from bidsapp.recipes import RECIPES, load_function
+
+_INDIVIDUAL = ("T1w", "native", "fsnative")
+
+
+def checked(plan: Plan, config: Config) -> Plan:
+    """Return the plan with an error in every job whose inputs cannot serve its settings.
+
+    Weights, the confounds table with the columns and values that the strategy needs, and what the
+    options ask of this kind of image are looked at; images and sounds were when the plan was made.
+
+    Parameters
+    ----------
+    plan
+        From `make_plan`.
+    config
+        The run's configuration.
+    """
+    weights: dict[str, Path | AppError | None] = {}
+    jobs = []
+    for job in plan.jobs:
+        error = job.error or _job_error(job, config, weights)
+        names = getattr(job.settings, "networks", ()) if job.level == "participant" else ()
+        files = {path for name in names if isinstance(path := weights.get(name), Path)}
+        changes = {"inputs": None, "error": error} if error else {"weights": tuple(sorted(files))}
+        jobs.append(dataclasses.replace(job, **changes))
+    return dataclasses.replace(plan, jobs=tuple(jobs))
+
+
+def _job_error(
+    job: Job, config: Config, weights: dict[str, Path | AppError | None]
+) -> AppError | None:
+    """Return why a job cannot be done; the weights of its networks are noted in `weights`."""
+    if job.level != "participant":
+        return None
+    from bidsapp.brain.confound_columns import refuse_confounds
+
+    for name in getattr(job.settings, "networks", ()):
+        if name not in weights:
+            weights[name] = _weights(name, config)
+        missing = weights[name]
+        if isinstance(missing, AppError):
+            return missing
+    runs: Sequence[Run] = getattr(job.inputs, "runs", ())
+    try:
+        for run in runs:
+            if config.smoothing_fwhm_mm and run.kind != "volume":
+                what = f"--smoothing-fwhm-mm is for volumes, the runs are {run.kind}"
+                msg = f"{what}; smooth them beforehand or leave it out."
+                raise UsageError(msg)
+            refuse_confounds(run, config.confounds)
+    except AppError as error:
+        return error
+    return None
+
+
+def _weights(name: str, config: Config) -> Path | AppError | None:
+    """Return the file of a network's parameters, or why it is not there; None if it has none."""
+    from bidsapp.audio.networks import Choice, network_entry, network_weights
+
+    try:
+        entry = network_entry(name)
+        wish = network_weights(name, config.weights)
+        choice = Choice(name, wish, config.weights_dir, config.random_seed, 1.0)
+        if entry.weight_files and not choice.is_random:
+            return choice.file()
+    except AppError as error:
+        return error
+    return None
+
+
+def refuse_before_start(plan: Plan, config: Config) -> None:
+    """Refuse what keeps the whole run from starting; nothing is written.
+
+    Raises
+    ------
+    OutputError
+        The output folder is an input, belongs to another tool, cannot be written, or holds
+        results of other settings.
+    InputMissingError
+        A task or session that was asked for exists in none of the participants.
+    """
+    refuse_output(config.output_dir, plan.dataset, config.stimuli_dir)
+    recorded = {
+        name: (record.recipe, record.configuration_hash)
+        for name, record in read_records(config.output_dir).items()
+        if record.state == "done" and record.level == "participant"
+    }
+    check_configuration(recorded, plan, overwrite=config.overwrite)
+    _refuse_unmet(plan, config)
+
+
+def _refuse_unmet(plan: Plan, config: Config) -> None:
+    """Refuse a task or session that some chosen runs have and none of them is."""
+    runs = [run for job in plan.jobs for run in getattr(job.inputs, "runs", ())]
+    if not runs:
+        return  # each job says why
+    for option, key in (("task_id", "task"), ("session_label", "ses")):
+        asked = getattr(config, option)
+        present = {run.entities.get(key) for run in runs}
+        problems = " ".join(str(p) for job in plan.jobs if job.inputs for p in job.inputs.problems)
+        absent = [label for label in asked if label not in present and label not in problems]
+        if absent:
+            listed = ", ".join(sorted(label for label in present if label))
+            msg = (
+                f"--{option.replace('_', '-')} {' '.join(absent)}: no run that can be analysed "
+                f"has it; they have {listed}"
+            )
+            raise InputMissingError(msg)
+
+
+@dataclass(frozen=True)
+class PlannedGroup:
+    """A group whose participants are about to be analysed by the same command.
+
+    Attributes
+    ----------
+    subjects
+        Labels of those that will be there.
+    problems, files
+        None: nothing is read yet.
+    """
+
+    subjects: tuple[str, ...]
+    problems: tuple[Problem, ...] = ()
+    files: tuple[Path, ...] = field(default=())
+
+    def identity(self) -> str:
+        """Return no hash: the inputs do not exist yet."""
+        return ""
+
+    def overview(self) -> str:
+        """Say who takes part."""
+        return f"{len(self.subjects)} participants, planned or done: {' '.join(self.subjects)}"
+
+
+def expected_groups(plan: Plan, config: Config) -> Plan:
+    """Plan the group level over the participants that this command will have analysed.
+
+    Parameters
+    ----------
+    plan
+        The checked plan of the participant level.
+    config
+        The run's configuration.
+
+    Returns
+    -------
+    Plan
+        One job per recipe and space. Without participants in the command, as `group_plan`.
+    """
+    if "participant" not in config.analysis_level:
+        return group_plan(plan, config)
+    jobs = []
+    for name in config.recipe:
+        recipe = RECIPES[name]
+        settings = recipe.group_settings(config)
+        spaces: dict[str, set[str]] = {}
+        for job in plan.jobs:
+            if job.recipe == name and job.inputs is not None:
+                spaces.setdefault(job.space, set()).add(job.subject)
+        shared = {
+            space: subjects
+            for space, subjects in spaces.items()
+            if space.partition(":")[0] not in _INDIVIDUAL
+        }
+        code = plan.configuration_hashes[name]
+        for record in read_records(config.output_dir).values():
+            is_done = record.state == "done" and record.configuration_hash == code
+            if is_done and record.level == "participant" and record.space in shared:
+                shared[record.space].add(record.subject)
+        if not shared:
+            msg = f"{name}: no participant can be analysed in a space that all share"
+            error = InputMissingError(msg)
+            jobs.append(Job(f"{name}_group", name, "group", "", "", settings, "", error=error))
+        for space, subjects in shared.items():
+            kept = tuple(sorted(subjects - set(config.exclude_participant_label)))
+            problem = None
+            if len(kept) < recipe.least_participants:
+                msg = (
+                    f"{name} group, space {space}: {len(kept)} participants will be there, it "
+                    f"needs {recipe.least_participants}"
+                )
+                problem = InputMissingError(msg)
+            planned = PlannedGroup(kept) if problem is None else None
+            label = f"{name}_group_space-{space}"
+            jobs.append(
+                Job(label, name, "group", "", space, settings, "", inputs=planned, error=problem)
+            )
+    return dataclasses.replace(plan, jobs=tuple(jobs))
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the jobs that are not done yet need, as estimated.
+
+    Attributes
+    ----------
+    memory_bytes
+        Of the largest job.
+    scratch_bytes
+        Of all that run at once.
+    seconds
+        From the time that like jobs took in this output folder; None without any.
+    """
+
+    memory_bytes: int = 0
+    scratch_bytes: int = 0
+    seconds: float | None = None
+
+
+def needs(jobs: Iterable[Job], config: Config) -> Needs:
+    """Estimate what participants' jobs need."""
+    costs = [
+        load_function(RECIPES[job.recipe].cost)(job.inputs, job.settings, config)
+        for job in jobs
+        if job.level == "participant" and job.inputs is not None
+    ]
+    if not costs:
+        return Needs()
+    scratch = sorted((cost.scratch_bytes for cost in costs), reverse=True)
+    records = [
+        record.seconds
+        for record in read_records(config.output_dir).values()
+        if record.state == "done" and record.level == "participant" and record.seconds
+    ]
+    seconds = None
+    if records:
+        middle = sorted(records)[len(records) // 2]
+        seconds = middle * len(costs) / min(config.n_workers, len(costs))
+    return Needs(
+        max(cost.memory_bytes for cost in costs), sum(scratch[: config.n_workers]), seconds
+    )
+
+
+def verdict(parts: Sequence[Plan], config: Config, refusal: AppError | None) -> list[str]:
+    """Say in the first line whether a run would start and end well, then what was looked at.
+
+    Parameters
+    ----------
+    parts
+        Checked plans of the levels.
+    config
+        The run's configuration.
+    refusal
+        What `refuse_before_start` raised.
+    """
+    jobs = [job for part in parts for job in part.jobs]
+    errors = [job for job in jobs if job.error is not None]
+    todo = [job for job in jobs if job.error is None and not _is_done(job, config)]
+    need = needs(todo, config)
+    lines = [_first_line(jobs, errors, todo, need, refusal)]
+    output = str(refusal) if refusal else f"{config.output_dir}: free to be written"
+    lines.append(_line(refusal is None, "output", output))
+    lines += [_line(False, job.name, str(job.error)) for job in errors]
+    left_out = dict.fromkeys(name for job in jobs for name in job.left_out)
+    if left_out:
+        lines.append(_line(False, "runs", f"without {len(left_out)}: {', '.join(left_out)}"))
+    free = _free_bytes(config.scratch_dir)
+    lines.append(
+        _line(
+            need.scratch_bytes <= free,
+            "disk",
+            f"{_gib(need.scratch_bytes)} of {_gib(free)} free in {config.scratch_dir}",
+        )
+    )
+    allowed = config.memory_bytes
+    text = f"{_gib(need.memory_bytes)} of {_gib(allowed)} allowed"
+    lines.append(_line(need.memory_bytes < allowed, "memory", text))
+    lines.append(_line(True, "done already", f"{len(jobs) - len(errors) - len(todo)} jobs"))
+    return lines
+
+
+def _first_line(
+    jobs: Sequence[Job],
+    errors: Sequence[Job],
+    todo: Sequence[Job],
+    need: Needs,
+    refusal: AppError | None,
+) -> str:
+    if refusal is not None:
+        return f"not ready: {refusal}"
+    if errors:
+        first = str(errors[0].error).splitlines()[0]
+        word = "job" if len(jobs) == 1 else "jobs"
+        return f"not ready: {len(errors)} of {len(jobs)} {word} cannot run: {first}"
+    subjects = {job.subject for job in jobs if job.level == "participant"}
+    spaces = {job.space for job in jobs if job.level == "participant"}
+    parts = []
+    if subjects:
+        people = "participant" if len(subjects) == 1 else "participants"
+        parts.append(
+            f"{len(subjects)} {people} x {len(spaces)} {'space' if len(spaces) == 1 else 'spaces'}"
+        )
+    if any(job.level == "group" for job in jobs):
+        parts.append("group")
+    needed = f"needs {_gib(need.memory_bytes)}, {_gib(need.scratch_bytes)} scratch"
+    if need.seconds is not None:
+        needed += f", about {max(1, round(need.seconds / 60))} min"
+    return f"ready: {' + '.join(parts)}; {needed if todo else 'everything is done already'}"
+
+
+def _is_done(job: Job, config: Config) -> bool:
+    known = read_record(config.output_dir, job.name)
+    complete = is_complete(config.output_dir, known, job.configuration_hash, job.inputs_hash)
+    return complete and not config.overwrite
+
+
+def _line(good: bool, name: str, text: str) -> str:
+    return f"  [{'ok' if good else '!!'}] {name}: {text}"
+
+
+def _gib(n_bytes: int) -> str:
+    return f"{n_bytes / 2**30:.1f} GiB"
+
+
+def _free_bytes(folder: Path) -> int:
+    existing = next(
+        path for path in (folder.absolute(), *folder.absolute().parents) if path.exists()
+    )
+    return shutil.disk_usage(existing).free

@@ -1,0 +1,96 @@
+"""The null over participants: what all of them score when the music is displaced alike.
+
+Participants keep the scores of their parcels under every displacement; copy k moves each piece by
+the same time in everybody (`bidsapp.stats.displacement`), so the group's score of copy k is the
+mean over participants, as for the observed alignment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.brain.geometry import UnitSpace
+from bidsapp.recipes.base.isc import ParcelCourses, same_parcels
+from bidsapp.results.cautions import Caution
+from bidsapp.results.kinds import Result
+from bidsapp.results.read import Results
+from bidsapp.stats.metrics import fisher_z
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class GroupNull:
+    """Mean Fisher z over participants.
+
+    Attributes
+    ----------
+    labels : (n_units,)
+        Parcel of each voxel or vertex from 0, -1 for none.
+    observed : (n_layers, n_parcels)
+        NaN where less than half of the participants have a value.
+    copies : (m, n_layers, n_parcels)
+        The same under each displacement.
+    n : (n_parcels,)
+        Participants with a value.
+    """
+
+    labels: NDArray[np.integer[Any]]
+    observed: Floats
+    copies: Floats
+    n: NDArray[np.int64]
+
+
+def group_null(
+    participants: Sequence[Results],
+    where: ParcelCourses,
+    null: Result,
+    network: str,
+    units: UnitSpace,
+) -> tuple[GroupNull | None, list[Caution]]:
+    """Average the scores of displaced music over participants.
+
+    Parameters
+    ----------
+    participants
+        Those with other parcels than the first one are left out.
+    where
+        What they have written of their parcels.
+    null
+        Declared arrays ``observed`` (n_layers, n_parcels) and ``null`` (m, n_layers, n_parcels),
+        correlations.
+    network
+        Whose layers.
+    units
+        Of the group.
+
+    Returns
+    -------
+    GroupNull or None
+        None without copies.
+    list of Caution
+        Who is left out and why.
+    """
+    kept, labels, cautions = same_parcels(participants, where, units)
+    total: Floats | None = None
+    count: NDArray[np.int64] = np.zeros(0, np.int64)
+    for participant in kept:
+        arrays = participant.arrays(null, where.at, network)
+        if arrays is None or not len(arrays["null"]):
+            return None, cautions
+        r = np.concatenate([arrays["observed"][None], arrays["null"]]).astype(np.float64)
+        z, known = fisher_z(r), np.isfinite(r).all(axis=(0, 1))
+        if total is None:
+            total, count = np.zeros(z.shape), np.zeros(known.shape, np.int64)
+        total[..., known] += z[..., known]
+        count += known
+    if total is None:
+        return None, cautions
+    enough = count >= max(1, len(kept) / 2)
+    mean = np.where(enough, total / np.maximum(count, 1), np.nan)
+    return GroupNull(labels, mean[0], mean[1:], count), cautions

@@ -1,0 +1,128 @@
+"""The group of `gradients` against music displaced alike in everybody.
+
+Parcels are tested layer by layer, and two questions are asked about each reference map: do layers
+align with it, and does the preference for layers change along it beyond amplitude?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bidsapp.brain.geometry import UnitSpace
+from bidsapp.brain.spin_surface import Cortex, Reference
+from bidsapp.recipes.base.displacement import GroupNull, group_null
+from bidsapp.recipes.base.isc import ParcelCourses, parcel_places
+from bidsapp.recipes.base.study import GroupStudy
+from bidsapp.recipes.gradients import group_results as declared
+from bidsapp.recipes.gradients import results
+from bidsapp.results.cautions import Caution
+from bidsapp.results.write import Output, tidy
+from bidsapp.stats.displacement import displacement_test
+from bidsapp.stats.layer_sets import layer_sets
+from bidsapp.stats.preference import gradient_claims
+
+
+def write_displacement(
+    study: GroupStudy, units: UnitSpace, network: str, where: ParcelCourses
+) -> tuple[GroupNull | None, list[Caution]]:
+    """Test the parcels of the group and write the table and the mask.
+
+    Parameters
+    ----------
+    study
+        The group.
+    units
+        Of the group.
+    network
+        Whose layers.
+    where
+        What participants have written of their parcels.
+
+    Returns
+    -------
+    GroupNull or None
+        Group scores of the music and of displaced music; None where nothing was displaced.
+    list of Caution
+        Who is left out and why.
+    """
+    participants = study.inputs.participants
+    averaged, doubts = group_null(participants, where, results.NULL_SCORES, network, units)
+    if averaged is None:
+        return None, doubts
+    layers, level = study.inputs.networks[network], study.settings.significance
+    test = displacement_test(averaged.observed, averaged.copies)
+    places = parcel_places(averaged.labels, units)
+    values: dict[str, Any] = {
+        "layer_index": np.arange(1, len(layers) + 1),
+        **{name: np.asarray(column, object)[:, None] for name, column in places.items()},
+        "mean_r": np.tanh(test.score.T),
+        "effect": test.effect.T,
+        "p": test.p.T,
+        "p_fwe": test.p_fwe.T,
+        "may_be_best": layer_sets(averaged.observed, averaged.copies, level=level).T,
+        "n": averaged.n[:, None],
+    }
+    out = output(study, units, network, where)
+    numbers = range(1, len(averaged.n) + 1)
+    out.write(declared.DISPLACEMENT, tidy(values, parcel=numbers, layer=layers), network=network)
+    passed = np.append((test.p_fwe <= level).any(axis=0), False)
+    out.write(
+        declared.SIGNIFICANT, passed[averaged.labels], network=network, note=f"p <= {level:g}."
+    )
+    return averaged, doubts
+
+
+def write_claims(
+    out: Output,
+    network: str,
+    averaged: GroupNull,
+    cortex: Cortex,
+    references: Sequence[Reference],
+) -> None:
+    """Test alignment and preference along each reference, and write the map of preference.
+
+    Parameters
+    ----------
+    out
+        Writer of the group's results.
+    network
+        With two layers or more.
+    averaged
+        Group scores of the music and of displaced music.
+    cortex, references
+        Surface of the references, and they.
+    """
+    rows = []
+    for number, reference in enumerate(references):
+        gradient = cortex.parcel_values(averaged.labels, reference.values)
+        claims = gradient_claims(averaged.observed, averaged.copies, gradient)
+        for question in ("alignment", "preference"):
+            claim = getattr(claims, question)
+            rows.append(
+                {
+                    "reference": reference.name,
+                    "question": question,
+                    "statistic": claim.statistic,
+                    "null_median": float(np.median(claim.null)),
+                    "p": claim.p,
+                    "n_copies": len(claim.null),
+                    "n_parcels": int(np.isfinite(claims.amplitude).sum()),
+                }
+            )
+        if number == 0:
+            parcels = np.append(claims.preference_map, np.nan)
+            out.write(declared.PREFERENCE, parcels[averaged.labels], network=network)
+    out.write(declared.CLAIMS, rows, network=network)
+
+
+def output(study: GroupStudy, units: UnitSpace, network: str, where: ParcelCourses) -> Output:
+    """Return the writer of what is made from the participants' scores of displaced music."""
+    files = [
+        path
+        for participant in study.inputs.participants
+        for path in participant.files(results.NULL_SCORES, where.at, network)
+    ]
+    return study.output(units, files)

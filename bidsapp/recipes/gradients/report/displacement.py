@@ -1,0 +1,111 @@
+"""The group against music displaced alike in everybody: parcels, and the claim of the poster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from bidsapp.recipes.gradients import group_results as declared
+from bidsapp.recipes.gradients.report.group_view import GroupView, reference_title
+from bidsapp.recipes.gradients.results import DISPLACED, DISPLACED_ALONG
+from bidsapp.report.brain.draw import BrainMap, draw
+from bidsapp.report.html import Cell, Number, Part, Prose, Section, number_text, p_text, plural
+from bidsapp.report.sections import claim
+from bidsapp.report.tables import choose, records_of, rows_of, table
+
+_TOP = 20
+_QUESTIONS = {
+    "alignment": "Alignment with",
+    "preference": "Preference along",
+}
+_CLAIMS = choose(
+    declared.CLAIMS.columns,
+    "reference",
+    "question",
+    "statistic",
+    "null_median",
+    "p",
+    "n_copies",
+    "n_parcels",
+)
+_PARCELS = choose(
+    declared.DISPLACEMENT.columns,
+    "parcel",
+    "structure",
+    "x",
+    "y",
+    "z",
+    "n_units",
+    "layer",
+    "mean_r",
+    "effect",
+    "p",
+    "p_fwe",
+    "may_be_best",
+)
+
+
+def numbers(view: GroupView) -> Iterator[Number]:
+    """Yield the answers to both questions about the first reference."""
+    claims = view.table(declared.CLAIMS)
+    names = view.references
+    for row in records_of(rows_of(claims, reference=names[0]) if names else claims.iloc[:0]):
+        title = f"{_QUESTIONS[row['question']]} {reference_title(row['reference'])}"
+        remark = f"slope {number_text(row['statistic'], 2)}, {int(row['n_copies'])} displacements"
+        yield Number(title, p_text(row["p"], int(row["n_copies"])), remark)
+
+
+def section(view: GroupView) -> Section | None:
+    """Show parcels and gradient claims; None where nothing was displaced."""
+    parcels = view.table(declared.DISPLACEMENT)
+    if parcels.empty:
+        return None
+    best = parcels.loc[parcels.groupby("parcel")["effect"].idxmax().dropna()]
+    passed = int((best["p_fwe"] <= view.level).sum())
+    words = (
+        f"{passed} of {plural(len(best), 'parcel')} are significant (FWE p \u2264 "
+        f"{view.level:g}) when the music is displaced alike in all participants, which leaves in "
+        "place what listeners share and no model knows."
+    )
+    parts: list[Part] = [Prose(words), *_claims(view), _table(best, parcels)]
+    parts += claim(view.results, DISPLACED)
+    return Section("Against displaced music", f"displacement{view.suffix}", parts)
+
+
+def _claims(view: GroupView) -> list[Part]:
+    claims = view.table(declared.CLAIMS)
+    if claims.empty:
+        return []
+    caption = (
+        "Alignment: layers align with the reference more than layers of displaced music. "
+        "Preference: which layer is preferred changes along the reference beyond amplitude."
+    )
+    preference = view.maps(declared.PREFERENCE)
+    drawn: list[Part] = []
+    if preference is not None:
+        maps = [BrainMap.of(declared.PREFERENCE, preference[0])]
+        text = "Above zero: deeper layers do better than the common profile says (descriptive). "
+        drawn = draw(maps, view.units, view.significant, text)
+    return [table(claims, _CLAIMS, caption), *claim(view.results, DISPLACED_ALONG), *drawn]
+
+
+def _table(best: pd.DataFrame, parcels: pd.DataFrame) -> Part:
+    shown = best.sort_values("effect", ascending=False).head(_TOP)
+    sets = {
+        parcel: [str(layer) for layer in rows.loc[rows["may_be_best"] == "true", "layer"]]
+        for parcel, rows in parcels.groupby("parcel")
+    }
+
+    def layers(row: Any) -> Cell:
+        names = sets[row["parcel"]]
+        text = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names)})"
+        return Cell(text, len(names)) if names else Cell("\u2013", 0)
+
+    caption = (
+        f"The {len(shown)} parcels with the largest effect, in standard deviations of their null. "
+        "May be best: layers that are not worse than the best one under displacement; their "
+        "number in brackets."
+    )
+    return table(shown, _PARCELS, caption, cells={"may_be_best": layers})

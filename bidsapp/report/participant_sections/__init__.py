@@ -1,1 +1,0 @@
-"""Sections of the participant report: results in, sections of a page out."""

@@ -1,0 +1,24 @@
+"""The pages of `emotion3d` in a real browser: no errors, every picture decoded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bidsapp.report.html import Page, write_page
+from bidsapp.report.methods import Methods
+from tests.report.browser import browse, needs_chromium
+
+pytestmark = needs_chromium
+
+
+@pytest.mark.parametrize("subject", ["01", ""])
+def test_a_page_in_a_browser(
+    subject: str, reports: dict[str, tuple[Page, Methods]], tmp_path: Path
+) -> None:
+    page, _ = reports[subject]
+    seen, console = browse(write_page(page, tmp_path / "page.html"), tmp_path)
+    assert console == []
+    assert seen["images"] == seen["decoded"] >= 14
+    assert seen["fetched"] == seen["overflowing"] == seen["dead"] == seen["doubled"] == []

@@ -1,0 +1,185 @@
+"""A simulated participant, analysed for real: what is written, read back, and its page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bidsapp.bids.dataset import open_dataset
+from bidsapp.bids.staging import Staging
+from bidsapp.config import Config
+from bidsapp.recipes import RECIPES
+from bidsapp.recipes.base.inputs import collect_participant
+from bidsapp.recipes.base.settings import override
+from bidsapp.recipes.base.study import ParticipantStudy
+from bidsapp.recipes.gradients import results as declared
+from bidsapp.recipes.gradients.participant import participant
+from bidsapp.recipes.gradients.report import report
+from bidsapp.recipes.gradients.report.participant_view import views
+from bidsapp.recipes.gradients.settings import VARIANTS
+from bidsapp.report.html import write_page
+from bidsapp.results.read import Results
+from bidsapp.simulate.dataset import MusicOptions, simulate
+from bidsapp.stats.metrics import best_layer, centroid_layer
+from tests.integration.conftest import noise_features
+from tests.report.browser import check_page, needs_chromium
+
+pytestmark = pytest.mark.slow
+RECIPE = RECIPES["gradients"]
+SPACE = "MNI152NLin2009cAsym"
+SMALL = {
+    "networks": ["musicnn", "baseline"],
+    "min_block_s": 10.0,
+    "n_components": 6,
+    "n_parcels": 12,
+    "n_shifts": 39,
+    "mask_maps": False,
+}
+POSITIVE, NEGATIVE = declared.LAGS
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """One participant, three pieces of 24 s, one of them twice, in voxels of 12 mm."""
+    folder = tmp_path_factory.mktemp("music")
+    options = MusicOptions.quick(n_participants=1, n_pieces=3, piece_s=24.0)
+    simulate(folder / "data", options, features=noise_features, quiet=True)
+    settings = override(VARIANTS["robust"], "gradients", SMALL)
+    config = Config(
+        bids_dir=folder / "data",
+        output_dir=folder / "out",
+        analysis_level=("participant",),
+        weights="random",
+        omp_nthreads=1,
+        nprocs=1,
+        mem="2G",
+        device="cpu",
+        work_dir=folder / "work",
+        quiet=True,
+    )
+    dataset = open_dataset(config.bids_dir)
+    with Staging(config.output_dir, "job") as staging:
+        inputs = collect_participant(RECIPE, dataset, "01", SPACE, config, settings)
+        participant(
+            ParticipantStudy(
+                "gradients",
+                dataset,
+                config,
+                settings,
+                inputs,
+                "cafe0001",
+                staging,
+                folder / "work",
+            )
+        )
+        staging.publish()
+    return Results(config.output_dir, "gradients", RECIPE.results, "01")
+
+
+def test_everything_declared_is_written(written: Results) -> None:
+    (at,) = written.spaces
+    assert written.networks(at) == ("musicnn", "baseline")
+    assert written.missing(at) == []
+    for result in declared.RESULTS:
+        for label in result.labels or ("",):
+            own = result.of(label) if label else result
+            network = "musicnn" if own.by_network else ""
+            assert written.written(own, at, network), own.desc
+
+
+def test_layer_maps_follow_from_the_scores(written: Results) -> None:
+    (at,) = written.spaces
+    for lags in declared.LAGS:
+        r = written.values(declared.SCORE.of(lags), at, "musicnn")
+        best = written.values(declared.BEST_LAYER.of(lags), at, "musicnn")[0]
+        centroid = written.values(declared.CENTROID.of(lags), at, "musicnn")[0]
+        assert np.array_equal(np.nan_to_num(best), best_layer(r))
+        assert np.allclose(centroid, centroid_layer(r), equal_nan=True, atol=1e-5)
+
+
+def test_tables_agree_with_each_other(written: Results) -> None:
+    (at,) = written.spaces
+    scores = written.table(declared.PARCELS, at, "musicnn")
+    summary = written.table(declared.PARCEL_SUMMARY, at, "musicnn")
+    layers = written.layers("musicnn", at)
+    assert len(summary) == 12 * 2
+    assert len(scores) == 12 * 2 * len(layers)
+    largest = scores.groupby(["lags", "parcel"])["r"].max()
+    assert np.allclose(
+        summary.set_index(["lags", "parcel"])["r_max"], largest.loc[summary_keys(summary)]
+    )
+    assert summary["p_fwe"].ge(summary["p"] - 1e-9).all()
+    assert summary["p"].min() >= 1 / 40
+    pieces = written.table(declared.PIECES, at, "musicnn")
+    assert set(pieces["piece"]) == {"dance.flac", "lament.flac", "lullaby.flac"}
+    null = written.table(declared.NULL, at, "musicnn")
+    assert null.groupby("lags")["shift"].count().tolist() == [39, 39]
+
+
+def summary_keys(summary: object) -> list[tuple[str, int]]:
+    return list(summary[["lags", "parcel"]].itertuples(index=False, name=None))  # type: ignore[index]
+
+
+def test_parcels_are_means_over_their_voxels(written: Results) -> None:
+    """Sizes in the table are those of the label image; the profile counts the same voxels."""
+    (at,) = written.spaces
+    labels = written.values(declared.PARCEL_LABELS, at)[0]
+    summary = written.table(declared.PARCEL_SUMMARY, at, "musicnn")
+    sizes = summary[summary["lags"] == POSITIVE].set_index("parcel")["n_units"]
+    counts = np.bincount(labels[np.isfinite(labels)].astype(int), minlength=13)[1:]
+    assert sizes.tolist() == counts.tolist()
+    r = written.values(declared.SCORE.of(POSITIVE), at, "musicnn")
+    profile = written.table(declared.PROFILE, at, "musicnn")
+    own = profile[profile["lags"] == POSITIVE]
+    known = np.isfinite(r).all(axis=0)
+    assert np.allclose(own["mean_r"], r[:, known].mean(axis=1), atol=1e-6)
+    assert set(own["n_units"]) == {int(known.sum())}
+
+
+def test_ratings_have_a_mean_and_one_row_per_piece(written: Results) -> None:
+    ratings = written.table(declared.RATINGS, None, "musicnn")
+    groups = ratings.groupby(["lags", "rating", "rater", "layer"], dropna=False)
+    assert set(groups["piece"].count()) == {4}
+    assert ratings.loc[ratings["piece"] == "mean", "p"].between(1 / 40, 1).all()
+    assert ratings.loc[ratings["piece"] != "mean", "p"].isna().all()
+
+
+def test_cautions_name_what_is_doubtful(written: Results) -> None:
+    by_title = {item.title: item for item in written.cautions()}
+    assert by_title["musicnn has random weights"].severity == "serious"
+    assert by_title["Layer maps are not masked"].severity == "caution"
+    assert "Only 3 pieces" in by_title
+    assert "Low p-value resolution" in by_title
+
+
+def test_the_page_has_the_numbers_of_the_tables(written: Results) -> None:
+    page, methods = report(written)
+    titles = [section.title for section in page.sections]
+    assert titles.index("Cautions") < titles.index("Results: musicnn") < titles.index("Ratings")
+    (view,) = views(written)
+    glance = {item.label: item for part in page.sections[0].parts for item in part.items}  # type: ignore[union-attr]
+    assert glance["Significant parcels"].value == f"{len(view.passed)} of 12"
+    assert glance["Pieces"].value == "3"
+    assert "39 circular shifts" in methods.text
+    assert "7 layers of MusiCNN" in methods.text
+    assert "hsu2004" in methods.references  # a piece was repeated: there is a ceiling
+    results = next(section for section in page.sections if section.title == "Results: musicnn")
+    assert [child.title for child in results.children] == [
+        "Maps",
+        "Layer profile",
+        "Scores against their null distribution",
+        "Parcels",
+        "Scores by piece",
+        "Ridge penalties",
+    ]
+
+
+@needs_chromium[0]
+@needs_chromium[2]
+def test_the_page_in_a_browser(written: Results, tmp_path: Path) -> None:
+    page, _ = report(written)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    check_page(write_page(page, tmp_path / "page.html"), empty)
