@@ -135,7 +135,6 @@ def train_harmony(
             for name in settings.models
         ]
         scores = [score_row(windows, model, settings) for model in models]
-        confusion, calibration = confusion_rows(windows, models), calibration_rows(windows, models)
         comparisons = comparison_rows(windows, models, settings)
         agreement = rater_agreement(corpus, windows)
         facts: Row = {
@@ -159,19 +158,8 @@ def train_harmony(
             "device": device,
             "torch": torch.__version__,
         }
-        write_table(out_dir / "models.tsv", scores)
-        write_table(out_dir / "confusion.tsv", confusion)
-        write_table(out_dir / "calibration.tsv", calibration)
         write_table(out_dir / "predictions.tsv", prediction_rows(corpus, windows, models))
-        if comparisons:
-            write_table(out_dir / "comparisons.tsv", comparisons)
-        history = [{"model": m.model, **row} for m in models for row in m.history]
-        if history:
-            write_table(out_dir / "history.tsv", history)
-        words = f"{settings.n_folds} folds over {facts['folds']}"
-        figure = emotion_figure(scores, confusion, calibration, folds=words, agreement=agreement)
-        for kind in ("png", "svg"):
-            figure.savefig(out_dir / f"models.{kind}", dpi=150)
+        _write_scores(out_dir, windows, models, scores, comparisons, settings, agreement)
         if "harmonic" in settings.models:
             harmonic = models[settings.models.index("harmonic")]
             facts |= _explanation(windows, contents, folds, harmonic, settings, device)
@@ -189,6 +177,31 @@ def train_harmony(
         )
         raise OutputError(msg) from error
     return facts
+
+
+def _write_scores(
+    out_dir: Path,
+    windows: RatedWindows,
+    models: list[Predictions],
+    scores: list[Row],
+    comparisons: list[Row],
+    settings: EmotionSettings,
+    agreement: float,
+) -> None:
+    """Write the tables of a cross-validation and their picture."""
+    confusion, calibration = confusion_rows(windows, models), calibration_rows(windows, models)
+    write_table(out_dir / "models.tsv", scores)
+    write_table(out_dir / "confusion.tsv", confusion)
+    write_table(out_dir / "calibration.tsv", calibration)
+    if comparisons:
+        write_table(out_dir / "comparisons.tsv", comparisons)
+    history = [{"model": m.model, **row} for m in models for row in m.history]
+    if history:
+        write_table(out_dir / "history.tsv", history)
+    words = f"{settings.n_folds} folds over {'songs' if settings.by_song else 'windows'}"
+    figure = emotion_figure(scores, confusion, calibration, folds=words, agreement=agreement)
+    for kind in ("png", "svg"):
+        figure.savefig(out_dir / f"models.{kind}", dpi=150)
 
 
 def _whole(fold: SongFold) -> SongFold:

@@ -51,8 +51,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     words += ["--recipe", "harmony", "--weights", "random", "-w", str(folder / "work")]
     changes = [
         "min_block_s=10",
-        "n_components=5",
-        "n_parcels=8",
+        "n_components=3",
+        "n_parcels=6",
         "n_shifts=9",
         "max_inner_folds=2",
     ]
