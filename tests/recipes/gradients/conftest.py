@@ -63,6 +63,11 @@ def write_participant(
         names = [f"parcel{k + 1:03d}" for k in range(int(labels.max()) + 1)]
         out.write(declared.PARCEL_LABELS, labels + 1, names=names)
         out.write(declared.COURSES, courses)
+        n_parcels = int(labels.max()) + 1
+        for network in networks:  # no copies of displaced music: no test of parcels
+            observed = np.zeros((len(layers), n_parcels), np.float32)
+            arrays = {"observed": observed, "null": np.zeros((0, *observed.shape), np.float16)}
+            out.arrays(declared.NULL_SCORES, arrays, network=network)
         for network in networks if ratings is not None else ():
             out.write(declared.RATINGS, ratings, network=network)
         record = weights or {network: {"source": "random", "seed": 0} for network in networks}

@@ -88,6 +88,13 @@ class Participants:
                 for lags in declared.LAGS:
                     scores = self._scores(network, layers, lags, random)
                     out.write(declared.SCORE.of(lags), scores, network=network, names=layers)
+                shape = (len(layers), self.shared.shape[1])
+                own = np.random.default_rng((7, int(subject)))
+                arrays = {
+                    "observed": own.normal(self.effect / 2, 0.03, shape).astype(np.float32),
+                    "null": own.normal(0, 0.03, (19, *shape)).astype(np.float16),
+                }
+                out.arrays(declared.NULL_SCORES, arrays, network=network)
             names = [f"parcel{number:03d}" for number in range(1, self.shared.shape[1] + 1)]
             out.write(declared.PARCEL_LABELS, self.parcels, names=names)
             out.write(declared.COURSES, list(self._courses(names, random)))
