@@ -75,7 +75,7 @@ def of_reliability(network: str, reliability: pd.DataFrame) -> Iterator[Caution]
     """
     rows = reliability.query(f"roi == 'Cortex' and structure == 'both' and lags == '{POSITIVE}'")
     if len(rows) and 0 < rows["share"].max() < _RARELY_BEST:
-        top = rows.iloc[int(np.argmax(rows["share"]))]
+        top = rows.iloc[int(np.nanargmax(rows["share"]))]
         text = (
             f"Over the whole cortex the most frequent best layer, {top['layer']}, is best in only "
             f"{top['share']:.0%} of the resamples of participants. Read stages of the network "
