@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bidsapp.recipes.base.alignment import alignment
 from bidsapp.recipes.base.score_columns import (
     FOLDS_COLUMNS,
@@ -46,6 +44,7 @@ SCORE = Maps(
     "averaged over blocks.",
     labels=LAGS,
     stat="r",
+    required=True,
 )
 SCORE_PIECES = Maps(
     desc="gradients{label}pieces",
@@ -211,7 +210,6 @@ COURSES = Table(
 
 SUMMARY = summary(RECIPE, "participant")
 RESULTS: tuple[Result, ...] = (
-    replace(SCORE.of("positive"), required=True),  # negative lags may not have been asked for
     SCORE,
     SCORE_PIECES,
     CENTROID,
