@@ -29,7 +29,7 @@ BIDSIGNORE = (
     "*_statmap.*",
     "*_stats.*",
     "*_model-*",
-    "*_desc-parcels_dseg.*",
+    "*parcels_dseg.*",
 )
 #: where the coordinates of a space are defined
 SPATIAL_REFERENCES: Mapping[str, str] = MappingProxyType(

@@ -80,6 +80,35 @@ def _volume(path: Path) -> TimeAxis:
     )
 
 
+def n_units(run: Run) -> int:
+    """Return how many vertices, grayordinates or voxels of the brain a run has, from headers.
+
+    Parameters
+    ----------
+    run
+        A run of any kind.
+
+    Raises
+    ------
+    ValueError
+        A header does not say it.
+    """
+    if run.kind == "volume":
+        return n_mask_voxels(run)
+    if run.kind == "cifti":
+        from nibabel.nifti2 import Nifti2Header
+
+        with run.bold[0].open("rb") as file:
+            header: Any = Nifti2Header.from_fileobj(file, check=False)
+        return int(header["dim"][6])
+    total = 0
+    for path in run.bold:
+        with path.open("rb") as file:
+            head = file.read(_GIFTI_HEAD_BYTES).decode("utf-8", errors="replace")
+        total += int(_required(r'<DataArray\b[^>]*?\bDim0\s*=\s*"(\d+)"', head)[1])
+    return total
+
+
 def n_mask_voxels(run: Run) -> int:
     """Return how many voxels the brain mask of a volume run has.
 

@@ -82,6 +82,6 @@ def files_to_read(
         dataset, list(runs.values()), stimuli_dir=stimuli_dir, adapter=adapter
     )
     for stim_file in {item.stim_file for item in played}:
-        path = library.place(stim_file)
-        paths.update([path] if path is not None else [])
+        sound = library.place(stim_file)
+        paths.update([sound] if sound is not None else [])
     return sorted(paths)

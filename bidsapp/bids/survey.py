@@ -46,6 +46,10 @@ class TaskFacts:
         Values found in the participants looked at.
     source
         Where presentations were read from; empty if nowhere.
+    runs_of
+        Participant to the labels of session and run of each run; empty where a name has none.
+    n_looked_at
+        Participants with this task whose files were opened.
     n_presentations, n_pieces, n_missing
         In the participants looked at: presentations, different sounds, sounds not on disk.
     """
@@ -56,6 +60,8 @@ class TaskFacts:
     tr_s: tuple[float, ...] = ()
     n_trs: tuple[int, ...] = ()
     source: str = ""
+    runs_of: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    n_looked_at: int = 0
     n_presentations: int = 0
     n_pieces: int = 0
     n_missing: int = 0
@@ -151,7 +157,7 @@ def survey(
     with_bold = [label for label in labels if found[label]]
     tasks = {item.entities["task"] for items in found.values() for item in items}
     adapter = next(iter(recognise(str(dataset.description.get("Name", "")), tasks)), "")
-    looked_at = tuple(with_bold[:N_DETAIL])
+    looked_at = _looked_at(with_bold, found)
     detail = _Detail(dataset, sounds, adapter)
     for label in looked_at:
         detail.look(found[label])
@@ -175,6 +181,18 @@ def survey(
         variants=_variants(found),
         problems=tuple(dict.fromkeys([*dataset.problems, *problems, *detail.problems])),
     )
+
+
+def _looked_at(labels: list[str], found: Mapping[str, list[Acquisition]]) -> tuple[str, ...]:
+    """Return the first participants, and those with whom a task is seen for the first time."""
+    chosen = labels[:N_DETAIL]
+    seen = {item.entities["task"] for label in chosen for item in found[label]}
+    for label in labels[N_DETAIL:]:
+        tasks = {item.entities["task"] for item in found[label]}
+        if tasks - seen:
+            chosen.append(label)
+            seen |= tasks
+    return tuple(chosen)
 
 
 @dataclass
@@ -286,17 +304,26 @@ def _confounds(dataset: Dataset, found: Mapping[str, list[Acquisition]]) -> tupl
 
 
 def _task(task: str, found: Mapping[str, list[Acquisition]], detail: _Detail) -> TaskFacts:
-    runs_of = {
-        label: len({tuple(a.entities.items()) for a in items if a.entities["task"] == task})
+    acquired = {
+        label: {tuple(a.entities.items()) for a in items if a.entities["task"] == task}
         for label, items in found.items()
     }
-    counts = Counter(count for count in runs_of.values() if count)
+    counts = Counter(len(runs) for runs in acquired.values() if runs)
+    labels = {
+        label: tuple(
+            sorted({(dict(key).get("ses", ""), dict(key).get("run", "")) for key in runs})
+        )
+        for label, runs in acquired.items()
+        if runs
+    }
     runs = [run for run in detail.runs if run.task == task]
     names = {run.name for run in runs}
     played = [item for item in detail.presentations if item.run_name in names]
     return TaskFacts(
         n_participants=sum(counts.values()),
-        n_runs=sum(runs_of.values()),
+        n_runs=sum(map(len, acquired.values())),
+        runs_of=labels,
+        n_looked_at=len({run.subject for run in runs}),
         runs_each=dict(sorted(counts.items())),
         tr_s=tuple(sorted({run.tr_s for run in runs if run.tr_s})),
         n_trs=tuple(sorted({run.n_trs for run in runs if run.n_trs})),

@@ -101,6 +101,8 @@ def _missing_bold(found: Survey, kinds: Iterable[str]) -> list[str]:
         missing.append("fMRIPrep derivatives (-d fmriprep=PATH, or --allow-raw-bold)")
     if all(absent == runs for _, runs, absent in found.spaces.values()):
         missing.append("the content of the images (datalad get)")
+    if found.dataset.fmriprep is not None and not found.n_confounds[0]:
+        missing.append("confounds tables (or --confounds none)")
     if _open_variants(found):
         missing.append("a choice of variants (--bids-filter-file)")
     if not {space_kind(space) for space in found.spaces} & set(kinds):
@@ -147,7 +149,12 @@ def _task_row(task: str, facts: TaskFacts) -> list[str]:
         str(count) if len(each) == 1 else f"{count} (in {people})"
         for count, people in each.items()
     )
-    played = f"{facts.n_presentations} from {facts.source}" if facts.n_presentations else "unknown"
+    sample = facts.n_looked_at < facts.n_participants
+    people = "participant" if facts.n_looked_at == 1 else "participants"
+    among = f" (in {facts.n_looked_at} {people})" if sample else ""
+    played = "unknown"
+    if facts.n_presentations:
+        played = f"{facts.n_presentations} from {facts.source}{among}"
     sounds = f"{facts.n_pieces - facts.n_missing} found, {facts.n_missing} missing"
     return [
         task,
@@ -217,20 +224,28 @@ def _next(found: Survey, recipes: Recipes) -> list[str]:
     if _open_variants(found):
         command += ["--bids-filter-file", "FILTER.json"]
     missing = missing_for(found, recipes)
-    command += ["--recipe", min(missing, key=lambda name: len(missing[name])), "--dry-run"]
-    return [*lines, shlex.join(command)]
+    command += ["--recipe", min(missing, key=lambda name: len(missing[name]))]
+    if any(absent for _, _, absent in found.spaces.values()):
+        lines.append(f"{shlex.join([*command, '--list-inputs'])} | xargs -d '\\n' datalad get")
+    return [*lines, shlex.join([*command, "--dry-run"])]
 
 
 def _presentations(found: Survey, tasks: Iterable[str]) -> str:
-    """One row for each task and run number, with the sound if one is named like the task."""
+    """One row for each run that exists, with the sound if one is named like the task.
+
+    Runs that all participants have stand there once, for all of them.
+    """
     by_stem = {PurePosixPath(name).stem.lower(): name for name in found.sounds}
-    lines = ["task\trun\tsubject\tonset\tduration\tstim_file\tstim_start"]
+    lines = ["task\trun\tsession\tsubject\tonset\tduration\tstim_file\tstim_start"]
     for task in tasks:
-        most = max(found.tasks[task].runs_each, default=1)
-        for run in range(1, most + 1):
-            label = str(run) if most > 1 else "n/a"
-            sound = by_stem.get(task.lower()) or by_stem.get(f"{task}{run}".lower()) or "n/a"
-            lines.append(f"{task}\t{label}\tn/a\t0\tn/a\t{sound}\t0")
+        runs_of = found.tasks[task].runs_of
+        same = len(set(runs_of.values())) == 1
+        rows = [("n/a", next(iter(runs_of.values())))] if same else list(runs_of.items())
+        for subject, runs in rows:
+            for number, (session, run) in enumerate(runs, start=1):
+                sound = by_stem.get(task.lower()) or by_stem.get(f"{task}{number}".lower())
+                cells = (task, run or "n/a", session or "n/a", subject, "0", "n/a")
+                lines.append("\t".join([*cells, sound or "n/a", "0"]))
     return "\n".join(lines) + "\n"
 
 

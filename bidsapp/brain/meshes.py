@@ -1,11 +1,13 @@
 """Coordinates of cortical vertices, from what is at hand without a network.
 
 1. Meshes the user gives (``midthickness.surf.gii`` of the participant or of a template).
-2. fsaverage5: the mean of nilearn's white and pial surfaces (MNI305 millimetres).
+2. fsaverage5: the mean of nilearn's white and pial surfaces (MNI305 millimetres); fsaverage3 and
+   fsaverage4 are its first vertices, as each finer icosahedron begins with the coarser one.
 3. fsLR-32k: the midthickness that comes with the app (`bidsapp.resources`).
-4. fsLR of another density: that of a filled TemplateFlow folder (``TEMPLATEFLOW_HOME``).
+4. fsLR and fsaverage of another density: that of a filled TemplateFlow folder
+   (``TEMPLATEFLOW_HOME``).
 
-Otherwise coordinates are NaN, and parcels fall back to ranges of vertex numbers.
+Otherwise coordinates are NaN, and compact parcels are refused.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from bidsapp.errors import InputInvalidError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+#: vertices of fsaverage3, 4 and 5
+_FSAVERAGE_SIZES: Final = frozenset({642, 2562, 10242})
 _NILEARN: Final = "nilearn:fsaverage5"
 _SHIPPED: Final = "resources:fsLR32k"
 
@@ -43,12 +47,12 @@ def find_meshes(space: str, sizes: tuple[int, int]) -> tuple[Path, Path] | str |
         For `mesh_coordinates`.
     """
     present = {size for size in sizes if size}  # a CIFTI file may lack a hemisphere
-    if space == "fsaverage" and present == {resources.N_VERTICES["fsaverage5"]}:
+    if space == "fsaverage" and present <= _FSAVERAGE_SIZES and len(present) == 1:
         return _NILEARN
     if space == "fsLR" and present == {resources.N_VERTICES["fsLR32k"]}:
         return _SHIPPED
-    if space == "fsLR":
-        return _templateflow_meshes(sizes)
+    if space in ("fsLR", "fsaverage"):
+        return _templateflow_meshes(space, sizes)
     return None
 
 
@@ -69,8 +73,8 @@ def templateflow_folder(template: str) -> Path:
     return Path(os.environ.get("TEMPLATEFLOW_HOME", default)) / f"tpl-{template}"
 
 
-def _templateflow_meshes(sizes: tuple[int, int]) -> tuple[Path, Path] | None:
-    folder = templateflow_folder("fsLR")
+def _templateflow_meshes(template: str, sizes: tuple[int, int]) -> tuple[Path, Path] | None:
+    folder = templateflow_folder(template)
     density = f"den-{round(sizes[0] / 1000)}k"
     pair: list[Path] = []
     for hemi in "LR":
@@ -110,7 +114,8 @@ def mesh_coordinates(
     elif meshes == _SHIPPED:
         (left, _), (right, _) = resources.fslr_midthickness()
     elif isinstance(meshes, str):
-        left, right = np.split(np.mean(fsaverage5_surfaces(), axis=0), 2)
+        whole = np.split(np.mean(fsaverage5_surfaces(), axis=0), 2)
+        left, right = (side[:size] for side, size in zip(whole, sizes, strict=True))
     else:
         left, right = (
             read_coordinates(path, size) for path, size in zip(meshes, sizes, strict=True)

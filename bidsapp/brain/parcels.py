@@ -21,6 +21,7 @@ from scipy.sparse import csr_array
 from bidsapp import resources
 from bidsapp.brain.cortex import CIFTI_SIDES, cortex_columns, cortex_mask, find_mesh
 from bidsapp.brain.geometry import Grayordinates, UnitSpace, VolumeGrid, cifti_units, volume_units
+from bidsapp.errors import InputInvalidError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,8 +37,7 @@ def geometric_parcels(
     Parameters
     ----------
     units
-        What to divide. A structure without coordinates (see `bidsapp.brain.meshes`) is divided
-        into ranges of unit numbers.
+        What to divide; each structure needs coordinates (see `bidsapp.brain.meshes`).
     n_parcels
         How many. Structures get their share by size, and at least one parcel each; so there may
         be more when there are more structures than that, fewer when there are too few units.
@@ -54,6 +54,8 @@ def geometric_parcels(
     ------
     ValueError
         `n_parcels` is not positive.
+    InputInvalidError
+        A structure has no coordinates: neighbours of its vertices are not known.
     """
     if n_parcels < 1:
         msg = f"n_parcels must be positive, not {n_parcels}"
@@ -67,7 +69,13 @@ def geometric_parcels(
     for here, share in zip(members, shares, strict=True):
         points = coordinates[here]
         if not np.isfinite(points).all():
-            points = here[:, np.newaxis].astype(np.float64)
+            name = units.structure[here[0]]
+            msg = (
+                f"there is no mesh for {here.size} vertices of {name} in space {units.space}, "
+                "so that they cannot be divided into compact parcels; give parcels with --atlas, "
+                "or analyse --space fsaverage5 or fsLR"
+            )
+            raise InputInvalidError(msg)
         labels[here] = number + bisect(points, share)
         number += share
     return labels
@@ -109,7 +117,7 @@ def standard_parcels(
     ValueError
         `n_parcels` is not positive.
     InputInvalidError
-        A voxel grid lies outside the template.
+        A voxel grid lies outside the template, or there is no mesh for the vertices.
     """
     if isinstance(units.geometry, VolumeGrid) and units.space.startswith("MNI152"):
         labels = _volume_labels(units, units.geometry, n_parcels)

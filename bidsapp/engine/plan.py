@@ -7,8 +7,10 @@ A job is one recipe × level × participant × space. The plan is data: it can b
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from bidsapp.bids.dataset import Dataset, open_dataset, participants
@@ -46,6 +48,8 @@ class Job:
         Why it cannot run.
     left_out
         Runs of its tasks that lie there and are not part of it.
+    weights
+        Files of parameters that its networks are built from.
     """
 
     name: str
@@ -58,11 +62,20 @@ class Job:
     inputs: JobInputs | None = None
     error: AppError | None = None
     left_out: tuple[str, ...] = ()
+    weights: tuple[Path, ...] = ()
 
     @property
     def inputs_hash(self) -> str:
-        """Hash of the job's input, empty when there is none."""
-        return self.inputs.identity() if self.inputs is not None else ""
+        """Hash of the job's input and of its networks' weights; empty when there is none."""
+        if self.inputs is None:
+            return ""
+        identity = self.inputs.identity()
+        if not self.weights:
+            return identity
+        files = [
+            (path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in self.weights
+        ]
+        return hashlib.blake2b(f"{identity} {files}".encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -37,24 +37,31 @@ def checked(plan: Plan, config: Config) -> Plan:
     config
         The run's configuration.
     """
-    weights: dict[str, AppError | None] = {}
+    weights: dict[str, Path | AppError | None] = {}
     jobs = []
     for job in plan.jobs:
         error = job.error or _job_error(job, config, weights)
-        jobs.append(dataclasses.replace(job, error=error, inputs=None) if error else job)
+        names = getattr(job.settings, "networks", ()) if job.level == "participant" else ()
+        files = {path for name in names if isinstance(path := weights.get(name), Path)}
+        changes = {"inputs": None, "error": error} if error else {"weights": tuple(sorted(files))}
+        jobs.append(dataclasses.replace(job, **changes))
     return dataclasses.replace(plan, jobs=tuple(jobs))
 
 
-def _job_error(job: Job, config: Config, weights: dict[str, AppError | None]) -> AppError | None:
+def _job_error(
+    job: Job, config: Config, weights: dict[str, Path | AppError | None]
+) -> AppError | None:
+    """Return why a job cannot be done; the weights of its networks are noted in `weights`."""
     if job.level != "participant":
         return None
     from bidsapp.brain.confound_columns import refuse_confounds
 
     for name in getattr(job.settings, "networks", ()):
         if name not in weights:
-            weights[name] = _weights_error(name, config)
-        if weights[name] is not None:
-            return weights[name]
+            weights[name] = _weights(name, config)
+        missing = weights[name]
+        if isinstance(missing, AppError):
+            return missing
     runs: Sequence[Run] = getattr(job.inputs, "runs", ())
     try:
         for run in runs:
@@ -68,8 +75,8 @@ def _job_error(job: Job, config: Config, weights: dict[str, AppError | None]) ->
     return None
 
 
-def _weights_error(name: str, config: Config) -> AppError | None:
-    """Return why the parameters of a network are not there; None if they are or it has none."""
+def _weights(name: str, config: Config) -> Path | AppError | None:
+    """Return the file of a network's parameters, or why it is not there; None if it has none."""
     from bidsapp.audio.networks import Choice, network_entry, network_weights
 
     try:
@@ -77,7 +84,7 @@ def _weights_error(name: str, config: Config) -> AppError | None:
         wish = network_weights(name, config.weights)
         choice = Choice(name, wish, config.weights_dir, config.random_seed, 1.0)
         if entry.weight_files and not choice.is_random:
-            choice.file()
+            return choice.file()
     except AppError as error:
         return error
     return None

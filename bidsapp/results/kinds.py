@@ -18,12 +18,13 @@ report tables and figures follow. This module imports nothing that is slow to im
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, TypeVar
 
 Level = Literal["participant", "group", "both"]
 Colours = Literal["score", "signed", "layers", "share", "sequential"]
 R = TypeVar("R", bound="Result")
+_FILLED = ("desc", "title", "says")
 
 
 @dataclass(frozen=True)
@@ -144,14 +145,8 @@ class Result:
         if label not in self.labels:
             msg = f"{self.desc}: {label!r} is not one of {self.labels}"
             raise ValueError(msg)
-        words = {"label": label}
-        return replace(
-            self,
-            desc=self.desc.format(**words),
-            title=self.title.format(**words),
-            says=self.says.format(**words),
-            labels=(),
-        )
+        texts = {name: getattr(self, name).format(label=label) for name in _FILLED}
+        return replace(self, **texts, labels=())
 
     def at(self, level: str) -> bool:
         """Whether the participant or the group level writes it."""
@@ -223,7 +218,7 @@ class Table(Result):
 class Facts(Result):
     """A JSON object; see `summary`."""
 
-    by_network: bool = field(default=False)
+    by_network: bool = False
 
 
 def summary(recipe: str, level: Literal["participant", "group"]) -> Facts:

@@ -7,7 +7,7 @@ data has twice the nominal error rate, because the scores of few folds depend on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -88,42 +88,6 @@ def apply_shifts(y: FloatArray, labels: IntArray, shifts: IntArray) -> FloatArra
         moved = (np.arange(rows.size)[:, None] - shifts[:, block]) % max(rows.size, 1)
         source[rows] = rows[moved]
     return y[source].reshape(labels.size, -1)
-
-
-def refit_null(
-    score: Callable[[FloatArray], FloatArray],
-    y: FloatArray,
-    labels: IntArray,
-    shifts: IntArray,
-    *,
-    max_columns: int = 8192,
-) -> Iterator[FloatArray]:
-    """Score shifted copies of the targets, many at a time.
-
-    Parameters
-    ----------
-    score
-        From targets (n_rows, n_columns) to scores (n_columns,): the whole nested
-        cross-validation, whose factorisations depend on features only and are computed once.
-    y : array of shape (n_rows, n_units)
-        Targets, usually parcel means.
-    labels : array of shape (n_rows,)
-        Block of each row, -1 for none.
-    shifts : array of shape (n_shifts, n_blocks)
-        From `circular_shifts`.
-    max_columns
-        Bound on columns scored in one call.
-
-    Yields
-    ------
-    array of shape (n_units,)
-        Scores of one copy, in the order of `shifts`.
-    """
-    n_units = y.shape[1]
-    step = max(1, max_columns // max(n_units, 1))
-    for start in range(0, shifts.shape[0], step):
-        copies = apply_shifts(y, labels, shifts[start : start + step])
-        yield from score(copies).reshape(-1, n_units)
 
 
 def permutation_p(observed: FloatArray, null: FloatArray) -> FloatArray:

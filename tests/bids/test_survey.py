@@ -142,3 +142,41 @@ def test_what_is_missing_follows_from_what_a_recipe_declares(complete) -> None:
     assert missing["many"] == ["more sounds (24 are few)"]
     first = {name: recipes[name] for name in ("many", "sounds")}
     assert survey_text(found, first).splitlines()[-1].endswith("--recipe sounds --dry-run")
+
+
+def test_the_template_lists_the_runs_that_exist(tree) -> None:
+    raw = tree("raw")
+    raw.description()
+    for label, numbers in (("01", (2, 4)), ("02", (2, 3, 4))):
+        for number in numbers:
+            raw.volume(f"sub-{label}/func/sub-{label}_task-music_run-{number}_bold.nii.gz")
+    text = survey_tables(survey(raw.root))["presentations.tsv"]
+    rows = [line.split("\t")[:4] for line in text.splitlines()[1:]]
+    assert [(row[3], row[1]) for row in rows] == [
+        ("01", "2"),
+        ("01", "4"),
+        ("02", "2"),
+        ("02", "3"),
+        ("02", "4"),
+    ]
+    raw.volume("sub-01/func/sub-01_task-music_run-3_bold.nii.gz")
+    text = survey_tables(survey(raw.root))["presentations.tsv"]
+    rows = [line.split("\t")[:4] for line in text.splitlines()[1:]]
+    assert [(row[3], row[1]) for row in rows] == [("n/a", "2"), ("n/a", "3"), ("n/a", "4")]
+
+
+def test_people_are_looked_at_until_each_task_was_seen(tree) -> None:
+    raw = tree("raw")
+    raw.description()
+    raw.wav("stimuli/a.wav", 5)
+    for number in range(1, 8):
+        task = "late" if number == 6 else "early"
+        name = f"sub-0{number}/func/sub-0{number}_task-{task}"
+        raw.volume(f"{name}_bold.nii.gz")
+        raw.tsv(f"{name}_events.tsv", "onset duration stim_file", "0 5 a.wav")
+    found = survey(raw.root)
+    assert found.looked_at == ("01", "02", "03", "06")
+    assert found.tasks["late"].n_presentations == 1
+    text = survey_text(found, RECIPES)
+    assert "3 from events.tsv (in 3 participants)" in text
+    assert "1 from events.tsv" in text

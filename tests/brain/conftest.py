@@ -123,6 +123,18 @@ class Maker:
         nib.save(nib.Cifti2Image(data.astype(np.float32), axes), path)
         return self.run("cifti", (path,), len(data), **changes)
 
+    def surfaces(self, size: int = 24) -> tuple[Path, Path]:
+        """A mesh of points for each hemisphere, left and right of the middle."""
+        points = np.random.default_rng(5).uniform(1, 50, (size, 3)).astype(np.float32)
+        paths = []
+        for hemi, side in (("L", -1), ("R", 1)):
+            at = points * np.float32([side, 1, 1])
+            array = GiftiDataArray(at, "NIFTI_INTENT_POINTSET")
+            path = self.folder.parent / f"{size}_hemi-{hemi}_midthickness.surf.gii"
+            nib.save(GiftiImage(darrays=[array]), path)
+            paths.append(path)
+        return paths[0], paths[1]
+
     def confounds(self, name: str, n_trs: int, seed: int = 0, suffix: str = "timeseries") -> Path:
         rng = np.random.default_rng(seed)
         motion = [f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz"]

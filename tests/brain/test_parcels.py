@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from bidsapp.brain.geometry import surface_units, volume_units
 from bidsapp.brain.parcels import bisect, geometric_parcels, parcel_means, proportional_shares
 from bidsapp.brain.units import unit_space
+from bidsapp.errors import InputInvalidError
 
 AFFINE = np.diag([3.0, 3, 3, 1])
 
@@ -71,21 +72,19 @@ def test_parcels_of_fsaverage5_are_compact_and_repeatable():
     assert max(spread) < min(random)
 
 
-def test_a_structure_without_coordinates_gets_ranges(make):
+def test_a_structure_without_coordinates_is_refused(make):
     units = unit_space([make.plain("cifti", n_trs=4)])
-    labels = geometric_parcels(units, 11)
-    assert (np.diff(labels) >= 0).all()
-    for name in ("L", "R", "THALAMUS_LEFT"):
-        assert not set(labels[units.structure == name]) & set(labels[units.structure != name])
+    with pytest.raises(InputInvalidError, match=r"no mesh for 20 vertices of L.*--atlas"):
+        geometric_parcels(units, 11)
 
 
 def test_more_parcels_than_units_gives_one_each(make):
-    units = unit_space([make.plain("cifti", n_trs=4)])
+    units = unit_space([make.plain("cifti", n_trs=4)], meshes=make.surfaces())
     assert sorted(geometric_parcels(units, 1000)) == list(range(44))
 
 
 def test_fewer_parcels_than_structures_gives_one_per_structure(make):
-    units = unit_space([make.plain("cifti", n_trs=4)])
+    units = unit_space([make.plain("cifti", n_trs=4)], meshes=make.surfaces())
     assert geometric_parcels(units, 1).max() == 2
 
 

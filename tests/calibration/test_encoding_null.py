@@ -6,57 +6,22 @@ recordings of music. Numbers are printed (``pytest -s``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
-from scipy.signal import lfilter
 
-from bidsapp.models.ridge import factorise, scale_columns, score_nested
-from bidsapp.stats.folds import nested_folds
+from bidsapp.encoding.parcels import parcel_test
+from bidsapp.results.calibrations.encoding import MadeDesigns, score_with_null, smooth
 from bidsapp.stats.metrics import best_layer
-from bidsapp.stats.nulls import circular_shifts, max_statistic_p, permutation_p, refit_null
+from bidsapp.stats.nulls import permutation_p
 
-ALPHAS = np.logspace(1, 5, 8)
-MIN_SHIFT = 8  # 15 s at a TR of 2 s
+LOG10_ALPHA = tuple(map(float, np.linspace(1, 5, 8)))
 N_SHIFTS = 39
-
-
-def smooth(rng, n_rows, n_columns, ar):
-    noise = rng.standard_normal((n_rows + 100, n_columns))
-    return lfilter([1.0], [1.0, -ar], noise, axis=0)[100:]
 
 
 def lagged_features(rng, n_rows, n_components=8, ar=0.9):
     """Three neighbouring lags of smooth components of unequal size."""
     components = smooth(rng, n_rows + 2, n_components, ar) * np.logspace(0, -1, n_components)
-    x = np.hstack([components[2 - lag : 2 - lag + n_rows] for lag in range(3)])
-    return scale_columns(x, slice(None))
-
-
-@dataclass(frozen=True)
-class Encoder:
-    """The nested cross-validation of one layer, as a function of targets."""
-
-    x: np.ndarray
-    labels: np.ndarray
-
-    def __post_init__(self):
-        folds = nested_folds(np.arange(self.labels.max() + 1))
-        factors = [factorise(self.x, self.labels, fold, ALPHAS) for fold in folds]
-        object.__setattr__(self, "factors", factors)
-
-    def __call__(self, y):
-        designs = [self.x] * len(self.factors)
-        return score_nested(self.factors, designs, y.astype(np.float32)).r.mean(axis=0)
-
-
-def refit_p(encoder, y, seed):
-    lengths = np.bincount(encoder.labels)
-    shifts = circular_shifts(lengths, N_SHIFTS, MIN_SHIFT, seed)
-    null = np.array(list(refit_null(encoder, y, encoder.labels, shifts)))
-    observed = encoder(y)
-    return observed, permutation_p(observed, null), null
+    return np.hstack([components[2 - lag : 2 - lag + n_rows] for lag in range(3)])
 
 
 @pytest.mark.slow
@@ -70,12 +35,14 @@ def test_null_data(lengths, ar):
     is taken over them.
     """
     n_sets, n_units = 80, 25
-    labels = np.repeat(np.arange(len(lengths)), lengths)
     means, rates = [], []
     for seed in range(n_sets):
         rng = np.random.default_rng([seed, int(10 * ar), len(lengths)])
-        encoder = Encoder(lagged_features(rng, labels.size), labels)
-        r, p, _ = refit_p(encoder, smooth(rng, labels.size, n_units, ar), seed)
+        store = MadeDesigns([lagged_features(rng, sum(lengths))], lengths, LOG10_ALPHA)
+        y = smooth(rng, sum(lengths), n_units, ar)
+        observed, null = score_with_null(store, y, seed, N_SHIFTS)
+        r = observed.mean_r[0]
+        p = permutation_p(r, null[:, 0])
         means.append(r.mean())
         rates.append((p <= 0.05).mean())
     error = np.std(rates) / np.sqrt(n_sets)
@@ -90,20 +57,20 @@ def test_null_data(lengths, ar):
 
 def test_planted_truth_is_found():
     """Two layers, units that follow the first, the second or neither; noise as in the null."""
-    labels = np.repeat(np.arange(3), (168, 200, 256))
+    lengths = (168, 200, 256)
     rng = np.random.default_rng(0)
-    encoders = [Encoder(lagged_features(rng, labels.size), labels) for _ in range(2)]
+    features = [lagged_features(rng, sum(lengths)) for _ in range(2)]
+    store = MadeDesigns(features, lengths, LOG10_ALPHA)
     n_each = 30
     signal = np.hstack(
-        [e.x @ rng.standard_normal((e.x.shape[1], n_each)) for e in encoders]
-        + [np.zeros((labels.size, n_each))]
+        [x @ rng.standard_normal((x.shape[1], n_each)) for x in features]
+        + [np.zeros((sum(lengths), n_each))]
     )
-    noise = smooth(rng, labels.size, 3 * n_each, 0.6)
+    noise = smooth(rng, sum(lengths), 3 * n_each, 0.6)
     y = signal / np.maximum(signal.std(axis=0), 1e-9) + 1.2 * noise / noise.std(axis=0)
-    tested = [refit_p(encoder, y, seed=7) for encoder in encoders]
-    r = np.stack([observed for observed, _, _ in tested])
-    null_max = np.max([null.max(axis=1) for _, _, null in tested], axis=0)
-    p_family = max_statistic_p(r, null_max).min(axis=0)
+    observed, null = score_with_null(store, y, 7, N_SHIFTS)
+    r = observed.mean_r
+    p_family = parcel_test(r, null).p_family
     best = best_layer(r)
     truth = np.repeat([1, 2], n_each)
     planted = np.arange(2 * n_each)

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from bidsapp.audio.networks import network_entry
 from bidsapp.cli.app import main
+from bidsapp.cli.parser import parse_arguments
+from bidsapp.engine.plan import make_plan
+from bidsapp.engine.preflight import checked
 from bidsapp.simulate.dataset import MusicOptions, simulate
 from tests.faults.conftest import noise_features
 
@@ -164,3 +168,19 @@ def test_a_group_is_counted_on_the_participants_of_the_same_command(
     out = capsys.readouterr().out
     assert "holds no finished participant" not in out
     assert "planned or done: 01" in out or "1 participants will be there" in out
+
+
+def test_other_weights_are_other_inputs(study, tmp_path) -> None:
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    vggish = ["--weights-dir", str(folder), "--weights", "pretrained", "--set"]
+    words = [str(study), str(tmp_path / "out"), "participant", *vggish]
+    config = parse_arguments([*words, 'gradients.networks=["vggish"]'])
+    name = next(iter(network_entry("vggish").weight_files.values()))[0]
+    hashes = []
+    for content in (b"one", b"three"):
+        (folder / name).write_bytes(content)
+        (job,) = checked(make_plan(config), config).jobs
+        assert [path.name for path in job.weights] == [name]
+        hashes.append(job.inputs_hash)
+    assert hashes[0] != hashes[1]

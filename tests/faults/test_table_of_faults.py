@@ -24,7 +24,9 @@ def test_every_row_names_a_test_that_exists() -> None:
     known = {
         match[1]
         for path in (ROOT / "tests").rglob("test_*.py")
-        for match in re.finditer(r"^def (test_\w+)\(", path.read_text("utf-8"), re.MULTILINE)
+        for match in re.finditer(
+            r"^(?:    )?def (test_\w+)\(", path.read_text("utf-8"), re.MULTILINE
+        )
     }
     named = named_tests()
     assert len(named) > 30

@@ -32,23 +32,23 @@ def test_outputs_are_complete(finished: tuple[Path, Path]) -> None:
     names = set(contents(output))
     stem = "sub-01/func/sub-01_space-MNI152NLin2009cAsym_model-baseline"
     for expected in (
-        f"{stem}_stat-r_desc-positive_statmap.nii.gz",
-        f"{stem}_stat-r_desc-positivepieces_statmap.nii.gz",
-        f"{stem}_stat-centroid_desc-negative_statmap.json",
-        f"{stem}_stat-alpha_desc-positive_statmap.nii.gz",
-        f"{stem}_desc-bestlayerpositive_dseg.nii.gz",
-        f"{stem}_desc-bestlayerpositive_dseg.tsv",
-        f"{stem}_desc-significant_mask.nii.gz",
-        f"{stem}_desc-parcels_stats.tsv",
-        f"{stem}_desc-parcelsummary_stats.tsv",
-        f"{stem}_desc-pieces_stats.tsv",
-        f"{stem}_desc-null_stats.tsv",
-        f"{stem}_desc-profile_stats.tsv",
-        "sub-01/func/sub-01_model-baseline_desc-ratings_stats.tsv",
-        "sub-01/func/sub-01_desc-alignment_stats.tsv",
-        "sub-01/func/sub-01_desc-folds_stats.tsv",
-        "sub-01/func/sub-01_space-MNI152NLin2009cAsym_desc-summary_stats.json",
-        "sub-01/func/sub-01_space-MNI152NLin2009cAsym_stat-ceiling_statmap.nii.gz",
+        f"{stem}_stat-r_desc-gradientspositive_statmap.nii.gz",
+        f"{stem}_stat-r_desc-gradientspositivepieces_statmap.nii.gz",
+        f"{stem}_stat-centroid_desc-gradientsnegative_statmap.json",
+        f"{stem}_stat-alpha_desc-gradientspositive_statmap.nii.gz",
+        f"{stem}_desc-gradientsbestlayerpositive_dseg.nii.gz",
+        f"{stem}_desc-gradientsbestlayerpositive_dseg.tsv",
+        f"{stem}_desc-gradientssignificant_mask.nii.gz",
+        f"{stem}_desc-gradientsparcels_stats.tsv",
+        f"{stem}_desc-gradientsparcelsummary_stats.tsv",
+        f"{stem}_desc-gradientspieces_stats.tsv",
+        f"{stem}_desc-gradientsnull_stats.tsv",
+        f"{stem}_desc-gradientsprofile_stats.tsv",
+        "sub-01/func/sub-01_model-baseline_desc-gradientsratings_stats.tsv",
+        "sub-01/func/sub-01_desc-gradientsalignment_stats.tsv",
+        "sub-01/func/sub-01_desc-gradientsfolds_stats.tsv",
+        "sub-01/func/sub-01_space-MNI152NLin2009cAsym_desc-gradientssummary_stats.json",
+        "sub-01/func/sub-01_space-MNI152NLin2009cAsym_stat-ceiling_desc-gradients_statmap.nii.gz",
         "dataset_description.json",
         "descriptions.tsv",
         ".bidsignore",
@@ -65,8 +65,10 @@ def test_maps_read_in_nilearn(finished: tuple[Path, Path]) -> None:
 
     output, _ = finished
     stem = output / "sub-01" / "func" / "sub-01_space-MNI152NLin2009cAsym_model-baseline"
-    scores = image.load_img(f"{stem}_stat-r_desc-positive_statmap.nii.gz")
-    columns = json.loads(Path(f"{stem}_stat-r_desc-positive_statmap.json").read_text())["Columns"]
+    scores = image.load_img(f"{stem}_stat-r_desc-gradientspositive_statmap.nii.gz")
+    columns = json.loads(Path(f"{stem}_stat-r_desc-gradientspositive_statmap.json").read_text())[
+        "Columns"
+    ]
     assert scores.shape[3] == len(columns) == 3
     values = scores.get_fdata()
     assert np.isnan(values[0, 0, 0]).all()
@@ -246,7 +248,7 @@ def test_memory_is_respected_and_changes_nothing(
 def _scores(stem: Path) -> np.ndarray:
     import nibabel
 
-    return nibabel.load(f"{stem}_stat-r_desc-positive_statmap.nii.gz").get_fdata()
+    return nibabel.load(f"{stem}_stat-r_desc-gradientspositive_statmap.nii.gz").get_fdata()
 
 
 def test_dry_run_imports_no_network_library(dataset: Path, tmp_path: Path) -> None:

@@ -38,8 +38,8 @@ def test_group_writes_tables_maps_and_report(
     assert "group_gradients.html" in done.stdout
     assert (output / "group_gradients.html").stat().st_size > 100_000
     names = {path.name for path in (output / "group").iterdir()}
-    for desc in ("spin", "subjects", "profile", "participants"):
-        assert any(f"desc-{desc}_stats.tsv" in name for name in names), desc
+    for desc in ("spin", "participantalignment", "regions", "participants"):
+        assert any(f"desc-gradients{desc}_stats.tsv" in name for name in names), desc
     fidelity = (output / "logs" / "fidelity.tsv").read_text()
     assert "n_rotations" in fidelity
 

@@ -31,7 +31,7 @@ def stand_in_features(stimuli: Stimuli) -> LayerFeatures:
         for mixed in (shocks[layer] + shocks[layer + 1] for layer in range(N_LAYERS))
     )
     return LayerFeatures(
-        network="standin",
+        network="vggish",
         layers=tuple(f"layer{number}" for number in range(1, N_LAYERS + 1)),
         pieces=tuple(name for name, _ in stimuli),
         frame_piece=frame_piece,

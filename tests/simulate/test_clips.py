@@ -182,7 +182,7 @@ def test_the_check_recognises_perfect_maps_and_their_p_values(dataset, tmp_path)
     scores = np.where(layer > 0, 0.3 - 0.05 * np.abs(np.arange(1, 7)[:, None] - layer), 0.0)
     uniform = np.random.default_rng(0).uniform(size=scores.shape)
     names = [f"layer{k}" for k in range(1, 7)]
-    facts = {"space": MNI, "networks": {"standin": {"layers": names}}}
+    facts = {"space": MNI, "networks": {"vggish": {"layers": names}}}
     for subject, score, summary in (
         ("01", declared.SCORE, declared.SUMMARY),
         ("", declared.MEAN, declared.GROUP_SUMMARY),
@@ -196,7 +196,7 @@ def test_the_check_recognises_perfect_maps_and_their_p_values(dataset, tmp_path)
                 (declared.P_FWE, np.where(layer > 0, 0.01, np.ones(scores.shape))),
                 (declared.BEST_LAYER, layer),
             ):
-                out.write(result, values, network="standin", names=names)
+                out.write(result, values, network="vggish", names=names)
             out.write(summary, facts)
             staging.publish()
     found = check_rsa(dataset, tmp_path, truth, oracle=False)

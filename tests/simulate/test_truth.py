@@ -6,12 +6,15 @@ import json
 
 import nibabel as nib
 import numpy as np
-import pandas as pd
 import pytest
 
-from bidsapp.bids.names import build_path, space_entities
+from bidsapp.bids.staging import Staging
+from bidsapp.brain.geometry import surface_units, volume_units
 from bidsapp.errors import InputMissingError
 from bidsapp.recipes import truth_checks
+from bidsapp.recipes.gradients import group_results as of_group
+from bidsapp.recipes.gradients import results as declared
+from bidsapp.results.write import Output
 from bidsapp.simulate.checks.shared import mean_of
 from bidsapp.simulate.dataset import MusicOptions, simulate
 from bidsapp.simulate.oracle import music_rows, oracle_scores
@@ -30,41 +33,43 @@ def dataset(tmp_path_factory, stand_in):
     return folder
 
 
-def _write(path, values, shape=None):
-    """Write (n_grid, n_maps): a volume, or the left and right half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if shape is None:
-        arrays = [nib.gifti.GiftiDataArray(np.float32(column)) for column in values.T]
-        nib.save(nib.gifti.GiftiImage(darrays=arrays), path)
-    else:
-        volume = np.float32(values).reshape(*shape, -1)
-        nib.save(nib.Nifti1Image(volume.squeeze(), np.eye(4)), path)
+def _units(dataset, space):
+    """Return the units of a space, and their places in the flattened grid."""
+    if space == "fsaverage5":
+        return surface_units(10242, 10242, space=space, density="10k"), slice(None)
+    func = dataset / "derivatives/fmriprep/sub-01/func"
+    image = nib.load(next(func.glob(f"*{MNI}*brain_mask.nii.gz")))
+    mask = np.asarray(image.dataobj) > 0
+    return volume_units(mask, image.affine, space=space), mask.ravel()
 
 
-def _make_results(dataset, out, space, scores, parcels, p_values):
-    """Write `scores` (n_layers, n_grid) and parcels as the recipe does."""
-    entities = {"sub": "01"} | space_entities(space)
-    surface = space == "fsaverage5"
-    mask = next((dataset / "derivatives/fmriprep/sub-01/func").glob(f"*{MNI}*brain_mask.nii.gz"))
-    shape = None if surface else nib.load(mask).shape
+def _filled(table, rows):
+    """Add the declared columns that do not matter here."""
+    return [dict.fromkeys(table.header) | row for row in rows]
 
-    def write(names, suffix, values, extension):
-        halves = {"L": values[:10242], "R": values[10242:]} if surface else {"": values}
-        for side, part in halves.items():
-            named = {**entities, **names} | ({"hemi": side} if side else {})
-            _write(out / build_path(named, suffix, extension), part, shape)
 
-    for lags, factor in (("positive", 1.0), ("negative", 0.1)):
-        names = {"model": "vggish", "desc": lags}
-        extension = ".func.gii" if surface else ".nii.gz"
-        write(names | {"stat": "r"}, "statmap", factor * scores.T, extension)
-        write(names | {"stat": "centroid"}, "statmap", centroid(scores)[:, None], extension)
-    write({"desc": "parcels"}, "dseg", parcels[:, None], ".label.gii" if surface else ".nii.gz")
-    table = pd.DataFrame(
-        {"parcel": list(p_values), "lags": "positive", "p": list(p_values.values())}
-    )
-    name = build_path(entities | {"model": "vggish", "desc": "parcelsummary"}, "stats", ".tsv")
-    table.to_csv(out / name, sep="\t", index=False, na_rep="n/a")
+def _make_results(dataset, out, space, scores, parcels, p_values, ratings=()):
+    """Write `scores` (n_layers, n_grid) and parcels by the writer of the recipe."""
+    units, inside = _units(dataset, space)
+    layers = [f"layer{number}" for number in range(1, len(scores) + 1)]
+    with Staging(out, "participant") as staging:
+        output = Output(staging, units, subject="01", common={})
+        for lags, factor in (("positive", 1.0), ("negative", 0.1)):
+            r = factor * scores[:, inside]
+            output.write(declared.SCORE.of(lags), r, network="vggish", names=layers)
+            centroids = centroid(scores[:, inside])
+            output.write(declared.CENTROID.of(lags), centroids, network="vggish")
+        names = [f"parcel{number}" for number in range(1, int(parcels.max()) + 1)]
+        output.write(declared.PARCEL_LABELS, parcels[inside], names=names)
+        rows = [{"lags": "positive", "parcel": k, "p": p} for k, p in p_values.items()]
+        summary = _filled(declared.PARCEL_SUMMARY, rows)
+        output.write(declared.PARCEL_SUMMARY, summary, network="vggish")
+        if ratings:
+            rows = _filled(declared.RATINGS, ratings)
+            output.write(declared.RATINGS, rows, network="vggish")
+        facts = {"space": space, "networks": {"vggish": {"layers": layers}}}
+        output.write(declared.SUMMARY, facts)
+        staging.publish()
 
 
 @pytest.mark.parametrize("space", [MNI, "fsaverage5"])
@@ -113,15 +118,13 @@ def test_ratings_are_averaged_over_participants(dataset, tmp_path):
     planted = read_map(read_truth(dataset).maps()["01", MNI])
     scores = np.ones((6, len(planted.layer)))
     parcels = np.where(planted.layer > 0, 1, 2)
-    _make_results(dataset, tmp_path, MNI, scores, parcels, {1: 0.5, 2: 0.01})
     profile = [0.1, 0.3, 0.2, -0.4, 0.0, 0.0]
     rows = [
         {"rating": "enjoyment", "lags": lags, "layer_index": n, "piece": "mean", "r": r}
         for lags, sign in (("positive", 1), ("negative", -1))
         for n, r in enumerate(sign * np.array(profile), start=1)
     ]
-    name = build_path({"sub": "01", "model": "vggish", "desc": "ratings"}, "stats", ".tsv")
-    pd.DataFrame(rows).to_csv(tmp_path / name, sep="\t", index=False)
+    _make_results(dataset, tmp_path, MNI, scores, parcels, {1: 0.5, 2: 0.01}, rows)
     found = check_truth(dataset, tmp_path, truth_checks(), oracle=False)
     enjoyment = found["gradients"]["ratings"]["enjoyment"]
     assert enjoyment["peak_layer"] == 2
@@ -205,10 +208,13 @@ def test_spin_tests_of_the_group_are_read_and_said(dataset, tmp_path):
             ]
         )
     ]  # fmt: skip
-    entities = space_entities("fsaverage5") | {"model": "vggish", "desc": "spin"}
-    path = tmp_path / build_path(entities, "stats", ".tsv")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows).to_csv(path, sep="\t", index=False)
+    units, _ = _units(dataset, "fsaverage5")
+    with Staging(tmp_path, "group") as staging:
+        output = Output(staging, units, subject="", common={})
+        output.write(of_group.SPINS, _filled(of_group.SPINS, rows), network="vggish")
+        facts = {"space": "fsaverage5", "networks": {"vggish": {"layers": ["a"]}}}
+        output.write(of_group.SUMMARY, facts)
+        staging.publish()
     found = check_truth(dataset, tmp_path, truth_checks(), oracle=False)
     test = found["gradients"]["group"]["fsaverage5"]["vggish"][0]
     assert test["map"] == "centroid"

@@ -13,7 +13,6 @@ from bidsapp.stats.nulls import (
     circular_shifts,
     max_statistic_p,
     permutation_p,
-    refit_null,
 )
 
 
@@ -57,17 +56,6 @@ def test_apply_shifts_rolls_each_block():
         for block in range(2):
             expected = np.roll(y[labels == block], shifts[copy, block], axis=0)
             np.testing.assert_array_equal(part[labels == block], expected)
-
-
-@pytest.mark.parametrize("max_columns", [1, 7, 1000])
-def test_refit_null_scores_each_copy(max_columns):
-    rng = np.random.default_rng(0)
-    labels = np.repeat([0, 1], [12, 20])
-    y, x = rng.standard_normal((32, 5)), rng.standard_normal(32)
-    shifts = circular_shifts([12, 20], 9, 2, 3)
-    null = list(refit_null(lambda copies: x @ copies, y, labels, shifts, max_columns=max_columns))
-    expected = [x @ apply_shifts(y, labels, shift[None]) for shift in shifts]
-    np.testing.assert_allclose(null, expected)
 
 
 def test_permutation_p_counts():

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 BASE_BYTES = 900 * 2**20
 """Resident size of the libraries and one network."""
-N_SURFACE_UNITS = {"gifti": 20_484, "cifti": 91_282}
-"""Vertices of fsaverage5 and grayordinates of fsLR-91k."""
 
 
 @dataclass(frozen=True)

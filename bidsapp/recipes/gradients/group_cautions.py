@@ -75,7 +75,7 @@ def of_reliability(network: str, reliability: pd.DataFrame) -> Iterator[Caution]
     """
     rows = reliability.query(f"roi == 'Cortex' and structure == 'both' and lags == '{POSITIVE}'")
     if len(rows) and 0 < rows["share"].max() < _RARELY_BEST:
-        top = rows.loc[rows["share"].idxmax()]
+        top = rows.iloc[int(np.nanargmax(rows["share"]))]
         text = (
             f"Over the whole cortex the most frequent best layer, {top['layer']}, is best in only "
             f"{top['share']:.0%} of the resamples of participants. Read stages of the network "
@@ -182,7 +182,7 @@ def _of_rivals(
     others = rows.iloc[1:].dropna(subset=["r"])
     if others.empty:
         return
-    rival = others.loc[others["r"].abs().idxmax()]
+    rival = others.iloc[int(np.argmax(others["r"].abs()))]
     if min(positive.p, rival.p) < level and abs(rival.r) >= abs(positive.r):
         text = (
             f"r = {rival.r:.2f} with {rival.reference}, r = {positive.r:.2f} with "

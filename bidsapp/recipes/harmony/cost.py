@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bidsapp.bids.headers import n_mask_voxels
+from bidsapp.bids.headers import n_units as count_units
 from bidsapp.config import Config
-from bidsapp.recipes.base.cost import BASE_BYTES, N_SURFACE_UNITS, Cost
+from bidsapp.recipes.base.cost import BASE_BYTES, Cost
 from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.harmony.settings import HarmonySettings
 
@@ -25,7 +25,7 @@ def estimate(inputs: Inputs, settings: HarmonySettings, config: Config) -> Cost:
         For the memory that may be used.
     """
     run = inputs.runs[0]
-    n_units = N_SURFACE_UNITS.get(run.kind) or n_mask_voxels(run)
+    n_units = count_units(run)
     n_trs = sum(item.n_trs for item in inputs.runs)
     seconds = {row["stim_file"]: float(row["sound_s"]) for row in inputs.alignment}
     n_frames = int(sum(seconds.values()) / settings.hop_s)

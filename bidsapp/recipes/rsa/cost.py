@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bidsapp.audio.networks import network_entry
-from bidsapp.bids.headers import n_mask_voxels
+from bidsapp.bids.headers import n_units as count_units
 from bidsapp.config import Config
-from bidsapp.recipes.base.cost import BASE_BYTES, N_SURFACE_UNITS, Cost
+from bidsapp.recipes.base.cost import BASE_BYTES, Cost
 from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.rsa.items import make_items
 from bidsapp.recipes.rsa.search import MODEL_BYTES
@@ -27,7 +27,7 @@ def estimate(inputs: Inputs, settings: RsaSettings, config: Config) -> Cost:
         For memory and threads.
     """
     run = inputs.runs[0]
-    n_units = N_SURFACE_UNITS.get(run.kind) or n_mask_voxels(run)
+    n_units = count_units(run)
     items = make_items(inputs, settings)
     n_pairs = items.n_items * (items.n_items - 1) // 2
     entries = [network_entry(name) for name in settings.networks]

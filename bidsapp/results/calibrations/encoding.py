@@ -45,7 +45,7 @@ class MadeDesigns(DesignStore):
         self.options = DesignOptions(layers[0].shape[1], log10_alpha)
         self._made = []
         for x in layers:
-            scaled = scale_columns(x, slice(None))
+            scaled = scale_columns(x, np.arange(len(x)))
             alphas = 10.0 ** np.asarray(log10_alpha)
             factors = [factorise(scaled, labels, fold, alphas) for fold in self.folds]
             self._made.append([Design(scaled, item, 1.0) for item in factors])

@@ -180,4 +180,6 @@ def test_the_page_has_the_numbers_of_the_tables(written: Results) -> None:
 @needs_chromium[2]
 def test_the_page_in_a_browser(written: Results, tmp_path: Path) -> None:
     page, _ = report(written)
-    check_page(write_page(page, tmp_path / "page.html"), tmp_path / "empty")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    check_page(write_page(page, tmp_path / "page.html"), empty)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from bidsapp.recipes.base import score_columns
 from bidsapp.recipes.gradients import results as declared
 from bidsapp.recipes.gradients.report.participant_view import (
     NEGATIVE,
@@ -169,9 +170,9 @@ def null(view: ParticipantView) -> Section:
         words = f"r = {largest_r:.3f}\n{plural(n, 'significant parcel')}"
         limit = threshold(maxima, view.level, strict=True)
         panels.append(NullPanel(f"Largest score, {name}", maxima, largest_r, words, colour, limit))
-    shifted = rows_of(draws, lags=POSITIVE)["mean_r"].to_numpy(float)
+    means = rows_of(draws, lags=POSITIVE)["mean_r"].to_numpy(float)
     observed = float(rows_of(view.table(declared.PARCELS), lags=POSITIVE)["r"].mean())
-    panels.append(NullPanel("Mean score, positive lags", shifted, observed, f"r = {observed:.4f}"))
+    panels.append(NullPanel("Mean score, positive lags", means, observed, f"r = {observed:.4f}"))
     caption = (
         "Grey: largest (and mean) score over layers and parcels of each circular shift of the "
         "responses, with the whole cross-validation repeated. Coloured line: observed. Dashed: "
@@ -183,7 +184,10 @@ def null(view: ParticipantView) -> Section:
     return Section(
         "Scores against their null distribution",
         f"null{view.suffix}",
-        [picture(figure, alt=f"{alt}.", caption=caption), *claim(view.results, declared.SHIFT)],
+        [
+            picture(figure, alt=f"{alt}.", caption=caption),
+            *claim(view.results, score_columns.SHIFT),
+        ],
     )
 
 
