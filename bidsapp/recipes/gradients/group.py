@@ -350,8 +350,9 @@ class GradientsGroup:
         """Write a table that cautions are looked for in, too."""
         import pandas as pd
 
-        frame = self.frames[result.desc, network] = pd.DataFrame(rows)
-        out.write(result, frame, network=network)
+        kept = list(rows)
+        self.frames[result.desc, network] = pd.DataFrame(kept)
+        out.write(result, kept, network=network)
 
     def doubts(self, conditions: Sequence[Condition]) -> Iterator[Caution]:
         """Yield the reasons to doubt the scores and tests of each network."""
