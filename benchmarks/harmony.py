@@ -123,7 +123,7 @@ def chorales(options: argparse.Namespace) -> None:
     from bidsapp.audio.training.emotion_run import train_harmony
 
     write_chorales(options.folder, options.soundfont, options.chorales, options.unrelated)
-    out = options.folder / ("unrelated" if options.unrelated else "related")
+    out = options.out or options.folder / ("unrelated" if options.unrelated else "related")
     settings = EmotionSettings(
         models=tuple(options.models), epochs=options.epochs, patience=6, n_folds=options.folds
     )
@@ -206,9 +206,11 @@ def cost(options: argparse.Namespace) -> None:
         fold = song_folds(classes, songs, 10, 0)[0]
         for model in options.models:
             settings = EmotionSettings(models=(model,), epochs=1)
+            began = time.process_time()
             row = fit_network(model, classes, contents, fold, settings, seed=0).history[0]
+            cpu_s = time.process_time() - began
             words = f"{len(fold.train):,} windows, {options.threads} threads"
-            print(f"{model:12} {words}: {row['seconds']:.0f} s")
+            print(f"{model:12} {words}: {row['seconds']:.0f} s, {cpu_s:.0f} s of CPU time")
 
 
 def main() -> None:
@@ -223,6 +225,7 @@ def main() -> None:
     tool.add_argument("--folds", type=int, default=5)
     tool.add_argument("--epochs", type=int, default=30)
     tool.add_argument("--unrelated", action="store_true")
+    tool.add_argument("--out", type=Path)
     tool.add_argument(
         "--models",
         nargs="+",

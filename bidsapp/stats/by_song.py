@@ -169,7 +169,7 @@ def compare(
 def permuted_labels(
     labels: Ints, songs: Ints, folds: Ints, stream: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """Give each song the labels of another song of the same fold.
+    """Give each song the labels of a song of the same fold, shifted circularly in time.
 
     Parameters
     ----------
@@ -181,7 +181,8 @@ def permuted_labels(
     Returns
     -------
     integer array of shape (n,)
-        Labels of a longer or shorter song are read at the same relative time.
+        Labels of a longer or shorter song are read at the same relative time. The shift matters
+        where a song has several labels: runs of labels keep their lengths.
     """
     out = np.array(labels, np.int64)
     for fold in np.unique(folds):
@@ -190,7 +191,8 @@ def permuted_labels(
         for own, source in zip(rows, stream.permutation(len(rows)), strict=True):
             other = rows[source]
             places = (np.arange(len(own)) + 0.5) * len(other) / len(own)
-            out[own] = labels[other[places.astype(np.int64)]]
+            shift = int(stream.integers(len(own)))
+            out[own] = np.roll(labels[other[places.astype(np.int64)]], shift)
     return out
 
 

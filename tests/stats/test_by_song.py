@@ -96,7 +96,17 @@ def test_permuted_songs_keep_their_fold_and_their_labels_together():
     ]
     assert {tuple(row[:4]) for row in drawn} == {(0, 0, 1, 1), (1, 1, 0, 0)}
     assert all(set(row[4:]) <= {2, 3} for row in drawn)
-    assert len({tuple(row[4:]) for row in drawn}) == 2
+
+
+def test_songs_with_the_same_sequence_of_labels_have_a_null_too():
+    songs = songs_of(6, 8)
+    labels = np.tile([0, 0, 0, 0, 1, 1, 1, 1], 6)
+    drawn = permuted_labels(labels, songs, np.zeros_like(songs), np.random.default_rng(0))
+    assert (drawn != labels).any()
+    assert (drawn.reshape(6, 8).sum(axis=1) == 4).all()
+    null = chance_scores(labels, labels, songs, np.zeros_like(songs), 2, 50, 0)[:, 0]
+    assert null.max() < 1.0
+    assert null.mean() == pytest.approx(0.5, abs=0.1)
 
 
 def test_chance_is_reached_by_predictions_without_a_relation():

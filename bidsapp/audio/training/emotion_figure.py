@@ -1,10 +1,12 @@
-"""Picture of a cross-validation: models beside each other, confusion, calibration."""
+"""Pictures of a cross-validation: models, confusion, calibration, and Grad-CAM of windows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -100,3 +102,47 @@ def _calibration(axes: Axes, rows: Rows, model: str) -> None:
 
 def _value(row: Mapping[str, object], name: str) -> float:
     return float(row[name])  # type: ignore[arg-type]
+
+
+def gradcam_figure(
+    titles: Sequence[str],
+    mel_db: npt.NDArray[np.float32],
+    maps: npt.NDArray[np.float64],
+    window_s: float,
+) -> Figure:
+    """Draw the spectrograms of some windows above their Grad-CAM on the mel bands.
+
+    Parameters
+    ----------
+    titles
+        One per window.
+    mel_db
+        (n, n_bands, n_times) in dB.
+    maps
+        (n, n_bands, n_times) from `bidsapp.models.harmonic.explain.on_spectrogram`; NaN at bands
+        that no filter sees.
+    window_s
+        Length of a window in seconds.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One column per window; all windows share their scales.
+    """
+    figure = Figure((2.6 * len(titles) + 1.2, 5.0), layout="constrained")
+    panels = figure.subplots(2, len(titles), squeeze=False, sharex=True, sharey=True)
+    extent = (0.0, window_s, 0.0, float(mel_db.shape[1]))
+    common: dict[str, Any] = {"aspect": "auto", "origin": "lower", "extent": extent}
+    for column, title in enumerate(titles):
+        above, below = panels[:, column]
+        level = above.imshow(mel_db[column], vmin=-70, vmax=20, cmap="gray_r", **common)
+        largest = float(np.nanmax(maps)) or 1.0
+        below.set_facecolor("#dddddd")
+        bright = below.imshow(maps[column], vmin=0, vmax=largest, cmap="magma", **common)
+        above.set_title(title, fontsize=8)
+        below.set_xlabel("s")
+    for first in panels[:, 0]:
+        first.set_ylabel("mel band")
+    figure.colorbar(level, ax=panels[0], label="dB", pad=0.01)
+    figure.colorbar(bright, ax=panels[1], label="Grad-CAM", pad=0.01)
+    return figure

@@ -13,6 +13,7 @@ import torch
 
 from bidsapp.audio.emotion_corpora import RatedCorpus, read_ratings
 from bidsapp.audio.networks import DEFAULT_HOP_S, get_network
+from bidsapp.audio.networks.harmonic import WINDOW_S
 from bidsapp.audio.training.classical import fit_classical
 from bidsapp.audio.training.emotion import (
     EmotionSettings,
@@ -24,7 +25,7 @@ from bidsapp.audio.training.emotion import (
     network_log_proba,
     quadrant_means,
 )
-from bidsapp.audio.training.emotion_figure import emotion_figure
+from bidsapp.audio.training.emotion_figure import emotion_figure, gradcam_figure
 from bidsapp.audio.training.emotion_scores import (
     brightness_test,
     calibration_rows,
@@ -43,7 +44,7 @@ from bidsapp.audio.training.windows import (
 )
 from bidsapp.errors import OutputError
 from bidsapp.models.cnn3d.explain import map_similarity
-from bidsapp.models.harmonic.explain import branch_maps, brightness, cascade
+from bidsapp.models.harmonic.explain import branch_maps, brightness, cascade, on_spectrogram
 from bidsapp.models.harmonic.names import QUADRANTS
 from bidsapp.models.harmonic.networks import (
     NETWORKS2D,
@@ -84,8 +85,8 @@ def train_harmony(
     corpus_dir, annotations, arousal, static
         As `bidsapp.audio.emotion_corpora.read_ratings` takes them.
     out_dir
-        Gets ``harmonic.pth``, ``training.json``, tables and ``models.png`` and ``.svg``, and
-        checkpoints, with which the same call goes on after an interruption.
+        Gets ``harmonic.pth``, ``training.json``, tables, ``models.png`` and ``.svg``,
+        ``gradcam.png``, and checkpoints, with which the same call goes on after an interruption.
     settings
         Models, folds and training.
     test_corpus
@@ -135,7 +136,6 @@ def train_harmony(
             for name in settings.models
         ]
         scores = [score_row(windows, model, settings) for model in models]
-        confusion, calibration = confusion_rows(windows, models), calibration_rows(windows, models)
         comparisons = comparison_rows(windows, models, settings)
         agreement = rater_agreement(corpus, windows)
         facts: Row = {
@@ -159,22 +159,12 @@ def train_harmony(
             "device": device,
             "torch": torch.__version__,
         }
-        write_table(out_dir / "models.tsv", scores)
-        write_table(out_dir / "confusion.tsv", confusion)
-        write_table(out_dir / "calibration.tsv", calibration)
         write_table(out_dir / "predictions.tsv", prediction_rows(corpus, windows, models))
-        if comparisons:
-            write_table(out_dir / "comparisons.tsv", comparisons)
-        history = [{"model": m.model, **row} for m in models for row in m.history]
-        if history:
-            write_table(out_dir / "history.tsv", history)
-        words = f"{settings.n_folds} folds over {facts['folds']}"
-        figure = emotion_figure(scores, confusion, calibration, folds=words, agreement=agreement)
-        for kind in ("png", "svg"):
-            figure.savefig(out_dir / f"models.{kind}", dpi=150)
+        _write_scores(out_dir, windows, models, scores, comparisons, settings, agreement)
         if "harmonic" in settings.models:
             harmonic = models[settings.models.index("harmonic")]
             facts |= _explanation(windows, contents, folds, harmonic, settings, device)
+            _draw_examples(out_dir, corpus, windows, contents, folds, harmonic, settings)
         facts |= _final(corpus, windows, contents, folds[0], settings, out_dir, device)
         if test_corpus is not None:
             facts["other_corpus"] = _elsewhere(
@@ -189,6 +179,31 @@ def train_harmony(
         )
         raise OutputError(msg) from error
     return facts
+
+
+def _write_scores(
+    out_dir: Path,
+    windows: RatedWindows,
+    models: list[Predictions],
+    scores: list[Row],
+    comparisons: list[Row],
+    settings: EmotionSettings,
+    agreement: float,
+) -> None:
+    """Write the tables of a cross-validation and their picture."""
+    confusion, calibration = confusion_rows(windows, models), calibration_rows(windows, models)
+    write_table(out_dir / "models.tsv", scores)
+    write_table(out_dir / "confusion.tsv", confusion)
+    write_table(out_dir / "calibration.tsv", calibration)
+    if comparisons:
+        write_table(out_dir / "comparisons.tsv", comparisons)
+    history = [{"model": m.model, **row} for m in models for row in m.history]
+    if history:
+        write_table(out_dir / "history.tsv", history)
+    words = f"{settings.n_folds} folds over {'songs' if settings.by_song else 'windows'}"
+    figure = emotion_figure(scores, confusion, calibration, folds=words, agreement=agreement)
+    for kind in ("png", "svg"):
+        figure.savefig(out_dir / f"models.{kind}", dpi=150)
 
 
 def _whole(fold: SongFold) -> SongFold:
@@ -266,6 +281,34 @@ def _explanation(
         }
     )
     return {"brightness": dataclasses.asdict(test), "sanity_checks": checks}
+
+
+def _draw_examples(
+    out_dir: Path,
+    corpus: RatedCorpus,
+    windows: RatedWindows,
+    contents: WindowContents,
+    folds: tuple[SongFold, ...],
+    harmonic: Predictions,
+    settings: EmotionSettings,
+) -> None:
+    """Draw the Grad-CAM of the surest right prediction of each quadrant in a held-out song."""
+    titles, spectrograms, maps = [], [], []
+    for quadrant, name in enumerate(QUADRANTS):
+        right = np.flatnonzero((harmonic.quadrant == quadrant) & (windows.quadrant == quadrant))
+        if not right.size:
+            continue
+        row = right[[int(harmonic.log_proba[right, quadrant].argmax())]]
+        state = harmonic.states[int(harmonic.fold[row[0]])]
+        cam = _maps(built("harmonic", settings, state), contents, row, harmonic.quadrant)
+        mel = mel_batch(contents, row).numpy()
+        spectrograms.append(mel[0])
+        maps.append(on_spectrogram(cam, settings.network.bands, mel.shape[1])[0])
+        sound = corpus.sounds[int(windows.sound[row[0]])].path.name
+        titles.append(f"{name}: {sound}, {windows.start_s[row[0]]:.0f} s")
+    if titles:
+        figure = gradcam_figure(titles, np.stack(spectrograms), np.stack(maps), WINDOW_S)
+        figure.savefig(out_dir / "gradcam.png", dpi=150)
 
 
 def _maps(

@@ -83,8 +83,8 @@ def _add_harmony(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--models",
         nargs="+",
         metavar="NAME",
-        help="harmonic, contiguous, random, learnable, cnn, descriptors, loudness, tempo, "
-        "consonance. Default: all but learnable and cnn.",
+        help="harmonic, contiguous, random, dealt, learnable, cnn, descriptors, loudness, "
+        "tempo, consonance. Default: all but dealt, learnable and cnn.",
     )
     tool.add_argument(
         "--by-window",

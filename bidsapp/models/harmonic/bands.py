@@ -26,7 +26,6 @@ from bidsapp.errors import UsageError
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Rule = Literal["octaves", "harmonics", "all"]
-Layout = Literal["harmonic", "contiguous", "random"]
 
 LOWEST_NOTE = 52
 """E3: the first note whose neighbours have other mel bands on the default grid."""
@@ -123,7 +122,33 @@ def contiguous_bands(n_bands: int, harmonic: Ints) -> Ints:
     return np.where(np.arange(harmonic.shape[1]) < sizes[:, None], places, ABSENT)
 
 
-def random_bands(harmonic: Ints, seed: int) -> Ints:
+def random_bands(n_bands: int, harmonic: Ints, seed: int) -> Ints:
+    """Draw bands for the branches from all between the lowest and the highest harmonic band.
+
+    Parameters
+    ----------
+    n_bands
+        Mel bands.
+    harmonic
+        (12, n), from `harmonic_bands`.
+    seed
+        Names the draw.
+
+    Returns
+    -------
+    array of shape (12, n)
+        Ascending, none twice in a branch; branches are as large as those of `harmonic`.
+    """
+    stream = np.random.Generator(np.random.Philox(key=[seed, 0x52414E44]))
+    used = harmonic[harmonic != ABSENT]
+    places = np.arange(used.min(), min(int(used.max()) + 1, n_bands))
+    drawn = np.full_like(harmonic, ABSENT)
+    for row, size in enumerate((harmonic != ABSENT).sum(axis=1)):
+        drawn[row, :size] = np.sort(stream.choice(places, size, replace=False))
+    return drawn
+
+
+def dealt_bands(harmonic: Ints, seed: int) -> Ints:
     """Deal the bands of all pitch classes to the branches at random.
 
     Parameters

@@ -28,6 +28,7 @@ from bidsapp.models.harmonic.bands import (
     N_OCTAVES,
     Rule,
     contiguous_bands,
+    dealt_bands,
     harmonic_bands,
     note_hz,
     random_bands,
@@ -67,7 +68,7 @@ class HarmonicSettings:
         Of random bands and first weights.
     """
 
-    kind: Literal["harmonic", "contiguous", "random", "learnable", "cnn"] = "harmonic"
+    kind: Literal["harmonic", "contiguous", "random", "dealt", "learnable", "cnn"] = "harmonic"
     n_bands: int = 256
     highest_hz: float = 11_025.0
     mel_scale: MelScale = "htk"
@@ -100,7 +101,9 @@ class HarmonicSettings:
         )
         if self.kind == "contiguous":
             return contiguous_bands(self.n_bands, harmonic)
-        return random_bands(harmonic, self.seed) if self.kind == "random" else harmonic
+        if self.kind == "random":
+            return random_bands(self.n_bands, harmonic, self.seed)
+        return dealt_bands(harmonic, self.seed) if self.kind == "dealt" else harmonic
 
 
 class MelNetwork(nn.Module):
@@ -271,11 +274,13 @@ NETWORKS2D: dict[str, Callable[[HarmonicSettings], MelNetwork]] = {
     "harmonic": BranchNetwork,
     "contiguous": BranchNetwork,
     "random": BranchNetwork,
+    "dealt": BranchNetwork,
     "learnable": LearnableNetwork,
     "cnn": PlainNetwork,
 }
-"""Kind to network: harmonic, contiguous and random branches of the same size, learnable harmonic
-bands, and a plain network of several million parameters."""
+"""Kind to network: harmonic, contiguous and random branches of the same size, the harmonic bands
+dealt to the branches at random, learnable harmonic bands, and a plain network of several million
+parameters."""
 
 
 def build(settings: HarmonicSettings) -> MelNetwork:

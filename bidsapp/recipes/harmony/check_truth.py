@@ -11,6 +11,7 @@ from bidsapp.errors import InputMissingError
 from bidsapp.recipes.harmony.results import RECIPE, RESULTS, SCORE
 from bidsapp.results.read import Results
 from bidsapp.simulate.checks.shared import Check, Found, said
+from bidsapp.simulate.oracle import read_grid
 from bidsapp.simulate.planted import Truth, read_map
 
 
@@ -43,19 +44,20 @@ def check_harmony(
             results = Results(output_dir, RECIPE, RESULTS, subject)
         except InputMissingError:
             continue
-        planted = read_map(path).layer > 0
+        layer = read_map(path).layer
         for at in results.spaces:
             if results.facts(at)["space"] != space:
                 continue
             for network in results.networks(at):
-                r = results.values(SCORE, at, network)
+                r = read_grid(results.images(SCORE, at, network)).T.astype(np.float64)
+                known = np.isfinite(r).all(axis=0)
                 entries.append(
                     {
                         "participant": subject,
                         "space": space,
                         "network": network,
-                        "planted_r": float(np.nanmean(r.max(axis=0)[planted])),
-                        "null_r": float(np.nanmean(r[:, ~planted])),
+                        "planted_r": float(r.max(axis=0)[known & (layer > 0)].mean()),
+                        "null_r": float(r[:, known & (layer == 0)].mean()),
                     }
                 )
     return {"participants": entries} if entries else None

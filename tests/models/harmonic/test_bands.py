@@ -13,6 +13,7 @@ from bidsapp.models.harmonic.bands import (
     ABSENT,
     LOWEST_NOTE,
     contiguous_bands,
+    dealt_bands,
     excitation,
     harmonic_bands,
     note_hz,
@@ -97,11 +98,15 @@ def test_rivals_have_as_many_bands_and_lack_the_harmonic_relation():
     assert (np.diff(contiguous, axis=1) == 1).all()
     assert contiguous.min() == harmonic.min()
     assert contiguous.max() == harmonic.max()
-    dealt = random_bands(harmonic, 3)
+    dealt = dealt_bands(harmonic, 3)
     assert sorted(dealt.ravel()) == sorted(harmonic.ravel())
-    assert (dealt != random_bands(harmonic, 4)).any()
-    np.testing.assert_array_equal(dealt, random_bands(harmonic, 3))
-    assert right_share(dealt, range(60, 84)) < 0.5
+    drawn = random_bands(256, harmonic, 3)
+    assert drawn.shape == harmonic.shape
+    assert all(len(set(row)) == 6 for row in drawn)
+    assert (drawn != random_bands(256, harmonic, 4)).any()
+    np.testing.assert_array_equal(drawn, random_bands(256, harmonic, 3))
+    for bands in (dealt, drawn):
+        assert right_share(bands, range(60, 84)) < 0.5
 
 
 def test_octaves_above_the_grid_are_refused():

@@ -22,7 +22,9 @@ def mel(n: int, seed: int = 0) -> torch.Tensor:
 def test_the_harmonic_network_has_about_a_hundred_thousand_parameters():
     assert 90_000 < n_parameters(build(SETTINGS)) < 110_000
     assert 5e6 < n_parameters(build(replace(SETTINGS, kind="cnn"))) < 1e7
-    same = {n_parameters(build(replace(SETTINGS, kind=k))) for k in ("contiguous", "random")}
+    same = {
+        n_parameters(build(replace(SETTINGS, kind=k))) for k in ("contiguous", "random", "dealt")
+    }
     assert same == {n_parameters(build(SETTINGS))}
     assert n_parameters(build(replace(SETTINGS, kind="learnable"))) < 150_000
 
