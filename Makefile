@@ -19,14 +19,14 @@ DEMO_SCALE := --set gradients.n_shifts=39 --set gradients.n_parcels=100 \
 # a trained music network where pip can bring it, the untrained VGGish elsewhere
 demo: $(VENV)/.installed
 	rm -rf $(DEMO)
-	set -e; network="vggish --weights random"; \
+	set -e; network=vggish; weights="--weights random"; \
 	if $(BIN)/musicotopy-tools fetch musicnn --weights-dir $(DEMO)/weights; then \
-		network="musicnn-mtt --weights pretrained --weights-dir $(DEMO)/weights"; \
+		network=musicnn-mtt; weights="--weights pretrained --weights-dir $(DEMO)/weights"; \
 	else echo "demo: no trained network at hand, the demo runs an untrained VGGish (random weights)"; fi; \
 	$(BIN)/musicotopy-tools simulate $(DEMO)/data --pieces 4 --piece-s 85 --spaces fsaverage5 --seed 0 \
-		-w $(DEMO)/work --network $$network; \
+		-w $(DEMO)/work --network $$network $$weights; \
 	$(BIN)/musicotopy $(DEMO)/data $(DEMO)/out participant group --recipe gradients \
-		-w $(DEMO)/work $(DEMO_SCALE) --network baseline $$network
+		-w $(DEMO)/work $(DEMO_SCALE) --network $$network baseline $$weights
 	$(BIN)/musicotopy-tools check-truth $(DEMO)/data $(DEMO)/out
 
 test: $(VENV)/.installed

@@ -101,12 +101,23 @@ def n_units(run: Run) -> int:
         with run.bold[0].open("rb") as file:
             header: Any = Nifti2Header.from_fileobj(file, check=False)
         return int(header["dim"][6])
-    total = 0
+    return sum(vertex_counts(run))
+
+
+def vertex_counts(run: Run) -> tuple[int, ...]:
+    """Return the vertices of each file of a GIFTI run, from the first tags of its XML.
+
+    Raises
+    ------
+    ValueError
+        A header does not say it.
+    """
+    counts = []
     for path in run.bold:
         with path.open("rb") as file:
             head = file.read(_GIFTI_HEAD_BYTES).decode("utf-8", errors="replace")
-        total += int(_required(r'<DataArray\b[^>]*?\bDim0\s*=\s*"(\d+)"', head)[1])
-    return total
+        counts.append(int(_required(r'<DataArray\b[^>]*?\bDim0\s*=\s*"(\d+)"', head)[1]))
+    return tuple(counts)
 
 
 def n_mask_voxels(run: Run) -> int:

@@ -6,6 +6,7 @@ that this app made it, or if it has none and no ``README`` or ``.bidsignore`` of
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -49,7 +50,9 @@ def refuse_output(output_dir: Path, dataset: Dataset, stimuli_dir: Path | None =
         raise OutputError(msg)
     existing = next(path for path in (place, *place.parents) if path.exists())
     if not os.access(existing, os.W_OK | os.X_OK):
-        msg = f"{existing} cannot be written (Permission denied); check permissions and mounts"
+        is_read_only = os.statvfs(existing).f_flag & os.ST_RDONLY
+        reason = os.strerror(errno.EROFS if is_read_only else errno.EACCES)
+        msg = f"{output_dir} cannot be written ({reason}); check permissions and mounts"
         raise OutputError(msg)
 
 

@@ -124,7 +124,7 @@ def _played(
     if isinstance(events, Problem):
         return [], [events]
     if events is None:
-        msg = "there is no events.tsv"
+        msg = f"there is no events.tsv{_events_elsewhere(dataset, run)}"
         raise _SilentRunError(msg)
     missing = missing_columns(events, ("onset", "duration"))
     if missing:
@@ -141,6 +141,19 @@ def _played(
         msg = f"events.tsv names no sound in any of its {len(rows)} rows"
         raise _SilentRunError(msg)
     return played, problems
+
+
+def _events_elsewhere(dataset: Dataset, run: Run) -> str:
+    """Name events of the participant's task that stand under other entities (a session, a run)."""
+    elsewhere = sorted(
+        path.relative_to(root).as_posix()
+        for root in dataset.roots
+        for place in ("func", "ses-*/func")
+        for path in (root / f"sub-{run.subject}").glob(f"{place}/*_task-{run.task}_*events.tsv")
+    )
+    if not elsewhere:
+        return ""
+    return f" under this name (nearly: {_some(elsewhere)}; do sessions and runs agree?)"
 
 
 class _SilentRunError(Exception):

@@ -20,10 +20,14 @@ import nibabel as nib
 import numpy as np
 
 from bidsapp import resources
+from bidsapp.bids.headers import vertex_counts
+from bidsapp.bids.names import space_entities
 from bidsapp.errors import InputInvalidError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from bidsapp.bids.records import Run
 
 #: vertices of fsaverage3, 4 and 5
 _FSAVERAGE_SIZES: Final = frozenset({642, 2562, 10242})
@@ -54,6 +58,37 @@ def find_meshes(space: str, sizes: tuple[int, int]) -> tuple[Path, Path] | str |
     if space in ("fsLR", "fsaverage"):
         return _templateflow_meshes(space, sizes)
     return None
+
+
+def no_mesh(n_vertices: int, side: str, space: str) -> InputInvalidError:
+    """Return the error that says why vertices cannot be divided into compact parcels."""
+    msg = (
+        f"there is no mesh for {n_vertices} vertices of {side} in space {space}, so that they "
+        "cannot be divided into compact parcels; give parcels with --atlas, or analyse "
+        "--space fsaverage5 or fsLR"
+    )
+    return InputInvalidError(msg)
+
+
+def refuse_unknown_mesh(run: Run) -> None:
+    """Refuse a pair of hemispheres whose mesh is not at hand, by its headers.
+
+    Parameters
+    ----------
+    run
+        A run of any kind; volumes and grayordinates pass.
+
+    Raises
+    ------
+    InputInvalidError
+        There is no mesh for it.
+    """
+    if run.kind != "gifti":
+        return
+    left, right = vertex_counts(run)
+    space = space_entities(run.space, run.resolution, run.density).get("space", "")
+    if find_meshes(space, (left, right)) is None:
+        raise no_mesh(left, "L", run.space)
 
 
 def templateflow_folder(template: str) -> Path:

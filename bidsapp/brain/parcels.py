@@ -21,7 +21,7 @@ from scipy.sparse import csr_array
 from bidsapp import resources
 from bidsapp.brain.cortex import CIFTI_SIDES, cortex_columns, cortex_mask, find_mesh
 from bidsapp.brain.geometry import Grayordinates, UnitSpace, VolumeGrid, cifti_units, volume_units
-from bidsapp.errors import InputInvalidError
+from bidsapp.brain.meshes import no_mesh
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,13 +69,7 @@ def geometric_parcels(
     for here, share in zip(members, shares, strict=True):
         points = coordinates[here]
         if not np.isfinite(points).all():
-            name = units.structure[here[0]]
-            msg = (
-                f"there is no mesh for {here.size} vertices of {name} in space {units.space}, "
-                "so that they cannot be divided into compact parcels; give parcels with --atlas, "
-                "or analyse --space fsaverage5 or fsLR"
-            )
-            raise InputInvalidError(msg)
+            raise no_mesh(here.size, str(units.structure[here[0]]), units.space)
         labels[here] = number + bisect(points, share)
         number += share
     return labels

@@ -55,6 +55,7 @@ def _job_error(
     if job.level != "participant":
         return None
     from bidsapp.brain.confound_columns import refuse_confounds
+    from bidsapp.brain.meshes import refuse_unknown_mesh
 
     for name in getattr(job.settings, "networks", ()):
         if name not in weights:
@@ -70,6 +71,8 @@ def _job_error(
                 msg = f"{what}; smooth them beforehand or leave it out."
                 raise UsageError(msg)
             refuse_confounds(run, config.confounds)
+        if runs and config.atlas is None and hasattr(job.settings, "n_parcels"):
+            refuse_unknown_mesh(runs[0])
     except AppError as error:
         return error
     return None

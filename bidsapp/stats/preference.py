@@ -28,6 +28,7 @@ from scipy.stats import rankdata
 from bidsapp.errors import InputInvalidError
 
 FloatArray = npt.NDArray[np.floating]
+LEAST_PARCELS = 10
 
 
 @dataclass(frozen=True)
@@ -93,17 +94,17 @@ def gradient_claims(scores: FloatArray, null: FloatArray, gradient: FloatArray) 
     Raises
     ------
     InputInvalidError
-        Fewer than two layers, or fewer than ten parcels remain.
+        Fewer than two layers, or fewer than `LEAST_PARCELS` parcels remain.
     """
     scores = np.asarray(scores, np.float64)
     null = np.asarray(null, np.float64)
     finite = np.isfinite(scores).all(axis=0) & np.isfinite(null).all(axis=(0, 1))
     known = finite & np.isfinite(gradient)
     n_layers = len(scores)
-    if n_layers < 2 or known.sum() < 10:
+    if n_layers < 2 or known.sum() < LEAST_PARCELS:
         msg = (
-            f"a gradient over layers needs 2 layers and 10 parcels, not {n_layers} and "
-            f"{int(known.sum())}"
+            f"a gradient over layers needs 2 layers and {LEAST_PARCELS} parcels, not {n_layers} "
+            f"and {int(known.sum())}"
         )
         raise InputInvalidError(msg)
     along = _standardised_ranks(np.asarray(gradient, np.float64)[known])

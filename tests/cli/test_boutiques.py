@@ -134,11 +134,18 @@ def _words(item: dict[str, Any], folder: Path, rng: random.Random) -> str:
     if item["type"] == "Flag":
         return str(flag)
     values = {"String": "word", "Number": "2", "File": str(folder / "file")}
-    special = {"mem": "2G", "set": "gradients.n_components=3", "derivatives": "fmriprep=here"}
+    special = {
+        "mem": "2G",
+        "set": "gradients.n_components=3",
+        "derivatives": "fmriprep=here",
+        "stimuli_dir": str(folder),
+        "network": "vggish",
+    }
     if item["id"] == "config_file":
         return ""
     value = special.get(item["id"], values[item["type"]])
     value = rng.choice(item["value-choices"]) if "value-choices" in item else value
+    value = "gradients" if item["id"] == "recipe" else value  # whose setting is set above
     n_values = rng.randint(1, 2) if item.get("list") else 1
     return f"{flag} {item.get('list-separator', ' ').join([value] * n_values)}"
 

@@ -71,12 +71,14 @@ def test_file_then_flags(bids: Path, tmp_path: Path) -> None:
 def test_nested_settings(bids: Path, tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("[emotion3d.training]\nepochs = 20\nfloor = 1.0\n")
-    config = parse(bids, "--config-file", str(path), "--set", "emotion3d.training.epochs=3")
+    recipe = ("--recipe", "emotion3d")
+    words = ("--config-file", str(path), "--set", "emotion3d.training.epochs=3")
+    config = parse(bids, *recipe, *words)
     assert config.recipe_settings == {"emotion3d": {"training": {"epochs": 3, "floor": 1.0}}}
     path.write_text(to_toml(config))
     assert parse(bids, "--config-file", str(path)) == config
     with pytest.raises(UsageError, match=r"emotion3d\.training has a value"):
-        parse(bids, "--set", "emotion3d.training=3", "--set", "emotion3d.training.epochs=3")
+        parse(bids, *recipe, "--set", "emotion3d.training=3", *words[2:])
 
 
 def test_written_file_reads_back(bids: Path, tmp_path: Path) -> None:

@@ -57,7 +57,10 @@ def test_all_jobs_end_though_workers_are_killed(tmp_path: Path, stand_in: Any, k
     assert (tmp_path / "out" / "logs" / "jobs" / "poison.json").is_file()
 
 
-def test_processes_share_threads_and_memory(tmp_path: Path) -> None:
+def test_processes_share_threads_and_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bidsapp.config._granted_processors", lambda: 4)
     config = config_of(tmp_path, executor="local", nprocs=4)
     executor = make_executor(None, config)  # type: ignore[arg-type]
     assert isinstance(executor, Local)

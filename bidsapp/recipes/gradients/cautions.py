@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bidsapp.brain.spin_surface import Cortex
 from bidsapp.encoding.rows import Rows
 from bidsapp.recipes.base import cautions
 from bidsapp.recipes.base.group import EXCLUDED, NOT_ASKED
-from bidsapp.recipes.base.group_maps import GroupMaps
-from bidsapp.recipes.base.spins import Spins
 from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings, GradientsSettings
 from bidsapp.results.cautions import Caution
 
 if TYPE_CHECKING:
+    from bidsapp.brain.spin_surface import Cortex
+    from bidsapp.recipes.base.group_maps import GroupMaps
     from bidsapp.recipes.base.scores import Scores
+    from bidsapp.recipes.base.spins import Spins
     from bidsapp.recipes.gradients.condition import Condition
 
 BASELINE = "baseline"

@@ -22,7 +22,7 @@ from bidsapp.results.cautions import Caution
 from bidsapp.results.write import Output, tidy
 from bidsapp.stats.displacement import displacement_test
 from bidsapp.stats.layer_sets import layer_sets
-from bidsapp.stats.preference import gradient_claims
+from bidsapp.stats.preference import LEAST_PARCELS, gradient_claims
 
 
 def write_displacement(
@@ -81,7 +81,7 @@ def write_claims(
     averaged: GroupNull,
     cortex: Cortex,
     references: Sequence[Reference],
-) -> None:
+) -> list[Caution]:
     """Test alignment and preference along each reference, and write the map of preference.
 
     Parameters
@@ -94,10 +94,21 @@ def write_claims(
         Group scores of the music and of displaced music.
     cortex, references
         Surface of the references, and they.
+
+    Returns
+    -------
+    list of Caution
+        References that cover too few parcels to be tested.
     """
-    rows = []
+    rows, doubts = [], []
+    both = np.concatenate([averaged.observed[None], averaged.copies])
+    scored = np.isfinite(both).all(axis=(0, 1))
     for number, reference in enumerate(references):
         gradient = cortex.parcel_values(averaged.labels, reference.values)
+        n_parcels = int((np.isfinite(gradient) & scored).sum())
+        if n_parcels < LEAST_PARCELS:
+            doubts.append(_too_coarse(network, reference.name, n_parcels))
+            continue
         claims = gradient_claims(averaged.observed, averaged.copies, gradient)
         for question in ("alignment", "preference"):
             claim = getattr(claims, question)
@@ -109,13 +120,24 @@ def write_claims(
                     "null_median": float(np.median(claim.null)),
                     "p": claim.p,
                     "n_copies": len(claim.null),
-                    "n_parcels": int(np.isfinite(claims.amplitude).sum()),
+                    "n_parcels": n_parcels,
                 }
             )
         if number == 0:
             parcels = np.append(claims.preference_map, np.nan)
             out.write(declared.PREFERENCE, parcels[averaged.labels], network=network)
-    out.write(declared.CLAIMS, rows, network=network)
+    if rows:
+        out.write(declared.CLAIMS, rows, network=network)
+    return doubts
+
+
+def _too_coarse(network: str, reference: str, n_parcels: int) -> Caution:
+    text = (
+        f"{n_parcels} parcels have scores of {network} and a value of {reference}; at least "
+        f"{LEAST_PARCELS} are needed to test whether layers follow it, so it was not tested. "
+        "Choose more parcels (gradients.n_parcels) or a finer atlas."
+    )
+    return Caution("caution", f"Too few parcels for {reference} ({network})", text)
 
 
 def output(study: GroupStudy, units: UnitSpace, network: str, where: ParcelCourses) -> Output:

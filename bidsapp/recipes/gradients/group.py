@@ -143,7 +143,7 @@ class GradientsGroup:
             has_depth = len(layers) > 1 and network != cautions.BASELINE
             if averaged is not None and self.cortex is not None and has_depth:
                 shared = output(self.study, self.units, network, courses)
-                write_claims(shared, network, averaged, self.cortex, self.references)
+                doubts += write_claims(shared, network, averaged, self.cortex, self.references)
             both = [item for item in conditions if item.network == network]
             self.write_tables(both, components)
             if spins is not None:

@@ -212,7 +212,7 @@ COURSES = Table(
 SUMMARY = summary(RECIPE, "participant")
 RESULTS: tuple[Result, ...] = (
     replace(SCORE.of("positive"), required=True),  # negative lags may not have been asked for
-    SCORE,
+    SCORE.of("negative"),
     SCORE_PIECES,
     CENTROID,
     BEST_LAYER,

@@ -12,8 +12,7 @@ import pytest
 
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.staging import Staging
-from bidsapp.brain.geometry import UnitSpace, surface_units
-from bidsapp.brain.references import reference_map
+from bidsapp.brain.geometry import UnitSpace
 from bidsapp.config import Config
 from bidsapp.recipes import RECIPES
 from bidsapp.recipes.base.group import GroupInputs, collect_group
@@ -25,9 +24,7 @@ from bidsapp.results.write import Output
 RECIPE = RECIPES["gradients"]
 LAYERS = ("conv1", "conv2", "pool1", "conv3", "fc1", "fc2")
 Scores = Mapping[tuple[str, str], np.ndarray]
-_SILENT = [
-    {"piece": "none", "repeat": 1, "stim_time_s": float(k), "parcel001": 0.0} for k in (0, 1)
-]
+N_PARCELS = 12
 
 
 def write_participant(
@@ -40,7 +37,7 @@ def write_participant(
     code: str = "aaaa1111",
     seed: int = 0,
     weights: Mapping[str, Any] | None = None,
-    courses: Sequence[Mapping[str, Any]] = _SILENT,
+    courses: Sequence[Mapping[str, Any]] | None = None,
     parcels: np.ndarray | None = None,
     ratings: Sequence[Mapping[str, Any]] | None = None,
     version: str = "0.1.0",
@@ -54,15 +51,26 @@ def write_participant(
     settings = dataclasses.replace(VARIANTS["robust"], networks=tuple(networks))
     if "negative" not in lags:
         settings = dataclasses.replace(settings, control_lags_s=())
-    labels = np.zeros(units.n_units, int) if parcels is None else parcels
+    standard = np.arange(units.n_units) * N_PARCELS // units.n_units
+    labels = standard if parcels is None else parcels
+    names = [f"parcel{k + 1:03d}" for k in range(int(labels.max()) + 1)]
+    if courses is None:
+        heard = {"piece": "none", "repeat": 1}
+        silent = dict.fromkeys(names, 0.0)
+        courses = [{**heard, "stim_time_s": float(k), **silent} for k in (0, 1)]
     with Staging(output, f"gradients_sub-{subject}") as staging:
         common = {"ConfigurationHash": code}
         out = Output(staging, units, subject=subject, common=common)
         for (network, label), r in scores.items():
             out.write(declared.SCORE.of(label), r, network=network, names=layers)
-        names = [f"parcel{k + 1:03d}" for k in range(int(labels.max()) + 1)]
         out.write(declared.PARCEL_LABELS, labels + 1, names=names)
         out.write(declared.COURSES, courses)
+        shape = (len(layers), len(names))
+        rng = np.random.default_rng(int(subject))
+        arrays = {"observed": rng.normal(size=shape), "null": rng.normal(size=(19, *shape))}
+        for network in networks:
+            scaled = {name: 0.1 * values for name, values in arrays.items()}
+            out.arrays(declared.NULL_SCORES, scaled, network=network)
         for network in networks if ratings is not None else ():
             out.write(declared.RATINGS, ratings, network=network)
         record = weights or {network: {"source": "random", "seed": 0} for network in networks}
@@ -80,6 +88,7 @@ def write_participant(
                 for network in networks
             },
             "n_units": units.n_units,
+            "conditions": lags,
             "n_rows": dict.fromkeys(lags, 384),
             "runs": [{"name": f"sub-{subject}_task-music", "n_trs": 248}],
             "cautions": [],
@@ -110,12 +119,6 @@ def find() -> Callable[..., list[GroupInputs]]:
 
 
 @pytest.fixture(scope="session")
-def toy() -> UnitSpace:
-    """Return a mesh that is small and has no cortex here."""
-    return surface_units(162, 162, space="toy")
-
-
-@pytest.fixture(scope="session")
 def write() -> Callable[..., None]:
     return write_participant
 
@@ -143,16 +146,6 @@ def toy_group(tmp_path: Path, toy: UnitSpace) -> Callable[..., Path]:
         return output
 
     return make
-
-
-@pytest.fixture(scope="session")
-def fsaverage5() -> UnitSpace:
-    return surface_units(10242, 10242, space="fsaverage5")
-
-
-@pytest.fixture(scope="session")
-def gradient(fsaverage5: UnitSpace) -> np.ndarray:
-    return reference_map("gradient1", fsaverage5)
 
 
 @pytest.fixture(scope="session")

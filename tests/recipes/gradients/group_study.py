@@ -36,7 +36,7 @@ LAYERS = (
 BASELINE = ("mel", "loudness", "spectral")
 RECIPE = RECIPES["gradients"]
 N_PARCELS = 30
-N_ROWS = 240
+N_ROWS, N_COPIES = 240, 99
 EARS = np.array([52.0, -20.0, 8.0])
 SMALL = {"n_rotations": 199, "n_swapped_rotations": 49, "n_bootstrap": 100, "n_flips": 64}
 
@@ -88,6 +88,9 @@ class Participants:
                 for lags in declared.LAGS:
                     scores = self._scores(network, layers, lags, random)
                     out.write(declared.SCORE.of(lags), scores, network=network, names=layers)
+                    if lags == "positive":
+                        displaced = self._displaced(scores, random)
+                        out.arrays(declared.NULL_SCORES, displaced, network=network)
             names = [f"parcel{number:03d}" for number in range(1, self.shared.shape[1] + 1)]
             out.write(declared.PARCEL_LABELS, self.parcels, names=names)
             out.write(declared.COURSES, list(self._courses(names, random)))
@@ -113,6 +116,16 @@ class Participants:
         noise += random.normal(0, 0.02, self.units.n_units)
         r = np.where(self.known, height * shape * self.strength + noise, np.nan)
         return r.astype(np.float32)
+
+    def _displaced(
+        self, scores: np.ndarray[Any, Any], random: np.random.Generator
+    ) -> dict[str, np.ndarray[Any, Any]]:
+        """Scores of parcels, and of the same with the music displaced: noise."""
+        numbers = range(1, self.shared.shape[1] + 1)
+        means = [np.nanmean(scores[:, self.parcels == number], axis=1) for number in numbers]
+        observed = np.stack(means, axis=1).astype(np.float32)
+        null = random.normal(0, 0.03, (N_COPIES, *observed.shape))
+        return {"observed": observed, "null": null.astype(np.float16)}
 
     def _courses(self, names: list[str], random: np.random.Generator) -> Iterator[dict[str, Any]]:
         noise = random.standard_normal(self.shared.shape) * np.linspace(1, 4, len(names))

@@ -264,7 +264,10 @@ def test_every_file_has_a_sidecar_with_sources_and_a_description(group: Path) ->
         assert content["Description"]
         assert content["ConfigurationHash"] == "cafe0001"
         assert name.entities["desc"] in RECIPES["gradients"].descriptions
-        if name.suffix == "statmap" and name.entities.get("model"):
+        if name.entities["desc"] == "gradientspreference":
+            assert len(content["Sources"]) >= 7
+            assert all("_desc-gradientsnullscores" in source for source in content["Sources"])
+        elif name.suffix == "statmap" and name.entities.get("model"):
             lags = "negative" if "negative" in name.entities["desc"] else "positive"
             assert len(content["Sources"]) == 14
             assert all(f"_desc-gradients{lags}_" in source for source in content["Sources"])
@@ -407,7 +410,7 @@ def test_one_participant_works_with_warnings(
     (inputs,) = find(tmp_path)
     folder = analyse(make_study(inputs, tmp_path, QUICK))
     assert main_row(table(folder, "spin"), "positive", "best").p < 0.01
-    assert not list(folder.glob("*stat-t_*")) + list(folder.glob("*_mask.func.gii"))
+    assert not list(folder.glob("*stat-t_*")) + list(folder.glob("*consistent_mask.func.gii"))
     tests = table(folder, "participanttest")
     assert tests.p.isna().all()
     content = facts(folder)

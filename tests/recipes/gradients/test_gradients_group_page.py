@@ -97,6 +97,7 @@ class TestPage:
         assert [child.title for child in found.children] == [
             "Maximal prediction accuracy",
             "Representational gradients",
+            "Against displaced music",
             "Spin tests",
             "Alignment of participants",
             "Layer profiles of regions",
@@ -134,7 +135,7 @@ class TestPage:
             "24 layers of VGGish",
             "random weights (seed 0)",
             "Acoustic baselines (mel, loudness, spectral)",
-            "199 rotations of the reference",
+            "199 random rotations of the complete reference map",
             "As a sensitivity analysis the layer map was rotated",
             "continuous ratings emotionality, enjoyment; raters are the sample",
         ):

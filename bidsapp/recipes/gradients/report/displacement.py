@@ -62,7 +62,8 @@ def section(view: GroupView) -> Section | None:
     parcels = view.table(declared.DISPLACEMENT)
     if parcels.empty:
         return None
-    best = parcels.loc[parcels.groupby("parcel")["effect"].idxmax().dropna()]
+    tested = parcels.dropna(subset=["effect"])
+    best = tested.loc[tested.groupby("parcel")["effect"].idxmax()]
     passed = int((best["p_fwe"] <= view.level).sum())
     words = (
         f"{passed} of {plural(len(best), 'parcel')} are significant (FWE p \u2264 "

@@ -78,13 +78,13 @@ def accuracy(view: GroupView) -> Section:
 def _outlined(view: GroupView) -> str:
     mask = view.significant
     if mask is None:
-        return "There was no test over participants."
+        return "Parcels were not tested against displaced music."
     if not mask.any():
-        return f"No {view.word} is significant (FWE p < {view.level:g})."
+        return f"No parcel is significant against displaced music (FWE p \u2264 {view.level:g})."
     return (
-        f"Opacity scales with r; black outlines mark {view.words} where some layer is "
-        f"significant at the lags of the row (FWE p < {view.level:g} over {view.words} and "
-        "layers; sign flips of participants)."
+        "Opacity scales with r; black outlines mark parcels where some layer is significant at "
+        f"positive lags against music displaced alike in all participants (FWE p \u2264 "
+        f"{view.level:g} over parcels and layers). Negative lags, the control, are not tested."
     )
 
 
@@ -228,7 +228,7 @@ def _topographies(frame: pd.DataFrame, values: Array) -> Iterator[BrainMap]:
 def inference_maps(view: GroupView) -> Iterator[BrainMap]:
     """Yield the largest t, the smallest corrected p, the largest d and N at each vertex."""
     n_layers = len(view.layers)
-    region = mask_on_cortex(view, view.significant)
+    region = mask_on_cortex(view, view.mask(declared.CONSISTENT))
     for result, reduce, scale, title in (
         (declared.T, largest, Scale("t", least=2.0), f"Largest t over {n_layers} layers"),
         (declared.P_FWE, smallest, P_VALUE, "Smallest corrected p over layers"),
@@ -257,7 +257,8 @@ def inference(view: GroupView) -> Section:
     title, anchor = f"Tests over participants at each {view.word}", f"inference{view.suffix}"
     caption = (
         f"Sign flips of participants at positive lags; p is corrected over {view.words} and "
-        "layers by the largest t. Outlined: significant in some layer. A "
+        "layers by the largest t. Outlined: p < "
+        f"{view.level:g} in some layer. A "
         f"{view.word} may owe its t and its d to different layers."
     )
     parts = draw(list(inference_maps(view)), FSAVERAGE5, None, caption, how=view.how_drawn())
