@@ -120,7 +120,7 @@ COURSES = Table(
     says="Quadrants predicted for each moment of each sound (windows of 6 s), with consonance.",
     columns=(
         Column("piece", "sound file", text=True),
-        Column("time_s", "middle of the window", digits=2, unit="s"),
+        Column("time_s", "middle of the window", "time", 2, "s"),
         *(Column(name, f"probability of quadrant {name}", digits=2) for name in QUADRANTS),
         Column("valence", "Q1 + Q4 - Q2 - Q3", digits=2),
         Column("arousal", "Q1 + Q2 - Q3 - Q4", digits=2),
@@ -139,7 +139,7 @@ GRADCAM = Table(
     says="What raises the logit of the predicted quadrant, by pitch class and moment.",
     columns=(
         Column("piece", "sound file", text=True),
-        Column("time_s", "middle of the window", digits=2, unit="s"),
+        Column("time_s", "middle of the window", "time", 2, "s"),
         *(Column(name, f"filter of pitch class {name}") for name in PITCH_CLASSES),
     ),
     by_space=False,
@@ -168,7 +168,7 @@ SIMILARITY = Table(
     "sound as a whole.",
     columns=(
         Column("piece", "sound with the moment", text=True),
-        Column("start_s", "start of the moment", digits=1, unit="s"),
+        Column("start_s", "start of the moment", "start", 1, "s"),
         Column("candidate", "other sound", text=True),
         Column("similarity", "1 - Jensen-Shannon distance of the quadrants", digits=2),
         Column("valence_contrast", "candidate less moment", digits=2),

@@ -45,7 +45,7 @@ def similarity_rows(courses: Sequence[SoundCourse], moment_s: float) -> Iterator
             for candidate, other in whole.items():
                 if candidate == course.piece:
                     continue
-                contrast = (other - own) @ CENTRES
+                contrast = np.round((other - own) @ CENTRES, 6) + 0.0
                 yield {
                     "piece": course.piece,
                     "start_s": float(moment * moment_s),
