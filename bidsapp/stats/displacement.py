@@ -1,11 +1,11 @@
 """Common displacement: the null over participants moves the music alike in everybody.
 
 Listeners share responses that no model knows. Flipping signs of participants, or shifting each
-participant on its own, breaks what they share and rejects too often (`benchmarks/gradient_claim.py`).
-Here copy k of the null displaces each piece by the same time in every participant; what listeners
-share stays shared, only its alignment with the features is broken. The group score of copy k is
-the mean over participants, as for the observed alignment, so observed and null scores are
-exchangeable when features and responses are unrelated.
+participant on its own, breaks what they share and rejects too often
+(`benchmarks/gradient_claim.py`). Here copy k of the null displaces each piece by the same time in
+every participant; what listeners share stays shared, only its alignment with the features is
+broken. The group score of copy k is the mean over participants, as for the observed alignment, so
+observed and null scores are exchangeable when features and responses are unrelated.
 """
 
 from __future__ import annotations
