@@ -1,6 +1,6 @@
 """How often the tests of a cortical gradient of layers err, and how often they find the truth.
 
-    OMP_NUM_THREADS=1 python benchmarks/gradient_claim.py [--sets 300] [--copies 59] [--n 8]
+    OMP_NUM_THREADS=1 python benchmarks/gradient_claim.py [--sets 200] [--copies 59] [--n 8]
 
 A world is a kind of study: N participants, three pieces, six layers
 whose features become smoother with depth, one real functional gradient at 76 points of both
@@ -106,23 +106,38 @@ def responses(
     return np.stack([common + autoregressive(rng, n_points, 0.6) for _ in range(n)])
 
 
-def scored(features: list[Array], bold: Array) -> Array:
+def fitted(features: list[Array]) -> list[list[tuple[Array, Array]]]:
+    """Return, of each held-out piece and layer, what responses are multiplied with to predict it.
+
+    Weights are ``solve @ training responses``, the prediction ``held @ weights``.
+    """
+    out = []
+    for held in ROWS:
+        rest = np.setdiff1d(np.arange(sum(PIECES)), held)
+        parts = []
+        for x in features:
+            gram = x[rest].T @ x[rest] + RIDGE * np.eye(N_FEATURES)
+            solve = np.zeros((N_FEATURES, len(x)), np.float32)
+            solve[:, rest] = np.linalg.solve(gram, x[rest].T)
+            parts.append((solve, (x[held] - x[held].mean(axis=0)).astype(np.float32)))
+        out.append(parts)
+    return out
+
+
+def scored(fits: list[list[tuple[Array, Array]]], bold: Array) -> Array:
     """Return mean Fisher z (layers, points): ridge, one piece left out, over participants."""
     n, _, n_points = bold.shape
     flat = bold.transpose(1, 0, 2).reshape(len(bold[0]), -1)
-    out = np.zeros((N_LAYERS, n_points))
-    for layer, x in enumerate(features):
-        r = np.zeros(flat.shape[1])
-        for held in ROWS:
-            rest = np.setdiff1d(np.arange(len(flat)), held)
-            gram = x[rest].T @ x[rest] + RIDGE * np.eye(N_FEATURES)
-            predicted = x[held] @ np.linalg.solve(gram, x[rest].T @ flat[rest])
-            pair = [part - part.mean(axis=0) for part in (predicted, flat[held])]
-            lengths = [np.sqrt((part**2).sum(axis=0)) for part in pair]
-            r += (pair[0] * pair[1]).sum(axis=0) / (lengths[0] * lengths[1])
-        z = np.arctanh(np.clip(r / len(ROWS), -0.999, 0.999))
-        out[layer] = z.reshape(n, n_points).mean(axis=0)
-    return out
+    r = np.zeros((N_LAYERS, flat.shape[1]))
+    for held, parts in zip(ROWS, fits, strict=True):
+        measured = flat[held] - flat[held].mean(axis=0)
+        measured /= np.sqrt((measured**2).sum(axis=0))
+        for layer, (solve, x) in enumerate(parts):
+            predicted = x @ (solve @ flat)
+            length = np.sqrt((predicted**2).sum(axis=0))
+            r[layer] += (predicted * measured).sum(axis=0) / length
+    z = np.arctanh(np.clip(r / len(ROWS), -0.999, 0.999))
+    return np.asarray(z.reshape(N_LAYERS, n, n_points).mean(axis=1))
 
 
 def one_study(
@@ -130,21 +145,22 @@ def one_study(
 ) -> tuple[float, float]:
     """Return the p-values of alignment and preference in one study."""
     features = layers(rng)
-    bold = responses(rng, world, features, n, place)
+    bold = responses(rng, world, features, n, place).astype(np.float32)
+    fits = fitted(features)
     names = [f"piece-{k}" for k in range(len(PIECES))]
     shifts = piece_shifts(names, PIECES, MIN_SHIFT, n_copies, int(rng.integers(2**31)))
     null = []
     for shift in np.reshape(shifts, (n_copies, len(PIECES))):
         moved = [np.roll(bold[:, rows], s, axis=1) for rows, s in zip(ROWS, shift, strict=True)]
-        null.append(scored(features, np.concatenate(moved, axis=1)))
-    claims = gradient_claims(scored(features, bold), np.stack(null), place[0])
+        null.append(scored(fits, np.concatenate(moved, axis=1)))
+    claims = gradient_claims(scored(fits, bold), np.stack(null), place[0])
     return claims.alignment.p, claims.preference.p
 
 
 def main() -> None:
     """Print a row for each world."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--sets", type=int, default=300)
+    parser.add_argument("--sets", type=int, default=200)
     parser.add_argument("--copies", type=int, default=59)
     parser.add_argument("--n", type=int, default=8, help="participants")
     parser.add_argument("--worlds", nargs="+", choices=WORLDS, default=WORLDS)
