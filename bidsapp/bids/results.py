@@ -99,8 +99,3 @@ def _existing(output_dir: Path | str) -> Path:
         msg = f"output folder {root} does not exist"
         raise InputMissingError(msg)
     return root
-
-
-def summary_files(output_dir: Path, label: str) -> list[Path]:
-    """Return the participants' files of facts with a ``desc-`` label, sorted."""
-    return sorted(output_dir.glob(f"sub-*/func/sub-*_desc-{label}_stats.json"))
