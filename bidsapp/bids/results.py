@@ -1,7 +1,7 @@
 """Our results, read back: a pybids layout of the output, and one tidy table.
 
 >>> from bidsapp.bids.results import load_results
->>> table = load_results("out", table="parcelsummary")  # doctest: +SKIP
+>>> table = load_results("out", table="gradientsparcelsummary")  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def open_results(output_dir: Path | str) -> Any:
     """Return a pybids layout of an output folder.
 
     It knows our entities ``model`` and ``stat`` beside those of BIDS:
-    ``open_results(out).get(suffix="statmap", stat="r", desc="positive", subject="01")``.
+    ``open_results(out).get(suffix="statmap", stat="r", desc="gradientspositive", subject="01")``.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def load_results(
     output_dir
         Output folder of the app.
     table
-        ``desc-`` label of the tables to read (``parcels``, ``parcelsummary``, ``profile``, ...);
+        ``desc-`` label of the tables to read (``gradientsparcels``, ``rsaprofile``, ...);
         None for all, with missing values where a table lacks a column.
     participant
         Label without ``sub-``; None for all and the group.
