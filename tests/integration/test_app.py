@@ -69,7 +69,7 @@ def test_maps_read_in_nilearn(finished: tuple[Path, Path]) -> None:
     columns = json.loads(Path(f"{stem}_stat-r_desc-gradientspositive_statmap.json").read_text())[
         "Columns"
     ]
-    assert scores.shape[3] == len(columns) == 3
+    assert scores.shape[3] == len(columns) == 4
     values = scores.get_fdata()
     assert np.isnan(values[0, 0, 0]).all()
     assert np.nanmax(np.abs(values)) <= 1
@@ -78,7 +78,7 @@ def test_maps_read_in_nilearn(finished: tuple[Path, Path]) -> None:
 def test_load_results(finished: tuple[Path, Path]) -> None:
     from bidsapp import load_results
 
-    table = load_results(finished[0], "parcelsummary")
+    table = load_results(finished[0], "gradientsparcelsummary")
     assert set(table["participant"]) == {"01", "02"}
     assert table["p"].between(0.05, 1).all()
 
