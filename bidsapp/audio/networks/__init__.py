@@ -60,7 +60,7 @@ class Choice:
         return self.weights == RANDOM
 
     def file(self) -> Path:
-        """Find the file of parameters.
+        """Find the file of parameters; a member of a family is its own.
 
         Raises
         ------
@@ -70,6 +70,8 @@ class Choice:
         from bidsapp.audio.networks.weight_files import find_weights
 
         entry = network_entry(self.name)
+        if entry not in NETWORKS.values():
+            return self.path
         known = entry.weight_files
         wish = self.weights
         if wish == PERMUTED:
