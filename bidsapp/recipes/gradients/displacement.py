@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.spin_surface import Cortex, Reference
@@ -27,7 +28,7 @@ from bidsapp.stats.preference import LEAST_PARCELS, gradient_claims
 
 def write_displacement(
     study: GroupStudy, units: UnitSpace, network: str, where: ParcelCourses
-) -> tuple[GroupNull | None, list[Caution]]:
+) -> tuple[GroupNull | None, NDArray[np.bool_] | None, list[Caution]]:
     """Test the parcels of the group and write the table and the mask.
 
     Parameters
@@ -45,13 +46,15 @@ def write_displacement(
     -------
     GroupNull or None
         Group scores of the music and of displaced music; None where nothing was displaced.
+    boolean array of shape (n_units,) or None
+        Units of parcels where a layer passes.
     list of Caution
         Who is left out and why.
     """
     participants = study.inputs.participants
     averaged, doubts = group_null(participants, where, results.NULL_SCORES, network, units)
     if averaged is None:
-        return None, doubts
+        return None, None, doubts
     layers, level = study.inputs.networks[network], study.settings.significance
     test = displacement_test(averaged.observed, averaged.copies)
     places = parcel_places(averaged.labels, units)
@@ -68,11 +71,9 @@ def write_displacement(
     out = output(study, units, network, where)
     numbers = range(1, len(averaged.n) + 1)
     out.write(declared.DISPLACEMENT, tidy(values, parcel=numbers, layer=layers), network=network)
-    passed = np.append((test.p_fwe <= level).any(axis=0), False)
-    out.write(
-        declared.SIGNIFICANT, passed[averaged.labels], network=network, note=f"p <= {level:g}."
-    )
-    return averaged, doubts
+    passed = np.append((test.p_fwe <= level).any(axis=0), False)[averaged.labels]
+    out.write(declared.SIGNIFICANT, passed, network=network, note=f"p <= {level:g}.")
+    return averaged, passed, doubts
 
 
 def write_claims(

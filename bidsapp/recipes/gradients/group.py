@@ -103,6 +103,7 @@ class GradientsGroup:
             self.cortex.references(self.settings.references) if self.cortex else ()
         )
         self.regions: tuple[Regions, ...] = regions(self.units, self.cortex, self.config.atlas)
+        self.displaced: dict[str, NDArray[np.bool_]] = {}
         self.frames: dict[tuple[str, str], pd.DataFrame] = {}
 
     @property
@@ -138,8 +139,10 @@ class GradientsGroup:
             if self.cortex is not None and self.cortex.is_projected:
                 self.write_projected(item, self.cortex)
         for network, layers in self.inputs.networks.items():
-            averaged, more = write_displacement(self.study, self.units, network, courses)
+            averaged, passed, more = write_displacement(self.study, self.units, network, courses)
             doubts += more
+            if passed is not None:
+                self.displaced[network] = passed
             has_depth = len(layers) > 1 and network != cautions.BASELINE
             if averaged is not None and self.cortex is not None and has_depth:
                 shared = output(self.study, self.units, network, courses)
@@ -360,7 +363,9 @@ class GradientsGroup:
         baseline = positive.pop(cautions.BASELINE, None)
         level = self.settings.significance
         for network, maps in positive.items():
-            passed = None if maps.test is None else maps.significant(level)
+            passed = self.displaced.get(network)
+            if passed is None and maps.test is not None:
+                passed = maps.significant(level)
             other = None if baseline is None else baseline.mean_r
             yield from group_cautions.of_scores(network, maps.mean_r, passed, other)
             reliability = self.frames.get((declared.RELIABILITY.desc, network))

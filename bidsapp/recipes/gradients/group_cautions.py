@@ -36,7 +36,8 @@ def of_scores(
     scores
         (n_layers, n_units) means over participants.
     significant
-        (n_units,) where a layer is significant; None without a test.
+        (n_units,) where a layer is significant: against displaced music, or over participants
+        where nothing was displaced; None without a test.
     baseline
         (n_layers, n_units) means of the acoustic baseline; None without it.
     """
@@ -45,7 +46,7 @@ def of_scores(
             "Best and centroid layers may be noise everywhere; a spin p can still be small, "
             "because noise that is smooth is aligned with something."
         )
-        yield Caution("serious", f"Nothing is significant over participants ({network})", text)
+        yield Caution("serious", f"Nothing is significant ({network})", text)
     if baseline is not None and significant is not None and significant.any():
         best, other = (np.fmax.reduce(item[:, significant], axis=0) for item in (scores, baseline))
         share = float(np.mean(other >= best))
