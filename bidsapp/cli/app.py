@@ -24,7 +24,7 @@ LOGGER = logging.getLogger("musicotopy")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the app and return its exit code (listed in ``--help``)."""
-    _end_on_sigterm()
+    _end_on_signals()
     try:
         config = parse_arguments(arguments)
         _configure_logging(config)
@@ -44,20 +44,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ResumableError.exit_code
 
 
-def _end_on_sigterm() -> None:
-    """End as Ctrl-C does on SIGTERM, also as process 1 of a container, where it is else ignored.
+class _Interrupted(KeyboardInterrupt):
+    """Ctrl-C or its like.
 
-    ``docker stop``, ``scancel`` and preemption send it. Processes beside this one are ended.
+    A class of its own, because the interpreter ends with the signal, whatever the exit code, once
+    a plain KeyboardInterrupt has come through code that was compiled from text (dataclasses).
+    """
+
+
+def _end_on_signals() -> None:
+    """End in an orderly way on Ctrl-C and on SIGTERM, also as process 1 of a container.
+
+    ``docker stop``, ``scancel`` and preemption send SIGTERM. Processes beside this one are ended.
     """
     if threading.current_thread() is not threading.main_thread():
         return
 
     def end(number: int, frame: object) -> None:
-        for child in multiprocessing.active_children():
-            child.terminate()
-        raise KeyboardInterrupt("SIGTERM")
+        if number == signal.SIGTERM:
+            for child in multiprocessing.active_children():
+                child.terminate()
+        raise _Interrupted(signal.Signals(number).name)
 
     signal.signal(signal.SIGTERM, end)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, end)
 
 
 def _run(config: Config) -> int:

@@ -89,7 +89,7 @@ def test_interrupted_run(
     wait_for_mark(output, process)
     process.send_signal(number)
     _, err = process.communicate(timeout=120)
-    assert process.returncode == 75
+    assert process.returncode == 75, err
     assert "the same command goes on" in err
     assert "Traceback" not in err
     assert not list((output / "logs" / "running").iterdir())
