@@ -123,7 +123,7 @@ def test_a_constant_stays_the_constant_whatever_is_missing(seed, share):
     found = volume_projection(units, mni305=False).apply(values[np.newaxis])
     finite = found[np.isfinite(found)]
     np.testing.assert_allclose(finite, 3.5, rtol=1e-6)
-    assert share > 0.5 or finite.size > 0.95 * CORTEX.sum()
+    assert share > 0.45 or finite.size > 0.95 * CORTEX.sum()
 
 
 def test_a_missing_slab_is_missing_only_there():

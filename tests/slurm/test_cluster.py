@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import shutil
 import time
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from bidsapp.bids.results import load_results
-from bidsapp.cli.commands import sbatch
+from bidsapp.cli.tools import parse_words
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
@@ -26,11 +25,9 @@ ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEM
 
 def submit(cluster: Any, data: Path, out: Path) -> tuple[str, str]:
     """Write the scripts and submit them; return the job numbers of array and group."""
-    parser = argparse.ArgumentParser()
-    sbatch.add(parser.add_subparsers())
     resources = ["--cpus", "1", "--mem", "2G", "--time", "30"]
     words = ["sbatch", *resources, str(data), str(out), "--", *OPTIONS]
-    options = parser.parse_args(words)
+    options = parse_words(words)
     options.function(options)
     done = cluster("bash", out / "slurm" / "submit.sh")
     assert done.returncode == 0, done.stderr
