@@ -45,7 +45,9 @@ class App:
 
     def start(self, *words: object) -> subprocess.Popen[str]:
         """Start the app in a process group of its own."""
-        command = [sys.executable, "-m", "bidsapp.cli.app", *map(str, words)]
+        # a shell lets its background jobs ignore SIGINT, and what they start inherits that
+        heed = ["env", "--default-signal=INT"]
+        command = [*heed, sys.executable, "-m", "bidsapp.cli.app", *map(str, words)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", **self.environment}
         pipe = subprocess.PIPE
         return subprocess.Popen(
