@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bidsapp.bids.results import load_results
 from bidsapp.cli.tools import parse_words
+from bidsapp.results.load import load_results
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bidsapp.bids import load_results, open_results
 from bidsapp.bids.atomic import write_json, write_text, write_tsv
 from bidsapp.bids.names import build_path, space_entities
 from bidsapp.errors import InputMissingError
+from bidsapp.results.load import load_results, open_results
 
 
 @pytest.fixture
