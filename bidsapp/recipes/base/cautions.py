@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bidsapp.audio.networks import CONTROLS
 from bidsapp.bids.records import Problem, Run
 from bidsapp.results.cautions import Caution
+
+if TYPE_CHECKING:
+    from bidsapp.recipes.base.group import GroupInputs
+    from bidsapp.recipes.base.group_maps import SignFlipMaps
 
 MUCH_WITHOUT_DATA = 0.02
 """Share of units without data that is worth a caution; on surfaces beside the medial wall."""
@@ -137,6 +141,32 @@ def left_out(excluded: Sequence[tuple[str, str]]) -> Iterator[Caution]:
     if excluded:
         listed = "; ".join(f"sub-{label}: {reason}" for label, reason in excluded)
         yield Caution("caution", "Participants left out", f"{listed}.")
+
+
+def of_encoding_group(
+    inputs: GroupInputs, least: int, test: SignFlipMaps | None, level: float
+) -> Iterator[Caution]:
+    """Yield who takes part in a group of encoding scores, and what its sign flips can show.
+
+    Parameters
+    ----------
+    inputs
+        The group.
+    least
+        Participants from which its tests can pass.
+    test
+        Sign flips over participants; None without.
+    level
+        Of the test.
+    """
+    yield from few_participants(len(inputs.participants), least)
+    yield from left_out(inputs.not_chosen)
+    yield from random_weights(
+        {name: facts["weights"] for name, facts in inputs.network_facts.items()}
+    )
+    if test is not None:
+        what = "Consistency over participants"
+        yield from smallest_p(what, test.n_flips, test.smallest_p, level, draws="sign flips")
 
 
 def few_participants(n: int, least: int) -> Iterator[Caution]:

@@ -72,6 +72,20 @@ class GroupInputs:
         return tuple(item.subject for item in self.participants)
 
     @property
+    def not_chosen(self) -> tuple[tuple[str, str], ...]:
+        """(label, reason) of those who are left out although nobody asked for it."""
+        return tuple(item for item in self.left_out if item[1] not in (EXCLUDED, NOT_ASKED))
+
+    @property
+    def network_facts(self) -> Mapping[str, Mapping[str, Any]]:
+        """Network → its ``layers`` and ``weights``, as the first participant's summary says."""
+        first = self.participants[0]
+        return {
+            name: {"layers": list(layers), "weights": first.network(name, self.at)["weights"]}
+            for name, layers in self.networks.items()
+        }
+
+    @property
     def networks(self) -> Mapping[str, tuple[str, ...]]:
         """Network → names of its layers, the same for all participants."""
         first = self.participants[0]

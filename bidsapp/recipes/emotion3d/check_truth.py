@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bidsapp.brain.geometry import VolumeGrid
-from bidsapp.errors import InputMissingError
 from bidsapp.recipes.emotion3d.names import LEAKY
 from bidsapp.recipes.emotion3d.results import HAUFE, NAME, RESULTS, SCORES
 from bidsapp.results.read import Results, Space, read_stats
-from bidsapp.simulate.checks.shared import Check, Found, said
+from bidsapp.simulate.checks.shared import Check, Found, said, written
 from bidsapp.simulate.oracle import bold_paths, read_grid
 from bidsapp.simulate.participant import FMRIPREP
 from bidsapp.simulate.planted import Truth
@@ -50,7 +49,7 @@ def check_emotions(
         return None
     entries, group = [], []
     for (subject, space), path in truth.maps().items():
-        for results, at in _written(output_dir, subject, space):
+        for results, at in written(output_dir, NAME, RESULTS, subject, space):
             with np.load(path) as arrays:
                 patterns = arrays["pattern"].astype(np.float64)
             entry: dict[str, Any] = {"participant": subject, "space": space}
@@ -59,7 +58,7 @@ def check_emotions(
                 entry["oracle"] = matched_filter(data_dir, truth, subject, space, patterns)
             entries.append(entry | {"pattern_r": _pattern_r(results, at, patterns, truth)})
     for space in sorted({space for _, space in truth.maps()}):
-        for results, at in _written(output_dir, "", space):
+        for results, at in written(output_dir, NAME, RESULTS, "", space):
             group.append({"space": space, "scores": read_scores(results, at)})
     if not entries and not group:
         return None
@@ -86,15 +85,6 @@ def say_emotions(found: Found) -> list[str]:
                 f"{said(entry['oracle'])}"
             )
     return lines
-
-
-def _written(output_dir: Path, subject: str, space: str) -> list[tuple[Results, Space]]:
-    """Return the results of a participant, or of the group, in a space; empty without any."""
-    try:
-        results = Results(output_dir, NAME, RESULTS, subject)
-    except InputMissingError:
-        return []
-    return [(results, at) for at in results.spaces if results.facts(at)["space"] == space]
 
 
 def read_scores(results: Results, at: Space) -> list[dict[str, Any]]:

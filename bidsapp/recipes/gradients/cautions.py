@@ -9,7 +9,6 @@ import numpy as np
 
 from bidsapp.encoding.rows import Rows
 from bidsapp.recipes.base import cautions
-from bidsapp.recipes.base.group import EXCLUDED, NOT_ASKED
 from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings, GradientsSettings
 from bidsapp.results.cautions import Caution
@@ -214,22 +213,7 @@ def of_group(study: GroupStudy, cortex: Cortex | None, maps: GroupMaps) -> list[
     """
     inputs, settings = study.inputs, study.settings
     n = len(inputs.participants)
-    asked = [item for item in inputs.left_out if item[1] not in (EXCLUDED, NOT_ASKED)]
-    first = inputs.participants[0]
-    weights = {name: first.network(name, inputs.at)["weights"] for name in inputs.networks}
-    found = [
-        *cautions.few_participants(n, 2),
-        *cautions.left_out(asked),
-        *cautions.random_weights(weights),
-    ]
-    if maps.test is not None:
-        found += cautions.smallest_p(
-            "Consistency over participants",
-            maps.test.n_flips,
-            maps.test.smallest_p,
-            settings.significance,
-            draws="sign flips",
-        )
+    found = [*cautions.of_encoding_group(inputs, 2, maps.test, settings.significance)]
     if 1 < n < _FEW_PARTICIPANTS:
         text = f"{n} participants: intervals and sign-flip tests are coarse."
         found.append(Caution("caution", "Few participants", text))

@@ -425,17 +425,9 @@ class GradientsGroup:
         """Return the content of the summary."""
         first = conditions[0]
         test, n = first.maps.test, first.maps.n[first.maps.n > 0]
-        weights = self.inputs.participants[0]
-        networks = {
-            name: {
-                "layers": list(layers),
-                "weights": weights.network(name, self.inputs.at)["weights"],
-            }
-            for name, layers in self.inputs.networks.items()
-        }
         return self.study.summary(
             self.units,
-            networks=networks,
+            networks=self.inputs.network_facts,
             cautions=[
                 *cautions.of_group(self.study, self.cortex, first.maps),
                 *cautions.of_layer_maps(conditions, self.cortex, self.settings),

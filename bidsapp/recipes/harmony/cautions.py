@@ -8,7 +8,6 @@ import numpy as np
 
 from bidsapp.encoding.rows import Rows
 from bidsapp.recipes.base import cautions
-from bidsapp.recipes.base.group import EXCLUDED, NOT_ASKED
 from bidsapp.recipes.base.group_maps import GroupMaps
 from bidsapp.recipes.base.scores import Scores
 from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
@@ -124,21 +123,8 @@ def of_group(study: GroupStudy, maps: GroupMaps) -> list[Caution]:
     maps
         Of the first network.
     """
-    inputs = study.inputs
-    asked = [item for item in inputs.left_out if item[1] not in (EXCLUDED, NOT_ASKED)]
-    first = inputs.participants[0]
-    weights = {name: first.network(name, inputs.at)["weights"] for name in inputs.networks}
-    own = [
-        *cautions.few_participants(len(inputs.participants), _FEW_PARTICIPANTS),
-        *cautions.left_out(asked),
-        *cautions.random_weights(weights),
+    inputs, level = study.inputs, study.settings.significance
+    return [
+        *cautions.of_encoding_group(inputs, _FEW_PARTICIPANTS, maps.test, level),
+        *cautions.of_problems(inputs.problems),
     ]
-    if maps.test is not None:
-        own += cautions.smallest_p(
-            "Consistency over participants",
-            maps.test.n_flips,
-            maps.test.smallest_p,
-            study.settings.significance,
-            draws="sign flips",
-        )
-    return [*own, *cautions.of_problems(inputs.problems)]

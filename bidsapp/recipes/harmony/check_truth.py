@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from bidsapp.errors import InputMissingError
 from bidsapp.recipes.harmony.results import RECIPE, RESULTS, SCORE
-from bidsapp.results.read import Results
-from bidsapp.simulate.checks.shared import Check, Found, said
+from bidsapp.simulate.checks.shared import Check, Found, said, written
 from bidsapp.simulate.oracle import read_grid
 from bidsapp.simulate.planted import Truth, read_map
 
@@ -40,14 +38,8 @@ def check_harmony(
         return None
     entries = []
     for (subject, space), path in truth.maps().items():
-        try:
-            results = Results(output_dir, RECIPE, RESULTS, subject)
-        except InputMissingError:
-            continue
         layer = read_map(path).layer
-        for at in results.spaces:
-            if results.facts(at)["space"] != space:
-                continue
+        for results, at in written(output_dir, RECIPE, RESULTS, subject, space):
             for network in results.networks(at):
                 r = read_grid(results.images(SCORE, at, network)).T.astype(np.float64)
                 known = np.isfinite(r).all(axis=0)

@@ -59,14 +59,10 @@ def group(study: GroupStudy) -> None:
         if unique.test is not None:
             out.write(results.UNIQUE_P, unique.test.p_fwe, SmallestP=unique.test.smallest_p)
     out.write(results.PARTICIPANTS, participant_rows(study, mean_r[first], of_each))
-    tested, one = everything[first].test, inputs.participants[0]
-    networks: dict[str, dict[str, Any]] = {
-        name: {"layers": list(layers), "weights": one.network(name, inputs.at)["weights"]}
-        for name, layers in inputs.networks.items()
-    }
+    tested = everything[first].test
     facts = study.summary(
         units,
-        networks=networks,
+        networks=inputs.network_facts,
         cautions=cautions.of_group(study, everything[first]),
         n_flips=0 if tested is None else tested.n_flips,
         has_unique=unique is not None,

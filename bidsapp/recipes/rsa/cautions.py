@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.recipes.base import cautions as shared
-from bidsapp.recipes.base.group import EXCLUDED, NOT_ASKED
 from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
 from bidsapp.recipes.rsa.items import Items
 from bidsapp.recipes.rsa.layer_models import LayerModels
@@ -205,13 +204,12 @@ def of_participants(study: GroupStudy, mean_lower_ceiling: float) -> Iterator[Ca
         Mean over units of the lower noise ceiling; NaN with one participant.
     """
     inputs = study.inputs
-    missing = [item for item in inputs.left_out if item[1] not in (EXCLUDED, NOT_ASKED)]
     n = len(inputs.participants)
     if 1 < n < _FEW_PARTICIPANTS:
         text = f"With {n} participants intervals are coarse."
         yield Caution("caution", "Few participants", text)
     yield from shared.few_participants(n, 2)
-    yield from shared.left_out(missing)
+    yield from shared.left_out(inputs.not_chosen)
     if mean_lower_ceiling <= 0:
         text = (
             "The lower noise ceiling is not above zero on average: participants' dissimilarities "

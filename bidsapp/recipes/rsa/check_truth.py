@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,10 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from bidsapp.brain.geometry import VolumeGrid
-from bidsapp.errors import InputMissingError
 from bidsapp.recipes.rsa import results as declared
 from bidsapp.results.kinds import Result
 from bidsapp.results.read import Results, Space
-from bidsapp.simulate.checks.shared import Check, Found, mean_of, said
+from bidsapp.simulate.checks.shared import Check, Found, mean_of, said, written
 from bidsapp.simulate.planted import PlantedMap, Truth, read_map
 from bidsapp.simulate.recovery import correlation, recovery
 from bidsapp.simulate.spaces import Space as PlantedSpace
@@ -58,12 +56,12 @@ def check_rsa(
     for (subject, space), path in truth.maps().items():
         planted = read_map(path)
         seen.setdefault(space, planted)
-        for written in _written(output_dir, subject, space, network):
-            comparison = compare_rsa(written, planted, _space(truth, space))
+        for one in _written(output_dir, subject, space, network):
+            comparison = compare_rsa(one, planted, _space(truth, space))
             entries.append({"participant": subject, "space": space} | comparison)
     for space, planted in seen.items():
-        for written in _written(output_dir, "", space, network):
-            comparison = compare_rsa(written, planted, _space(truth, space))
+        for one in _written(output_dir, "", space, network):
+            comparison = compare_rsa(one, planted, _space(truth, space))
             group.append({"space": space} | comparison)
     if not entries and not group:
         return None
@@ -114,11 +112,9 @@ class Written:
 
 def _written(output_dir: Path, subject: str, space: str, network: str) -> Iterator[Written]:
     """Yield the results of a participant, or of the group, in a space; nothing without any."""
-    with suppress(InputMissingError):
-        results = Results(output_dir, declared.RECIPE, declared.RESULTS, subject)
-        for at in results.spaces:
-            if results.facts(at)["space"] == space and network in results.networks(at):
-                yield Written(results, at, network)
+    for results, at in written(output_dir, declared.RECIPE, declared.RESULTS, subject, space):
+        if network in results.networks(at):
+            yield Written(results, at, network)
 
 
 def compare_rsa(written: Written, planted: PlantedMap, space: PlantedSpace) -> dict[str, Any]:

@@ -1,13 +1,19 @@
-"""What all checks share: means and words."""
+"""What all checks share: results in a space, means and words."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from bidsapp.errors import InputMissingError
+from bidsapp.results.kinds import Result
+from bidsapp.results.read import Results, Space
 
 Found = Mapping[str, Any]
 
@@ -27,6 +33,20 @@ class Check:
 
     run: Callable[..., dict[str, Any] | None]
     say: Callable[[Found], list[str]]
+
+
+def written(
+    output_dir: Path, recipe: str, catalogue: Iterable[Result], subject: str, space: str
+) -> Iterator[tuple[Results, Space]]:
+    """Yield the results of a participant in a space as the BOLD files spell it; of the group: "".
+
+    Nothing where there are none.
+    """
+    with suppress(InputMissingError):
+        results = Results(output_dir, recipe, tuple(catalogue), subject)
+        for at in results.spaces:
+            if results.facts(at)["space"] == space:
+                yield results, at
 
 
 def said(value: float | None) -> str:
