@@ -17,7 +17,7 @@ from bidsapp.audio.networks.base import Layer
 from bidsapp.audio.networks.descriptors import DescriptorNetwork
 from bidsapp.audio.networks.harmonic import GRID
 from bidsapp.audio.networks.mel_db import QUIETEST, mel_db
-from bidsapp.errors import UsageError
+from bidsapp.audio.networks.windows import samples_in_hop
 from bidsapp.models.consonance import harmonicity, partial_spectrum, roughness
 from bidsapp.models.harmonic.bands import excitation
 from bidsapp.models.harmonic.networks import HarmonicSettings
@@ -31,7 +31,6 @@ N_PEAKS = 30
 LEAST_DB = -50.0
 """Peaks this far below the highest are no partials."""
 LOWEST_HZ, HIGHEST_HZ = 60.0, 6_000.0
-_HOP_STEP_S = 0.02
 _AT_ONCE = 64
 
 
@@ -59,11 +58,7 @@ class Consonance(DescriptorNetwork):
     sampling_hz = GRID.sampling_hz
 
     def __init__(self, hop_s: float) -> None:
-        steps = hop_s / _HOP_STEP_S
-        if round(steps) < 1 or abs(steps - round(steps)) > 1e-6:
-            msg = f"hop of {hop_s} s: consonance needs a multiple of {_HOP_STEP_S} s"
-            raise UsageError(msg)
-        self._hop = round(hop_s * GRID.sampling_hz)
+        self._hop = samples_in_hop(hop_s, GRID.sampling_hz)
         self._window = round(WINDOW_S * GRID.sampling_hz)
         self.hop_s = self._hop / GRID.sampling_hz
         self.window_s = self._window / GRID.sampling_hz

@@ -20,7 +20,6 @@ from bidsapp.audio.networks.base import Layer
 from bidsapp.audio.networks.layered import LayeredNetwork
 from bidsapp.audio.networks.mel_db import MelGrid, mel_db
 from bidsapp.audio.networks.weights import load_state, read_parameters
-from bidsapp.errors import UsageError
 from bidsapp.models.harmonic.bands import ABSENT
 from bidsapp.models.harmonic.names import QUADRANTS
 from bidsapp.models.harmonic.networks import (
@@ -35,7 +34,6 @@ GRID = MelGrid(sampling_hz=22_050, n_fft=4096, hop=512, n_bands=256)
 WINDOW_S = 6.0
 SAMPLES = round(WINDOW_S * GRID.sampling_hz)
 """Samples of one window."""
-_HOP_STEP_S = 0.02
 _AT_ONCE = 32
 
 
@@ -78,16 +76,9 @@ class Harmonic(LayeredNetwork):
     """
 
     name = "harmonic"
-    sampling_hz = GRID.sampling_hz
 
     def __init__(self, module: BranchNetwork, weights: dict[str, object], hop_s: float) -> None:
-        steps = hop_s / _HOP_STEP_S
-        if round(steps) < 1 or abs(steps - round(steps)) > 1e-6:
-            msg = f"hop of {hop_s} s: the harmonic network needs a multiple of {_HOP_STEP_S} s"
-            raise UsageError(msg)
-        super().__init__(SAMPLES, hop_s, weights)
-        self._hop = round(hop_s * GRID.sampling_hz)
-        self.hop_s = self._hop / GRID.sampling_hz
+        super().__init__(GRID.sampling_hz, SAMPLES, hop_s, weights)
         self.module: BranchNetwork = module.eval()
         n_times, n_channels = GRID.n_times(SAMPLES), module.n_branches * module.channels
         self.layers = (

@@ -10,46 +10,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from bidsapp.audio import mel
-from bidsapp.audio.io import RESAMPLER
-from bidsapp.audio.networks.base import Layer, Network
 from bidsapp.audio.networks.scratch import Scratch
+from bidsapp.audio.networks.windows import WindowNetwork, channels_per_block
 
 Floats = npt.NDArray[np.float32]
 
-_LARGEST_BLOCK_BYTES = 1 << 28
 _LARGEST_BATCH = 16
 _COPIES = 8
 """Activations of the largest layer held while a batch passes through it."""
 
 
-class LayeredNetwork(Network):
-    """A chain of layers over windows of a 16 kHz waveform.
+class LayeredNetwork(WindowNetwork):
+    """A chain of layers over windows of a waveform; see `WindowNetwork` for the parameters."""
 
-    Parameters
-    ----------
-    window
-        Samples one frame sees.
-    hop_s
-        Time between frames, a multiple of 0.01 s.
-    weights
-        Where the parameters come from.
-
-    Raises
-    ------
-    UsageError
-        The hop is no multiple of 0.01 s.
-    """
-
-    sampling_hz = mel.SAMPLING_HZ
     module: torch.nn.Module
-
-    def __init__(self, window: int, hop_s: float, weights: dict[str, object]) -> None:
-        self._window = window
-        self._hop = mel.hop_in_spectra(hop_s) * mel.HOP
-        self.window_s = window / self.sampling_hz
-        self.hop_s = self._hop / self.sampling_hz
-        self.weights = {"resampler": RESAMPLER, **weights}
 
     @abstractmethod
     def step(
@@ -72,19 +46,6 @@ class LayeredNetwork(Network):
             (n, n_channels, n_times), or (n, n_channels) where there is no time axis.
         """
 
-    def frames(self, waveform: Floats) -> Floats:
-        """Windows (n_frames, n_samples) of a waveform, a read-only view."""
-        if waveform.size < self._window:
-            return np.empty((0, self._window), np.float32)
-        return np.lib.stride_tricks.sliding_window_view(waveform, self._window)[:: self._hop]
-
-    def n_blocks(self, n_frames: int, memory_bytes: int) -> int:
-        """Count the channel blocks of all layers."""
-        return sum(
-            -(-layer.n_channels // _channels_per_block(layer, n_frames, memory_bytes))
-            for layer in self.layers
-        )
-
     def blocks(
         self,
         frames: Floats,
@@ -105,7 +66,7 @@ class LayeredNetwork(Network):
                 values = self._compute(index, previous, _tensor(frames[rows], device))
                 held.tensor[rows] = values.reshape(-1, *shape[1:]).to(held.tensor.device)
                 held.release()
-            step = _channels_per_block(layer, len(frames), memory_bytes)
+            step = channels_per_block(layer, len(frames), memory_bytes)
             for start in range(0, layer.n_channels, step):
                 part = held.tensor[:, start : start + step].to(device)
                 yield index, part.transpose(1, 2).flatten(1)
@@ -150,11 +111,6 @@ class LayeredNetwork(Network):
         largest = 4 * max(layer.n_features for layer in self.layers)
         size = min(_LARGEST_BATCH, max(1, memory_bytes // (_COPIES * largest)))
         return [slice(start, start + size) for start in range(0, n_frames, size)]
-
-
-def _channels_per_block(layer: Layer, n_frames: int, memory_bytes: int) -> int:
-    limit = min(memory_bytes // 4, _LARGEST_BLOCK_BYTES)
-    return min(layer.n_channels, max(1, limit // (4 * max(1, n_frames) * layer.n_times)))
 
 
 def _tensor(frames: Floats, device: str) -> torch.Tensor:

@@ -124,7 +124,7 @@ class Musicnn(LayeredNetwork):
     layers = LAYERS
 
     def __init__(self, module: MusicnnModule, weights: dict[str, object], hop_s: float) -> None:
-        super().__init__(SAMPLES, hop_s, weights)
+        super().__init__(GRID.sampling_hz, SAMPLES, hop_s, weights)
         self.module: MusicnnModule = module.eval()
 
     @classmethod

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn.functional import max_pool1d, relu
 
+from bidsapp.audio.mel import SAMPLING_HZ
 from bidsapp.audio.networks.base import Layer
 from bidsapp.audio.networks.layered import LayeredNetwork
 from bidsapp.audio.networks.weights import he_initialise, load_state, read_parameters
@@ -127,7 +128,7 @@ class ResNet1d(LayeredNetwork):
     name = "resnet1d"
 
     def __init__(self, module: ResNet, weights: dict[str, object], hop_s: float) -> None:
-        super().__init__(SAMPLES, hop_s, weights)
+        super().__init__(SAMPLING_HZ, SAMPLES, hop_s, weights)
         self.module: ResNet = module.eval()
         self.layers = _layers(module)
 

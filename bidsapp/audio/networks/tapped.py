@@ -18,22 +18,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from bidsapp.audio import mel
-from bidsapp.audio.io import RESAMPLER
-from bidsapp.audio.networks.base import Layer, Network
 from bidsapp.audio.networks.scratch import Scratch
-from bidsapp.errors import UsageError
+from bidsapp.audio.networks.windows import WindowNetwork, cells, channels_per_block
 
 Floats = npt.NDArray[np.float32]
 
-_LARGEST_BLOCK_BYTES = 1 << 28
 _LARGEST_BATCH = 16
 _LARGEST_BATCH_BYTES = 96 << 20
 """Larger temporaries cost the system more (fresh pages for each) than batches gain."""
 _LARGEST_GROUP_BYTES = 1 << 34
 
 
-class TappedNetwork(Network):
+class TappedNetwork(WindowNetwork):
     """Taps of a network over windows of a waveform.
 
     Parameters
@@ -63,12 +59,7 @@ class TappedNetwork(Network):
         weights: dict[str, object],
         working_bytes: int,
     ) -> None:
-        self.sampling_hz = sampling_hz
-        self._window = window
-        self._hop = samples_in_hop(hop_s, sampling_hz)
-        self.window_s = window / sampling_hz
-        self.hop_s = self._hop / sampling_hz
-        self.weights = {"resampler": RESAMPLER, **weights}
+        super().__init__(sampling_hz, window, hop_s, weights)
         self._working_bytes = working_bytes
 
     @abstractmethod
@@ -88,19 +79,6 @@ class TappedNetwork(Network):
             (n, n_channels, n_times, …), or (n, n_channels) where there is no time axis; float32.
         """
 
-    def frames(self, waveform: Floats) -> Floats:
-        """Windows (n_frames, n_samples) of a waveform, a read-only view."""
-        if waveform.size < self._window:
-            return np.empty((0, self._window), np.float32)
-        return np.lib.stride_tricks.sliding_window_view(waveform, self._window)[:: self._hop]
-
-    def n_blocks(self, n_frames: int, memory_bytes: int) -> int:
-        """Count the channel blocks of all layers."""
-        return sum(
-            -(-layer.n_channels // _channels_per_block(layer, n_frames, memory_bytes))
-            for layer in self.layers
-        )
-
     def blocks(
         self,
         frames: Floats,
@@ -115,7 +93,7 @@ class TappedNetwork(Network):
             held = {}
             free = memory_bytes // 3
             for index in group:
-                shape = (n, *_cells(self.layers[index]))
+                shape = (n, *cells(self.layers[index]))
                 held[index] = Scratch(shape, limit_bytes=free, device=device, folder=scratch_dir)
                 free -= min(free, 4 * math.prod(shape) * (not held[index].on_disk))
             for rows, values in self._passes(frames, group, memory_bytes, device):
@@ -140,7 +118,7 @@ class TappedNetwork(Network):
         every = range(len(self.layers))
         for rows, values in self._passes(frames, every, memory_bytes, device):
             for layer, layer_values, average in zip(self.layers, values, averages, strict=True):
-                steps = layer_values.reshape(len(layer_values), *_cells(layer))
+                steps = layer_values.reshape(len(layer_values), *cells(layer))
                 central = steps[:, :, self.central_times(layer)].mean(dim=(2, 3))
                 average[rows] = central.cpu().numpy()
         yield from enumerate(averages)
@@ -150,7 +128,7 @@ class TappedNetwork(Network):
     ) -> Iterator[tuple[int, torch.Tensor]]:
         """Yield one layer as blocks (n_frames, n_times · … · channels)."""
         layer = self.layers[index]
-        step = _channels_per_block(layer, len(held.tensor), memory_bytes)
+        step = channels_per_block(layer, len(held.tensor), memory_bytes)
         for start in range(0, layer.n_channels, step):
             part = held.tensor[:, start : start + step].to(device)
             yield index, part.permute(0, 2, 3, 1).flatten(1)
@@ -181,31 +159,3 @@ class TappedNetwork(Network):
             groups[-1].append(index)
             used += size
         return groups
-
-
-def samples_in_hop(hop_s: float, sampling_hz: int) -> int:
-    """Whole number of samples in a hop that is a multiple of 0.01 s.
-
-    Raises
-    ------
-    UsageError
-        There is none.
-    """
-    mel.hop_in_spectra(hop_s)
-    samples = hop_s * sampling_hz
-    if abs(samples - round(samples)) > 1e-6 * samples:
-        msg = f"hop of {hop_s} s: is no whole number of samples at {sampling_hz} Hz"
-        raise UsageError(msg)
-    return round(samples)
-
-
-def _cells(layer: Layer) -> tuple[int, int, int]:
-    """(n_channels, n_times, everything else)."""
-    rest = layer.n_features // (layer.n_channels * layer.n_times)
-    return layer.n_channels, layer.n_times, rest
-
-
-def _channels_per_block(layer: Layer, n_frames: int, memory_bytes: int) -> int:
-    limit = min(memory_bytes // 4, _LARGEST_BLOCK_BYTES)
-    cells = math.prod(_cells(layer)[1:])
-    return min(layer.n_channels, max(1, limit // (4 * max(1, n_frames) * cells)))
