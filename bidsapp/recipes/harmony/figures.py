@@ -112,9 +112,8 @@ def unique_figure(parcels: pd.DataFrame) -> Figure:
     left.plot(alone, joint, "o", color="#1f5a8a", markersize=3, alpha=0.7)
     left.set_xlabel("r of acoustics alone")
     left.set_ylabel("r of harmony and acoustics")
-    edges = np.histogram_bin_edges(
-        np.nan_to_num(parcels[["unique_harmony", "unique_acoustics"]].to_numpy(float)), 30
-    )
+    unique = parcels[["unique_harmony", "unique_acoustics"]].to_numpy(float)
+    edges = np.histogram_bin_edges(unique[np.isfinite(unique)], 30)
     for name, colour in (("unique_harmony", "#1f5a8a"), ("unique_acoustics", "#b5562d")):
         values = parcels[name].to_numpy(float)
         label = name.replace("_", " to ")
