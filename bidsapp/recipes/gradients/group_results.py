@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bidsapp.recipes.base.score_columns import (
+from bidsapp.recipes.base.score_results import (
     LAGS_COLUMN,
     LAYER_COLUMNS,
     PARCEL_COLUMN,

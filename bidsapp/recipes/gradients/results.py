@@ -5,24 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bidsapp.recipes.base.alignment import alignment
-from bidsapp.recipes.base.score_columns import (
-    FOLDS_COLUMNS,
+from bidsapp.recipes.base.score_results import (
     LAGS_COLUMN,
     LAYER_COLUMNS,
     PARCEL_COLUMN,
-    PARCELS_COLUMNS,
     PLACE_COLUMNS,
-    PROFILE_COLUMNS,
-    RATINGS_COLUMNS,
     SHIFT,
     SHIFT_FDR,
+    folds,
+    parcel_labels,
+    parcel_scores,
+    profile,
+    ratings,
+    significant,
 )
 from bidsapp.results.kinds import (
     LAYER,
     Column,
     Labels,
     Maps,
-    Mask,
     Result,
     Scale,
     Table,
@@ -80,13 +81,7 @@ ALPHA = Maps(
     stat="alpha",
     scale=Scale("log10 \u03b1", colours="sequential"),
 )
-SIGNIFICANT = Mask(
-    desc="gradientssignificant",
-    title="Significant parcels",
-    says="Units in parcels whose best layer passes the refitted temporal null, family-wise over "
-    "layers and parcels (positive lags).",
-    by=SHIFT,
-)
+SIGNIFICANT = significant(RECIPE, " (positive lags)")
 CEILING = Maps(
     desc="gradients",
     title="Noise ceiling",
@@ -96,22 +91,11 @@ CEILING = Maps(
     names=("ceiling",),
     by_network=False,
 )
-PARCEL_LABELS = Labels(
-    desc="gradientsparcels",
-    title="Parcels",
-    says="Parcels of the test within the participant.",
-    by_network=False,
-    required=True,
-)
+PARCEL_LABELS = parcel_labels(RECIPE, required=True)
 
 # ------------------------------------------------------------------ participant: tables
 
-PARCELS = Table(
-    desc="gradientsparcels",
-    title="Scores of parcels",
-    says="Score of each layer in each parcel against the refitted temporal null.",
-    columns=PARCELS_COLUMNS,
-)
+PARCELS = parcel_scores(RECIPE, lags=True)
 PARCEL_SUMMARY = Table(
     desc="gradientsparcelsummary",
     title="Best layer of parcels",
@@ -160,28 +144,10 @@ PIECES = Table(
         Column("r", "mean correlation over the blocks of the piece"),
     ),
 )
-PROFILE = Table(
-    desc="gradientsprofile",
-    title="Layer profile",
-    says="Scores over all units, layer by layer.",
-    columns=PROFILE_COLUMNS,
-)
-RATINGS = Table(
-    desc="gradientsratings",
-    title="Ratings",
-    says="Prediction of continuous ratings by each layer.",
-    columns=RATINGS_COLUMNS,
-    by_space=False,
-)
+PROFILE = profile(RECIPE, lags=True)
+RATINGS = ratings(RECIPE, lags=True)
 ALIGNMENT = alignment(RECIPE, required=False)
-FOLDS = Table(
-    desc="gradientsfolds",
-    title="Folds",
-    says="Blocks and folds of the cross-validation.",
-    columns=FOLDS_COLUMNS,
-    by_space=False,
-    by_network=False,
-)
+FOLDS = folds(RECIPE)
 WAVEFORM = Table(
     desc="gradientswaveform",
     title="Waveforms",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bidsapp.recipes.base.score_columns import SHIFT, SHIFT_FDR
+from bidsapp.recipes.base.score_results import SHIFT, SHIFT_FDR
 from bidsapp.recipes.harmony import results as declared
 from bidsapp.recipes.harmony.figures import plane_figure, sound_figure, unique_figure
 from bidsapp.report import sections

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from bidsapp.models.harmonic.names import PITCH_CLASSES, QUADRANTS
 from bidsapp.recipes.base.alignment import alignment
-from bidsapp.recipes.base.score_columns import (
-    FOLDS_COLUMNS,
+from bidsapp.recipes.base.score_results import (
     PARCEL_COLUMN,
-    PARCELS_COLUMNS,
     PLACE_COLUMNS,
-    PROFILE_COLUMNS,
-    RATINGS_COLUMNS,
-    SHIFT,
+    folds,
+    parcel_labels,
+    parcel_scores,
+    profile,
+    ratings,
+    significant,
 )
 from bidsapp.results.kinds import (
     CORRELATION,
     P_VALUE,
     Column,
-    Labels,
     Maps,
-    Mask,
     Result,
     Scale,
     Table,
@@ -42,13 +41,7 @@ SCORE = Maps(
     scale=CORRELATION,
     required=True,
 )
-SIGNIFICANT = Mask(
-    desc="harmonysignificant",
-    title="Significant parcels",
-    says="Units in parcels whose best layer passes the refitted temporal null, family-wise over "
-    "layers and parcels.",
-    by=SHIFT,
-)
+SIGNIFICANT = significant(RECIPE)
 UNIQUE = Maps(
     desc="harmonyunique",
     title="Unique contributions",
@@ -59,34 +52,13 @@ UNIQUE = Maps(
     names=(HARMONY, ACOUSTICS),
     by_network=False,
 )
-PARCEL_LABELS = Labels(
-    desc="harmonyparcels",
-    title="Parcels",
-    says="Parcels of the test within the participant.",
-    by_network=False,
-)
+PARCEL_LABELS = parcel_labels(RECIPE, required=False)
 
 # ------------------------------------------------------------------ participant: tables
 
-PARCELS = Table(
-    desc="harmonyparcels",
-    title="Scores of parcels",
-    says="Score of each layer in each parcel against the refitted temporal null.",
-    columns=PARCELS_COLUMNS[1:],
-)
-PROFILE = Table(
-    desc="harmonyprofile",
-    title="Layers",
-    says="Scores over all units, layer by layer.",
-    columns=PROFILE_COLUMNS[1:],
-)
-RATINGS = Table(
-    desc="harmonyratings",
-    title="Ratings",
-    says="Prediction of continuous ratings by each layer.",
-    columns=RATINGS_COLUMNS[1:],
-    by_space=False,
-)
+PARCELS = parcel_scores(RECIPE, lags=False)
+PROFILE = profile(RECIPE, lags=False)
+RATINGS = ratings(RECIPE, lags=False)
 _BANDS = (
     Column("r_joint", "harmony and acoustics together", "together"),
     Column("r_harmony", "harmony alone", "harmony"),
@@ -179,14 +151,7 @@ SIMILARITY = Table(
     by_network=False,
 )
 ALIGNMENT = alignment(RECIPE, required=False)
-FOLDS = Table(
-    desc="harmonyfolds",
-    title="Folds",
-    says="Blocks and folds of the cross-validation.",
-    columns=FOLDS_COLUMNS,
-    by_space=False,
-    by_network=False,
-)
+FOLDS = folds(RECIPE)
 
 # ------------------------------------------------------------------ group
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bidsapp.brain.references import GRADIENTS
-from bidsapp.recipes.base import score_columns
+from bidsapp.recipes.base import score_results
 from bidsapp.recipes.gradients import group_results as of_group
 from bidsapp.recipes.gradients import results as declared
 from bidsapp.recipes.gradients.report.group_view import BASELINE, reference_title
@@ -115,7 +115,7 @@ def _draws(results: Results) -> Mapping[str, Mapping[str, Any]]:
     level = {"level": settings["significance"]}
     if not results.is_group:
         shifts = {"n_draws": settings["n_shifts"], **level}
-        return dict.fromkeys((score_columns.SHIFT, score_columns.SHIFT_FDR), shifts)
+        return dict.fromkeys((score_results.SHIFT, score_results.SHIFT_FDR), shifts)
     flips = (facts["sign_flips"] or {"n_flips": 0})["n_flips"]
     copies = facts["participant_settings"]["n_shifts"]
     rotations = (facts["spin"] or {"n_rotations": 0})["n_rotations"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from bidsapp.recipes.base import score_columns
+from bidsapp.recipes.base import score_results
 from bidsapp.recipes.gradients import results as declared
 from bidsapp.recipes.gradients.report.participant_view import (
     NEGATIVE,
@@ -186,7 +186,7 @@ def null(view: ParticipantView) -> Section:
         f"null{view.suffix}",
         [
             picture(figure, alt=f"{alt}.", caption=caption),
-            *claim(view.results, score_columns.SHIFT),
+            *claim(view.results, score_results.SHIFT),
         ],
     )
 

@@ -1,8 +1,8 @@
-"""Columns of the tables that encoding recipes share, see `bidsapp.recipes.base.scores`."""
+"""Results that encoding recipes share, filled by `bidsapp.recipes.base.scores`."""
 
 from __future__ import annotations
 
-from bidsapp.results.kinds import Column
+from bidsapp.results.kinds import Column, Labels, Mask, Table
 
 SHIFT, SHIFT_FDR = "circular_shift", "circular_shift_fdr"
 
@@ -19,7 +19,7 @@ PLACE_COLUMNS = (
     Column("n_units", "voxels or vertices", "size", 0),
 )
 PARCEL_COLUMN = Column("parcel", "number from 1", digits=0)
-PARCELS_COLUMNS = (
+_PARCELS_COLUMNS = (
     LAGS_COLUMN,
     PARCEL_COLUMN,
     *LAYER_COLUMNS,
@@ -28,7 +28,7 @@ PARCELS_COLUMNS = (
     Column("p", "(b + 1) / (m + 1) over circular shifts", by=SHIFT),
     Column("q", "false discovery rate over layers and parcels", by=SHIFT_FDR),
 )
-PROFILE_COLUMNS = (
+_PROFILE_COLUMNS = (
     LAGS_COLUMN,
     *LAYER_COLUMNS,
     Column("kind", "of the layer", text=True),
@@ -43,7 +43,7 @@ PROFILE_COLUMNS = (
     Column("alpha_edge_low", "share of significant units and folds with the smallest penalty"),
     Column("alpha_edge_high", "share of significant units and folds with the largest penalty"),
 )
-RATINGS_COLUMNS = (
+_RATINGS_COLUMNS = (
     LAGS_COLUMN,
     Column("rating", "what was rated", text=True),
     Column("rater", "by whom; missing for an average", text=True),
@@ -52,7 +52,7 @@ RATINGS_COLUMNS = (
     Column("r", "correlation inside held-out blocks"),
     Column("p", "of the mean, over circular shifts; not corrected over layers", by=SHIFT),
 )
-FOLDS_COLUMNS = (
+_FOLDS_COLUMNS = (
     Column("block", "number from 1", digits=0),
     Column("kind", "piece, run or part of a piece", text=True),
     Column("fold", "outer fold in which it is tested", digits=0),
@@ -62,3 +62,68 @@ FOLDS_COLUMNS = (
     Column("first_volume", "first volume, from 0", digits=0),
     Column("last_volume", "last volume, from 0", digits=0),
 )
+
+
+def significant(recipe: str, where: str = "") -> Mask:
+    """Declare the mask of a participant's significant parcels; `where` says at which lags."""
+    return Mask(
+        desc=f"{recipe}significant",
+        title="Significant parcels",
+        says="Units in parcels whose best layer passes the refitted temporal null, family-wise "
+        f"over layers and parcels{where}.",
+        by=SHIFT,
+    )
+
+
+def parcel_labels(recipe: str, *, required: bool) -> Labels:
+    """Declare the parcels of a participant; `required` if the group level reads them."""
+    return Labels(
+        desc=f"{recipe}parcels",
+        title="Parcels",
+        says="Parcels of the test within the participant.",
+        by_network=False,
+        required=required,
+    )
+
+
+def parcel_scores(recipe: str, *, lags: bool) -> Table:
+    """Declare the scores of parcels; `lags` if there are control lags, too."""
+    return Table(
+        desc=f"{recipe}parcels",
+        title="Scores of parcels",
+        says="Score of each layer in each parcel against the refitted temporal null.",
+        columns=_PARCELS_COLUMNS[not lags :],
+    )
+
+
+def profile(recipe: str, *, lags: bool) -> Table:
+    """Declare what each layer reaches; `lags` if there are control lags, too."""
+    return Table(
+        desc=f"{recipe}profile",
+        title="Layer profile",
+        says="Scores over all units, layer by layer.",
+        columns=_PROFILE_COLUMNS[not lags :],
+    )
+
+
+def ratings(recipe: str, *, lags: bool) -> Table:
+    """Declare the prediction of ratings; `lags` if there are control lags, too."""
+    return Table(
+        desc=f"{recipe}ratings",
+        title="Ratings",
+        says="Prediction of continuous ratings by each layer.",
+        columns=_RATINGS_COLUMNS[not lags :],
+        by_space=False,
+    )
+
+
+def folds(recipe: str) -> Table:
+    """Declare the folds."""
+    return Table(
+        desc=f"{recipe}folds",
+        title="Folds",
+        says="Blocks and folds of the cross-validation.",
+        columns=_FOLDS_COLUMNS,
+        by_space=False,
+        by_network=False,
+    )
