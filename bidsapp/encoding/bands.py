@@ -18,13 +18,16 @@ from numpy.typing import NDArray
 
 from bidsapp.encoding.designs import Design, DesignStore
 from bidsapp.encoding.encode import Scorer
-from bidsapp.models.ridge import factorise, scale_columns
+from bidsapp.models.banded import score_banded
+from bidsapp.models.ridge import FoldFactors, FoldScores, scale_columns
+from bidsapp.stats.folds import Fold
 
 Array = NDArray[np.floating[Any]]
 Member = tuple[DesignStore, int]
 
 SHARES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 """Shares of the variance of the regressors that the first group has."""
+_GRID = np.array([(share, 1.0 - share) for share in SHARES])
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,29 +79,25 @@ def two_bands(
         smaller share.
     """
     store = first[0][0]
-    n_targets = y.shape[1]
-    alone = {share: np.full((store.n_blocks, n_targets), np.nan) for share in (0.0, 1.0)}
-    joint = np.full((store.n_blocks, n_targets), np.nan)
-    chosen = np.zeros(n_targets)
+    n_targets, options = y.shape[1], store.options
+    alphas = 10.0 ** np.asarray(options.log10_alpha)
+    r = {subset: np.full((store.n_blocks, n_targets), np.nan) for subset in ((0,), (1,), (0, 1))}
+    share = np.zeros(n_targets)
     for number, fold in enumerate(store.folds):
         train = (store.blocks.label >= 0) & ~np.isin(store.blocks.label, fold.test)
         bands = [_group(members, number, train) for members in (first, second)]
-        best = np.full(n_targets, -np.inf)
-        share_of = np.zeros(n_targets)
-        blocks = list(fold.test)
-        for share in SHARES:
-            x = np.hstack([np.sqrt(share) * bands[0], np.sqrt(1.0 - share) * bands[1]])
-            alphas = 10.0 ** np.asarray(store.options.log10_alpha)
-            factors = factorise(x, store.blocks.label, fold, alphas, centre=store.options.centre)
-            scores = scorer(Design(x, factors, np.nan), y, fold)
-            if share in alone:
-                alone[share][blocks] = scores.r
-            better = np.nan_to_num(scores.inner_score, nan=-np.inf) > best
-            joint[blocks] = np.where(better, scores.r, joint[blocks])
-            best[better] = scores.inner_score[better]
-            share_of[better] = share
-        chosen += np.where(np.isfinite(best), share_of, np.nan) / len(store.folds)
-    return BandScores(joint, alone[1.0], alone[0.0], chosen)
+
+        def score(factors: FoldFactors, x: Array, fold: Fold = fold) -> FoldScores:
+            return scorer(Design(x, factors, np.nan), y, fold)
+
+        best = score_banded(
+            bands, store.blocks.label, fold, alphas, y, _GRID, score=score, centre=options.centre
+        )
+        for subset, values in r.items():
+            values[list(fold.test)] = best[subset].r
+        chosen = best[0, 1].weights_index
+        share += np.where(chosen >= 0, _GRID[chosen, 0], np.nan) / len(store.folds)
+    return BandScores(r[0, 1], r[0,], r[1,], share)
 
 
 def _group(members: Sequence[Member], fold: int, train: NDArray[np.bool_]) -> Array:

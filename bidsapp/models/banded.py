@@ -13,7 +13,7 @@ draw at random.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -21,12 +21,21 @@ import numpy as np
 import numpy.typing as npt
 
 from bidsapp.errors import InputInvalidError
-from bidsapp.models.ridge import AlphaMetric, factorise, scale_columns, score_fold
+from bidsapp.models.ridge import (
+    AlphaMetric,
+    Centre,
+    FoldFactors,
+    FoldScores,
+    factorise,
+    scale_columns,
+    score_fold,
+)
 from bidsapp.stats.folds import Fold
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
 Subset = tuple[int, ...]
+ScoreFold = Callable[[FoldFactors, FloatArray], FoldScores]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +93,9 @@ def score_banded(
     y: FloatArray,
     grid: FloatArray,
     *,
+    score: ScoreFold | None = None,
+    centre: Centre = "block",
     alpha_metric: AlphaMetric = "correlation",
-    device: str = "cpu",
-    batch_units: int = 1024,
 ) -> dict[Subset, SubsetScores]:
     """Choose weights of bands and a regularisation for each target; score all subsets of bands.
 
@@ -105,8 +114,10 @@ def score_banded(
         Targets.
     grid : array of shape (n_points, n_bands)
         From `simplex_grid`; needs a point for every subset that is of interest.
-    alpha_metric, device, batch_units
-        As in `bidsapp.models.ridge.score_fold`.
+    score
+        Scores factors and regressors against `y`; `bidsapp.models.ridge.score_fold` if None.
+    centre, alpha_metric
+        As in `bidsapp.models.ridge.factorise` and `score_fold`.
 
     Returns
     -------
@@ -128,9 +139,11 @@ def score_banded(
     for number, weights in enumerate(grid):
         used = tuple(int(band) for band in np.flatnonzero(weights > 0))
         x = np.hstack([scaled[band] * np.sqrt(weights[band]) for band in used])
-        factors = factorise(x, labels, fold, alphas)
-        scores = score_fold(
-            factors, x, y, alpha_metric=alpha_metric, device=device, batch_units=batch_units
+        factors = factorise(x, labels, fold, alphas, centre=centre)
+        scores = (
+            score_fold(factors, x, y, alpha_metric=alpha_metric)
+            if score is None
+            else score(factors, x)
         )
         index = np.where(scores.alpha_index >= 0, number, -1)
         here = SubsetScores(scores.r, scores.inner_score, index, scores.alpha_index)
