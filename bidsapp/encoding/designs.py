@@ -7,14 +7,11 @@ times (through the cache folder).
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +22,7 @@ from bidsapp.features.extract import FeatureBank
 from bidsapp.features.gram import gram_pca
 from bidsapp.features.timeline import Timeline
 from bidsapp.models.ridge import Centre, FoldFactors, factorise, scale_columns
+from bidsapp.scratch import Scratch
 from bidsapp.stats.folds import Blocks, Fold
 
 FloatArray = NDArray[np.floating]
@@ -168,7 +166,18 @@ class DesignStore:
     ) -> None:
         self.bank, self.timeline, self.blocks = bank, timeline, blocks
         self.folds, self.lags_s, self.options = tuple(folds), tuple(lags_s), options
-        self._folder = cache_dir / "designs" / self._key()
+        self._scratch = Scratch.of(
+            cache_dir / "designs",
+            "design",
+            bank.key,
+            self.lags_s,
+            self.folds,
+            options,
+            timeline.piece,
+            timeline.stim_time_s,
+            timeline.tr_s,
+            blocks.label,
+        )
 
     @property
     def n_layers(self) -> int:
@@ -187,9 +196,11 @@ class DesignStore:
 
     def design(self, layer: int, fold: int) -> Design:
         """Return one design, from disk if it was made before."""
-        path = self._folder / f"layer-{layer:02d}_fold-{fold:02d}.npz"
-        if path.is_file():
-            return _load(path)
+        name = f"layer-{layer:02d}_fold-{fold:02d}"
+        kept = self._scratch.load(name)
+        if kept is not None:
+            x, explained = kept.pop("x"), float(kept.pop("explained"))
+            return Design(x, FoldFactors.from_arrays(kept), explained)
         design = make_design(
             self.bank,
             layer,
@@ -199,7 +210,8 @@ class DesignStore:
             self._operators,
             self.options,
         )
-        _save(path, design)
+        arrays = dict(design.factors.to_arrays())
+        self._scratch.save(name, {"x": design.x, "explained": design.explained, **arrays})
         return design
 
     def explained_variance(self) -> tuple[float, ...]:
@@ -212,32 +224,3 @@ class DesignStore:
     @cached_property
     def _operators(self) -> tuple[csr_array, ...]:
         return lag_operators(self.bank, self.timeline, self.lags_s)
-
-    def _key(self) -> str:
-        """Hash everything the designs depend on."""
-        chosen = self.options
-        digest = hashlib.blake2b(digest_size=8)
-        digest.update(self.bank.key.encode())
-        digest.update(repr((self.lags_s, self.folds, chosen.pca_fit, chosen.centre)).encode())
-        digest.update(repr((chosen.n_components, chosen.log10_alpha)).encode())
-        for array in (self.timeline.piece, self.timeline.stim_time_s, self.blocks.label):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        digest.update(np.ascontiguousarray(self.timeline.tr_s).tobytes())
-        return digest.hexdigest()
-
-
-def _save(path: Path, design: Design) -> None:
-    """Write atomically, so that participants running at once may share the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    with os.fdopen(handle, "wb") as stream:
-        arrays: dict[str, Any] = dict(design.factors.to_arrays())
-        np.savez(stream, allow_pickle=False, x=design.x, explained=design.explained, **arrays)
-    Path(name).replace(path)
-
-
-def _load(path: Path) -> Design:
-    with np.load(path, allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files}
-    x, explained = arrays.pop("x"), float(arrays.pop("explained"))
-    return Design(x, FoldFactors.from_arrays(arrays), explained)
