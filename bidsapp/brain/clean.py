@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -92,19 +92,24 @@ class BoldMatrix:
     n_nan: int
     confounds: tuple[tuple[str, ...], ...]
     problems: tuple[Problem, ...] = field(default=(), repr=False)
+    _file: BinaryIO = field(kw_only=True, repr=False, compare=False)
+    _offset: int = field(kw_only=True, repr=False, compare=False)
 
     @property
     def data(self) -> np.memmap[tuple[int, int], np.dtype[np.float32]]:
-        """(n_trs_total, n_units) float32, memory-mapped afresh and read-only."""
-        matrix: np.memmap[tuple[int, int], np.dtype[np.float32]] = np.load(
-            self.path, mmap_mode="r"
-        )
-        return matrix
+        """(n_trs_total, n_units) float32, memory-mapped afresh and read-only.
+
+        It is the file that was opened, also after another run with the same work folder has
+        deleted it.
+        """
+        shape = (self.run_start[-1], self.units.n_units)
+        return np.memmap(self._file, np.float32, "r", self._offset, shape)
 
     def remove(self) -> None:
         """Delete the file: results are written, and it is as large as the BOLD itself."""
-        for suffix in (".npy", ".npz"):
-            self.path.with_suffix(suffix).unlink(missing_ok=True)
+        with holding(self.path.with_suffix(".lock")):
+            for suffix in (".npy", ".npz"):
+                self.path.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def load_bold(
@@ -160,7 +165,7 @@ def load_bold(
     with holding(path.with_suffix(".lock")):
         if not (path.exists() and path.with_suffix(".npz").exists()):
             _build(path, runs, units, cleaning, models, memory_bytes, quiet)
-    matrix = _open(path, runs, units, models)
+        matrix = _open(path, runs, units, models)
     if matrix.invalid.all():
         msg = (
             f"sub-{runs[0].subject}: each of {units.n_units} units lacks a signal in one of "
@@ -189,6 +194,10 @@ def _open(
     with np.load(path.with_suffix(".npz")) as facts:
         missing, constant = facts["missing"], facts["constant"]
     starts = np.cumsum([0, *(run.n_trs for run in runs)])
+    file = path.open("rb")
+    version = np.lib.format.read_magic(file)
+    assert version == (1, 0), version  # what `new_matrix` writes
+    np.lib.format.read_array_header_1_0(file)
     return BoldMatrix(
         path=path,
         run_start=tuple(int(start) for start in starts),
@@ -198,6 +207,8 @@ def _open(
         n_nan=int(missing.sum()),
         confounds=tuple(model.columns for model in models),
         problems=tuple(problem for model in models for problem in model.problems),
+        _file=file,
+        _offset=file.tell(),
     )
 
 

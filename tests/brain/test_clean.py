@@ -313,6 +313,20 @@ def test_the_matrix_is_read_only_and_can_be_removed(make, tmp_path):
     assert [path.suffix for path in tmp_path.glob("bold-*")] == [".lock"]
 
 
+def test_a_run_that_ends_first_leaves_the_matrix_to_the_other(make, tmp_path):
+    """Two runs share a work folder; the one that is done deletes the file."""
+    run = make.plain("cifti")
+    first, second = (
+        load_bold([run], unit_space([run]), PLAIN, tmp_path, quiet=True) for _ in range(2)
+    )
+    expected = np.array(second.data)
+    first.remove()
+    assert not second.path.exists()
+    np.testing.assert_array_equal(second.data, expected)
+    again = load_bold([run], unit_space([run]), PLAIN, tmp_path, quiet=True)
+    np.testing.assert_array_equal(again.data, expected)
+
+
 def test_clean_is_a_projection(make):
     rng = np.random.default_rng(0)
     basis = np.linalg.qr(rng.standard_normal((50, 4)) - 0)[0]
