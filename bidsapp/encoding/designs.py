@@ -19,7 +19,6 @@ from scipy.sparse import csr_array
 
 from bidsapp.features.design import apply_lags, lag_operators
 from bidsapp.features.extract import FeatureBank
-from bidsapp.features.gram import gram_pca
 from bidsapp.features.timeline import Timeline
 from bidsapp.models.ridge import Centre, FoldFactors, factorise, scale_columns
 from bidsapp.scratch import Scratch
@@ -127,7 +126,7 @@ def make_design(
         if options.pca_fit == "all"
         else training_frames(bank, timeline, blocks, fold)
     )
-    pca = gram_pca(bank.gram(layer), np.flatnonzero(train), options.n_components)
+    pca = bank.components(layer, np.flatnonzero(train), options.n_components)
     x = scale_columns(
         apply_lags(pca.scores, operators),
         (blocks.label >= 0) & ~np.isin(blocks.label, fold.test),

@@ -68,7 +68,7 @@ def _try_report(output_dir: Path, item: Reported) -> Failure | None:
         _write_report(output_dir, recipe, subject)
     except Exception as error:
         what = str(error) if isinstance(error, AppError | OSError) else repr(error)
-        reason = f"the results are complete, but the report failed: {what}"
+        reason = f"the results stay as they are, but the report failed: {what}"
         code = 73 if isinstance(error, OSError) else getattr(error, "exit_code", 70)
         LOGGER.error("%s %s: %s", recipe, f"sub-{subject}" if subject else "group", reason)
         LOGGER.log(40 if code == 70 else 10, "%s", traceback.format_exc())

@@ -23,7 +23,6 @@ from bidsapp.errors import InputInvalidError
 from bidsapp.features.banks import Bank
 from bidsapp.features.courses import extract_courses
 from bidsapp.features.extract import extract
-from bidsapp.features.gram import gram_pca
 from bidsapp.features.sampling import sampling_matrix
 
 Floats = npt.NDArray[np.float64]
@@ -142,7 +141,7 @@ def _layers(bank: Bank, n_components: int) -> tuple[list[str], Floats, dict[str,
         if isinstance(bank, FeatureBank):
             everything = np.arange(bank.n_frames)
             k = min(n_components, layer.n_features)
-            pca = gram_pca(bank.gram(index), everything, k)
+            pca = bank.components(index, everything, k)
             part, letters = pca.scores, "pc"
             explained[layer.name] = [round(float(share), 6) for share in pca.explained_ratio]
         else:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ import torch
 from bidsapp.audio.io import content_hash
 from bidsapp.audio.networks.base import Network
 from bidsapp.bids.atomic import new_matrix
+from bidsapp.errors import InputInvalidError
 from bidsapp.features.banks import (
     Bank,
     bank_key,
@@ -26,7 +28,7 @@ from bidsapp.features.banks import (
     read_sounds,
     write_index,
 )
-from bidsapp.features.gram import accumulate
+from bidsapp.features.gram import Pca, accumulate, gram_pca
 from bidsapp.progress import track
 from bidsapp.scratch import make_once
 
@@ -46,6 +48,21 @@ class FeatureBank(Bank):
             self.folder / _gram_name(layer_index), mmap_mode="r"
         )
         return matrix
+
+    def components(self, layer_index: int, rows: npt.NDArray[Any], n_components: int) -> Pca:
+        """Principal components of a layer, see `gram_pca`.
+
+        Raises
+        ------
+        InputInvalidError
+            The features are the same in all of these frames.
+        """
+        try:
+            return gram_pca(self.gram(layer_index), rows, n_components)
+        except ValueError as error:
+            name = self.layers[layer_index].name
+            msg = f"{self.network}, layer {name}: {error}; use other sounds or leave the layer out"
+            raise InputInvalidError(msg) from error
 
 
 def extract(

@@ -61,7 +61,7 @@ def planted_signal(
     Parameters
     ----------
     responses
-        Per layer (n_times, n_courses), over all runs.
+        Per layer (n_times, n_courses), over all runs; layers may have different numbers.
     topography
         What is planted where.
     coordinates_mm
@@ -74,13 +74,13 @@ def planted_signal(
     Bulk
         (n_times, n_units) float32, multiplied by the amplitude of the unit.
     """
-    n_courses = responses[0].shape[1]
+    n_courses = max(response.shape[1] for response in responses)
     fields = smooth_fields(coordinates_mm, n_courses, length_mm=20.0, seed=[seed, 1])
     weights = 1.0 + fields
     signal = np.zeros((len(responses[0]), len(coordinates_mm)), dtype=np.float32)
     for number, response in enumerate(responses, start=1):
         units = np.flatnonzero(topography.layer == number)
-        course = response @ weights[:, units]
+        course = response @ weights[: response.shape[1], units]
         course /= np.maximum(course.std(axis=0), 1e-12)
         signal[:, units] = topography.amplitude[units] * course
     return signal

@@ -74,7 +74,6 @@ def layer_features(
     """
     from bidsapp.audio.networks import get_network, network_weights
     from bidsapp.features.extract import extract
-    from bidsapp.features.gram import gram_pca
 
     net = get_network(
         network,
@@ -89,7 +88,7 @@ def layer_features(
         everything = np.arange(bank.n_frames)
         scores = []
         for index in range(len(bank.layers)):
-            pca = gram_pca(bank.gram(index), everything, _N_COMPONENTS)
+            pca = bank.components(index, everything, _N_COMPONENTS)
             scores.append(pca.scores / np.sqrt(pca.scores.var(axis=0).sum()))
     return LayerFeatures(
         network=net.name,

@@ -44,9 +44,13 @@ def check_truth(
     }
     known = {name: facts for name, facts in found.items() if facts is not None}
     if not known:
+        network = truth.options.get("network")
+        planted = f", in which layers of {network} are planted" if network else ""
+        chosen = f" --network {network}" if network else ""
         msg = (
-            f"{output_dir}: no results of {', '.join(checks)} that fit the design "
-            f"{truth.design}; run `musicotopy {data_dir} {output_dir} participant` first"
+            f"{output_dir}: no results of {', '.join(checks)} that fit the design {truth.design}"
+            f"{planted}; run `musicotopy {data_dir} {output_dir} participant{chosen}` first, with "
+            "the weights that were planted"
         )
         raise InputMissingError(msg)
     return dict(plain(known))

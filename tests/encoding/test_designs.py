@@ -10,6 +10,7 @@ import pytest
 
 from bidsapp.bids.records import Presentation, Run
 from bidsapp.encoding.designs import DesignOptions, DesignStore, training_frames
+from bidsapp.errors import InputInvalidError
 from bidsapp.features.extract import FeatureBank
 from bidsapp.features.timeline import timeline
 from bidsapp.stats.folds import make_blocks, nested_folds
@@ -98,3 +99,12 @@ def test_cache_key_follows_options(bank, runs, presentations, tmp_path) -> None:
     make_store(bank, runs, presentations, tmp_path).design(0, 0)
     more = dataclasses.replace(OPTIONS, n_components=7)
     assert make_store(bank, runs, presentations, tmp_path, more).design(0, 0).x.shape[1] == 21
+
+
+def test_features_that_never_change_are_named(  # type: ignore[no-untyped-def]
+    features, runs, presentations, tmp_path
+) -> None:
+    constant = make_bank(tmp_path / "bank", [features[0], np.ones_like(features[1])])
+    store = make_store(constant, runs, presentations, tmp_path)
+    with pytest.raises(InputInvalidError, match=r"toy, layer layer1: .* all the same"):
+        store.design(1, 0)

@@ -168,7 +168,7 @@ def test_units_carry_their_own_layer_and_null_units_nothing():
     places = mni_space(10).coordinates_mm
     topography = plant(places, 3)
     rng = np.random.default_rng(2)
-    responses = [ar1(150, 2, 0.7, rng) for _ in range(3)]
+    responses = [ar1(150, n_courses, 0.7, rng) for n_courses in (2, 1, 3)]
     signal = planted_signal(responses, topography, places, seed=0)
     assert not signal[:, topography.null].any()
     np.testing.assert_allclose(signal.std(axis=0), topography.amplitude, rtol=1e-4)

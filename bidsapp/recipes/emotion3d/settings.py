@@ -174,11 +174,9 @@ class Emotion3dSettings:
         200,
         paper="none: no test",
         source=_INFERENCE,
-        why="labels shifted within runs and everything fitted again; smallest p is 1/201",
+        why="labels shifted within runs, everything fitted again; least p: 1 / (n_shifts + 1)",
     )
-    n_cnn_shifts: int = setting(
-        20, paper="none: no test", source=_INFERENCE, why="as n_shifts; smallest p is 1/21"
-    )
+    n_cnn_shifts: int = setting(20, paper="none: no test", source=_INFERENCE, why="as n_shifts")
     min_shift_s: float = setting(
         20.0, paper="none", source="-", why="longer than the haemodynamic response"
     )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
+from bidsapp.stats.bootstrap import bootstrap_interval, resample_counts
 from bidsapp.stats.group import GroupMean, cohens_d
 from bidsapp.stats.metrics import fisher_z, pearson
 from bidsapp.stats.signflip import SignFlips
@@ -118,6 +119,7 @@ def _tests(z: Array, settings: GradientsGroupSettings, seed: int) -> Iterator[di
     for values in z:
         group.add(values)
     effect = cohens_d(group)
+    low, high = bootstrap_interval(z, resample_counts(len(z), settings.n_bootstrap, seed))
     unknown = np.full(z.shape[1], np.nan)
     t, p, p_max, n_flips, exact = unknown, unknown, unknown, 0, False
     if len(z) > 1:
@@ -129,6 +131,8 @@ def _tests(z: Array, settings: GradientsGroupSettings, seed: int) -> Iterator[di
         yield {
             "n": int(group.n[k]),
             "mean_z": group.mean[k],
+            "z_low": low[k],
+            "z_high": high[k],
             "t": t[k],
             "d": effect.d[k],
             "d_low": effect.low[k],

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.spin_surface import Cortex, Reference
+from bidsapp.recipes.base import cautions
 from bidsapp.recipes.base.displacement import GroupNull, group_null
 from bidsapp.recipes.base.isc import ParcelCourses, parcel_places
 from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients import results
 from bidsapp.results.cautions import Caution
+from bidsapp.results.inferences.base import smallest_p
 from bidsapp.results.write import Output, tidy
 from bidsapp.stats.displacement import displacement_test
 from bidsapp.stats.layer_sets import layer_sets
@@ -56,6 +58,11 @@ def write_displacement(
     if averaged is None:
         return None, None, doubts
     layers, level = study.inputs.networks[network], study.settings.significance
+    n_copies = len(averaged.copies)
+    smallest = smallest_p(n_copies)
+    doubts += cautions.smallest_p(
+        "Displaced music", n_copies, smallest, level, draws="displacements"
+    )
     test = displacement_test(averaged.observed, averaged.copies)
     places = parcel_places(averaged.labels, units)
     values: dict[str, Any] = {

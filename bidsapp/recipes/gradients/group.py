@@ -140,7 +140,7 @@ class GradientsGroup:
                 self.write_projected(item, self.cortex)
         for network, layers in self.inputs.networks.items():
             averaged, passed, more = write_displacement(self.study, self.units, network, courses)
-            doubts += more
+            doubts += [caution for caution in more if caution not in doubts]
             if passed is not None:
                 self.displaced[network] = passed
             has_depth = len(layers) > 1 and network != cautions.BASELINE

@@ -375,6 +375,8 @@ ALIGNMENT_TEST = Table(
         Column("reference", "name of the reference map", text=True),
         Column("n", "participants", digits=0),
         Column("mean_z", "mean Fisher z", "mean z"),
+        Column("z_low", "95 % interval of the mean Fisher z", by=BOOTSTRAP),
+        Column("z_high", "95 % interval of the mean Fisher z", by=BOOTSTRAP),
         Column("t", "one-sample t", digits=2),
         Column("d", "Cohen's d", digits=2),
         Column("d_low", "95 % interval of d", digits=2, by=EFFECT),

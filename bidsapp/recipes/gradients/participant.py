@@ -24,7 +24,6 @@ from bidsapp.encoding.courses import course_rows
 from bidsapp.encoding.parcels import Parcels, make_parcels
 from bidsapp.encoding.repeats import repeated_responses
 from bidsapp.encoding.rows import Rows
-from bidsapp.features.gram import gram_pca
 from bidsapp.features.sampling import sampling_matrix
 from bidsapp.recipes.base.scores import (
     Scores,
@@ -192,7 +191,7 @@ def write_regressors(out: Output, study: ParticipantStudy, scores: Scores) -> No
     everything = np.arange(bank.n_frames)
     parts, names = [], []
     for index, layer in enumerate(bank.layers):
-        pca = gram_pca(bank.gram(index), everything, _N_RECORDED)
+        pca = bank.components(index, everything, _N_RECORDED)
         parts.append(pca.scores)
         names += [f"{layer.name}_pc{number + 1}" for number in range(pca.scores.shape[1])]
     components = np.hstack(parts)

@@ -110,7 +110,7 @@ PARCEL_SUMMARY = Table(
         Column("r_max", "score of the best layer", "r"),
         Column("p", "best layer against the null of the best layer", by=SHIFT),
         Column("p_fwe", "against the maximum over layers and parcels", "p (FWE)", by=SHIFT),
-        Column("q", "false discovery rate over parcels", by=SHIFT_FDR),
+        Column("q", "false discovery rate of the best layer, over parcels", by=SHIFT_FDR),
     ),
 )
 NULL = Table(

@@ -94,7 +94,7 @@ class GradientsSettings:
         200,
         paper="none: no test within participants",
         source="-",
-        why="circular shifts with refit keep the error rate; smallest p is 1/201",
+        why="circular shifts with refit keep the error rate; least p: 1 / (n_shifts + 1)",
     )
     min_shift_s: float = setting(
         15.0, paper="none", source="-", why="longer than the haemodynamic response"

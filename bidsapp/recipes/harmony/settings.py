@@ -79,7 +79,7 @@ class HarmonySettings:
     n_parcels: int = setting(
         200, paper=_NO_BRAIN, source="-", why="the null is refitted for each parcel"
     )
-    n_shifts: int = setting(200, paper=_NO_BRAIN, source="-", why="smallest p is 1/201")
+    n_shifts: int = setting(200, paper=_NO_BRAIN, source="-", why="least p: 1 / (n_shifts + 1)")
     min_shift_s: float = setting(
         15.0, paper=_NO_BRAIN, source="-", why="longer than the haemodynamic response"
     )

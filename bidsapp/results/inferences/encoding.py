@@ -23,10 +23,11 @@ ENTRIES = (
         key="circular_shift_fdr",
         title="False discovery rate within a participant",
         draws="circular shifts of the responses within blocks, all models refitted",
-        method="False discovery rates (Benjamini-Hochberg) of the uncorrected p-values of "
-        "{n_draws} circular shifts are over layers and parcels.",
-        shows="q below a level says that of all layers and parcels that pass, at most this share "
-        "is expected to be false.",
+        method="False discovery rates (Benjamini-Hochberg) come from the uncorrected p-values of "
+        "{n_draws} circular shifts: over layers and parcels for single layers, and over parcels "
+        "for the best layer of each parcel.",
+        shows="q below a level says that of all that pass in its table, at most this share is "
+        "expected to be false.",
         does_not_show="It says nothing about a single parcel.",
         cites=("benjamini1995",),
         calibrate="bidsapp.results.calibrations.encoding:circular_shift_fdr",

@@ -65,8 +65,15 @@ def test_tests_are_sign_flips_with_their_family() -> None:
     assert mine[0]["exact"]
     assert mine[0]["n_flips"] == 512
     assert mine[0]["d_low"] < mine[0]["d"] < mine[0]["d_high"]
+    assert mine[0]["z_low"] < mine[0]["mean_z"] < mine[0]["z_high"]
     assert mine[0]["p"] == pytest.approx(2 / 512)
     assert mine[2]["p"] > 0.05
+
+
+def test_there_is_no_interval_for_a_handful_of_participants() -> None:
+    rows = list(alignment_test_rows(simulated(4), ["a", "b"], SETTINGS, 0))
+    assert all(np.isnan(row["z_low"]) and np.isnan(row["z_high"]) for row in rows)
+    assert all(np.isfinite(row["p"]) for row in rows)
 
 
 def test_difference_is_paired() -> None:

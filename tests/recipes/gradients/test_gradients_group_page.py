@@ -10,14 +10,12 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from scipy.stats import t as student
 
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.report import report
 from bidsapp.recipes.gradients.report.group_maps import components, gradients, inference_maps
 from bidsapp.recipes.gradients.report.group_profiles import noise_ceiling, ratings, stability
 from bidsapp.recipes.gradients.report.group_tests import (
-    mean_interval,
     participants_alignment,
     spin_tests,
 )
@@ -281,17 +279,6 @@ def test_volumes_show_what_was_projected_and_slices(tmp_path: Path) -> None:
 def test_in_a_browser(made: tuple[Page, Methods], tmp_path: Path) -> None:
     seen = check_page(write_page(made[0], tmp_path / "page.html"), tmp_path)
     assert seen["images"] >= 12
-
-
-def test_interval_of_a_mean_is_that_of_student() -> None:
-    z = np.array([0.1, 0.4, np.nan, 0.3, 0.2])
-    mean, low, high = mean_interval(z)
-    finite = z[np.isfinite(z)]
-    expected = student.interval(0.95, 3, finite.mean(), finite.std(ddof=1) / 2)
-    assert mean == pytest.approx(np.tanh(0.25))
-    assert (low, high) == pytest.approx(tuple(np.tanh(expected)))
-    assert np.isnan(mean_interval(np.array([0.5]))[1])
-    assert np.isnan(mean_interval(np.array([np.nan]))).all()
 
 
 def test_words() -> None:

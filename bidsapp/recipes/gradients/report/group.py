@@ -28,7 +28,6 @@ from bidsapp.recipes.gradients.report.group_view import (
 from bidsapp.report import sections
 from bidsapp.report.html import Number, Page, Section, number_text, p_text
 from bidsapp.report.methods import Methods
-from bidsapp.report.tables import rows_of
 from bidsapp.results.read import Results
 
 _QUESTION = "Representational gradients: are layers of an audio network encoded along the cortex?"
@@ -137,12 +136,11 @@ def _alignment(view: GroupView) -> Iterator[Number]:
     if not view.references:
         return
     wanted = {"lags": POSITIVE, "map": "centroid", "reference": view.references[0]}
-    rows = rows_of(view.table(declared.ALIGNMENTS), **wanted)
-    mean, low, high = group_tests.mean_interval(rows["z"].to_numpy(dtype=float))
-    if math.isfinite(low):
-        tests = rows_of(view.table(declared.ALIGNMENT_TEST), **wanted)
-        p = p_text(float(tests["p"].iloc[0]))
-        remark = f"{correlation(low)} to {correlation(high)}, {p}, centroid layer"
+    mean, low, high, p = group_tests.mean_and_test(view.table(declared.ALIGNMENT_TEST), wanted)
+    if math.isfinite(mean):
+        known = math.isfinite(low)
+        interval = f"{correlation(low)} to {correlation(high)}, " if known else ""
+        remark = f"{interval}{p_text(p)}, centroid layer"
         yield Number(f"Mean {view.symbol} of participants", correlation(mean), remark)
 
 

@@ -20,7 +20,7 @@ from bidsapp.recipes.gradients.report.group_view import (
     each_lags,
     reference_title,
 )
-from bidsapp.recipes.gradients.results import FLIP, FLIP_FDR, TFCE
+from bidsapp.recipes.gradients.results import DISPLACED, FLIP, FLIP_FDR, TFCE
 from bidsapp.report.brain.draw import NOT_DRAWN, BrainMap, draw, slices
 from bidsapp.report.brain.scales import largest, limits, smallest
 from bidsapp.report.brain.template import SIZE, cortex
@@ -72,7 +72,8 @@ def accuracy(view: GroupView) -> Section:
     assert scores is not None
     flat = BrainMap("Largest mean r over layers, positive lags", largest(scores), _MEAN_R)
     parts = [*(parts or [Prose(NOT_DRAWN)]), *slices([flat], view.units, view.significant)]
-    return Section(title, anchor, [*parts, *claim(view.results, FLIP)])
+    tested = [] if view.significant is None else claim(view.results, DISPLACED)
+    return Section(title, anchor, [*parts, *tested])
 
 
 def _outlined(view: GroupView) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.figures.alignment import COLOURS, Strip, alignment_figure
@@ -176,7 +175,7 @@ def participants_alignment(view: GroupView) -> Section | None:
         f"One dot per participant ({frame['participant'].nunique()}): {view.symbol} between their "
         "own layer map and the reference; lines join the two sets of lags of one participant. "
         "Thick line: mean (Fisher z, back-transformed); thin line: its 95 % confidence interval "
-        f"(t). {how}"
+        f"over participants (from five on). {how}"
     )
     words = "; ".join(
         f"{title}, {strip.label} {strip.lags} lags: mean {correlation(strip.mean)} {strip.words}"
@@ -199,42 +198,28 @@ def _strips(frame: pd.DataFrame, tests: pd.DataFrame, reference: str) -> Iterato
             if rows.empty:
                 continue
             own = rows.set_index("participant").reindex(order)
-            mean, low, high = mean_interval(own["z"].to_numpy(dtype=float))
-            test = rows_of(tests, **wanted)
-            p = float(test["p"].iloc[0]) if len(test) else math.nan
+            mean, low, high, p = mean_and_test(tests, wanted)
             words = p_text(p) if math.isfinite(p) else ""
             values = own["r"].to_numpy(dtype=float)
             yield Strip(kind, lags, values, mean, low, high, words)
 
 
-def mean_interval(z: Array) -> tuple[float, float, float]:
-    """Return the mean of Fisher z values and its 95 % t interval, as correlations.
-
-    Parameters
-    ----------
-    z
-        (n_participants,); NaN is left out. The interval is NaN with fewer than two.
-
-    Returns
-    -------
-    mean, low, high : float
-    """
-    finite = z[np.isfinite(z)]
-    if not finite.size:
-        return math.nan, math.nan, math.nan
-    mean = float(finite.mean())
-    if finite.size < 2:
-        return math.tanh(mean), math.nan, math.nan
-    error = float(finite.std(ddof=1)) / math.sqrt(finite.size)
-    reach = float(student.ppf(0.975, finite.size - 1)) * error
-    return math.tanh(mean), math.tanh(mean - reach), math.tanh(mean + reach)
+def mean_and_test(
+    tests: pd.DataFrame, wanted: Mapping[str, Any]
+) -> tuple[float, float, float, float]:
+    """Return the mean correlation of participants, its interval, and p; NaN where not written."""
+    rows = rows_of(tests, **wanted)
+    if rows.empty:
+        return (math.nan,) * 4
+    mean, low, high = (math.tanh(rows[name].iloc[0]) for name in ("mean_z", "z_low", "z_high"))
+    return mean, low, high, float(rows["p"].iloc[0])
 
 
 def _test_table(tests: pd.DataFrame) -> Table:
     columns = [
         item
         for item in declared.ALIGNMENT_TEST.columns
-        if item.name not in ("d_low", "d_high", "exact")
+        if item.name not in ("z_low", "z_high", "d_low", "d_high", "exact")
     ]
     how = "all sign patterns" if tests["exact"].astype(bool).all() else "random sign patterns"
     caption = (

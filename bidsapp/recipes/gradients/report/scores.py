@@ -255,11 +255,14 @@ def penalties(view: ParticipantView) -> Section:
     figure = alpha_figure(view.layers, quartiles, low, high, (grid[0], grid[-1]))
     caption = (
         f"Top: median and interquartile range of the penalty over {view.chosen_words}; dashes are "
-        "the ends of the grid. Bars: share of the choices in significant parcels that fell on the "
-        "smallest or the largest value offered."
+        "the ends of the grid."
     )
     alt = "Penalties by layer; no parcel is significant."
     if np.isfinite(low).any():
+        caption += (
+            " Bars: share of the choices in significant parcels that fell on the smallest or the "
+            "largest value offered."
+        )
         alt = (
             f"Share of penalties at the smallest value {np.nanmean(low):.1%}, at the largest "
             f"{np.nanmean(high):.1%}."
