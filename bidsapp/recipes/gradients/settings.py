@@ -18,7 +18,7 @@ class GradientsSettings:
         ("vggish", "baseline"),
         paper="VGGish only",
         source=f"{_METHODS}: feature extraction",
-        why="mel, loudness and spectral shape are the yardstick of every network",
+        why="baseline: an acoustic baseline (mel, loudness, spectral, mtf) beside each network",
     )
     hop_s: float = setting(
         0.48,
@@ -104,7 +104,7 @@ class GradientsSettings:
         True,
         paper="no threshold: best and centroid layer at each vertex",
         source=f"{_METHODS}: gradient mapping",
-        why="the best layer of an unresponsive vertex is a biased draw",
+        why="the best layer of an unresponsive vertex is dominated by noise",
     )
 
 

@@ -202,7 +202,7 @@ GROUP_PROFILE = Table(
         Column("layer_index", "number of the layer from 1", "layer", 0),
         Column("mean_r", "mean over participants and units", "mean r"),
         Column("max_r", "largest mean over participants", "largest r"),
-        Column("n_significant", "units that pass, family-wise", "significant", 0),
+        Column("n_significant", "significant voxels or vertices, family-wise", "significant", 0),
     ),
 )
 PARTICIPANTS = Table(

@@ -98,7 +98,7 @@ class RsaSettings:
         True,
         paper="none within participants: layer of the maximum at each voxel",
         source=_STATISTICS,
-        why="the best layer of a searchlight without effect is a biased draw",
+        why="the best layer of a searchlight without effect is dominated by noise",
     )
 
 
