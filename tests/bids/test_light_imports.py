@@ -11,7 +11,7 @@ HEAVY = {"numpy", "pandas", "torch", "nibabel", "bids", "nilearn", "sklearn", "s
 MODULES = (
     *("records", "names", "tables", "sidecars", "dataset", "filters", "acquisitions", "index"),
     *("adapters", "sounds", "stimuli", "presentations", "annotations", "atomic", "survey"),
-    *("headers", "results", "describe", "staging"),
+    *("headers", "describe", "staging"),
 )
 
 
