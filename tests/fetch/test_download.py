@@ -167,9 +167,10 @@ def test_the_weights_are_those_that_networks_look_for() -> None:
 
     for entry in NETWORKS.values():
         wanted = {file for files in entry.weight_files.values() for file in files}
-        if entry.bundle:
-            fetched = [file.name for file in BUNDLES[entry.bundle].files]
-            package = PACKAGES.get(entry.bundle)
+        verb, _, bundle = entry.tool.partition(" ")
+        if verb == "fetch":
+            fetched = [file.name for file in BUNDLES[bundle].files]
+            package = PACKAGES.get(bundle)
             assert wanted & {*fetched, *(package.files if package else ())}
 
 

@@ -77,7 +77,7 @@ class Choice:
         if wish == PERMUTED:
             wish = next(iter(known))
         wish = wish.removeprefix(f"{PERMUTED}:")
-        return find_weights(self.name, wish, self.weights_dir, known, entry.bundle)
+        return find_weights(self.name, wish, self.weights_dir, known, entry.tool)
 
     @property
     def path(self) -> Path:
@@ -103,14 +103,14 @@ class NetworkEntry:
         for a network without parameters.
     build
         Makes the network; imports what it needs.
-    bundle
-        What ``musicotopy-tools fetch`` calls its weights.
+    tool
+        Words of ``musicotopy-tools`` that bring or train its weights.
     """
 
     summary: str
     weight_files: Mapping[str, tuple[str, ...]]
     build: Callable[[Choice], Network]
-    bundle: str = ""
+    tool: str = ""
 
 
 def _vggish(choice: Choice) -> Network:
@@ -152,7 +152,7 @@ def _tagger(choice: Choice) -> Network:
 
 
 def _tagger_entry(name: str, summary: str) -> NetworkEntry:
-    return NetworkEntry(summary, {name: (f"{name}.safetensors",)}, _tagger, bundle="musicnn")
+    return NetworkEntry(summary, {name: (f"{name}.safetensors",)}, _tagger, tool="fetch musicnn")
 
 
 def _harmonic(choice: Choice) -> Network:
@@ -188,7 +188,7 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             summary="VGGish, 24 layers, trained on AudioSet (or random)",
             weight_files={"audioset": ("vggish-10086976.pth", "vggish.pt")},
             build=_vggish,
-            bundle="vggish",
+            tool="fetch vggish",
         ),
         "baseline": NetworkEntry(
             summary="acoustic descriptors without a network: mel, loudness, spectral, mtf",
@@ -199,12 +199,13 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             summary="residual network over waveforms, 10 layers, to train on tags (or random)",
             weight_files={"tagger": ("resnet1d.pth",)},
             build=_resnet1d,
+            tool="train tagger",
         ),
         "musicnn": NetworkEntry(
             summary="musicnn, 7 layers, trained on the tags of MagnaTagATune (or random)",
             weight_files={"mtat": ("mtat_musicnn_best_model.pth", "musicnn.pth")},
             build=_musicnn,
-            bundle="musicnn-mtat",
+            tool="fetch musicnn-mtat",
         ),
         "musicnn-mtt": _tagger_entry(
             "musicnn-mtt", "musicnn of its authors, 10 layers, tags of MagnaTagATune"
@@ -222,6 +223,7 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             summary="twelve pitch-class filters, 4 layers, to train on emotions (or random)",
             weight_files={"emotion": ("harmonic.pth",)},
             build=_harmonic,
+            tool="train harmony",
         ),
         "consonance": NetworkEntry(
             summary="roughness, harmonicity, pitch classes and loudness, without parameters",

@@ -13,7 +13,7 @@ def find_weights(
     weights: str | Path,
     weights_dir: Path | None,
     known: Mapping[str, tuple[str, ...]],
-    bundle: str = "",
+    tool: str = "",
 ) -> Path:
     """Turn the name of weights into a file.
 
@@ -27,8 +27,8 @@ def find_weights(
         Folder of weights.
     known
         Name → file names, in order of preference.
-    bundle
-        What `musicotopy-tools fetch` calls them, for the message.
+    tool
+        Words of `musicotopy-tools` that make or bring them, for the message: ``fetch vggish``.
 
     Raises
     ------
@@ -43,10 +43,13 @@ def find_weights(
     for candidate in candidates:
         if candidate.is_file():
             return candidate
+    if str(weights) not in known and len(Path(weights).parts) > 1:
+        msg = f"{network} weights {weights!s}: no such file; check the path of --weights"
+        raise ResourceUnavailableError(msg)
     place = f"in {weights_dir}" if weights_dir is not None else "(no --weights-dir given)"
-    fetch = f"run `musicotopy-tools fetch {bundle}`, or " if bundle else ""
+    run = f"run `musicotopy-tools {tool}`, or " if tool else ""
     msg = (
-        f"{network} weights {weights!s} not found {place}; {fetch}put {' or '.join(names)} into a "
+        f"{network} weights {weights!s} not found {place}; {run}put {' or '.join(names)} into a "
         f"folder and name it with --weights-dir, or run the untrained control with "
         f"--weights random"
     )
