@@ -126,7 +126,7 @@ def smallest_p(
         yield Caution(
             "serious",
             f"{what} cannot be significant",
-            f"With {n_draws} {draws} the smallest possible p is {smallest:.2g}, above {level:g}.",
+            f"With {n_draws} {draws} the smallest possible p is {smallest:.3g}, above {level:g}.",
         )
 
 

@@ -118,7 +118,7 @@ def design(results: Results) -> list[Number]:
         Number(
             "Clip permutations",
             number_text(facts["n_permutations"], 0),
-            f"{orders}smallest p {facts['smallest_p']:.2g}" if facts["n_permutations"] else "",
+            f"{orders}smallest p {facts['smallest_p']:.3g}" if facts["n_permutations"] else "",
         ),
     ]
 

@@ -253,7 +253,7 @@ def null(view: RsaView) -> Section:
     caption = f"Left: largest score over searchlights and layers for each order of clips{orders}."
     alt = f"The largest score is {data.observed:.3f}"
     if data.null.size:
-        caption += f" No p can be below {view.summary['smallest_p']:.2g}."
+        caption += f" No p can be below {view.summary['smallest_p']:.3g}."
         if not np.isfinite(threshold(data.null, data.level)):
             caption += f" With so few orders nothing can be significant at {data.level:g}."
         above = int(np.sum(data.null >= data.observed))
