@@ -133,7 +133,8 @@ def show_records(records: Sequence[Record], n_jobs: int, config: Config) -> int:
         )
         return _exit_code(failed, n_jobs)
     if not config.quiet:
-        print(f"Finished: {_counts(records)}.{_open_first(records, config)}")
+        counts = _counts(records, reports_only=config.reports_only)
+        print(f"Finished: {counts}.{_open_first(records, config)}")
     return _show_left_out(records)
 
 
@@ -141,11 +142,14 @@ def _plural(word: str, number: int) -> str:
     return word if number == 1 else f"{word}s"
 
 
-def _counts(records: Sequence[Record]) -> str:
+def _counts(records: Sequence[Record], *, reports_only: bool) -> str:
     """Say whose results are there and how many of them were computed now."""
     subjects = {record.subject for record in records if record.level == "participant"}
     parts = [f"{len(subjects)} {_plural('participant', len(subjects))}"] * bool(subjects)
     parts += ["group"] * any(record.level == "group" for record in records)
+    if reports_only:
+        n = len(reported(records))
+        return f"{' + '.join(parts)} (0 failed, {n} {_plural('report', n)} written again)"
     reused = sum(record.reused for record in records)
     done = "nothing to do, " if reused and reused == len(records) else ""
     return (

@@ -158,6 +158,8 @@ def test_a_run_that_cannot_be_used_is_said_and_has_its_code(study, tmp_path, cap
     assert [name[-5:] for name in status["Jobs"][0]["left_out"]] == ["run-2"]
     assert main(words) == 3  # reused, and said again
     assert "nothing to do, 0 failed, 0 computed, 1 reused" in capsys.readouterr().out
+    assert main([*words, "--reports-only"]) == 3
+    assert "0 failed, 1 report written again" in capsys.readouterr().out
 
 
 def test_a_group_is_counted_on_the_participants_of_the_same_command(

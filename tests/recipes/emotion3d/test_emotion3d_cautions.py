@@ -58,7 +58,7 @@ def test_a_decoder_at_chance_and_a_network_that_does_not_beat_the_linear_one():
 def test_too_few_shifts_are_no_failure_of_the_decoder():
     found = raised(decoding("linear", 0.5, NULL[:5]), MAJORITY)
     assert "Not above chance" not in found
-    assert "0.17" in found["The linear decoder cannot be significant"].text
+    assert "smallest possible p is 0.167" in found["The linear decoder cannot be significant"].text
 
 
 @pytest.mark.parametrize("has_motion", [True, False])
