@@ -110,7 +110,7 @@ def refuse_before_start(plan: Plan, config: Config) -> None:
         for name, record in read_records(config.output_dir).items()
         if record.state == "done" and record.level == "participant"
     }
-    check_configuration(recorded, plan, overwrite=config.overwrite)
+    check_configuration(recorded, plan, config)
     _refuse_unmet(plan, config)
 
 
