@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -73,7 +73,7 @@ class Inputs:
     intervals: tuple[Interval, ...]
     alignment: tuple[Mapping[str, Any], ...]
     problems: tuple[Problem, ...]
-    grey_matter: Path | None = None
+    grey_matter: Path | None = field(default=None, kw_only=True)
 
     @property
     def sounds(self) -> tuple[tuple[str, Path], ...]:
