@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import platform
+import shlex
 import socket
+import sys
 import time
 from typing import Any
 
+from bidsapp import __version__
 from bidsapp.bids.atomic import write_text
 from bidsapp.bids.describe import (
     merge_table,
@@ -21,6 +25,7 @@ from bidsapp.config import Config, to_toml
 from bidsapp.engine.plan import Plan
 from bidsapp.recipes import RECIPES
 from bidsapp.recipes.base.settings import fidelity
+from bidsapp.recipes.base.study import versions_here
 
 LOGGER = logging.getLogger("musicotopy")
 
@@ -95,3 +100,19 @@ def log_to_file(config: Config) -> None:
     handler = _LogFile(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     LOGGER.addHandler(handler)
+
+
+def log_head(plan: Plan, config: Config) -> None:
+    """Begin the log with what was called, what runs, its settings, and what there is to do."""
+    LOGGER.debug("command: %s", shlex.join(sys.argv))
+    versions = {"musicotopy": __version__, "python": platform.python_version(), **versions_here()}
+    LOGGER.debug("versions: %s", ", ".join(f"{name} {code}" for name, code in versions.items()))
+    machine = f"{config.n_processors} processors, {config.memory_bytes >> 20} MB allowed"
+    LOGGER.debug("machine: %s, %s", platform.platform(), machine)
+    n_failing = sum(job.error is not None for job in plan.jobs)
+    n_files = len({path for job in plan.jobs if job.inputs for path in job.inputs.files})
+    counts = (
+        f"{len(plan.jobs)} jobs of participants ({n_failing} cannot run), {n_files} input files"
+    )
+    LOGGER.debug("plan: %s", counts)
+    LOGGER.debug("settings:\n%s", to_toml(config))

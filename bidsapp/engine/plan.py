@@ -50,6 +50,8 @@ class Job:
         Runs of its tasks that lie there and are not part of it.
     weights
         Files of parameters that its networks are built from.
+    number
+        ``[2/5]`` among those that a run has to do.
     """
 
     name: str
@@ -63,6 +65,13 @@ class Job:
     error: AppError | None = None
     left_out: tuple[str, ...] = ()
     weights: tuple[Path, ...] = ()
+    number: str = ""
+
+    @property
+    def whose(self) -> str:
+        """Whose data, and in which space: ``[2/5] sub-02 · fsaverage5``."""
+        who = f"sub-{self.subject}" if self.subject else "group"
+        return " · ".join((f"{self.number} {who}".strip(), self.space))
 
     @property
     def inputs_hash(self) -> str:
