@@ -75,7 +75,7 @@ def _break_silence(watch: _Watch, over: threading.Event, silence_s: float) -> No
 def phase(name: str) -> None:
     """Name what the job is at, for the line that breaks a silence."""
     watch = _WATCH.get()
-    if watch is not None:
+    if watch is not None and name:
         watch.phase = name
 
 

@@ -10,6 +10,7 @@ import shlex
 import socket
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from bidsapp import __version__
@@ -80,11 +81,24 @@ def _fidelity_rows(plan: Plan, config: Config) -> list[dict[str, Any]]:
 
 
 class _LogFile(logging.FileHandler):
-    """A log that goes silent when it cannot be written: the terminal still has every message."""
+    """A log that waits for its folder, and goes silent when it cannot be written.
+
+    The output folder is made when the first job is done; what was said before comes first then.
+    The terminal has every message in any case.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, encoding="utf-8", delay=True)
+        self._waiting: list[logging.LogRecord] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        with contextlib.suppress(OSError):
-            super().emit(record)
+        self._waiting.append(record)
+        if not Path(self.baseFilename).parent.is_dir():
+            return
+        records, self._waiting = self._waiting, []
+        for item in records:
+            with contextlib.suppress(OSError):
+                super().emit(item)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - name of logging
         return
@@ -97,7 +111,7 @@ def log_to_file(config: Config) -> None:
     for handler in list(LOGGER.handlers):
         if isinstance(handler, logging.FileHandler):
             LOGGER.removeHandler(handler)
-    handler = _LogFile(path, encoding="utf-8", delay=True)
+    handler = _LogFile(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     LOGGER.addHandler(handler)
 
