@@ -53,7 +53,9 @@ def participant_page(results: Results, methods: Methods) -> Page:
         sections.fidelity(results),
         sections.about(results),
     ]
-    answered = sections.found(results, answer.of_participant(every[0]), scores.maps(every[0]))
+    answered = sections.found(
+        results, answer.of_participant(every[0]), scores.first_maps(every[0])
+    )
     return sections.page(results, QUESTION, page, heading=HEADING, answer=answered)
 
 

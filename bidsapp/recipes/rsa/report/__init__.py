@@ -50,7 +50,7 @@ def report(results: Results) -> tuple[Page, Methods]:
         sections.fidelity(results),
         sections.about(results),
     ]
-    answered = sections.found(results, answer.sentences(views[0]), layers.maps(views[0]))
+    answered = sections.found(results, answer.sentences(views[0]), layers.first_maps(views[0]))
     made = sections.page(results, RECIPE.question, page, heading=_HEADING, answer=answered)
     return made, text
 
