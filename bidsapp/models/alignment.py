@@ -83,7 +83,7 @@ class SharedSpace:
             (n_units, n_features), for `to_space`.
         """
         _check([responses], len(self.shared), at_least=1)
-        mean = np.mean(responses, axis=0, dtype=np.float64)
+        mean = _mean(responses)
         return mean, orthonormal_map(responses - mean, self.shared)
 
 
@@ -144,7 +144,7 @@ def fit_shared_responses(
     Source: Chen et al. 2015, §3.1, equations 2 and 3.
     """
     _check(responses, len(responses[0]) if responses else 0, n_features)
-    means = tuple(np.mean(values, axis=0, dtype=np.float64) for values in responses)
+    means = tuple(_mean(values) for values in responses)
     centred = [values - mean for values, mean in zip(responses, means, strict=True)]
     return _iterate(centred, means, _leading(centred, n_features), n_iterations)
 
@@ -173,9 +173,9 @@ def fit_rotations(responses: Sequence[Floats], n_iterations: int = 10) -> Shared
             f"in all, the shared response model does not"
         )
         raise InputInvalidError(msg)
-    means = tuple(np.mean(values, axis=0, dtype=np.float64) for values in responses)
+    means = tuple(_mean(values) for values in responses)
     centred = [values - mean for values, mean in zip(responses, means, strict=True)]
-    template = np.mean(centred, axis=0, dtype=np.float64)
+    template: Doubles = np.mean(np.stack(centred), axis=0, dtype=np.float64)
     return _iterate(centred, means, template, n_iterations)
 
 
@@ -261,6 +261,12 @@ def _iterate(
         if len(errors) > 1 and errors[-2] - errors[-1] <= _TOLERANCE * total:
             break
     return SharedSpace(means, tuple(maps), shared, tuple(errors))
+
+
+def _mean(responses: Floats) -> Doubles:
+    """Mean of each unit, (n_units,)."""
+    mean: Doubles = np.mean(responses, axis=0, dtype=np.float64)
+    return mean
 
 
 def _leading(centred: Sequence[Floats], n_features: int) -> Doubles:
