@@ -226,7 +226,7 @@ def _unit(rows: Floats) -> Singles:
     """Rows in single precision and of length 1; rows of zeros stay."""
     single = np.asarray(rows, np.float32)
     length = np.sqrt(np.einsum("ij,ij->i", single, single))[:, None]
-    unit: Singles = single / np.where(length > 0, length, np.float32(1))
+    unit: Singles = np.divide(single, np.where(length > 0, length, 1), dtype=np.float32)
     return unit
 
 

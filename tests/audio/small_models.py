@@ -130,3 +130,60 @@ def save_encodec(folder: Path, **changes: Any) -> Path:
     config = transformers.EncodecConfig(**ENCODEC | changes)
     transformers.EncodecModel(config).save_pretrained(folder)
     return folder
+
+
+def save_pipeline(folder: Path, class_name: str) -> Path:
+    """Save a small AudioLDM or MusicLDM: every part random, 4,096 samples in .256 s."""
+    import diffusers
+    import transformers
+
+    save_tokenizer(folder / "words")
+    torch.manual_seed(3)
+    unet = diffusers.UNet2DConditionModel(
+        block_out_channels=(8, 16),
+        layers_per_block=1,
+        norm_num_groups=8,
+        sample_size=32,
+        in_channels=4,
+        out_channels=4,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=(8, 16),
+        class_embed_type="simple_projection",
+        projection_class_embeddings_input_dim=512,
+        class_embeddings_concat=True,
+    )
+    vae = diffusers.AutoencoderKL(
+        block_out_channels=[8, 16],
+        in_channels=1,
+        out_channels=1,
+        norm_num_groups=8,
+        down_block_types=["DownEncoderBlock2D"] * 2,
+        up_block_types=["UpDecoderBlock2D"] * 2,
+        latent_channels=4,
+    )
+    vocoder = transformers.SpeechT5HifiGanConfig(
+        model_in_dim=8,
+        sampling_rate=16_000,
+        upsample_initial_channel=16,
+        upsample_rates=[2, 2],
+        upsample_kernel_sizes=[4, 4],
+        resblock_kernel_sizes=[3, 7],
+        resblock_dilation_sizes=[[1, 3, 5], [1, 3, 5]],
+        normalize_before=False,
+    )
+    parts: dict[str, Any] = {
+        "vae": vae,
+        "unet": unet,
+        "scheduler": diffusers.DDIMScheduler(clip_sample=False, set_alpha_to_one=False),
+        "vocoder": transformers.SpeechT5HifiGan(vocoder),
+        "tokenizer": transformers.AutoTokenizer.from_pretrained(folder / "words"),
+    }
+    if class_name == "AudioLDMPipeline":
+        text = transformers.ClapTextConfig(**CLAP_TEXT)
+        parts["text_encoder"] = transformers.ClapTextModelWithProjection(text)
+    else:
+        parts["text_encoder"] = transformers.ClapModel(clap_config())
+        parts["feature_extractor"] = transformers.ClapFeatureExtractor()
+    getattr(diffusers, class_name)(**parts).save_pretrained(folder / class_name)
+    return folder / class_name

@@ -172,6 +172,16 @@ def folder_hash(folder: Path) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+def unwrap(features: Any) -> torch.Tensor:
+    """Take the joint embedding of what CLAP's ``get_*_features`` return.
+
+    transformers 4 returns a tensor (n, n_dimensions), 5 an object that holds it as
+    ``pooler_output``.
+    """
+    tensor: torch.Tensor = features if torch.is_tensor(features) else features.pooler_output
+    return tensor
+
+
 def read_tensors(folder: Path, prefix: str) -> dict[str, torch.Tensor]:
     """Read the parameters of a folder whose names begin with a prefix, and nothing else.
 
