@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bidsapp import __version__
-from bidsapp.cli.commands import features, fetch, index, inspect_network, sbatch, status, train
+from bidsapp.cli.commands import (
+    features,
+    fetch,
+    index,
+    inspect_network,
+    listening,
+    sbatch,
+    status,
+    train,
+)
 from bidsapp.errors import AppError, InputMissingError, OutputError, UsageError
 from bidsapp.recipes import RECIPES, truth_checks
 from bidsapp.text import silence_output
@@ -59,7 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_init(tools)
     _add_simulate(tools)
     _add_check_truth(tools)
-    for command in (fetch, inspect_network, features, index, train, sbatch, status):
+    for command in (fetch, inspect_network, features, index, listening, train, sbatch, status):
         command.add(tools)
     return parser
 
