@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from bidsapp import __version__
 from bidsapp.cli.commands import (
+    captions,
     features,
     fetch,
     index,
@@ -68,7 +69,17 @@ def build_parser() -> argparse.ArgumentParser:
     _add_init(tools)
     _add_simulate(tools)
     _add_check_truth(tools)
-    for command in (fetch, inspect_network, features, index, listening, train, sbatch, status):
+    for command in (
+        fetch,
+        inspect_network,
+        features,
+        captions,
+        index,
+        listening,
+        train,
+        sbatch,
+        status,
+    ):
         command.add(tools)
     return parser
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from bidsapp.audio.listening import Trial, encode_excerpt, excerpt_name
 from bidsapp.bids.atomic import write_text
 from bidsapp.report.html import environment
+from bidsapp.scratch import identity
 
 
 def write_listening_page(
@@ -52,18 +53,19 @@ def write_listening_page(
         for trial in trials
         for excerpt in (trial.probe, *trial.options.values())
     }
+    listed = [
+        {
+            "name": trial.name,
+            "probe": excerpt_name(trial.probe, seed),
+            "options": sorted(excerpt_name(item, seed) for item in trial.options.values()),
+        }
+        for trial in sorted(trials, key=lambda trial: trial.name)
+    ]
     content = {
         "seed": seed,
-        "test": excerpt_name(trials[0].probe, seed) if trials else "",
+        "test": identity(json.dumps(listed)),
         "sounds": {name: encode_excerpt(item, seconds) for name, item in sorted(excerpts.items())},
-        "trials": [
-            {
-                "name": trial.name,
-                "probe": excerpt_name(trial.probe, seed),
-                "options": sorted(excerpt_name(item, seed) for item in trial.options.values()),
-            }
-            for trial in sorted(trials, key=lambda trial: trial.name)
-        ],
+        "trials": listed,
     }
     text = json.dumps(content).replace("<", "\\u003c")
     page = environment().get_template("listening.html.j2")
