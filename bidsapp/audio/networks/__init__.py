@@ -7,6 +7,7 @@ the user: ``onnx:FILE`` and ``features:PATH``. Importing this package imports no
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from bidsapp.errors import InputMissingError, UsageError
+from bidsapp.errors import InputMissingError, ResourceUnavailableError, UsageError
 
 if TYPE_CHECKING:
     from bidsapp.audio.networks.base import Network
@@ -336,6 +337,20 @@ def network_entry(name: str) -> NetworkEntry:
     return NETWORKS[name]
 
 
+def refuse_without_package(name: str) -> None:
+    """Refuse a network whose optional package is not installed; the package is not imported.
+
+    Raises
+    ------
+    ResourceUnavailableError
+        It is not there.
+    """
+    package = network_entry(name).package
+    if package and importlib.util.find_spec(package) is None:
+        msg = f"{name}: needs the package {package}: pip install 'musicotopy[embeddings]'"
+        raise ResourceUnavailableError(msg)
+
+
 def get_network(
     name: str,
     *,
@@ -372,6 +387,7 @@ def get_network(
     InputInvalidError
         The weights are not this network's, or not those their file name promises.
     """
+    refuse_without_package(name)
     return network_entry(name).build(Choice(name, str(weights), weights_dir, seed, hop_s))
 
 
