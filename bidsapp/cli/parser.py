@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import copy
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from bidsapp import __version__
 from bidsapp.audio.networks import network_entry
@@ -15,6 +15,7 @@ from bidsapp.bids.names import plain_space
 from bidsapp.cli.options import GROUPS, OPTIONS, POSITIONALS, Option
 from bidsapp.config import Config, convert, parse_memory, read_toml, sections, weights_folder
 from bidsapp.errors import InputMissingError, OutputError, UsageError
+from bidsapp.models.devices import refuse_name
 from bidsapp.recipes import RECIPES, SETTINGS_TABLES
 
 _DEFAULT_RECIPE = (next(iter(RECIPES)),)
@@ -33,9 +34,24 @@ not available offline; 70 internal error; 73 output not writable or of another c
 _LARGEST = 1e4
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are `UsageError`, in one sentence and without the list of options."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong with the words of the command.
+
+        Raises
+        ------
+        UsageError
+            Always.
+        """
+        msg = f"{message}; see {self.prog} --help"
+        raise UsageError(msg)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Make the argument parser from the table of options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="musicotopy",
         description=_DESCRIPTION,
         epilog=_EPILOG,
@@ -116,8 +132,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> Config:
     Raises
     ------
     UsageError
-        If an option or the configuration file is wrong. Errors of argparse itself end the
-        program with exit code 2.
+        If an option or the configuration file is wrong.
     """
     parser = build_parser()
     words = vars(parser.parse_args(arguments))
@@ -145,6 +160,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> Config:
     values.setdefault("recipe", _DEFAULT_RECIPE)
     config = Config(**values)
     _refuse_idle_settings(config, assignments)
+    _refuse_idle_options(config, words)
     for name in config.network:
         network_entry(name)
     _check(config)
@@ -208,6 +224,22 @@ def _refuse_idle_settings(config: Config, assignments: Sequence[str]) -> None:
             raise UsageError(msg)
 
 
+def _refuse_idle_options(config: Config, words: Mapping[str, Any]) -> None:
+    """Refuse options of clusters with an executor that takes no notice of them.
+
+    Raises
+    ------
+    UsageError
+        The message says which executor they are for.
+    """
+    for name, executors in (("dask_scheduler", ("dask", "slurm")), ("slurm", ("slurm",))):
+        if words.get(name) is not None and config.executor not in executors:
+            flag, wanted = f"--{name.replace('_', '-')}", " or ".join(executors)
+            what = f"is for --executor {wanted}, not {config.executor}"
+            msg = f"{flag}: {what}; add that, or leave it out"
+            raise UsageError(msg)
+
+
 def _check(config: Config) -> None:
     """Refuse what cannot work before anything is read."""
     for option in (*POSITIONALS, *OPTIONS):
@@ -248,6 +280,7 @@ def _check(config: Config) -> None:
         if path is not None and not path.exists():
             msg = f"--{name.replace('_', '-')} {path}: there is no such file or folder"
             raise InputMissingError(msg)
+    refuse_name(config.device)
     _check_numbers(config)
     _check_stimuli(config.stimuli_dir)
 

@@ -22,6 +22,7 @@ from bidsapp.cli.commands import (
     status,
     train,
 )
+from bidsapp.cli.parser import Parser
 from bidsapp.errors import AppError, InputMissingError, OutputError, UsageError
 from bidsapp.recipes import RECIPES, truth_checks
 from bidsapp.text import silence_output
@@ -34,8 +35,8 @@ DESIGNS = tuple(dict.fromkeys(recipe.design for recipe in RECIPES.values() if re
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one of the tools and return its exit code."""
-    options = parse_words(sys.argv[1:] if arguments is None else arguments)
     try:
+        options = parse_words(sys.argv[1:] if arguments is None else arguments)
         options.function(options)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -63,7 +64,7 @@ def parse_words(words: Sequence[str]) -> argparse.Namespace:
 
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of all tools."""
-    parser = argparse.ArgumentParser(prog="musicotopy-tools", allow_abbrev=False)
+    parser: argparse.ArgumentParser = Parser(prog="musicotopy-tools", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"musicotopy {__version__}")
     tools = parser.add_subparsers(required=True, metavar="TOOL")
     _add_init(tools)

@@ -59,9 +59,6 @@ def parsed(bids: Path, *words: str) -> Config | None:
     except AppError as error:
         assert str(error).strip()
         return None
-    except SystemExit as stop:
-        assert stop.code == 2
-        return None
     return config
 
 

@@ -50,10 +50,12 @@ def test_prefixes_are_stripped(bids: Path) -> None:
     assert config.task_id == ("happy",)
 
 
-def test_unknown_option_is_usage(bids: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        parse(bids, "--no-such-option")
-    assert caught.value.code == 2
+@pytest.mark.parametrize(
+    "words", [("--no-such-option",), ("--variant", "x"), ("--nprocs", "many"), ("--mem",)]
+)
+def test_words_that_are_wrong_get_one_sentence_and_a_hint(bids: Path, words) -> None:
+    with pytest.raises(UsageError, match=r"^[^\n]*; see musicotopy --help$"):
+        parse(bids, *words)
 
 
 def test_file_then_flags(bids: Path, tmp_path: Path) -> None:
