@@ -85,7 +85,7 @@ def read_features(path: Path) -> dict[str, SoundFeatures]:
     try:
         sounds = _read(path)
     except _BROKEN as error:
-        msg = f"{path}: these features cannot be read ({error}); write them again"
+        msg = f"{path}: these features cannot be read ({_reason(path, error)}); write them again"
         raise InputInvalidError(msg) from error
     if not sounds:
         msg = f"{path}: holds no features; expected are .npz, _stim.tsv.gz, .tsv or .parquet"
@@ -95,6 +95,15 @@ def read_features(path: Path) -> dict[str, SoundFeatures]:
     for name, sound in sounds.items():
         _check(path, name, sound, sizes)
     return sounds
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """Say why a file could not be read; numpy speaks of pickles where an archive is cut short."""
+    if path.suffix == ".npz" and not zipfile.is_zipfile(path):
+        return f"{path.stat().st_size} bytes that are no complete NPZ archive"
+    if isinstance(error, KeyError):
+        return f"it lacks {error}"
+    return str(error)
 
 
 def _read(path: Path) -> dict[str, SoundFeatures]:
@@ -265,6 +274,42 @@ def _recording(path: Path) -> tuple[str, SoundFeatures]:
     own = [part for part in parts if not part.startswith(("recording-", "model-", "desc-"))]
     name = str(facts.get("StimFile", "_".join(own)))
     return name, SoundFeatures(times, dict(_split(columns, values.astype(np.float32))))
+
+
+def sampling_of(sounds: Mapping[str, SoundFeatures]) -> tuple[float, float]:
+    """Return the median and the largest time between rows of features, in seconds.
+
+    Both are 1 where every sound has one row.
+    """
+    steps = np.concatenate([np.diff(sound.times_s) for sound in sounds.values()])
+    return (float(np.median(steps)), float(steps.max())) if steps.size else (1.0, 1.0)
+
+
+def features_of(path: Path, sounds: Mapping[str, SoundFeatures], name: str) -> SoundFeatures:
+    """Return the features of a sound.
+
+    Parameters
+    ----------
+    path, sounds
+        From `read_features`.
+    name
+        Sound, as in ``stim_file``.
+
+    Raises
+    ------
+    InputMissingError
+        There are none.
+    """
+    sound = find_sound(sounds, name)
+    if sound is None:
+        known = list(sounds)
+        more = f" and {len(known) - 4} more" if len(known) > 4 else ""
+        msg = (
+            f"{path}: has no features of {name}; it has {', '.join(known[:4])}{more}: "
+            f"name the sounds as in stim_file"
+        )
+        raise InputMissingError(msg)
+    return sound
 
 
 def find_sound(sounds: Mapping[str, SoundFeatures], name: str) -> SoundFeatures | None:

@@ -49,6 +49,9 @@ def refuse_output(output_dir: Path, dataset: Dataset, stimuli_dir: Path | None =
         msg = f"OUTPUT_DIR {output_dir} {owner}; nothing was written: choose a folder of its own"
         raise OutputError(msg)
     existing = next(path for path in (place, *place.parents) if path.exists())
+    if not existing.is_dir():
+        msg = f"OUTPUT_DIR {output_dir}: {existing} is a file, not a folder; choose another path"
+        raise OutputError(msg)
     if not os.access(existing, os.W_OK | os.X_OK):
         is_read_only = os.statvfs(existing).f_flag & os.ST_RDONLY
         reason = os.strerror(errno.EROFS if is_read_only else errno.EACCES)

@@ -172,6 +172,30 @@ def clean_leftovers(output_dir: Path) -> list[str]:
     return cleaned
 
 
+def refuse_leftovers(output_dir: Path) -> None:
+    """Refuse an output folder in which a journal names files outside it; nothing is changed.
+
+    Raises
+    ------
+    OutputError
+        The message names the file.
+    """
+    for folder in sorted(output_dir.glob(f"{_PREFIX}*")):
+        plan = None if folder.is_symlink() else _read_journal(folder / _JOURNAL)
+        if plan is not None:
+            _require_names(folder, output_dir, *plan)
+
+
+def _require_names(
+    folder: Path, output_dir: Path, remove: Sequence[str], move: Sequence[str]
+) -> None:
+    """Refuse a journal that names a file outside the output folder or the folder it lies in."""
+    for name in (*remove, *move):
+        _require_inside(output_dir, name)
+    for name in move:
+        _require_inside(folder, name)
+
+
 def _roll_forward(folder: Path, output_dir: Path) -> None:
     """Finish the renames of a journal, if there is one; safe to repeat."""
     journal = folder / _JOURNAL
@@ -183,10 +207,7 @@ def _roll_forward(folder: Path, output_dir: Path) -> None:
         journal.unlink()
         return
     remove, move = plan
-    for name in (*remove, *move):
-        _require_inside(output_dir, name)
-    for name in move:
-        _require_inside(folder, name)
+    _require_names(folder, output_dir, remove, move)
     for name in remove:
         (output_dir / name).unlink(missing_ok=True)
     for name in move:

@@ -86,6 +86,7 @@ def atlas_parcels(path: Path, units: UnitSpace) -> Atlas:
         a label.
     """
     image = None if path.suffix == _ANNOTATION else open_image(path)
+    _refuse_kind(path, image, "volume" if isinstance(units.geometry, VolumeGrid) else units.kind)
     problems: tuple[Problem, ...] = ()
     if isinstance(units.geometry, VolumeGrid):
         values, tables, problems = _volume(path, image, units)
@@ -98,6 +99,42 @@ def atlas_parcels(path: Path, units: UnitSpace) -> Atlas:
         msg = f"{path} labels none of the {units.n_units} units; give an atlas in {units.space}."
         raise InputInvalidError(msg)
     return Atlas(labels, names, problems)
+
+
+def refuse_atlas(path: Path, kind: str) -> None:
+    """Refuse a label image that cannot be read or does not fit a kind of BOLD.
+
+    Parameters
+    ----------
+    path
+        As `atlas_parcels` takes it.
+    kind
+        Of the runs: ``volume``, ``gifti`` or ``cifti``.
+
+    Raises
+    ------
+    InputMissingError, InputInvalidError
+        As `atlas_parcels`.
+    """
+    image = None if path.suffix == _ANNOTATION else open_image(path)
+    _refuse_kind(path, image, kind)
+    if image is None:
+        _annotations(gifti_pair(path))
+    elif isinstance(image, nib.gifti.GiftiImage):
+        for file in gifti_pair(path):
+            open_image(file)
+
+
+def _refuse_kind(path: Path, image: Any, kind: str) -> None:
+    """Refuse surfaces for volumes and the other way round; `image` is None for annotations."""
+    if kind == "volume":
+        if not isinstance(image, nib.Nifti1Pair) or len(image.shape) != 3:
+            what = "" if image is None or not hasattr(image, "shape") else f" ({image.shape})"
+            msg = f"{path} is no 3D label volume{what}; give one for volumes."
+            raise InputInvalidError(msg)
+    elif image is not None and not isinstance(image, nib.gifti.GiftiImage | nib.Cifti2Image):
+        msg = f"{path} is a volume, the data are {kind}; give a .label.gii or .dlabel.nii."
+        raise InputInvalidError(msg)
 
 
 def _number(
@@ -125,9 +162,6 @@ def _volume(
     path: Path, image: Any, units: UnitSpace
 ) -> tuple[NDArray[np.int64], Tables, tuple[Problem, ...]]:
     shape = image.shape[:3]
-    if not isinstance(image, nib.Nifti1Pair) or len(image.shape) != 3:
-        msg = f"{path} is no 3D label volume ({image.shape}); give one for volumes."
-        raise InputInvalidError(msg)
     atlas = _integers(path, read_slab(path, image.dataobj, dtype=np.float64))
     voxels = apply_affine(np.linalg.inv(image.affine), units.coordinates_mm())
     nearest = np.floor(voxels + 0.5).astype(int)
@@ -177,12 +211,9 @@ def _surfaces(path: Path, image: Any, units: UnitSpace) -> tuple[NDArray[np.int6
             for side, file, here in zip("LR", pair, images, strict=True)
         }
         tables = {side: _gifti_names(part) for side, part in zip("LR", images, strict=True)}
-    elif isinstance(image, nib.Cifti2Image):
+    else:
         dense = _dense_structures(path, image)
         tables = dict.fromkeys(("", "L", "R"), _cifti_names(image))
-    else:
-        msg = f"{path} is a volume, the data are {units.kind}; give a .label.gii or .dlabel.nii."
-        raise InputInvalidError(msg)
     return _look_up(path, dense, units), tables
 
 

@@ -12,13 +12,16 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bidsapp.bids.output_folder import refuse_output
-from bidsapp.bids.records import Problem, Run
+from bidsapp.bids.records import Problem
+from bidsapp.bids.staging import refuse_leftovers
 from bidsapp.config import Config
+from bidsapp.engine.job_checks import NetworkChecks, job_error
 from bidsapp.engine.plan import Job, Plan, check_configuration, group_plan
 from bidsapp.engine.status import is_complete, read_record, read_records
-from bidsapp.errors import AppError, InputMissingError, UsageError
+from bidsapp.errors import AppError, InputMissingError
 from bidsapp.recipes import RECIPES, load_function
 
 _INDIVIDUAL = ("T1w", "native", "fsnative")
@@ -27,8 +30,9 @@ _INDIVIDUAL = ("T1w", "native", "fsnative")
 def checked(plan: Plan, config: Config) -> Plan:
     """Return the plan with an error in every job whose inputs cannot serve its settings.
 
-    Weights, the confounds table with the columns and values that the strategy needs, and what the
-    options ask of this kind of image are looked at; images and sounds were when the plan was made.
+    Networks, the confounds table with the columns and values that the strategy needs, and what
+    the options ask of this kind of image are looked at (`bidsapp.engine.job_checks`); images and
+    sounds were when the plan was made.
 
     Parameters
     ----------
@@ -37,67 +41,16 @@ def checked(plan: Plan, config: Config) -> Plan:
     config
         The run's configuration.
     """
-    weights: dict[str, Path | AppError | None] = {}
+    networks = NetworkChecks(config)
     jobs = []
     for job in plan.jobs:
-        error = job.error or _job_error(job, config, weights)
-        names = getattr(job.settings, "networks", ()) if job.level == "participant" else ()
-        paths = (path for name in names if isinstance(path := weights.get(name), Path))
-        files = {file for path in paths for file in (path.iterdir() if path.is_dir() else [path])}
-        changes = {"inputs": None, "error": error} if error else {"weights": tuple(sorted(files))}
+        error = job.error or job_error(job, config, networks)
+        changes: dict[str, Any] = {"inputs": None, "error": error}
+        if error is None:
+            names = getattr(job.settings, "networks", ()) if job.level == "participant" else ()
+            changes = {"weights": networks.files(names)}
         jobs.append(dataclasses.replace(job, **changes))
     return dataclasses.replace(plan, jobs=tuple(jobs))
-
-
-def _job_error(
-    job: Job, config: Config, weights: dict[str, Path | AppError | None]
-) -> AppError | None:
-    """Return why a job cannot be done; the weights of its networks are noted in `weights`."""
-    if job.level != "participant":
-        return None
-    from bidsapp.brain.confound_columns import refuse_confounds
-    from bidsapp.brain.meshes import refuse_unknown_mesh
-
-    for name in getattr(job.settings, "networks", ()):
-        if name not in weights:
-            weights[name] = _weights(name, config)
-        missing = weights[name]
-        if isinstance(missing, AppError):
-            return missing
-    runs: Sequence[Run] = getattr(job.inputs, "runs", ())
-    try:
-        for run in runs:
-            if config.smoothing_fwhm_mm and run.kind != "volume":
-                what = f"--smoothing-fwhm-mm is for volumes, the runs are {run.kind}"
-                msg = f"{what}; smooth them beforehand or leave it out."
-                raise UsageError(msg)
-            refuse_confounds(run, config.confounds)
-        if runs and config.atlas is None and hasattr(job.settings, "n_parcels"):
-            refuse_unknown_mesh(runs[0])
-    except AppError as error:
-        return error
-    return None
-
-
-def _weights(name: str, config: Config) -> Path | AppError | None:
-    """Return the file of a network's parameters, or why it is not there; None if it has none."""
-    from bidsapp.audio.networks import (
-        Choice,
-        network_entry,
-        network_weights,
-        refuse_without_package,
-    )
-
-    try:
-        entry = network_entry(name)
-        refuse_without_package(name)
-        wish = network_weights(name, config.weights)
-        choice = Choice(name, wish, config.weights_dir, config.random_seed, 1.0)
-        if entry.weight_files and not choice.is_random:
-            return choice.file()
-    except AppError as error:
-        return error
-    return None
 
 
 def refuse_before_start(plan: Plan, config: Config) -> None:
@@ -110,8 +63,11 @@ def refuse_before_start(plan: Plan, config: Config) -> None:
         results of other settings.
     InputMissingError
         A task or session that was asked for exists in none of the participants.
+    UsageError, ResourceUnavailableError
+        ``--executor`` or ``--device`` cannot serve.
     """
     refuse_output(config.output_dir, plan.dataset, config.stimuli_dir)
+    refuse_leftovers(config.output_dir)
     recorded = {
         name: (record.recipe, record.configuration_hash)
         for name, record in read_records(config.output_dir).items()
@@ -119,6 +75,21 @@ def refuse_before_start(plan: Plan, config: Config) -> None:
     }
     check_configuration(recorded, plan, config)
     _refuse_unmet(plan, config)
+    if not config.reports_only:
+        _refuse_machine(config)
+
+
+def _refuse_machine(config: Config) -> None:
+    """Refuse an executor or a device that is not there."""
+    if config.executor in ("dask", "slurm"):
+        from bidsapp.engine.clusters import refuse_executor
+
+        refuse_executor(config)
+    elsewhere = config.executor == "slurm" or config.dask_scheduler is not None
+    if config.device.startswith("cuda") and not elsewhere:
+        from bidsapp.models.devices import resolve_device
+
+        resolve_device(config.device)
 
 
 def _refuse_unmet(plan: Plan, config: Config) -> None:

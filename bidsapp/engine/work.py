@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import time
 import traceback
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,9 @@ from bidsapp.recipes import RECIPES, load_function
 from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
 
 LOGGER = logging.getLogger("musicotopy")
+Records = Generator[Record, None, None]
+ATTEMPTS = 3
+"""How often a job whose worker dies is tried."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,18 @@ def _call(job: Job, dataset: Dataset, config: Config, staging: Staging) -> None:
 def failed(job: Job, reason: str, exit_code: int) -> Record:
     """Return the record of a job that failed."""
     return _record(job, "failed", reason=reason, exit_code=exit_code)
+
+
+def given_up(job: Job, config: Config) -> Record:
+    """Record a job that killed its worker every time it was tried."""
+    reason = (
+        "its process was killed every time it was tried (out of memory?); give it more with "
+        "--mem or use fewer --workers"
+    )
+    LOGGER.error("%s: %s", job.name, reason)
+    record = failed(job, reason, 75)
+    write_record(config.output_dir, record)
+    return record
 
 
 def _record(job: Job, state: Any, **values: Any) -> Record:

@@ -69,6 +69,7 @@ def _piece_operator(
         timeline.stim_time_s[mine] - lag_s,
         timeline.tr_s[mine],
         reach_s=bank.window_s + bank.hop_s,
+        what=f"{bank.network}, {name}",
     ).tocoo()
     rows, columns = part.coords
     return mine[rows], frames[columns], part.data

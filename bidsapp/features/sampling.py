@@ -19,7 +19,12 @@ _ROUNDING_S = 1e-6
 
 
 def sampling_matrix(
-    frame_times_s: Floats, times_s: Floats, width_s: float | Floats, *, reach_s: float
+    frame_times_s: Floats,
+    times_s: Floats,
+    width_s: float | Floats,
+    *,
+    reach_s: float,
+    what: str = "features",
 ) -> csr_array:
     """Weights that read a series of frames at given times.
 
@@ -37,6 +42,8 @@ def sampling_matrix(
         Length of the windows, one or (n_times,).
     reach_s
         How far outside the frames a time may lie: a frame speaks for the sound it saw.
+    what
+        Network and sound, for the message.
 
     Returns
     -------
@@ -50,7 +57,7 @@ def sampling_matrix(
     """
     frames = np.asarray(frame_times_s, dtype=np.float64)
     times = np.asarray(times_s, dtype=np.float64)
-    _check_reach(frames, times, reach_s)
+    refuse_beyond(frames, times, reach_s, what)
     half = np.broadcast_to(np.asarray(width_s, dtype=np.float64) / 2, times.shape)
     first = np.searchsorted(frames, times - half - _ROUNDING_S)
     last = np.searchsorted(frames, times + half - _ROUNDING_S)
@@ -70,14 +77,33 @@ def sampling_matrix(
     return csr_array((values, columns, starts), shape=(len(times), len(frames)))
 
 
-def _check_reach(frames: Floats, times: Floats, reach_s: float) -> None:
+def refuse_beyond(frames: Floats, times: Floats, reach_s: float, what: str) -> None:
+    """Refuse times that lie outside the frames.
+
+    Parameters
+    ----------
+    frames
+        Centres of the frames (n_frames,) in seconds, increasing.
+    times
+        Wanted times (n_times,) in seconds on the same clock.
+    reach_s
+        How far outside a time may lie.
+    what
+        Network and sound, for the message.
+
+    Raises
+    ------
+    InputInvalidError
+        A time lies farther out.
+    """
     if times.size == 0:
         return
     early, late = frames[0] - times.min(), times.max() - frames[-1]
     if max(early, late) > reach_s + _ROUNDING_S:
         msg = (
-            f"features from {frames[0]:.2f} to {frames[-1]:.2f} s were asked for at "
-            f"{times.min():.2f} to {times.max():.2f} s; check onset, duration and stim_start"
+            f"{what}: the features lie from {frames[0]:.2f} to {frames[-1]:.2f} s of the sound, "
+            f"{times.min():.2f} to {times.max():.2f} s are needed; compute them for the whole "
+            "sound, or correct onset, duration and stim_start"
         )
         raise InputInvalidError(msg)
 

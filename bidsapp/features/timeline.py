@@ -95,6 +95,33 @@ def timeline(
     return Timeline(pieces, where[0], where[1], where[3], where[2], times[0], times[1])
 
 
+def asked_times(
+    runs: Sequence[Run],
+    presentations: Sequence[Presentation],
+    lags_s: Sequence[float],
+    durations: Mapping[str, float] | None = None,
+) -> dict[str, Floats]:
+    """List the moments of each sound that the rows of a design ask for.
+
+    Parameters
+    ----------
+    runs, presentations, lags_s, durations
+        As `timeline` takes them.
+
+    Returns
+    -------
+    dict
+        Sound → (n_rows · n_lags,) seconds from the start of its file; sounds without rows are not
+        in it.
+    """
+    rows = timeline(runs, presentations, lags_s, durations)
+    asked = {}
+    for number in np.unique(rows.piece):
+        times_s = rows.stim_time_s[rows.piece == number]
+        asked[rows.pieces[number]] = np.concatenate([times_s - lag for lag in lags_s])
+    return asked
+
+
 def heard_until_s(
     shown: Presentation,
     presentations: Sequence[Presentation],

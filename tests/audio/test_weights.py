@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bidsapp.audio.io import content_hash
-from bidsapp.audio.networks import get_network, weights
+from bidsapp.audio.networks import get_network, weight_files
 from bidsapp.audio.networks.vggish import STAGES, VGGish
 from bidsapp.audio.networks.weight_files import find_weights
 from bidsapp.audio.networks.weights import he_normal, read_state
@@ -87,7 +87,7 @@ def test_pca_parameters_beside_the_weights_make_the_last_layer(named, tmp_path, 
     torch.save(pca, tmp_path / "vggish_pca_params-970ea276.pth")
     with pytest.raises(InputInvalidError, match="promises 970ea276"):
         get_network("vggish", weights=link)
-    monkeypatch.setattr(weights, "_HASH_IN_NAME", re.compile("never"))
+    monkeypatch.setattr(weight_files, "_HASH_IN_NAME", re.compile("never"))
     network = get_network("vggish", weights=link)
     assert network.layers[23].kind == "pca"
     assert network.weights["pca"] == "vggish_pca_params-970ea276.pth"

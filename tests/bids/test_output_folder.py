@@ -31,7 +31,7 @@ def test_an_output_that_is_an_input_is_refused(study, tmp_path) -> None:
     check_output(tmp_path / "out", dataset)
     assert list((tmp_path / "out").iterdir()) == []
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="is a file, not a folder"):
         check_output(tmp_path / "file" / "out", dataset)
 
 

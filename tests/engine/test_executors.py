@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from bidsapp.config import Config
-from bidsapp.engine.executors import ATTEMPTS, Dask, Executor, Local, make_executor, slurm_options
+from bidsapp.engine.clusters import Dask, refuse_executor
+from bidsapp.engine.executors import Executor, Local, make_executor
 from bidsapp.engine.plan import Job, shard
+from bidsapp.engine.slurm import slurm_options, wait_for_worker
+from bidsapp.engine.work import ATTEMPTS
 from bidsapp.errors import ResourceUnavailableError, UsageError
 
 Make = Callable[..., Executor]
@@ -89,9 +93,82 @@ def test_slurm_without_sbatch_is_refused_at_once(
 ) -> None:
     pytest.importorskip("distributed")
     monkeypatch.setenv("PATH", str(tmp_path))
-    config = config_of(tmp_path, executor="slurm")
     with pytest.raises(ResourceUnavailableError, match="no sbatch on this machine"):
-        list(Dask(stand_in(config), config).run([job("ok")]))
+        refuse_executor(config_of(tmp_path, executor="slurm"))
+
+
+SBATCH = """#!/bin/sh
+grep -q "SBATCH -p main" "$2" && exit 0
+echo "sbatch: error: invalid partition specified: other" >&2
+echo "sbatch: error: Batch job submission failed: Invalid partition name specified" >&2
+exit 1
+"""
+
+
+def program(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(text)
+    (folder / name).chmod(0o755)
+
+
+def test_what_slurm_refuses_is_refused_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("dask_jobqueue")
+    program(tmp_path, "sbatch", SBATCH)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    refuse_executor(config_of(tmp_path, executor="slurm", slurm=("queue=main",)))
+    with pytest.raises(ResourceUnavailableError, match=r"refuses .*\(Batch job .*tion name"):
+        refuse_executor(config_of(tmp_path, executor="slurm", slurm=("queue=other",)))
+    with pytest.raises(UsageError, match=r"--slurm quueue=main: .*quueue"):
+        refuse_executor(config_of(tmp_path, executor="slurm", slurm=("quueue=main",)))
+
+
+def test_a_controller_that_does_not_answer_is_waited_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("dask_jobqueue")
+    program(tmp_path, "sbatch", "#!/bin/sh\nexec sleep 20\n")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr("bidsapp.engine.slurm.ANSWER_S", 0.3)
+    with pytest.raises(ResourceUnavailableError, match="did not answer"):
+        refuse_executor(config_of(tmp_path, executor="slurm"))
+
+
+class Waiting:
+    """A client whose workers come after some looks at the queue."""
+
+    def __init__(self, n_looks: int) -> None:
+        self.left = n_looks
+        self.workers = {0: SimpleNamespace(job_id="7"), 1: SimpleNamespace(job_id=None)}
+
+    def wait_for_workers(self, n_workers: int, timeout: float) -> None:
+        self.left -= 1
+        if self.left >= 0:
+            raise TimeoutError
+
+
+def test_the_wait_for_slurm_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    program(tmp_path, "squeue", "#!/bin/sh\necho 7 PENDING\n")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    client = Waiting(3)
+    with caplog.at_level(25, "musicotopy"):
+        wait_for_worker(client, client, config_of(tmp_path, executor="slurm"))
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 3
+    assert all(message.endswith("job 7 pending (squeue)") for message in messages)
+
+
+def test_jobs_that_have_left_the_queue_end_the_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path, "squeue", "#!/bin/sh\nexit 0\n")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    client = Waiting(100)
+    with pytest.raises(ResourceUnavailableError, match=r"none of their jobs .*logs/slurm"):
+        wait_for_worker(client, client, config_of(tmp_path, executor="slurm"))
+    assert client.left == 98
 
 
 def test_slurm_options_are_those_of_the_library(tmp_path: Path) -> None:

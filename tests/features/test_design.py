@@ -91,7 +91,7 @@ def test_a_sound_without_features_is_named(make_run, make_presentation, make_ban
 def test_a_sound_shorter_than_its_presentation_is_refused(make_run, make_presentation, make_bank):
     run = make_run()
     rows = timeline([run], [make_presentation(run)], (4.0,))
-    with pytest.raises(InputInvalidError, match="check onset"):
+    with pytest.raises(InputInvalidError, match="correct onset"):
         lag_operators(make_bank({"a.wav": 40.0}), rows, (4.0,))
 
 

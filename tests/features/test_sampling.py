@@ -59,7 +59,7 @@ def test_narrow_windows_interpolate_a_line_exactly(times):
 @pytest.mark.parametrize("time", [-0.6, 20.3])
 def test_nothing_is_read_beyond_reach(time):
     assert weights([-0.4, 20.1], 1.0).shape == (2, 40)
-    with pytest.raises(InputInvalidError, match=r"check onset"):
+    with pytest.raises(InputInvalidError, match=r"correct onset"):
         weights(time, 1.0)
 
 

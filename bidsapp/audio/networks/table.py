@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bidsapp.audio.feature_tables import find_sound, read_features
+from bidsapp.audio.feature_tables import features_of, read_features, sampling_of
 from bidsapp.audio.io import content_hash
 from bidsapp.audio.networks.base import Layer
 from bidsapp.audio.networks.descriptors import DescriptorNetwork
-from bidsapp.errors import InputInvalidError, InputMissingError
+from bidsapp.errors import InputInvalidError
 
 Floats = npt.NDArray[np.float32]
 
@@ -47,10 +47,7 @@ class TableNetwork(DescriptorNetwork):
         self.layers = tuple(
             Layer(layer, "table", values.shape[1]) for layer, values in first.layers.items()
         )
-        steps = [np.diff(sound.times_s) for sound in self._sounds.values()]
-        every = np.concatenate(steps) if steps else np.empty(0)
-        self.hop_s = float(np.median(every)) if every.size else 1.0
-        self.window_s = float(every.max()) if every.size else 1.0
+        self.hop_s, self.window_s = sampling_of(self._sounds)
         self.weights = {"source": "table", "file": path.name, "sha256": _hash(path)}
 
     def frames(self, waveform: Floats) -> Floats:
@@ -66,15 +63,7 @@ class TableNetwork(DescriptorNetwork):
         InputMissingError
             The table has no such sound.
         """
-        sound = find_sound(self._sounds, name)
-        if sound is None:
-            known = list(self._sounds)
-            more = f" and {len(known) - 4} more" if len(known) > 4 else ""
-            msg = (
-                f"{self._path}: has no features of {name}; it has {', '.join(known[:4])}{more}: "
-                f"name the sounds as in stim_file"
-            )
-            raise InputMissingError(msg)
+        sound = features_of(self._path, self._sounds, name)
         return np.hstack([sound.layers[layer.name] for layer in self.layers]), sound.times_s
 
 

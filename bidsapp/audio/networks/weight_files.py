@@ -1,11 +1,16 @@
-"""Where the parameters of networks lie; nothing of them is read here."""
+"""Where the parameters of networks lie, and whether their files are whole; none is parsed."""
 
 from __future__ import annotations
 
+import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from bidsapp.errors import ResourceUnavailableError
+from bidsapp.audio.io import content_hash
+from bidsapp.errors import InputInvalidError, ResourceUnavailableError
+
+_HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.\w+$")
 
 
 def find_weights(
@@ -58,3 +63,41 @@ def find_weights(
         f"--weights random"
     )
     raise ResourceUnavailableError(msg)
+
+
+def refuse_damaged(path: Path) -> str:
+    """Refuse a file of parameters that is cut short, or not the one that its name promises.
+
+    Parameters
+    ----------
+    path
+        File. If its name ends in ``-`` and hexadecimal digits, they must be the beginning of its
+        SHA-256; only then it is read.
+
+    Returns
+    -------
+    str
+        Its SHA-256; empty if it was not read.
+
+    Raises
+    ------
+    InputInvalidError
+        The message says what is wrong.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(4)
+    if size == 0 or (start == b"PK\3\4" and not zipfile.is_zipfile(path)):
+        msg = f"{path}: not a file of weights ({size} bytes, cut short); fetch it again"
+        raise InputInvalidError(msg)
+    promised = _HASH_IN_NAME.search(path.name)
+    if not promised:
+        return ""
+    sha256 = content_hash(path)
+    if not sha256.startswith(promised[1]):
+        msg = (
+            f"{path}: its SHA-256 begins with {sha256[:8]}, its name promises {promised[1]}; "
+            f"the file is damaged or another one, fetch it again"
+        )
+        raise InputInvalidError(msg)
+    return sha256

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,9 +9,8 @@ import numpy as np
 import torch
 
 from bidsapp.audio.io import content_hash
+from bidsapp.audio.networks.weight_files import refuse_damaged
 from bidsapp.errors import InputInvalidError
-
-_HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.\w+$")
 
 
 def read_state(path: Path) -> tuple[dict[str, torch.Tensor], str]:
@@ -36,14 +34,7 @@ def read_state(path: Path) -> tuple[dict[str, torch.Tensor], str]:
     InputInvalidError
         The hash is not the promised one, or the file is no dictionary of finite tensors.
     """
-    sha256 = content_hash(path)
-    promised = _HASH_IN_NAME.search(path.name)
-    if promised and not sha256.startswith(promised[1]):
-        msg = (
-            f"{path}: its SHA-256 begins with {sha256[:8]}, its name promises {promised[1]}; "
-            f"the file is damaged or another one, fetch it again"
-        )
-        raise InputInvalidError(msg)
+    sha256 = refuse_damaged(path) or content_hash(path)
     try:
         state = _load(path)
     except Exception as error:

@@ -17,8 +17,9 @@ from bidsapp.encoding.designs import DesignOptions, DesignStore
 from bidsapp.encoding.encode import Encoding, Scorer, encode, encode_with_null, make_scorer
 from bidsapp.encoding.parcels import Parcels, ParcelTest, parcel_test
 from bidsapp.encoding.ratings import RatingScores, rating_scores, rating_targets
-from bidsapp.encoding.rows import FoldOptions, Rows, make_rows
+from bidsapp.encoding.rows import Rows
 from bidsapp.features.extract import FeatureBank
+from bidsapp.recipes.base.rows import RowSettings, rows_of
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.results.write import tidy
 from bidsapp.stats.displacement import piece_shifts
@@ -27,7 +28,7 @@ from bidsapp.stats.metrics import best_layer
 Row = dict[str, Any]
 
 
-class EncodingSettings(Protocol):
+class EncodingSettings(RowSettings, Protocol):
     """Settings that recipes with encoding models have; see those of `gradients`."""
 
     @property
@@ -49,22 +50,6 @@ class EncodingSettings(Protocol):
     @property
     def alpha_metric(self) -> Literal["correlation", "mse"]:
         """What chooses the penalty."""
-
-    @property
-    def max_outer_folds(self) -> int:
-        """Largest number of outer folds."""
-
-    @property
-    def max_inner_folds(self) -> int:
-        """Largest number of inner folds."""
-
-    @property
-    def min_block_s(self) -> float:
-        """Shortest block in seconds."""
-
-    @property
-    def purge_s(self) -> float:
-        """Gap between parts of a piece in seconds."""
 
     @property
     def n_shifts(self) -> int:
@@ -116,16 +101,7 @@ def sound_lengths(study: ParticipantStudy) -> dict[str, float]:
 
 def row_set(study: ParticipantStudy, lags: str, lags_s: Sequence[float]) -> Rows:
     """List the volumes that a set of lags can explain, their blocks and folds."""
-    settings: EncodingSettings = study.settings
-    options = FoldOptions(
-        settings.min_block_s,
-        settings.purge_s,
-        settings.max_outer_folds,
-        settings.max_inner_folds,
-    )
-    inputs = study.inputs
-    durations_s = sound_lengths(study)
-    return make_rows(inputs.runs, inputs.presentations, durations_s, lags, lags_s, options)
+    return rows_of(study.inputs, study.settings, lags, lags_s)
 
 
 def score(

@@ -206,6 +206,7 @@ def write_regressors(out: Output, study: ParticipantStudy, scores: Scores) -> No
                     rows.stim_time_s[own],
                     rows.tr_s[own],
                     reach_s=bank.window_s + bank.hop_s,
+                    what=f"{bank.network}, {name}",
                 )
                 values[rows.volume[own]] = operator @ components[frames]
         out.recording(

@@ -28,7 +28,6 @@ from bidsapp.bids.tables import Table, number, read_table
 from bidsapp.errors import UsageError
 from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.rsa.items import Items
-from bidsapp.recipes.rsa.layer_models import sampled_responses
 from bidsapp.stats.rsa.pairs import difference_rdm, pair_items, varying_rdms
 
 _AUDIO_HZ = 16_000
@@ -142,6 +141,8 @@ def _loudness_rdm(inputs: Inputs, items: Items) -> Floats:
         frames.append(inside + first[stretch.piece])
         times.append(clock[inside])
     course = np.concatenate([envelopes[piece] for piece in pieces])[:, None]
+    from bidsapp.recipes.rsa.layer_models import sampled_responses  # imports networks
+
     loudness = sampled_responses(course, frames, times, 1 / _ENVELOPE_HZ, items)
     return difference_rdm(loudness[:, 0])
 

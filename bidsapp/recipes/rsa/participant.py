@@ -21,20 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.audio.networks import RANDOM, network_entry
-from bidsapp.bids.dataset import Dataset
 from bidsapp.brain.cortex import cortex_mask
 from bidsapp.brain.grey_matter import grey_matter
 from bidsapp.brain.searchlights import searchlights
-from bidsapp.config import Config
-from bidsapp.errors import InputInvalidError
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.models.rdm import rdm
-from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.rsa import cautions, results
 from bidsapp.recipes.rsa.items import Items, item_patterns, make_items, run_orders
 from bidsapp.recipes.rsa.layer_models import LayerModels, layer_models
-from bidsapp.recipes.rsa.nuisances import Nuisances, check_names, nuisances
+from bidsapp.recipes.rsa.nuisances import Nuisances, nuisances
 from bidsapp.recipes.rsa.search import Scores, Search, run_slabs, score_participant
 from bidsapp.recipes.rsa.settings import RsaSettings
 from bidsapp.results.write import Output, tidy
@@ -88,36 +84,6 @@ class NetworkScores:
     def maxima(self) -> tuple[float, float]:
         """Mean over units of the largest score over layers: observed, and expected by chance."""
         return mean_of(np.fmax.reduce(self.score, axis=0)), mean_of(self.expected)
-
-
-def prepare(dataset: Dataset, inputs: Inputs, settings: RsaSettings, config: Config) -> Inputs:
-    """Check that the sounds of a participant make items.
-
-    Parameters
-    ----------
-    dataset, config
-        Not looked at.
-    inputs
-        What was collected.
-    settings
-        How sounds become items.
-
-    Raises
-    ------
-    InputInvalidError
-        Fewer than two clips, or fewer than two presentations of each for crossnobis.
-    UsageError
-        A nuisance RDM is not known.
-    """
-    check_names(settings.nuisance)
-    items = make_items(inputs, settings)
-    if settings.dissimilarity == "crossnobis" and items.n_complete < 2:
-        msg = (
-            f"sub-{inputs.subject}: a clip was heard once, crossnobis needs two presentations of "
-            "each; choose rsa.dissimilarity='spearman' (and rsa.average_repeats=true)"
-        )
-        raise InputInvalidError(msg)
-    return inputs
 
 
 def participant(study: ParticipantStudy) -> None:
