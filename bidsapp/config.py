@@ -327,7 +327,12 @@ def read_toml(path: Path, recipes: tuple[str, ...]) -> dict[str, Any]:
         if section in recipes and isinstance(table, dict):
             values.setdefault("recipe_settings", {})[section] = table
             continue
-        if section not in known or not isinstance(table, dict):
+        if not isinstance(table, dict):
+            place = next((name for name, fields in known.items() if section in fields), "")
+            where = f"write it under [{place}]" if place else f"sections are {', '.join(known)}"
+            msg = f"{path}: {section} = {table!r} stands outside of any section; {where}"
+            raise UsageError(msg)
+        if section not in known:
             names = ", ".join([*known, *recipes])
             msg = f"{path}: there is no section [{section}]; the sections are {names}"
             raise UsageError(msg)

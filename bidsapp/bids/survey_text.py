@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Protocol
 
@@ -43,7 +43,27 @@ class Demands(Protocol):
 Recipes = Mapping[str, Demands]
 
 
-def survey_text(found: Survey, recipes: Recipes) -> str:
+def few_sounds(n_sounds: int, least: int) -> str:
+    """Say that a recipe has little to work on; empty where there are enough sounds, or none.
+
+    Parameters
+    ----------
+    n_sounds, least
+        Different sounds, and how many a recipe should have.
+    """
+    if not 0 < n_sounds < least:
+        return ""
+    word = "sound is" if n_sounds == 1 else "sounds are"
+    return f"{n_sounds} {word} few, {least} or more are better; long ones can be cut into clips"
+
+
+def proposed(found: Survey, recipes: Recipes) -> str:
+    """Return the recipe that lacks least of a dataset."""
+    missing = missing_for(found, recipes)
+    return min(missing, key=lambda name: (len(missing[name]), bool(_few(found, recipes[name]))))
+
+
+def survey_text(found: Survey, recipes: Recipes, weights: Sequence[str] = ()) -> str:
     """Return the survey as lines of text.
 
     Parameters
@@ -52,6 +72,8 @@ def survey_text(found: Survey, recipes: Recipes) -> str:
         The survey.
     recipes
         Name → what it needs, for the table of recipes and the next command.
+    weights
+        Commands that bring the weights which the networks of the proposed recipe lack.
     """
     blocks = [
         _table(_dataset_rows(found)),
@@ -60,7 +82,7 @@ def survey_text(found: Survey, recipes: Recipes) -> str:
         "What listeners heard and said\n" + _table(_sound_rows(found)),
         "Recipes\n" + _table(_recipe_rows(found, recipes)),
         _problems(found),
-        "Next\n" + "\n".join(f"  {line}" for line in _next(found, recipes)),
+        "Next\n" + "\n".join(f"  {line}" for line in _next(found, recipes, weights)),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
@@ -87,10 +109,11 @@ def _missing(found: Survey, recipe: Demands) -> list[str]:
         missing += _missing_sounds(found)
     if "intervals" in recipe.needs and not (found.intervals or "emotion" in found.labels):
         missing.append("emotion labels (intervals or stimuli.tsv)")
-    n_sounds = len(found.stim_files)
-    if 0 < n_sounds < recipe.least_sounds:
-        missing.append(f"more sounds ({n_sounds} are few)")
     return missing
+
+
+def _few(found: Survey, recipe: Demands) -> str:
+    return few_sounds(len(found.stim_files), recipe.least_sounds)
 
 
 def _missing_bold(found: Survey, kinds: Iterable[str]) -> list[str]:
@@ -185,10 +208,12 @@ def _sound_rows(found: Survey) -> list[list[str]]:
 
 
 def _recipe_rows(found: Survey, recipes: Recipes) -> list[list[str]]:
-    return [
-        [recipe, "ready" if not missing else "missing: " + "; ".join(missing)]
-        for recipe, missing in missing_for(found, recipes).items()
-    ]
+    rows = []
+    for name, missing in missing_for(found, recipes).items():
+        few = _few(found, recipes[name])
+        state = f"missing: {'; '.join(missing)}" if missing else "ready"
+        rows.append([name, f"{state}; {few}" if few else state])
+    return rows
 
 
 def _problems(found: Survey) -> str:
@@ -200,20 +225,35 @@ def _problems(found: Survey) -> str:
     return "Problems\n" + "\n".join(lines) if lines else ""
 
 
-def _next(found: Survey, recipes: Recipes) -> list[str]:
-    """Return what to do next; the command runs the first recipe that lacks least."""
+def _next(found: Survey, recipes: Recipes, weights: Sequence[str]) -> list[str]:
+    """Return what to do next: what is missing for the recipe that lacks least, then a dry run."""
+    recipe = proposed(found, recipes)
+    missing = missing_for(found, recipes)[recipe]
     lines = []
-    tables = survey_tables(found)
-    if OVERLAY in tables:
+    if missing:
+        lines.append(f"no recipe can run yet; {recipe} lacks least: {'; '.join(missing)}")
+    if not found.spaces:
+        return lines
+    lines += weights
+    if OVERLAY in survey_tables(found):
         lines.append(
             f"write what was played when into {OVERLAY} (init --write DIR starts it), then"
         )
+    command = [*_command(found), *(["--weights-dir", "weights"] if weights else [])]
+    command += ["--recipe", recipe]
+    if any(absent for _, _, absent in found.spaces.values()):
+        lines.append(f"{shlex.join([*command, '--list-inputs'])} | xargs -d '\\n' datalad get")
+    return [*lines, shlex.join([*command, "--dry-run"])]
+
+
+def _command(found: Survey) -> list[str]:
+    """Return the command of a run, with the options that this dataset needs."""
     command = ["musicotopy", str(found.dataset.bids_dir), "OUT_DIR", "participant"]
     for name, path in found.dataset.derivatives.items():
         command += ["-d", f"{name}={path}"]
     if found.sounds_dir is not None:
         command += ["--stimuli-dir", str(found.sounds_dir)]
-    elif OVERLAY in tables or any(facts.n_missing for facts in found.tasks.values()):
+    elif OVERLAY in survey_tables(found) or any(facts.n_missing for facts in found.tasks.values()):
         command += ["--stimuli-dir", "DIR"]
     if found.adapter:
         command += ["--adapter", found.adapter]
@@ -223,11 +263,7 @@ def _next(found: Survey, recipes: Recipes) -> list[str]:
         command += ["--allow-raw-bold"]
     if _open_variants(found):
         command += ["--bids-filter-file", "FILTER.json"]
-    missing = missing_for(found, recipes)
-    command += ["--recipe", min(missing, key=lambda name: len(missing[name]))]
-    if any(absent for _, _, absent in found.spaces.values()):
-        lines.append(f"{shlex.join([*command, '--list-inputs'])} | xargs -d '\\n' datalad get")
-    return [*lines, shlex.join([*command, "--dry-run"])]
+    return command
 
 
 def _presentations(found: Survey, tasks: Iterable[str]) -> str:

@@ -77,7 +77,7 @@ def open_image(path: Path) -> Any:
             return nib.load(path)
         return nib.load(path, mmap=False, keep_file_open=True)
     except Exception as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def check_present(path: Path) -> None:
@@ -105,7 +105,8 @@ def check_present(path: Path) -> None:
     raise InputMissingError(msg)
 
 
-def _unreadable(path: Path, error: Exception) -> InputInvalidError:
+def unreadable(path: Path, error: Exception) -> InputInvalidError:
+    """Return the error of a file that is no readable image, with the library's reason."""
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     reason = reason.replace(", got 0 bytes from ", " and it ends before; ").rstrip("; ")
     msg = f"{path} cannot be read as an image ({reason}); fetch or convert it again."
@@ -136,7 +137,7 @@ def gifti_vertices(path: Path) -> int:
             if element.tag == "DataArray":
                 return int(element.attrib["Dim0"])
     except (ET.ParseError, KeyError, ValueError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     msg = f"{path} holds no data array; make it again or leave this run out."
     raise InputInvalidError(msg)
 
@@ -281,7 +282,7 @@ def _check_sum(path: Path, image: Any) -> None:
             while file.read(_TAIL_BYTES):
                 pass
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def flat_positions(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
@@ -358,4 +359,4 @@ def read_slab(
     try:
         return np.asarray(data[index], dtype=dtype)
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error

@@ -32,8 +32,8 @@ from bidsapp.brain.geometry import (
     surface_units,
     volume_units,
 )
-from bidsapp.brain.images import flat_positions, open_image, take_units
-from bidsapp.errors import InputInvalidError
+from bidsapp.brain.images import flat_positions, open_image, take_units, unreadable
+from bidsapp.errors import AppError, InputInvalidError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -284,11 +284,16 @@ def read_maps(paths: Sequence[Path], units: UnitSpace | None = None, *, space: s
         A file is absent, unreadable, or does not fit `units`.
     """
     images = [open_image(path) for path in paths]
-    if isinstance(images[0], nib.gifti.GiftiImage):
-        return _read_pair(paths, images, units, space)
-    if isinstance(images[0], nib.Cifti2Image):
-        return _read_cifti(paths[0], images[0], units, space)
-    return _read_nifti(paths[0], images[0], units, space)
+    try:
+        if isinstance(images[0], nib.gifti.GiftiImage):
+            return _read_pair(paths, images, units, space)
+        if isinstance(images[0], nib.Cifti2Image):
+            return _read_cifti(paths[0], images[0], units, space)
+        return _read_nifti(paths[0], images[0], units, space)
+    except AppError:
+        raise
+    except Exception as error:  # data that end early, or a header of another kind of file
+        raise unreadable(paths[0], error) from error
 
 
 def _read_pair(

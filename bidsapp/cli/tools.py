@@ -23,7 +23,13 @@ from bidsapp.cli.commands import (
     train,
 )
 from bidsapp.cli.parser import Parser
-from bidsapp.errors import AppError, InputMissingError, OutputError, UsageError
+from bidsapp.errors import (
+    AppError,
+    InputMissingError,
+    OutputError,
+    ResourceUnavailableError,
+    UsageError,
+)
 from bidsapp.recipes import RECIPES, truth_checks
 from bidsapp.text import silence_output
 
@@ -110,7 +116,7 @@ def _add_init(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def _init(options: argparse.Namespace) -> None:
     from bidsapp.bids.survey import survey
-    from bidsapp.bids.survey_text import survey_tables, survey_text
+    from bidsapp.bids.survey_text import proposed, survey_tables, survey_text
 
     if not options.bids_dir.is_dir():
         msg = f"{options.bids_dir}: there is no such folder"
@@ -118,7 +124,7 @@ def _init(options: argparse.Namespace) -> None:
     pairs = [item.partition("=") for item in options.derivatives]
     derivatives = {name: Path(path) for name, _, path in pairs}
     found = survey(options.bids_dir, sounds=options.sounds, derivatives=derivatives)
-    print(survey_text(found, RECIPES))
+    print(survey_text(found, RECIPES, _weights_to_bring(proposed(found, RECIPES))))
     if options.write is None:
         return
     options.write.mkdir(parents=True, exist_ok=True)
@@ -129,6 +135,27 @@ def _init(options: argparse.Namespace) -> None:
             continue
         path.write_text(text, encoding="utf-8")
         print(f"wrote {path}: fill in what it leaves open")
+
+
+def _weights_to_bring(recipe: str) -> list[str]:
+    """Return the commands that bring the weights which a recipe's networks lack here."""
+    from bidsapp.audio.networks import Choice, network_entry, network_weights
+    from bidsapp.config import weights_folder
+
+    commands = []
+    for name in getattr(RECIPES[recipe].variants["robust"], "networks", ()):
+        entry = network_entry(name)
+        if not entry.weight_files:
+            continue
+        try:
+            Choice(name, network_weights(name, "pretrained"), weights_folder(), 0, 1.0).file()
+        except ResourceUnavailableError:
+            folder = " --weights-dir weights" if entry.tool.startswith("fetch") else " --help"
+            commands.append(
+                f"musicotopy-tools {entry.tool}{folder}   (weights of {name}; or --weights "
+                "random, the untrained control)"
+            )
+    return commands
 
 
 def _add_simulate(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -269,7 +269,7 @@ def check_configuration(
     for job, (recipe, code) in sorted(recorded.items()):
         wanted = plan.configuration_hashes.get(recipe)
         if wanted is not None and code != wanted and job not in renewed:
-            differing = "; ".join(_differences(recipe, code, config))
+            differing = "; ".join(settings_that_differ(recipe, code, config))
             msg = (
                 f"the output folder holds {job}, made with other settings ({differing}); choose "
                 "another output folder, or pass --overwrite and all participants that are there"
@@ -277,8 +277,21 @@ def check_configuration(
             raise OutputError(msg)
 
 
-def _differences(recipe: str, code: str, config: Config) -> list[str]:
-    """Name the settings in which results with a hash differ from a configuration."""
+def settings_that_differ(recipe: str, code: str, config: Config) -> list[str]:
+    """Name the settings in which results that exist differ from a configuration.
+
+    Parameters
+    ----------
+    recipe, code
+        Recipe, and the hash of the configuration that made the results.
+    config
+        What is wanted now; its output folder holds the results.
+
+    Returns
+    -------
+    list of str
+        As `bidsapp.config.differences`, or one sentence where that cannot be said.
+    """
     try:
         values = read_toml(config.output_dir / "logs" / "config.toml", SETTINGS_TABLES)
         there = Config(**values)

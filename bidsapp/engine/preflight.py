@@ -17,6 +17,7 @@ from typing import Any
 from bidsapp.bids.output_folder import refuse_output
 from bidsapp.bids.records import Problem
 from bidsapp.bids.staging import refuse_leftovers
+from bidsapp.bids.survey_text import few_sounds
 from bidsapp.config import Config
 from bidsapp.engine.job_checks import NetworkChecks, job_error
 from bidsapp.engine.plan import Job, Plan, check_configuration, group_plan
@@ -25,6 +26,7 @@ from bidsapp.errors import AppError, InputMissingError
 from bidsapp.recipes import RECIPES, load_function
 
 _INDIVIDUAL = ("T1w", "native", "fsnative")
+_GOOD, _BAD = "  [ok]", "  [!!]"
 
 
 def checked(plan: Plan, config: Config) -> Plan:
@@ -251,13 +253,14 @@ def verdict(parts: Sequence[Plan], config: Config, refusal: AppError | None) -> 
     errors = [job for job in jobs if job.error is not None]
     todo = [job for job in jobs if job.error is None and not _is_done(job, config)]
     need = needs(todo, config)
-    lines = [_first_line(jobs, errors, todo, need, refusal)]
+    lines = [""]
     output = str(refusal) if refusal else f"{config.output_dir}: free to be written"
     lines.append(_line(refusal is None, "output", output))
     lines += [_line(False, job.name, str(job.error)) for job in errors]
     left_out = dict.fromkeys(name for job in jobs for name in job.left_out)
     if left_out:
         lines.append(_line(False, "runs", f"without {len(left_out)}: {', '.join(left_out)}"))
+    lines += [_line(False, "sounds", text) for text in _few_sounds(jobs)]
     free = _free_bytes(config.scratch_dir)
     lines.append(
         _line(
@@ -270,7 +273,20 @@ def verdict(parts: Sequence[Plan], config: Config, refusal: AppError | None) -> 
     text = f"{_gib(need.memory_bytes)} of {_gib(allowed)} allowed"
     lines.append(_line(need.memory_bytes < allowed, "memory", text))
     lines.append(_line(True, "done already", f"{len(jobs) - len(errors) - len(todo)} jobs"))
-    return lines
+    doubts = [line.partition(": ")[0][7:] for line in lines if line.startswith(_BAD)]
+    return [_first_line(jobs, errors, todo, need, refusal, doubts), *lines[1:]]
+
+
+def _few_sounds(jobs: Iterable[Job]) -> list[str]:
+    """Say once for each recipe and number of sounds where there are few."""
+    texts = []
+    for job in jobs:
+        cut = getattr(job.settings, "clip_s", 0) > 0
+        if job.level == "participant" and job.inputs is not None and not cut:
+            n_sounds = len(getattr(job.inputs, "sounds", ()))
+            few = few_sounds(n_sounds, RECIPES[job.recipe].least_sounds)
+            texts += [f"{job.recipe}: {few}"] * bool(few)
+    return list(dict.fromkeys(texts))
 
 
 def _first_line(
@@ -279,6 +295,7 @@ def _first_line(
     todo: Sequence[Job],
     need: Needs,
     refusal: AppError | None,
+    doubts: Sequence[str],
 ) -> str:
     if refusal is not None:
         return f"not ready: {refusal}"
@@ -299,7 +316,9 @@ def _first_line(
     needed = f"needs {_gib(need.memory_bytes)}, {_gib(need.scratch_bytes)} scratch"
     if need.seconds is not None:
         needed += f", about {max(1, round(need.seconds / 60))} min"
-    return f"ready: {' + '.join(parts)}; {needed if todo else 'everything is done already'}"
+    what = f"{' + '.join(parts)}; {needed if todo else 'everything is done already'}"
+    doubt = f"; see {' and '.join(dict.fromkeys(doubts))}" if doubts else ""
+    return f"ready: {what}{doubt}"
 
 
 def _is_done(job: Job, config: Config) -> bool:
@@ -309,7 +328,7 @@ def _is_done(job: Job, config: Config) -> bool:
 
 
 def _line(good: bool, name: str, text: str) -> str:
-    return f"  [{'ok' if good else '!!'}] {name}: {text}"
+    return f"{_GOOD if good else _BAD} {name}: {text}"
 
 
 def _gib(n_bytes: int) -> str:

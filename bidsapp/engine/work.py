@@ -14,7 +14,7 @@ from bidsapp import progress
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.staging import Staging
 from bidsapp.config import Config
-from bidsapp.engine.plan import Job
+from bidsapp.engine.plan import Job, settings_that_differ
 from bidsapp.engine.reports import report_path
 from bidsapp.engine.status import (
     Record,
@@ -100,7 +100,7 @@ def _run(
         LOGGER.error("%s: %s", job.name, error)
         return failed(job, str(error), error.exit_code)
     try:
-        _check_configuration(job, known, config)
+        _refuse_other_settings(job, known, config)
         _call(job, dataset, config, staging)
         report_path(config.output_dir, job.recipe, job.subject).unlink(missing_ok=True)
         outputs = tuple(staging.publish(replaces=known.outputs if known is not None else ()))
@@ -122,15 +122,15 @@ def _run(
     return _record(job, "done", outputs=outputs)
 
 
-def _check_configuration(job: Job, known: Record | None, config: Config) -> None:
+def _refuse_other_settings(job: Job, known: Record | None, config: Config) -> None:
     """Refuse to replace what a run beside this one has just made with other settings."""
     if config.overwrite or job.level != "participant" or known is None or known.state != "done":
         return
     if known.configuration_hash != job.configuration_hash:
+        differing = "; ".join(settings_that_differ(job.recipe, known.configuration_hash, config))
         msg = (
-            f"{config.output_dir}: another run has just made {job.name} with configuration "
-            f"{known.configuration_hash}; choose another output folder for "
-            f"{job.configuration_hash}"
+            f"{config.output_dir}: another run has just made {job.name} with other settings "
+            f"({differing}); choose another output folder"
         )
         raise OutputError(msg)
 

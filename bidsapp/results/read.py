@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -336,7 +337,7 @@ class Results:
                 try:
                     with np.load(path) as content:
                         return dict(content)
-                except (OSError, ValueError, zipfile.BadZipFile) as error:
+                except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
                     msg = f"{path}: cannot be read ({error}); run the participant again"
                     raise InputInvalidError(msg) from error
         return None

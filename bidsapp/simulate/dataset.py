@@ -90,18 +90,21 @@ def simulate(
     ------
     UsageError
         The options ask for nothing.
+
+    Where it fails, nothing is left of it.
     """
     options.check()
-    design = DESIGNS[options.design]
-    study = design.study(out_dir, options, Source(features, cache_dir, weights_dir, quiet))
-    write_root(out_dir, study)
-    study.write_shared(out_dir)
-    _describe_derivatives(out_dir / FMRIPREP)
-    planted.write_study(out_dir / planted.TRUTH, study)
     spaces = [open_space(name, options.voxel_mm) for name in options.spaces]
-    people = range(1, options.n_participants + 1)
-    for number in track(people, total=len(people), label="Participants", quiet=quiet):
-        write_participant(out_dir, study, spaces, number)
+    with files.whole_or_absent(out_dir) as folder:
+        source = Source(features, cache_dir, weights_dir, quiet)
+        study = DESIGNS[options.design].study(folder, options, source)
+        write_root(folder, study)
+        study.write_shared(folder)
+        _describe_derivatives(folder / FMRIPREP)
+        planted.write_study(folder / planted.TRUTH, study)
+        people = range(1, options.n_participants + 1)
+        for number in track(people, total=len(people), label="Participants", quiet=quiet):
+            write_participant(folder, study, spaces, number)
     return out_dir / planted.TRUTH
 
 

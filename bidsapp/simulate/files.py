@@ -5,13 +5,40 @@ from __future__ import annotations
 import gzip
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+
+
+@contextmanager
+def whole_or_absent(folder: Path) -> Iterator[Path]:
+    """Yield a folder to write to; what is in it appears in `folder` when all is written.
+
+    Parameters
+    ----------
+    folder
+        Where the dataset is to be. Where writing fails it is left as it was: absent, or without
+        what was written.
+    """
+    existed = folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
+    try:
+        yield part
+        last = "dataset_description.json"  # what makes it a dataset
+        for path in sorted(part.iterdir(), key=lambda path: (path.name == last, path.name)):
+            path.replace(folder / path.name)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        if not existed and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -98,35 +98,36 @@ def simulate_like(
     tree = find_tree(options.tree)
     labels = options.participants or tree.participants()
     runs = {label: tree.runs(label) for label in labels}
-    tree.copy(out_dir, labels)
-    every_run = [run for own in runs.values() for run in own]
-    playlist = write_sounds(out_dir / "stimuli", every_run, options.sounds, options.seed)
-    stimuli = playlist.stimuli
-    heard = {
-        label: tuple(
-            replace(run, playing=playlist.played.get(run.entities["task"], ())) for run in own
+    with files.whole_or_absent(out_dir) as folder:
+        tree.copy(folder, labels)
+        every_run = [run for own in runs.values() for run in own]
+        playlist = write_sounds(folder / "stimuli", every_run, options.sounds, options.seed)
+        stimuli = playlist.stimuli
+        heard = {
+            label: tuple(
+                replace(run, playing=playlist.played.get(run.entities["task"], ())) for run in own
+            )
+            for label, own in runs.items()
+        }
+        settings = MusicOptions(
+            n_participants=len(labels),
+            n_pieces=len(stimuli),
+            tr_s=every_run[0].tr_s,
+            spaces=options.spaces,
+            snr=options.snr,
+            radius_mm=options.radius_mm,
+            hop_s=options.hop_s,
+            seed=options.seed,
         )
-        for label, own in runs.items()
-    }
-    settings = MusicOptions(
-        n_participants=len(labels),
-        n_pieces=len(stimuli),
-        tr_s=every_run[0].tr_s,
-        spaces=options.spaces,
-        snr=options.snr,
-        radius_mm=options.radius_mm,
-        hop_s=options.hop_s,
-        seed=options.seed,
-    )
-    source = Source(features, cache_dir, quiet=quiet)
-    layers = music_features(source, settings)(stimuli)
-    study = MusicStudy(build_world(settings, layers, heard[labels[0]]))
-    planted.write_features(out_dir / planted.TRUTH, layers)
-    planted.write_study(out_dir / planted.TRUTH, study)
-    spaces = [_space(name) for name in options.spaces]
-    people = list(enumerate(labels, start=1))
-    for number, label in track(people, total=len(people), label="Participants", quiet=quiet):
-        _fill(out_dir, study, spaces, draw_person(settings, label, number, heard[label]))
+        source = Source(features, cache_dir, quiet=quiet)
+        layers = music_features(source, settings)(stimuli)
+        study = MusicStudy(build_world(settings, layers, heard[labels[0]]))
+        planted.write_features(folder / planted.TRUTH, layers)
+        planted.write_study(folder / planted.TRUTH, study)
+        spaces = [_space(name) for name in options.spaces]
+        people = list(enumerate(labels, start=1))
+        for number, label in track(people, total=len(people), label="Participants", quiet=quiet):
+            _fill(folder, study, spaces, draw_person(settings, label, number, heard[label]))
     return out_dir / planted.TRUTH
 
 

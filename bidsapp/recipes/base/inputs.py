@@ -173,13 +173,7 @@ def chosen_spaces(
     counts = spaces(dataset, subject, query_filters(config))
     offered = [name for name in counts if space_kind(name) in kinds]
     if not offered:
-        _, problems = find_acquisitions(dataset, subject, query_filters(config))
-        raw = "" if config.allow_raw_bold else ", or pass --allow-raw-bold to analyse raw BOLD"
-        msg = (
-            f"sub-{subject}: no preprocessed BOLD ({' or '.join(kinds)}) was found; check "
-            f"-d fmriprep=PATH and the filters{raw}{_listed(problems)}"
-        )
-        raise InputMissingError(msg)
+        raise _no_bold(dataset, subject, config, kinds, counts)
     space = offered[0]
     template, plus, _ = space.partition("+")
     cohorts = [name for name in offered if name.partition("+")[0] == template]
@@ -197,6 +191,31 @@ def chosen_spaces(
         )
         raise InputInvalidError(msg)
     return (space,)
+
+
+def _no_bold(
+    dataset: Dataset,
+    subject: str,
+    config: Config,
+    kinds: Sequence[ImageKind],
+    others: Iterable[str],
+) -> AppError:
+    """Say that there is no BOLD a recipe can analyse, and what there is instead."""
+    others = list(others)
+    if others:
+        msg = (
+            f"sub-{subject}: its BOLD is in {', '.join(others)}, and this recipe analyses "
+            f"{' and '.join(kinds)} data only; have fMRIPrep write them (--output-spaces), or "
+            "choose another recipe"
+        )
+        return InputMissingError(msg)
+    _, problems = find_acquisitions(dataset, subject, query_filters(config))
+    raw = "" if config.allow_raw_bold else ", or pass --allow-raw-bold to analyse raw BOLD"
+    msg = (
+        f"sub-{subject}: no preprocessed BOLD ({' or '.join(kinds)}) was found; check "
+        f"-d fmriprep=PATH and the filters{raw}{_listed(problems)}"
+    )
+    return InputMissingError(msg)
 
 
 def collect_participant(
@@ -312,8 +331,13 @@ def collect(
     )
 
 
-def _listed(problems: Iterable[Problem]) -> str:
-    return "".join(f"\n  {problem}" for problem in problems)
+def _listed(problems: Sequence[Problem]) -> str:
+    """Put the first reason into the sentence, for tables show one line, and list the others."""
+    if not problems:
+        return ""
+    first, *others = dict.fromkeys(map(str, problems))
+    more = f" (and {len(others)} more)" if others else ""
+    return "".join([f": {first}{more}", *(f"\n  {text}" for text in others)])
 
 
 def _durations(presentations: Sequence[Presentation]) -> tuple[dict[str, float], list[Problem]]:
