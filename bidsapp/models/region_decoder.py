@@ -4,30 +4,31 @@ clip
     A stretch of sound, of `n_windows` windows; row ``clip * n_windows + w`` of responses and of
     embeddings is its window w.
 block
-    Clips that are held out together. Blocks are the folds: the regularisation of each dimension
-    is chosen by holding out each block of the training clips in turn.
+    Clips that are held out together. The regularisation of each dimension of the embedding is
+    chosen by holding out each block of the training clips in turn.
 
 A region with more voxels than rows is turned into its principal coordinates first, which changes
 no prediction (the dual form).
-
-Embeddings may be exchanged between clips, many times at once: decompositions depend on the
-responses only and are shared. Regularisations are those that were chosen for the observed
-embeddings.
 
 Source: Denk et al. 2025, section 3.3, equation 1, and appendix on hyperparameter tuning.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from bidsapp.models.ridge import AlphaMetric, batch_size, factorise, scale_columns, score_nested
-from bidsapp.models.ridge_factors import centred
+from bidsapp.models.ridge import (
+    AlphaMetric,
+    batch_size,
+    factorise,
+    ridge_weights,
+    scale_columns,
+    score_nested,
+)
 from bidsapp.stats.folds import Fold
 
 Floats = NDArray[np.float64]
@@ -62,38 +63,62 @@ class ClipRows:
         """(n_rows,) block of each row."""
         return np.repeat(self.block, self.n_windows)
 
-    def test_clips(self, fold: int) -> Ints:
-        """Positions of the clips that a fold holds out."""
-        return np.flatnonzero(np.isin(self.block, self.folds[fold].test))
+    @property
+    def fold(self) -> Ints:
+        """(n_clips,) fold that holds each clip out; -1 for none."""
+        held_out = np.full(len(self.block), -1)
+        for number, fold in enumerate(self.folds):
+            held_out[np.isin(self.block, fold.test)] = number
+        return held_out
 
-    def train_clips(self, fold: int) -> Ints:
-        """Positions of the clips that a fold trains on."""
-        return np.flatnonzero(~np.isin(self.block, self.folds[fold].test))
+    def standardised(self, fold: int) -> Floats:
+        """Mean embedding of each clip, in standard deviations of the fold's training windows.
+
+        Parameters
+        ----------
+        fold
+            Its number.
+
+        Returns
+        -------
+        array, (n_clips, n_dimensions)
+            0 in dimensions that are constant in training.
+        """
+        mean, sd = self.training_moments(fold)
+        scale = np.where(sd > 0, sd, np.inf)
+        return np.asarray((self.embedding.mean(axis=1) - mean) / scale)
+
+    def training_moments(self, fold: int) -> tuple[Floats, Floats]:
+        """Mean and standard deviation (n_dimensions,) of the windows that a fold trains on.
+
+        A standard deviation that is rounding is 0.
+        """
+        train = self.embedding[~np.isin(self.block, self.folds[fold].test)]
+        sd = train.std(axis=(0, 1))
+        least = 1e-8 * np.abs(train).max(axis=(0, 1))
+        return train.mean(axis=(0, 1)), np.where(sd > least, sd, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Tuning:
-    """What inner folds chose for one region.
+class RegionDecoding:
+    """What one region predicts.
 
     Attributes
     ----------
-    alpha
-        (n_folds, n_dimensions) regularisation; NaN where an embedding dimension is constant.
-    inner_score
-        (n_folds, n_dimensions) score of the chosen regularisation in inner folds: correlation, or
-        minus the mean squared error in units of the variance within the training blocks.
-    edge
-        Share of the choices that are the largest or smallest regularisation.
+    predicted
+        (n_clips, n_dimensions) prediction of each held-out clip's mean embedding, in standard
+        deviations of the training windows; NaN for clips that no fold holds out.
+    score
+        (n_folds,) mean over dimensions of the score in inner folds, which regions are chosen by:
+        correlation, or minus the mean squared error in units of the training blocks' variance.
+    alpha_edge_low, alpha_edge_high
+        Shares of the regularisations that are the smallest and the largest of the grid.
     """
 
-    alpha: Floats
-    inner_score: Floats
-    edge: float
-
-    @property
-    def score(self) -> Floats:
-        """Mean inner score over dimensions, (n_folds,): what regions are chosen by."""
-        return np.asarray(np.nanmean(self.inner_score, axis=1))
+    predicted: Floats
+    score: Floats
+    alpha_edge_low: float
+    alpha_edge_high: float
 
 
 def coordinates(responses: NDArray[np.floating]) -> Floats:
@@ -106,8 +131,8 @@ def coordinates(responses: NDArray[np.floating]) -> Floats:
 
     Returns
     -------
-    array, (n_rows, min(n_rows, n_units))
-        With the same Gram matrix over rows, up to one factor.
+    array, (n_rows, n_units or less)
+        With the same differences between rows, up to one factor and a rotation.
     """
     x = scale_columns(np.asarray(responses, np.float64), np.arange(len(responses)))
     if x.shape[1] <= x.shape[0]:
@@ -118,46 +143,73 @@ def coordinates(responses: NDArray[np.floating]) -> Floats:
     return np.asarray(vectors[:, kept] * np.sqrt(values[kept]))
 
 
-def tune(
-    x: Floats,
+def decode_region(
+    responses: NDArray[np.floating],
     rows: ClipRows,
     alphas: Sequence[float],
     *,
     metric: AlphaMetric = "mse",
     memory_bytes: int = 1 << 29,
-) -> Tuning:
-    """Choose the regularisation of each dimension in inner folds over blocks of clips.
+    device: str = "cpu",
+) -> RegionDecoding:
+    """Predict the embedding of every held-out clip from the responses of one region.
 
     Parameters
     ----------
-    x
-        (n_rows, n_coordinates) from `coordinates`.
+    responses
+        (n_rows, n_units), finite; row ``clip * n_windows + w``.
     rows
         Embeddings and folds.
     alphas
-        Increasing regularisations.
+        Increasing regularisations; responses are scaled to a mean variance of 1.
     metric
-        What chooses: mean squared error, or correlation, in the blocks held out.
+        What chooses the regularisation of each dimension: mean squared error, or correlation,
+        in the blocks held out of the training clips.
     memory_bytes
         For temporary arrays.
+    device
+        Torch device.
 
     Returns
     -------
-    Tuning
+    RegionDecoding
+
+    Raises
+    ------
+    InputInvalidError
+        If no block is left to train on.
     """
-    labels = rows.labels
+    x, labels = coordinates(responses), rows.labels
     targets = rows.embedding.reshape(len(x), -1)
     factors = [factorise(x, labels, fold, alphas, centre="train") for fold in rows.folds]
-    batch = batch_size(memory_bytes, *x.shape, len(alphas), len(set(labels.tolist())))
+    n_blocks = len(set(labels.tolist()))
+    n_alphas = len(alphas)
     scores = score_nested(
-        factors, [x] * len(factors), targets, alpha_metric=metric, batch_units=batch
+        factors,
+        [x] * len(factors),
+        targets,
+        alpha_metric=metric,
+        batch_units=batch_size(memory_bytes, len(x), x.shape[1], n_alphas, n_blocks, itemsize=8),
+        device=device,
     )
-    grid = np.asarray(alphas, np.float64)
-    chosen = scores.alpha_index
-    alpha = np.where(chosen >= 0, grid[chosen], np.nan)
-    edge = float(np.isin(chosen[chosen >= 0], (0, len(grid) - 1)).mean())
+    predicted = np.full((len(rows.block), targets.shape[1]), np.nan)
+    for number, fold in enumerate(rows.folds):
+        test = np.isin(labels, fold.test)
+        weights = ridge_weights(factors[number], x, targets, scores.alpha_index[number])
+        windows = (x[test] - x[~test].mean(axis=0)) @ np.nan_to_num(weights)
+        of_clips = windows.reshape(-1, rows.n_windows, targets.shape[1]).mean(axis=1)
+        _, sd = rows.training_moments(number)
+        predicted[rows.fold == number] = of_clips / np.where(sd > 0, sd, np.inf)
     inner = np.asarray(scores.inner_score, np.float64)
-    return Tuning(alpha, inner * (_variance_ratio(rows) if metric == "mse" else 1.0), edge)
+    if metric == "mse":
+        inner *= _variance_ratio(rows)
+    chosen = scores.alpha_index[scores.alpha_index >= 0]
+    return RegionDecoding(
+        predicted,
+        np.nanmean(inner, axis=1),
+        float((chosen == 0).mean()),
+        float((chosen == n_alphas - 1).mean()),
+    )
 
 
 def _variance_ratio(rows: ClipRows) -> Floats:
@@ -182,95 +234,46 @@ def _variance_ratio(rows: ClipRows) -> Floats:
         return np.asarray(overall / np.stack(training))
 
 
-def predictions(
-    x: Floats,
-    rows: ClipRows,
-    tuning: Tuning,
-    exchange: Ints,
-    *,
-    device: str = "cpu",
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Predict the mean embedding of the held-out clips, with embeddings exchanged between clips.
+def best_regions(scores: Floats, n_best: int) -> NDArray[np.bool_]:
+    """Choose the regions with the best inner scores, fold by fold.
 
     Parameters
     ----------
-    x
-        (n_rows, n_coordinates) from `coordinates`.
-    rows
-        Embeddings and folds.
-    tuning
-        From `tune`.
-    exchange
-        (m, n_clips) the clip whose embedding is given to each clip; ``arange`` for the observed
-        ones.
-    device
-        Torch device of the products, which are in float32.
+    scores
+        (n_folds, n_regions) from `RegionDecoding.score`: the held-out clips have no part in them.
+    n_best
+        Regions of each fold, at most as many as there are.
 
-    Yields
-    ------
-    fold
-        Its number.
+    Returns
+    -------
+    array, (n_folds, n_regions)
+        Whether a region takes part.
+    """
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :n_best]
+    chosen = np.zeros(scores.shape, np.bool_)
+    np.put_along_axis(chosen, best, True, axis=1)
+    return chosen
+
+
+def ensemble(predicted: Floats, chosen: NDArray[np.bool_], fold: Ints) -> Floats:
+    """Average the predictions of the chosen regions.
+
+    Parameters
+    ----------
     predicted
-        (m, n_test_clips, n_dimensions) difference from the training mean, in the units of the
-        embedding; 0 in dimensions without a regularisation.
-    """
-    centre = rows.embedding - rows.embedding.mean(axis=(0, 1))
-    embedding = torch.as_tensor(centre, dtype=torch.float32, device=device)
-    order = torch.as_tensor(exchange, device=device)
-    labels, n_dimensions = rows.labels, embedding.shape[2]
-    for number, fold in enumerate(rows.folds):
-        factors = factorise(x, labels, Fold(fold.test, ()), [1.0], centre="train")
-        train, test = rows.train_clips(number), rows.test_clips(number)
-        in_train, in_test = np.isin(labels, factors.refit.train), np.isin(labels, fold.test)
-        axes = factors.basis @ factors.refit.projection.T
-        seen = centred(x[in_train], labels[in_train], "train") @ axes
-        held_out = (x[in_test] - x[in_train].mean(axis=0)) @ axes
-        of_clips = held_out.reshape(len(test), rows.n_windows, -1).mean(axis=1)
-        shrink = 1 / (factors.refit.eigenvalues[:, None] + tuning.alpha[number])
-        shrink = torch.as_tensor(np.nan_to_num(shrink), dtype=torch.float32, device=device)
-        left = torch.as_tensor(seen.T.copy(), dtype=torch.float32, device=device)
-        right = torch.as_tensor(of_clips, dtype=torch.float32, device=device)
-        exchanged = embedding[order[:, train]]  # (m, n_train, n_windows, n_dimensions)
-        exchanged = exchanged.flatten(1, 2).transpose(0, 1).reshape(left.shape[1], -1)
-        moments = (left @ exchanged).view(len(left), -1, n_dimensions) * shrink[:, None]
-        predicted = (right @ moments.flatten(1)).view(len(test), -1, n_dimensions)
-        yield number, predicted.transpose(0, 1).cpu().numpy()
-
-
-@dataclass(frozen=True, eq=False)
-class Standard:
-    """Mean and standard deviation of the training clips' embeddings, for each exchange.
-
-    Attributes
-    ----------
-    mean, sd
-        (m, n_dimensions) over the windows of the training clips; sd is 1 where it is 0.
-    """
-
-    mean: Floats
-    sd: Floats
-
-
-def training_standard(rows: ClipRows, fold: int, exchange: Ints) -> Standard:
-    """Return mean and standard deviation of the embeddings that a fold trains on.
-
-    Parameters
-    ----------
-    rows
-        Embeddings and folds.
+        (n_regions, n_clips, n_dimensions).
+    chosen
+        (n_folds, n_regions) from `best_regions`.
     fold
-        Its number.
-    exchange
-        (m, n_clips) as in `predictions`.
+        (n_clips,) fold that holds each clip out; -1 for none.
+
+    Returns
+    -------
+    array, (n_clips, n_dimensions)
+        NaN for clips that no fold holds out.
     """
-    member = np.zeros((len(exchange), len(rows.block)))
-    train = rows.train_clips(fold)
-    np.put_along_axis(member, exchange[:, train], 1.0, axis=1)
-    overall = rows.embedding.mean(axis=(0, 1))
-    values = rows.embedding - overall
-    n = len(train) * rows.n_windows
-    mean = member @ values.sum(axis=1) / n
-    variance = member @ (values**2).sum(axis=1) / n - mean**2
-    sd = np.sqrt(np.maximum(variance, 0))
-    least = 1e-8 * np.abs(rows.embedding).max(axis=(0, 1)).clip(1e-30)
-    return Standard(overall + mean, np.where(sd > least, sd, 1.0))
+    mean = np.full(predicted.shape[1:], np.nan)
+    for number, regions in enumerate(chosen):
+        test = fold == number
+        mean[test] = predicted[regions][:, test].mean(axis=0)
+    return mean

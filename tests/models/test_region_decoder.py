@@ -1,4 +1,4 @@
-"""Predictions of embeddings against closed-form ridge, fitted from scratch for every exchange."""
+"""Predictions of embeddings against closed-form ridge, and what regions are chosen by."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import pytest
 
 from bidsapp.models.region_decoder import (
     ClipRows,
+    best_regions,
     coordinates,
-    predictions,
-    training_standard,
-    tune,
+    decode_region,
+    ensemble,
 )
 from bidsapp.stats.folds import nested_folds
 
@@ -30,58 +30,76 @@ def study(n_units: int, noise: float = 1.0) -> tuple[np.ndarray, ClipRows]:
     return responses, ClipRows(embedding, np.arange(N_CLIPS) % N_BLOCKS, folds)
 
 
-def closed_form(x: np.ndarray, y: np.ndarray, test: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def closed_form(x: np.ndarray, y: np.ndarray, test: np.ndarray, alpha: float) -> np.ndarray:
     """Predicted differences from the training mean, by the normal equations."""
     mean_x, mean_y = x[~test].mean(axis=0), y[~test].mean(axis=0)
     gram = (x[~test] - mean_x).T @ (x[~test] - mean_x)
     moments = (x[~test] - mean_x).T @ (y[~test] - mean_y)
-    columns = [
-        np.linalg.solve(gram + a * np.eye(len(gram)), moments[:, k]) for k, a in enumerate(alpha)
-    ]
-    return (x[test] - mean_x) @ np.column_stack(columns)
+    return (x[test] - mean_x) @ np.linalg.solve(gram + alpha * np.eye(len(gram)), moments)
 
 
 @pytest.mark.parametrize("n_units", [6, 100])
-def test_predictions_are_closed_form_ridge_for_every_exchange(n_units: int) -> None:
+def test_predictions_are_closed_form_ridge(n_units: int) -> None:
     responses, rows = study(n_units)
-    x = coordinates(responses)
-    assert x.shape[1] == min(n_units, len(responses) - 1)
-    tuning = tune(x, rows, ALPHAS)
-    rng = np.random.default_rng(0)
-    exchange = np.vstack([np.arange(N_CLIPS), rng.permutation(N_CLIPS)])
+    decoding = decode_region(responses, rows, [10.0])
     scale = np.sqrt(responses.var(axis=0).mean())
-    for fold, predicted in predictions(x, rows, tuning, exchange):
-        test = np.isin(rows.labels, rows.folds[fold].test)
-        for k, order in enumerate(exchange):
-            y = rows.embedding[order].reshape(len(x), -1)
-            expected = closed_form(responses / scale, y, test, tuning.alpha[fold])
-            expected = expected.reshape(-1, N_WINDOWS, 5).mean(axis=1)
-            np.testing.assert_allclose(predicted[k], expected, atol=2e-5)
-            standard = training_standard(rows, fold, exchange)
-            np.testing.assert_allclose(standard.mean[k], y[~test].mean(axis=0))
-            np.testing.assert_allclose(standard.sd[k], y[~test].std(axis=0))
+    y = rows.embedding.reshape(len(responses), -1)
+    for number, fold in enumerate(rows.folds):
+        test = np.isin(rows.labels, fold.test)
+        expected = closed_form(responses / scale, y, test, 10.0) / y[~test].std(axis=0)
+        expected = expected.reshape(-1, N_WINDOWS, 5).mean(axis=1)
+        np.testing.assert_allclose(decoding.predicted[rows.fold == number], expected, atol=1e-8)
+        truth = rows.standardised(number)
+        mean = rows.embedding.mean(axis=1)
+        np.testing.assert_allclose(
+            truth, (mean - y[~test].mean(axis=0)) / y[~test].std(axis=0), atol=1e-10
+        )
 
 
-def test_penalties_are_chosen_within_the_training_clips() -> None:
+def test_the_dual_form_has_the_same_gram_matrix() -> None:
+    responses, _ = study(200)
+    x = coordinates(responses)
+    centred = responses - responses.mean(axis=0)
+    scale = responses.var(axis=0).mean()
+    assert x.shape[1] < len(responses)
+    np.testing.assert_allclose(x @ x.T, centred @ centred.T / scale, atol=1e-8)
+
+
+def test_nothing_of_the_held_out_clips_is_learned() -> None:
     responses, rows = study(12)
-    tuning = tune(coordinates(responses), rows, ALPHAS)
-    held_out = rows.test_clips(2)
+    before = decode_region(responses, rows, ALPHAS)
+    held_out = rows.fold == 2
     changed = rows.embedding.copy()
     changed[held_out] = np.random.default_rng(1).standard_normal(changed[held_out].shape)
-    other = tune(coordinates(responses), ClipRows(changed, rows.block, rows.folds), ALPHAS)
-    np.testing.assert_array_equal(tuning.alpha[2], other.alpha[2])
-    np.testing.assert_allclose(tuning.inner_score[2], other.inner_score[2], rtol=1e-4)
-    assert not np.array_equal(tuning.alpha, other.alpha)
+    after = decode_region(responses, ClipRows(changed, rows.block, rows.folds), ALPHAS)
+    np.testing.assert_allclose(before.predicted[held_out], after.predicted[held_out], atol=1e-9)
+    np.testing.assert_allclose(before.score[2], after.score[2], rtol=1e-6)
+    assert not np.allclose(before.predicted[~held_out], after.predicted[~held_out])
 
 
-def test_what_is_planted_is_preferred_and_what_is_not_is_shrunk() -> None:
+def test_one_fold_may_hold_out_some_clips_only() -> None:
+    responses, rows = study(12)
+    alone = ClipRows(rows.embedding, rows.block, rows.folds[:1])
+    decoding = decode_region(responses, alone, ALPHAS)
+    whole = decode_region(responses, rows, ALPHAS)
+    test = alone.fold == 0
+    np.testing.assert_allclose(decoding.predicted[test], whole.predicted[test])
+    assert np.isnan(decoding.predicted[~test]).all()
+
+
+def test_regions_that_carry_the_embedding_are_chosen_and_averaged() -> None:
     responses, rows = study(12, noise=0.5)
-    tuning = tune(coordinates(responses), rows, ALPHAS)
-    penalty = np.log10(tuning.alpha).mean(axis=0)
-    assert penalty[3:].min() > penalty[:3].max() + 1
-    noise = tune(np.random.default_rng(2).standard_normal((len(responses), 12)), rows, ALPHAS)
-    assert (tuning.score > noise.score).all()
-    assert 0 <= tuning.edge <= 1
+    rng = np.random.default_rng(2)
+    regions = [rng.standard_normal(responses.shape), responses, responses[:, ::-1]]
+    for metric in ("mse", "correlation"):
+        decodings = [decode_region(x, rows, ALPHAS, metric=metric) for x in regions]
+        chosen = best_regions(np.stack([d.score for d in decodings], axis=1), 2)
+        np.testing.assert_array_equal(chosen, [[False, True, True]] * N_BLOCKS)
+        predicted = np.stack([d.predicted for d in decodings])
+        mean = ensemble(predicted, chosen, rows.fold)
+        np.testing.assert_allclose(mean, predicted[1:].mean(axis=0))
+        assert 0 <= decodings[0].alpha_edge_high <= 1
+    assert decodings[0].alpha_edge_high > decodings[1].alpha_edge_high
 
 
 def test_constant_dimensions_are_not_predicted() -> None:
@@ -89,9 +107,7 @@ def test_constant_dimensions_are_not_predicted() -> None:
     embedding = rows.embedding.copy()
     embedding[..., 1] = 2.0
     flat = ClipRows(embedding, rows.block, rows.folds)
-    tuning = tune(coordinates(responses), flat, ALPHAS)
-    assert np.isnan(tuning.alpha[:, 1]).all()
-    order = np.arange(N_CLIPS)[None]
-    for fold, predicted in predictions(coordinates(responses), flat, tuning, order):
-        assert (predicted[..., 1] == 0).all()
-        assert training_standard(flat, fold, order).sd[0, 1] == 1.0
+    decoding = decode_region(responses, flat, ALPHAS)
+    assert (decoding.predicted[:, 1] == 0).all()
+    assert (flat.standardised(0)[:, 1] == 0).all()
+    assert np.isfinite(decoding.score).all()

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from bidsapp.bids.records import Run
 from bidsapp.errors import InputInvalidError
-from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.base.clips import ROUNDING_S, Clip, Hearing, Stretch, hearings
+from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.rsa.settings import RsaSettings
 from bidsapp.stats.rsa.order import OrderCheck, check_orders
 
