@@ -12,7 +12,6 @@ from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
 from bidsapp.recipes.reconstruct.clips import Clips
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.results.cautions import Caution
-from bidsapp.stats.clip_exchange import smallest_merged_p
 
 if TYPE_CHECKING:
     from bidsapp.recipes.reconstruct.decode import Regions
@@ -76,7 +75,7 @@ def _of_design(settings: ReconstructSettings, clips: Clips, space: Space) -> Ite
             "Identification within genres is not possible; lower reconstruct.n_folds.",
         )
     if settings.n_exchanges:
-        smallest = smallest_merged_p(settings.n_exchanges, len(space.judge.rows.folds))
+        smallest = 1 / (settings.n_exchanges + 1)
         yield from cautions.smallest_p(
             "Identification",
             settings.n_exchanges,

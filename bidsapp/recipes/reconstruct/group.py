@@ -42,7 +42,7 @@ def group(study: GroupStudy) -> None:
     n_exchanges = 0
     for network in inputs.networks:
         exchanges = [read_exchanges(person, study, network) for person in inputs.participants]
-        n_exchanges = exchanges[0]["ensemble"].null.shape[1]
+        n_exchanges = len(exchanges[0]["ensemble"].null)
         write_network(out, study, network, exchanges, units)
     facts = study.summary(
         units,
@@ -85,9 +85,7 @@ def read_exchanges(person: Results, study: GroupStudy, network: str) -> dict[str
     try:
         assert arrays is not None
         return {
-            name: Exchange(
-                arrays[f"{name}_observed"], arrays[f"{name}_null"], arrays[f"{name}_clips"]
-            )
+            name: Exchange(arrays[f"{name}_observed"], arrays[f"{name}_null"])
             for name in ("ensemble", "within_genre", "regions")
         }
     except (AssertionError, KeyError) as error:
@@ -178,10 +176,9 @@ def decoding_rows(
         }
         if decoder == results.ENSEMBLE:
             mean = averaged([own[keys[candidates]] for own in exchanges])
-            null = mean.null_accuracy
-            if len(null) and len(mean.observed):
-                found["null_mean"] = float(null.mean())
-                found["null_low"], found["null_high"] = np.percentile(null, _PERCENTILES)
+            if len(mean.null):
+                found["null_mean"] = float(mean.null.mean())
+                found["null_low"], found["null_high"] = np.percentile(mean.null, _PERCENTILES)
                 found["p"] = float(mean.p)
         if np.isfinite(p).all():
             n_significant = int((p <= level).sum())
@@ -258,20 +255,20 @@ def region_rows(
     for table, own in zip(tables, exchanges, strict=True):
         place = np.array([names.index(name) for name in table["region"]])
         exchange = own["regions"]
-        observed = np.full((*exchange.observed.shape[:-1], len(names)), np.nan)
-        null = np.full((*exchange.null.shape[:-1], len(names)), np.nan, np.float32)
-        observed[..., place], null[..., place] = exchange.observed, exchange.null
-        parts.append(Exchange(observed, null, exchange.n_clips))
+        observed = np.full(len(names), np.nan)
+        null = np.full((len(exchange.null), len(names)), np.nan)
+        observed[place], null[:, place] = exchange.observed, exchange.null
+        parts.append(Exchange(observed, null))
         chosen[place] += table["n_chosen"].to_numpy(float) / n_folds
         n[place] += 1
     mean = averaged(parts)
-    tested = mean.null.shape[1] > 0
+    tested = len(mean.null) > 0
     nothing = np.full(len(names), np.nan)
     p, p_fwe = (mean.p, mean.p_family) if tested else (nothing, nothing)
     columns = {
         "n_participants": n,
         "n_chosen": chosen / n,
-        "identification": mean.accuracy,
+        "identification": mean.observed,
         "p": p,
         "p_fwe": p_fwe,
     }

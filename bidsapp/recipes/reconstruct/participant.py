@@ -291,8 +291,8 @@ def write_space(out: Output, network: str, space: Space, clips: Clips, regions: 
     exchange = space.regions
     accuracy = np.array([float(space.judge.identify(own).mean) for own in space.decoded.regions])
     write(results.MAP, regions.on_units(accuracy - 0.5), **facts)
-    tested = exchange.null.shape[1] > 0
-    n_exchanges = exchange.null.shape[1]
+    n_exchanges = len(exchange.null)
+    tested = n_exchanges > 0
     nothing = np.full(len(accuracy), np.nan)
     p, p_fwe = (exchange.p, exchange.p_family) if tested else (nothing, nothing)
     if tested:
@@ -327,8 +327,7 @@ def write_space(out: Output, network: str, space: Space, clips: Clips, regions: 
     nulls = {}
     for name, part in parts.items():
         nulls[f"{name}_observed"] = part.observed
-        nulls[f"{name}_null"] = part.null.astype(np.float32)
-        nulls[f"{name}_clips"] = part.n_clips
+        nulls[f"{name}_null"] = part.null
     out.arrays(results.EXCHANGES, nulls, network=network)
 
 
@@ -367,12 +366,11 @@ def decoding_rows(space: Space) -> Iterator[dict[str, Any]]:
 
 def null_columns(exchange: Exchange) -> dict[str, float]:
     """Return mean, interval and p of a comparison with exchanged clips; nothing without any."""
-    null = exchange.null_accuracy
-    if not len(null):
+    if not len(exchange.null):
         return {}
-    low, high = np.percentile(null, _PERCENTILES)
+    low, high = np.percentile(exchange.null, _PERCENTILES)
     return {
-        "null_mean": float(null.mean()),
+        "null_mean": float(exchange.null.mean()),
         "null_low": float(low),
         "null_high": float(high),
         "p": float(exchange.p),

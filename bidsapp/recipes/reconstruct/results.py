@@ -160,8 +160,8 @@ SOUNDS = Result(
 EXCHANGES = Result(
     desc="reconstructexchanges",
     title="Exchanges",
-    says="Mean identification accuracy of each fold, observed and with clips exchanged: "
-    "ensemble, within genre, and regions.",
+    says="Mean identification accuracy, observed and with clips exchanged (m, ...): ensemble, "
+    "within genre, and regions.",
     required=True,
 )
 ALIGNMENT = alignment(RECIPE)
