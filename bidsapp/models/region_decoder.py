@@ -136,7 +136,7 @@ def coordinates(responses: NDArray[np.floating]) -> Floats:
     """
     x = scale_columns(np.asarray(responses, np.float64), np.arange(len(responses)))
     if x.shape[1] <= x.shape[0]:
-        return x
+        return np.asarray(x, np.float64)
     x = x - x.mean(axis=0)
     values, vectors = np.linalg.eigh(x @ x.T)
     kept = values > values[-1] * len(x) * np.finfo(np.float64).eps

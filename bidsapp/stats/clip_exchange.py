@@ -52,13 +52,13 @@ class Exchange:
     @property
     def p(self) -> Floats:
         """One-sided p-value, (...)."""
-        return permutation_p(self.observed, self.null)
+        return np.asarray(permutation_p(self.observed, self.null), np.float64)
 
     @property
     def p_family(self) -> Floats:
         """As `p`, corrected over the last axis by the largest score of each exchange."""
         largest = np.nan_to_num(self.null, nan=-np.inf).max(axis=-1)
-        return max_statistic_p(self.observed, largest)
+        return np.asarray(max_statistic_p(self.observed, largest), np.float64)
 
 
 def candidate_accuracy(predicted: ArrayLike, targets: ArrayLike) -> Floats:

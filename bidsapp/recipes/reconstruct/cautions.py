@@ -15,7 +15,7 @@ from bidsapp.results.cautions import Caution
 
 if TYPE_CHECKING:
     from bidsapp.recipes.reconstruct.decode import Regions
-    from bidsapp.recipes.reconstruct.participant import Space
+    from bidsapp.recipes.reconstruct.space import Space
 
 _FEW_CANDIDATES, _MUCH_EDGE = 10, 0.5
 

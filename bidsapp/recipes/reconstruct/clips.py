@@ -193,7 +193,7 @@ def make_clips(inputs: ReconstructInputs, settings: ReconstructSettings) -> Clip
         tuple(Clip(_name(key, by_clip), *key) for key in kept),
         tuple(inputs.genres.get(piece, NO_GENRE) for piece, _ in kept),
         tuple(heard),
-        settings.step_s * np.arange(n_windows),
+        settings.step_s * np.arange(n_windows, dtype=np.float64),
         tuple(notes),
     )
 

@@ -74,8 +74,8 @@ def genre_figure(clips: pd.DataFrame) -> Figure:
     left.spines[["top", "right"]].set_visible(False)
     if right:
         (axes,) = right
-        counts = pd.crosstab(clips["genre"], clips["decoded_genre"])
-        counts = counts.reindex(index=genres, columns=genres, fill_value=0).to_numpy(float)
+        table = pd.crosstab(clips["genre"], clips["decoded_genre"])
+        counts = table.reindex(index=genres, columns=genres, fill_value=0).to_numpy(float)
         share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         image = axes.imshow(share, cmap="Blues", vmin=0, vmax=max(0.2, float(share.max())))
         axes.set_xticks(range(len(genres)), genres, rotation=60, ha="right", fontsize=8)

@@ -10,14 +10,11 @@ Source: Denk et al. 2025, Nature Communications, Brain2Music.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bidsapp.audio.excerpts import excerpt_mp3
 from bidsapp.errors import UsageError
@@ -26,75 +23,17 @@ from bidsapp.models.region_decoder import ClipRows
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.reconstruct import cautions, results
 from bidsapp.recipes.reconstruct.clips import Clips, make_blocks, make_clips
-from bidsapp.recipes.reconstruct.decode import (
-    Decoded,
-    Judge,
-    Regions,
-    decode,
-    decode_chosen,
-    make_judge,
-    make_regions,
-    region_exchange,
-)
+from bidsapp.recipes.reconstruct.decode import Regions, make_regions
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
-from bidsapp.recipes.reconstruct.windows import (
-    embedding_layer,
-    fill_responses,
-    response_weights,
-    window_embeddings,
-)
+from bidsapp.recipes.reconstruct.space import Space, decode_space, response_window
+from bidsapp.recipes.reconstruct.tables import clip_rows, decoding_rows, fold_rows
+from bidsapp.recipes.reconstruct.windows import response_weights
 from bidsapp.results.write import Output, tidy
 from bidsapp.scratch import Scratch
-from bidsapp.stats.clip_exchange import Exchange
-from bidsapp.stats.identification import (
-    Identification,
-    closest_candidate,
-    dimension_correlations,
-    row_correlations,
-)
+from bidsapp.stats.identification import row_correlations
 
-LOGGER = logging.getLogger("musicotopy")
-_PERCENTILES = (2.5, 97.5)
 _N_SHOWN = 3
 """Candidates of each example."""
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Space:
-    """Decoding of one embedding space.
-
-    Attributes
-    ----------
-    bank, layer
-        Frames of the network, and the position of the layer that is the embedding.
-    judge
-        True embeddings, and how predictions are compared with them.
-    decoded
-        Predictions.
-    overall, within
-        Identification by the ensemble, among all clips and within genres.
-    exchange, exchange_within, regions
-        Their null distributions, and those of the regions; None without exchanges.
-    curve
-        Rows of the table of response windows.
-    """
-
-    bank: CourseBank
-    layer: int
-    judge: Judge
-    decoded: Decoded
-    overall: Identification
-    within: Identification
-    exchange: Exchange
-    exchange_within: Exchange
-    regions: Exchange
-    curve: list[dict[str, Any]]
-
-    @property
-    def layer_name(self) -> str:
-        """Name of the embedding layer."""
-        return self.bank.layers[self.layer].name
 
 
 def participant(study: ParticipantStudy) -> None:
@@ -112,19 +51,11 @@ def participant(study: ParticipantStudy) -> None:
         label=study.label,
         quiet=study.config.quiet,
     )
-    spaces = {}
-    for name in settings.networks:
-        bank = study.courses(study.network(name))
-        spaces[bank.network] = decode_space(study, bank, clips, rows_of, regions, scratch)
-    if settings.embedding_layer and all(
-        space.layer_name != settings.embedding_layer for space in spaces.values()
-    ):
-        known = "; ".join(
-            f"{name}: {', '.join(layer.name for layer in space.bank.layers)}"
-            for name, space in spaces.items()
-        )
-        msg = f"reconstruct.embedding_layer={settings.embedding_layer!r}: known are {known}"
-        raise UsageError(msg)
+    banks = [study.courses(study.network(name)) for name in settings.networks]
+    check_layer(settings.embedding_layer, banks)
+    spaces = {
+        bank.network: decode_space(study, bank, clips, rows_of, regions, scratch) for bank in banks
+    }
     out = study.output(bold.units)
     for name, space in spaces.items():
         write_space(out, name, space, clips, regions)
@@ -161,6 +92,21 @@ def participant(study: ParticipantStudy) -> None:
     bold.remove()
 
 
+def check_layer(wish: str, banks: Sequence[CourseBank]) -> None:
+    """Refuse an embedding layer that no network has.
+
+    Raises
+    ------
+    UsageError
+        No network has the layer.
+    """
+    names = {bank.network: [layer.name for layer in bank.layers] for bank in banks}
+    if wish and not any(wish in own for own in names.values()):
+        known = "; ".join(f"{network}: {', '.join(own)}" for network, own in names.items())
+        msg = f"reconstruct.embedding_layer={wish!r}: no network has this layer; known are {known}"
+        raise UsageError(msg)
+
+
 def held_out_clips(study: ParticipantStudy) -> tuple[Clips, ClipRows]:
     """Return the clips whose responses were scanned, and their blocks without embeddings."""
     settings: ReconstructSettings = study.settings
@@ -173,121 +119,10 @@ def held_out_clips(study: ParticipantStudy) -> tuple[Clips, ClipRows]:
     return clips, ClipRows(np.empty((len(block), clips.n_windows, 0)), block, folds)
 
 
-def response_window(
-    settings: ReconstructSettings, shift_s: float | None = None, length_s: float | None = None
-) -> dict[str, float]:
-    """Return the arguments of `response_weights`; those of the settings where left out."""
-    window_s = settings.embedding_window_s
-    return {
-        "window_s": window_s,
-        "shift_s": settings.shift_s if shift_s is None else shift_s,
-        "length_s": window_s if length_s is None else length_s,
-    }
-
-
-def decode_space(
-    study: ParticipantStudy,
-    bank: CourseBank,
-    clips: Clips,
-    rows_of: ClipRows,
-    regions: Regions,
-    scratch: Scratch,
-) -> Space:
-    """Decode the embedding of one network from every region, and judge the predictions.
-
-    Parameters
-    ----------
-    study
-        The participant.
-    bank
-        Frames of the network.
-    clips, rows_of
-        Clips; blocks and folds.
-    regions
-        What is decoded from.
-    scratch
-        Keeps responses on disk.
-    """
-    settings: ReconstructSettings = study.settings
-    layer = embedding_layer(bank.layers, settings.embedding_layer)
-    embedding = window_embeddings(bank, layer, clips, settings.embedding_window_s)
-    rows = ClipRows(embedding, rows_of.block, rows_of.folds)
-    judge = make_judge(rows, clips, settings, study.config.random_seed)
-    weights = response_weights(clips, study.inputs.runs, **response_window(settings))
-    shape = (study.bold.units.n_units, weights.shape[0])
-    fill = partial(fill_responses, weights, study.bold.data)
-    responses = scratch.array("responses", shape, np.float32, fill)
-    decoded = decode(
-        responses,
-        regions,
-        rows,
-        settings,
-        memory_bytes=study.memory_bytes // 4,
-        device=study.device,
-        label=f"{study.label} {bank.network}: regions",
-        quiet=study.config.quiet,
-    )
-    LOGGER.info(
-        "%s %s: %d regions, %d in the dual form",
-        study.label,
-        bank.network,
-        len(regions.names),
-        decoded.n_dual,
-    )
-    return Space(
-        bank,
-        layer,
-        judge,
-        decoded,
-        judge.identify(decoded.ensemble),
-        judge.identify(decoded.ensemble, within_genre=True),
-        judge.exchange(decoded.ensemble),
-        judge.exchange(decoded.ensemble, within_genre=True),
-        region_exchange(judge, decoded),
-        list(curve_rows(study, clips, rows, regions, decoded, judge)),
-    )
-
-
-def curve_rows(
-    study: ParticipantStudy,
-    clips: Clips,
-    rows: ClipRows,
-    regions: Regions,
-    decoded: Decoded,
-    judge: Judge,
-) -> Iterator[dict[str, Any]]:
-    """Yield the identification accuracy of other response windows.
-
-    Regions are those that the ensemble took in the same folds; penalties are chosen again.
-    """
-    settings: ReconstructSettings = study.settings
-    window_s = settings.embedding_window_s
-    wanted = [("shift", shift_s, window_s) for shift_s in settings.curve_shifts_s]
-    wanted += [("length", settings.shift_s, length_s) for length_s in settings.curve_lengths_s]
-    taken = np.flatnonzero(decoded.chosen.any(axis=0))
-    units = [regions.units(region) for region in taken]
-    data = np.asarray(study.bold.data[:, np.concatenate(units)], np.float64) if wanted else None
-    ends = np.cumsum([len(own) for own in units])[:-1]
-    for varied, shift_s, length_s in wanted:
-        window = response_window(settings, shift_s, length_s)
-        weights = response_weights(clips, study.inputs.runs, **window)
-        accuracy = np.nan
-        if np.diff(weights.indptr).min() > 0:
-            parts = np.split((weights @ data).T.astype(np.float32), ends)
-            predicted = decode_chosen(parts, decoded.chosen[:, taken], rows, settings)
-            accuracy = float(judge.identify(predicted).mean)
-        yield {
-            "varied": varied,
-            "shift_s": shift_s,
-            "length_s": length_s,
-            "identification": accuracy,
-        }
-
-
 def write_space(out: Output, network: str, space: Space, clips: Clips, regions: Regions) -> None:
     """Write the maps and tables of one embedding space."""
     write = partial(out.write, network=network)
-    facts = {"Weights": dict(space.bank.weights), "Layer": space.layer_name}
+    facts: dict[str, Any] = {"Weights": dict(space.bank.weights), "Layer": space.layer_name}
     exchange = space.regions
     accuracy = np.array([float(space.judge.identify(own).mean) for own in space.decoded.regions])
     write(results.MAP, regions.on_units(accuracy - 0.5), **facts)
@@ -331,85 +166,6 @@ def write_space(out: Output, network: str, space: Space, clips: Clips, regions: 
     out.arrays(results.EXCHANGES, nulls, network=network)
 
 
-def decoding_rows(space: Space) -> Iterator[dict[str, Any]]:
-    """Yield one row per decoder and set of candidates."""
-    judge, decoded = space.judge, space.decoded
-    predictions = {
-        results.ENSEMBLE: decoded.ensemble,
-        results.WHOLE: decoded.whole,
-        results.ORACLE: judge.oracle,
-    }
-    for decoder, predicted in predictions.items():
-        if predicted is None:
-            continue
-        for candidates, within in ((results.ALL, False), (results.SAME_GENRE, True)):
-            found = judge.identify(predicted, within_genre=within)
-            known = np.isfinite(found.rank)
-            if not known.any():
-                continue
-            row = {
-                "decoder": decoder,
-                "candidates": candidates,
-                "n_clips": int(known.sum()),
-                "n_candidates": float(found.n_candidates[known].mean()),
-                "identification": float(found.mean),
-                **{f"recall{k}": float(found.recall(k)) for k in (1, 5, 10)},
-                "mrr": float(found.mean_reciprocal_rank),
-                "median_rank": float(found.median_rank),
-                "r": mean_correlation(predicted, judge),
-            }
-            if decoder != results.ORACLE:
-                exchange = judge.exchange(predicted, within_genre=within)
-                row |= null_columns(exchange)
-            yield row
-
-
-def null_columns(exchange: Exchange) -> dict[str, float]:
-    """Return mean, interval and p of a comparison with exchanged clips; nothing without any."""
-    if not len(exchange.null):
-        return {}
-    low, high = np.percentile(exchange.null, _PERCENTILES)
-    return {
-        "null_mean": float(exchange.null.mean()),
-        "null_low": float(low),
-        "null_high": float(high),
-        "p": float(exchange.p),
-    }
-
-
-def mean_correlation(predicted: Floats, judge: Judge) -> float:
-    """Mean over folds and dimensions of the correlation over held-out clips."""
-    each = []
-    for number in range(len(judge.rows.folds)):
-        test = judge.fold == number
-        each.append(dimension_correlations(predicted[test], judge.target[test]))
-    values = np.concatenate(each)
-    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
-
-
-def clip_rows(space: Space, clips: Clips) -> Iterator[dict[str, Any]]:
-    """Yield one row per held-out clip."""
-    judge = space.judge
-    predicted, target = judge.compared(space.decoded.ensemble), judge.compared(judge.target)
-    held_out = np.flatnonzero(judge.fold >= 0)
-    closest = closest_candidate(predicted[held_out], target[held_out], judge.fold[held_out])
-    r = np.diag(row_correlations(predicted[held_out], target[held_out]))
-    for place, clip in enumerate(held_out):
-        candidate = held_out[closest[place]]
-        yield {
-            "clip": clips.clips[clip].name,
-            "genre": clips.genre[clip],
-            "fold": judge.fold[clip] + 1,
-            "identification": space.overall.accuracy[clip],
-            "within_genre": space.within.accuracy[clip],
-            "rank": space.overall.rank[clip],
-            "n_candidates": space.overall.n_candidates[clip],
-            "decoded_as": clips.clips[candidate].name,
-            "decoded_genre": clips.genre[candidate],
-            "r": r[place],
-        }
-
-
 def write_examples(
     out: Output, study: ParticipantStudy, network: str, space: Space, clips: Clips
 ) -> None:
@@ -426,12 +182,14 @@ def write_examples(
         return
     predicted, target = judge.compared(space.decoded.ensemble), judge.compared(judge.target)
     paths = dict(study.inputs.sounds)
-    rows, sounds = [], {}
+    rows: list[dict[str, Any]] = []
+    sounds = {}
     for number, clip in enumerate(chosen, start=1):
         candidates = np.flatnonzero(judge.fold == judge.fold[clip])
         r = row_correlations(predicted[clip][None], target[candidates])[0]
         best = candidates[np.argsort(-r, kind="stable")[:_N_SHOWN]]
-        for place, other in enumerate([clip, *best]):
+        shown: list[int] = [clip, *best.tolist()]
+        for place, other in enumerate(shown):
             item = clips.clips[other]
             sounds[f"sound{len(rows)}"] = np.frombuffer(
                 excerpt_mp3(paths[item.piece], item.start_s, settings.clip_s), np.uint8
@@ -447,15 +205,3 @@ def write_examples(
             )
     out.write(results.EXAMPLES, rows, network=network)
     out.arrays(results.SOUNDS, sounds, network=network)
-
-
-def fold_rows(clips: Clips, fold: NDArray[np.int64]) -> Iterator[dict[str, Any]]:
-    """Yield one row per clip."""
-    columns = {
-        "piece": [clip.piece for clip in clips.clips],
-        "start_s": [clip.start_s for clip in clips.clips],
-        "genre": list(clips.genre),
-        "fold": fold + 1,
-        "n_repeats": [len(own) for own in clips.hearings],
-    }
-    yield from tidy(columns, clip=[clip.name for clip in clips.clips])

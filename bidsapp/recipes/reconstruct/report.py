@@ -123,7 +123,7 @@ def numbers(results: Results, pair: Any) -> Iterator[Number]:
 
 def of_space(results: Results, pair: Any) -> Section:
     """Show everything of one embedding space."""
-    made = [identification(results, pair), where(results, pair)]
+    made: list[Section | None] = [identification(results, pair), where(results, pair)]
     if results.is_group:
         made.insert(1, people(results, pair))
     else:
