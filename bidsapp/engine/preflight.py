@@ -42,7 +42,8 @@ def checked(plan: Plan, config: Config) -> Plan:
     for job in plan.jobs:
         error = job.error or _job_error(job, config, weights)
         names = getattr(job.settings, "networks", ()) if job.level == "participant" else ()
-        files = {path for name in names if isinstance(path := weights.get(name), Path)}
+        paths = (path for name in names if isinstance(path := weights.get(name), Path))
+        files = {file for path in paths for file in (path.iterdir() if path.is_dir() else [path])}
         changes = {"inputs": None, "error": error} if error else {"weights": tuple(sorted(files))}
         jobs.append(dataclasses.replace(job, **changes))
     return dataclasses.replace(plan, jobs=tuple(jobs))

@@ -39,7 +39,7 @@ class Choice:
         Key of the registry.
     weights
         ``random``, ``permuted``, ``permuted:FILE``, a name of the entry's `weight_files`, or a
-        file.
+        file (a folder for networks of transformers).
     weights_dir
         Folder in which named weights are looked for.
     seed
@@ -60,7 +60,7 @@ class Choice:
         return self.weights == RANDOM
 
     def file(self) -> Path:
-        """Find the file of parameters; a member of a family is its own.
+        """Find the file (or folder) of parameters; a member of a family is its own.
 
         Raises
         ------
@@ -77,7 +77,9 @@ class Choice:
         if wish == PERMUTED:
             wish = next(iter(known))
         wish = wish.removeprefix(f"{PERMUTED}:")
-        return find_weights(self.name, wish, self.weights_dir, known, entry.tool)
+        return find_weights(
+            self.name, wish, self.weights_dir, known, entry.tool, folder=bool(entry.package)
+        )
 
     @property
     def path(self) -> Path:
@@ -105,12 +107,16 @@ class NetworkEntry:
         Makes the network; imports what it needs.
     tool
         Words of ``musicotopy-tools`` that bring or train its weights.
+    package
+        Optional package that reads its weights, which are a folder then; empty where the weights
+        are a file.
     """
 
     summary: str
     weight_files: Mapping[str, tuple[str, ...]]
     build: Callable[[Choice], Network]
     tool: str = ""
+    package: str = ""
 
 
 def _vggish(choice: Choice) -> Network:
@@ -167,6 +173,30 @@ def _consonance(choice: Choice) -> Network:
     from bidsapp.audio.networks.consonance import Consonance
 
     return Consonance(choice.hop_s)
+
+
+def _clap(choice: Choice) -> Network:
+    from bidsapp.audio.networks.clap import Clap
+
+    if choice.is_random:
+        return Clap.random(choice.seed, choice.hop_s)
+    return Clap.from_folder(choice.file(), choice.hop_s, choice.permuted)
+
+
+def _ast(choice: Choice) -> Network:
+    from bidsapp.audio.networks.ast import AudioSpectrogramTransformer
+
+    if choice.is_random:
+        return AudioSpectrogramTransformer.random(choice.seed, choice.hop_s)
+    return AudioSpectrogramTransformer.from_folder(choice.file(), choice.hop_s, choice.permuted)
+
+
+def _encodec(choice: Choice) -> Network:
+    from bidsapp.audio.networks.encodec import Encodec
+
+    if choice.is_random:
+        return Encodec.random(choice.seed, choice.hop_s)
+    return Encodec.from_folder(choice.file(), choice.hop_s, choice.permuted)
 
 
 def _onnx(choice: Choice) -> Network:
@@ -229,6 +259,30 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             summary="roughness, harmonicity, pitch classes and loudness, without parameters",
             weight_files={},
             build=_consonance,
+        ),
+        "clap": NetworkEntry(
+            summary="CLAP, 7 layers, the last is one space for music and captions (or random)",
+            weight_files={
+                "music": ("larger_clap_music",),
+                "music-speech": ("larger_clap_music_and_speech",),
+            },
+            build=_clap,
+            tool="fetch clap-music",
+            package="transformers",
+        ),
+        "ast": NetworkEntry(
+            summary="audio spectrogram transformer, 14 layers, classes of AudioSet (or random)",
+            weight_files={"audioset": ("ast-finetuned-audioset-10-10-0.4593",)},
+            build=_ast,
+            tool="fetch ast",
+            package="transformers",
+        ),
+        "encodec": NetworkEntry(
+            summary="encoder of EnCodec, 7 layers, trained to compress sound (or random)",
+            weight_files={"24khz": ("encodec_24khz",)},
+            build=_encodec,
+            tool="fetch encodec",
+            package="transformers",
         ),
     }
 )
