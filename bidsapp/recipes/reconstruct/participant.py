@@ -24,6 +24,7 @@ from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.reconstruct import cautions, results
 from bidsapp.recipes.reconstruct.clips import Clips, make_blocks, make_clips
 from bidsapp.recipes.reconstruct.decode import Regions, make_regions
+from bidsapp.recipes.reconstruct.retrieval import retrieve_music
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.space import Space, decode_space, response_window
 from bidsapp.recipes.reconstruct.tables import clip_rows, decoding_rows, fold_rows
@@ -51,15 +52,22 @@ def participant(study: ParticipantStudy) -> None:
         label=study.label,
         quiet=study.config.quiet,
     )
-    banks = [study.courses(study.network(name)) for name in settings.networks]
+    networks = [study.network(name) for name in settings.networks]
+    banks = [study.courses(network) for network in networks]
     check_layer(settings.embedding_layer, banks)
     spaces = {
-        bank.network: decode_space(study, bank, clips, rows_of, regions, scratch) for bank in banks
+        bank.network: decode_space(study, network, bank, clips, rows_of, regions, scratch)
+        for network, bank in zip(networks, banks, strict=True)
     }
     out = study.output(bold.units)
     for name, space in spaces.items():
         write_space(out, name, space, clips, regions)
         write_examples(out, study, name, space, clips)
+        if settings.corpus:
+            retrieved = retrieve_music(study, space, clips)
+            if retrieved is not None:
+                out.write(results.RETRIEVED, retrieved.rows, network=name)
+                out.write(results.RETRIEVAL, retrieved.summary, network=name)
     out.write(results.REGION_LABELS, regions.label + 1, names=regions.names)
     out.write(results.FOLDS, fold_rows(clips, next(iter(spaces.values())).judge.fold))
     out.write(results.ALIGNMENT, study.inputs.alignment)

@@ -128,7 +128,7 @@ def of_space(results: Results, pair: Any) -> Section:
         made.insert(1, people(results, pair))
     else:
         made.insert(1, examples(results, pair))
-        made.append(windows(results, pair))
+        made += [retrieval(results, pair), windows(results, pair)]
     made.insert(2, clips(results, pair))
     children = [section for section in made if section is not None]
     layer = results.layers(pair.network, pair.space)[0]
@@ -195,6 +195,28 @@ def player(row: Any, sound: Any, heard: str) -> Markup:
         'preload="none" style="width:13em" aria-label="{}" '
         'src="data:audio/mpeg;base64,{}"></audio></td>'
     ).format(row["clip"], mark, genre, number_text(float(row["r"]), 2), row["clip"], data)
+
+
+def retrieval(results: Results, pair: Any) -> Section | None:
+    """Show the music that was retrieved from a corpus."""
+    summary = results.table(declared.RETRIEVAL, pair.space, pair.network)
+    rows = results.table(declared.RETRIEVED, pair.space, pair.network)
+    if summary.empty:
+        return None
+    nearest = rows[(rows["source"] == "decoded") & (rows["place"] == 1)]
+    return Section(
+        "Retrieved music",
+        f"retrieved{pair.suffix}",
+        [
+            table(
+                summary,
+                declared.RETRIEVAL.columns,
+                f"{declared.RETRIEVAL.says} The oracle is what perfect decoding would retrieve; "
+                "pieces that are the clip itself, or nearly so, are left out.",
+            ),
+            table(nearest, declared.RETRIEVED.columns, "The nearest piece to each decoded clip."),
+        ],
+    )
 
 
 def clips(results: Results, pair: Any) -> Section:

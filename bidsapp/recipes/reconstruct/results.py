@@ -157,6 +157,33 @@ SOUNDS = Result(
     title="Sounds of the examples",
     says="MP3 excerpts of the clips of the examples (bytes), in the order of their table.",
 )
+RETRIEVED = Table(
+    desc="reconstructretrieved",
+    title="Retrieved music",
+    says="Windows of the corpus nearest to the embedding decoded for each held-out clip.",
+    columns=(
+        Column("clip", "name of the clip that was heard", text=True),
+        Column("genre", "of the clip", text=True),
+        Column("source", "decoded, oracle (the clip's own embedding) or random", text=True),
+        Column("place", "1 for the nearest piece", digits=0),
+        Column("piece", "file in the corpus", text=True),
+        Column("start_s", "where the window begins", "from", 1, "s"),
+        Column("cosine", "of the window with what it was retrieved by", "cosine"),
+    ),
+)
+RETRIEVAL = Table(
+    desc="reconstructretrieval",
+    title="Retrieval",
+    says="How much the nearest piece of the corpus is like the clip that was heard.",
+    columns=(
+        Column("source", "decoded, oracle (the clip's own embedding) or random", text=True),
+        Column("n_clips", "held-out clips", "clips", 0),
+        Column("cosine", "mean cosine of the piece's embedding and the clip's own"),
+        Column(
+            "identification", "mean accuracy with the piece's embedding as prediction", digits=3
+        ),
+    ),
+)
 EXCHANGES = Result(
     desc="reconstructexchanges",
     title="Exchanges",
@@ -261,6 +288,8 @@ RESULTS: tuple[Result, ...] = (
     EMBEDDINGS,
     EXAMPLES,
     SOUNDS,
+    RETRIEVED,
+    RETRIEVAL,
     EXCHANGES,
     ALIGNMENT,
     SUMMARY,

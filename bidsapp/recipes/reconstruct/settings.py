@@ -108,6 +108,15 @@ class ReconstructSettings:
         why="accuracy against the length of the response window",
         above=0,
     )
+    corpus: str = setting(
+        "",
+        paper="the Free Music Archive, 106,574 tracks",
+        source=f"{_PAPER}, music retrieval and music reconstruction",
+        why="folder of an index made by musicotopy-tools index; empty for no retrieval",
+    )
+    n_retrieved: int = setting(
+        3, paper="the nearest track", source=_METHODS, why="the next ones are listed", least=1
+    )
     n_players: int = setting(
         8,
         paper="one example per genre",

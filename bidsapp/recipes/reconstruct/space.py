@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from bidsapp.audio.embeddings import embedding_layer
+from bidsapp.audio.networks.base import Network
 from bidsapp.features.courses import CourseBank
 from bidsapp.models.region_decoder import ClipRows
 from bidsapp.recipes.base.study import ParticipantStudy
@@ -25,7 +27,6 @@ from bidsapp.recipes.reconstruct.decode import (
 )
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.windows import (
-    embedding_layer,
     fill_responses,
     response_weights,
     window_embeddings,
@@ -43,8 +44,10 @@ class Space:
 
     Attributes
     ----------
+    network
+        The network.
     bank, layer
-        Frames of the network, and the position of the layer that is the embedding.
+        Its frames, and the position of the layer that is the embedding.
     judge
         True embeddings, and how predictions are compared with them.
     decoded
@@ -57,6 +60,7 @@ class Space:
         Rows of the table of response windows.
     """
 
+    network: Network
     bank: CourseBank
     layer: int
     judge: Judge
@@ -88,6 +92,7 @@ def response_window(
 
 def decode_space(
     study: ParticipantStudy,
+    network: Network,
     bank: CourseBank,
     clips: Clips,
     rows_of: ClipRows,
@@ -100,8 +105,8 @@ def decode_space(
     ----------
     study
         The participant.
-    bank
-        Frames of the network.
+    network, bank
+        The network and its frames.
     clips, rows_of
         Clips; blocks and folds.
     regions
@@ -136,6 +141,7 @@ def decode_space(
         decoded.n_dual,
     )
     return Space(
+        network,
         bank,
         layer,
         judge,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from bidsapp.audio.networks.base import Layer
+from bidsapp.audio.embeddings import window_means
 from bidsapp.bids.records import Run
 from bidsapp.errors import InputInvalidError
 from bidsapp.features.courses import CourseBank
@@ -25,8 +25,6 @@ from bidsapp.recipes.reconstruct.clips import Clips
 _LEAST_SHARE = 0.5
 """A response window needs this share of its volumes."""
 _UNITS_AT_ONCE = 2_000
-_OUTPUTS = ("tags", "logits", "probabilities")
-_EMBEDDING = "embedding"
 Floats = NDArray[np.float64]
 
 
@@ -96,25 +94,6 @@ def fill_responses(
         out[start : start + part.shape[1]] = (weights @ part).T
 
 
-def embedding_layer(layers: Sequence[Layer], wish: str) -> int:
-    """Return the position of the layer that is the embedding.
-
-    Parameters
-    ----------
-    layers
-        Of the network.
-    wish
-        Its name; of no effect on a network without such a layer. Else ``embedding``, if there is
-        one, or the last layer that is not an output such as tags.
-    """
-    names = [layer.name for layer in layers]
-    for name in (wish, _EMBEDDING):
-        if name in names:
-            return names.index(name)
-    inner = [k for k, layer in enumerate(layers) if not {layer.name, layer.kind} & set(_OUTPUTS)]
-    return inner[-1] if inner else len(layers) - 1
-
-
 def window_embeddings(bank: CourseBank, layer: int, clips: Clips, window_s: float) -> Floats:
     """Average the frames of a layer over each window.
 
@@ -138,30 +117,24 @@ def window_embeddings(bank: CourseBank, layer: int, clips: Clips, window_s: floa
     Raises
     ------
     InputInvalidError
-        A window has no frame near it.
+        A window has no frame near it, or features are not finite.
     """
     course = bank.course(layer)
     embedding = np.empty((len(clips.clips), clips.n_windows, course.shape[1]))
-    half = bank.window_s / 2
     for number, clip in enumerate(clips.clips):
         frames = np.flatnonzero(bank.frame_piece == bank.pieces.index(clip.piece))
-        time_s = bank.frame_time_s[frames]
-        for window, window_start_s in enumerate(clips.window_start_s):
-            begin_s = clip.start_s + window_start_s
-            inside = time_s - half >= begin_s - ROUNDING_S
-            inside &= time_s + half <= begin_s + window_s + ROUNDING_S
-            if not inside.any():
-                apart = np.abs(time_s - begin_s - window_s / 2)
-                if apart.min() > max(bank.hop_s, half):
-                    msg = (
-                        f"{clip.name}: {bank.network} has no frame near {begin_s:g} to "
-                        f"{begin_s + window_s:g} s; check onset, duration and stim_start"
-                    )
-                    raise InputInvalidError(msg)
-                inside = apart <= apart.min()
-            embedding[number, window] = course[frames[inside]].mean(axis=0)
+        embedding[number] = window_means(
+            course[frames],
+            bank.frame_time_s[frames],
+            bank.window_s,
+            clip.start_s + clips.window_start_s,
+            window_s,
+        )
     if not np.isfinite(embedding).all():
         n = int((~np.isfinite(embedding)).any(axis=(1, 2)).sum())
-        msg = f"{bank.network}: embeddings of {n} clips are not finite; check these sounds"
+        msg = (
+            f"{bank.network}: embeddings of {n} clips are missing or not finite; check these "
+            "sounds, and onset, duration and stim_start"
+        )
         raise InputInvalidError(msg)
     return embedding

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from bidsapp.audio.corpus_index import build_index
+from bidsapp.audio.networks import get_network
 from bidsapp.cli.app import main
 from bidsapp.simulate.dataset import simulate
 from bidsapp.simulate.genres import GenresOptions
+from bidsapp.simulate.music import compose, write_piece
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,12 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     folder = tmp_path_factory.mktemp("reconstruct")
     options = GenresOptions.quick(n_pieces=24, piece_s=9.0, voxel_mm=12, snr=8.0, layer="mel")
     simulate(folder / "data", options, cache_dir=folder / "work" / "features", quiet=True)
+    corpus = [write_piece(compose(number, 9.0, seed=7), folder / "corpus") for number in range(6)]
+    named = [(f"{path.stem}.other.flac", path) for path in corpus]
+    baseline = get_network("baseline", hop_s=0.5)
+    names = [layer.name for layer in baseline.layers]
+    options_of = {"window_s": 6.0, "hop_s": 1.5, "memory_bytes": 1 << 28, "quiet": True}
+    build_index(named, folder / "index", baseline, names.index("mel"), **options_of)
     words = [str(folder / "data"), str(folder / "out"), "participant", "group", "-q"]
     words += ["--recipe", "reconstruct", "--network", "baseline", "-w", str(folder / "work")]
     changes = [
@@ -37,6 +46,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
         "n_best=2",
         "n_exchanges=99",
         "n_players=2",
+        f"corpus={folder / 'index'}",
         "curve_shifts_s=[0, 5]",
         "curve_lengths_s=[3]",
         "log10_alpha=[0, 2, 3, 4]",

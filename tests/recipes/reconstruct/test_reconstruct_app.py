@@ -95,6 +95,17 @@ def test_examples_can_be_heard(own: Results) -> None:
     assert r[0] <= r[1]
 
 
+def test_music_is_retrieved_between_random_pieces_and_the_oracle(own: Results) -> None:
+    (space,) = own.spaces
+    rows = own.table(declared.RETRIEVED, space, NETWORK)
+    assert set(rows["source"]) == {"decoded", "oracle", "random"}
+    for _, found in rows.groupby(["source", "clip"]):
+        assert found["piece"].is_unique
+    cosine = own.table(declared.RETRIEVAL, space, NETWORK).set_index("source")["cosine"]
+    assert cosine["oracle"] >= cosine["decoded"]
+    assert cosine["oracle"] > cosine["random"]
+
+
 def test_the_group_averages_its_participants(group: Results, study) -> None:
     (space,) = group.spaces
     people = [Results(study.out, "reconstruct", CATALOGUE, label) for label in ("01", "02")]

@@ -20,7 +20,6 @@ from bidsapp.recipes.reconstruct.clips import (
 )
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.windows import (
-    embedding_layer,
     fill_responses,
     response_weights,
     window_embeddings,
@@ -187,12 +186,3 @@ def test_embeddings_are_means_of_the_frames_inside_windows(tmp_path: Path) -> No
     np.testing.assert_allclose(embedding[2, 1], own[2, inside].mean(axis=0), atol=1e-6)
     nearest = window_embeddings(bank(12.0), 0, clips, 10.0)
     np.testing.assert_allclose(nearest[1, 0], own[1, time_s == 5.0][0], atol=1e-6)
-
-
-def test_the_embedding_is_the_layer_before_the_tags() -> None:
-    layers = [Layer("mel", "input", 4), Layer("dense", "fc", 4), Layer("tags", "tags", 4)]
-    assert embedding_layer(layers, "") == 1
-    assert embedding_layer(layers, "mel") == 0
-    assert embedding_layer(layers, "none of these") == 1
-    assert embedding_layer([*layers, Layer("embedding", "fc", 4)], "") == 3
-    assert embedding_layer([Layer("mel", "input", 4), Layer("mtf", "filter", 4)], "") == 1
