@@ -183,8 +183,8 @@ def write_examples(
     """
     judge, settings = space.judge, study.settings
     first: dict[str, int] = {}
-    for clip in np.flatnonzero(judge.fold >= 0):
-        first.setdefault(clips.genre[clip] or clips.clips[clip].piece, int(clip))
+    for clip in np.flatnonzero(judge.fold >= 0).tolist():
+        first.setdefault(clips.genre[clip] or clips.clips[clip].piece, clip)
     chosen = [first[key] for key in sorted(first)][: settings.n_players]
     if not chosen:
         return
