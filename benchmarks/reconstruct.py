@@ -57,7 +57,7 @@ def cost(n_regions: int) -> None:
 
 
 def p_values(rng: np.random.Generator, design: tuple[int, int, int, int]) -> tuple[float, ...]:
-    """p of one set of noise by the three nulls."""
+    """Return p of one set of noise by the three nulls."""
     n_clips, n_folds, n_units, n_dimensions = design
     rows = rows_of(rng, n_clips, 2, n_dimensions, n_folds)
     shape = (4, n_clips, 2, n_units)

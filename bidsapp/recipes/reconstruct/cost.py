@@ -34,6 +34,9 @@ def estimate(inputs: ReconstructInputs, settings: ReconstructSettings, config: C
     wanted = BASE_BYTES + 8 * _SQUARES * n_rows**2
     wanted += 8 * settings.n_parcels * n_clips * _N_DIMENSIONS
     wanted += 4 * responses if settings.whole_brain else 0
+    if settings.curve_shifts_s or settings.curve_lengths_s:
+        share = min(1.0, settings.n_folds * settings.n_best / settings.n_parcels)
+        wanted += int(share * bold)
     return Cost(
         min(wanted, config.memory_bytes),
         bold + responses,

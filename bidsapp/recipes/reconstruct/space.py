@@ -173,14 +173,14 @@ def curve_rows(
     wanted += [("length", settings.shift_s, length_s) for length_s in settings.curve_lengths_s]
     taken = np.flatnonzero(decoded.chosen.any(axis=0))
     units = [regions.units(int(region)) for region in taken]
-    data = np.asarray(study.bold.data[:, np.concatenate(units)], np.float64) if wanted else None
+    data = np.asarray(study.bold.data[:, np.concatenate(units)]) if wanted else None
     ends = np.cumsum([len(own) for own in units])[:-1]
     for varied, shift_s, length_s in wanted:
         window = response_window(settings, shift_s, length_s)
         weights = response_weights(clips, study.inputs.runs, **window)
         accuracy = np.nan
         if np.diff(weights.indptr).min() > 0:
-            parts = np.split((weights @ data).T.astype(np.float32), ends)
+            parts = np.split((weights.astype(np.float32) @ data).T, ends)
             predicted = decode_chosen(parts, decoded.chosen[:, taken], rows, settings)
             accuracy = float(judge.identify(predicted).mean)
         yield {
