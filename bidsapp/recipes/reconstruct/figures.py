@@ -40,7 +40,8 @@ def accuracy_figure(rows: pd.DataFrame) -> Figure:
         axes.plot(row["identification"], place, marker, color=colour, markersize=7)
     axes.axvline(_CHANCE, color="#555555", linewidth=0.8)
     axes.set_yticks(range(len(names)), names, fontsize=9)
-    axes.set_xlim(min(0.3, float(rows["identification"].min()) - 0.05), 1.02)
+    lowest = rows[["identification", "null_low"]].min(axis=None)
+    axes.set_xlim(min(0.3, float(lowest) - 0.03), 1.03)
     axes.set_xlabel("identification accuracy")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
@@ -79,7 +80,8 @@ def genre_figure(clips: pd.DataFrame) -> Figure:
         share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         image = axes.imshow(share, cmap="Blues", vmin=0, vmax=max(0.2, float(share.max())))
         axes.set_xticks(range(len(genres)), genres, rotation=60, ha="right", fontsize=8)
-        axes.set_yticks(range(len(genres)), [""] * len(genres))
+        axes.set_yticks(range(len(genres)), genres, fontsize=8)
+        axes.set_ylabel("genre of the clip")
         axes.set_xlabel("genre of the most similar candidate")
         figure.colorbar(image, ax=axes, label="share of clips of a genre", shrink=0.8)
     return figure

@@ -32,7 +32,7 @@ from bidsapp.report.methods import (
     render_methods,
     shared_context,
 )
-from bidsapp.report.tables import table
+from bidsapp.report.tables import choose, table
 from bidsapp.report.timing import alignment_section
 from bidsapp.results.kinds import P_VALUE
 from bidsapp.results.read import Results
@@ -140,6 +140,8 @@ def identification(results: Results, pair: Any) -> Section:
     """Show accuracies against chance and the genre oracle."""
     rows = decoding(results, pair)
     result = declared.GROUP_DECODING if results.is_group else declared.DECODING
+    first = choose(result.columns, "decoder", "candidates", "identification", "p")
+    columns = (*first, *(column for column in result.columns if column not in first))
     caption = (
         f"{_RANDOM_RANK} Dots: accuracy of each decoder"
         + ("; lines: range over participants" if results.is_group else "")
@@ -152,7 +154,7 @@ def identification(results: Results, pair: Any) -> Section:
             alt="Identification accuracy of each decoder and set of candidates",
             caption=caption,
         ),
-        table(rows, result.columns, result.says),
+        table(rows, columns, result.says),
         *sections.claim(results, declared.GROUP_KEY if results.is_group else declared.CLIPS_KEY),
     ]
     return Section("Identification", f"identification{pair.suffix}", parts)

@@ -22,7 +22,7 @@ ENSEMBLE, WHOLE, ORACLE = "ensemble of regions", "all regions together", "genre 
 """Decoders, as tables name them."""
 ALL, SAME_GENRE = "all clips of the fold", "same genre and fold"
 """Candidates, as tables name them."""
-ABOVE_CHANCE = Scale("accuracy \u2212 .5", colours="signed", least=0.05)
+ABOVE_CHANCE = Scale("acc. \u2212 .5", colours="signed", least=0.05)
 
 MAP = Maps(
     desc="reconstructmap",
