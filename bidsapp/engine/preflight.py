@@ -81,10 +81,16 @@ def _job_error(
 
 def _weights(name: str, config: Config) -> Path | AppError | None:
     """Return the file of a network's parameters, or why it is not there; None if it has none."""
-    from bidsapp.audio.networks import Choice, network_entry, network_weights
+    from bidsapp.audio.networks import (
+        Choice,
+        network_entry,
+        network_weights,
+        refuse_without_package,
+    )
 
     try:
         entry = network_entry(name)
+        refuse_without_package(name)
         wish = network_weights(name, config.weights)
         choice = Choice(name, wish, config.weights_dir, config.random_seed, 1.0)
         if entry.weight_files and not choice.is_random:
@@ -111,7 +117,7 @@ def refuse_before_start(plan: Plan, config: Config) -> None:
         for name, record in read_records(config.output_dir).items()
         if record.state == "done" and record.level == "participant"
     }
-    check_configuration(recorded, plan, overwrite=config.overwrite)
+    check_configuration(recorded, plan, config)
     _refuse_unmet(plan, config)
 
 

@@ -12,7 +12,7 @@ import torch
 
 from bidsapp.audio.networks import NETWORKS, get_network, network_label
 from bidsapp.audio.networks.base import Network
-from bidsapp.errors import UsageError
+from bidsapp.errors import ResourceUnavailableError, UsageError
 from tests.audio.small_models import use_small_configurations
 
 MEMORY = 2**30
@@ -168,6 +168,13 @@ def test_identities_differ_between_networks():
 def test_unknown_names_are_refused_with_the_known_ones():
     with pytest.raises(UsageError, match="vggish, baseline"):
         get_network("vgish")
+
+
+def test_an_optional_package_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ResourceUnavailableError, match=r"clap: needs .*musicotopy\[embeddings\]"):
+        get_network("clap")
+    assert get_network("baseline").layers
 
 
 def test_names_can_be_listed_without_numerical_libraries():

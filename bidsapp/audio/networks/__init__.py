@@ -7,6 +7,8 @@ the user: ``onnx:FILE`` and ``features:PATH``. Importing this package imports no
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,10 +16,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from bidsapp.errors import InputMissingError, UsageError
+from bidsapp.errors import InputMissingError, ResourceUnavailableError, UsageError
 
 if TYPE_CHECKING:
     from bidsapp.audio.networks.base import Network
+    from bidsapp.audio.networks.model_folders import FolderNetwork
 
 RANDOM = "random"
 """Name of seeded random weights: the untrained control."""
@@ -175,28 +178,17 @@ def _consonance(choice: Choice) -> Network:
     return Consonance(choice.hop_s)
 
 
-def _clap(choice: Choice) -> Network:
-    from bidsapp.audio.networks.clap import Clap
+def _folder(module: str, class_name: str) -> Callable[[Choice], Network]:
+    """Return the builder of a network whose weights are a folder of transformers."""
 
-    if choice.is_random:
-        return Clap.random(choice.seed, choice.hop_s)
-    return Clap.from_folder(choice.file(), choice.hop_s, choice.permuted)
+    def build(choice: Choice) -> Network:
+        source = importlib.import_module(f"bidsapp.audio.networks.{module}")
+        network: type[FolderNetwork] = getattr(source, class_name)
+        if choice.is_random:
+            return network.random(choice.seed, choice.hop_s)
+        return network.from_folder(choice.file(), choice.hop_s, choice.permuted)
 
-
-def _ast(choice: Choice) -> Network:
-    from bidsapp.audio.networks.ast import AudioSpectrogramTransformer
-
-    if choice.is_random:
-        return AudioSpectrogramTransformer.random(choice.seed, choice.hop_s)
-    return AudioSpectrogramTransformer.from_folder(choice.file(), choice.hop_s, choice.permuted)
-
-
-def _encodec(choice: Choice) -> Network:
-    from bidsapp.audio.networks.encodec import Encodec
-
-    if choice.is_random:
-        return Encodec.random(choice.seed, choice.hop_s)
-    return Encodec.from_folder(choice.file(), choice.hop_s, choice.permuted)
+    return build
 
 
 def _onnx(choice: Choice) -> Network:
@@ -266,21 +258,21 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
                 "music": ("larger_clap_music",),
                 "music-speech": ("larger_clap_music_and_speech",),
             },
-            build=_clap,
+            build=_folder("clap", "Clap"),
             tool="fetch clap-music",
             package="transformers",
         ),
         "ast": NetworkEntry(
             summary="audio spectrogram transformer, 14 layers, classes of AudioSet (or random)",
             weight_files={"audioset": ("ast-finetuned-audioset-10-10-0.4593",)},
-            build=_ast,
+            build=_folder("ast", "AudioSpectrogramTransformer"),
             tool="fetch ast",
             package="transformers",
         ),
         "encodec": NetworkEntry(
             summary="encoder of EnCodec, 7 layers, trained to compress sound (or random)",
             weight_files={"24khz": ("encodec_24khz",)},
-            build=_encodec,
+            build=_folder("encodec", "Encodec"),
             tool="fetch encodec",
             package="transformers",
         ),
@@ -336,6 +328,20 @@ def network_entry(name: str) -> NetworkEntry:
     return NETWORKS[name]
 
 
+def refuse_without_package(name: str) -> None:
+    """Refuse a network whose optional package is not installed; the package is not imported.
+
+    Raises
+    ------
+    ResourceUnavailableError
+        It is not there.
+    """
+    package = network_entry(name).package
+    if package and importlib.util.find_spec(package) is None:
+        msg = f"{name}: needs the package {package}: pip install 'musicotopy[embeddings]'"
+        raise ResourceUnavailableError(msg)
+
+
 def get_network(
     name: str,
     *,
@@ -372,6 +378,7 @@ def get_network(
     InputInvalidError
         The weights are not this network's, or not those their file name promises.
     """
+    refuse_without_package(name)
     return network_entry(name).build(Choice(name, str(weights), weights_dir, seed, hop_s))
 
 
