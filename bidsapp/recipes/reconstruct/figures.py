@@ -40,8 +40,8 @@ def accuracy_figure(rows: pd.DataFrame) -> Figure:
         axes.plot(row["identification"], place, marker, color=colour, markersize=7)
     axes.axvline(_CHANCE, color="#555555", linewidth=0.8)
     axes.set_yticks(range(len(names)), names, fontsize=9)
-    lowest = rows[["identification", "null_low"]].min(axis=None)
-    axes.set_xlim(min(0.3, float(lowest) - 0.03), 1.03)
+    lowest = float(np.nanmin(rows[["identification", "null_low"]].to_numpy(float)))
+    axes.set_xlim(min(0.3, lowest - 0.03), 1.03)
     axes.set_xlabel("identification accuracy")
     axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -11,6 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from bidsapp.recipes.reconstruct import results as declared
+from bidsapp.recipes.reconstruct.answer import n_exchanges, row_of, sentences
 from bidsapp.recipes.reconstruct.figures import accuracy_figure, curve_figure, genre_figure
 from bidsapp.report import sections
 from bidsapp.report.brain.draw import BrainMap, draw
@@ -37,6 +38,7 @@ from bidsapp.report.timing import alignment_section
 from bidsapp.results.kinds import P_VALUE
 from bidsapp.results.read import Results
 
+_HEADING = "Music decoded from the brain"
 _QUESTION = "Which music was heard, as told from brain activity?"
 _N_REGIONS = 20
 _RANDOM_RANK = "Chance is .5; grey bars span 95 % of exchanged clips."
@@ -62,7 +64,9 @@ def report(results: Results) -> tuple[Page, Methods]:
         sections.fidelity(results),
         sections.about(results),
     ]
-    return sections.page(results, _QUESTION, page), text
+    shown = identification(results, pairs[0]) if pairs else None
+    answered = sections.found(results, sentences(results), shown)
+    return sections.page(results, _QUESTION, page, heading=_HEADING, answer=answered), text
 
 
 def design(results: Results) -> list[Number]:
@@ -83,18 +87,6 @@ def decoding(results: Results, pair: Any) -> pd.DataFrame:
     return results.table(result, pair.space, pair.network)
 
 
-def row_of(rows: pd.DataFrame, decoder: str, candidates: str) -> dict[str, Any]:
-    """Return one row of the table of identification; nothing where there is none."""
-    found = rows[(rows["decoder"] == decoder) & (rows["candidates"] == candidates)]
-    return {} if found.empty else {str(key): value for key, value in found.iloc[0].items()}
-
-
-def n_exchanges(results: Results) -> int:
-    """Return the number of exchanges of clips."""
-    own = first_participant(results)
-    return 0 if own is None else int(own.setting("n_exchanges"))
-
-
 def numbers(results: Results, pair: Any) -> Iterator[Number]:
     """Yield the answer: how well clips are identified, against chance and the genre oracle."""
     rows = decoding(results, pair)
@@ -105,7 +97,9 @@ def numbers(results: Results, pair: Any) -> Iterator[Number]:
         row = row_of(rows, declared.ENSEMBLE, candidates)
         if row:
             p = row["p"]
-            remark = "chance .5" + (f"; {p_text(p)}" if np.isfinite(p) else "")
+            remark = "chance .5" + (
+                f"; {p_text(p, n_exchanges(results))}" if np.isfinite(p) else ""
+            )
             yield Number(title, number_text(row["identification"]), remark)
     oracle = row_of(rows, declared.ORACLE, declared.ALL)
     if oracle:

@@ -277,10 +277,10 @@ GROUP_CLIPS = Table(
 SUMMARY, GROUP_SUMMARY = summary(RECIPE, "participant"), summary(RECIPE, "group")
 
 RESULTS: tuple[Result, ...] = (
+    DECODING,
     MAP,
     P_MAP,
     REGION_LABELS,
-    DECODING,
     FOLDS,
     CLIPS,
     REGIONS,
@@ -293,11 +293,11 @@ RESULTS: tuple[Result, ...] = (
     EXCHANGES,
     ALIGNMENT,
     SUMMARY,
+    PARTICIPANTS,
+    GROUP_DECODING,
     GROUP_MAP,
     GROUP_P_MAP,
-    GROUP_DECODING,
     GROUP_REGIONS,
     GROUP_CLIPS,
-    PARTICIPANTS,
     GROUP_SUMMARY,
 )
