@@ -13,6 +13,7 @@ _TAGGERS: Final = (
     "https://github.com/minzwon/sota-music-tagging-models/raw/"
     "1f4d282693ac19cde4d30b86811fe0ae2452f406/models/"
 )
+_TORCHAUDIO: Final = "https://download.pytorch.org/torchaudio/models/"
 _SCHAEFER: Final = "atlas-Schaefer2018_desc-400Parcels7Networks_dseg"
 
 
@@ -68,6 +69,18 @@ def _templateflow(template: str, *names: str) -> tuple[RemoteFile, ...]:
     return tuple(RemoteFile(path, _TEMPLATEFLOW + path) for path in paths)
 
 
+def _pipeline(name: str, title: str, file: str, size: str) -> Bundle:
+    """Weights of a bundle of `torchaudio.pipelines`, at the address torchaudio itself uses."""
+    return Bundle(
+        name,
+        f"{title} of torchaudio.pipelines ({size})",
+        "weights",
+        "MIT (the authors' weights, redistributed by torchaudio)",
+        f"--network {name} --weights-dir DIR",
+        (RemoteFile(file, _TORCHAUDIO + file),),
+    )
+
+
 BUNDLES: Final = {
     bundle.name: bundle
     for bundle in (
@@ -112,6 +125,16 @@ BUNDLES: Final = {
                 ),
             ),
         ),
+        _pipeline("hubert-base", "HuBERT base", "hubert_fairseq_base_ls960.pth", "360 MB"),
+        _pipeline("hubert-large", "HuBERT large", "hubert_fairseq_large_ll60k.pth", "1.2 GB"),
+        _pipeline(
+            "wav2vec2-base", "wav2vec 2.0 base", "wav2vec2_fairseq_base_ls960.pth", "360 MB"
+        ),
+        _pipeline(
+            "wav2vec2-large", "wav2vec 2.0 large", "wav2vec2_fairseq_large_ls960.pth", "1.2 GB"
+        ),
+        _pipeline("wavlm-base", "WavLM base", "wavlm_base.pth", "360 MB"),
+        _pipeline("wavlm-large", "WavLM large", "wavlm_large.pth", "1.2 GB"),
         Bundle(
             "templates",
             "Registered spheres between fsLR and fsaverage, better than the shipped approximation",

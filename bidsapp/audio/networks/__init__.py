@@ -155,6 +155,18 @@ def _tagger_entry(name: str, summary: str) -> NetworkEntry:
     return NetworkEntry(summary, {name: (f"{name}.safetensors",)}, _tagger, tool="fetch musicnn")
 
 
+def _self_supervised(choice: Choice) -> Network:
+    from bidsapp.audio.networks.self_supervised import SelfSupervised
+
+    if choice.is_random:
+        return SelfSupervised.random(choice.name, choice.seed, choice.hop_s)
+    return SelfSupervised.from_file(choice.name, choice.file(), choice.hop_s, choice.permuted)
+
+
+def _self_supervised_entry(name: str, summary: str, file: str) -> NetworkEntry:
+    return NetworkEntry(summary, {"speech": (file,)}, _self_supervised, tool=f"fetch {name}")
+
+
 def _harmonic(choice: Choice) -> Network:
     from bidsapp.audio.networks.harmonic import Harmonic
 
@@ -218,6 +230,36 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
         ),
         "vgg-msd": _tagger_entry(
             "vgg-msd", "VGG of the musicnn package, 7 layers, tags of the Million Song Dataset"
+        ),
+        "hubert-base": _self_supervised_entry(
+            "hubert-base",
+            "HuBERT of torchaudio, 19 layers, 960 h of speech without labels",
+            "hubert_fairseq_base_ls960.pth",
+        ),
+        "hubert-large": _self_supervised_entry(
+            "hubert-large",
+            "HuBERT of torchaudio, 31 layers, 60,000 h of speech without labels",
+            "hubert_fairseq_large_ll60k.pth",
+        ),
+        "wav2vec2-base": _self_supervised_entry(
+            "wav2vec2-base",
+            "wav2vec 2.0 of torchaudio, 19 layers, 960 h of speech without labels",
+            "wav2vec2_fairseq_base_ls960.pth",
+        ),
+        "wav2vec2-large": _self_supervised_entry(
+            "wav2vec2-large",
+            "wav2vec 2.0 of torchaudio, 31 layers, 960 h of speech without labels",
+            "wav2vec2_fairseq_large_ls960.pth",
+        ),
+        "wavlm-base": _self_supervised_entry(
+            "wavlm-base",
+            "WavLM of torchaudio, 19 layers, 960 h of speech without labels",
+            "wavlm_base.pth",
+        ),
+        "wavlm-large": _self_supervised_entry(
+            "wavlm-large",
+            "WavLM of torchaudio, 31 layers, 94,000 h of speech without labels",
+            "wavlm_large.pth",
         ),
         "harmonic": NetworkEntry(
             summary="twelve pitch-class filters, 4 layers, to train on emotions (or random)",
