@@ -7,14 +7,12 @@ from typing import Final, Literal
 
 Kind = Literal["weights", "templates"]
 
-_TEMPLATEFLOW: Final = "https://templateflow.s3.amazonaws.com/"
 _VGGISH: Final = "https://github.com/harritaylor/torchvggish/releases/download/v0.1/"
 _TAGGERS: Final = (
     "https://github.com/minzwon/sota-music-tagging-models/raw/"
     "1f4d282693ac19cde4d30b86811fe0ae2452f406/models/"
 )
 _TORCHAUDIO: Final = "https://download.pytorch.org/torchaudio/models/"
-_SCHAEFER: Final = "atlas-Schaefer2018_desc-400Parcels7Networks_dseg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,8 @@ class Bundle:
         How a run finds the files.
     files
         In the order they are fetched; empty if a Python package carries them (see
-        `bidsapp.fetch.packages`).
+        `bidsapp.fetch.packages`) or TemplateFlow's client brings them
+        (`bidsapp.fetch.templates`).
     """
 
     name: str
@@ -62,11 +61,6 @@ class Bundle:
     licence: str
     use: str
     files: tuple[RemoteFile, ...] = ()
-
-
-def _templateflow(template: str, *names: str) -> tuple[RemoteFile, ...]:
-    paths = (f"tpl-{template}/tpl-{template}_{name}" for name in names)
-    return tuple(RemoteFile(path, _TEMPLATEFLOW + path) for path in paths)
 
 
 def _pipeline(name: str, title: str, file: str, size: str) -> Bundle:
@@ -137,30 +131,20 @@ BUNDLES: Final = {
         _pipeline("wavlm-large", "WavLM large", "wavlm_large.pth", "1.2 GB"),
         Bundle(
             "templates",
-            "Registered spheres between fsLR and fsaverage, better than the shipped approximation",
+            "templates of TemplateFlow: [TEMPLATE[+COHORT][:ENTITY=VALUE,...] ...]. Default: "
+            "registered spheres between fsLR and fsaverage, better than the shipped approximation",
             "templates",
-            "that of the HCP Pipelines (LICENSE in tpl-fsLR of TemplateFlow)",
+            "that of each template, shown when it is fetched",
             "TEMPLATEFLOW_HOME=DIR",
-            _templateflow(
-                "fsLR",
-                "space-fsaverage_hemi-L_den-32k_sphere.surf.gii",
-                "space-fsaverage_hemi-R_den-32k_sphere.surf.gii",
-            ),
         ),
         Bundle(
             "atlases",
-            "Schaefer 2018 atlas of 400 parcels at 2 mm in both MNI152 spaces of fMRIPrep",
+            "atlases of TemplateFlow: [NAME[:PART] ...], on fsaverage5 and at 2 mm in the MNI152 "
+            "spaces of fMRIPrep. Default: Destrieux2009, HOCPA:th25 (Harvard-Oxford), "
+            "Schaefer2018:400Parcels7Networks",
             "templates",
-            "MIT (Computational Brain Imaging Group)",
-            "--atlas DIR/tpl-<space>/<file>.nii.gz",
-            (
-                *_templateflow(
-                    "MNI152NLin2009cAsym", f"res-02_{_SCHAEFER}.nii.gz", f"{_SCHAEFER}.tsv"
-                ),
-                *_templateflow(
-                    "MNI152NLin6Asym", f"res-02_{_SCHAEFER}.nii.gz", f"{_SCHAEFER}.tsv"
-                ),
-            ),
+            "that of each template, shown when it is fetched",
+            "--atlas NAME, with TEMPLATEFLOW_HOME=DIR",
         ),
     )
 }

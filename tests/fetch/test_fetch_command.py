@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from bidsapp.cli.commands import fetch
+from bidsapp.errors import UsageError
 from bidsapp.fetch import table
 from bidsapp.fetch.table import Bundle, RemoteFile
 from bidsapp.simulate.dataset import MusicOptions, simulate
@@ -59,17 +60,31 @@ def test_weights_and_templates_go_to_their_folders(
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("TEMPLATEFLOW_HOME", str(tmp_path / "flow"))
     bundles = {
-        kind: Bundle(kind, "", kind, f"licence of {kind}", "DIR", (RemoteFile(f"{kind}.bin", ""),))
-        for kind in ("weights", "templates")
+        "weights": Bundle(
+            "weights", "", "weights", "licence of weights", "DIR", (RemoteFile("weights.bin", ""),)
+        ),
+        "templates": table.BUNDLES["templates"],
     }
     monkeypatch.setattr(fetch, "BUNDLES", bundles)
-    server.files = {"weights.bin": b"1", "templates.bin": b"2"}
-    words = ["fetch", "weights", "templates", "--mirror", server.url, "-q"]
-    options = parser().parse_args([*words, "--weights-dir", str(tmp_path / "here")])
+    mask = "tpl-MNIInfant/cohort-2/tpl-MNIInfant_cohort-2_res-2_desc-brain_mask.nii.gz"
+    server.files = {"weights.bin": b"1", mask: b"2"}
+    words = ["fetch", "weights", "templates", "MNIInfant+2:desc=brain,resolution=2,suffix=mask"]
+    options = parser().parse_args(
+        [*words, "--mirror", server.url, "-q", "--weights-dir", str(tmp_path / "here")]
+    )
     options.function(options)
     assert (tmp_path / "here" / "weights.bin").read_bytes() == b"1"
-    assert (tmp_path / "flow" / "templates.bin").read_bytes() == b"2"
-    assert "licence of weights" in capsys.readouterr().out
+    assert (tmp_path / "flow" / mask).read_bytes() == b"2"
+    shown = capsys.readouterr().out
+    assert "licence of weights" in shown
+    assert "MNIInfant: " in shown
+    assert str(tmp_path / "flow" / mask) in shown
+
+
+def test_words_that_are_neither_name_nor_query_are_refused() -> None:
+    options = parser().parse_args(["fetch", "vggish", "fsLR"])
+    with pytest.raises(UsageError, match="fetch fsLR: no such name; known are vggish"):
+        options.function(options)
 
 
 @pytest.fixture(scope="module")

@@ -451,6 +451,7 @@ class GradientsGroup:
                 | dict(item.provenance)
                 for item in self.references
             ],
+            region_files=sorted({name for item in self.regions for name in item.files}),
             spin=self.spin_facts(spins),
             isc=None if isc is None else {"n_rows": isc.n_rows},
         )

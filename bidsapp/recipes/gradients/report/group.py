@@ -157,6 +157,7 @@ def _provenance(results: Results) -> list[tuple[str, Any]]:
         ("Convention of the spin", spin.get("convention")),
         ("Cortex mask, SHA-256", spin.get("cortex_mask_sha256")),
         ("Atlas", results.setting("atlas")),
+        ("Files of the regions", ", ".join(facts["region_files"]) or None),
     ]
 
 
