@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Kind = Literal["weights", "templates"]
+Kind = Literal["weights", "templates", "annotations"]
 
 _VGGISH: Final = "https://github.com/harritaylor/torchvggish/releases/download/v0.1/"
 _TAGGERS: Final = (
@@ -145,6 +145,14 @@ BUNDLES: Final = {
             "templates",
             "that of each template, shown when it is fetched",
             "--atlas NAME, with TEMPLATEFLOW_HOME=DIR",
+        ),
+        Bundle(
+            "neuromaps",
+            "maps of the cortex by the package neuromaps: SOURCE/DESC/SPACE/DENSITY ..., "
+            "such as hcps1200/myelinmap/fsLR/32k",
+            "annotations",
+            "that of each map, shown with the works to cite; of the package CC BY-NC-SA 4.0",
+            "gradients_group.references or .annotations, with NEUROMAPS_DATA=DIR",
         ),
     )
 }

@@ -11,7 +11,7 @@ from typing import Final
 from bidsapp.errors import UsageError
 from bidsapp.fetch.table import BUNDLES
 
-_QUERIED: Final = ("templates", "atlases")
+_QUERIED: Final = ("templates", "atlases", "neuromaps")
 """Names that queries may follow."""
 
 
@@ -42,7 +42,7 @@ def add(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "names",
         nargs="+",
         metavar="NAME",
-        help="Names below; templates and atlases may be followed by what is wanted of them.",
+        help="Names below; templates, atlases and neuromaps may be followed by what is wanted.",
     )
     tool.add_argument(
         "--weights-dir",
@@ -93,20 +93,25 @@ def _wanted(words: Sequence[str]) -> list[tuple[str, list[str]]]:
     return wanted
 
 
-def _show_templates(
+def _show_queried(
     name: str, wishes: Sequence[str], folder: Path, options: argparse.Namespace
 ) -> None:
+    from bidsapp.fetch.annotations import fetch_annotations
     from bidsapp.fetch.templates import fetch_templates
 
-    for licence, paths in fetch_templates(
-        name, wishes, folder, mirror=options.mirror, quiet=options.quiet
-    ):
+    answers = (
+        fetch_annotations(wishes, folder, quiet=options.quiet)
+        if name == "neuromaps"
+        else fetch_templates(name, wishes, folder, mirror=options.mirror, quiet=options.quiet)
+    )
+    for licence, paths in answers:
         print(f"{name}: licence {licence}")
         for path in paths:
             print(f"  {path}")
 
 
 def _fetch(options: argparse.Namespace) -> None:
+    from bidsapp.bids.neuromaps import neuromaps_folder
     from bidsapp.bids.templateflow import templateflow_home
     from bidsapp.fetch.download import fetch_bundle
     from bidsapp.fetch.packages import PACKAGES, fetch_package
@@ -114,12 +119,13 @@ def _fetch(options: argparse.Namespace) -> None:
     folders = {
         "weights": options.weights_dir,
         "templates": options.templates_dir or templateflow_home(),
+        "annotations": neuromaps_folder(),
     }
     for name, wishes in _wanted(options.names):
         bundle = BUNDLES[name]
         folder = folders[bundle.kind]
         if name in _QUERIED:
-            _show_templates(name, wishes, folder, options)
+            _show_queried(name, wishes, folder, options)
             print(f"  use: {bundle.use.replace('DIR', str(folder))}")
             continue
         print(f"{name}: licence {bundle.licence}")

@@ -54,7 +54,7 @@ def reference_title(name: str) -> str:
     """Name a reference map for a reader."""
     if name.startswith("user"):
         return f"map given by the user {name.removeprefix('user')}".strip()
-    return _REFERENCES[name]
+    return _REFERENCES.get(name, name.replace("-", " "))
 
 
 def correlation(r: float) -> str:
