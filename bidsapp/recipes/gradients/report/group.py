@@ -10,6 +10,7 @@ import numpy as np
 
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.report import (
+    axes,
     displacement,
     group_maps,
     group_profiles,
@@ -36,6 +37,8 @@ _PARTS = (
     group_maps.gradients,
     displacement.section,
     group_tests.spin_tests,
+    axes.second_null,
+    axes.annotation_profile,
     group_tests.participants_alignment,
     group_profiles.region_profiles,
     group_profiles.stability,
