@@ -148,6 +148,13 @@ def records(name: AnnotationName) -> Iterator[Mapping[str, Any]]:
             yield record
 
 
+def _licence(stated: Mapping[str, str] | str | None) -> str:
+    """Licence in words; what neuromaps states no other for has that of the package."""
+    if isinstance(stated, Mapping):
+        return ", ".join(str(value) for value in stated.values() if value)
+    return stated or "as neuromaps, CC BY-NC-SA 4.0"
+
+
 def annotation_facts(name: AnnotationName) -> dict[str, str]:
     """Say what an annotation is, by neuromaps' own list.
 
@@ -170,7 +177,7 @@ def annotation_facts(name: AnnotationName) -> dict[str, str]:
             return {
                 "description": str(entry["full_desc"]),
                 "citation": "; ".join(works),
-                "licence": str(entry.get("license") or "as neuromaps, CC BY-NC-SA 4.0"),
+                "licence": _licence(entry.get("license")),
             }
     msg = f"{name}: neuromaps does not say what it is; choose another annotation"
     raise InputInvalidError(msg)

@@ -88,6 +88,7 @@ def annotation_map(
     facts = annotation_facts(name)
     return values, {
         "Name": name.label,
+        "Title": facts["description"],
         "File": ", ".join(path.name for path in files),
         "SHA256": digest,
         "Source": f"{facts['description']}: {facts['citation']} (neuromaps)",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +111,12 @@ def fetch_templates(
 
 
 def _clients(home: Path, mirror: str | None) -> Clients:
-    """Return a function from a template to a client, after the folder has its placeholders."""
+    """Return a function from a template to a client, after the folder has its placeholders.
+
+    The package fills the folder that the environment names when it is imported: that must be
+    this one.
+    """
+    os.environ["TEMPLATEFLOW_HOME"] = str(home)
     from templateflow.conf.cache import CacheConfig, TemplateFlowCache
 
     if not any(home.glob("tpl-*")):  # they come with the package

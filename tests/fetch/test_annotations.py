@@ -10,7 +10,7 @@ from typing import Any
 import neuromaps.datasets.annotations as package
 import pytest
 
-from bidsapp.bids.neuromaps import annotation_files, annotation_name
+from bidsapp.bids.neuromaps import annotation_facts, annotation_files, annotation_name
 from bidsapp.errors import ResourceUnavailableError, UsageError
 from bidsapp.fetch.annotations import fetch_annotations
 from bidsapp.fetch.download import read_sums
@@ -52,6 +52,15 @@ def test_a_server_without_the_file_is_one_sentence(served: Any, tmp_path: Path) 
     with pytest.raises(ResourceUnavailableError, match="neuromaps cannot bring") as refused:
         list(fetch_annotations([WISH], tmp_path, quiet=True))
     assert "\n" not in str(refused.value)
+
+
+def test_licences_are_in_words() -> None:
+    own, common = (
+        annotation_facts(annotation_name(name))["licence"]
+        for name in ("beliveau2017/dasb/fsaverage/164k", WISH)
+    )
+    assert own.startswith("CC BY-NC-SA 4.0, https://")
+    assert common == "as neuromaps, CC BY-NC-SA 4.0"
 
 
 @pytest.mark.parametrize("wishes", [[], ["myelinmap"], ["no/such/fsLR/32k"]])

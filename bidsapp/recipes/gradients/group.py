@@ -67,6 +67,7 @@ from bidsapp.recipes.gradients.annotations import (
 from bidsapp.recipes.gradients.condition import Condition, write_components, write_maps
 from bidsapp.recipes.gradients.displacement import output, write_claims, write_displacement
 from bidsapp.recipes.gradients.rating_tests import rating_rows
+from bidsapp.recipes.gradients.reference_names import reference_labels
 from bidsapp.recipes.gradients.second_null import second_null_rows
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
 from bidsapp.recipes.gradients.spin_tables import null_rows, spin_facts, spin_rows
@@ -365,11 +366,8 @@ class GradientsGroup:
         out.write(declared.SPIN_NULL, null_rows(spins, network), network=network)
         names = [item.name for item in self.references]
         r = {item.lags: item.correlations for item in both if item.correlations is not None}
-        rows = (
-            row
-            for lags, values in r.items()
-            for row in alignment_rows(values, self.inputs.subjects, lags, names)
-        )
+        subjects = self.inputs.subjects
+        rows = (x for lags in r for x in alignment_rows(r[lags], subjects, lags, names))
         out.write(declared.ALIGNMENTS, rows, network=network)
         tests = alignment_test_rows(r, names, self.settings, self.config.random_seed)
         self.write_frame(out, declared.ALIGNMENT_TEST, tests, network)
@@ -426,11 +424,12 @@ class GradientsGroup:
             numbers = range(1, len(isc.r) + 1)
             columns["ceiling"] = model_ceiling(isc.r, isc.n)
             out.write(declared.ISC, tidy(columns, parcel=numbers))
+        labels = reference_labels([item.name for item in self.references])
         for item in self.references:
-            if item.name.startswith("user"):
+            if item.name in labels:
                 assert self.cortex is not None
                 given = out.on(self.cortex.units, sources=(), Reference=dict(item.provenance))
-                result = declared.REFERENCE.of(item.name)
+                result = declared.REFERENCE.of(labels[item.name])
                 values = item.values.astype(np.float32)
                 given.write(result, values, names=[item.name], entities=self.origin)
 

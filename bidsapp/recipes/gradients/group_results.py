@@ -120,8 +120,10 @@ PC = Maps(
 REFERENCE = Maps(
     desc="gradientsreference{label}",
     title="Reference map ({label})",
-    says="Reference map given by the user.",
-    labels=tuple(f"user{number or ''}" for number in (0, *range(2, 10))),
+    says="Reference map given by the user, or a published map that was chosen.",
+    labels=tuple(
+        f"{kind}{number or ''}" for kind in ("user", "annotation") for number in (0, *range(2, 10))
+    ),
     level="group",
     by_network=False,
     stat="reference",

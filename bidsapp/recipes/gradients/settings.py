@@ -153,7 +153,8 @@ class GradientsGroupSettings:
         "none",
         paper="none: rotations only",
         source="-",
-        why="a null of neuromaps beside the rotations, over 400 parcels",
+        why="a null of neuromaps beside the rotations, over 400 parcels; hungarian and moran "
+        "(which needs brainspace) held their level on unrelated maps",
     )
     n_second_null: int = setting(
         1000, paper="none", source="-", why="draws of the second null", least=1

@@ -39,7 +39,10 @@ def annotation_spin(rng: np.random.Generator, n_sets: int) -> Floats:
 
 
 def second_null(
-    rng: np.random.Generator, n_sets: int, method: SecondNull = "vasa", n_draws: int = _N_ROTATIONS
+    rng: np.random.Generator,
+    n_sets: int,
+    method: SecondNull = "hungarian",
+    n_draws: int = _N_ROTATIONS,
 ) -> Floats:
     """Smallest family-wise p-values (n_sets,) of parcellated smooth maps, by neuromaps' nulls."""
     points = sphere_points(_N_SIDE)

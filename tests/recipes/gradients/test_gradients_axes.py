@@ -193,7 +193,7 @@ def test_a_group_has_the_four_regions_and_the_profile_without_options(
     text = html.unescape(render(page))
     for words in (
         "Known axes of the cortex",
-        "margulies2016 fcgradient01",
+        "gradient 1 of group-averaged functional connectivity (margulies2016-fcgradient01)",
         "the four regions of the poster",
         "have the same verdict as rotations",
         "Annotations that are not at hand",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from textwrap import shorten
+
 import numpy as np
 
 from bidsapp.recipes.gradients import group_results as declared
@@ -22,6 +25,7 @@ _COLUMNS = choose(
     declared.ANNOTATIONS.columns,
     *("map", "annotation", "r", "p", "p_max", "n_rotations", "n_units", "overlap_min"),
 )
+_WIDTH = 48
 _NONE = (
     "No annotation profile: no published map of the default set is on this machine. `pip install "
     "musicotopy[neuromaps]` and `musicotopy-tools fetch neuromaps SOURCE/DESC/SPACE/DENSITY` "
@@ -52,13 +56,20 @@ def annotation_profile(view: GroupView) -> Section | None:
         f"the first panel. Filled: significant, FWE p \u2264 {view.level:g} over the published "
         "maps; grey: sizes of the largest correlation that rotations leave below that level."
     )
+    facts = view.summary["annotations"]
+    titles = {
+        item["name"]: str(item.get("Title") or reference_title(item["name"])) for item in facts
+    }
     words = "; ".join(
-        f"{item.title}: {reference_title(names[best])} {correlation(item.r[best])}"
+        f"{item.title}: {titles[names[best]]} {correlation(item.r[best])}"
         for item in profiles
         for best in [int(np.nanargmax(np.abs(item.r)))]
     )
-    figure = profile_figure(profiles, [reference_title(name) for name in names], view.symbol)
+    figure = profile_figure(
+        profiles, [shorten(titles[name], _WIDTH) for name in names], view.symbol
+    )
     strongest = frame.reindex(frame["r"].abs().sort_values(ascending=False).index)
+    strongest = strongest.assign(annotation=strongest["annotation"].map(_named(titles)))
     text = (
         f"Correlations with published maps, the strongest first. With {n} rotations no p is below "
         f"{1 / (n + 1):.1g}."
@@ -69,6 +80,11 @@ def annotation_profile(view: GroupView) -> Section | None:
         table(strongest, _COLUMNS, text),
     ]
     return Section(title, anchor, parts)
+
+
+def _named(titles: Mapping[str, str]) -> Callable[[str], str]:
+    """Return a function from a name to title and name."""
+    return lambda name: f"{titles[name]} ({name})"
 
 
 def second_null(view: GroupView) -> Section | None:

@@ -12,9 +12,10 @@ import pandas as pd
 
 from bidsapp.brain.geometry import UnitSpace, VolumeGrid, surface_units
 from bidsapp.brain.maps import read_maps
-from bidsapp.brain.references import GRADIENTS, MARGULIES, reference_map
+from bidsapp.brain.references import reference_map
 from bidsapp.errors import AppError
 from bidsapp.recipes.gradients import group_results as declared
+from bidsapp.recipes.gradients.reference_names import reference_labels
 from bidsapp.recipes.gradients.results import BEST_LAYER, CENTROID
 from bidsapp.report.brain.projection import how_projected, to_cortex
 from bidsapp.report.brain.template import SIDES, SIZE
@@ -102,6 +103,11 @@ class GroupView(View):
         return [str(item["name"]) for item in self.summary["references"]]
 
     @cached_property
+    def given(self) -> dict[str, str]:
+        """References that do not come with the app: name → label of the written map."""
+        return reference_labels(self.references)
+
+    @cached_property
     def spins(self) -> pd.DataFrame:
         """One row per lags, map, reference, hemisphere and direction."""
         return self.table(declared.SPINS)
@@ -180,12 +186,13 @@ class GroupView(View):
 
     def reference(self, name: str) -> Array | None:
         """(20484,) reference map; None for a map that is not at hand."""
-        if name in GRADIENTS or name in MARGULIES:
+        label = self.given.get(name)
+        if label is None:
             try:
                 return np.asarray(reference_map(name, FSAVERAGE5))
             except AppError:
                 return None
-        result = declared.REFERENCE.of(name)
+        result = declared.REFERENCE.of(label)
         maps = self.on_cortex(result, result)
         return None if maps is None else maps[0]
 
