@@ -50,6 +50,7 @@ POSTER_ATLASES: Final = {"surface": "Destrieux2009", "volume": "HOCPA:th25"}
 """Atlases whose labels make STG, MTG, IFG and mPFC where the user gives none."""
 _DENSITIES: Final = {"3k": 2562, "10k": 10242, "41k": 40962, "164k": 163842}
 _BEST_RESOLUTION: Final = 2
+_NOTE: Final = 25  # level of the log that is shown without -v
 
 
 def find_parcels(atlas: Path, units: UnitSpace) -> Atlas:
@@ -77,7 +78,8 @@ def find_parcels(atlas: Path, units: UnitSpace) -> Atlas:
     """
     name = atlas_name(atlas)
     parcels = atlas_parcels(atlas, units) if name is None else _named(name, units)
-    LOGGER.info("atlas: %d parcels of %s", len(parcels.names), ", ".join(map(str, parcels.files)))
+    files = " and ".join(map(str, parcels.files))
+    LOGGER.log(_NOTE, "atlas: %d parcels of %s", len(parcels.names), files)
     for problem in parcels.problems:
         LOGGER.warning("%s", problem)
     return parcels

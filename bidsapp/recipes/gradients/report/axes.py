@@ -29,7 +29,8 @@ _WIDTH = 48
 _NONE = (
     "No annotation profile: no published map of the default set is on this machine. `pip install "
     "musicotopy[neuromaps]` and `musicotopy-tools fetch neuromaps SOURCE/DESC/SPACE/DENSITY` "
-    "bring them into NEUROMAPS_DATA; gradients_group.annotations names others."
+    "bring them into NEUROMAPS_DATA (then run the group with --overwrite); "
+    "gradients_group.annotations names others."
 )
 
 
