@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +29,7 @@ def add(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "SHA256SUMS; what is there is left alone; an interrupted fetch goes on where it stopped."
     )
     listed = "\n".join(
-        f"  {bundle.name:<13} {bundle.summary}\n{'':16}licence: {bundle.licence}"
+        f"  {bundle.name:<18} {bundle.summary}\n{'':21}licence: {bundle.licence}"
         for bundle in BUNDLES.values()
     )
     tool = tools.add_parser(
@@ -68,6 +69,11 @@ def add(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         type=Path,
         metavar="FILE",
         help="musicnn: the package's wheel on this machine, instead of asking pip for it.",
+    )
+    tool.add_argument(
+        "--non-commercial",
+        action="store_true",
+        help="Fetch weights whose licence forbids commercial use, too.",
     )
     tool.add_argument("-q", "--quiet", action="store_true", help="Show no progress.")
     tool.set_defaults(function=_fetch)
@@ -114,6 +120,7 @@ def _fetch(options: argparse.Namespace) -> None:
     from bidsapp.bids.neuromaps import neuromaps_folder
     from bidsapp.bids.templateflow import templateflow_home
     from bidsapp.fetch.download import fetch_bundle
+    from bidsapp.fetch.hub import hub_files
     from bidsapp.fetch.packages import PACKAGES, fetch_package
 
     folders = {
@@ -129,8 +136,15 @@ def _fetch(options: argparse.Namespace) -> None:
             print(f"  use: {bundle.use.replace('DIR', str(folder))}")
             continue
         print(f"{name}: licence {bundle.licence}")
+        if bundle.non_commercial and not options.non_commercial:
+            msg = f"{name}: licence {bundle.licence}; fetch it with --non-commercial if that fits"
+            raise UsageError(msg)
         if name in PACKAGES:
             paths = fetch_package(PACKAGES[name], folder, options.wheel)
+        elif bundle.repository:
+            files = hub_files(bundle.repository, options.mirror)
+            listed = dataclasses.replace(bundle, files=files)
+            paths = fetch_bundle(listed, folder, quiet=options.quiet)
         else:
             paths = fetch_bundle(bundle, folder, mirror=options.mirror, quiet=options.quiet)
         for path in paths:
