@@ -123,8 +123,8 @@ def annotation_files(name: AnnotationName) -> tuple[Path, ...]:
             f"neuromaps {str(name).removeprefix(PREFIX)}`"
         )
         raise ResourceUnavailableError(msg)
-    found = datasets().fetch_annotation(**name.query, data_dir=str(folder), verbose=0)
-    files = [found] if isinstance(found, str) else found
+    paths = datasets().fetch_annotation(**name.query, data_dir=str(folder), verbose=0)
+    files = [paths] if isinstance(paths, str) else paths
     return tuple(sorted(map(Path, files)))
 
 

@@ -111,17 +111,17 @@ class AtlasName:
     def surface(self) -> dict[str, Any]:
         """Entities of its files on fsaverage, hemisphere and density left out."""
         networks = _NETWORKS.fullmatch(self.part)
-        found: dict[str, Any] = {"atlas": self.atlas, "suffix": "dseg"}
+        entities: dict[str, Any] = {"atlas": self.atlas, "suffix": "dseg"}
         if networks:
             parcels, n_networks = networks.groups()
-            return {**found, "segmentation": f"{n_networks}n", "scale": parcels}
-        return {**found, "segmentation": self.part} if self.part else found
+            return {**entities, "segmentation": f"{n_networks}n", "scale": parcels}
+        return {**entities, "segmentation": self.part} if self.part else entities
 
     @property
     def volume(self) -> dict[str, Any]:
         """Entities of its files in a volume template, resolution left out."""
-        found: dict[str, Any] = {"atlas": self.atlas, "suffix": "dseg"}
-        return {**found, "desc": self.part} if self.part else found
+        entities: dict[str, Any] = {"atlas": self.atlas, "suffix": "dseg"}
+        return {**entities, "desc": self.part} if self.part else entities
 
 
 def atlas_name(wish: str | Path) -> AtlasName | None:

@@ -73,12 +73,12 @@ def annotation_map(
     if own_mesh == mesh:
         how = {"Correspondence": way}
     elif mesh == "fsaverage5":
-        values, found = carry(values)
-        how = {"Correspondence": f"{way}; {found['Correspondence']}"}
+        values, passage = carry(values)
+        how = {"Correspondence": f"{way}; {passage['Correspondence']}"}
     else:
-        indices, found = fsaverage5_to_fslr()
+        indices, passage = fsaverage5_to_fslr()
         values = values[..., indices]
-        how = {"Correspondence": f"{way}; {found['Correspondence']}"}
+        how = {"Correspondence": f"{way}; {passage['Correspondence']}"}
     values = np.where(resources.cortex_mask(mesh), values, np.nan)
     finite = values[np.isfinite(values)]
     if not finite.size or finite.min() == finite.max():

@@ -133,10 +133,10 @@ def _in_volume(name: AtlasName, units: UnitSpace) -> Atlas:
 
 
 def _volume_file(name: AtlasName, space: str) -> Path:
-    found = template_files(space, **name.volume, extension=".nii.gz")
-    if not found:
+    images = template_files(space, **name.volume, extension=".nii.gz")
+    if not images:
         raise _absent(name, space)
-    return min(found, key=_from_best_resolution)
+    return min(images, key=_from_best_resolution)
 
 
 def _from_best_resolution(path: Path) -> tuple[int, str]:

@@ -121,7 +121,7 @@ def surrogates(
             return np.moveaxis(values[:, order], 2, 0)
         distances = tuple(_distances(*pair) for pair in zip(spheres, labels, strict=True))
         drawn = [draw(row, distmat=distances, **common) for row in values]
-    return np.stack([np.asarray(one, dtype=np.float64).T for one in drawn], axis=1)
+    return np.stack([np.asarray(surrogate, dtype=np.float64).T for surrogate in drawn], axis=1)
 
 
 def _parcellation(labels: NDArray[np.integer[Any]]) -> Any:

@@ -60,7 +60,7 @@ def fetch_annotations(
     with output_lock(folder), output_errors(folder):
         for name in names:
             try:
-                found = module.fetch_annotation(
+                files = module.fetch_annotation(
                     **name.query, data_dir=str(folder), verbose=0 if quiet else 1
                 )
             except (requests.RequestException, ValueError) as error:
@@ -70,7 +70,7 @@ def fetch_annotations(
                     f"the network"
                 )
                 raise ResourceUnavailableError(msg) from error
-            paths = sorted(map(Path, [found] if isinstance(found, str) else found))
+            paths = sorted(map(Path, [files] if isinstance(files, str) else files))
             sums = {path.relative_to(folder).as_posix(): file_hash(path) for path in paths}
             write_sums(folder, read_sums(folder) | sums)
             facts = annotation_facts(name)

@@ -192,16 +192,16 @@ def _get(clients: Clients, query: Query, home: Path, *, quiet: bool) -> None:
 def _record(home: Path, paths: Sequence[Path]) -> None:
     """Compare with the recorded hashes, and record new ones."""
     recorded = read_sums(home)
-    found = {path.relative_to(home).as_posix(): file_hash(path) for path in paths}
-    for name, digest in found.items():
+    digests = {path.relative_to(home).as_posix(): file_hash(path) for path in paths}
+    for name, digest in digests.items():
         if recorded.get(name, digest) != digest:
             msg = (
                 f"{home / name}: its SHA-256 begins with {digest[:8]}, {recorded[name][:8]} is "
                 f"recorded in SHA256SUMS; remove the file and fetch it again"
             )
             raise InputInvalidError(msg)
-    if found.items() - recorded.items():
-        write_sums(home, {**recorded, **found})
+    if digests.items() - recorded.items():
+        write_sums(home, {**recorded, **digests})
 
 
 def _licence(own_client: Any, template: str) -> str:

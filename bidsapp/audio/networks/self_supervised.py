@@ -40,8 +40,9 @@ PIPELINES: Final[Mapping[str, str]] = {
 
 _COPIES = 4
 """Activations of the first convolution held while a frame passes through it."""
-_FORMER_NAMES = {"weight_g": "parametrizations.weight.original0"} | {
-    "weight_v": "parametrizations.weight.original1"
+_FORMER_NAMES = {
+    "weight_g": "parametrizations.weight.original0",
+    "weight_v": "parametrizations.weight.original1",
 }
 """Parts of a normalised kernel: names in files of torch before 2.0 → names since."""
 
@@ -72,18 +73,15 @@ class SelfSupervised(TappedNetwork):
         window = round(WINDOW_S * sampling_hz)
         convolutions = bundle._params["extractor_conv_layer_config"]
         steps = _steps(window, convolutions)
-        n_times = steps[-1]
+        n_times, width = steps[-1], bundle._params["encoder_embed_dim"]
         self.layers = (
             *(
                 Layer(f"conv{number}", "conv", n_channels * n_times, n_channels, n_times)
                 for number, (n_channels, *_) in enumerate(convolutions, start=1)
             ),
             *(
-                Layer(f"block{number}", "transformer", n_channels * n_times, n_channels, n_times)
-                for number, n_channels in enumerate(
-                    [bundle._params["encoder_embed_dim"]] * bundle._params["encoder_num_layers"],
-                    start=1,
-                )
+                Layer(f"block{number}", "transformer", width * n_times, width, n_times)
+                for number in range(1, 1 + bundle._params["encoder_num_layers"])
             ),
         )
         working = 4 * _COPIES * convolutions[0][0] * steps[0]
