@@ -65,6 +65,7 @@ def profile_figure(profiles: Sequence[Profile], names: Sequence[str], label: str
         axes.set_title(item.title)
         axes.set_xlabel(label)
         axes.set_xlim(-limit, limit)
+        axes.locator_params(axis="x", nbins=4)
         style.quiet_grid(axes)
     grid[0].set_yticks(places, names, fontsize=7)
     return figure

@@ -25,7 +25,7 @@ _COLUMNS = choose(
     declared.ANNOTATIONS.columns,
     *("map", "annotation", "r", "p", "p_max", "n_rotations", "n_units", "overlap_min"),
 )
-_WIDTH = 48
+_WIDTH = 60
 _NONE = (
     "No annotation profile: no published map of the default set is on this machine. `pip install "
     "musicotopy[neuromaps]` and `musicotopy-tools fetch neuromaps SOURCE/DESC/SPACE/DENSITY` "
@@ -67,7 +67,9 @@ def annotation_profile(view: GroupView) -> Section | None:
         for best in [int(np.nanargmax(np.abs(item.r)))]
     )
     figure = profile_figure(
-        profiles, [shorten(titles[name], _WIDTH) for name in names], view.symbol
+        profiles,
+        [shorten(titles[name], _WIDTH, placeholder=" \u2026") for name in names],
+        view.symbol,
     )
     strongest = frame.reindex(frame["r"].abs().sort_values(ascending=False).index)
     strongest = strongest.assign(annotation=strongest["annotation"].map(_named(titles)))
