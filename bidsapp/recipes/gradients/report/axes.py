@@ -20,12 +20,12 @@ from bidsapp.report.html import Part, Prose, Section, p_text, picture
 from bidsapp.report.sections import claim
 from bidsapp.report.tables import choose, records_of, rows_of, table
 
-_TITLES = {**KIND_TITLES, "preference": "Preference for deeper layers"}
+_TITLES = {**KIND_TITLES, "preference": "Preference map"}
 _COLUMNS = choose(
     declared.ANNOTATIONS.columns,
     *("map", "annotation", "r", "p", "p_max", "n_rotations", "n_units", "overlap_min"),
 )
-_WIDTH = 60
+_WIDTH = 52
 _NONE = (
     "No annotation profile: no published map of the default set is on this machine. `pip install "
     "musicotopy[neuromaps]` and `musicotopy-tools fetch neuromaps SOURCE/DESC/SPACE/DENSITY` "
