@@ -101,6 +101,7 @@ def read_run(
         n_trs=axis.n_trs,
         start_time_s=start_s + n_dropped * tr_s,
         preprocessed=files.preprocessed,
+        scan_start_s=n_dropped * tr_s,
     )
     return run, problems
 

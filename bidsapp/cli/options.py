@@ -227,8 +227,8 @@ OPTIONS = (
         "start_time",
         "filters",
         "float",
-        "Time of the first volume (s) where no sidecar says whether slice times were corrected: "
-        "half the repetition time for fMRIPrep before 20.2.6 with slice timing correction.",
+        "Time that the first volume stands for (s), instead of what sidecars say: StartTime where "
+        "slice times were corrected, else the mean of SliceTiming or half the repetition time.",
         metavar="SECONDS",
     ),
     Option(
