@@ -18,10 +18,11 @@ from bidsapp.encoding.designs import DesignOptions, DesignStore
 from bidsapp.encoding.encode import Encoding, Scorer, encode, encode_with_null, make_scorer
 from bidsapp.encoding.parcels import Parcels, ParcelTest, parcel_test
 from bidsapp.encoding.ratings import RatingScores, rating_scores, rating_targets
-from bidsapp.encoding.rows import FoldOptions, Rows, make_rows
+from bidsapp.encoding.rows import Rows
 from bidsapp.features.extract import FeatureBank
 from bidsapp.models.run_filter import RunFilter, make_run_filter
 from bidsapp.recipes.base.study import ParticipantStudy
+from bidsapp.recipes.base.used_rows import RowSettings, rows_of
 from bidsapp.results.write import tidy
 from bidsapp.stats.displacement import piece_shifts
 from bidsapp.stats.metrics import best_layer
@@ -29,7 +30,7 @@ from bidsapp.stats.metrics import best_layer
 Row = dict[str, Any]
 
 
-class EncodingSettings(Protocol):
+class EncodingSettings(RowSettings, Protocol):
     """Settings that recipes with encoding models have; see those of `gradients`."""
 
     @property
@@ -55,22 +56,6 @@ class EncodingSettings(Protocol):
     @property
     def filter_features(self) -> bool:
         """Project the nuisance of the runs out of the features as well."""
-
-    @property
-    def max_outer_folds(self) -> int:
-        """Largest number of outer folds."""
-
-    @property
-    def max_inner_folds(self) -> int:
-        """Largest number of inner folds."""
-
-    @property
-    def min_block_s(self) -> float:
-        """Shortest block in seconds."""
-
-    @property
-    def purge_s(self) -> float:
-        """Gap between parts of a piece in seconds."""
 
     @property
     def n_shifts(self) -> int:
@@ -122,16 +107,7 @@ def sound_lengths(study: ParticipantStudy) -> dict[str, float]:
 
 def row_set(study: ParticipantStudy, lags: str, lags_s: Sequence[float]) -> Rows:
     """List the volumes that a set of lags can explain, their blocks and folds."""
-    settings: EncodingSettings = study.settings
-    options = FoldOptions(
-        settings.min_block_s,
-        settings.purge_s,
-        settings.max_outer_folds,
-        settings.max_inner_folds,
-    )
-    inputs = study.inputs
-    durations_s = sound_lengths(study)
-    return make_rows(inputs.runs, inputs.presentations, durations_s, lags, lags_s, options)
+    return rows_of(study.inputs, study.settings, lags, lags_s)
 
 
 def score(

@@ -60,7 +60,7 @@ def of_participant(
 
 def _of_design(study: ParticipantStudy, rows: Rows) -> Iterator[Caution]:
     settings: GradientsSettings = study.settings
-    n_pieces = len(rows.timeline.pieces)
+    n_pieces = len(rows.used_pieces)
     if n_pieces < _FEW_PIECES:
         yield Caution(
             "caution",
@@ -77,7 +77,7 @@ def _of_design(study: ParticipantStudy, rows: Rows) -> Iterator[Caution]:
             "instruments and mood, so training has heard something like the test, although "
             f"{settings.purge_s:g} s between them ({rows.blocks.n_purged} volumes) were removed.",
         )
-    used, n_trs = rows.timeline.n_rows, sum(run.n_trs for run in study.inputs.runs)
+    used, n_trs = rows.n_used, sum(run.n_trs for run in study.inputs.runs)
     if used < _LITTLE_COVERAGE * n_trs:
         yield Caution(
             "caution",

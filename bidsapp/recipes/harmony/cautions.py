@@ -58,7 +58,7 @@ def of_participant(
 
 def _of_design(study: ParticipantStudy, rows: Rows) -> Iterator[Caution]:
     settings: HarmonySettings = study.settings
-    n_pieces = len(rows.timeline.pieces)
+    n_pieces = len(rows.used_pieces)
     if n_pieces < _FEW_PIECES:
         yield Caution(
             "caution",

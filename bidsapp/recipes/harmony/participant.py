@@ -102,7 +102,7 @@ def participant(study: ParticipantStudy) -> None:
         n_nan=bold.n_nan,
         n_parcels=parcels.n_parcels,
         n_folds=len(rows.folds),
-        n_rows=rows.timeline.n_rows,
+        n_rows=rows.n_used,
         n_sounds=len(courses),
         has_unique=unique is not None,
     )
