@@ -18,6 +18,7 @@ from bidsapp.bids.intervals import find_intervals
 from bidsapp.bids.names import space_kind
 from bidsapp.bids.presentations import find_presentations
 from bidsapp.bids.records import ImageKind, Interval, Presentation, Problem, Rating, Run
+from bidsapp.bids.runs import NO_CONFOUNDS
 from bidsapp.config import Config
 from bidsapp.errors import AppError, InputInvalidError, InputMissingError, UsageError
 from bidsapp.features.align import alignment_table
@@ -251,6 +252,8 @@ def collect(
         As in `collect_participant`.
     """
     runs, problems = find_runs(dataset, subject, space=space, filters=query_filters(config))
+    if config.confounds == "none":
+        problems = [problem for problem in problems if problem.what != NO_CONFOUNDS]
     if not runs:
         msg = (
             f"sub-{subject}: no usable BOLD run in space {space}; check --space and the "
