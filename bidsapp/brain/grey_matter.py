@@ -1,9 +1,9 @@
 """Which units the searchlights cover: grey matter where fMRIPrep has segmented it.
 
 fMRIPrep writes the probability of grey matter on the grid of the anatomy
-(``label-GM_probseg``); its mean within each voxel of the BOLD decides, on the same or a coarser grid
-the value at the voxel's centre. The discrete segmentation
-(``dseg``) beside it is not used: its labels stand for other tissues in older versions.
+(``label-GM_probseg``); its mean within each voxel of the BOLD decides, on the same or a coarser
+grid the value at the voxel's centre. The discrete segmentation (``dseg``) beside it is not used:
+its labels stand for other tissues in older versions.
 
 Surfaces are grey matter; grayordinates have been chosen already.
 """

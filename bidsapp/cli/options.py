@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bidsapp.audio.networks import FAMILIES, NETWORKS
-from bidsapp.brain.strategies import STRATEGIES
+from bidsapp.brain.strategies import CHOICES
 from bidsapp.recipes import RECIPES
 
 Kind = Literal["text", "path", "float", "int", "flag", "count", "mapping", "assignment"]
@@ -271,8 +271,9 @@ OPTIONS = (
         "confounds",
         "workflow",
         "text",
-        "Confound regressors taken from fMRIPrep's table.",
-        choices=tuple(STRATEGIES),
+        "Confound regressors taken from fMRIPrep's table; 'auto' is motion24+wmcsf in runs of 260 "
+        "volumes or more and motion6+wmcsf in shorter ones.",
+        choices=CHOICES,
     ),
     Option(
         "high_pass_hz",

@@ -227,6 +227,7 @@ def of_data(inputs: EmotionInputs, stored: StoredVolumes, confounds: str) -> Ite
     """
     yield from shared.raw_bold(inputs.runs)
     yield from shared.no_confounds(confounds, regressed=inputs.settings.denoise)
+    yield from shared.freedom(inputs.runs, stored.confounds)
     if inputs.settings.normalise == "none":
         text = "Volumes were not standardised by run: a decoder can tell the run by its intensity."
         yield Caution("serious", "Runs can be told apart", text)

@@ -84,7 +84,8 @@ class EmotionInputs(Inputs):
         rows = self.counts()
         table = text_table(rows, tuple(rows[0]))
         text = f"observers: {self.modality}; shift {self.settings.shift_s:g} s"
-        return f"{table}\nlabels: {text}; cells are volumes (contiguous segments)"
+        said = f"{table}\nlabels: {text}; cells are volumes (contiguous segments)"
+        return f"{said}\n{self.cleaning}" if self.settings.denoise and self.cleaning else said
 
     def counts(self) -> list[dict[str, Any]]:
         """Return one row per run, and the sum: ``volumes (segments)`` of each class."""

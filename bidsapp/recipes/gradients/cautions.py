@@ -45,6 +45,7 @@ def of_participant(
         *cautions.random_weights(weights),
         *cautions.raw_bold(study.inputs.runs),
         *cautions.no_confounds(study.config.confounds),
+        *cautions.freedom(study.inputs.runs, study.bold.confounds),
         *cautions.without_data(
             bold.n_constant + bold.n_nan, bold.units.n_units, bold.units.kind, "units"
         ),
