@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -74,7 +74,7 @@ class Inputs:
     intervals: tuple[Interval, ...]
     alignment: tuple[Mapping[str, Any], ...]
     problems: tuple[Problem, ...]
-    cleaning: str = ""
+    cleaning: str = field(default="", kw_only=True)
 
     @property
     def sounds(self) -> tuple[tuple[str, Path], ...]:
