@@ -19,6 +19,8 @@ For each cleaning: regressors per run and their share of the volumes; mean r of 
 and Spearman's rho of best and planted layer over the units that respond (mean over participants,
 as in the maps of a group); share of unresponsive units and layers with p <= .05 when the music is
 displaced alike in everybody (before it is filtered), and the same for parcels of one participant.
+With ``--rdms N`` instead: how often permutation of clips rejects when model RDMs of noise are
+compared with RDMs of cleaned noise, the courses behind the models filtered or not.
 Ridge has one fixed penalty: scores of all copies come from products of blocks.
 """
 
@@ -32,7 +34,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.signal import fftconvolve
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
 from bidsapp.brain.confounds import cosine_basis, orthonormal_basis
 from bidsapp.features.hrf import hrf
@@ -231,6 +233,43 @@ def measure(world: str, n: int, args: argparse.Namespace) -> None:
         )
 
 
+def rdm_test(rng: np.random.Generator, n_motion: int, both: bool, n_copies: int = 39) -> bool:
+    """Whether RDMs of noise agree by permutation of clips: one run, 8 clips of 20 volumes."""
+    n_clips, n_volumes = 8, 20
+    n = n_clips * n_volumes
+    x = np.concatenate([ar1(n_volumes, 30, 0.9, rng) for _ in range(n_clips)])
+    walks = np.cumsum(rng.standard_normal((n, n_motion)), axis=0)
+    label = np.zeros(n, dtype=np.int64)
+    basis = orthonormal_basis(np.hstack([cosine_basis(n, TR_S, 1 / 128), walks]))
+    keep = make_run_filter(label, np.arange(n), label, [basis], ["run"])
+    rdm_y = -np.corrcoef(keep(ar1(n, 100, 0.6, rng)))
+    rdm_x = -np.corrcoef(keep(x) if both else x)
+    clip = np.repeat(np.arange(n_clips), n_volumes)
+    first, second = np.triu_indices(n, 1)
+    between = clip[first] != clip[second]
+    first, second = first[between], second[between]
+    target = standard(rankdata(rdm_y[first, second]))
+    scores = []
+    for copy in range(n_copies + 1):
+        order = rng.permutation(n_clips) if copy else np.arange(n_clips)
+        rows = np.arange(n).reshape(n_clips, n_volumes)[order].ravel()
+        model = rankdata(rdm_x[rows[first], rows[second]])
+        scores.append(float(target @ standard(model)))
+    return bool(permutation_p(np.array(scores[0]), np.array(scores[1:])) <= 0.05)
+
+
+def measure_rdms(n_sets: int) -> None:
+    """Print how often clip permutation rejects noise with the model RDMs filtered or not."""
+    print("| motion regressors | filtered | p <= .05 |\n|---|---|---|")
+    for n_motion, both in itertools.product((6, 24), (False, True)):
+        rejected = [
+            rdm_test(np.random.default_rng(seed), n_motion, both) for seed in range(n_sets)
+        ]
+        print(
+            f"| {n_motion} | {'both' if both else 'data'} | {np.mean(rejected):.3f} |", flush=True
+        )
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -240,7 +279,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS)
     parser.add_argument("--worlds", nargs="+", default=WORLDS)
+    parser.add_argument("--rdms", type=int, default=0, help="sets of the test of RDMs, instead")
     args = parser.parse_args()
+    if args.rdms:
+        measure_rdms(args.rdms)
+        return
     print(
         "| head | volumes | confounds | high-pass (s) | filtered | regressors (share) | "
         "r, planted | best layer, rho | p <= .05, participants | p <= .05, group |"
