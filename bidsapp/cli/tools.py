@@ -11,7 +11,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bidsapp import __version__
-from bidsapp.cli.commands import features, fetch, inspect_network, sbatch, status, train
+from bidsapp.cli.commands import (
+    captions,
+    features,
+    fetch,
+    index,
+    inspect_network,
+    listening,
+    sbatch,
+    status,
+    train,
+)
 from bidsapp.errors import AppError, InputMissingError, OutputError, UsageError
 from bidsapp.recipes import RECIPES, truth_checks
 from bidsapp.text import silence_output
@@ -59,7 +69,17 @@ def build_parser() -> argparse.ArgumentParser:
     _add_init(tools)
     _add_simulate(tools)
     _add_check_truth(tools)
-    for command in (fetch, inspect_network, features, train, sbatch, status):
+    for command in (
+        fetch,
+        inspect_network,
+        features,
+        captions,
+        index,
+        listening,
+        train,
+        sbatch,
+        status,
+    ):
         command.add(tools)
     return parser
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bidsapp.audio.io import audio_duration_s, level_fault
+from bidsapp.bids.anatomy import find_grey_matter
 from bidsapp.bids.annotations import find_ratings
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.filters import Filters
@@ -64,6 +65,8 @@ class Inputs:
         What was passed over.
     cleaning
         What cleaning will cost, in words.
+    grey_matter
+        Its probability in the space of the volumes, where a recipe needs it and fMRIPrep wrote it.
     """
 
     subject: str
@@ -75,6 +78,7 @@ class Inputs:
     alignment: tuple[Mapping[str, Any], ...]
     problems: tuple[Problem, ...]
     cleaning: str = field(default="", kw_only=True)
+    grey_matter: Path | None = field(default=None, kw_only=True)
 
     @property
     def sounds(self) -> tuple[tuple[str, Path], ...]:
@@ -91,6 +95,8 @@ class Inputs:
             paths.update(path for path in (run.mask, run.confounds) if path is not None)
         annotations: tuple[Rating | Interval, ...] = (*self.ratings, *self.intervals)
         paths.update(item.source for item in annotations if item.source is not None)
+        if self.grey_matter is not None:
+            paths.add(self.grey_matter)
         return tuple(sorted(paths))
 
     def overview(self) -> str:
@@ -297,6 +303,10 @@ def collect(
     if "intervals" in needs:
         intervals, more = find_intervals(dataset, runs, presentations, config.stimuli_dir)
         problems = [*problems, *more]
+    grey_matter = None
+    if "grey_matter" in needs and runs[0].kind == "volume":
+        resolution = runs[0].resolution
+        grey_matter = find_grey_matter(dataset.fmriprep, subject, runs[0].space, resolution)
     return Inputs(
         subject=subject,
         space=space,
@@ -307,6 +317,7 @@ def collect(
         alignment=tuple(alignment),
         problems=tuple(dict.fromkeys(problems)),
         cleaning=cleaning_cost(runs, config.confounds, config.high_pass_hz),
+        grey_matter=grey_matter,
     )
 
 
