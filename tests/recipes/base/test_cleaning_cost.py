@@ -33,9 +33,10 @@ def run_of(n_trs: int, number: int = 1) -> Run:
 def test_the_dry_run_names_the_run_that_loses_most() -> None:
     runs = [run_of(122), run_of(292, 2)]
     n = [cosine_basis(run.n_trs, run.tr_s, 1 / 16).shape[1] for run in runs]
+    assert n[1] / 292 > n[0] / 122
     text = cleaning_cost(runs, "none", 1 / 16)
-    assert f"{n[0]} regressors in 122 volumes of sub-01_task-music_run-1" in text
-    assert f"{100 * n[0] / 122:.0f} % of the degrees of freedom" in text
+    assert f"{n[1]} regressors in 292 volumes of sub-01_task-music_run-2" in text
+    assert f"{100 * n[1] / 292:.0f} % of the degrees of freedom" in text
     assert "over 2 runs" in text
     assert cleaning_cost(runs, "motion6", 0.0) == ""
 
