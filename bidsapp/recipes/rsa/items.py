@@ -208,7 +208,7 @@ class _Builder:
     def volumes(self, hearing: Hearing) -> _Volumes | None:
         """Rows, times in the clip, and times in the run, (per_clip,) each; None if too few."""
         run = self.runs[hearing.run]
-        times = run.start_time_s + run.tr_s * np.arange(run.n_trs, dtype=np.float64)
+        times = run.volume_times_s
         since = times - hearing.onset_s
         usable = (since >= self.drop_s - ROUNDING_S) & (since < hearing.length_s - ROUNDING_S)
         found = np.flatnonzero(usable)[: self.per_clip]
