@@ -52,9 +52,16 @@ def _refuse_images(job: Job, config: Config) -> None:
     if not runs:
         return
     if config.atlas is not None:
-        from bidsapp.brain.atlas import refuse_atlas
+        from bidsapp.bids.templateflow import atlas_name
 
-        refuse_atlas(config.atlas, runs[0].kind)
+        if atlas_name(config.atlas) is None:
+            from bidsapp.brain.atlas import refuse_atlas
+
+            refuse_atlas(config.atlas, runs[0].kind)
+        else:
+            from bidsapp.brain.named_atlas import refuse_absent_atlas
+
+            refuse_absent_atlas(config.atlas, runs[0])
     elif hasattr(job.settings, "n_parcels"):
         refuse_unknown_mesh(runs[0])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 import pytest
@@ -42,7 +43,7 @@ def test_a_complete_dataset(complete) -> None:
     assert missing["gradients"] == missing["rsa"] == []
     assert missing["emotion3d"] == ["emotion labels (intervals or stimuli.tsv)"]
     text = survey_text(found, RECIPES)
-    assert "gradients  ready" in text
+    assert re.search(r"^  gradients +ready$", text, re.MULTILINE)
     assert f"musicotopy {raw.root} OUT_DIR participant --recipe gradients --dry-run" in text
 
 
@@ -136,10 +137,14 @@ def test_what_is_missing_follows_from_what_a_recipe_declares(complete) -> None:
         "many": Needing(needs=("sounds",), least_sounds=25),
     }
     missing = missing_for(found, recipes)
-    assert missing["nothing"] == missing["sounds"] == []
+    assert missing["nothing"] == missing["sounds"] == missing["many"] == []
     assert missing["volumes"] == ["BOLD grayordinates (CIFTI) or volumes"]
     assert missing["labels"] == ["emotion labels (intervals or stimuli.tsv)"]
-    assert missing["many"] == ["more sounds (24 are few)"]
+    text = survey_text(found, recipes)
+    assert "  many     ready; 24 sounds are few, 25 or more are better" in text
+    assert "no recipe can run yet" not in text
+    lacking = survey_text(found, {"labels": recipes["labels"]}).splitlines()
+    assert lacking[-2].startswith("  no recipe can run yet; labels lacks least: emotion labels")
     first = {name: recipes[name] for name in ("many", "sounds")}
     assert survey_text(found, first).splitlines()[-1].endswith("--recipe sounds --dry-run")
 
