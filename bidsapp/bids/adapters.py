@@ -168,14 +168,14 @@ def recognise(name: str, tasks: set[str]) -> list[str]:
 
 def _read(name: str) -> Adapter:
     if name in adapter_names():
-        text = (resources.files("bidsapp.bids") / "adapters" / f"{name}.toml").read_text("utf-8")
+        content = (resources.files("bidsapp.bids") / "adapters" / f"{name}.toml").read_bytes()
     elif name.endswith(".toml") and Path(name).is_file():
-        text = Path(name).read_text("utf-8")
+        content = Path(name).read_bytes()
     else:
         msg = f"unknown adapter {name!r}; known are {adapter_names()}, or give a .toml file"
         raise UsageError(msg)
     try:
-        return _adapter(tomllib.loads(text), Path(name).stem)
+        return _adapter(tomllib.loads(content.decode("utf-8")), Path(name).stem)
     except (TypeError, KeyError, ValueError, AttributeError, RecursionError) as error:
         msg = f"adapter {name}: {error}; compare it with the adapters that are shipped"
         raise InputInvalidError(msg) from error
