@@ -7,13 +7,16 @@ decompression, and is what travels to the accelerator; the scatter happens there
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from bidsapp.errors import InputInvalidError
 from bidsapp.models.rows import RowSource
+
+if TYPE_CHECKING:  # imported where it is used: a plan, which counts volumes, does without
+    import torch
 
 IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.floating]
@@ -78,6 +81,8 @@ class Volumes:
         tensor of shape (n, n_channels, n_voxels)
             In the dtype of `data`.
         """
+        import torch
+
         rows = np.asarray(rows)
         wanted = rows if self.frames is None else self.frames[rows].ravel()
         taken = torch.from_numpy(np.ascontiguousarray(self.data[wanted]))
@@ -85,6 +90,8 @@ class Volumes:
 
     def index(self, device: torch.device | str = "cpu") -> torch.Tensor:
         """Return `mask_index` as a tensor on `device`."""
+        import torch
+
         return torch.as_tensor(np.asarray(self.mask_index, np.int64), device=device)
 
 
@@ -105,6 +112,8 @@ def scatter(
     -------
     tensor of shape (n, n_channels, *shape)
     """
+    import torch
+
     n, channels = values.shape[:2]
     grid = torch.zeros(n, channels, int(np.prod(shape)), device=values.device)
     return grid.index_copy_(2, index, values.float()).view(n, channels, *shape)

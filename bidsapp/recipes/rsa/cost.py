@@ -8,9 +8,10 @@ from bidsapp.config import Config
 from bidsapp.recipes.base.cost import BASE_BYTES, Cost
 from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.rsa.items import make_items
-from bidsapp.recipes.rsa.search import MODEL_BYTES
 from bidsapp.recipes.rsa.settings import RsaSettings
 
+MODEL_BYTES = 64
+"""Memory for each pair of a model while it is ranked."""
 _LAYERS = 10
 
 

@@ -25,10 +25,9 @@ from bidsapp.models.searchlight import (
     searchlight_rsa,
 )
 from bidsapp.progress import track
+from bidsapp.recipes.rsa.cost import MODEL_BYTES
 from bidsapp.scratch import Scratch
 
-MODEL_BYTES = 64
-"""Memory for each pair of a model while it is ranked."""
 SLAB = 2000
 """Centres of a slab."""
 Floats = NDArray[np.float64]
