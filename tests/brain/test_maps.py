@@ -43,6 +43,14 @@ def test_maps_come_back_as_they_went(units, tmp_path, n_maps):
     assert read.names == tuple(NAMES[:n_maps])
 
 
+@pytest.mark.parametrize("share", [0.1, 0.6, 0.95])
+def test_a_damaged_map_is_named(units, tmp_path, share):
+    path = save(to_images(random_maps(units, 2), units, ["a", "b"]), tmp_path)
+    path[0].write_bytes(path[0].read_bytes()[: int(share * path[0].stat().st_size)])
+    with pytest.raises(InputInvalidError, match=rf"{path[0].name} cannot be read as an image"):
+        read_maps(path, units)
+
+
 def test_one_map_may_be_a_vector(units, tmp_path):
     values = random_maps(units, 1)[0]
     read = read_maps(save(to_images(values, units, ["a"]), tmp_path), units)

@@ -33,6 +33,21 @@ def _func(dataset: Path, pattern: str) -> list[Path]:
     return sorted((dataset / "derivatives/fmriprep/sub-01/func").glob(pattern))
 
 
+@pytest.mark.parametrize("existed", [False, True])
+def test_a_simulation_that_fails_leaves_nothing(tmp_path, stand_in, monkeypatch, existed):
+    def fail(*_):
+        msg = "no space left"
+        raise OSError(msg)
+
+    folder = tmp_path / "new"
+    if existed:
+        folder.mkdir()
+    monkeypatch.setattr("bidsapp.simulate.dataset.write_participant", fail)
+    with pytest.raises(OSError, match="no space"):
+        simulate(folder, MusicOptions.quick(n_participants=1), features=stand_in, quiet=True)
+    assert list(tmp_path.rglob("*")) == ([folder] if existed else [])
+
+
 def test_the_raw_dataset_passes_the_validator(dataset):
     validator = shutil.which("bids-validator-deno", path=str(Path(".venv/bin").resolve()))
     validator = validator or shutil.which("bids-validator-deno")
