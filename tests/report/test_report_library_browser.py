@@ -128,7 +128,7 @@ def seen(made: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]
 
 def test_it_is_whole_and_its_contents_lead_somewhere(seen: dict[str, Any]) -> None:
     assert seen["state"] == "ready"
-    assert seen["images"] == 1
+    assert seen["images"] == 2  # below the title, and in its section
     assert seen["sections"] == [
         "glance", "cautions", "cortex-section", "maps", "parcels", "claims", "fidelity", "about",
     ]  # fmt: skip
