@@ -64,7 +64,7 @@ N_CLIPS, PER_CLIP, N_CHANNELS = 6, 4, 12
 N_ITEMS = N_CLIPS * PER_CLIP
 CLIPS = tuple(f"clip{k}.wav" for k in range(N_CLIPS))
 WEIGHTS = {"source": "file", "file": "tags.pt", "sha256": "ab" * 32}
-FAST = GroupSettings(n_permutations=200, n_bootstrap=50, n_flips=200, axis_bins=4)
+FAST = GroupSettings(n_permutations=200, n_bootstrap=50, axis_bins=4)
 
 
 # ------------------------------------------------------------------ inputs without files
