@@ -21,8 +21,6 @@ from bidsapp.stats.splits import leave_run_out
 
 _N_RUNS, _N_VOLUMES, _N_VOXELS, _N_CLASSES = 3, 60, 12, 3
 _N_SHIFTS, _N_PEOPLE, _BLOCK = 19, 8, 6
-SHARED = 0.3
-"""Share of variance that participants of `shared_scores` have in common."""
 Floats = NDArray[np.float64]
 Labels = NDArray[np.integer]
 Score = Callable[[Labels], float]
@@ -47,13 +45,13 @@ def _samples() -> Samples:
     return Samples(run, np.tile(2.0 * np.arange(_N_VOLUMES), _N_RUNS))
 
 
-def _scorer(rng: np.random.Generator, shared: Floats | float = 0.0) -> Score:
+def _scorer(rng: np.random.Generator, shared: Floats | float = 0.0, share: float = 0.0) -> Score:
     """Return a function from labels to the balanced accuracy of a decoder of noise.
 
     Participants who share responses that have nothing to do with the labels have them in
-    `shared`, (n_volumes, n_voxels), which is `SHARED` of their variance.
+    `shared`, (n_volumes, n_voxels), which are a `share` of their variance.
     """
-    noise = np.sqrt(1 - SHARED) * _noise(rng, _N_VOXELS) + np.sqrt(SHARED) * shared
+    noise = np.sqrt(1 - share) * _noise(rng, _N_VOXELS) + np.sqrt(share) * shared
     prepared = prepare(noise, leave_run_out(_samples()), n_components=None)
 
     def score(labels: Labels) -> float:
@@ -91,9 +89,18 @@ def label_shift_hidden(rng: np.random.Generator, n_sets: int) -> Floats:
 
 
 def shared_scores(
-    rng: np.random.Generator, n_people: int = 3, n_shifts: int = _N_SHIFTS
+    rng: np.random.Generator, n_people: int = 2, n_shifts: int = _N_SHIFTS, share: float = 0.3
 ) -> tuple[Floats, Floats]:
     """Scores of people who share unknown responses, and with labels shifted alike in all.
+
+    Parameters
+    ----------
+    rng
+        Of responses and labels.
+    n_people, n_shifts
+        People and shifts.
+    share
+        Share of variance that all people have in common.
 
     Returns
     -------
@@ -101,7 +108,7 @@ def shared_scores(
     null : array of shape (n_people, n_shifts)
     """
     labels, seed, shared = _labels(rng), int(rng.integers(1 << 31)), _noise(rng, _N_VOXELS)
-    scorers = [_scorer(rng, shared) for _ in range(n_people)]
+    scorers = [_scorer(rng, shared, share) for _ in range(n_people)]
     observed = np.array([score(labels) for score in scorers])
     nulls = [label_null(score, labels, _samples(), n_shifts, seed=seed) for score in scorers]
     return observed, np.stack(nulls)
