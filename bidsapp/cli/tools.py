@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bidsapp import __version__
-from bidsapp.cli.commands import features, fetch, inspect_network, sbatch, status, train
+from bidsapp.cli.commands import calibrate, features, fetch, inspect_network, sbatch, status, train
 from bidsapp.errors import AppError, InputMissingError, OutputError, UsageError
 from bidsapp.recipes import RECIPES, truth_checks
 from bidsapp.text import silence_output
@@ -40,9 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse_words(words: Sequence[str]) -> argparse.Namespace:
-    """Parse the words of a command; all behind the first ``--`` of `sbatch` belong to the app."""
+    """Parse the words of a command.
+
+    All behind the first ``--`` of `sbatch` and `calibrate` belong to the app.
+    """
     own, behind = list(words), []
-    if own[:1] == ["sbatch"] and "--" in own:
+    if own[:1] in (["sbatch"], ["calibrate"]) and "--" in own:
         place = own.index("--")
         own, behind = own[:place], own[place + 1 :]
     options = build_parser().parse_args(own)
@@ -59,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_init(tools)
     _add_simulate(tools)
     _add_check_truth(tools)
-    for command in (fetch, inspect_network, features, train, sbatch, status):
+    for command in (fetch, inspect_network, features, train, sbatch, status, calibrate):
         command.add(tools)
     return parser
 
