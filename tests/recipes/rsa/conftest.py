@@ -56,6 +56,7 @@ SPACE = "MNI152NLin2009cAsym"
 SMALL: dict[str, Any] = {
     "networks": ["musicnn"],
     "n_untrained": 0,
+    "acoustics": [],
     "searchlight_count": 30,
     "n_permutations": 199,
 }
@@ -246,7 +247,8 @@ def write_person(output: Path, subject: str, person: Person) -> None:
         )
         out = study.output(person.units)
         for network in networks:
-            write_network(out, network, settings, beside)
+            shares = np.linspace(0.1, 0.4, len(network.models.layers))
+            write_network(out, network, settings, beside, shares)
         sizes = person.size[known][None]
         empty = np.empty((0, len(lights.centres)))
         scores = Scores(empty, empty, empty, empty, empty, empty, empty, sizes)
