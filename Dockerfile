@@ -11,6 +11,7 @@ ENV PATH=/opt/venv/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN pip install ${TORCH_SPEC}
 COPY pyproject.toml constraints.txt README.md LICENSE /src/
 COPY bidsapp /src/bidsapp
+COPY musicotopy /src/musicotopy
 RUN grep -viE '^torch(audio)?==' /src/constraints.txt > /tmp/constraints.txt \
  && pip install --constraint /tmp/constraints.txt "/src[neuromaps,onnx,parquet]"
 

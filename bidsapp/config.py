@@ -199,14 +199,57 @@ def configuration_hash(config: Config, recipe: str, settings: Mapping[str, Any])
         The recipe's complete settings (variant defaults and overrides).
     """
     chosen: dict[str, Any] = {"format": RESULT_FORMAT, "recipe": recipe, "settings": settings}
-    for item in dataclasses.fields(Config):
-        if item.metadata["result"] and item.name != "recipe_settings":
-            chosen[item.name] = _content(getattr(config, item.name))
+    for name in _result_fields():
+        chosen[name] = _content(getattr(config, name))
     files = {str(path): _content(path) for path in _network_files(settings)}
     if files:
         chosen["network_files"] = files
     text = json.dumps(chosen, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+
+
+def _result_fields() -> list[str]:
+    """Return the names of the fields that change results, without the tables of recipes."""
+    items = dataclasses.fields(Config)
+    return [
+        item.name for item in items if item.metadata["result"] and item.name != "recipe_settings"
+    ]
+
+
+def differences(
+    there: tuple[Config, Mapping[str, Any]], wanted: tuple[Config, Mapping[str, Any]], recipe: str
+) -> list[str]:
+    """Name the settings that give two configurations of a recipe different hashes.
+
+    Parameters
+    ----------
+    there, wanted
+        Configuration and the recipe's complete settings: of results that exist, and of a run.
+    recipe
+        Its name.
+
+    Returns
+    -------
+    list of str
+        ``confounds motion6 there, none wanted``, in the order of the fields. Empty where files
+        have changed that bear the same names.
+    """
+    pairs = {
+        name: (getattr(there[0], name), getattr(wanted[0], name)) for name in _result_fields()
+    }
+    names = dict.fromkeys([*there[1], *wanted[1]])
+    pairs |= {f"{recipe}.{name}": (there[1].get(name), wanted[1].get(name)) for name in names}
+    return [
+        f"{name} {_shown(old)} there, {_shown(new)} wanted"
+        for name, (old, new) in pairs.items()
+        if old != new
+    ]
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == ():
+        return "not given"
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _network_files(settings: Mapping[str, Any]) -> list[Path]:

@@ -9,56 +9,16 @@ Surfaces are grey matter; grayordinates have been chosen already.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from bidsapp.bids.names import parse_name, space_of
 from bidsapp.brain.geometry import UnitSpace, VolumeGrid, voxel_coordinates
 from bidsapp.brain.images import open_image
 
-_PATTERNS = ("*_label-GM_probseg.nii.gz", "*_class-GM_probtissue.nii.gz")
 _STEPS = (-1 / 3, 0.0, 1 / 3)
-
-
-def find_grey_matter(
-    fmriprep: Path | None, subject: str, space: str, resolution: str | None
-) -> Path | None:
-    """Find the probability of grey matter in a space.
-
-    Parameters
-    ----------
-    fmriprep
-        Folder of the derivatives.
-    subject, space, resolution
-        As in `bidsapp.bids.records.Run`. BOLD in the native space of its run is on no grid that
-        the anatomy is known on.
-
-    Returns
-    -------
-    Path or None
-        That of the same resolution if there is one, else the first by name.
-    """
-    if fmriprep is None:
-        return None
-    candidates = []
-    for path in _candidates(fmriprep / f"sub-{subject}"):
-        entities = parse_name(path.name).entities
-        own_space = space_of(entities)
-        if own_space == "native":  # in `anat` a name without space is that of the anatomy
-            own_space = "T1w"
-        if own_space == space:
-            candidates.append((entities.get("res") != resolution, path))
-    return min(candidates)[1] if candidates else None
-
-
-def _candidates(folder: Path) -> Iterator[Path]:
-    for pattern in _PATTERNS:
-        yield from folder.glob(f"anat/{pattern}")
-        yield from folder.glob(f"ses-*/anat/{pattern}")
 
 
 def grey_matter(path: Path, units: UnitSpace, threshold: float) -> NDArray[np.bool_]:

@@ -139,7 +139,7 @@ def _execute(plan: Plan, config: Config) -> int:
     from bidsapp.bids.output_folder import check_output
     from bidsapp.bids.staging import clean_leftovers
     from bidsapp.cli.show import show_records, show_warnings
-    from bidsapp.engine.logs import log_to_file, prepare_output
+    from bidsapp.engine.logs import log_head, log_to_file, prepare_output
     from bidsapp.engine.plan import group_plan
     from bidsapp.engine.preflight import refuse_before_start
     from bidsapp.engine.reports import write_reports
@@ -150,6 +150,7 @@ def _execute(plan: Plan, config: Config) -> int:
     check_output(config.output_dir, plan.dataset, config.stimuli_dir)
     clean_leftovers(config.output_dir)
     log_to_file(config)
+    log_head(plan, config)
     show_warnings(plan, config)
     limit_torch(config.n_threads)
     jobs, records = list(plan.jobs), []
@@ -157,11 +158,12 @@ def _execute(plan: Plan, config: Config) -> int:
     if config.reports_only:
         records = _finished(plan, config)
     else:
-        records = execute(plan, config, prepare)
+        report = functools.partial(write_reports, config=config)
+        records = execute(plan, config, prepare, report)
         if "group" in config.analysis_level:
             groups = group_plan(plan, config)
             show_warnings(groups, config)
-            records += execute(groups, config, prepare)
+            records += execute(groups, config, prepare, report)
             jobs += groups.jobs
     records = write_reports(records, config)
     return show_records(records, len(jobs), config)
@@ -194,8 +196,9 @@ def _configure_logging(config: Config) -> None:
     level = 30 if config.quiet else max(25 - 5 * config.verbose, 10)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    handler.setLevel(level)
     LOGGER.handlers[:] = [handler]
-    LOGGER.setLevel(level)
+    LOGGER.setLevel(10)  # the log file has everything
     LOGGER.propagate = False
 
 

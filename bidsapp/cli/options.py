@@ -11,9 +11,6 @@ from bidsapp.recipes import RECIPES
 
 Kind = Literal["text", "path", "float", "int", "flag", "count", "mapping", "assignment"]
 
-SETTINGS_TABLES = tuple(
-    table for recipe in RECIPES.values() for table in (recipe.name, recipe.group_table)
-)
 VARIANTS = ("robust", "faithful")
 LEVELS = ("participant", "group")
 SOLVERS = ("gram", "himalaya")

@@ -12,10 +12,10 @@ from typing import Any
 from bidsapp import __version__
 from bidsapp.audio.networks import network_entry
 from bidsapp.bids.names import plain_space
-from bidsapp.cli.options import GROUPS, OPTIONS, POSITIONALS, SETTINGS_TABLES, Option
+from bidsapp.cli.options import GROUPS, OPTIONS, POSITIONALS, Option
 from bidsapp.config import Config, convert, parse_memory, read_toml, sections, weights_folder
 from bidsapp.errors import InputMissingError, OutputError, UsageError
-from bidsapp.recipes import RECIPES
+from bidsapp.recipes import RECIPES, SETTINGS_TABLES
 
 _DEFAULT_RECIPE = (next(iter(RECIPES)),)
 _DESCRIPTION = """\

@@ -11,7 +11,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bidsapp import __version__
-from bidsapp.cli.commands import calibrate, features, fetch, inspect_network, sbatch, status, train
+from bidsapp.cli.commands import (
+    calibrate,
+    captions,
+    features,
+    fetch,
+    index,
+    inspect_network,
+    listening,
+    sbatch,
+    status,
+    train,
+)
 from bidsapp.errors import AppError, InputMissingError, OutputError, UsageError
 from bidsapp.recipes import RECIPES, truth_checks
 from bidsapp.text import silence_output
@@ -62,7 +73,18 @@ def build_parser() -> argparse.ArgumentParser:
     _add_init(tools)
     _add_simulate(tools)
     _add_check_truth(tools)
-    for command in (fetch, inspect_network, features, train, sbatch, status, calibrate):
+    for command in (
+        fetch,
+        inspect_network,
+        features,
+        captions,
+        index,
+        listening,
+        train,
+        sbatch,
+        status,
+        calibrate,
+    ):
         command.add(tools)
     return parser
 

@@ -16,9 +16,9 @@ from typing import Any
 from bidsapp.bids.dataset import Dataset, open_dataset, participants
 from bidsapp.bids.index import runs_left_out
 from bidsapp.bids.near import near_text
-from bidsapp.config import Config, configuration_hash
+from bidsapp.config import Config, configuration_hash, differences, read_toml
 from bidsapp.errors import AppError, InputMissingError, OutputError, UsageError
-from bidsapp.recipes import RECIPES
+from bidsapp.recipes import RECIPES, SETTINGS_TABLES
 from bidsapp.recipes.base.group import collect_group
 from bidsapp.recipes.base.inputs import (
     JobInputs,
@@ -50,6 +50,8 @@ class Job:
         Runs of its tasks that lie there and are not part of it.
     weights
         Files of parameters that its networks are built from.
+    number
+        ``[2/5]`` among those that a run has to do.
     """
 
     name: str
@@ -63,6 +65,13 @@ class Job:
     error: AppError | None = None
     left_out: tuple[str, ...] = ()
     weights: tuple[Path, ...] = ()
+    number: str = ""
+
+    @property
+    def whose(self) -> str:
+        """Whose data, and in which space: ``[2/5] sub-02 · fsaverage5``."""
+        who = f"sub-{self.subject}" if self.subject else "group"
+        return " · ".join((f"{self.number} {who}".strip(), self.space))
 
     @property
     def inputs_hash(self) -> str:
@@ -236,7 +245,7 @@ def group_plan(plan: Plan, config: Config) -> Plan:
 
 
 def check_configuration(
-    recorded: Mapping[str, tuple[str, str]], plan: Plan, *, overwrite: bool
+    recorded: Mapping[str, tuple[str, str]], plan: Plan, config: Config
 ) -> None:
     """Refuse to mix results of different configurations in one output folder.
 
@@ -246,21 +255,37 @@ def check_configuration(
         Job name → (recipe, configuration hash) of what the folder holds.
     plan
         What is about to run.
-    overwrite
-        Jobs of the plan may replace results of other settings.
+    config
+        Its configuration. With ``overwrite``, jobs of the plan may replace results of other
+        settings.
 
     Raises
     ------
     OutputError
-        If results of another configuration would stand beside the new ones.
+        If results of another configuration would stand beside the new ones; the settings that
+        differ are named.
     """
-    renewed = {job.name for job in plan.jobs} if overwrite else set()
+    renewed = {job.name for job in plan.jobs} if config.overwrite else set()
     for job, (recipe, code) in sorted(recorded.items()):
         wanted = plan.configuration_hashes.get(recipe)
         if wanted is not None and code != wanted and job not in renewed:
+            differing = "; ".join(_differences(recipe, code, config))
             msg = (
-                f"the output folder holds {job} of configuration {code}, but these settings "
-                f"make {wanted}; choose another output folder, or pass --overwrite and all "
-                "participants that are there"
+                f"the output folder holds {job}, made with other settings ({differing}); choose "
+                "another output folder, or pass --overwrite and all participants that are there"
             )
             raise OutputError(msg)
+
+
+def _differences(recipe: str, code: str, config: Config) -> list[str]:
+    """Name the settings in which results with a hash differ from a configuration."""
+    try:
+        values = read_toml(config.output_dir / "logs" / "config.toml", SETTINGS_TABLES)
+        there = Config(**values)
+        settings = vars(RECIPES[recipe].settings(there))
+    except (AppError, TypeError):
+        return [f"configuration {code}, which logs/config.toml no longer describes"]
+    if configuration_hash(there, recipe, settings) != code:
+        version = "files that they name have changed, or another version made the results"
+        return [f"configuration {code}; logs/config.toml is of a later run, {version}"]
+    return differences((there, settings), (config, vars(RECIPES[recipe].settings(config))), recipe)

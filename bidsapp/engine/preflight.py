@@ -42,7 +42,8 @@ def checked(plan: Plan, config: Config) -> Plan:
     for job in plan.jobs:
         error = job.error or _job_error(job, config, weights)
         names = getattr(job.settings, "networks", ()) if job.level == "participant" else ()
-        files = {path for name in names if isinstance(path := weights.get(name), Path)}
+        paths = (path for name in names if isinstance(path := weights.get(name), Path))
+        files = {file for path in paths for file in (path.iterdir() if path.is_dir() else [path])}
         changes = {"inputs": None, "error": error} if error else {"weights": tuple(sorted(files))}
         jobs.append(dataclasses.replace(job, **changes))
     return dataclasses.replace(plan, jobs=tuple(jobs))
@@ -80,10 +81,16 @@ def _job_error(
 
 def _weights(name: str, config: Config) -> Path | AppError | None:
     """Return the file of a network's parameters, or why it is not there; None if it has none."""
-    from bidsapp.audio.networks import Choice, network_entry, network_weights
+    from bidsapp.audio.networks import (
+        Choice,
+        network_entry,
+        network_weights,
+        refuse_without_package,
+    )
 
     try:
         entry = network_entry(name)
+        refuse_without_package(name)
         wish = network_weights(name, config.weights)
         choice = Choice(name, wish, config.weights_dir, config.random_seed, 1.0)
         if entry.weight_files and not choice.is_random:
@@ -110,7 +117,7 @@ def refuse_before_start(plan: Plan, config: Config) -> None:
         for name, record in read_records(config.output_dir).items()
         if record.state == "done" and record.level == "participant"
     }
-    check_configuration(recorded, plan, overwrite=config.overwrite)
+    check_configuration(recorded, plan, config)
     _refuse_unmet(plan, config)
 
 

@@ -9,6 +9,7 @@ import traceback
 from dataclasses import dataclass
 from typing import Any
 
+from bidsapp import progress
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.staging import Staging
 from bidsapp.config import Config
@@ -64,11 +65,11 @@ class Worker:
 
     def _attend(self, job: Job, staging: Staging, known: Record | None) -> Record:
         config = self.config
-        LOGGER.log(25, "%s: started", job.name)
+        LOGGER.log(25, "%s started (%s)", job.whose, job.recipe)
         start = time.monotonic()
         reset_peak_memory()
         before = known.outputs if known is not None else ()
-        with running(config.output_dir, job.name):
+        with running(config.output_dir, job.name), progress.job(job.whose, quiet=config.quiet):
             record = _run(job, self.dataset, config, staging, known)
         if record.state == "failed":  # what an earlier run left is still there, and still known
             record = dataclasses.replace(record, outputs=before)

@@ -52,7 +52,11 @@ class Bundle:
         How a run finds the files.
     files
         In the order they are fetched; empty if a Python package carries them (see
-        `bidsapp.fetch.packages`).
+        `bidsapp.fetch.packages`) or a repository lists them.
+    repository
+        ``OWNER/NAME`` of a model on the Hugging Face hub (see `bidsapp.fetch.hub`).
+    non_commercial
+        The licence forbids commercial use: fetched only with ``--non-commercial``.
     """
 
     name: str
@@ -61,6 +65,8 @@ class Bundle:
     licence: str
     use: str
     files: tuple[RemoteFile, ...] = ()
+    repository: str = ""
+    non_commercial: bool = False
 
 
 def _templateflow(template: str, *names: str) -> tuple[RemoteFile, ...]:
@@ -111,6 +117,56 @@ BUNDLES: Final = {
                     "690ace3bb5d49d90dd38fe3ec05a1185350b3bc3742bd7ee941f56b649b2c893",
                 ),
             ),
+        ),
+        Bundle(
+            "clap-music",
+            "CLAP trained on music: space of music and captions, for retrieval (0.8 GB)",
+            "weights",
+            "Apache-2.0 (LAION)",
+            "--network clap --weights DIR/larger_clap_music",
+            repository="laion/larger_clap_music",
+        ),
+        Bundle(
+            "clap-music-speech",
+            "CLAP trained on music and speech: the space of AudioLDM (0.8 GB)",
+            "weights",
+            "Apache-2.0 (LAION)",
+            "--network clap --weights DIR/larger_clap_music_and_speech",
+            repository="laion/larger_clap_music_and_speech",
+        ),
+        Bundle(
+            "ast",
+            "Audio spectrogram transformer, 527 classes of AudioSet (0.35 GB)",
+            "weights",
+            "BSD-3-Clause (Yuan Gong)",
+            "--network ast --weights-dir DIR",
+            repository="MIT/ast-finetuned-audioset-10-10-0.4593",
+        ),
+        Bundle(
+            "encodec",
+            "EnCodec at 24 kHz (0.1 GB)",
+            "weights",
+            "MIT (Meta AI)",
+            "--network encodec --weights-dir DIR",
+            repository="facebook/encodec_24khz",
+        ),
+        Bundle(
+            "musicldm",
+            "MusicLDM: generates music from an embedding of its own CLAP (several GB)",
+            "weights",
+            "CC BY-NC-SA 4.0 (Ke Chen and colleagues): not for commercial use",
+            "the folder DIR/musicldm",
+            repository="ucsd-reach/musicldm",
+            non_commercial=True,
+        ),
+        Bundle(
+            "audioldm",
+            "AudioLDM small: generates sound from an embedding of clap-music-speech (several GB)",
+            "weights",
+            "CC BY-NC-SA 4.0 (Haohe Liu and colleagues): not for commercial use",
+            "the folder DIR/audioldm-s-full-v2",
+            repository="cvssp/audioldm-s-full-v2",
+            non_commercial=True,
         ),
         Bundle(
             "templates",

@@ -221,6 +221,8 @@ class FoldScorer:
 
     def _outer(self, moments: Moments, chosen: torch.Tensor) -> torch.Tensor:
         """Return the correlation in each test block (n_test_blocks, n_units)."""
+        if not self.refit.held_out:  # a fold without test blocks chooses and fits
+            return chosen.new_empty((0, chosen.numel()), dtype=self.alphas.dtype)
         targets, projection = moments.targets, self.refit.projection
         alpha = torch.where(chosen >= 0, self.alphas[chosen], torch.nan)
         z = projection @ moments.training(self.refit.train)

@@ -17,6 +17,11 @@ from bidsapp.recipes.rsa import RECIPE as RSA
 RECIPES = {recipe.name: recipe for recipe in (GRADIENTS, RSA, EMOTION3D, HARMONY)}
 """Name → recipe, in the order of the documentation; the first is the default."""
 
+SETTINGS_TABLES = tuple(
+    table for recipe in RECIPES.values() for table in (recipe.name, recipe.group_table)
+)
+"""Names of tables of settings, as in configuration files and ``--set``."""
+
 
 def truth_checks() -> dict[str, Any]:
     """Return how results of each recipe are compared with a planted truth.
@@ -29,4 +34,4 @@ def truth_checks() -> dict[str, Any]:
     return {name: load_function(recipe.check) for name, recipe in RECIPES.items() if recipe.check}
 
 
-__all__ = ["RECIPES", "Recipe", "load_function", "truth_checks"]
+__all__ = ["RECIPES", "SETTINGS_TABLES", "Recipe", "load_function", "truth_checks"]

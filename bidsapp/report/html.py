@@ -167,8 +167,10 @@ class Page:
         Heading.
     meta
         Names and values under the heading.
+    answer
+        What was found, in a few sentences and one figure.
     banners
-        Loud statements before anything else.
+        Loud statements: what to distrust.
     sections
         Body.
     """
@@ -176,6 +178,7 @@ class Page:
     title: str
     subtitle: str
     meta: Sequence[tuple[str, str]] = ()
+    answer: Sequence[Part] = ()
     banners: Sequence[Note | Caution] = ()
     sections: Sequence[Section] = field(default_factory=tuple)
 

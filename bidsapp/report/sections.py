@@ -21,6 +21,7 @@ from bidsapp.report.html import (
     Numbers,
     Page,
     Part,
+    Picture,
     Prose,
     Section,
 )
@@ -32,6 +33,8 @@ from bidsapp.results.kinds import Column, Result, Table, expand
 from bidsapp.results.read import Results, Space, read_stats
 
 _PACKAGES = ("musicotopy", "nibabel", "nilearn", "matplotlib", "numpy")
+FEW = 5
+"""Sign flips of fewer participants cannot reach p < .05 (one-sided, 2 ** -n)."""
 _FIDELITY = tuple(
     Column(name, text=True, prose=name not in ("option", "level"))
     for name in ("option", "level", "paper", "used", "source", "why")
@@ -98,6 +101,9 @@ def page(
     question: str,
     sections: Iterable[Section | None],
     banners: Iterable[Note | Caution] = (),
+    *,
+    heading: str,
+    answer: Sequence[Part] = (),
 ) -> Page:
     """Put sections under the head of a page.
 
@@ -111,14 +117,55 @@ def page(
         In order; None is left out.
     banners
         Loud statements after those of `warnings`.
+    heading
+        Name of the analysis; whose results they are follows it.
+    answer
+        From `found`: stands before everything else.
     """
     return Page(
-        title=results.title,
+        title=f"{heading} \u00b7 {results.title}",
         subtitle=question,
         meta=meta(results),
+        answer=answer,
         banners=[*warnings(results), *banners],
         sections=[section for section in sections if section is not None],
     )
+
+
+def found(results: Results, sentences: Iterable[str], shown: Section | None) -> list[Part]:
+    """Return what was found: a few sentences, for whom they hold, and one figure.
+
+    Parameters
+    ----------
+    results
+        Of a participant or the group.
+    sentences
+        What was predicted where, how well, how sure, and what the control says.
+    shown
+        Section whose first picture is the figure.
+    """
+    text = " ".join([*sentences, _extent(results)])
+    figure = next(_pictures(shown), None) if shown is not None else None
+    return [Prose(text), *([figure] if figure is not None else [])]
+
+
+def _extent(results: Results) -> str:
+    """Say whom the results are about."""
+    n = results.n_participants if results.is_group else 1
+    if n == 1:
+        return "This is one listener; nothing follows for others."
+    if n < FEW:
+        return (
+            f"These are {n} listeners: too few for a test over listeners to pass p < .05, so "
+            "nothing follows for others."
+        )
+    return ""
+
+
+def _pictures(section: Section) -> Iterator[Picture]:
+    yield from (part for part in section.parts if isinstance(part, Picture))
+    for child in section.children:
+        yield from _pictures(child)
 
 
 def meta(results: Results) -> list[tuple[str, str]]:

@@ -121,11 +121,8 @@ class Results:
 
     @property
     def title(self) -> str:
-        """Whose results these are: ``sub-01`` or ``Group of 12 participants``."""
-        if not self.is_group:
-            return f"sub-{self.subject}"
-        n = self.n_participants
-        return f"Group of {n} participant{'s' * (n != 1)}"
+        """Whose results these are: ``sub-01`` or ``group, N = 12``."""
+        return f"group, N = {self.n_participants}" if self.is_group else f"sub-{self.subject}"
 
     @property
     def folder(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 
@@ -11,16 +12,33 @@ import torch
 
 from bidsapp.audio.networks import NETWORKS, get_network, network_label
 from bidsapp.audio.networks.base import Network
-from bidsapp.errors import UsageError
+from bidsapp.errors import ResourceUnavailableError, UsageError
+from tests.audio.small_models import use_small_configurations
 
-EVERY = pytest.mark.parametrize("name", list(NETWORKS))
 MEMORY = 2**30
+
+
+def _params():
+    """Names of the registry; those whose optional package is not installed are skipped."""
+    for name, entry in NETWORKS.items():
+        absent = entry.package and importlib.util.find_spec(entry.package) is None
+        why = f"needs {entry.package}: pip install 'musicotopy[embeddings]'"
+        yield pytest.param(name, marks=[pytest.mark.skipif(bool(absent), reason=why)])
+
+
+EVERY = pytest.mark.parametrize("name", list(_params()))
 
 
 @pytest.fixture(scope="module")
 def music(music):
-    """Enough samples for two frames of the longest window."""
-    return np.concatenate([music, music[::-1]])
+    """Enough samples for three frames of the longest window: 10 s at 48 kHz."""
+    return np.tile(np.concatenate([music, music[::-1]]), 4)[:530_000]
+
+
+@pytest.fixture(autouse=True)
+def small_models(monkeypatch):
+    """Random networks of transformers are small ones here."""
+    use_small_configurations(monkeypatch)
 
 
 def layers_of(network, frames, memory_bytes=MEMORY):
@@ -143,12 +161,20 @@ def test_untrained_weights_say_so(name):
 
 
 def test_identities_differ_between_networks():
-    assert len({get_network(name).identity() for name in NETWORKS}) == len(NETWORKS)
+    names = [param.values[0] for param in _params() if not param.marks[0].args[0]]
+    assert len({get_network(name).identity() for name in names}) == len(names)
 
 
 def test_unknown_names_are_refused_with_the_known_ones():
     with pytest.raises(UsageError, match="vggish, baseline"):
         get_network("vgish")
+
+
+def test_an_optional_package_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ResourceUnavailableError, match=r"clap: needs .*musicotopy\[embeddings\]"):
+        get_network("clap")
+    assert get_network("baseline").layers
 
 
 def test_names_can_be_listed_without_numerical_libraries():

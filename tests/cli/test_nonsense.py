@@ -10,11 +10,11 @@ import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bidsapp.cli.options import OPTIONS, SETTINGS_TABLES
+from bidsapp.cli.options import OPTIONS
 from bidsapp.cli.parser import parse_arguments
 from bidsapp.config import Config, sections
 from bidsapp.errors import AppError, InputMissingError, UsageError
-from bidsapp.recipes import RECIPES
+from bidsapp.recipes import RECIPES, SETTINGS_TABLES
 
 MANY = settings(
     max_examples=150,

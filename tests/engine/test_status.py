@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bidsapp.cli.show import _exit_code
+from bidsapp.config import Config, configuration_hash, to_toml
 from bidsapp.engine.plan import Job, Plan, check_configuration
 from bidsapp.engine.status import (
     Record,
@@ -19,6 +21,7 @@ from bidsapp.engine.status import (
     write_status,
 )
 from bidsapp.errors import OutputError
+from bidsapp.recipes import RECIPES
 from bidsapp.text import text_table
 
 RECORD = Record(
@@ -68,16 +71,46 @@ def test_complete_means_done_same_and_present(tmp_path: Path) -> None:
     assert not is_complete(tmp_path, failed, "aaaa", "bbbb")
 
 
-def test_configurations_are_not_mixed() -> None:
+def config(folder: Path, **values: Any) -> Config:
+    recipe = ("gradients",)
+    return Config(
+        bids_dir=folder,
+        output_dir=folder,
+        analysis_level=("participant",),
+        recipe=recipe,
+        **values,
+    )
+
+
+def test_configurations_are_not_mixed(tmp_path: Path) -> None:
     same = {RECORD.job: ("gradients", "aaaa")}
-    check_configuration(same, make_plan("aaaa"), overwrite=False)
+    kept, renewed = config(tmp_path), config(tmp_path, overwrite=True)
+    check_configuration(same, make_plan("aaaa"), kept)
     with pytest.raises(OutputError, match="--overwrite"):
-        check_configuration(same, make_plan("cccc"), overwrite=False)
-    check_configuration(same, make_plan("cccc"), overwrite=True)
+        check_configuration(same, make_plan("cccc"), kept)
+    check_configuration(same, make_plan("cccc"), renewed)
     other = {"gradients_sub-02_space-fsaverage5": ("gradients", "aaaa")}
     with pytest.raises(OutputError, match="sub-02"):
-        check_configuration(other, make_plan("cccc"), overwrite=True)
-    check_configuration({"rsa_sub-02": ("rsa", "aaaa")}, make_plan("cccc"), overwrite=False)
+        check_configuration(other, make_plan("cccc"), renewed)
+    check_configuration({"rsa_sub-02": ("rsa", "aaaa")}, make_plan("cccc"), kept)
+
+
+def test_a_conflict_names_the_settings_that_differ(tmp_path: Path) -> None:
+    there = config(tmp_path, confounds="motion6", recipe_settings={"gradients": {"hop_s": 2.0}})
+    code = configuration_hash(there, "gradients", vars(RECIPES["gradients"].settings(there)))
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "config.toml").write_text(to_toml(there))
+    held = {RECORD.job: ("gradients", code)}
+    wanted = config(tmp_path, confounds="none")
+    hop = RECIPES["gradients"].settings(wanted).hop_s
+    text = f"confounds motion6 there, none wanted; gradients.hop_s 2.0 there, {hop} wanted"
+    with pytest.raises(OutputError) as raised:
+        check_configuration(held, make_plan("cccc"), wanted)
+    assert f"({text})" in str(raised.value)
+    later = config(tmp_path, confounds="motion24")
+    (tmp_path / "logs" / "config.toml").write_text(to_toml(later))
+    with pytest.raises(OutputError, match=f"configuration {code}; logs/config.toml is of a later"):
+        check_configuration(held, make_plan("cccc"), wanted)
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,8 @@ def test_the_weights_are_those_that_networks_look_for() -> None:
         if verb == "fetch":
             fetched = [file.name for file in BUNDLES[bundle].files]
             package = PACKAGES.get(bundle)
-            assert wanted & {*fetched, *(package.files if package else ())}
+            folder = BUNDLES[bundle].repository.rpartition("/")[2]
+            assert wanted & {folder, *fetched, *(package.files if package else ())}
 
 
 @pytest.mark.data

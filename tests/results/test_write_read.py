@@ -253,7 +253,7 @@ def test_every_sidecar_of_a_group_has_no_participant(tmp_path: Path) -> None:
     path = tmp_path / "group" / "space-fsaverage_den-10k_desc-toysummary_stats.json"
     assert json.loads(path.read_text())["participants"] == ["01", "02"]
     results = Results(tmp_path, "toy", (group,))
-    assert results.title == "Group of 2 participants"
+    assert results.title == "group, N = 2"
     assert results.spaces == (Space("fsaverage", "", "10k"),)
 
 

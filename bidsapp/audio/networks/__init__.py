@@ -7,6 +7,8 @@ the user: ``onnx:FILE`` and ``features:PATH``. Importing this package imports no
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,10 +16,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from bidsapp.errors import InputMissingError, UsageError
+from bidsapp.errors import InputMissingError, ResourceUnavailableError, UsageError
 
 if TYPE_CHECKING:
     from bidsapp.audio.networks.base import Network
+    from bidsapp.audio.networks.model_folders import FolderNetwork
 
 RANDOM = "random"
 """Name of seeded random weights: the untrained control."""
@@ -39,7 +42,7 @@ class Choice:
         Key of the registry.
     weights
         ``random``, ``permuted``, ``permuted:FILE``, a name of the entry's `weight_files`, or a
-        file.
+        file (a folder for networks of transformers).
     weights_dir
         Folder in which named weights are looked for.
     seed
@@ -60,7 +63,7 @@ class Choice:
         return self.weights == RANDOM
 
     def file(self) -> Path:
-        """Find the file of parameters; a member of a family is its own.
+        """Find the file (or folder) of parameters; a member of a family is its own.
 
         Raises
         ------
@@ -77,7 +80,9 @@ class Choice:
         if wish == PERMUTED:
             wish = next(iter(known))
         wish = wish.removeprefix(f"{PERMUTED}:")
-        return find_weights(self.name, wish, self.weights_dir, known, entry.tool)
+        return find_weights(
+            self.name, wish, self.weights_dir, known, entry.tool, folder=bool(entry.package)
+        )
 
     @property
     def path(self) -> Path:
@@ -105,12 +110,16 @@ class NetworkEntry:
         Makes the network; imports what it needs.
     tool
         Words of ``musicotopy-tools`` that bring or train its weights.
+    package
+        Optional package that reads its weights, which are a folder then; empty where the weights
+        are a file.
     """
 
     summary: str
     weight_files: Mapping[str, tuple[str, ...]]
     build: Callable[[Choice], Network]
     tool: str = ""
+    package: str = ""
 
 
 def _vggish(choice: Choice) -> Network:
@@ -167,6 +176,19 @@ def _consonance(choice: Choice) -> Network:
     from bidsapp.audio.networks.consonance import Consonance
 
     return Consonance(choice.hop_s)
+
+
+def _folder(module: str, class_name: str) -> Callable[[Choice], Network]:
+    """Return the builder of a network whose weights are a folder of transformers."""
+
+    def build(choice: Choice) -> Network:
+        source = importlib.import_module(f"bidsapp.audio.networks.{module}")
+        network: type[FolderNetwork] = getattr(source, class_name)
+        if choice.is_random:
+            return network.random(choice.seed, choice.hop_s)
+        return network.from_folder(choice.file(), choice.hop_s, choice.permuted)
+
+    return build
 
 
 def _onnx(choice: Choice) -> Network:
@@ -230,6 +252,30 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             weight_files={},
             build=_consonance,
         ),
+        "clap": NetworkEntry(
+            summary="CLAP, 7 layers, the last is one space for music and captions (or random)",
+            weight_files={
+                "music": ("larger_clap_music",),
+                "music-speech": ("larger_clap_music_and_speech",),
+            },
+            build=_folder("clap", "Clap"),
+            tool="fetch clap-music",
+            package="transformers",
+        ),
+        "ast": NetworkEntry(
+            summary="audio spectrogram transformer, 14 layers, classes of AudioSet (or random)",
+            weight_files={"audioset": ("ast-finetuned-audioset-10-10-0.4593",)},
+            build=_folder("ast", "AudioSpectrogramTransformer"),
+            tool="fetch ast",
+            package="transformers",
+        ),
+        "encodec": NetworkEntry(
+            summary="encoder of EnCodec, 7 layers, trained to compress sound (or random)",
+            weight_files={"24khz": ("encodec_24khz",)},
+            build=_folder("encodec", "Encodec"),
+            tool="fetch encodec",
+            package="transformers",
+        ),
     }
 )
 
@@ -282,6 +328,20 @@ def network_entry(name: str) -> NetworkEntry:
     return NETWORKS[name]
 
 
+def refuse_without_package(name: str) -> None:
+    """Refuse a network whose optional package is not installed; the package is not imported.
+
+    Raises
+    ------
+    ResourceUnavailableError
+        It is not there.
+    """
+    package = network_entry(name).package
+    if package and importlib.util.find_spec(package) is None:
+        msg = f"{name}: needs the package {package}: pip install 'musicotopy[embeddings]'"
+        raise ResourceUnavailableError(msg)
+
+
 def get_network(
     name: str,
     *,
@@ -318,6 +378,7 @@ def get_network(
     InputInvalidError
         The weights are not this network's, or not those their file name promises.
     """
+    refuse_without_package(name)
     return network_entry(name).build(Choice(name, str(weights), weights_dir, seed, hop_s))
 
 

@@ -14,8 +14,10 @@ def find_weights(
     weights_dir: Path | None,
     known: Mapping[str, tuple[str, ...]],
     tool: str = "",
+    *,
+    folder: bool = False,
 ) -> Path:
-    """Turn the name of weights into a file.
+    """Turn the name of weights into a file, or into a folder.
 
     Parameters
     ----------
@@ -29,22 +31,24 @@ def find_weights(
         Name → file names, in order of preference.
     tool
         Words of `musicotopy-tools` that make or bring them, for the message: ``fetch vggish``.
+    folder
+        The weights are a folder.
 
     Raises
     ------
     ResourceUnavailableError
-        None of them is a file; the message says what to put where.
+        None of them is a file (a folder); the message says what to put where.
     """
     names = known.get(str(weights), (str(weights),))
-    folders = [weights_dir] if weights_dir is not None else []
-    candidates = [folder / name for folder in folders for name in names]
+    candidates = [weights_dir / name for name in names] if weights_dir is not None else []
     if str(weights) not in known:
         candidates.insert(0, Path(weights))
     for candidate in candidates:
-        if candidate.is_file():
+        if candidate.is_dir() if folder else candidate.is_file():
             return candidate
     if str(weights) not in known and len(Path(weights).parts) > 1:
-        msg = f"{network} weights {weights!s}: no such file; check the path of --weights"
+        kind = "folder" if folder else "file"
+        msg = f"{network} weights {weights!s}: no such {kind}; check the path of --weights"
         raise ResourceUnavailableError(msg)
     place = f"in {weights_dir}" if weights_dir is not None else "(no --weights-dir given)"
     run = f"run `musicotopy-tools {tool}`, or " if tool else ""

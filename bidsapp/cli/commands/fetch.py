@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import textwrap
 from pathlib import Path
@@ -23,7 +24,7 @@ def add(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "SHA256SUMS; what is there is left alone; an interrupted fetch goes on where it stopped."
     )
     listed = "\n".join(
-        f"  {bundle.name:<13} {bundle.summary}\n{'':16}licence: {bundle.licence}"
+        f"  {bundle.name:<18} {bundle.summary}\n{'':21}licence: {bundle.licence}"
         for bundle in BUNDLES.values()
     )
     tool = tools.add_parser(
@@ -59,12 +60,19 @@ def add(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="FILE",
         help="musicnn: the package's wheel on this machine, instead of asking pip for it.",
     )
+    tool.add_argument(
+        "--non-commercial",
+        action="store_true",
+        help="Fetch weights whose licence forbids commercial use, too.",
+    )
     tool.add_argument("-q", "--quiet", action="store_true", help="Show no progress.")
     tool.set_defaults(function=_fetch)
 
 
 def _fetch(options: argparse.Namespace) -> None:
+    from bidsapp.errors import UsageError
     from bidsapp.fetch.download import fetch_bundle
+    from bidsapp.fetch.hub import hub_files
     from bidsapp.fetch.packages import PACKAGES, fetch_package
 
     home = os.environ.get("TEMPLATEFLOW_HOME") or Path.home() / ".cache" / "templateflow"
@@ -73,8 +81,15 @@ def _fetch(options: argparse.Namespace) -> None:
         bundle = BUNDLES[name]
         folder = folders[bundle.kind]
         print(f"{name}: licence {bundle.licence}")
+        if bundle.non_commercial and not options.non_commercial:
+            msg = f"{name}: licence {bundle.licence}; fetch it with --non-commercial if that fits"
+            raise UsageError(msg)
         if name in PACKAGES:
             paths = fetch_package(PACKAGES[name], folder, options.wheel)
+        elif bundle.repository:
+            files = hub_files(bundle.repository, options.mirror)
+            listed = dataclasses.replace(bundle, files=files)
+            paths = fetch_bundle(listed, folder, quiet=options.quiet)
         else:
             paths = fetch_bundle(bundle, folder, mirror=options.mirror, quiet=options.quiet)
         for path in paths:

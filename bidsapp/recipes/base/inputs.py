@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 from bidsapp.audio.io import audio_duration_s, level_fault
+from bidsapp.bids.anatomy import find_grey_matter
 from bidsapp.bids.annotations import find_ratings
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.filters import Filters
@@ -60,6 +61,8 @@ class Inputs:
         One row per presentation: what meets what.
     problems
         What was passed over.
+    grey_matter
+        Its probability in the space of the volumes, where a recipe needs it and fMRIPrep wrote it.
     """
 
     subject: str
@@ -70,6 +73,7 @@ class Inputs:
     intervals: tuple[Interval, ...]
     alignment: tuple[Mapping[str, Any], ...]
     problems: tuple[Problem, ...]
+    grey_matter: Path | None = field(default=None, kw_only=True)
 
     @property
     def sounds(self) -> tuple[tuple[str, Path], ...]:
@@ -86,6 +90,8 @@ class Inputs:
             paths.update(path for path in (run.mask, run.confounds) if path is not None)
         annotations: tuple[Rating | Interval, ...] = (*self.ratings, *self.intervals)
         paths.update(item.source for item in annotations if item.source is not None)
+        if self.grey_matter is not None:
+            paths.add(self.grey_matter)
         return tuple(sorted(paths))
 
     def overview(self) -> str:
@@ -289,6 +295,10 @@ def collect(
     if "intervals" in needs:
         intervals, more = find_intervals(dataset, runs, presentations, config.stimuli_dir)
         problems = [*problems, *more]
+    grey_matter = None
+    if "grey_matter" in needs and runs[0].kind == "volume":
+        resolution = runs[0].resolution
+        grey_matter = find_grey_matter(dataset.fmriprep, subject, runs[0].space, resolution)
     return Inputs(
         subject=subject,
         space=space,
@@ -298,6 +308,7 @@ def collect(
         intervals=tuple(intervals),
         alignment=tuple(alignment),
         problems=tuple(dict.fromkeys(problems)),
+        grey_matter=grey_matter,
     )
 
 

@@ -13,7 +13,7 @@ from bidsapp.errors import UsageError
 from bidsapp.recipes.base.settings import override
 from bidsapp.results.kinds import Result, descriptions
 
-Need = Literal["sounds", "ratings", "intervals"]
+Need = Literal["sounds", "ratings", "intervals", "grey_matter"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,8 @@ class Recipe:
         Everything that it writes, at both levels. The first maps define the units of a space.
     needs
         What is collected for a participant beside BOLD: ``sounds`` (presentations whose sound is
-        on disk), ``ratings`` (continuous), ``intervals`` (labelled stretches of time).
+        on disk), ``ratings`` (continuous), ``intervals`` (labelled stretches of time),
+        ``grey_matter`` (its probability in the space of volumes).
     kinds
         Kinds of image it can analyse.
     least_sounds

@@ -139,7 +139,7 @@ class Study:
             **more,
             "cautions": to_json(cautions),
             "python": platform.python_version(),
-            "versions": _versions(),
+            "versions": versions_here(),
         }
 
 
@@ -332,7 +332,7 @@ class GroupStudy(Study):
         )
 
 
-def _versions() -> dict[str, str]:
+def versions_here() -> dict[str, str]:
     """Return versions of the libraries that decide numbers, as far as they are installed."""
     versions = {}
     for name in _LIBRARIES:

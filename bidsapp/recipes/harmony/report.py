@@ -9,6 +9,7 @@ import numpy as np
 
 from bidsapp.recipes.base.score_results import SHIFT, SHIFT_FDR
 from bidsapp.recipes.harmony import results as declared
+from bidsapp.recipes.harmony.answer import sentences
 from bidsapp.recipes.harmony.figures import plane_figure, sound_figure, unique_figure
 from bidsapp.report import sections
 from bidsapp.report.brain.draw import BrainMap, draw
@@ -38,6 +39,7 @@ from bidsapp.report.timing import alignment_section
 from bidsapp.results.kinds import P_VALUE
 from bidsapp.results.read import Results
 
+_HEADING = "Harmony and the emotion of music"
 _QUESTION = "What does harmony explain of music's emotion, of ratings and of responses to it?"
 _TITLES = {
     "harmonic": "harmonic network",
@@ -76,7 +78,9 @@ def report(results: Results) -> tuple[Page, Methods]:
         sections.fidelity(results),
         sections.about(results),
     ]
-    return sections.page(results, _QUESTION, page), text
+    shown = encoding(results, pairs[0]) if pairs else None
+    answered = sections.found(results, sentences(results), shown)
+    return sections.page(results, _QUESTION, page, heading=_HEADING, answer=answered), text
 
 
 def design(results: Results) -> list[Number]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from bidsapp.audio.networks import RANDOM, network_entry
 from bidsapp.bids.dataset import Dataset
 from bidsapp.brain.cortex import cortex_mask
-from bidsapp.brain.grey_matter import find_grey_matter, grey_matter
+from bidsapp.brain.grey_matter import grey_matter
 from bidsapp.brain.searchlights import searchlights
 from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError
@@ -259,10 +259,7 @@ def searchlight_mask(study: ParticipantStudy) -> tuple[NDArray[np.bool_], str]:
     least = study.settings.grey_matter
     if least <= 0:
         return valid, "brain mask"
-    run = study.inputs.runs[0]
-    path = find_grey_matter(
-        study.dataset.fmriprep, study.inputs.subject, run.space, run.resolution
-    )
+    path = study.inputs.grey_matter
     if path is None:
         return valid, "brain mask: no grey-matter segmentation was found in this space"
     grey = grey_matter(path, units, least)

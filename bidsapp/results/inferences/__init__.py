@@ -11,13 +11,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bidsapp.results.inferences import decoding, encoding, participants, rsa, spatial
+from bidsapp.results.inferences import (
+    decoding,
+    encoding,
+    listening,
+    participants,
+    rsa,
+    spatial,
+)
 from bidsapp.results.inferences.base import Inference
 
 INFERENCES: Mapping[str, Inference] = MappingProxyType(
     {
         entry.key: entry
-        for module in (encoding, rsa, decoding, participants, spatial)
+        for module in (encoding, rsa, decoding, participants, spatial, listening)
         for entry in module.ENTRIES
     }
 )

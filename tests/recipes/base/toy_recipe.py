@@ -113,7 +113,8 @@ def report(results: Results) -> tuple[Page, Methods]:
             parts.append(table(results.table(RUNS, space), RUNS.columns))
     body = [Section("Slowness", "slowness", parts), sections.claims(results)]
     around = [sections.methods_section(methods), sections.about(results)]
-    return sections.page(results, QUESTION, [sections.cautions(results), *body, *around]), methods
+    made = [sections.cautions(results), *body, *around]
+    return sections.page(results, QUESTION, made, heading="Slowness"), methods
 
 
 METHODS = "Each volume was correlated with the next one{{ cite('esteban2019') }}."

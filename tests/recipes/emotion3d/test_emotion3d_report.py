@@ -103,7 +103,7 @@ def test_a_group_has_every_section(made_of_group: tuple[Page, Methods]) -> None:
         *("glance", "cautions", "scores", "participants", "tests", "prevalence", "emotions"),
         *("confusions", "profiles", "chance", "maps", "claims", "methods", "about"),
     ]
-    assert page.title == "Group of 2 participants"
+    assert page.title == "Emotion from single brain volumes · group, N = 2"
 
 
 def test_documents_are_small_and_offline(

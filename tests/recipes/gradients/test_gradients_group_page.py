@@ -78,7 +78,7 @@ class TestPage:
 
     def test_it_has_its_sections_in_order(self, made: tuple[Page, Methods]) -> None:
         page, _ = made
-        assert page.title == "Group of 6 participants"
+        assert page.title == "Encoding of music by layer · group, N = 6"
         assert [section.title for section in page.sections] == [
             "At a glance",
             "Cautions",
@@ -240,7 +240,7 @@ def test_stability_and_ratings_name_layers(view: GroupView, results: Results) ->
 def test_one_participant_without_ratings(tmp_path: Path) -> None:
     results = analyse_group(tmp_path, n=1, ratings=False, left_out=False)
     page, methods = report(results)
-    assert page.title == "Group of 1 participant"
+    assert page.title == "Encoding of music by layer · group, N = 1"
     text = re.sub(r"\s+", " ", html.unescape(render(page)))
     for words in (
         "There was no test over participants",

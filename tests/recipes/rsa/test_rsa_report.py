@@ -127,7 +127,7 @@ def of_faithful_group(people, write, grouped, tmp_path_factory) -> Results:
 
 def test_a_participants_page_has_its_sections_in_order(on_surface: Results) -> None:
     page, _ = made(on_surface)
-    assert page.title == "sub-01"
+    assert page.title == "Similarity of music in searchlights and layers · sub-01"
     (pair,) = pairs(on_surface)
     assert anchors(page) == [
         *("glance", "cautions", "items", "dissimilarities", "matrices", "lag", "searchlights"),
@@ -138,7 +138,7 @@ def test_a_participants_page_has_its_sections_in_order(on_surface: Results) -> N
 
 def test_a_groups_page_has_its_sections_in_order(of_group: Results) -> None:
     page, _ = made(of_group)
-    assert page.title == "Group of 4 participants"
+    assert page.title == "Similarity of music in searchlights and layers · group, N = 4"
     assert anchors(page) == [
         *("glance", "cautions", "participants", "items", "cortex-section"),
         *("results-MNI152NLin2009cAsym-2-toy", *COMMON, "gyrus", "hemispheres", "confidence"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from bidsapp.brain.geometry import VolumeGrid
 from bidsapp.recipes.emotion3d.names import BRAIN, DECODERS, SplitInfo
-from bidsapp.recipes.emotion3d.report import data, decoders, people
+from bidsapp.recipes.emotion3d.report import answer, data, decoders, people
 from bidsapp.recipes.emotion3d.report.view import View, views
 from bidsapp.recipes.emotion3d.results import LABELS, MAPS, RANDOMISATION, SCORES, TESTS
 from bidsapp.report.html import Number, Page, Section, number_text, p_cell, plural
@@ -25,6 +25,7 @@ from bidsapp.report.sections import (
     cautions,
     claims,
     fidelity,
+    found,
     glance,
     methods_section,
     page,
@@ -33,6 +34,7 @@ from bidsapp.report.sections import (
 from bidsapp.report.tables import records_of, rows_of
 from bidsapp.results.read import Results
 
+_HEADING = "Emotion from single brain volumes"
 QUESTION = "Can the emotion of a scene be told from single brain volumes?"
 
 
@@ -44,11 +46,11 @@ def report(results: Results) -> tuple[Page, Methods]:
     results
         What was written.
     """
-    found = views(results)
+    seen = views(results)
     methods = methods_of(results)
     make = _group_sections if results.is_group else _participant_sections
-    if len(found) == 1:
-        body = make(found[0])
+    if len(seen) == 1:
+        body = make(seen[0])
     else:
         body = [
             Section(
@@ -56,9 +58,9 @@ def report(results: Results) -> tuple[Page, Methods]:
                 f"results-{view.space.anchor}",
                 children=[section for section in make(view) if section is not None],
             )
-            for view in found
+            for view in seen
         ]
-    numbers = [(view.space.title, list(_numbers(view))) for view in found]
+    numbers = [(view.space.title, list(_numbers(view))) for view in seen]
     sections = [
         glance([], numbers),
         cautions(results),
@@ -68,7 +70,8 @@ def report(results: Results) -> tuple[Page, Methods]:
         fidelity(results),
         about(results),
     ]
-    return page(results, QUESTION, sections), methods
+    answered = found(results, answer.sentences(seen[0]), decoders.scores(seen[0]))
+    return page(results, QUESTION, sections, heading=_HEADING, answer=answered), methods
 
 
 def _participant_sections(view: View) -> list[Section | None]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.report import (
+    answer,
     displacement,
     group_maps,
     group_profiles,
@@ -25,8 +26,9 @@ from bidsapp.recipes.gradients.report.group_view import (
     reference_title,
     views,
 )
+from bidsapp.recipes.gradients.report.participant_page import HEADING
 from bidsapp.report import sections
-from bidsapp.report.html import Number, Page, Section, number_text, p_text
+from bidsapp.report.html import Number, Page, Part, Section, number_text, p_text
 from bidsapp.report.methods import Methods
 from bidsapp.results.read import Results
 
@@ -69,7 +71,12 @@ def group_page(results: Results, methods: Methods) -> Page:
         sections.fidelity(results),
         sections.about(results, _provenance(results)),
     ]
-    return sections.page(results, _QUESTION, made)
+    return sections.page(results, _QUESTION, made, heading=HEADING, answer=_answer(results, pages))
+
+
+def _answer(results: Results, pages: Sequence[GroupView]) -> list[Part]:
+    view = pages[0]
+    return sections.found(results, answer.of_group(view), group_maps.accuracy(view))
 
 
 def _results(view: GroupView) -> Section:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from bidsapp.recipes.gradients import results as declared
-from bidsapp.recipes.gradients.report import scores
+from bidsapp.recipes.gradients.report import answer, scores
 from bidsapp.recipes.gradients.report.participant_view import POSITIVE, ParticipantView, views
 from bidsapp.report import sections, timing
 from bidsapp.report.brain.viewer import viewer
@@ -16,6 +16,7 @@ from bidsapp.report.methods import Methods
 from bidsapp.report.tables import rows_of
 from bidsapp.results.read import Results
 
+HEADING = "Encoding of music by layer"
 QUESTION = "Encoding models: which network layers predict BOLD during music"
 
 
@@ -52,7 +53,10 @@ def participant_page(results: Results, methods: Methods) -> Page:
         sections.fidelity(results),
         sections.about(results),
     ]
-    return sections.page(results, QUESTION, page)
+    answered = sections.found(
+        results, answer.of_participant(every[0]), scores.first_maps(every[0])
+    )
+    return sections.page(results, QUESTION, page, heading=HEADING, answer=answered)
 
 
 def network(view: ParticipantView) -> Section:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -52,6 +53,15 @@ def maps(view: ParticipantView) -> Section:
         f"maps{view.suffix}",
         draw(list(_maps(view)), view.units, view.significant, caption),
     )
+
+
+def first_maps(view: ParticipantView) -> Section:
+    """Draw the largest score and the best layer alone."""
+    caption = (
+        f"Outlined: parcels significant at FWE p \u2264 {view.level:g}; opacity scales with r."
+    )
+    drawn = draw(list(islice(_maps(view), 2)), view.units, view.significant, caption)
+    return Section("Maps", "first", drawn)
 
 
 def _maps(view: ParticipantView) -> Iterator[BrainMap]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from bidsapp.recipes.rsa import RECIPE
 from bidsapp.recipes.rsa import results as declared
-from bidsapp.recipes.rsa.report import items, layers, people
+from bidsapp.recipes.rsa.report import answer, items, layers, people
 from bidsapp.recipes.rsa.report.view import TITLES, RsaView
 from bidsapp.report import sections
 from bidsapp.report.brain.viewer import viewer
@@ -22,6 +22,7 @@ from bidsapp.report.methods import (
 )
 from bidsapp.results.read import Results
 
+_HEADING = "Similarity of music in searchlights and layers"
 _TEMPLATE = "rsa_methods.txt.j2"
 
 
@@ -49,7 +50,9 @@ def report(results: Results) -> tuple[Page, Methods]:
         sections.fidelity(results),
         sections.about(results),
     ]
-    return sections.page(results, RECIPE.question, page), text
+    answered = sections.found(results, answer.sentences(views[0]), layers.first_maps(views[0]))
+    made = sections.page(results, RECIPE.question, page, heading=_HEADING, answer=answered)
+    return made, text
 
 
 def _of_participant(results: Results, views: Sequence[RsaView]) -> list[Section]:

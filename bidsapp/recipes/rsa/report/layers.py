@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -51,6 +52,13 @@ def maps(view: RsaView) -> Section:
         shown = [item for item in shown if item.scale is not declared.P_FWE.scale]
     parts = draw(shown, view.units, view.significant, caption)
     return Section("Maps", f"maps{view.pair.suffix}", parts)
+
+
+def first_maps(view: RsaView) -> Section:
+    """Draw the largest score and the best layer alone."""
+    caption = f"Outlined: significant {view.words}; elsewhere opacity scales with \u03c1."
+    drawn = draw(list(islice(_maps(view), 2)), view.units, view.significant, caption)
+    return Section("Maps", "first", drawn)
 
 
 def _maps(view: RsaView) -> Iterator[BrainMap]:

@@ -1,0 +1,21 @@
+"""What a participant's result depends on."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from bidsapp.recipes.base.inputs import Inputs
+
+INPUTS = Inputs("01", "MNI152NLin2009cAsym", (), (), (), (), (), ())
+
+
+def test_the_hash_follows_grey_matter(tmp_path: Path) -> None:
+    path = tmp_path / "sub-01_label-GM_probseg.nii.gz"
+    path.write_bytes(b"one")
+    inputs = dataclasses.replace(INPUTS, grey_matter=path)
+    assert inputs.files == (path,)
+    before = inputs.identity()
+    assert before != INPUTS.identity()
+    path.write_bytes(b"another")
+    assert inputs.identity() != before
