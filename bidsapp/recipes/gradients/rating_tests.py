@@ -77,7 +77,7 @@ def rating_rows(
     gathered = _gather(inputs, network)
     for key in sorted(gathered, key=lambda key: (key[0], results.LAGS.index(key[1]))):
         scores = gathered[key]
-        mean = _mean(scores.observed)
+        mean = _mean(list(scores.observed))
         p = p_fwe = np.full(len(mean), np.nan)
         if len(scores.copies):
             test = displacement_test(mean, scores.copies)
@@ -153,7 +153,7 @@ def _by_layer(rows: pd.DataFrame, copy: NDArray[np.integer], n_layers: int) -> F
     return z
 
 
-def _mean(values: Sequence[Floats] | Floats) -> Floats:
+def _mean(values: Sequence[Floats]) -> Floats:
     """Mean of arrays of one shape, without what is missing; NaN where all is."""
     stacked = np.stack(values)
     known = np.isfinite(stacked)
