@@ -257,7 +257,7 @@ class GroupSettings:
         False,
         paper="the network of single participants",
         source=_CROSS,
-        why="its score means nothing without n_cnn_shifts refits, which cost days on real data",
+        why="its score means nothing without n_cnn_shifts refits of the whole cross-validation",
     )
     n_seeds: int = setting(1, paper="1", source=_CODE)
     epochs: int = setting(
