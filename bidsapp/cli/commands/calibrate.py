@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from bidsapp.errors import InputInvalidError, UsageError
+from bidsapp.errors import InputInvalidError, InputMissingError, UsageError
 
 LEVEL = 0.05
 _COLUMNS = ("level", "table", "column", "test", "studies", "values", "rate", "any", "low", "high")
@@ -199,12 +199,12 @@ def p_values(output: Path) -> Iterator[tuple[str, str, str, str, Any]]:
     for recipe in RECIPES.values():
         for subject in (*folders, ""):
             level = "participant" if subject else "group"
-            results = Results(output, recipe.name, recipe.results, subject)
+            try:
+                results = Results(output, recipe.name, recipe.results, subject)
+            except InputMissingError:  # another recipe, or a level that was not asked for
+                continue
             for table in (item for item in recipe.results if isinstance(item, Table)):
-                if level not in (
-                    table.level,
-                    *(("participant",) if table.level == "both" else ()),
-                ):
+                if table.level not in (level, "both"):
                     continue
                 columns = [
                     item
