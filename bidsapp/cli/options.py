@@ -136,8 +136,10 @@ OPTIONS = (
         "inputs",
         "path",
         "Label image (NIfTI, GIFTI or CIFTI in the space of the data) that defines the parcels "
-        "of the subject-level test. Default: compact parcels of equal size.",
-        metavar="FILE",
+        "of the subject-level test, or an atlas of TemplateFlow by name: Destrieux2009, "
+        "Desikan2006, Schaefer2018:400Parcels7Networks (`musicotopy-tools fetch atlases` brings "
+        "it). Default: compact parcels of equal size.",
+        metavar="ATLAS",
     ),
     Option(
         "skip_bids_validation",

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.brain.atlas import atlas_parcels
+from bidsapp.brain.named_atlas import find_parcels
 from bidsapp.brain.parcels import parcel_means, standard_parcels
 from bidsapp.brain.stored_volumes import StoredVolumes, load_volumes
 from bidsapp.models.cnn3d.decoding import CrossValidated
@@ -158,7 +158,7 @@ class Data:
         labels = (
             standard_parcels(units, n_parcels)
             if self.config.atlas is None
-            else atlas_parcels(self.config.atlas, units).labels
+            else find_parcels(self.config.atlas, units).labels
         )
         n_parcels = int(labels.max()) + 1
         means = np.concatenate(

@@ -35,6 +35,7 @@ LAGS = ("positive", "negative")
 FLIP, FLIP_FDR, TFCE = "sign_flip", "sign_flip_fdr", "sign_flip_tfce"
 RATERS, BOOTSTRAP = "displacement_raters", "bootstrap"
 SPIN, SPIN_PEOPLE, EFFECT = "spin", "sign_flip_alignment", "effect_size"
+ANNOTATION, SECOND_NULL = "annotation_spin", "second_null"
 DISPLACED, DISPLACED_ALONG = "displacement", "displacement_along"
 MONTE_CARLO, SHARE = "monte_carlo", "bootstrap_layers"
 

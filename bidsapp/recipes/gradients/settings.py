@@ -129,6 +129,13 @@ class GradientsGroupSettings:
         source=_MAPPING,
         why="the second gradient shows whether the first one is special; files may be given",
     )
+    annotations: tuple[str, ...] = setting(
+        ("known",),
+        paper="none: one reference",
+        source="-",
+        why="published maps for the annotation profile: neuromaps:SOURCE/DESC/SPACE/DENSITY or "
+        "files; known stands for those of the default set that are on this machine",
+    )
     n_rotations: int = setting(10_000, paper="10,000 random rotations", source=_MAPPING)
     n_swapped_rotations: int = setting(
         1000,
@@ -141,6 +148,16 @@ class GradientsGroupSettings:
         paper="correlation coefficient, kind not stated; Pearson assumed",
         source="Figure 5",
         why="layer numbers are ordinal; p does not depend on how layers are spaced",
+    )
+    second_null: Literal["none", "vasa", "hungarian", "burt2020", "moran"] = setting(
+        "none",
+        paper="none: rotations only",
+        source="-",
+        why="a null of neuromaps beside the rotations, over 400 parcels; hungarian and moran "
+        "(which needs brainspace) held their level on unrelated maps",
+    )
+    n_second_null: int = setting(
+        1000, paper="none", source="-", why="draws of the second null", least=1
     )
     overlap_floor: float = setting(
         0.5,
@@ -204,6 +221,7 @@ GROUP_VARIANTS = {
     "robust": GradientsGroupSettings(),
     "faithful": GradientsGroupSettings(
         references=("gradient1",),
+        annotations=(),
         spin_statistic="pearson",
         n_swapped_rotations=0,
         best_layer="everywhere",

@@ -97,6 +97,7 @@ class TestPage:
             "Representational gradients",
             "Against displaced music",
             "Spin tests",
+            "Known axes of the cortex",
             "Alignment of participants",
             "Layer profiles of regions",
             "Stability of the best layer",

@@ -125,7 +125,7 @@ def gradients(view: GroupView) -> Section:
 def _gradient_rows(view: GroupView) -> Iterator[BrainMap]:
     letters = iter("abcdefghijklmnopqrstuvwxyz")
     main = view.references[:1]
-    given = [name for name in view.references[1:] if name.startswith("user")]
+    given = [name for name in view.references[1:] if name in view.given]
     for lags in each_lags(view):
         for kind in KINDS:
             values = view.layer_map(lags, kind)
@@ -147,7 +147,7 @@ def _reference_map(view: GroupView, name: str) -> BrainMap | None:
         return None
     title = reference_title(name)
     title = title[:1].upper() + title[1:]
-    if name.startswith("user"):
+    if name in view.given:
         words = view.spin_words(POSITIVE, "centroid", name)
         told = f":   centroid layer, positive lags, {words}" if words else ""
         return BrainMap(title + told, values, Scale("reference", colours="sequential"))

@@ -43,9 +43,12 @@ _NETWORKS = (
 _MOST_REGIONS = 12
 _ISC = Scale("ISC", least=0.02)
 _NO_FOUR = (
-    "No profiles of STG, MTG, IFG and mPFC: no atlas that names their parts comes with the app. "
-    "Give one with --atlas, on the mesh or grid of the data: Destrieux (aparc.a2009s, .annot or "
-    ".label.gii) or HCP-MMP."
+    "No profiles of STG, MTG, IFG and mPFC: no atlas that names their parts is on this machine. "
+    "`musicotopy-tools fetch atlases` brings those that are taken by default (Destrieux 2009 for "
+    "surfaces, Harvard-Oxford for MNI152 volumes) into TEMPLATEFLOW_HOME (then run the group with "
+    "--overwrite); or give one with "
+    "--atlas: Destrieux2009, Desikan2006, or a file on the mesh or grid of the data (such as "
+    "HCP-MMP)."
 )
 Region = tuple[str, str]
 

@@ -129,6 +129,8 @@ def _draws(results: Results) -> Mapping[str, Mapping[str, Any]]:
         declared.DISPLACED: copies,
         declared.DISPLACED_ALONG: copies,
         declared.SPIN: rotations,
+        declared.ANNOTATION: rotations,
+        declared.SECOND_NULL: settings["n_second_null"],
         declared.MONTE_CARLO: rotations,
         declared.SPIN_PEOPLE: settings["n_flips"],
         declared.EFFECT: settings["n_flips"],
