@@ -269,6 +269,7 @@ def write_person(output: Path, subject: str, person: Person) -> None:
             n_repeats=[2, 2],
             n_pairs=int(pairs.sum()),
             nuisance=list(beside.names),
+            acoustics=["loudness"],
             n_permutations=person.n_permutations,
             enumerated=False,
             smallest_p=1 / (person.n_permutations + 1),
