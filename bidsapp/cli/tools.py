@@ -157,7 +157,7 @@ def _add_simulate(tools: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     tool.add_argument(
         "--network",
         metavar="NAME",
-        help="Whose layers (music; default vggish) or channels (clips) are planted.",
+        help="Whose layers (music; default vggish) or channels (clips, genres) are planted.",
     )
     tool.add_argument(
         "--weights",

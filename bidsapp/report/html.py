@@ -167,20 +167,20 @@ class Page:
         Heading.
     meta
         Names and values under the heading.
-    answer
-        What was found, in a few sentences and one figure.
     banners
         Loud statements: what to distrust.
     sections
         Body.
+    answer
+        What was found, in a few sentences and one figure; stands before the banners.
     """
 
     title: str
     subtitle: str
     meta: Sequence[tuple[str, str]] = ()
-    answer: Sequence[Part] = ()
     banners: Sequence[Note | Caution] = ()
     sections: Sequence[Section] = field(default_factory=tuple)
+    answer: Sequence[Part] = ()
 
 
 def picture(figure: Figure, *, alt: str, caption: str, vector: bool = True) -> Picture:

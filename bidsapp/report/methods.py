@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Template
 
 from bidsapp.audio.networks import CONTROLS, RANDOM
-from bidsapp.brain.strategies import STRATEGIES
+from bidsapp.brain.strategies import AUTO, AUTO_DESCRIPTION, STRATEGIES
 from bidsapp.errors import AppError
 from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.html import environment
@@ -294,6 +294,8 @@ def confounds_text(value: Any) -> str | None:
         return ", ".join(map(str, value)) or NO_CONFOUNDS
     if str(value) == "none":
         return NO_CONFOUNDS
+    if str(value) == AUTO:
+        return AUTO_DESCRIPTION
     known = STRATEGIES.get(str(value))
     return f"the strategy “{value}”" if known is None else known.description
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bidsapp.recipes.emotion3d.group_tests import Scored
 
 _FEW_RUNS, _FEW_BLOCKS = 3, 10
-_SIGNIFICANT, _FAR_S, _ALIKE = 0.05, 2.0, 0.5
+_SIGNIFICANT, _FAR_S, _ALIKE, _BETTER = 0.05, 2.0, 0.5, 0.02
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -183,6 +183,20 @@ def of_timing(
                 f"{settings.shift_s:g} s; check the clocks, and do not choose the shift by this."
             )
             yield Caution("serious", "Clocks may disagree", text)
+            return
+        own = next((row for row in lags if row["lag_s"] == settings.shift_s), None)
+        if own is None:
+            return
+        gain = best["balanced_accuracy"] - own["balanced_accuracy"]
+        if gain > _BETTER:
+            text = (
+                "The linear decoder has a balanced accuracy of "
+                f"{best['balanced_accuracy']:.3f} at a shift of "
+                f"{best['lag_s']:g} s and {own['balanced_accuracy']:.3f} at the "
+                f"{settings.shift_s:g} s that was used. A shift chosen by this scan would be "
+                "biased on these data; choose it from other participants (emotion3d.shift_s)."
+            )
+            yield Caution("caution", "Another hemodynamic shift decodes better", text)
 
 
 def of_maps(checks: Rows) -> Iterator[Caution]:
@@ -225,6 +239,7 @@ def of_data(inputs: EmotionInputs, stored: StoredVolumes, confounds: str) -> Ite
     """
     yield from shared.raw_bold(inputs.runs)
     yield from shared.no_confounds(confounds, regressed=inputs.settings.denoise)
+    yield from shared.freedom(inputs.runs, stored.confounds)
     if inputs.settings.normalise == "none":
         text = "Volumes were not standardised by run: a decoder can tell the run by its intensity."
         yield Caution("serious", "Runs can be told apart", text)

@@ -244,5 +244,5 @@ def summary(
         n_folds=len(row_sets[0].folds),
         block_kind=row_sets[0].blocks.kind,
         conditions=[rows.lags for rows in row_sets],
-        n_rows={rows.lags: rows.timeline.n_rows for rows in row_sets},
+        n_rows={rows.lags: rows.n_used for rows in row_sets},
     )

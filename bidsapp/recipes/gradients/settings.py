@@ -47,6 +47,13 @@ class GradientsSettings:
         source="Figure 1",
         why="differences between the means of pieces (happy, sad) are not tracking",
     )
+    filter_features: bool = setting(
+        True,
+        paper="not stated; nuisance is removed from the data alone",
+        source=f"{_METHODS}: encoding models",
+        why="the projection that cleans a run is applied to the lagged features too; predictions "
+        "are attenuated otherwise",
+    )
     log10_alpha: tuple[float, ...] = setting(
         (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0),
         paper="not stated",
@@ -111,7 +118,7 @@ class GradientsSettings:
 VARIANTS = {
     "robust": GradientsSettings(),
     "faithful": GradientsSettings(
-        networks=("vggish",), pca_fit="all", centre="train", mask_maps=False
+        networks=("vggish",), pca_fit="all", centre="train", filter_features=False, mask_maps=False
     ),
 }
 """Defaults of both variants."""

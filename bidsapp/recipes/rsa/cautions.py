@@ -41,6 +41,7 @@ def of_data(study: ParticipantStudy, lights: Neighbourhoods, mask: str) -> Itera
     yield from shared.without_data(missing, n_units, bold.units.kind, words)
     yield from shared.raw_bold(study.inputs.runs)
     yield from shared.no_confounds(study.config.confounds)
+    yield from shared.freedom(study.inputs.runs, bold.confounds)
     if "no grey-matter" in mask:
         text = (
             "No grey-matter segmentation was found in this space: searchlights cover the whole "

@@ -84,10 +84,12 @@ class RsaSettings:
         0.0, paper="none", source=_RSA, why="above 0 it takes the place of the count"
     )
     grey_matter: float = setting(
-        0.25,
+        0.5,
         paper="grey-matter mask, threshold not stated",
         source=_RSA,
-        why="smallest probability of fMRIPrep's segmentation; 0 takes the brain mask",
+        why="smallest probability of fMRIPrep's segmentation: voxels that are mostly grey matter; "
+        "at .25 a fifth more voxels without signal joined the searchlights of a study with known "
+        "truth (layer map .80 instead of .88); 0 takes the brain mask",
     )
     n_permutations: int = setting(
         1000,

@@ -93,6 +93,13 @@ def test_clocks_and_scenes(film, config, inputs_of, tmp_path):
     found = titles(cautions.of_timing(inputs, lags, stimulus_times_known=False))
     assert set(found) == {"Same stimulus in training and test", "Clocks may disagree"}
     assert not titles(cautions.of_timing(inputs, lags[1:], stimulus_times_known=True))
+    scan = [{"lag_s": lag_s, "balanced_accuracy": r} for lag_s, r in ((4.0, 0.586), (6.0, 0.621))]
+    found = titles(cautions.of_timing(inputs, scan, stimulus_times_known=True))
+    (better,) = found.values()
+    assert better.title == "Another hemodynamic shift decodes better"
+    assert "0.621 at a shift of 6 s and 0.586 at the 4 s" in better.text
+    scan[1]["balanced_accuracy"] = 0.600
+    assert not titles(cautions.of_timing(inputs, scan, stimulus_times_known=True))
     few = titles(cautions.of_labels(inputs))
     assert {"Intervals are too narrow", "Emotions portrayed, not felt"} <= set(few)
 
