@@ -312,6 +312,18 @@ def rating_rows(scores: Scores) -> Iterator[Row]:
                 yield {**common, "piece": piece, "r": r[names == piece].mean(), "p": np.nan}
 
 
+def rating_null_rows(scores: Scores) -> Iterator[Row]:
+    """Yield one row per rating, layer and displacement of the music."""
+    for rating in scores.ratings:
+        columns: dict[str, Any] = {
+            "rating": rating.name,
+            "rater": rating.rater,
+            "layer_index": np.arange(1, len(scores.layers) + 1),
+            "r": rating.null.astype(np.float32),
+        }
+        yield from tidy(columns, copy=range(1, len(rating.null) + 1), layer=scores.layers)
+
+
 def fold_rows(rows: Rows, study: ParticipantStudy) -> Iterator[Row]:
     """Yield one row per block: what it holds and in which fold it is tested."""
     for block, piece in enumerate(rows.block_pieces):

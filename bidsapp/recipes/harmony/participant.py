@@ -114,7 +114,7 @@ def write_network(
     out: Output, network: str, scores: Scores, parcels: Parcels, level: float
 ) -> None:
     """Write the maps and tables of one network."""
-    significant = np.append(scores.test.p_family < level, False)[parcels.labels]
+    significant = np.append(scores.test.p_family <= level, False)[parcels.labels]
     weights = dict(scores.bank.weights)
     named: dict[str, Any] = {"network": network, "names": scores.layers}
     out.write(results.SCORE, scores.units.mean_r, **named, Weights=weights)
