@@ -130,7 +130,7 @@ def test_it_is_whole_and_its_contents_lead_somewhere(seen: dict[str, Any]) -> No
     assert seen["state"] == "ready"
     assert seen["images"] == 2  # below the title, and in its section
     assert seen["sections"] == [
-        "glance", "cautions", "cortex-section", "maps", "parcels", "claims", "fidelity", "about",
+        "answer", "glance", "cautions", "cortex-section", "maps", "parcels", "claims", "fidelity", "about",
     ]  # fmt: skip
 
 
