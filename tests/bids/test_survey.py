@@ -43,7 +43,7 @@ def test_a_complete_dataset(complete) -> None:
     assert missing["gradients"] == missing["rsa"] == []
     assert missing["emotion3d"] == ["emotion labels (intervals or stimuli.tsv)"]
     text = survey_text(found, RECIPES)
-    assert re.search(r"^  gradients +ready$", text, re.MULTILINE)
+    assert re.search(r"^ *gradients +ready$", text, re.MULTILINE)
     assert f"musicotopy {raw.root} OUT_DIR participant --recipe gradients --dry-run" in text
 
 

@@ -120,7 +120,7 @@ def test_commands_with_any_options_are_understood(
         key = item["value-key"]
         if key in given:
             continue
-        chosen = not item["optional"] or rng.random() < 0.5
+        chosen = not item["optional"] or rng.random() < 0.5 or item["id"] == "executor"
         given[key] = _words(item, tmp_path, rng) if chosen else ""
     for key, words in given.items():
         command = command.replace(key, words)
@@ -140,11 +140,14 @@ def _words(item: dict[str, Any], folder: Path, rng: random.Random) -> str:
         "derivatives": "fmriprep=here",
         "stimuli_dir": str(folder),
         "network": "vggish",
+        "device": "cuda:1",
+        "executor": "slurm",  # whose options may be drawn, too
     }
     if item["id"] == "config_file":
         return ""
     value = special.get(item["id"], values[item["type"]])
-    value = rng.choice(item["value-choices"]) if "value-choices" in item else value
+    if "value-choices" in item and item["id"] not in special:
+        value = rng.choice(item["value-choices"])
     value = "gradients" if item["id"] == "recipe" else value  # whose setting is set above
     n_values = rng.randint(1, 2) if item.get("list") else 1
     return f"{flag} {item.get('list-separator', ' ').join([value] * n_values)}"

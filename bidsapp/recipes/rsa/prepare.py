@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bidsapp.bids.dataset import Dataset
 from bidsapp.config import Config
-from bidsapp.errors import InputInvalidError
+from bidsapp.errors import InputInvalidError, UsageError
 from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.rsa.items import make_items
 from bidsapp.recipes.rsa.nuisances import check_names
 from bidsapp.recipes.rsa.settings import RsaSettings
+
+FEATURES = ("loudness", "onsets", "centroid", "mel")
+"""Acoustic features that can be removed."""
+
+
+def check_features(wanted: Sequence[str]) -> None:
+    """Refuse names of features that are not known.
+
+    Raises
+    ------
+    UsageError
+        With the known ones.
+    """
+    unknown = [name for name in wanted if name not in FEATURES]
+    if unknown:
+        msg = f"rsa.acoustics: {unknown[0]!r} is not known; choose from {', '.join(FEATURES)}"
+        raise UsageError(msg)
 
 
 def prepare(dataset: Dataset, inputs: Inputs, settings: RsaSettings, config: Config) -> Inputs:
@@ -28,9 +47,10 @@ def prepare(dataset: Dataset, inputs: Inputs, settings: RsaSettings, config: Con
     InputInvalidError
         Fewer than two clips, or fewer than two presentations of each for crossnobis.
     UsageError
-        A nuisance RDM is not known.
+        A nuisance RDM or an acoustic feature is not known.
     """
     check_names(settings.nuisance)
+    check_features(settings.acoustics)
     items = make_items(inputs, settings)
     if settings.dissimilarity == "crossnobis" and items.n_complete < 2:
         msg = (
