@@ -5,11 +5,11 @@ DEMO ?= demo
 WORKERS ?= 2
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,torchaudio,neuromaps]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,docs,torchaudio,neuromaps]"
 	touch $@
 
 # a study draws more shifts and keeps more components: the demo has five minutes on two cores
@@ -38,5 +38,9 @@ lint: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# the documentation site, without network: open build/site/index.html
+docs: $(VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 clean:
-	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(DEMO) build/site .pytest_cache .mypy_cache .ruff_cache .hypothesis
