@@ -59,7 +59,7 @@ Results of the BIDS App musicotopy {version}. `sub-*/func` and `group` hold maps
 tables (`_stats.tsv`), best-layer maps (`_dseg`, layers numbered in the `.tsv` beside them) and
 significance masks (`_mask`); `descriptions.tsv` explains every `desc-`, the `.json` beside each
 file what is in it and what it was made from. Missing values are NaN in images and n/a in tables.
-`sub-*.html` are the reports, `logs` the settings of every run, with texts to cite.
+`index.html` links the reports, `logs` has the settings of every run, with texts to cite.
 
 `load_results()` of the package reads all tables into one.
 """
