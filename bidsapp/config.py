@@ -21,7 +21,7 @@ from typing import Any
 from bidsapp.coerce import coerce
 from bidsapp.errors import UsageError
 
-RESULT_FORMAT = 2
+RESULT_FORMAT = 3
 """Raised whenever the same settings give other numbers or other files than before."""
 
 
@@ -66,7 +66,7 @@ class Config:
     variant: str = _setting("workflow", "robust", result=True)
     network: tuple[str, ...] = _setting("workflow", ())
     weights: str = _setting("workflow", "pretrained", result=True)
-    confounds: str = _setting("workflow", "motion24+wmcsf", result=True)
+    confounds: str = _setting("workflow", "auto", result=True)
     high_pass_hz: float = _setting("workflow", 1 / 128, result=True)
     smoothing_fwhm_mm: float = _setting("workflow", 0.0, result=True)
     solver: str = _setting("workflow", "gram", result=True)

@@ -116,7 +116,11 @@ def _differ(one: float, other: float) -> bool:
 def start_time(
     path: Path, stated: Stated, tr_s: float, *, preprocessed: bool, given_s: float | None
 ) -> tuple[float, list[Problem]]:
-    """Return the time of the first volume's reference slice in seconds.
+    """Return the time that the first volume stands for, in seconds since its acquisition began.
+
+    With slice timing correction it is the reference that the sidecar states (``StartTime``).
+    Without, slices of volume i were acquired from i TR to (i + 1) TR: the volume stands for the
+    mean of the raw ``SliceTiming``, or for the middle of the repetition time.
 
     Source: fMRIPrep writes ``SliceTimingCorrected`` and ``StartTime`` since 20.2.6; before, slice
     times were corrected to the middle of the repetition time without a word.
@@ -130,27 +134,40 @@ def start_time(
     preprocessed
         Whether the BOLD comes from fMRIPrep.
     given_s
-        ``--start-time``: counts where no sidecar says it.
+        ``--start-time``: counts before all sidecars.
     """
     metadata = {**stated.raw, **(stated.own[0] if stated.own else {})}
-    corrected = metadata.get("SliceTimingCorrected")
+    corrected = metadata.get("SliceTimingCorrected") if preprocessed else False
+    if given_s is not None:
+        return given_s, []
+    middle_s = tr_s / 2
     if corrected is True:
-        value = metadata.get("StartTime", 0.0)
+        value = metadata.get("StartTime", middle_s)
         usable = isinstance(value, int | float) and not isinstance(value, bool)
         if usable and math.isfinite(value):
             return float(value), []
         what = f"StartTime is {value!r}, which is no time"
-        return 0.0, [Problem(path, what, "0 s is used; write seconds as a number")]
-    if corrected is False or not preprocessed or "SliceTiming" not in stated.raw:
-        return 0.0, []
-    if given_s is not None:
-        return given_s, []
-    what = (
-        f"no sidecar says whether slice times were corrected ({_FIRST_START_TIME}), the raw data "
-        "have them"
-    )
-    remedy = f"0 s is used; if they were, give --start-time {tr_s / 2:g} (half the TR)"
-    return 0.0, [Problem(path, what, remedy)]
+        remedy = f"half the repetition time is used, {middle_s:g} s; write seconds as a number"
+        return middle_s, [Problem(path, what, remedy)]
+    timing = metadata.get("SliceTiming")
+    if timing is None:
+        return middle_s, []
+    if corrected is None:
+        what = f"no sidecar says whether slice times were corrected ({_FIRST_START_TIME})"
+        remedy = f"volumes stand for the middle of the repetition time, {middle_s:g} s, either way"
+        return middle_s, [Problem(path, what, f"{remedy}; --start-time states another")]
+    listed = timing if isinstance(timing, list) else []
+    slices_s = [value for value in listed if _is_time(value, tr_s)]
+    if slices_s and len(slices_s) == len(listed):
+        return float(sum(slices_s) / len(slices_s)), []
+    what = f"SliceTiming is not a list of times from 0 to {tr_s:g} s"
+    remedy = f"half the repetition time is used, {middle_s:g} s; write seconds as numbers"
+    return middle_s, [Problem(path, what, remedy)]
+
+
+def _is_time(value: Any, tr_s: float) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return bool(number and 0 <= value <= tr_s * (1 + _TR_TOLERANCE))
 
 
 def dropped_volumes(path: Path, stated: Stated, n_stated: int) -> tuple[int, Problem | None]:

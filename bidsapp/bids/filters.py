@@ -51,8 +51,8 @@ class Filters:
     dropped_volumes
         Volumes at the start of the raw runs that the derivatives lack (``--dropped-volumes``).
     start_time_s
-        Time of the first volume where no sidecar says whether slice times were corrected
-        (``--start-time``); None if it is not known.
+        Time that the first volume stands for, before all sidecars (``--start-time``); None to
+        read it from them.
     """
 
     sessions: tuple[str, ...] = ()

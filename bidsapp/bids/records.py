@@ -12,7 +12,7 @@
 ``Problem``
     something that was passed over, with the file, what is wrong and what to do.
 
-Times are in seconds. Run time zero is the start of the first stored volume.
+Times are in seconds. Run time zero is the start of the first acquired volume.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 ImageKind = Literal["volume", "gifti", "cifti"]
 TimeReference = Literal["stimulus", "run"]
@@ -63,10 +67,12 @@ class Run:
     tr_s, n_trs
         Repetition time in seconds and number of volumes.
     start_time_s
-        Time of the first volume's reference slice (fMRIPrep's ``StartTime`` when slice times
-        were corrected, else 0).
+        Time that the first volume stands for: fMRIPrep's ``StartTime`` when slice times were
+        corrected, else the mean of the slice times, which is half the repetition time.
     preprocessed
         False for raw BOLD taken with ``--allow-raw-bold``.
+    scan_start_s
+        When the acquisition of the first volume began; later than 0 where volumes were left out.
     """
 
     entities: Mapping[str, str]
@@ -81,6 +87,7 @@ class Run:
     n_trs: int
     start_time_s: float = 0.0
     preprocessed: bool = True
+    scan_start_s: float = 0.0
 
     @property
     def name(self) -> str:
@@ -101,6 +108,18 @@ class Run:
     def duration_s(self) -> float:
         """Length of the scan in seconds."""
         return self.n_trs * self.tr_s
+
+    @property
+    def scan_end_s(self) -> float:
+        """When the acquisition of the last volume ended, in seconds."""
+        return self.scan_start_s + self.duration_s
+
+    @property
+    def volume_times_s(self) -> NDArray[np.float64]:
+        """(n_trs,) time that each volume stands for, in seconds."""
+        import numpy as np
+
+        return np.asarray(self.start_time_s + self.tr_s * np.arange(self.n_trs), np.float64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ from bidsapp.bids.names import ACQUISITION_ENTITIES, Name, build_name, same_labe
 from bidsapp.bids.records import Problem, Run
 from bidsapp.bids.sidecars import inherited_metadata
 
+NO_CONFOUNDS = "has no confounds table (_desc-confounds_timeseries.tsv)"
+"""What is said of a preprocessed run without one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Files:
@@ -101,6 +104,7 @@ def read_run(
         n_trs=axis.n_trs,
         start_time_s=start_s + n_dropped * tr_s,
         preprocessed=files.preprocessed,
+        scan_start_s=n_dropped * tr_s,
     )
     return run, problems
 
@@ -162,8 +166,9 @@ def _confounds(
         and (shared := _shared(name.entities, acquisition.entities)) is not None
     ]
     if not found:
-        what = "has no confounds table (_desc-confounds_timeseries.tsv)"
-        return None, [Problem(acquisition.bold[0], what, "restore it or use --confounds none")]
+        return None, [
+            Problem(acquisition.bold[0], NO_CONFOUNDS, "restore it or use --confounds none")
+        ]
     path = max(found)[2]
     problem = content_problem(path)
     return (None, [problem]) if problem else (path, [])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,8 @@ _NO_PARCEL = re.compile(
     r"(?:[_ .-](?:lh?|rh?|left|right))?",
     re.IGNORECASE,
 )
+_LABEL = re.compile(r"(?:^|.* )label-(\d+)$")
+_FEW = 5
 #: side (``L``, ``R``, or empty where there are none) to number to name
 Tables = Mapping[str, Mapping[int, str]]
 
@@ -51,15 +53,20 @@ class Atlas:
     names
         One per parcel; only parcels that have units.
     problems
-        What deserves a line in the report (another grid, another template).
+        What deserves a line in the log (another grid, another template, labels without a name).
+    files
+        Which files the labels were read from, both hemispheres of a pair.
     """
 
     labels: NDArray[np.int32]
     names: tuple[str, ...]
     problems: tuple[Problem, ...] = field(default=(), repr=False)
+    files: tuple[Path, ...] = ()
 
 
-def atlas_parcels(path: Path, units: UnitSpace) -> Atlas:
+def atlas_parcels(
+    path: Path, units: UnitSpace, *, names: Mapping[int, str] | None = None
+) -> Atlas:
     """Take parcels from a label image.
 
     Parameters
@@ -71,11 +78,13 @@ def atlas_parcels(path: Path, units: UnitSpace) -> Atlas:
         ``index``, ``name`` with the name of a NIfTI and ``.tsv`` is read if there is one.
     units
         Where parcels are wanted. Label 0 means none.
+    names
+        Names of the labels of a volume, instead of such a table.
 
     Returns
     -------
     Atlas
-        Labels and names.
+        Labels, names and files.
 
     Raises
     ------
@@ -87,26 +96,56 @@ def atlas_parcels(path: Path, units: UnitSpace) -> Atlas:
     """
     image = None if path.suffix == _ANNOTATION else open_image(path)
     problems: tuple[Problem, ...] = ()
+    files: tuple[Path, ...] = (path,)
     if isinstance(units.geometry, VolumeGrid):
-        values, tables, problems = _volume(path, image, units)
+        values, problems = _volume(path, image, units)
+        tables: Tables = {"": _tsv_names(path) if names is None else names}
         sides = np.full(units.n_units, "")
     else:
-        values, tables = _surfaces(path, image, units)
+        values, tables, files = _surfaces(path, image, units)
         sides = np.where(np.isin(units.structure, ("L", "R")), units.structure, "")
-    labels, names = _number(values, sides, tables)
-    if not names:
+    labels, found = number_parcels(values, sides, tables)
+    if not found:
         msg = f"{path} labels none of the {units.n_units} units; give an atlas in {units.space}."
         raise InputInvalidError(msg)
-    return Atlas(labels, names, problems)
+    if any(tables.values()):
+        problems += _nameless(path, found)
+    return Atlas(labels, found, problems, files)
 
 
-def _number(
+def _nameless(path: Path, names: tuple[str, ...]) -> tuple[Problem, ...]:
+    """Say which labels of an atlas its table of names lacks."""
+    lacking = [name for name in names if _LABEL.search(name)]
+    if not lacking:
+        return ()
+    some = ", ".join(_LABEL.sub(r"\1", name) for name in lacking[:_FEW])
+    more = f" and {len(lacking) - _FEW} more" if len(lacking) > _FEW else ""
+    what = f"{len(lacking)} of its {len(names)} labels have no name ({some}{more})"
+    return (Problem(path, what, "they are called label-NUMBER; complete its table of names"),)
+
+
+def number_parcels(
     values: NDArray[np.int64], sides: NDArray[np.str_], tables: Tables
 ) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    """Give each (side, value) pair that occurs a number and a name; equal names get their side."""
+    """Give each (side, value) pair that occurs a number and a name; equal names get their side.
+
+    Parameters
+    ----------
+    values, sides
+        (n_units,) labels (0 for none), and ``L``, ``R`` or empty.
+    tables
+        Names of the labels of each side.
+
+    Returns
+    -------
+    labels : (n_units,) array
+        0, 1, …; -1 for no parcel.
+    names : tuple of str
+        One per parcel; ``label-NUMBER`` where the tables have none.
+    """
     pairs = sorted(set(zip(sides.tolist(), values.tolist(), strict=True)))
     known = {
-        (side, value): tables.get(side, {}).get(value, f"label-{value}")
+        (side, value): tables.get(side, {}).get(value) or f"label-{value}"
         for side, value in pairs
         if value > 0
     }
@@ -123,7 +162,7 @@ def _number(
 
 def _volume(
     path: Path, image: Any, units: UnitSpace
-) -> tuple[NDArray[np.int64], Tables, tuple[Problem, ...]]:
+) -> tuple[NDArray[np.int64], tuple[Problem, ...]]:
     shape = image.shape[:3]
     if not isinstance(image, nib.Nifti1Pair) or len(image.shape) != 3:
         msg = f"{path} is no 3D label volume ({image.shape}); give one for volumes."
@@ -134,7 +173,7 @@ def _volume(
     inside = ((nearest >= 0) & (nearest < shape)).all(axis=1)
     values = np.zeros(units.n_units, dtype=np.int64)
     values[inside] = atlas[tuple(nearest[inside].T)]
-    return values, {"": _tsv_names(path)}, _volume_problems(path, image, units)
+    return values, _volume_problems(path, image, units)
 
 
 def _volume_problems(path: Path, image: Any, units: UnitSpace) -> tuple[Problem, ...]:
@@ -165,29 +204,47 @@ def _tsv_names(path: Path) -> dict[int, str]:
         raise InputInvalidError(msg) from error
 
 
-def _surfaces(path: Path, image: Any, units: UnitSpace) -> tuple[NDArray[np.int64], Tables]:
+def _surfaces(
+    path: Path, image: Any, units: UnitSpace
+) -> tuple[NDArray[np.int64], Tables, tuple[Path, ...]]:
+    files: tuple[Path, ...] = (path,)
     tables: Tables
     if image is None:
-        dense, tables = _annotations(gifti_pair(path))
+        files = gifti_pair(path)
+        dense, tables = _annotations(files)
     elif isinstance(image, nib.gifti.GiftiImage):
-        pair = gifti_pair(path)
-        images = [open_image(file) for file in pair]
-        dense = {
-            _CORTEX[side]: _integers(file, here.darrays[0].data)
-            for side, file, here in zip("LR", pair, images, strict=True)
-        }
-        tables = {side: _gifti_names(part) for side, part in zip("LR", images, strict=True)}
+        files = gifti_pair(path)
+        dense, tables = read_dense(files), label_tables(files)
     elif isinstance(image, nib.Cifti2Image):
         dense = _dense_structures(path, image)
         tables = dict.fromkeys(("", "L", "R"), _cifti_names(image))
     else:
         msg = f"{path} is a volume, the data are {units.kind}; give a .label.gii or .dlabel.nii."
         raise InputInvalidError(msg)
-    return _look_up(path, dense, units), tables
+    return look_up_dense(path, dense, units), tables, files
+
+
+def read_dense(pair: Sequence[Path]) -> dict[str, NDArray[np.int64]]:
+    """Read the labels of both hemispheres from GIFTI: CIFTI's name of the side → (n_vertices,).
+
+    Raises
+    ------
+    InputMissingError, InputInvalidError
+        A file is absent, unreadable, or holds no integers.
+    """
+    return {
+        _CORTEX[side]: _integers(file, open_image(file).darrays[0].data)
+        for side, file in zip("LR", pair, strict=True)
+    }
+
+
+def label_tables(pair: Sequence[Path]) -> dict[str, dict[int, str]]:
+    """Read the names in a pair of GIFTI files: side → number → name."""
+    return {side: _gifti_names(open_image(file)) for side, file in zip("LR", pair, strict=True)}
 
 
 def _annotations(
-    pair: tuple[Path, Path],
+    pair: Sequence[Path],
 ) -> tuple[dict[str, NDArray[np.int64]], Tables]:
     """Read FreeSurfer's annotations; the first entry, unknown or medial wall, is no label."""
     dense: dict[str, NDArray[np.int64]] = {}
@@ -247,9 +304,30 @@ def _positions(model: Any, name: str) -> NDArray[np.intp]:
     return np.asarray(np.ravel_multi_index(tuple(model.voxel.T), model.volume_shape))
 
 
-def _look_up(
+def look_up_dense(
     path: Path, dense: Mapping[str, NDArray[np.int64]], units: UnitSpace
 ) -> NDArray[np.int64]:
+    """Take the labels of units from those of whole structures.
+
+    Parameters
+    ----------
+    path
+        For the message.
+    dense
+        CIFTI's name of a structure → labels of all its vertices or voxels.
+    units
+        GIFTI or CIFTI.
+
+    Returns
+    -------
+    (n_units,) array
+        0 in structures that `dense` lacks.
+
+    Raises
+    ------
+    InputInvalidError
+        A structure has another size.
+    """
     values = np.zeros(units.n_units, dtype=np.int64)
     for name, size, here, positions in _unit_structures(units):
         if name not in dense:

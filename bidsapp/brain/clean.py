@@ -80,6 +80,8 @@ class BoldMatrix:
         How many were constant, and how many not finite.
     confounds
         For each run, the names of what was regressed.
+    nuisance
+        For each run, (n_trs, rank) orthonormal basis of what was regressed.
     problems
         Oddities that did not stop the work.
     """
@@ -91,6 +93,7 @@ class BoldMatrix:
     n_constant: int
     n_nan: int
     confounds: tuple[tuple[str, ...], ...]
+    nuisance: tuple[NDArray[np.float64], ...] = field(repr=False)
     problems: tuple[Problem, ...] = field(default=(), repr=False)
     _file: BinaryIO = field(kw_only=True, repr=False, compare=False)
     _offset: int = field(kw_only=True, repr=False, compare=False)
@@ -206,6 +209,7 @@ def _open(
         n_constant=int((constant & ~missing).sum()),
         n_nan=int(missing.sum()),
         confounds=tuple(model.columns for model in models),
+        nuisance=tuple(model.basis for model in models),
         problems=tuple(problem for model in models for problem in model.problems),
         _file=file,
         _offset=file.tell(),

@@ -13,7 +13,7 @@ from bidsapp.bids.headers import content_problem
 from bidsapp.bids.records import Problem, Run
 from bidsapp.bids.sidecars import read_json
 from bidsapp.bids.tables import Table, is_missing, read_table
-from bidsapp.brain.strategies import get_strategy
+from bidsapp.brain.strategies import get_strategy, run_strategy
 from bidsapp.errors import InputInvalidError, InputMissingError
 
 _MOTION = tuple(f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz")
@@ -34,7 +34,7 @@ def refuse_confounds(run: Run, strategy: str) -> None:
     run
         The run.
     strategy
-        A name in `bidsapp.brain.strategies.STRATEGIES`.
+        A name in `bidsapp.brain.strategies.CHOICES`.
 
     Raises
     ------
@@ -45,6 +45,7 @@ def refuse_confounds(run: Run, strategy: str) -> None:
     UsageError
         The strategy is unknown.
     """
+    strategy = run_strategy(strategy, run.n_trs)
     components = get_strategy(strategy).components
     if not components:
         return
@@ -69,6 +70,41 @@ def refuse_confounds(run: Run, strategy: str) -> None:
         for name, place in places.items()
     }
     _refuse_cells(table.path, cells, strategy)
+
+
+def n_regressors(run: Run, strategy: str, high_pass_hz: float) -> int | None:
+    """Count what cleaning will remove from a run, from the header of its table.
+
+    Parameters
+    ----------
+    run
+        The run.
+    strategy
+        A name in `bidsapp.brain.strategies.CHOICES`.
+    high_pass_hz
+        Cut-off in Hz; 0 for no filter.
+
+    Returns
+    -------
+    int or None
+        Columns, cosines and spikes of non-steady volumes; None where the table cannot be read.
+    """
+    strategy = run_strategy(strategy, run.n_trs)
+    n = n_cosines(run.n_trs, run.tr_s, high_pass_hz)
+    chosen = get_strategy(strategy)
+    if not chosen.components:
+        return n
+    table = None if run.confounds is None else read_table(run.confounds)
+    if not isinstance(table, Table):
+        return None
+    names = [name for name in _columns(table, strategy)[0] if not name.startswith("a_comp_cor_")]
+    spikes = [name for name in table.columns if name.startswith("non_steady_state")]
+    return n + len(names) + len(spikes) + int(chosen.options.get("n_compcor", 0))
+
+
+def n_cosines(n_trs: int, tr_s: float, cutoff_hz: float) -> int:
+    """Count the discrete cosines of at most a cut-off (Hz), without the constant."""
+    return min(n_trs - 1, math.floor(2 * n_trs * cutoff_hz * tr_s))
 
 
 def _table(run: Run, strategy: str) -> Table:

@@ -17,8 +17,8 @@ import numpy as np
 from scipy.linalg import qr
 
 from bidsapp.bids.records import Problem
-from bidsapp.brain.confound_columns import refuse_confounds
-from bidsapp.brain.strategies import get_strategy
+from bidsapp.brain.confound_columns import n_cosines, refuse_confounds
+from bidsapp.brain.strategies import get_strategy, run_strategy
 from bidsapp.errors import InputInvalidError, InputMissingError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def nuisance(run: Run, strategy: str, high_pass_hz: float) -> Nuisance:
     run
         With a confounds table unless `strategy` is ``none``.
     strategy
-        A name in `bidsapp.brain.strategies.STRATEGIES`.
+        A name in `bidsapp.brain.strategies.CHOICES`.
     high_pass_hz
         Cut-off in Hz of the discrete cosine filter; 0 for no filter.
 
@@ -80,6 +80,7 @@ def nuisance(run: Run, strategy: str, high_pass_hz: float) -> Nuisance:
     UsageError
         The strategy is unknown.
     """
+    strategy = run_strategy(strategy, run.n_trs)
     parts: list[NDArray[np.float64]] = [np.empty((run.n_trs, 0))]
     names: list[str] = []
     if get_strategy(strategy).components:
@@ -123,7 +124,7 @@ def cosine_basis(n_trs: int, tr_s: float, cutoff_hz: float) -> NDArray[np.float6
     (n_trs, order) array
         Orthonormal columns; none when the run is shorter than half a period of the cut-off.
     """
-    order = min(n_trs - 1, int(np.floor(2 * n_trs * cutoff_hz * tr_s)))
+    order = n_cosines(n_trs, tr_s, cutoff_hz)
     phase = np.pi / n_trs * (np.arange(n_trs) + 0.5)
     return np.asarray(np.sqrt(2 / n_trs) * np.cos(np.outer(phase, np.arange(1, order + 1))))
 

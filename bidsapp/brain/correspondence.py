@@ -15,7 +15,8 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from bidsapp import resources
-from bidsapp.brain.meshes import fsaverage5_spheres, read_coordinates, templateflow_folder
+from bidsapp.bids.templateflow import template_files
+from bidsapp.brain.meshes import fsaverage5_spheres, read_coordinates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,11 +79,40 @@ def carry(
     return carried, provenance
 
 
-def _registered_spheres() -> tuple[Path, Path] | None:
+def fsaverage5_to_fslr() -> tuple[NDArray[np.int64], dict[str, str]]:
+    """Vertex of fsaverage5 for each vertex of fsLR-32k: the way back, for labels.
+
+    Returns
+    -------
+    indices : (64984,) array
+        Into both hemispheres of fsaverage5: ``on_fslr = on_fsaverage5[indices]``. The nearest
+        vertex of fsaverage5 on registered spheres; without them, the one whose corresponding
+        vertex (`fslr_to_fsaverage5`) is nearest on the sphere of fsLR.
+    provenance : dict
+        As of `fslr_to_fsaverage5`.
+
+    Raises
+    ------
+    InputInvalidError
+        A sphere in the TemplateFlow folder has another number of vertices.
+    """
+    forward, provenance = fslr_to_fsaverage5()
+    n = resources.N_VERTICES["fsaverage5"]
+    paths = _registered_spheres()
+    if paths is None:
+        own = resources.fslr_spheres()
+        places = (forward[:n], forward[n:] - _SIZE)
+        targets = [points[place] for points, place in zip(own, places, strict=True)]
+    else:
+        own = (read_coordinates(paths[0], _SIZE), read_coordinates(paths[1], _SIZE))
+        targets = list(fsaverage5_spheres())
     left, right = (
-        templateflow_folder("fsLR")
-        / f"tpl-fsLR_space-fsaverage_hemi-{side}_den-32k_sphere.surf.gii"
-        for side in "LR"
+        KDTree(target).query(points)[1] for target, points in zip(targets, own, strict=True)
     )
-    filled = all(path.is_file() and path.stat().st_size for path in (left, right))
-    return (left, right) if filled else None
+    return np.concatenate([left, right + n]), provenance
+
+
+def _registered_spheres() -> tuple[Path, Path] | None:
+    entities = {"space": "fsaverage", "density": "32k", "suffix": "sphere"}
+    pair = [template_files("fsLR", hemi=side, **entities)[:1] for side in "LR"]
+    return (pair[0][0], pair[1][0]) if all(pair) else None

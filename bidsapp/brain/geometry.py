@@ -196,7 +196,7 @@ def _geometry_arrays(geometry: Geometry) -> list[NDArray[Any]]:
 
 
 def voxel_coordinates(
-    voxels: NDArray[np.integer[Any]], affine: NDArray[np.float64]
+    voxels: NDArray[np.integer[Any]] | NDArray[np.floating[Any]], affine: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Centres of voxels.
 

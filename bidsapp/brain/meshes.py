@@ -12,7 +12,6 @@ Otherwise coordinates are NaN, and compact parcels are refused.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +21,7 @@ import numpy as np
 from bidsapp import resources
 from bidsapp.bids.headers import vertex_counts
 from bidsapp.bids.names import space_entities
+from bidsapp.bids.templateflow import template_files
 from bidsapp.errors import InputInvalidError
 
 if TYPE_CHECKING:
@@ -91,35 +91,12 @@ def refuse_unknown_mesh(run: Run) -> None:
         raise no_mesh(left, "L", run.space)
 
 
-def templateflow_folder(template: str) -> Path:
-    """Where TemplateFlow keeps a template, whether or not it is there.
-
-    Parameters
-    ----------
-    template
-        Its name, without ``tpl-``.
-
-    Returns
-    -------
-    Path
-        In ``TEMPLATEFLOW_HOME``, else in the user's cache.
-    """
-    default = Path.home() / ".cache" / "templateflow" if os.environ.get("HOME") else Path()
-    return Path(os.environ.get("TEMPLATEFLOW_HOME", default)) / f"tpl-{template}"
-
-
 def _templateflow_meshes(template: str, sizes: tuple[int, int]) -> tuple[Path, Path] | None:
-    folder = templateflow_folder(template)
-    density = f"den-{round(sizes[0] / 1000)}k"
-    pair: list[Path] = []
-    for hemi in "LR":
-        found = sorted(
-            path
-            for path in folder.glob(f"*hemi-{hemi}*midthickness.surf.gii")
-            if density in path.name and "_desc-" not in path.name and path.stat().st_size
-        )
-        pair += found[:1]
-    return (pair[0], pair[1]) if len(pair) == 2 else None
+    """Midthickness surfaces in a filled TemplateFlow folder."""
+    density = f"{round(sizes[0] / 1000)}k"
+    entities = {"density": density, "suffix": "midthickness", "extension": ".surf.gii"}
+    pair = [template_files(template, hemi=hemi, desc=None, **entities)[:1] for hemi in "LR"]
+    return (pair[0][0], pair[1][0]) if all(pair) else None
 
 
 def mesh_coordinates(

@@ -19,8 +19,10 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from bidsapp import resources
+from bidsapp.bids.templateflow import template_files
 from bidsapp.brain.cortex import CIFTI_SIDES, cortex_columns, cortex_mask, find_mesh
 from bidsapp.brain.geometry import Grayordinates, UnitSpace, VolumeGrid, cifti_units, volume_units
+from bidsapp.brain.images import open_image
 from bidsapp.brain.meshes import no_mesh
 
 if TYPE_CHECKING:
@@ -88,6 +90,7 @@ def standard_parcels(
     fsaverage5        cortex of the mesh
     fsLR-32k          cortex of the mesh; CIFTI also each subcortical structure of the file
     MNI152 volumes    nilearn's ICBM152 brain mask, on the voxel grid of the data
+    other templates   the brain mask of TemplateFlow, if it is on this machine
     other             the valid units, as by `geometric_parcels`
     ================  ================================================================
 
@@ -113,8 +116,9 @@ def standard_parcels(
     InputInvalidError
         A voxel grid lies outside the template, or there is no mesh for the vertices.
     """
-    if isinstance(units.geometry, VolumeGrid) and units.space.startswith("MNI152"):
-        labels = _volume_labels(units, units.geometry, n_parcels)
+    template = _template_image(units)
+    if template is not None and isinstance(units.geometry, VolumeGrid):
+        labels = _volume_labels(units, units.geometry, n_parcels, template)
     elif find_mesh(units) is None:
         return geometric_parcels(units, n_parcels, valid=valid)
     elif isinstance(units.geometry, Grayordinates):
@@ -124,19 +128,32 @@ def standard_parcels(
     return labels if valid is None else np.where(valid, labels, np.int32(-1))
 
 
-def _volume_labels(units: UnitSpace, grid: VolumeGrid, n_parcels: int) -> NDArray[np.int32]:
-    template = _template_mask(grid.mask.shape, grid.affine)
+def _template_image(units: UnitSpace) -> Any:
+    """Brain mask of the template that voxels are in; None if there is none at hand."""
+    if not isinstance(units.geometry, VolumeGrid):
+        return None
+    if units.space.startswith("MNI152"):
+        from nilearn.datasets import load_mni152_brain_mask
+
+        return load_mni152_brain_mask()
+    masks = template_files(units.space, desc="brain", suffix="mask", label=None, atlas=None)
+    return open_image(masks[-1]) if masks else None  # the coarsest: more numbers, larger voxels
+
+
+def _volume_labels(
+    units: UnitSpace, grid: VolumeGrid, n_parcels: int, image: Any
+) -> NDArray[np.int32]:
+    template = _template_mask(grid.mask.shape, grid.affine, image)
     labels = np.full(template.shape, -1, dtype=np.int32)
     standard = volume_units(template, grid.affine, space=units.space)
     labels[template] = geometric_parcels(standard, n_parcels)
     return labels[grid.mask]
 
 
-def _template_mask(shape: tuple[int, ...], affine: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """ICBM152 brain mask at the nearest voxel of each voxel of a grid."""
-    from nilearn.datasets import load_mni152_brain_mask
-
-    image = load_mni152_brain_mask()
+def _template_mask(
+    shape: tuple[int, ...], affine: NDArray[np.float64], image: Any
+) -> NDArray[np.bool_]:
+    """Brain mask of a template at the nearest voxel of each voxel of a grid."""
     brain = np.asarray(image.dataobj) > 0
     to_template = np.linalg.inv(image.affine) @ affine
     places = np.indices(shape).reshape(3, -1).T @ to_template[:3, :3].T + to_template[:3, 3]

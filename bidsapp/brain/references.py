@@ -2,10 +2,9 @@
 
 ``gradient1``, ``gradient2``
     come with the app (`bidsapp.resources`).
-``fcgradient01``, ``fcgradient02``
-    the gradients of Margulies et al. (2016) on fsLR-32k, if neuromaps has downloaded them
-    before (``NEUROMAPS_DATA``, else ``~/neuromaps-data``); data on fsaverage5 get them by
-    `bidsapp.brain.correspondence`.
+``neuromaps:SOURCE/DESC/SPACE/DENSITY``
+    an annotation that neuromaps has downloaded before (`bidsapp.brain.annotations`);
+    ``fcgradient01`` and ``fcgradient02`` are short for the gradients of Margulies et al. (2016).
 a file
     on the mesh of the data.
 """
@@ -13,15 +12,15 @@ a file
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bidsapp import resources
+from bidsapp.bids.neuromaps import PREFIX, annotation_name
+from bidsapp.brain.annotations import annotation_map
 from bidsapp.brain.atlas import gifti_pair
-from bidsapp.brain.correspondence import carry
 from bidsapp.brain.cortex import cortex_columns, cortex_mask, find_mesh
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.maps import read_maps
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
 #: Maps that come with the app, with the number of the gradient.
 GRADIENTS = {"gradient1": 1, "gradient2": 2}
-#: Maps of neuromaps.
+#: Short names of annotations of neuromaps.
 MARGULIES = ("fcgradient01", "fcgradient02")
 _MAP_FILES = (".func.gii", ".shape.gii", ".dscalar.nii")
 
@@ -44,9 +43,10 @@ def reference_map(reference: str | Path, units: UnitSpace) -> NDArray[np.float64
     Parameters
     ----------
     reference
-        ``gradient1``, ``gradient2``, ``fcgradient01``, ``fcgradient02``, or a file on the same
-        mesh as the data with one map: ``.func.gii`` or ``.shape.gii`` (one of the pair, the other
-        is found by its name) or ``.dscalar.nii``; missing is NaN.
+        ``gradient1``, ``gradient2``, ``fcgradient01``, ``fcgradient02``, an annotation
+        ``neuromaps:SOURCE/DESC/SPACE/DENSITY``, or a file on the same mesh as the data with one
+        map: ``.func.gii`` or ``.shape.gii`` (one of the pair, the other is found by its name) or
+        ``.dscalar.nii``; missing is NaN.
     units
         GIFTI or CIFTI, on fsaverage5 or fsLR-32k.
 
@@ -95,6 +95,8 @@ def _load(reference: str | Path, units: UnitSpace) -> tuple[NDArray[np.float64],
         source = _shipped(str(reference), columns.mesh)
     elif str(reference) in MARGULIES:
         full, source = _margulies(str(reference), columns.mesh)
+    elif str(reference).startswith(PREFIX):
+        full, source = annotation_map(annotation_name(str(reference)), columns.mesh)
     else:
         path = _existing(reference)
         full = _read_whole(path, columns.mesh)
@@ -113,18 +115,12 @@ def _shipped(name: str, mesh: Mesh) -> dict[str, str]:
 
 
 def _margulies(name: str, mesh: Mesh) -> tuple[NDArray[np.floating[Any]], dict[str, str]]:
-    folder = Path(os.environ.get("NEUROMAPS_DATA", "~/neuromaps-data")).expanduser()
-    file = f"source-margulies2016_desc-{name}_space-fsLR_den-32k_hemi-L_feature.func.gii"
-    path = folder / "annotations" / "margulies2016" / name / "fsLR" / file
-    if not path.is_file():
-        msg = f"{path} is absent; let neuromaps download it, or take {next(iter(GRADIENTS))}."
-        raise ResourceUnavailableError(msg)
-    full = _read_whole(path, "fsLR32k")
-    source = _given(name, path, "Margulies et al. (2016), PNAS 113, 12574 (neuromaps)")
-    if mesh == "fsLR32k":
-        return full, source
-    carried, how = carry(full)
-    return carried, source | {"Correspondence": how["Correspondence"]}
+    try:
+        full, source = annotation_map(annotation_name(f"margulies2016/{name}/fsLR/32k"), mesh)
+    except ResourceUnavailableError as error:
+        msg = f"{error}, or take {next(iter(GRADIENTS))}."
+        raise ResourceUnavailableError(msg) from error
+    return full, source | {"Name": name}
 
 
 def _given(name: str, path: Path, source: str) -> dict[str, str]:
@@ -135,7 +131,7 @@ def _given(name: str, path: Path, source: str) -> dict[str, str]:
 def _existing(reference: str | Path) -> Path:
     path = Path(reference)
     if not path.is_file():
-        names = ", ".join((*GRADIENTS, *MARGULIES))
+        names = ", ".join((*GRADIENTS, *MARGULIES, f"{PREFIX}SOURCE/DESC/SPACE/DENSITY"))
         msg = f"{reference} is no reference map; give one of {names}, or an existing file."
         raise UsageError(msg)
     if not path.name.endswith(_MAP_FILES):

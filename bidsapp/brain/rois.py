@@ -1,7 +1,7 @@
 """The poster's four regions (STG, MTG, IFG, mPFC) as unions of an atlas's labels.
 
-Which labels of the Destrieux and the HCP-MMP atlas belong to which region is in
-``resources/rois.tsv``; the atlases themselves do not come with the app.
+Which labels of the Destrieux, HCP-MMP, Desikan and Harvard-Oxford atlases belong to which region
+is in ``resources/rois.tsv``; the atlases themselves do not come with the app.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def find_rois(names: Sequence[str]) -> tuple[str, dict[str, list[int]]] | None:
     Returns
     -------
     (atlas, parcels of each region) or None
-        ``Destrieux`` or ``HCP-MMP``; None unless every region has a parcel, so that names that
-        happen to agree make no region.
+        ``Destrieux``, ``HCP-MMP``, ``Desikan`` or ``Harvard-Oxford``; None unless every region
+        has a parcel, so that names that happen to agree make no region.
     """
     plain = [plain_label(name) for name in names]
     for atlas, table in _tables().items():

@@ -21,7 +21,7 @@ from bidsapp.brain.geometry import SurfacePair, UnitSpace, surface_units
 from bidsapp.brain.projection import Projection, volume_projection
 from bidsapp.brain.references import reference_map, reference_provenance
 from bidsapp.brain.surfaces import sphere
-from bidsapp.resources import N_VERTICES
+from bidsapp.resources import N_VERTICES, Mesh
 from bidsapp.stats.spins.mesh import SpinMesh, spin_mesh
 
 _SIZE = N_VERTICES["fsaverage5"]
@@ -130,7 +130,7 @@ class Cortex:
         return spin_mesh(*sphere(self.units))
 
     @property
-    def mesh_name(self) -> str:
+    def mesh_name(self) -> Mesh:
         """``fsaverage5`` or ``fsLR32k``."""
         return cortex_columns(self.units).mesh
 

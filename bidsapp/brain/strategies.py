@@ -38,10 +38,10 @@ class Strategy:
 _MOTION24: Final[Mapping[str, str | int]] = MappingProxyType({"motion": "full"})
 _TISSUE: Final[Mapping[str, str | int]] = MappingProxyType({"motion": "full", "wm_csf": "basic"})
 
-#: Default: 24 motion parameters, mean white-matter and CSF signal (nilearn's preset "simple",
-#: whose cosines are replaced by our own high-pass). The global signal stays: music drives large
-#: parts of cortex together. CompCor is no default: its size differs between runs.
-DEFAULT_STRATEGY: Final = "motion24+wmcsf"
+AUTO: Final = "auto"
+"""Chosen run by run from its length, see `run_strategy`."""
+DEFAULT_STRATEGY: Final = AUTO
+_LARGE, _SMALL, _LARGE_VOLUMES = "motion24+wmcsf", "motion6+wmcsf", 260
 
 STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType(
     {
@@ -51,6 +51,11 @@ STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType(
             "6 motion parameters, their derivatives and the squares of both",
             ("motion",),
             _MOTION24,
+        ),
+        "motion6+wmcsf": Strategy(
+            "6 rigid-body motion parameters and mean white-matter and cerebrospinal-fluid signals",
+            ("motion", "wm_csf"),
+            {"motion": "basic", "wm_csf": "basic"},
         ),
         "motion24+wmcsf": Strategy(
             "24 motion parameters and mean white-matter and cerebrospinal-fluid signals",
@@ -76,6 +81,40 @@ STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType(
 )
 
 
+CHOICES: Final = (AUTO, *STRATEGIES)
+"""Values of ``--confounds``."""
+AUTO_DESCRIPTION: Final = (
+    f"mean white-matter and cerebrospinal-fluid signals and, in runs of {_LARGE_VOLUMES} volumes "
+    "or more, 24 motion parameters (6 with their derivatives and the squares of both), in shorter "
+    "ones 6"
+)
+
+
+def run_strategy(name: str, n_trs: int) -> str:
+    """Return the strategy of one run.
+
+    Tissue signals and motion hold the error rate where motion follows the music; the global
+    signal stays, because music drives large parts of cortex together, and CompCor is no default,
+    because its size differs between runs. The 26 regressors of the large strategy take a tenth of
+    260 volumes; below, they cost more than they protect from (``benchmarks/cleaning.py``).
+
+    Parameters
+    ----------
+    name
+        A value of ``--confounds``.
+    n_trs
+        Volumes of the run.
+
+    Returns
+    -------
+    str
+        A key of `STRATEGIES`, unless `name` is unknown.
+    """
+    if name != AUTO:
+        return name
+    return _LARGE if n_trs >= _LARGE_VOLUMES else _SMALL
+
+
 def get_strategy(name: str) -> Strategy:
     """Look a strategy up.
 
@@ -97,6 +136,6 @@ def get_strategy(name: str) -> Strategy:
     try:
         return STRATEGIES[name]
     except KeyError:
-        known = ", ".join(STRATEGIES)
+        known = ", ".join(CHOICES)
         msg = f"--confounds {name} is unknown; known are {known}."
         raise UsageError(msg) from None

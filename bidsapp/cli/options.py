@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bidsapp.audio.networks import FAMILIES, NETWORKS
-from bidsapp.brain.strategies import STRATEGIES
+from bidsapp.brain.strategies import CHOICES
 from bidsapp.recipes import RECIPES
 
 Kind = Literal["text", "path", "float", "int", "flag", "count", "mapping", "assignment"]
@@ -136,8 +136,10 @@ OPTIONS = (
         "inputs",
         "path",
         "Label image (NIfTI, GIFTI or CIFTI in the space of the data) that defines the parcels "
-        "of the subject-level test. Default: compact parcels of equal size.",
-        metavar="FILE",
+        "of the subject-level test, or an atlas of TemplateFlow by name: Destrieux2009, "
+        "Desikan2006, Schaefer2018:400Parcels7Networks (`musicotopy-tools fetch atlases` brings "
+        "it). Default: compact parcels of equal size.",
+        metavar="ATLAS",
     ),
     Option(
         "skip_bids_validation",
@@ -224,8 +226,8 @@ OPTIONS = (
         "start_time",
         "filters",
         "float",
-        "Time of the first volume (s) where no sidecar says whether slice times were corrected: "
-        "half the repetition time for fMRIPrep before 20.2.6 with slice timing correction.",
+        "Time that the first volume stands for (s), instead of what sidecars say: StartTime where "
+        "slice times were corrected, else the mean of SliceTiming or half the repetition time.",
         metavar="SECONDS",
     ),
     Option(
@@ -268,8 +270,9 @@ OPTIONS = (
         "confounds",
         "workflow",
         "text",
-        "Confound regressors taken from fMRIPrep's table.",
-        choices=tuple(STRATEGIES),
+        "Confound regressors taken from fMRIPrep's table; 'auto' is motion24+wmcsf in runs of 260 "
+        "volumes or more and motion6+wmcsf in shorter ones.",
+        choices=CHOICES,
     ),
     Option(
         "high_pass_hz",

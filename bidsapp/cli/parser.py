@@ -12,6 +12,7 @@ from typing import Any
 from bidsapp import __version__
 from bidsapp.audio.networks import network_entry
 from bidsapp.bids.names import plain_space
+from bidsapp.bids.templateflow import atlas_name
 from bidsapp.cli.options import GROUPS, OPTIONS, POSITIONALS, Option
 from bidsapp.config import Config, convert, parse_memory, read_toml, sections, weights_folder
 from bidsapp.errors import InputMissingError, OutputError, UsageError
@@ -245,6 +246,8 @@ def _check(config: Config) -> None:
         parse_memory(config.mem)
     for name in ("stimuli_dir", "weights_dir", "bids_filter_file", "atlas"):
         path = getattr(config, name)
+        if name == "atlas" and path is not None and atlas_name(path) is not None:
+            continue  # of TemplateFlow: looked for in the space of the data
         if path is not None and not path.exists():
             msg = f"--{name.replace('_', '-')} {path}: there is no such file or folder"
             raise InputMissingError(msg)

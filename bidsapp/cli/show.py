@@ -177,8 +177,12 @@ def _show_left_out(records: Sequence[Record]) -> int:
 
 
 def _exit_code(failed: Sequence[Record], n_jobs: int) -> int:
-    """Return 1, or the common code when every job failed for the same kind of reason."""
-    codes = {record.exit_code for record in failed}
+    """Return 1, or the common code when every job failed for the same kind of reason.
+
+    A group that failed after all of its participants failed because of them.
+    """
+    own = [record for record in failed if record.level == "participant"] or failed
+    codes = {record.exit_code for record in own}
     same = len(failed) == n_jobs and len(codes) == 1
     return codes.pop() if same else JobsFailedError.exit_code
 

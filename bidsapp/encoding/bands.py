@@ -100,6 +100,18 @@ def two_bands(
     return BandScores(r[0, 1], r[0,], r[1,], share)
 
 
+def join_bands(parts: Sequence[BandScores]) -> BandScores:
+    """Put the scores of several sets of targets side by side.
+
+    Parameters
+    ----------
+    parts
+        With the same blocks, in the order of their targets.
+    """
+    names = ("joint", "first", "second", "share")
+    return BandScores(*(np.concatenate([getattr(p, n) for p in parts], axis=-1) for n in names))
+
+
 def _group(members: Sequence[Member], fold: int, train: NDArray[np.bool_]) -> Array:
     """Regressors (n_rows, n_features) of a group in one fold, each layer counting the same."""
     parts = [store.design(layer, fold).x for store, layer in members]

@@ -1,8 +1,9 @@
 """Layer spaces as regressors: components fitted in the training fold, sampled, lagged, factorised.
 
-One design per layer and outer fold. It depends on the sounds and the timing only, so it is
-computed once and shared by units, null shifts and participants who heard the same at the same
-times (through the cache folder).
+One design per layer and outer fold. Regressors depend on the sounds and the timing only: they are
+computed once and shared by participants who heard the same at the same times (through the cache
+folder). Where the nuisance of the runs is projected out of them as well, designs and their
+decompositions belong to those who share the projection.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from bidsapp.features.design import apply_lags, lag_operators
 from bidsapp.features.extract import FeatureBank
 from bidsapp.features.timeline import Timeline
 from bidsapp.models.ridge import Centre, FoldFactors, factorise, scale_columns
+from bidsapp.models.run_filter import RunFilter
 from bidsapp.scratch import Scratch
 from bidsapp.stats.folds import Blocks, Fold
 
@@ -96,7 +98,7 @@ def training_frames(
     return chosen
 
 
-def make_design(
+def make_regressors(
     bank: FeatureBank,
     layer: int,
     timeline: Timeline,
@@ -104,7 +106,7 @@ def make_design(
     fold: Fold,
     operators: Sequence[csr_array],
     options: DesignOptions,
-) -> Design:
+) -> tuple[FloatArray, float]:
     """Build the regressors of one layer for one outer fold.
 
     Parameters
@@ -116,7 +118,14 @@ def make_design(
     operators
         From `lag_operators`: one sparse matrix (n_rows, n_frames) per lag.
     options
-        Components, centring and penalties.
+        Components.
+
+    Returns
+    -------
+    x : array, (n_rows, n_components * n_lags)
+        Lagged components.
+    explained : float
+        Share of the training frames' variance in the components.
 
     Source: poster, Methods (50 components per layer, lags of 4, 5, 6 s); the components are
     fitted on the training frames unless ``pca_fit`` is ``all``.
@@ -127,17 +136,11 @@ def make_design(
         else training_frames(bank, timeline, blocks, fold)
     )
     pca = bank.components(layer, np.flatnonzero(train), options.n_components)
-    x = scale_columns(
-        apply_lags(pca.scores, operators),
-        (blocks.label >= 0) & ~np.isin(blocks.label, fold.test),
-    )
-    alphas = 10.0 ** np.asarray(options.log10_alpha)
-    factors = factorise(x, blocks.label, fold, alphas, centre=options.centre)
-    return Design(x, factors, float(pca.explained_ratio.sum()))
+    return apply_lags(pca.scores, operators), float(pca.explained_ratio.sum())
 
 
 class DesignStore:
-    """Designs of one network and one set of lags, computed on first use and kept on disk.
+    """Designs of one network and one set of lags, computed on first use.
 
     Parameters
     ----------
@@ -151,7 +154,14 @@ class DesignStore:
         Components, centring and penalties.
     cache_dir
         Folder shared between participants.
+    run_filter
+        Takes the nuisance of the runs out of the regressors; None leaves them as they are.
+    keep
+        Keep designs on disk, for participants with the same rows and the same filter;
+        regressors are kept in any case.
     """
+
+    run_filter: RunFilter | None = None
 
     def __init__(
         self,
@@ -162,12 +172,14 @@ class DesignStore:
         lags_s: Sequence[float],
         options: DesignOptions,
         cache_dir: Path,
+        *,
+        run_filter: RunFilter | None = None,
+        keep: bool = True,
     ) -> None:
         self.bank, self.timeline, self.blocks = bank, timeline, blocks
         self.folds, self.lags_s, self.options = tuple(folds), tuple(lags_s), options
-        self._scratch = Scratch.of(
-            cache_dir / "designs",
-            "design",
+        self.run_filter = run_filter
+        parts = (
             bank.key,
             self.lags_s,
             self.folds,
@@ -177,6 +189,12 @@ class DesignStore:
             timeline.tr_s,
             blocks.label,
         )
+        self._scratch = Scratch.of(cache_dir / "designs", "design", *parts)
+        self._designs = self._scratch if keep else None
+        if keep and run_filter is not None:
+            self._designs = Scratch.of(
+                cache_dir / "designs", "filtered", *parts, run_filter.rows, run_filter.bases
+            )
 
     @property
     def n_layers(self) -> int:
@@ -194,13 +212,26 @@ class DesignStore:
             yield number, fold, self.design(layer, number)
 
     def design(self, layer: int, fold: int) -> Design:
-        """Return one design, from disk if it was made before."""
-        name = f"layer-{layer:02d}_fold-{fold:02d}"
-        kept = self._scratch.load(name)
+        """Return one design, from disk if it was kept before."""
+        name = _name(layer, fold)
+        kept = self._designs.load(name) if self._designs is not None else None
         if kept is not None:
             x, explained = kept.pop("x"), float(kept.pop("explained"))
             return Design(x, FoldFactors.from_arrays(kept), explained)
-        design = make_design(
+        x, explained = self.regressors(layer, fold)
+        design = self.factorised(x, explained, fold)
+        if self._designs is not None:
+            arrays = dict(design.factors.to_arrays())
+            self._designs.save(name, {"x": design.x, "explained": explained, **arrays})
+        return design
+
+    def regressors(self, layer: int, fold: int) -> tuple[FloatArray, float]:
+        """Regressors (n_rows, n_features) before any filter, and the variance they explain."""
+        name = f"{_name(layer, fold)}_regressors"
+        kept = self._scratch.load(name) if self.run_filter is not None else None
+        if kept is not None:
+            return kept["x"], float(kept["explained"])
+        x, explained = make_regressors(
             self.bank,
             layer,
             self.timeline,
@@ -209,17 +240,37 @@ class DesignStore:
             self._operators,
             self.options,
         )
-        arrays = dict(design.factors.to_arrays())
-        self._scratch.save(name, {"x": design.x, "explained": design.explained, **arrays})
-        return design
+        if self.run_filter is not None:
+            self._scratch.save(name, {"x": x, "explained": explained})
+        return x, explained
+
+    def factorised(self, x: FloatArray, explained: float, fold: int) -> Design:
+        """Filter and scale regressors, and decompose the training sets of an outer fold."""
+        label, blocks = self.blocks.label, self.folds[fold]
+        if self.run_filter is not None:
+            x = self.run_filter(x)
+        x = scale_columns(x, (label >= 0) & ~np.isin(label, blocks.test))
+        alphas = 10.0 ** np.asarray(self.options.log10_alpha)
+        factors = factorise(x, label, blocks, alphas, centre=self.options.centre)
+        return Design(x, factors, explained)
 
     def explained_variance(self) -> tuple[float, ...]:
         """Share of the training variance in the components of each layer, over folds."""
+        if self.run_filter is None:
+            return tuple(
+                float(np.mean([design.explained for _, _, design in self.layer(layer)]))
+                for layer in range(self.n_layers)
+            )
+        folds = range(len(self.folds))
         return tuple(
-            float(np.mean([design.explained for _, _, design in self.layer(layer)]))
+            float(np.mean([self.regressors(layer, fold)[1] for fold in folds]))
             for layer in range(self.n_layers)
         )
 
     @cached_property
     def _operators(self) -> tuple[csr_array, ...]:
         return lag_operators(self.bank, self.timeline, self.lags_s)
+
+
+def _name(layer: int, fold: int) -> str:
+    return f"layer-{layer:02d}_fold-{fold:02d}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 
 from bidsapp.encoding.designs import Design, DesignStore
 from bidsapp.models.ridge import AlphaMetric, FoldScores, batch_size, score_fold
+from bidsapp.models.threads import map_single_threaded
 from bidsapp.progress import track
 from bidsapp.stats.folds import Fold
-from bidsapp.stats.nulls import apply_shifts
+from bidsapp.stats.nulls import apply_shifts, shifted_rows
 
 Scorer = Callable[[Design, NDArray[Any], Fold], FoldScores]
 Slabs = Iterable[tuple[slice, NDArray[np.floating[Any]]]]
@@ -148,17 +150,19 @@ def encode_with_null(
     label: str,
     quiet: bool,
 ) -> tuple[Encoding, NDArray[np.float32]]:
-    """Score targets, and refit the whole cross-validation for their circularly shifted copies.
+    """Score targets, and refit the whole cross-validation for displaced music.
 
-    The design, and with it every decomposition, stays; shifted copies of the targets go through
-    the same solver as additional columns.
+    Without a filter, the design and with it every decomposition stays; circularly shifted copies
+    of the targets go through the same solver as additional columns. With one, the nuisance stays
+    with the volumes: regressors are displaced first and filtered then, as the observed ones are,
+    and every copy has decompositions of its own.
 
     Parameters
     ----------
     store
         Designs of the network's layers.
     y
-        (n_rows, n_targets) parcel means or ratings.
+        (n_rows, n_targets) parcel means or ratings, filtered where the store has a filter.
     shifts
         (n_shifts, n_blocks) rows by which each block is shifted.
     scorer
@@ -176,6 +180,10 @@ def encode_with_null(
         Mean score over blocks under each shift.
     """
     n_targets = y.shape[1]
+    if store.run_filter is not None:
+        slab = [(slice(0, n_targets), y)]
+        seen = encode(store, slab, n_targets, scorer, label="", quiet=True)
+        return seen, _displaced(store, y, shifts, scorer, label=label, quiet=quiet)
     copies = np.vstack([np.zeros((1, shifts.shape[1]), dtype=shifts.dtype), shifts])
     means = np.empty((len(copies), store.n_layers, n_targets), dtype=np.float32)
     step = max(1, columns_at_once // n_targets)
@@ -191,3 +199,43 @@ def encode_with_null(
         observed = observed or scores.columns(slice(0, n_targets))
     assert observed is not None
     return observed, means[1:]
+
+
+def _displaced(
+    store: DesignStore,
+    y: NDArray[Any],
+    shifts: NDArray[np.integer],
+    scorer: Scorer,
+    *,
+    label: str,
+    quiet: bool,
+) -> NDArray[np.float32]:
+    """Mean scores (n_shifts, n_layers, n_targets) of music that is displaced and then filtered."""
+    totals = np.zeros((len(shifts), store.n_layers, y.shape[1]), dtype=np.float32)
+    layers = range(store.n_layers)
+    for layer in track(layers, total=store.n_layers, label=label, quiet=quiet):
+        for number in range(len(store.folds)):
+            x, explained = store.regressors(layer, number)
+            score = partial(_displaced_fold, store, x, explained, number, y, scorer)
+            for copy, total in enumerate(map_single_threaded(score, list(shifts))):
+                totals[copy, layer] += total
+    return np.asarray(totals / store.n_blocks)
+
+
+def _displaced_fold(
+    store: DesignStore,
+    x: NDArray[Any],
+    explained: float,
+    number: int,
+    y: NDArray[Any],
+    scorer: Scorer,
+    shift: NDArray[np.integer],
+) -> NDArray[Any]:
+    """Sum (n_targets,) of the scores of a fold's test blocks under one displacement.
+
+    Regressors move back where responses would move on, so that copies are those of a null that
+    shifts responses.
+    """
+    moved = x[shifted_rows(store.blocks.label, -shift)]
+    design = store.factorised(moved, explained, number)
+    return np.asarray(scorer(design, y, store.folds[number]).r.sum(axis=0))

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.brain.atlas import atlas_parcels
 from bidsapp.brain.geometry import UnitSpace
+from bidsapp.brain.named_atlas import find_parcels
 from bidsapp.brain.parcels import standard_parcels
 from bidsapp.stats.fdr import benjamini_hochberg
 from bidsapp.stats.nulls import max_statistic_p, permutation_p
@@ -68,7 +68,7 @@ def make_parcels(
         Label image; None for standard parcels.
     """
     numbered = (
-        standard_parcels(units, n_parcels) if atlas is None else atlas_parcels(atlas, units).labels
+        standard_parcels(units, n_parcels) if atlas is None else find_parcels(atlas, units).labels
     )
     labels = np.where(valid, numbered, -1)
     members = [np.flatnonzero(labels == number) for number in range(int(numbered.max()) + 1)]

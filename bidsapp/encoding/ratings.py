@@ -112,10 +112,7 @@ def rating_targets(rows: Rows, ratings: Sequence[Rating], runs: Sequence[Run]) -
     groups: dict[tuple[str, str | None], list[Rating]] = defaultdict(list)
     for rating in ratings:
         groups[rating.name, rating.rater].append(rating)
-    times = [
-        np.asarray(run.start_time_s + run.tr_s * np.arange(run.n_trs), dtype=np.float64)
-        for run in runs
-    ]
+    times = [run.volume_times_s for run in runs]
     run_names = [run.name for run in runs]
     names, columns = [], []
     for name, parts in sorted(groups.items(), key=_rating_order):

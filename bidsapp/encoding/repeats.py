@@ -40,7 +40,7 @@ def repeated_volumes(
             continue
         index = number[item.run_name]
         run = runs[index]
-        times = run.start_time_s + run.tr_s * np.arange(run.n_trs) - item.onset_s
+        times = run.volume_times_s - item.onset_s
         volumes = np.flatnonzero((times >= 0) & (times < item.duration_s))
         key = (item.stim_file, round(item.stim_start_s, 2), round(item.duration_s, 1))
         heard[key].append(starts[index] + volumes)

@@ -58,6 +58,17 @@ class Rows:
         return self.blocks.n_blocks
 
     @property
+    def n_used(self) -> int:
+        """Rows that are in a block."""
+        return int(np.count_nonzero(self.blocks.label >= 0))
+
+    @property
+    def used_pieces(self) -> tuple[str, ...]:
+        """Pieces with rows in a block, in order of first presentation."""
+        numbers = np.unique(self.timeline.piece[self.blocks.label >= 0])
+        return tuple(self.timeline.pieces[number] for number in numbers)
+
+    @property
     def block_pieces(self) -> tuple[str, ...]:
         """What each block is called in tables: its piece, or its run where it holds several."""
         names = []

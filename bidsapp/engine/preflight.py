@@ -55,6 +55,7 @@ def _job_error(
     """Return why a job cannot be done; the weights of its networks are noted in `weights`."""
     if job.level != "participant":
         return None
+    from bidsapp.bids.templateflow import atlas_name
     from bidsapp.brain.confound_columns import refuse_confounds
     from bidsapp.brain.meshes import refuse_unknown_mesh
 
@@ -74,6 +75,10 @@ def _job_error(
             refuse_confounds(run, config.confounds)
         if runs and config.atlas is None and hasattr(job.settings, "n_parcels"):
             refuse_unknown_mesh(runs[0])
+        if runs and config.atlas is not None and atlas_name(config.atlas) is not None:
+            from bidsapp.brain.named_atlas import refuse_absent_atlas
+
+            refuse_absent_atlas(config.atlas, runs[0])
     except AppError as error:
         return error
     return None

@@ -79,7 +79,7 @@ def alignment_table(
 def _refuse(run: Run, shown: Presentation, sound_s: float, slack_s: float) -> None:
     """Raise where sound and scan disagree by more than the tolerance."""
     end = shown.onset_s + shown.duration_s
-    scan_end = run.start_time_s + run.duration_s
+    scan_end = run.scan_end_s
     asked = shown.stim_start_s + shown.duration_s
     where = (
         f"{run.bold[0]}: {shown.stim_file} plays from {shown.onset_s:.2f} to {end:.2f} s "
@@ -146,7 +146,7 @@ def _note(run: Run, shown: Presentation, sound_s: float, heard_s: float, n_rows:
         notes.append("sound not found")
     if shown.onset_s < -run.tr_s / 2:
         notes.append(f"starts {-shown.onset_s:.2f} s before the scan")
-    cut = end - (run.start_time_s + run.duration_s)
+    cut = end - run.scan_end_s
     if cut > run.tr_s / 2:
         notes.append(f"last {cut:.2f} s not scanned")
     if end - heard_s > run.tr_s / 2:

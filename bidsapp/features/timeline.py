@@ -1,6 +1,7 @@
 """Which volume hears which moment of which sound.
 
-Volume i of a run is taken at ``t_i = start_time_s + i · TR``. Within a presentation it stands at
+Volume i of a run stands for ``t_i = start_time_s + i · TR``: without slice timing correction the
+middle of its acquisition. Within a presentation it stands at
 ``stim_start + (t_i - onset)`` in the sound file. A model with lags of 4, 5 and 6 s explains it by
 the sound 4, 5 and 6 s before; a row of the design exists only where all those moments belong to
 the same presentation: nothing wraps around, nothing crosses into another sound.
@@ -116,8 +117,7 @@ def _volumes(
     run: Run, shown: Presentation, end_s: float, lags_s: Sequence[float]
 ) -> tuple[Ints, Floats]:
     """Volumes of a presentation that all lags can explain, and their times in the sound."""
-    volume_s = run.start_time_s + run.tr_s * np.arange(run.n_trs, dtype=np.float64)
-    since_onset = volume_s - shown.onset_s
+    since_onset = run.volume_times_s - shown.onset_s
     earliest = since_onset - max([0.0, *lags_s])
     latest = since_onset - min([0.0, *lags_s])
     inside = (earliest >= -_ROUNDING_S) & (latest < end_s - shown.onset_s - _ROUNDING_S)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Kind = Literal["weights", "templates"]
+Kind = Literal["weights", "templates", "annotations"]
 
-_TEMPLATEFLOW: Final = "https://templateflow.s3.amazonaws.com/"
 _VGGISH: Final = "https://github.com/harritaylor/torchvggish/releases/download/v0.1/"
 _TAGGERS: Final = (
     "https://github.com/minzwon/sota-music-tagging-models/raw/"
     "1f4d282693ac19cde4d30b86811fe0ae2452f406/models/"
 )
-_SCHAEFER: Final = "atlas-Schaefer2018_desc-400Parcels7Networks_dseg"
+_TORCHAUDIO: Final = "https://download.pytorch.org/torchaudio/models/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,8 @@ class Bundle:
         How a run finds the files.
     files
         In the order they are fetched; empty if a Python package carries them (see
-        `bidsapp.fetch.packages`) or a repository lists them.
+        `bidsapp.fetch.packages`), TemplateFlow's client or neuromaps brings them
+        (`bidsapp.fetch.templates`, `bidsapp.fetch.annotations`), or a repository lists them.
     repository
         ``OWNER/NAME`` of a model on the Hugging Face hub (see `bidsapp.fetch.hub`).
     non_commercial
@@ -69,9 +69,16 @@ class Bundle:
     non_commercial: bool = False
 
 
-def _templateflow(template: str, *names: str) -> tuple[RemoteFile, ...]:
-    paths = (f"tpl-{template}/tpl-{template}_{name}" for name in names)
-    return tuple(RemoteFile(path, _TEMPLATEFLOW + path) for path in paths)
+def _pipeline(name: str, title: str, file: str, size: str) -> Bundle:
+    """Weights of a bundle of `torchaudio.pipelines`, at the address torchaudio itself uses."""
+    return Bundle(
+        name,
+        f"{title} of torchaudio.pipelines ({size})",
+        "weights",
+        "MIT (the authors' weights, redistributed by torchaudio)",
+        f"--network {name} --weights-dir DIR",
+        (RemoteFile(file, _TORCHAUDIO + file),),
+    )
 
 
 BUNDLES: Final = {
@@ -118,6 +125,16 @@ BUNDLES: Final = {
                 ),
             ),
         ),
+        _pipeline("hubert-base", "HuBERT base", "hubert_fairseq_base_ls960.pth", "360 MB"),
+        _pipeline("hubert-large", "HuBERT large", "hubert_fairseq_large_ll60k.pth", "1.2 GB"),
+        _pipeline(
+            "wav2vec2-base", "wav2vec 2.0 base", "wav2vec2_fairseq_base_ls960.pth", "360 MB"
+        ),
+        _pipeline(
+            "wav2vec2-large", "wav2vec 2.0 large", "wav2vec2_fairseq_large_ls960.pth", "1.2 GB"
+        ),
+        _pipeline("wavlm-base", "WavLM base", "wavlm_base.pth", "360 MB"),
+        _pipeline("wavlm-large", "WavLM large", "wavlm_large.pth", "1.2 GB"),
         Bundle(
             "clap-music",
             "CLAP trained on music: space of music and captions, for retrieval (0.8 GB)",
@@ -170,30 +187,28 @@ BUNDLES: Final = {
         ),
         Bundle(
             "templates",
-            "Registered spheres between fsLR and fsaverage, better than the shipped approximation",
+            "templates of TemplateFlow: [TEMPLATE[+COHORT][:ENTITY=VALUE,...] ...]. Default: "
+            "registered spheres between fsLR and fsaverage, better than the shipped approximation",
             "templates",
-            "that of the HCP Pipelines (LICENSE in tpl-fsLR of TemplateFlow)",
+            "that of each template, shown when it is fetched",
             "TEMPLATEFLOW_HOME=DIR",
-            _templateflow(
-                "fsLR",
-                "space-fsaverage_hemi-L_den-32k_sphere.surf.gii",
-                "space-fsaverage_hemi-R_den-32k_sphere.surf.gii",
-            ),
         ),
         Bundle(
             "atlases",
-            "Schaefer 2018 atlas of 400 parcels at 2 mm in both MNI152 spaces of fMRIPrep",
+            "atlases of TemplateFlow: [NAME[:PART] ...], on fsaverage5 and at 2 mm in the MNI152 "
+            "spaces of fMRIPrep. Default: Destrieux2009, HOCPA:th25 (Harvard-Oxford), "
+            "Schaefer2018:400Parcels7Networks",
             "templates",
-            "MIT (Computational Brain Imaging Group)",
-            "--atlas DIR/tpl-<space>/<file>.nii.gz",
-            (
-                *_templateflow(
-                    "MNI152NLin2009cAsym", f"res-02_{_SCHAEFER}.nii.gz", f"{_SCHAEFER}.tsv"
-                ),
-                *_templateflow(
-                    "MNI152NLin6Asym", f"res-02_{_SCHAEFER}.nii.gz", f"{_SCHAEFER}.tsv"
-                ),
-            ),
+            "that of each template, shown when it is fetched",
+            "--atlas NAME, with TEMPLATEFLOW_HOME=DIR",
+        ),
+        Bundle(
+            "neuromaps",
+            "maps of the cortex by the package neuromaps: SOURCE/DESC/SPACE/DENSITY ..., "
+            "such as hcps1200/myelinmap/fsLR/32k",
+            "annotations",
+            "that of each map, shown with the works to cite; of the package CC BY-NC-SA 4.0",
+            "gradients_group.references or .annotations, with NEUROMAPS_DATA=DIR",
         ),
     )
 }

@@ -38,6 +38,8 @@ def map_single_threaded(
     """
     n_threads = torch.get_num_threads()
     workers = max(1, min(n_workers or n_threads, len(items)))
+    if workers == n_threads == 1:  # as within a worker: a pool of one thread would only cost
+        return [work(item) for item in items]
     try:
         with ThreadPoolExecutor(workers, initializer=_use_one_thread) as pool:
             return list(pool.map(work, items))

@@ -12,9 +12,10 @@ from bidsapp.recipes.base.recipe import Recipe, load_function
 from bidsapp.recipes.emotion3d import RECIPE as EMOTION3D
 from bidsapp.recipes.gradients import RECIPE as GRADIENTS
 from bidsapp.recipes.harmony import RECIPE as HARMONY
+from bidsapp.recipes.reconstruct import RECIPE as RECONSTRUCT
 from bidsapp.recipes.rsa import RECIPE as RSA
 
-RECIPES = {recipe.name: recipe for recipe in (GRADIENTS, RSA, EMOTION3D, HARMONY)}
+RECIPES = {recipe.name: recipe for recipe in (GRADIENTS, RSA, EMOTION3D, RECONSTRUCT, HARMONY)}
 """Name → recipe, in the order of the documentation; the first is the default."""
 
 SETTINGS_TABLES = tuple(

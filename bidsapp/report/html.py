@@ -174,12 +174,12 @@ class Page:
         Heading.
     meta
         Names and values under the heading.
-    answer
-        What was found, in a few sentences and one figure.
     banners
         Loud statements: what to distrust.
     sections
         Body.
+    answer
+        What was found, in a few sentences and one figure; stands before the banners.
     up
         Relative address of the page that lists all pages; empty for a page of its own.
     """
@@ -187,9 +187,9 @@ class Page:
     title: str
     subtitle: str
     meta: Sequence[tuple[str, str]] = ()
-    answer: Sequence[Part] = ()
     banners: Sequence[Note | Caution] = ()
     sections: Sequence[Section] = field(default_factory=tuple)
+    answer: Sequence[Part] = ()
     up: str = ""
 
 
@@ -252,7 +252,10 @@ def p_cell(p: float) -> Cell:
     ['0.250', '0.0499', '0.04996', '0.0020']
     """
     digits = 4 if p < 0.01 else 3
-    while any((round(p, digits) < level) != (p < level) for level in _LEVELS):
+    while any(
+        (round(p, digits) < level) != (p < level) or (round(p, digits) > level) != (p > level)
+        for level in _LEVELS
+    ):
         digits += 1
     return cell(p, digits)
 

@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Template
 
 from bidsapp.audio.networks import CONTROLS, RANDOM
-from bidsapp.brain.strategies import STRATEGIES
+from bidsapp.brain.strategies import AUTO, AUTO_DESCRIPTION, STRATEGIES
 from bidsapp.errors import AppError
 from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.html import environment
@@ -33,6 +33,12 @@ _NETWORKS = {
     "vggmtt": ("the VGG of the package musicnn (MagnaTagATune)", "pons2019"),
     "vggmsd": ("the VGG of the package musicnn (Million Song Dataset)", "pons2019"),
     "vggish": ("VGGish", "hershey2017"),
+    "hubertbase": ("HuBERT (base)", "hsu2021"),
+    "hubertlarge": ("HuBERT (large)", "hsu2021"),
+    "wav2vec2base": ("wav2vec 2.0 (base)", "baevski2020"),
+    "wav2vec2large": ("wav2vec 2.0 (large)", "baevski2020"),
+    "wavlmbase": ("WavLM (base)", "chen2022"),
+    "wavlmlarge": ("WavLM (large)", "chen2022"),
 }
 _OPEN, _CLOSE = "\u27e6", "\u27e7"  # brackets about the keys of cited works
 _MARK = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
@@ -288,6 +294,8 @@ def confounds_text(value: Any) -> str | None:
         return ", ".join(map(str, value)) or NO_CONFOUNDS
     if str(value) == "none":
         return NO_CONFOUNDS
+    if str(value) == AUTO:
+        return AUTO_DESCRIPTION
     known = STRATEGIES.get(str(value))
     return f"the strategy “{value}”" if known is None else known.description
 

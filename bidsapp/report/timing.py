@@ -25,6 +25,7 @@ _RUNS = (
     Column("presentations", digits=0),
     Column("n_rows", title="volumes used", digits=0),
     Column("n_confounds", title="confounds", digits=0),
+    Column("cleaned", title="degrees of freedom they took", digits=0, unit="%"),
 )
 _PIECES = (
     Column("stim_file", title="piece", text=True),
@@ -107,6 +108,7 @@ def analysed(alignment: pd.DataFrame, runs: Sequence[Mapping[str, Any]] = ()) ->
     by_run = by_run.rename(columns={"stim_file": "presentations"}).reset_index()
     counts = {str(run["name"]): len(run["confounds"]) for run in runs}
     by_run["n_confounds"] = by_run["run"].map(counts)
+    by_run["cleaned"] = 100 * by_run["n_confounds"] / by_run["n_trs"]
     by_run["run"] = by_run["run"].map(short_run)
     by_piece = alignment.groupby("stim_file", sort=False).agg(
         {"sound_s": "first", "run": "count", "duration_s": "sum", "n_rows": "sum"}

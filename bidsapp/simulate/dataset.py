@@ -5,6 +5,9 @@
 ``clips``
     short clips that come back in every run, and local patterns that carry the dissimilarities of
     a layer: for ``rsa``.
+``genres``
+    many clips of several genres, each heard once, and one embedding of them in the auditory
+    cortices: for ``reconstruct``.
 ``emotions``
     a film in overlapping segments, labels by observers, and a pattern for each emotion: for
     ``emotion3d``.
@@ -22,6 +25,7 @@ from bidsapp.simulate import files, planted
 from bidsapp.simulate.clips import ClipsOptions, clips_study
 from bidsapp.simulate.emotions import EmotionsOptions, emotions_study
 from bidsapp.simulate.features import FeatureSource, Source
+from bidsapp.simulate.genres import GenresOptions, genres_study
 from bidsapp.simulate.music_study import music_study
 from bidsapp.simulate.participant import FMRIPREP, write_participant
 from bidsapp.simulate.spaces import open_space
@@ -51,6 +55,7 @@ class Design:
 DESIGNS: dict[str, Design] = {
     "music": Design(MusicOptions, music_study),
     "clips": Design(ClipsOptions, clips_study),
+    "genres": Design(GenresOptions, genres_study),
     "emotions": Design(EmotionsOptions, emotions_study),
 }
 

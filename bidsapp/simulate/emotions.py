@@ -6,7 +6,7 @@
 - Labels: tables on the clock of each run with shares of observers, other characters at the same
   time, and stretches on which observers disagree; what is planted is the emotion with the highest
   share, if it is above half.
-- Signal: one smooth pattern per emotion around both amygdalae, 4 s late. Participants have the
+- Signal: one smooth pattern per emotion around both amygdalae, 5 s late. Participants have the
   same patterns, displaced by up to 8 mm (two voxels of 4 mm). The rest of the brain is null.
 - ``leak``: noise that wanders slowly and has another mean in every run. A classifier that is
   tested on volumes between its training volumes then finds emotions in noise alone.
@@ -78,7 +78,7 @@ class EmotionsOptions(StudyOptions):
     snr: float = 1.5
     run_s: float = 200.0
     overlap_s: float = 16.0
-    lag_s: float = 4.0
+    lag_s: float = 5.0
     radius_mm: float = 45.0
     leak: bool = False
 

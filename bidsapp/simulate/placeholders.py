@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bidsapp.bids.clock import Stated, start_time
+from bidsapp.bids.headers import TimeAxis
 from bidsapp.bids.names import ACQUISITION_ENTITIES, Name, build_path, parse_name, select
 from bidsapp.bids.sidecars import inherited_metadata
 from bidsapp.errors import InputInvalidError, InputMissingError
@@ -81,13 +83,14 @@ class Tree:
         raw = self.raw / build_path(entities, "bold", ".nii.gz")
         metadata = inherited_metadata(raw, self.raw)[0]
         metadata |= inherited_metadata(path, self.derivative)[0]
-        corrected = metadata.get("SliceTimingCorrected") is True
+        tr_s = float(metadata["RepetitionTime"])
+        stated = Stated([metadata], {}, TimeAxis(n_trs, None), None)
         del entities["sub"]
         return ScheduledRun(
             entities=entities,
             n_trs=n_trs,
-            tr_s=float(metadata["RepetitionTime"]),
-            start_s=float(metadata.get("StartTime", 0.0)) if corrected else 0.0,
+            tr_s=tr_s,
+            start_s=start_time(path, stated, tr_s, preprocessed=True, given_s=None)[0],
             playing=(),
         )
 

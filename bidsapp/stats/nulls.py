@@ -82,12 +82,30 @@ def apply_shifts(y: FloatArray, labels: IntArray, shifts: IntArray) -> FloatArra
     array of shape (n_rows, n_shifts * n_units)
         Copy after copy; row t of a block moves to t + shift.
     """
-    source = np.repeat(np.arange(labels.size)[:, None], shifts.shape[0], axis=1)
-    for block in range(shifts.shape[1]):
-        rows = np.flatnonzero(labels == block)
-        moved = (np.arange(rows.size)[:, None] - shifts[:, block]) % max(rows.size, 1)
-        source[rows] = rows[moved]
+    sources = np.array([shifted_rows(labels, shift) for shift in shifts], dtype=np.int64)
+    source = sources.reshape(len(shifts), labels.size).T
     return y[source].reshape(labels.size, -1)
+
+
+def shifted_rows(labels: IntArray, shift: IntArray) -> IntArray:
+    """Return the row that comes to stand at each row when blocks are shifted circularly.
+
+    Parameters
+    ----------
+    labels : array of shape (n_rows,)
+        Block of each row; rows labelled -1 stay where they are.
+    shift : array of shape (n_blocks,)
+        Row t of a block moves to t + shift.
+
+    Returns
+    -------
+    array of shape (n_rows,)
+    """
+    source = np.arange(labels.size)
+    for block, rows_on in enumerate(np.asarray(shift)):
+        rows = np.flatnonzero(labels == block)
+        source[rows] = np.roll(rows, rows_on)
+    return source
 
 
 def permutation_p(observed: FloatArray, null: FloatArray) -> FloatArray:

@@ -22,7 +22,7 @@ def _params():
     """Names of the registry; those whose optional package is not installed are skipped."""
     for name, entry in NETWORKS.items():
         absent = entry.package and importlib.util.find_spec(entry.package) is None
-        why = f"needs {entry.package}: pip install 'musicotopy[embeddings]'"
+        why = f"needs {entry.package}: pip install 'musicotopy[{entry.extra}]'"
         yield pytest.param(name, marks=[pytest.mark.skipif(bool(absent), reason=why)])
 
 
@@ -174,6 +174,8 @@ def test_an_optional_package_that_is_not_there_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ResourceUnavailableError, match=r"clap: needs .*musicotopy\[embeddings\]"):
         get_network("clap")
+    with pytest.raises(ResourceUnavailableError, match=r"wavlm-base: .*musicotopy\[torchaudio\]"):
+        get_network("wavlm-base")
     assert get_network("baseline").layers
 
 

@@ -10,9 +10,10 @@ import torch
 
 from bidsapp.audio.io import content_hash
 from bidsapp.audio.networks import get_network, weights
+from bidsapp.audio.networks.resnet1d import ResNet
 from bidsapp.audio.networks.vggish import STAGES, VGGish
 from bidsapp.audio.networks.weight_files import find_weights
-from bidsapp.audio.networks.weights import he_normal, read_state
+from bidsapp.audio.networks.weights import he_normal, load_state, read_parameters, read_state
 from bidsapp.errors import InputInvalidError, ResourceUnavailableError
 
 NAMES = ("features_network.", "embedding_network.")
@@ -178,3 +179,30 @@ def test_drawn_weights_have_the_variance_of_he():
     assert abs(drawn.mean()) < 0.001
     assert torch.equal(drawn, he_normal((200, 50, 3, 3), seed=1, index=2))
     assert not torch.equal(drawn, he_normal((200, 50, 3, 3), seed=1, index=3))
+
+
+def test_a_table_renames_the_parameters_of_foreign_weights(tmp_path):
+    """The network under other names, as a state dict of somebody else has it."""
+    ours = ResNet().state_dict()
+    foreign = {"norm1": "bn1", "norm_a": "bn_a", "norm_b": "bn_b"}
+    named = {
+        ".".join(foreign.get(part, part) for part in key.split(".")).replace("carry.0", "proj"): v
+        for key, v in ours.items()
+    }
+    path = tmp_path / "foreign.pth"
+    torch.save(named, path)
+    with pytest.raises(InputInvalidError, match=r"norm1\.weight .* foreign\.keys\.tsv"):
+        load_state(ResNet(), read_parameters(path)[0], path, "resnet1d")
+    table = tmp_path / "foreign.keys.tsv"
+    rows = [*((theirs, mine) for mine, theirs in foreign.items()), ("proj", "carry.0")]
+    table.write_text("theirs\tours\n" + "".join(f"{a}\t{b}\n" for a, b in rows))
+    state, facts = read_parameters(path)
+    assert facts["keys"] == "foreign.keys.tsv"
+    load_state(ResNet(), state, path, "resnet1d")
+    assert all(torch.equal(state[key], value) for key, value in ours.items())
+    table.write_text("theirs\tours\nbn_a\tsame\nbn_b\tsame\n")
+    with pytest.raises(InputInvalidError, match="give each its own"):
+        read_parameters(path)
+    table.write_text("a\tb\n1\t2\n")
+    with pytest.raises(InputInvalidError, match="write theirs and ours"):
+        read_parameters(path)

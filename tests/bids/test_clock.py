@@ -69,14 +69,22 @@ class TestStartTime:
 
     def test_what_the_sidecar_says(self) -> None:
         assert self.of({"SliceTimingCorrected": True, "StartTime": 0.9}, {}) == (0.9, 0)
-        assert self.of({"SliceTimingCorrected": False}, {"SliceTiming": [0, 1]}) == (0.0, 0)
-        assert self.of({"SliceTimingCorrected": True, "StartTime": "0.9"}, {}) == (0.0, 1)
+        assert self.of({"SliceTimingCorrected": True}, {}) == (1.0, 0)
+        assert self.of({"SliceTimingCorrected": True, "StartTime": "0.9"}, {}) == (1.0, 1)
+        assert self.of({"SliceTimingCorrected": True, "StartTime": 0.9}, {}, 0.3) == (0.3, 0)
+
+    def test_an_uncorrected_volume_stands_for_the_mean_of_its_slices(self) -> None:
+        no = {"SliceTimingCorrected": False}
+        assert self.of(no, {}) == (1.0, 0)
+        assert self.of(no, {"SliceTiming": [0.0, 0.5, 1.0]}) == (0.5, 0)
+        assert self.of({}, {"SliceTiming": [0.0, 1.4]}, preprocessed=False) == (0.7, 0)
+        for wrong in ([0, 700, 1400], [], "ascending", [0, None], [-1, 0]):
+            assert self.of(no, {"SliceTiming": wrong}) == (1.0, 1)
 
     def test_unknown_is_said_and_can_be_stated(self) -> None:
-        assert self.of({}, {"SliceTiming": [0, 1]}) == (0.0, 1)
-        assert self.of({}, {"SliceTiming": [0, 1]}, 1.0) == (1.0, 0)
-        assert self.of({}, {}) == (0.0, 0)
-        assert self.of({}, {"SliceTiming": [0, 1]}, preprocessed=False) == (0.0, 0)
+        assert self.of({}, {"SliceTiming": [0, 1]}) == (1.0, 1)
+        assert self.of({}, {"SliceTiming": [0, 1]}, 0.8) == (0.8, 0)
+        assert self.of({}, {}) == (1.0, 0)
 
 
 class TestVolumesLeftOut:
@@ -94,7 +102,8 @@ class TestVolumesLeftOut:
             raw.volume(f"sub-01/func/sub-01_task-music_run-{number}_bold.nii.gz", n_trs=25)
         filters = Filters(dropped_volumes=5)
         runs, problems = find_runs(open_dataset(raw.root), "01", space=MNI, filters=filters)
-        assert [run.start_time_s for run in runs] == [10.0, 10.0]
+        assert [run.start_time_s for run in runs] == [11.0, 11.0]
+        assert [run.scan_end_s for run in runs] == [50.0, 50.0]
         assert problems == []
 
     @pytest.mark.parametrize(

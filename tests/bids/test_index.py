@@ -400,7 +400,7 @@ class TestRepetitionTime:
 
     def test_slice_time_reference(self, dataset) -> None:
         self.prep.volume(f"{self.base}.nii.gz")
-        for corrected, expected in ((True, 0.9), (False, 0.0)):
+        for corrected, expected in ((True, 0.9), (False, 1.0)):
             self.prep.json(
                 f"{self.base}.json",
                 {"RepetitionTime": 2.0, "StartTime": 0.9, "SliceTimingCorrected": corrected},

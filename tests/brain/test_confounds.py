@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bidsapp.brain.confound_columns import n_regressors
 from bidsapp.brain.confounds import cosine_basis, nuisance, orthonormal_basis, read_confounds
-from bidsapp.brain.strategies import DEFAULT_STRATEGY, STRATEGIES
+from bidsapp.brain.strategies import DEFAULT_STRATEGY, STRATEGIES, run_strategy
 from bidsapp.errors import InputInvalidError, InputMissingError, UsageError
 
 #: Strategies each generation of tables can serve, with the number of columns (non-steady
@@ -16,6 +17,7 @@ from bidsapp.errors import InputInvalidError, InputMissingError, UsageError
 REAL = {
     "test_desc-confounds_regressors": {
         "motion6": 7,
+        "motion6+wmcsf": 9,
         "motion24": 25,
         "motion24+wmcsf": 27,
         "motion24+wmcsf+gsr": 28,
@@ -72,7 +74,7 @@ def test_the_first_row_of_derivatives_is_filled_as_nilearn_fills_it(run):
     wanted = [c for c in table.columns if "global" not in c and not c.startswith(("csf_", "wh"))]
     wanted += ["white_matter"]
     filled = table[wanted].bfill().to_numpy()
-    model = nuisance(run, DEFAULT_STRATEGY, 0)
+    model = nuisance(run, "motion24+wmcsf", 0)
     assert sorted(model.columns) == sorted(wanted)
     centred = filled - filled.mean(axis=0)
     left = centred - model.basis @ (model.basis.T @ centred)
@@ -126,9 +128,9 @@ def test_a_gap_inside_the_table_is_refused(run):
 def test_no_freedom_left_is_refused_and_little_is_reported(make):
     short = make.plain("cifti", n_trs=28, confounds=make.confounds("c", 28))
     with pytest.raises(InputInvalidError, match="28 volumes but 26"):
-        nuisance(short, DEFAULT_STRATEGY, 0)
+        nuisance(short, "motion24+wmcsf", 0)
     tight = make.plain("cifti", n_trs=45, confounds=make.confounds("d", 45))
-    (problem,) = nuisance(tight, DEFAULT_STRATEGY, 0).problems
+    (problem,) = nuisance(tight, "motion24+wmcsf", 0).problems
     assert "26" in problem.what
     assert "45" in problem.what
 
@@ -184,4 +186,15 @@ def test_strategies_are_listed_without_heavy_imports():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
-    assert DEFAULT_STRATEGY in STRATEGIES
+    assert all(run_strategy(DEFAULT_STRATEGY, n) in STRATEGIES for n in (10, 1000))
+
+
+@pytest.mark.parametrize(("n_trs", "n_columns"), [(120, 8), (259, 8), (260, 26)])
+def test_the_default_adapts_to_the_length_and_is_counted_beforehand(make, n_trs, n_columns):
+    run = make.plain("cifti", n_trs=n_trs, confounds=make.confounds("c", n_trs))
+    model = nuisance(run, DEFAULT_STRATEGY, 0)
+    assert len(model.columns) == model.basis.shape[1] == n_columns
+    with_filter = nuisance(run, DEFAULT_STRATEGY, 1 / 128)
+    assert n_regressors(run, DEFAULT_STRATEGY, 1 / 128) == len(with_filter.columns) > n_columns
+    assert n_regressors(run, "none", 0) == 0
+    assert n_regressors(make.plain("cifti"), DEFAULT_STRATEGY, 0) is None

@@ -23,3 +23,20 @@ def test_takes_the_mean_within_voxels_of_another_grid(tmp_path: Path) -> None:
     chosen = grey_matter(path, units, 0.5)
     x = units.coordinates_mm()[:, 0]
     np.testing.assert_array_equal(chosen, x < 14.5)
+
+
+def test_on_the_same_grid_a_voxel_has_its_own_value(tmp_path: Path) -> None:
+    """Nothing is blurred where the segmentation lies on the grid of the BOLD, or a coarser one."""
+    rng = np.random.default_rng(0)
+    values = rng.random((10, 11, 12)).astype(np.float32)
+    affine = np.diag([-2.0, 2.0, 2.0, 1.0])
+    path = tmp_path / "gm.nii.gz"
+    nib.save(nib.Nifti1Image(values, affine), path)
+    mask = np.ones(values.shape, dtype=bool)
+    units = volume_units(mask, affine, space="T1w")
+    np.testing.assert_array_equal(grey_matter(path, units, 0.5), values[mask] >= 0.5)
+
+    fine = np.diag([-1.0, 1.0, 1.0, 1.0])
+    halves = volume_units(np.ones((19, 21, 23), dtype=bool), fine, space="T1w")
+    chosen = grey_matter(path, halves, 0.5).reshape(19, 21, 23)
+    np.testing.assert_array_equal(chosen[::2, ::2, ::2], values >= 0.5)

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Build the image without a Docker engine:  build.sh IMAGE [TORCH_SPEC]
+# Build the image without a Docker engine:  [FETCH=...] build.sh IMAGE [TORCH_SPEC]
+# FETCH: what `musicotopy-tools fetch` brings; by default what pip alone can bring.
 # As root; Debian packages: buildah podman runc mmdebstrap uidmap conmon containernetworking-plugins
 # golang-github-containers-common. Where no registry answers, a stand-in for the official Python
 # image is made from Debian packages first (BASE_TAR keeps its archive between builds).
@@ -37,5 +38,6 @@ for folder_shown in ${EXTRA_MOUNTS:-}; do mounts+=(-v "$folder_shown:$folder_sho
 
 buildah bud --isolation chroot --pull-never --layers=false "${mounts[@]}" \
   ${torch:+--build-arg "TORCH_SPEC=$torch"} \
+  --build-arg "FETCH=${FETCH:-musicnn}" \
   --build-arg "REVISION=$(git -C "$root" rev-parse HEAD 2> /dev/null || echo unknown)" \
   -t "$image" "$root"

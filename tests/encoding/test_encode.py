@@ -15,6 +15,7 @@ from bidsapp.encoding.parcels import parcel_test
 from bidsapp.encoding.ratings import rating_rows, rating_scores, rating_targets
 from bidsapp.encoding.rows import FoldOptions, Rows, make_rows
 from bidsapp.features.extract import FeatureBank
+from bidsapp.results.calibrations.encoding import MadeDesigns, score_with_null, smooth
 from bidsapp.stats.metrics import best_layer
 from bidsapp.stats.nulls import circular_shifts
 
@@ -102,6 +103,51 @@ def test_null_does_not_depend_on_chunks(store: DesignStore, bold: np.ndarray) ->
     )
     assert one.shape == (6, 3, 4)
     np.testing.assert_allclose(one, two, atol=2e-5)
+
+
+def test_filtered_null_without_nuisance_is_the_null_that_shifts_responses(
+    rng: np.random.Generator,
+) -> None:
+    """Two ways to the same scores: features displaced back, responses displaced on."""
+    lengths, alphas = (60, 80, 100), (0.0, 1.0, 2.0, 3.0)
+    nothing = [np.empty((length, 0)) for length in lengths]
+    filtered = MadeDesigns([smooth(rng, 240, 5)], lengths, alphas, nothing)
+    centre = filtered.run_filter
+    assert centre is not None
+    plain = MadeDesigns([centre(filtered.regressors(0, 0)[0])], lengths, alphas)
+    y = smooth(rng, 240, 10)
+    y[:, :5] += plain.regressors(0, 0)[0]
+    (seen, moved), (also_seen, displaced) = (
+        score_with_null(store, y, seed=3, n_shifts=6) for store in (plain, filtered)
+    )
+    np.testing.assert_allclose(also_seen.r, seen.r, atol=2e-5)
+    np.testing.assert_allclose(displaced, moved, atol=2e-5)
+    assert np.abs(displaced[0] - displaced[1]).max() > 0.05
+
+
+def test_filter_on_both_sides_finds_more_and_keeps_the_error_rate() -> None:
+    """Twenty-five regressors in 60 to 100 volumes; the features are smooth.
+
+    Shifting clean responses against filtered features would reject .16 here.
+    """
+    lengths, p, r = (60, 80, 100), [], {True: [], False: []}
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        x = smooth(rng, sum(lengths), 5)
+        nuisance = [smooth(rng, length, 25, 0.95) for length in lengths]
+        noise = smooth(rng, sum(lengths), 40)
+        store = MadeDesigns([x], lengths, (1.0, 2.0, 3.0, 4.0), nuisance)
+        observed, null = score_with_null(store, noise, seed)
+        p.append(parcel_test(observed.mean_r, null).p[0] <= 0.05)
+        if seed < 6:
+            y = noise + 0.4 * x @ rng.standard_normal((5, 40))
+            clean = store.run_filter(y)
+            for both, some in ((True, store), (False, MadeDesigns([x], lengths, (1.0, 3.0)))):
+                slab = [(slice(0, 40), clean)]
+                scores = encode(some, slab, 40, scorer_of(), label="", quiet=True)
+                r[both].append(scores.mean_r.mean())
+    assert 0.02 <= np.mean(p) <= 0.09
+    assert np.mean(r[True]) > 1.5 * np.mean(r[False])
 
 
 def test_parcel_test_finds_planted_and_spares_null(store: DesignStore, bold: np.ndarray) -> None:

@@ -104,7 +104,12 @@ def foreign_settings(_: Path, __: Path) -> list[str]:
     return ["--set", "rsa.n_samples=3"]
 
 
+def absent_atlas(_: Path, output: Path) -> list[str]:
+    return ["--atlas", "NoSuchAtlas2020", "--space", "fsaverage5"]
+
+
 REFUSALS = {
+    absent_atlas: 69,
     without_confounds: 66,
     words_in_confounds: 65,
     aroma: 66,

@@ -180,20 +180,3 @@ def test_the_hash_of_musicnn_is_that_of_the_published_file(test_data: Path) -> N
     file = BUNDLES["musicnn-mtat"].files[0]
     content = (test_data / "weights" / file.name).read_bytes()
     assert hashlib.sha256(content).hexdigest() == file.sha256
-
-
-def test_the_templates_exist_in_templateflow() -> None:
-    """Names are checked against the list of files that the TemplateFlow client carries."""
-    import importlib.util
-    import zipfile
-
-    client = importlib.util.find_spec("templateflow")
-    assert client is not None
-    assert client.origin is not None
-    archive = Path(client.origin).parent / "conf" / "templateflow-skel.zip"
-    if not archive.exists():
-        pytest.skip("this TemplateFlow client carries no list of files")
-    with zipfile.ZipFile(archive) as listed:
-        names = set(listed.namelist())
-    for name in ("templates", "atlases"):
-        assert {file.name for file in BUNDLES[name].files} <= names

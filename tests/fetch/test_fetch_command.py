@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 import pytest
 
+from bidsapp import resources
 from bidsapp.cli.commands import fetch
+from bidsapp.errors import UsageError
 from bidsapp.fetch import table
 from bidsapp.fetch.table import Bundle, RemoteFile
 from bidsapp.simulate.dataset import MusicOptions, simulate
+from tests.brain.neuromaps_home import write_annotation
+from tests.brain.templateflow_home import write_table, write_volume
+from tests.brain.test_named_atlas import OXFORD
+
+GRADIENT = "margulies2016/fcgradient01/fsLR/32k"
 
 GUARD = textwrap.dedent(
     """
@@ -59,17 +70,31 @@ def test_weights_and_templates_go_to_their_folders(
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("TEMPLATEFLOW_HOME", str(tmp_path / "flow"))
     bundles = {
-        kind: Bundle(kind, "", kind, f"licence of {kind}", "DIR", (RemoteFile(f"{kind}.bin", ""),))
-        for kind in ("weights", "templates")
+        "weights": Bundle(
+            "weights", "", "weights", "licence of weights", "DIR", (RemoteFile("weights.bin", ""),)
+        ),
+        "templates": table.BUNDLES["templates"],
     }
     monkeypatch.setattr(fetch, "BUNDLES", bundles)
-    server.files = {"weights.bin": b"1", "templates.bin": b"2"}
-    words = ["fetch", "weights", "templates", "--mirror", server.url, "-q"]
-    options = parser().parse_args([*words, "--weights-dir", str(tmp_path / "here")])
+    mask = "tpl-MNIInfant/cohort-2/tpl-MNIInfant_cohort-2_res-2_desc-brain_mask.nii.gz"
+    server.files = {"weights.bin": b"1", mask: b"2"}
+    words = ["fetch", "weights", "templates", "MNIInfant+2:desc=brain,resolution=2,suffix=mask"]
+    options = parser().parse_args(
+        [*words, "--mirror", server.url, "-q", "--weights-dir", str(tmp_path / "here")]
+    )
     options.function(options)
     assert (tmp_path / "here" / "weights.bin").read_bytes() == b"1"
-    assert (tmp_path / "flow" / "templates.bin").read_bytes() == b"2"
-    assert "licence of weights" in capsys.readouterr().out
+    assert (tmp_path / "flow" / mask).read_bytes() == b"2"
+    shown = capsys.readouterr().out
+    assert "licence of weights" in shown
+    assert "MNIInfant: " in shown
+    assert str(tmp_path / "flow" / mask) in shown
+
+
+def test_words_that_are_neither_name_nor_query_are_refused() -> None:
+    options = parser().parse_args(["fetch", "vggish", "fsLR"])
+    with pytest.raises(UsageError, match="fetch fsLR: no such name; known are vggish"):
+        options.function(options)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +104,11 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (folder / "sitecustomize.py").write_text(GUARD)
     environment = {**os.environ, "PYTHONPATH": str(folder), "HOME": str(folder / "home")}
     environment["TEMPLATEFLOW_HOME"] = str(folder / "flow")
+    environment["NEUROMAPS_DATA"] = str(folder / "annotations-home")
+    _write_oxford(folder / "flow")
+    gradient = np.nan_to_num(resources.functional_gradient("fsLR32k", 1))
+    home = folder / "annotations-home"
+    write_annotation(home, f"neuromaps:{GRADIENT}", *np.split(gradient, 2))
     return environment
 
 
@@ -91,8 +121,34 @@ def test_the_guard_stops_a_connection(guarded: dict[str, str]) -> None:
     assert "SOCKET" in done.stderr
 
 
+def _write_oxford(home: Path) -> None:
+    """Stripes from left to right, named as parts of the four regions."""
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    affine[:3, 3] = [-96, -132, -78]
+    labels = 1 + np.indices((97, 115, 97))[0] // 5 % len(OXFORD)
+    image = nib.Nifti1Image(labels.astype(np.int16), affine)
+    write_volume(home, "MNI152NLin2009cAsym", "res-02_atlas-HOCPA_desc-th25_dseg", image)
+    write_table(home, "MNI152NLin6Asym", "atlas-HOCPA_dseg", OXFORD)
+
+
+def _run(environment: dict[str, str], *words: object) -> subprocess.CompletedProcess[str]:
+    """Run the app; in a network namespace without any interface where the system permits that."""
+    alone = ["unshare", "--net"]
+    permitted = (
+        shutil.which("unshare") and not subprocess.run([*alone, "true"], check=False).returncode
+    )
+    command = [*(alone if permitted else []), sys.executable, "-m", "bidsapp.cli.app"]
+    return subprocess.run(
+        [*command, *map(str, words)], env=environment, capture_output=True, text=True, check=False
+    )
+
+
 def test_a_run_opens_no_socket(guarded: dict[str, str], tmp_path: Path) -> None:
-    """Participant, group and reports, by an audit hook in the process of the app itself."""
+    """Participant, group and reports, by an audit hook in the process of the app itself.
+
+    The atlas comes from a prefetched home of TemplateFlow, the reference and the annotation
+    profile from one of neuromaps.
+    """
     data = tmp_path / "data"
     simulate(data, MusicOptions.quick(n_participants=2, n_pieces=3, piece_s=24.0), quiet=True)
     settings = [
@@ -102,14 +158,28 @@ def test_a_run_opens_no_socket(guarded: dict[str, str], tmp_path: Path) -> None:
         *("--set", "gradients.n_components=8"),
         *("--set", "gradients.n_parcels=12"),
         *("--set", "gradients.n_shifts=19"),
+        *("--set", "gradients_group.n_rotations=99", "--atlas", "HOCPA:th25"),
     ]
-    words = [data, tmp_path / "out", "participant", "group", *settings]
-    done = subprocess.run(
-        [sys.executable, "-m", "bidsapp.cli.app", *map(str, words)],
-        env=guarded,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    given = f'gradients_group.references=["neuromaps:{GRADIENT}"]'
+    out = tmp_path / "out"
+    done = _run(guarded, data, out, "participant", "group", *settings, "--set", given)
     assert "SOCKET" not in done.stderr
     assert done.returncode == 0, done.stderr
+    (summary,) = out.glob("group/*summary*.json")
+    facts = json.loads(summary.read_text())
+    assert facts["references"][0]["name"] == "margulies2016-fcgradient01"
+    assert any("HOCPA" in name for name in facts["region_files"])
+
+    empty = {
+        **guarded,
+        "TEMPLATEFLOW_HOME": str(tmp_path / "none"),
+        "NEUROMAPS_DATA": str(tmp_path),
+    }
+    words = [data, tmp_path / "out2", "participant", *settings]
+    refused = _run(empty, *words)
+    assert refused.returncode not in (0, 99)
+    assert "fetch atlases HOCPA:th25" in refused.stderr + refused.stdout
+    bare = {**guarded, "NEUROMAPS_DATA": str(tmp_path)}
+    refused = _run(bare, data, out, "group", *settings, "--set", given, "--overwrite")
+    assert refused.returncode not in (0, 99)
+    assert f"fetch neuromaps {GRADIENT}" in refused.stderr + refused.stdout

@@ -17,6 +17,7 @@ from bidsapp.simulate.planted import read_truth
 TINY = {
     "music": {"piece_s": 10.0},
     "clips": {"n_participants": 1, "n_runs": 2, "n_pieces": 3, "voxel_mm": 12},
+    "genres": {"n_participants": 1, "n_runs": 2, "n_pieces": 4, "piece_s": 6.0, "voxel_mm": 12},
     "emotions": {"n_participants": 1, "n_runs": 2, "run_s": 96.0},
 }
 

@@ -131,7 +131,7 @@ def test_the_app_reads_the_labels_that_are_planted(dataset):
     for number, run in enumerate(runs):
         table = pd.read_table(truth.folder / f"task-film_run-{number + 1}_truth.tsv")
         mine = [item for item in found if item.key == run.name and item.label in classes]
-        for time, planted in zip(table.time_s - 4.0, table.emotion, strict=True):
+        for time, planted in zip(table.time_s - 5.0, table.emotion, strict=True):
             now = [
                 item
                 for item in mine

@@ -69,7 +69,7 @@ def test_volumes_come_from_the_published_sizes(tree):
         "sad": 60,
         "rest": 30,
     }
-    assert {(run.tr_s, run.start_s) for run in runs} == {(1.5, 0.0)}
+    assert {(run.tr_s, run.start_s) for run in runs} == {(1.5, 0.75)}
 
 
 def test_volumes_come_from_a_dangling_annex_link(tree):

@@ -81,7 +81,7 @@ class Choice:
             wish = next(iter(known))
         wish = wish.removeprefix(f"{PERMUTED}:")
         return find_weights(
-            self.name, wish, self.weights_dir, known, entry.tool, folder=bool(entry.package)
+            self.name, wish, self.weights_dir, known, entry.tool, folder=entry.in_folder
         )
 
     @property
@@ -111,8 +111,11 @@ class NetworkEntry:
     tool
         Words of ``musicotopy-tools`` that bring or train its weights.
     package
-        Optional package that reads its weights, which are a folder then; empty where the weights
-        are a file.
+        Optional package that it is built from; empty for none.
+    extra
+        Extra of musicotopy that brings the package.
+    in_folder
+        Whether its weights are a folder, not a file.
     """
 
     summary: str
@@ -120,6 +123,8 @@ class NetworkEntry:
     build: Callable[[Choice], Network]
     tool: str = ""
     package: str = ""
+    extra: str = ""
+    in_folder: bool = False
 
 
 def _vggish(choice: Choice) -> Network:
@@ -162,6 +167,25 @@ def _tagger(choice: Choice) -> Network:
 
 def _tagger_entry(name: str, summary: str) -> NetworkEntry:
     return NetworkEntry(summary, {name: (f"{name}.safetensors",)}, _tagger, tool="fetch musicnn")
+
+
+def _self_supervised(choice: Choice) -> Network:
+    from bidsapp.audio.networks.self_supervised import SelfSupervised
+
+    if choice.is_random:
+        return SelfSupervised.random(choice.name, choice.seed, choice.hop_s)
+    return SelfSupervised.from_file(choice.name, choice.file(), choice.hop_s, choice.permuted)
+
+
+def _self_supervised_entry(name: str, summary: str, file: str) -> NetworkEntry:
+    return NetworkEntry(
+        summary,
+        {"speech": (file,)},
+        _self_supervised,
+        tool=f"fetch {name}",
+        package="torchaudio",
+        extra="torchaudio",
+    )
 
 
 def _harmonic(choice: Choice) -> Network:
@@ -241,6 +265,36 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
         "vgg-msd": _tagger_entry(
             "vgg-msd", "VGG of the musicnn package, 7 layers, tags of the Million Song Dataset"
         ),
+        "hubert-base": _self_supervised_entry(
+            "hubert-base",
+            "HuBERT of torchaudio, 19 layers, 960 h of speech without labels",
+            "hubert_fairseq_base_ls960.pth",
+        ),
+        "hubert-large": _self_supervised_entry(
+            "hubert-large",
+            "HuBERT of torchaudio, 31 layers, 60,000 h of speech without labels",
+            "hubert_fairseq_large_ll60k.pth",
+        ),
+        "wav2vec2-base": _self_supervised_entry(
+            "wav2vec2-base",
+            "wav2vec 2.0 of torchaudio, 19 layers, 960 h of speech without labels",
+            "wav2vec2_fairseq_base_ls960.pth",
+        ),
+        "wav2vec2-large": _self_supervised_entry(
+            "wav2vec2-large",
+            "wav2vec 2.0 of torchaudio, 31 layers, 960 h of speech without labels",
+            "wav2vec2_fairseq_large_ls960.pth",
+        ),
+        "wavlm-base": _self_supervised_entry(
+            "wavlm-base",
+            "WavLM of torchaudio, 19 layers, 960 h of speech without labels",
+            "wavlm_base.pth",
+        ),
+        "wavlm-large": _self_supervised_entry(
+            "wavlm-large",
+            "WavLM of torchaudio, 31 layers, 94,000 h of speech without labels",
+            "wavlm_large.pth",
+        ),
         "harmonic": NetworkEntry(
             summary="twelve pitch-class filters, 4 layers, to train on emotions (or random)",
             weight_files={"emotion": ("harmonic.pth",)},
@@ -261,6 +315,8 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             build=_folder("clap", "Clap"),
             tool="fetch clap-music",
             package="transformers",
+            extra="embeddings",
+            in_folder=True,
         ),
         "ast": NetworkEntry(
             summary="audio spectrogram transformer, 14 layers, classes of AudioSet (or random)",
@@ -268,6 +324,8 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             build=_folder("ast", "AudioSpectrogramTransformer"),
             tool="fetch ast",
             package="transformers",
+            extra="embeddings",
+            in_folder=True,
         ),
         "encodec": NetworkEntry(
             summary="encoder of EnCodec, 7 layers, trained to compress sound (or random)",
@@ -275,6 +333,8 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             build=_folder("encodec", "Encodec"),
             tool="fetch encodec",
             package="transformers",
+            extra="embeddings",
+            in_folder=True,
         ),
     }
 )
@@ -336,9 +396,9 @@ def refuse_without_package(name: str) -> None:
     ResourceUnavailableError
         It is not there.
     """
-    package = network_entry(name).package
-    if package and importlib.util.find_spec(package) is None:
-        msg = f"{name}: needs the package {package}: pip install 'musicotopy[embeddings]'"
+    entry = network_entry(name)
+    if entry.package and importlib.util.find_spec(entry.package) is None:
+        msg = f"{name}: needs the package {entry.package}: pip install 'musicotopy[{entry.extra}]'"
         raise ResourceUnavailableError(msg)
 
 

@@ -10,8 +10,12 @@ import numpy as np
 import torch
 
 from bidsapp.audio.io import content_hash
+from bidsapp.bids.records import Problem
+from bidsapp.bids.tables import read_table
 from bidsapp.errors import InputInvalidError
 
+KEYS_SUFFIX = ".keys.tsv"
+"""Of the table of names that may lie beside a file of weights."""
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.\w+$")
 
 
@@ -78,7 +82,8 @@ def read_parameters(
     Parameters
     ----------
     path
-        As `read_state` takes it.
+        As `read_state` takes it. A table of names beside it (``resnet1d.keys.tsv`` beside
+        ``resnet1d.pth``) renames what is read, see `rename_keys`.
     permuted
         Seed with which the values of each kernel are permuted (see `permute_kernels`); None
         leaves them.
@@ -92,9 +97,52 @@ def read_parameters(
     """
     state, sha256 = read_state(path)
     facts: dict[str, object] = {"source": "file", "file": path.name, "sha256": sha256}
+    names = path.with_suffix(KEYS_SUFFIX)
+    if names.is_file():
+        state = rename_keys(state, names)
+        facts |= {"keys": names.name, "keys_sha256": content_hash(names)}
     if permuted is None:
         return state, facts
     return permute_kernels(state, permuted), {**facts, "source": "permuted", "seed": permuted}
+
+
+def rename_keys(state: Mapping[str, torch.Tensor], path: Path) -> dict[str, torch.Tensor]:
+    """Rename the parameters of a network that is ours under other names.
+
+    Parameters
+    ----------
+    state
+        Name → tensor; names are parts joined by dots.
+    path
+        Table with the columns ``theirs`` and ``ours``: a part of their names, and what takes its
+        place, which may have dots (``proj``, ``carry.0``).
+
+    Returns
+    -------
+    dict
+        Name → tensor.
+
+    Raises
+    ------
+    InputInvalidError
+        The table lacks a column or is unreadable, or two parameters get one name.
+    """
+    table = read_table(path)
+    if isinstance(table, Problem):
+        msg = f"{path}: {table.what}; {table.remedy}"
+        raise InputInvalidError(msg)
+    if not {"theirs", "ours"} <= set(table.columns):
+        msg = f"{path}: columns are {', '.join(table.columns)}; write theirs and ours"
+        raise InputInvalidError(msg)
+    names = {row["theirs"]: row["ours"] for row in table.rows}
+    renamed = {
+        ".".join(names.get(part, part) for part in key.split(".")): value
+        for key, value in state.items()
+    }
+    if len(renamed) < len(state):
+        msg = f"{path}: {len(state)} parameters get {len(renamed)} names; give each its own"
+        raise InputInvalidError(msg)
+    return renamed
 
 
 def permute_kernels(state: Mapping[str, torch.Tensor], seed: int) -> dict[str, torch.Tensor]:
@@ -180,7 +228,8 @@ def load_state(
         if found != tuple(value.shape):
             msg = (
                 f"{path}: parameter {name} should have shape {tuple(value.shape)}, found "
-                f"{found}; give a state dict of {network}"
+                f"{found}; give a state dict of {network}, or its names in "
+                f"{path.with_suffix(KEYS_SUFFIX).name}"
             )
             raise InputInvalidError(msg)
     module.load_state_dict({name: state[name].float() for name in own}, strict=False)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
+from bidsapp.errors import UsageError
 from bidsapp.fetch.table import BUNDLES
+
+_QUERIED: Final = ("templates", "atlases", "neuromaps")
+"""Names that queries may follow."""
 
 
 def add(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,7 +39,12 @@ def add(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         epilog=f"names:\n{listed}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    tool.add_argument("names", nargs="+", choices=tuple(BUNDLES), metavar="NAME")
+    tool.add_argument(
+        "names",
+        nargs="+",
+        metavar="NAME",
+        help="Names below; templates, atlases and neuromaps may be followed by what is wanted.",
+    )
     tool.add_argument(
         "--weights-dir",
         type=Path,
@@ -69,17 +79,62 @@ def add(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     tool.set_defaults(function=_fetch)
 
 
+def _wanted(words: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Read names and, after those that take them, their queries.
+
+    Raises
+    ------
+    UsageError
+        A word is neither.
+    """
+    wanted: list[tuple[str, list[str]]] = []
+    for word in words:
+        if word in BUNDLES:
+            wanted.append((word, []))
+        elif wanted and wanted[-1][0] in _QUERIED:
+            wanted[-1][1].append(word)
+        else:
+            msg = f"fetch {word}: no such name; known are {', '.join(BUNDLES)}"
+            raise UsageError(msg)
+    return wanted
+
+
+def _show_queried(
+    name: str, wishes: Sequence[str], folder: Path, options: argparse.Namespace
+) -> None:
+    from bidsapp.fetch.annotations import fetch_annotations
+    from bidsapp.fetch.templates import fetch_templates
+
+    answers = (
+        fetch_annotations(wishes, folder, quiet=options.quiet)
+        if name == "neuromaps"
+        else fetch_templates(name, wishes, folder, mirror=options.mirror, quiet=options.quiet)
+    )
+    for licence, paths in answers:
+        print(f"{name}: licence {licence}")
+        for path in paths:
+            print(f"  {path}")
+
+
 def _fetch(options: argparse.Namespace) -> None:
-    from bidsapp.errors import UsageError
+    from bidsapp.bids.neuromaps import neuromaps_folder
+    from bidsapp.bids.templateflow import templateflow_home
     from bidsapp.fetch.download import fetch_bundle
     from bidsapp.fetch.hub import hub_files
     from bidsapp.fetch.packages import PACKAGES, fetch_package
 
-    home = os.environ.get("TEMPLATEFLOW_HOME") or Path.home() / ".cache" / "templateflow"
-    folders = {"weights": options.weights_dir, "templates": options.templates_dir or Path(home)}
-    for name in options.names:
+    folders = {
+        "weights": options.weights_dir,
+        "templates": options.templates_dir or templateflow_home(),
+        "annotations": neuromaps_folder(),
+    }
+    for name, wishes in _wanted(options.names):
         bundle = BUNDLES[name]
         folder = folders[bundle.kind]
+        if name in _QUERIED:
+            _show_queried(name, wishes, folder, options)
+            print(f"  use: {bundle.use.replace('DIR', str(folder))}")
+            continue
         print(f"{name}: licence {bundle.licence}")
         if bundle.non_commercial and not options.non_commercial:
             msg = f"{name}: licence {bundle.licence}; fetch it with --non-commercial if that fits"

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MUCH_WITHOUT_DATA = 0.02
 """Share of units without data that is worth a caution; on surfaces beside the medial wall."""
+MUCH_CLEANING = 0.15
+"""Share of the degrees of freedom of a run that is worth a caution."""
 MEDIAL_WALL = 0.09
 """Share of the vertices of a hemisphere that is no cortex."""
 
@@ -61,6 +63,31 @@ def no_confounds(confounds: str, *, regressed: bool = True) -> Iterator[Caution]
             "No confounds were regressed out",
             "Motion and physiological noise may carry part of the scores.",
         )
+
+
+def freedom(runs: Sequence[Run], regressors: Sequence[Sequence[str]]) -> Iterator[Caution]:
+    """Say what cleaning took of the degrees of freedom, from 15 % on.
+
+    Parameters
+    ----------
+    runs
+        The runs.
+    regressors
+        Names of what was removed from each.
+    """
+    shares = [len(names) / run.n_trs for run, names in zip(runs, regressors, strict=True)]
+    worst = max(range(len(shares)), key=shares.__getitem__, default=None)
+    if worst is None or shares[worst] < MUCH_CLEANING:
+        return
+    run, n = runs[worst], len(regressors[worst])
+    yield Caution(
+        "caution",
+        f"Cleaning took {100 * shares[worst]:.0f} % of the degrees of freedom",
+        f"{n} regressors in {run.n_trs} volumes ({run.name}; from {100 * min(shares):.0f} to "
+        f"{100 * max(shares):.0f} % over {len(runs)} run{'s' * (len(runs) != 1)}). What is slow "
+        "in the music is lost with them; a smaller --confounds or a lower --high-pass-hz keeps "
+        "more.",
+    )
 
 
 def without_data(n_missing: int, n_units: int, kind: str, units: str) -> Iterator[Caution]:

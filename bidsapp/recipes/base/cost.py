@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from bidsapp.bids.headers import n_units as count_units
 from bidsapp.recipes.base.inputs import Inputs
 
 BASE_BYTES = 900 * 2**20
 """Resident size of the libraries and one network."""
+_DECOMPOSED_S, _SHIFTED_S = 0.0065, 0.0036
+"""CPU seconds of one displacement, layer and fold for 150 features and 200 parcels: of each
+decomposition where features are filtered, and of shifted responses (``benchmarks/study.py``)."""
 
 
 @dataclass(frozen=True)
@@ -54,3 +58,61 @@ def encoding_cost(
     wanted = BASE_BYTES + bold + frame_bytes * n_frames
     size = f"{n_units:,} units, {n_frames:,} feature frames"
     return Cost(min(wanted, memory_bytes), bold + grams, size)
+
+
+class NullSettings(Protocol):
+    """Settings that the cost of the refitted null follows from; see those of `gradients`."""
+
+    @property
+    def n_components(self) -> int:
+        """Principal components of each layer."""
+
+    @property
+    def lags_s(self) -> tuple[float, ...]:
+        """Lags in seconds."""
+
+    @property
+    def max_outer_folds(self) -> int:
+        """Largest number of outer folds."""
+
+    @property
+    def max_inner_folds(self) -> int:
+        """Largest number of inner folds."""
+
+    @property
+    def n_shifts(self) -> int:
+        """Displacements of the music."""
+
+    @property
+    def filter_features(self) -> bool:
+        """Whether every displacement needs decompositions of its own."""
+
+
+def null_time(
+    inputs: Inputs, settings: NullSettings, n_layers: int, n_lag_sets: int, n_threads: int
+) -> str:
+    """Say how long the null of parcels takes, in words; empty for less than a minute.
+
+    Parameters
+    ----------
+    inputs
+        What was found.
+    settings
+        Of the recipe.
+    n_layers
+        Layers of all networks together.
+    n_lag_sets
+        Sets of lags: 2 with negative lags.
+    n_threads
+        Cores.
+    """
+    n_pieces = len({row["stim_file"] for row in inputs.alignment if row["n_rows"] > 0})
+    n_folds = max(3, min(settings.max_outer_folds, n_pieces))
+    n_inner = min(settings.max_inner_folds, n_folds - 1)
+    n_features = settings.n_components * len(settings.lags_s)
+    fits = n_layers * n_lag_sets * n_folds * settings.n_shifts
+    each_s = _DECOMPOSED_S * (n_inner + 2) * (n_features / 150) ** 2
+    seconds = fits * (each_s if settings.filter_features else _SHIFTED_S)
+    minutes = round(seconds / n_threads / 60)
+    cores = f"{n_threads} core{'s' * (n_threads != 1)}"
+    return f"null of parcels about {minutes:,} min on {cores}" if minutes else ""

@@ -19,6 +19,8 @@ from bidsapp.bids.intervals import find_intervals
 from bidsapp.bids.names import space_kind
 from bidsapp.bids.presentations import find_presentations
 from bidsapp.bids.records import ImageKind, Interval, Presentation, Problem, Rating, Run
+from bidsapp.bids.runs import NO_CONFOUNDS
+from bidsapp.brain.confound_columns import n_regressors
 from bidsapp.config import Config
 from bidsapp.errors import AppError, InputInvalidError, InputMissingError, UsageError
 from bidsapp.features.align import alignment_table
@@ -61,6 +63,8 @@ class Inputs:
         One row per presentation: what meets what.
     problems
         What was passed over.
+    cleaning
+        What cleaning will cost, in words.
     grey_matter
         Its probability in the space of the volumes, where a recipe needs it and fMRIPrep wrote it.
     """
@@ -73,6 +77,7 @@ class Inputs:
     intervals: tuple[Interval, ...]
     alignment: tuple[Mapping[str, Any], ...]
     problems: tuple[Problem, ...]
+    cleaning: str = field(default="", kw_only=True)
     grey_matter: Path | None = field(default=None, kw_only=True)
 
     @property
@@ -98,7 +103,8 @@ class Inputs:
         """Say which sound meets which volumes, and which ratings there are."""
         names = sorted({rating.name for rating in self.ratings})
         rated = f"ratings: {', '.join(names) or 'none'}"
-        return f"{text_table(self.alignment, ALIGNMENT_COLUMNS)}\n{rated}"
+        table = text_table(self.alignment, ALIGNMENT_COLUMNS)
+        return "\n".join(filter(None, (table, rated, self.cleaning)))
 
     def identity(self) -> str:
         """Return a hash of the input: names, sizes and times of files, and all timings."""
@@ -257,6 +263,8 @@ def collect(
         As in `collect_participant`.
     """
     runs, problems = find_runs(dataset, subject, space=space, filters=query_filters(config))
+    if config.confounds == "none":
+        problems = [problem for problem in problems if problem.what != NO_CONFOUNDS]
     if not runs:
         msg = (
             f"sub-{subject}: no usable BOLD run in space {space}; check --space and the "
@@ -308,7 +316,36 @@ def collect(
         intervals=tuple(intervals),
         alignment=tuple(alignment),
         problems=tuple(dict.fromkeys(problems)),
+        cleaning=cleaning_cost(runs, config.confounds, config.high_pass_hz),
         grey_matter=grey_matter,
+    )
+
+
+def cleaning_cost(runs: Sequence[Run], confounds: str, high_pass_hz: float) -> str:
+    """Say how many regressors cleaning removes and which share of the volumes they are.
+
+    Parameters
+    ----------
+    runs
+        The runs.
+    confounds, high_pass_hz
+        ``--confounds`` and ``--high-pass-hz``.
+
+    Returns
+    -------
+    str
+        Empty where a confounds table cannot be read; that is said elsewhere.
+    """
+    counts = [n_regressors(run, confounds, high_pass_hz) for run in runs]
+    known = [(n / run.n_trs, n, run) for n, run in zip(counts, runs, strict=True) if n is not None]
+    if len(known) < len(runs):
+        return ""
+    share, n, run = max(known, key=lambda item: item[0])
+    least = min(item[0] for item in known)
+    return (
+        f"cleaning ({confounds}, high-pass {high_pass_hz:.4g} Hz): {n} regressors in "
+        f"{run.n_trs} volumes of {run.name}: {100 * share:.0f} % of the degrees of freedom "
+        f"(from {100 * least:.0f} % over {len(runs)} run{'s' * (len(runs) != 1)})"
     )
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.brain.atlas import Atlas, atlas_parcels
+from bidsapp.brain.atlas import Atlas
 from bidsapp.brain.geometry import UnitSpace
+from bidsapp.brain.named_atlas import find_parcels, poster_parcels
 from bidsapp.brain.parcels import parcel_means
 from bidsapp.brain.rois import ROIS, find_rois
 from bidsapp.brain.spin_surface import Cortex
@@ -37,12 +38,15 @@ class Regions:
         (n_units,) 0, 1, …; -1 for none.
     names, structures
         One per region; structure ``L``, ``R``, ``both`` or what the units belong to.
+    files
+        Names of the files of the atlas that they come from; none for those of the app.
     """
 
     on_surface: bool
     labels: NDArray[np.integer[Any]]
     names: tuple[str, ...]
     structures: tuple[str, ...]
+    files: tuple[str, ...] = ()
 
     def means(self, values: Array) -> NDArray[np.float64]:
         """Mean of (n_layers, n_units) over the units of each region: (n_layers, n_regions)."""
@@ -59,7 +63,9 @@ def regions(units: UnitSpace, cortex: Cortex | None, atlas: Path | None) -> tupl
     cortex
         Surface for the whole cortex and seven networks; None for neither.
     atlas
-        User's label image on the units of the data.
+        User's label image on the units of the data, or the name of an atlas. If None, the
+        poster's four regions are taken from the atlas that names their parts, where it is on
+        this machine (`bidsapp.brain.named_atlas.POSTER_ATLASES`).
 
     Returns
     -------
@@ -67,18 +73,22 @@ def regions(units: UnitSpace, cortex: Cortex | None, atlas: Path | None) -> tupl
 
     Raises
     ------
-    InputMissingError, InputInvalidError
+    InputMissingError, InputInvalidError, ResourceUnavailableError
         If the atlas is absent or does not fit.
     """
     found: list[Regions] = []
     if cortex is not None:
         found += _cortical(cortex)
-    if atlas is not None:
-        parcels = atlas_parcels(atlas, units)
+    if atlas is None:
+        poster = poster_parcels(units)
+        found += () if poster is None else _four(poster, units)
+    else:
+        parcels = find_parcels(atlas, units)
         first = [int(np.argmax(parcels.labels == k)) for k in range(len(parcels.names))]
         structures = tuple(str(units.structure[unit]) for unit in first)
         found += _four(parcels, units)
-        found.append(Regions(False, parcels.labels, parcels.names, structures))
+        files = tuple(path.name for path in parcels.files)
+        found.append(Regions(False, parcels.labels, parcels.names, structures, files))
     return tuple(found)
 
 
@@ -92,11 +102,12 @@ def _four(parcels: Atlas, units: UnitSpace) -> Iterator[Regions]:
     for number, places in enumerate(parts.values()):
         region[places] = number
     labels = region[parcels.labels]
-    yield Regions(False, labels, ROIS, ("both",) * len(ROIS))
+    files = tuple(path.name for path in parcels.files)
+    yield Regions(False, labels, ROIS, ("both",) * len(ROIS), files)
     for side in "LR":
         if np.isin(units.structure, side).any():
             here = np.where(units.structure == side, labels, -1)
-            yield Regions(False, here, ROIS, (side,) * len(ROIS))
+            yield Regions(False, here, ROIS, (side,) * len(ROIS), files)
 
 
 def _cortical(cortex: Cortex) -> Iterator[Regions]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -17,9 +18,11 @@ from bidsapp.encoding.designs import DesignOptions, DesignStore
 from bidsapp.encoding.encode import Encoding, Scorer, encode, encode_with_null, make_scorer
 from bidsapp.encoding.parcels import Parcels, ParcelTest, parcel_test
 from bidsapp.encoding.ratings import RatingScores, rating_scores, rating_targets
-from bidsapp.encoding.rows import FoldOptions, Rows, make_rows
+from bidsapp.encoding.rows import Rows
 from bidsapp.features.extract import FeatureBank
+from bidsapp.models.run_filter import RunFilter, make_run_filter
 from bidsapp.recipes.base.study import ParticipantStudy
+from bidsapp.recipes.base.used_rows import RowSettings, rows_of
 from bidsapp.results.write import tidy
 from bidsapp.stats.displacement import piece_shifts
 from bidsapp.stats.metrics import best_layer
@@ -27,7 +30,7 @@ from bidsapp.stats.metrics import best_layer
 Row = dict[str, Any]
 
 
-class EncodingSettings(Protocol):
+class EncodingSettings(RowSettings, Protocol):
     """Settings that recipes with encoding models have; see those of `gradients`."""
 
     @property
@@ -51,20 +54,8 @@ class EncodingSettings(Protocol):
         """What chooses the penalty."""
 
     @property
-    def max_outer_folds(self) -> int:
-        """Largest number of outer folds."""
-
-    @property
-    def max_inner_folds(self) -> int:
-        """Largest number of inner folds."""
-
-    @property
-    def min_block_s(self) -> float:
-        """Shortest block in seconds."""
-
-    @property
-    def purge_s(self) -> float:
-        """Gap between parts of a piece in seconds."""
+    def filter_features(self) -> bool:
+        """Project the nuisance of the runs out of the features as well."""
 
     @property
     def n_shifts(self) -> int:
@@ -116,16 +107,7 @@ def sound_lengths(study: ParticipantStudy) -> dict[str, float]:
 
 def row_set(study: ParticipantStudy, lags: str, lags_s: Sequence[float]) -> Rows:
     """List the volumes that a set of lags can explain, their blocks and folds."""
-    settings: EncodingSettings = study.settings
-    options = FoldOptions(
-        settings.min_block_s,
-        settings.purge_s,
-        settings.max_outer_folds,
-        settings.max_inner_folds,
-    )
-    inputs = study.inputs
-    durations_s = sound_lengths(study)
-    return make_rows(inputs.runs, inputs.presentations, durations_s, lags, lags_s, options)
+    return rows_of(study.inputs, study.settings, lags, lags_s)
 
 
 def score(
@@ -151,43 +133,88 @@ def score(
         (n_trs_total, n_parcels) cleaned BOLD averaged over parcels.
     """
     settings: EncodingSettings = study.settings
-    store = design_store(study, bank, rows)
+    run_filter = filter_of(study, rows)
+    store = design_store(study, bank, rows, run_filter)
     quiet, label = study.config.quiet, f"{study.label} {bank.network} {rows.lags}"
     scorer = scorer_of(study)
     per_column = 12 * rows.timeline.n_rows + 16 * len(settings.log10_alpha)
     at_once = max(256, study.memory_bytes // 4 // per_column)
     volumes = volumes_of(study.bold, rows)
-    n_units, n_parcels = study.bold.units.n_units, parcels.n_parcels
-    slabs = unit_slabs(study.bold, volumes, at_once)
+    n_units = study.bold.units.n_units
+    slabs = unit_slabs(study.bold, volumes, at_once, run_filter)
     units = encode(store, slabs, n_units, scorer, label=label, quiet=quiet)
-    ratings = rating_targets(rows, study.inputs.ratings, study.inputs.runs)
-    y = np.column_stack([means[volumes], ratings.y]).astype(np.float32)
-    min_shift = round(settings.min_shift_s / float(rows.timeline.tr_s.min()))
-    seed = study.config.random_seed
-    shifts = piece_shifts(rows.heard, rows.blocks.lengths, min_shift, settings.n_shifts, seed)
-    observed, null = encode_with_null(
-        store, y, shifts, scorer, columns_at_once=at_once, label=f"{label} null", quiet=quiet
+    with_null = partial(
+        encode_with_null,
+        shifts=displacements(study, rows),
+        scorer=scorer,
+        columns_at_once=at_once,
+        label=f"{label} null",
+        quiet=quiet,
     )
-    of_parcels = observed.columns(slice(0, n_parcels))
+    of_parcels, null = with_null(store, filtered(means[volumes], run_filter))
+    ratings = rating_targets(rows, study.inputs.ratings, study.inputs.runs)
+    of_ratings: tuple[RatingScores, ...] = ()
+    if ratings.names:  # nobody's head moves in a rating: features are as they are
+        plain = store if run_filter is None else design_store(study, bank, rows, None)
+        seen, moved = with_null(plain, ratings.y.astype(np.float32))
+        of_ratings = rating_scores(ratings, seen.r, moved)
     return Scores(
         bank=bank,
         rows=rows,
         units=units,
         parcels=of_parcels,
-        test=parcel_test(of_parcels.mean_r, null[:, :, :n_parcels]),
+        test=parcel_test(of_parcels.mean_r, null),
         explained=store.explained_variance(),
-        ratings=rating_scores(ratings, observed.r[:, :, n_parcels:], null[:, :, n_parcels:]),
+        ratings=of_ratings,
     )
 
 
-def design_store(study: ParticipantStudy, bank: FeatureBank, rows: Rows) -> DesignStore:
-    """Return the designs of a network's layers; they are computed once and kept."""
+def displacements(study: ParticipantStudy, rows: Rows) -> NDArray[np.integer]:
+    """Draw by how many rows each block is displaced, (n_shifts, n_blocks)."""
+    settings: EncodingSettings = study.settings
+    min_shift = round(settings.min_shift_s / float(rows.timeline.tr_s.min()))
+    seed = study.config.random_seed
+    return piece_shifts(rows.heard, rows.blocks.lengths, min_shift, settings.n_shifts, seed)
+
+
+def filter_of(study: ParticipantStudy, rows: Rows) -> RunFilter | None:
+    """Return the projection that cleans the runs on the rows of a design; None if it is off."""
+    settings: EncodingSettings = study.settings
+    if not settings.filter_features:
+        return None
+    times, label = rows.timeline, rows.blocks.label
+    centred = label if settings.centre == "block" else np.where(label >= 0, times.run, -1)
+    names = [run.name for run in study.inputs.runs]
+    return make_run_filter(times.run, times.volume, centred, study.bold.nuisance, names)
+
+
+def filtered(y: NDArray[np.float32], run_filter: RunFilter | None) -> NDArray[np.float32]:
+    """Return responses (n_rows, n_targets) as the features of a design are filtered."""
+    return y if run_filter is None else run_filter(y)
+
+
+def design_store(
+    study: ParticipantStudy, bank: FeatureBank, rows: Rows, run_filter: RunFilter | None
+) -> DesignStore:
+    """Return the designs of a network's layers.
+
+    They are kept for other participants where these share them: without a filter, or where only
+    slow drifts are removed, which are the same in runs of one length.
+    """
     settings: EncodingSettings = study.settings
     options = DesignOptions(
         settings.n_components, settings.log10_alpha, settings.pca_fit, settings.centre
     )
     return DesignStore(
-        bank, rows.timeline, rows.blocks, rows.folds, rows.lags_s, options, study.scratch
+        bank,
+        rows.timeline,
+        rows.blocks,
+        rows.folds,
+        rows.lags_s,
+        options,
+        study.scratch,
+        run_filter=run_filter,
+        keep=run_filter is None or study.config.confounds == "none",
     )
 
 
@@ -209,12 +236,15 @@ def volumes_of(bold: BoldMatrix, rows: Rows) -> NDArray[np.integer]:
 
 
 def unit_slabs(
-    bold: BoldMatrix, volumes: NDArray[np.integer], at_once: int
+    bold: BoldMatrix,
+    volumes: NDArray[np.integer],
+    at_once: int,
+    run_filter: RunFilter | None = None,
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Yield the rows' BOLD in slabs of units that fit into memory."""
+    """Yield the rows' BOLD in slabs of units that fit into memory, filtered as the features."""
     for start in range(0, bold.units.n_units, at_once):
         columns = slice(start, min(start + at_once, bold.units.n_units))
-        yield columns, np.asarray(bold.data[volumes, columns])
+        yield columns, filtered(np.asarray(bold.data[volumes, columns]), run_filter)
 
 
 def by_piece(r: NDArray[Any], rows: Rows) -> NDArray[Any]:
@@ -280,6 +310,18 @@ def rating_rows(scores: Scores) -> Iterator[Row]:
             yield {**common, "piece": "mean", "r": r.mean(), "p": rating.p[index]}
             for piece in dict.fromkeys(scores.rows.block_pieces):
                 yield {**common, "piece": piece, "r": r[names == piece].mean(), "p": np.nan}
+
+
+def rating_null_rows(scores: Scores) -> Iterator[Row]:
+    """Yield one row per rating, layer and displacement of the music."""
+    for rating in scores.ratings:
+        columns: dict[str, Any] = {
+            "rating": rating.name,
+            "rater": rating.rater,
+            "layer_index": np.arange(1, len(scores.layers) + 1),
+            "r": rating.null.astype(np.float32),
+        }
+        yield from tidy(columns, copy=range(1, len(rating.null) + 1), layer=scores.layers)
 
 
 def fold_rows(rows: Rows, study: ParticipantStudy) -> Iterator[Row]:

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from bidsapp.brain.spin_surface import Cortex, Reference
 from bidsapp.progress import track
 from bidsapp.scratch import Scratch
-from bidsapp.stats.spins.null import SpinNull, SpinProblem, advance, spin_problem, start_null
+from bidsapp.stats.spins.null import (
+    SpinNull,
+    SpinProblem,
+    advance,
+    spin_problem,
+    start_null,
+    transposed,
+)
 
 Array = NDArray[np.floating[Any]]
 CHUNK = 64
@@ -137,7 +144,7 @@ def spin_maps(
             seed=options.seed,
             statistics=statistics,
         )
-        swapped = _transposed(
+        swapped = transposed(
             _rotate(problem, options.n_swapped_rotations, options, scratch, "swapped spins")
         )
     values = np.stack([item.values for item in references])
@@ -145,19 +152,46 @@ def spin_maps(
     return Spins(tuple(maps), tuple(references), null, swapped, shared.sum(axis=-1))
 
 
+def annotation_null(
+    cortex: Cortex,
+    maps: Sequence[LayerMap],
+    annotations: Sequence[Reference],
+    options: SpinOptions,
+    scratch: Scratch,
+) -> SpinNull:
+    """Rotate annotations of the cortex against maps, the same rotations for all.
+
+    Parameters
+    ----------
+    cortex
+        The surface.
+    maps
+        Stay in place.
+    annotations
+        Complete and smooth; rotate.
+    options
+        Number of rotations, statistic.
+    scratch
+        Where unfinished work is kept.
+
+    Returns
+    -------
+    SpinNull
+        Statistics × maps × annotations: the family of a map are the annotations.
+    """
+    fixed = np.stack([np.where(cortex.mask, item.values, np.nan) for item in maps])
+    problem = spin_problem(
+        cortex.mesh,
+        np.stack([item.whole for item in annotations]),
+        cortex.on_sphere(fixed),
+        seed=options.seed,
+        statistics=(options.statistic,),
+    )
+    return transposed(_rotate(problem, options.n_rotations, options, scratch, "annotations"))
+
+
 def _only(maps: Array, structure: NDArray[np.str_], side: str) -> Array:
     return np.where(structure == side, maps, np.nan)
-
-
-def _transposed(null: SpinNull) -> SpinNull:
-    """Exchange references and maps."""
-    return SpinNull(
-        np.swapaxes(null.observed, 1, 2),
-        np.swapaxes(null.correlations, 2, 3),
-        np.swapaxes(null.overlap, 1, 2),
-        null.done,
-        null.digest,
-    )
 
 
 def _rotate(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from bidsapp.brain.stored_volumes import StoredVolumes
 from bidsapp.recipes.base import cautions as shared
 from bidsapp.recipes.emotion3d.decoding import Decoding
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     from bidsapp.recipes.emotion3d.group_tests import Scored
 
 _FEW_RUNS, _FEW_BLOCKS = 3, 10
-_SIGNIFICANT, _FAR_S, _ALIKE = 0.05, 2.0, 0.5
+_SIGNIFICANT, _FAR_S, _ALIKE, _BETTER = 0.05, 2.0, 0.5, 0.02
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -185,6 +183,20 @@ def of_timing(
                 f"{settings.shift_s:g} s; check the clocks, and do not choose the shift by this."
             )
             yield Caution("serious", "Clocks may disagree", text)
+            return
+        own = next((row for row in lags if row["lag_s"] == settings.shift_s), None)
+        if own is None:
+            return
+        gain = best["balanced_accuracy"] - own["balanced_accuracy"]
+        if gain > _BETTER:
+            text = (
+                "The linear decoder has a balanced accuracy of "
+                f"{best['balanced_accuracy']:.3f} at a shift of "
+                f"{best['lag_s']:g} s and {own['balanced_accuracy']:.3f} at the "
+                f"{settings.shift_s:g} s that was used. A shift chosen by this scan would be "
+                "biased on these data; choose it from other participants (emotion3d.shift_s)."
+            )
+            yield Caution("caution", "Another hemodynamic shift decodes better", text)
 
 
 def of_maps(checks: Rows) -> Iterator[Caution]:
@@ -227,6 +239,7 @@ def of_data(inputs: EmotionInputs, stored: StoredVolumes, confounds: str) -> Ite
     """
     yield from shared.raw_bold(inputs.runs)
     yield from shared.no_confounds(confounds, regressed=inputs.settings.denoise)
+    yield from shared.freedom(inputs.runs, stored.confounds)
     if inputs.settings.normalise == "none":
         text = "Volumes were not standardised by run: a decoder can tell the run by its intensity."
         yield Caution("serious", "Runs can be told apart", text)
@@ -272,8 +285,10 @@ def of_group(
     for item in decodings:
         if item.chance is not None:
             yield _chance_level(item, majority[item.split], n_classes)
-    n = len(scored[0].subjects)
-    yield from shared.few_participants(n, int(np.ceil(np.log2(1 / level))))
+    for row in {row["test"]: row for row in tests}.values():
+        smallest, draws = row["smallest_p"], "shifts of the labels in all participants"
+        n_copies = round(1 / smallest) - 1
+        yield from shared.smallest_p(row["test"], n_copies, smallest, level, draws=draws)
     for row in tests:
         if row["test"] == "cnn - linear" and row["difference"] <= 0:
             text = (
@@ -282,3 +297,29 @@ def of_group(
                 f"{row['difference']:.2f}, p = {row['p']:.3f})."
             ).replace("-0.", "\u22120.")
             yield Caution("serious", "The network adds nothing", text)
+
+
+def of_networks_across(decodings: Sequence[Decoding], trained: bool) -> Iterator[Caution]:
+    """Say that the network across participants was not trained, or has no chance.
+
+    Parameters
+    ----------
+    decodings
+        Across participants.
+    trained
+        Whether the settings ask for it.
+    """
+    if not trained:
+        text = (
+            "Across participants only the linear decoder was trained: a network's score means "
+            "nothing without its chance, and each shift costs a whole cross-validation. "
+            "--set emotion3d_group.cnn=true trains it with its shifts."
+        )
+        yield Caution("note", "No network across participants", text)
+    elif any(item.decoder == "cnn" and item.chance is None for item in decodings):
+        text = (
+            "The network across participants was not trained on shifted labels "
+            "(emotion3d_group.n_cnn_shifts is 0, as in the paper): its scores have no chance and "
+            "are not tested."
+        )
+        yield Caution("serious", "The network across participants has no chance", text)

@@ -15,6 +15,9 @@ from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
 
 _PASSES = 3  # of all volumes in float64: principal components of a fold's training volumes
 _CHECKPOINT_BYTES = 2 << 20
+_UNIT_S = {"small": 5.7e-8, "residual": 1.5e-7, "faithful": 1.4e-6}
+"""CPU seconds per voxel, volume and epoch: 3.3 ms of the small network for 58,000 voxels of the
+brain in a grid of 48 x 56 x 48 (``benchmarks/cnn3d.py``)."""
 
 
 def estimate(inputs: EmotionInputs, settings: Emotion3dSettings, config: Config) -> Cost:
@@ -39,12 +42,17 @@ def estimate(inputs: EmotionInputs, settings: Emotion3dSettings, config: Config)
     wanted = BASE_BYTES + _PASSES * 8 * n_volumes * n_units + longest
     folds = [n_folds(name, len(inputs.runs)) for name in split_names(len(inputs.runs), settings)]
     n_trainings = settings.n_seeds * (sum(folds) + folds[0] * settings.n_cnn_shifts)
+    # a training sees all folds' volumes but the held-out and the inner run's
+    volumes = n_volumes * max(len(inputs.runs) - 2, 1) / len(inputs.runs)
+    seconds = n_trainings * settings.epochs * volumes * n_units * _UNIT_S[settings.network]
+    minutes = max(1, math.ceil(seconds / config.n_threads / 60))
     checkpoints = settings.n_seeds * (sum(folds) + folds[0]) * _CHECKPOINT_BYTES
     return Cost(
         min(wanted, config.memory_bytes),
         stored + checkpoints,
         f"{n_units:,} voxels, {n_volumes:,} volumes of {run.tr_s:g} s, "
-        f"{n_trainings} trainings of {settings.epochs} epochs",
+        f"{n_trainings} trainings of at most {settings.epochs} epochs (at most {minutes:,} min on "
+        f"{config.n_threads} core{'s' * (config.n_threads != 1)})",
     )
 
 

@@ -84,6 +84,8 @@ class Shifts:
         Of the analysis.
     scratch
         For finished refits.
+    names
+        What each number of a run stands for in all participants.
     """
 
     labels: Labels
@@ -91,11 +93,17 @@ class Shifts:
     min_shift: int
     seed: int
     scratch: Scratch
+    names: Sequence[str]
 
     def shifted(self, index: int) -> Labels:
         """Return the labels of one shift, (n_volumes,)."""
         return shifted_labels(
-            self.labels, self.samples, index, min_shift=self.min_shift, seed=self.seed
+            self.labels,
+            self.samples,
+            index,
+            min_shift=self.min_shift,
+            seed=self.seed,
+            names=self.names,
         )
 
     def null(

@@ -32,7 +32,6 @@ from bidsapp.recipes.emotion3d.labels import (
     run_labels,
     spans_of,
     stimulus_times,
-    volume_times,
 )
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
 from bidsapp.stats.samples import Samples
@@ -85,7 +84,8 @@ class EmotionInputs(Inputs):
         rows = self.counts()
         table = text_table(rows, tuple(rows[0]))
         text = f"observers: {self.modality}; shift {self.settings.shift_s:g} s"
-        return f"{table}\nlabels: {text}; cells are volumes (contiguous segments)"
+        said = f"{table}\nlabels: {text}; cells are volumes (contiguous segments)"
+        return f"{said}\n{self.cleaning}" if self.settings.denoise and self.cleaning else said
 
     def counts(self) -> list[dict[str, Any]]:
         """Return one row per run, and the sum: ``volumes (segments)`` of each class."""
@@ -150,7 +150,7 @@ class EmotionInputs(Inputs):
             which = index if run_numbers is None else run_numbers[run_key(run)]
             columns = (
                 np.full(run.n_trs, which),
-                volume_times(run),
+                run.volume_times_s,
                 piece,
                 position,
                 number_of[label],
@@ -355,7 +355,7 @@ def _beyond_end(run: Run, intervals: Sequence[Interval]) -> list[Problem]:
     """Say so when labels of a run go on after it."""
     own = [item for item in intervals if item.reference == "run" and item.key == run.name]
     ends = [item.onset_s + item.duration_s for item in own]
-    if not ends or max(ends) <= run.start_time_s + run.duration_s + run.tr_s:
+    if not ends or max(ends) <= run.scan_end_s + run.tr_s:
         return []
     what = f"{run.name}: labels end at {max(ends):.1f} s, the run at {run.duration_s:.1f} s"
     return [Problem(own[0].source or run.bold[0], what, "check that they are on the run's clock")]

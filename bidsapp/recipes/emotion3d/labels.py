@@ -81,6 +81,11 @@ def run_key(run: Run) -> RunKey:
     return entities_key(run.entities, without=("sub",))
 
 
+def run_title(key: RunKey) -> str:
+    """Return the name of a run in all participants: ``task-film_run-1``."""
+    return "_".join(f"{entity}-{value}" for entity, value in key)
+
+
 def spans_of(
     run: Run, intervals: Iterable[Interval], presentations: Iterable[Presentation]
 ) -> list[Span]:
@@ -192,7 +197,7 @@ def run_labels(
     shift_s = settings.shift_s if shift_s is None else shift_s
     window_s = settings.window_s or run.tr_s
     inside = (np.arange(_POINTS) + 0.5) / _POINTS - 0.5
-    moments = (volume_times(run) - shift_s)[:, None] + window_s * inside
+    moments = (run.volume_times_s - shift_s)[:, None] + window_s * inside
     order = np.argsort(moments, axis=None, kind="stable")
     winner = np.empty(moments.size, np.int64)
     winner[order] = winning_class(
@@ -203,11 +208,6 @@ def run_labels(
     best = shares.argmax(axis=0)
     won = shares.max(axis=0) > settings.min_share + _TIE
     return np.where(won, best, -1).astype(np.int64)
-
-
-def volume_times(run: Run) -> NDArray[np.float64]:
-    """Return when each volume was acquired, in run time, (n_trs,) s."""
-    return np.asarray(run.start_time_s + run.tr_s * np.arange(run.n_trs), np.float64)
 
 
 def stimulus_times(
@@ -226,7 +226,7 @@ def stimulus_times(
     pieces
         Names in the order of their numbers.
     """
-    heard_s = volume_times(run) - shift_s
+    heard_s = run.volume_times_s - shift_s
     piece, position = np.zeros(run.n_trs, np.int64), np.full(run.n_trs, np.nan)
     for item in presentations:
         if item.run_name != run.name:

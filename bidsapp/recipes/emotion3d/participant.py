@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.brain.atlas import atlas_parcels
+from bidsapp.brain.named_atlas import find_parcels
 from bidsapp.brain.parcels import parcel_means, standard_parcels
 from bidsapp.brain.stored_volumes import StoredVolumes, load_volumes
 from bidsapp.models.cnn3d.decoding import CrossValidated
@@ -47,7 +47,7 @@ from bidsapp.recipes.emotion3d.decoding import (
 from bidsapp.recipes.emotion3d.explain import Embedded, embed, network_maps, randomisation
 from bidsapp.recipes.emotion3d.folds import make_splits
 from bidsapp.recipes.emotion3d.inputs import EmotionInputs, treatment
-from bidsapp.recipes.emotion3d.labels import LabelledVolumes
+from bidsapp.recipes.emotion3d.labels import LabelledVolumes, run_key, run_title
 from bidsapp.recipes.emotion3d.names import PREDICTED
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
 from bidsapp.results.write import Output
@@ -137,7 +137,12 @@ class Data:
         )
         self.min_shift = max(1, round(self.settings.min_shift_s / self.inputs.runs[0].tr_s))
         self.shifts = Shifts(
-            self.labels, self.labelled.samples, self.min_shift, self.seed, self.scratch
+            self.labels,
+            self.labelled.samples,
+            self.min_shift,
+            self.seed,
+            self.scratch,
+            [run_title(run_key(run)) for run in self.inputs.runs],
         )
 
     @cached_property
@@ -153,7 +158,7 @@ class Data:
         labels = (
             standard_parcels(units, n_parcels)
             if self.config.atlas is None
-            else atlas_parcels(self.config.atlas, units).labels
+            else find_parcels(self.config.atlas, units).labels
         )
         n_parcels = int(labels.max()) + 1
         means = np.concatenate(

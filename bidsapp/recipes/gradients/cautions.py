@@ -45,6 +45,7 @@ def of_participant(
         *cautions.random_weights(weights),
         *cautions.raw_bold(study.inputs.runs),
         *cautions.no_confounds(study.config.confounds),
+        *cautions.freedom(study.inputs.runs, study.bold.confounds),
         *cautions.without_data(
             bold.n_constant + bold.n_nan, bold.units.n_units, bold.units.kind, "units"
         ),
@@ -60,7 +61,7 @@ def of_participant(
 
 def _of_design(study: ParticipantStudy, rows: Rows) -> Iterator[Caution]:
     settings: GradientsSettings = study.settings
-    n_pieces = len(rows.timeline.pieces)
+    n_pieces = len(rows.used_pieces)
     if n_pieces < _FEW_PIECES:
         yield Caution(
             "caution",
@@ -77,7 +78,7 @@ def _of_design(study: ParticipantStudy, rows: Rows) -> Iterator[Caution]:
             "instruments and mood, so training has heard something like the test, although "
             f"{settings.purge_s:g} s between them ({rows.blocks.n_purged} volumes) were removed.",
         )
-    used, n_trs = rows.timeline.n_rows, sum(run.n_trs for run in study.inputs.runs)
+    used, n_trs = rows.n_used, sum(run.n_trs for run in study.inputs.runs)
     if used < _LITTLE_COVERAGE * n_trs:
         yield Caution(
             "caution",
@@ -118,7 +119,7 @@ def _of_network(
     """Yield what the scores of one network themselves give reason to doubt."""
     positive, level = both[0], settings.significance
     test, n_layers = positive.test, len(positive.layers)
-    passed = test.p_family < level
+    passed = test.p_family <= level
     known = np.isfinite(test.p_family)
     if known.any() and not passed.any():
         yield Caution(
@@ -164,7 +165,7 @@ def _of_network(
 def _of_control(name: str, both: Sequence[Scores], level: float) -> Iterator[Caution]:
     positive, negative = both
     known = np.isfinite(negative.test.p_family)
-    passed = float((negative.test.p_family[known] < level).mean()) if known.any() else 0.0
+    passed = float((negative.test.p_family[known] <= level).mean()) if known.any() else 0.0
     ratio = float(np.nanmax(negative.test.r)) / max(float(np.nanmax(positive.test.r)), 1e-9)
     if passed <= 0.05 and ratio < 0.8:
         return

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bidsapp.config import Config
-from bidsapp.recipes.base.cost import Cost, encoding_cost
+from bidsapp.recipes.base.cost import Cost, encoding_cost, null_time
 from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.gradients.settings import GradientsSettings
 
@@ -20,10 +22,14 @@ def estimate(inputs: Inputs, settings: GradientsSettings, config: Config) -> Cos
     inputs
         What was found.
     settings
-        The recipe's settings (``hop_s`` is used).
+        The recipe's settings.
     config
-        For the memory that may be used.
+        For memory and cores that may be used.
     """
-    return encoding_cost(
+    cost = encoding_cost(
         inputs, settings.hop_s, config.memory_bytes, n_grams=_N_GRAMS, frame_bytes=_FRAME_BYTES
     )
+    time = null_time(
+        inputs, settings, _N_GRAMS, 1 + bool(settings.control_lags_s), config.n_threads
+    )
+    return replace(cost, size=", ".join(filter(None, (cost.size, time))))

@@ -89,7 +89,7 @@ def write_claims(
     averaged: GroupNull,
     cortex: Cortex,
     references: Sequence[Reference],
-) -> list[Caution]:
+) -> tuple[list[Caution], NDArray[np.float64] | None]:
     """Test alignment and preference along each reference, and write the map of preference.
 
     Parameters
@@ -107,8 +107,11 @@ def write_claims(
     -------
     list of Caution
         References that cover too few parcels to be tested.
+    (n_units,) array or None
+        The map of preference; None where the first reference was not tested.
     """
     rows, doubts = [], []
+    preference: NDArray[np.float64] | None = None
     both = np.concatenate([averaged.observed[None], averaged.copies])
     scored = np.isfinite(both).all(axis=(0, 1))
     for number, reference in enumerate(references):
@@ -132,11 +135,11 @@ def write_claims(
                 }
             )
         if number == 0:
-            parcels = np.append(claims.preference_map, np.nan)
-            out.write(declared.PREFERENCE, parcels[averaged.labels], network=network)
+            preference = np.append(claims.preference_map, np.nan)[averaged.labels]
+            out.write(declared.PREFERENCE, preference, network=network)
     if rows:
         out.write(declared.CLAIMS, rows, network=network)
-    return doubts
+    return doubts, preference
 
 
 def _too_coarse(network: str, reference: str, n_parcels: int) -> Caution:

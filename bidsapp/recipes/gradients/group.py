@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.brain.spin_surface import Cortex, Reference, find_cortex
+from bidsapp.brain.surrogates import require
 from bidsapp.progress import track
 from bidsapp.recipes.base.group_maps import (
     GroupMapOptions,
@@ -41,7 +42,13 @@ from bidsapp.recipes.base.regions import (
     regions,
     reliability_rows,
 )
-from bidsapp.recipes.base.spins import LayerMap, SpinOptions, Spins, spin_maps
+from bidsapp.recipes.base.spins import (
+    LayerMap,
+    SpinOptions,
+    Spins,
+    annotation_null,
+    spin_maps,
+)
 from bidsapp.recipes.base.stack import ScoreStack
 from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.recipes.gradients import cautions, group_cautions, results
@@ -52,11 +59,18 @@ from bidsapp.recipes.gradients.alignment_tests import (
     alignment_test_rows,
     map_correlation,
 )
+from bidsapp.recipes.gradients.annotations import (
+    annotation_rows,
+    find_annotations,
+    profile_maps,
+)
 from bidsapp.recipes.gradients.condition import Condition, write_components, write_maps
 from bidsapp.recipes.gradients.displacement import output, write_claims, write_displacement
 from bidsapp.recipes.gradients.rating_tests import rating_rows
+from bidsapp.recipes.gradients.reference_names import reference_labels
+from bidsapp.recipes.gradients.second_null import second_null_rows
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
-from bidsapp.recipes.gradients.spin_tables import null_rows, spin_rows
+from bidsapp.recipes.gradients.spin_tables import null_rows, spin_facts, spin_rows
 from bidsapp.results.cautions import Caution
 from bidsapp.results.kinds import Table
 from bidsapp.results.write import Output, tidy
@@ -102,6 +116,9 @@ class GradientsGroup:
         self.references: tuple[Reference, ...] = (
             self.cortex.references(self.settings.references) if self.cortex else ()
         )
+        self.annotations, self.notes = find_annotations(self.cortex, self.settings.annotations)
+        if self.settings.second_null != "none":
+            require(self.settings.second_null)
         self.regions: tuple[Regions, ...] = regions(self.units, self.cortex, self.config.atlas)
         self.displaced: dict[str, NDArray[np.bool_]] = {}
         self.frames: dict[tuple[str, str], pd.DataFrame] = {}
@@ -143,14 +160,19 @@ class GradientsGroup:
             doubts += [caution for caution in more if caution not in doubts]
             if passed is not None:
                 self.displaced[network] = passed
+            preference: Array | None = None
             has_depth = len(layers) > 1 and network != cautions.BASELINE
             if averaged is not None and self.cortex is not None and has_depth:
                 shared = output(self.study, self.units, network, courses)
-                doubts += write_claims(shared, network, averaged, self.cortex, self.references)
+                found, preference = write_claims(
+                    shared, network, averaged, self.cortex, self.references
+                )
+                doubts += found
             both = [item for item in conditions if item.network == network]
             self.write_tables(both, components)
             if spins is not None:
                 self.write_spins(both, spins)
+                self.write_profile(both[0], spins, preference)
         self.write_shared(conditions[0], isc)
         out = self.output(conditions[0])
         facts = self.summary(conditions, spins, isc, doubts)
@@ -257,6 +279,11 @@ class GradientsGroup:
             for kind, values in zip(KINDS, (best, item.surface_centroid), strict=True):
                 shown = np.where(kept, values, np.nan)
                 maps.append(LayerMap(item.network, item.lags, kind, shown))
+        return spin_maps(self.cortex, maps, self.references, *self.rotating)
+
+    @cached_property
+    def rotating(self) -> tuple[SpinOptions, Scratch]:
+        """How maps are rotated, and where unfinished work is kept."""
         options = SpinOptions(
             self.settings.n_rotations,
             self.settings.n_swapped_rotations,
@@ -266,8 +293,7 @@ class GradientsGroup:
             self.study.device,
         )
         folder = self.study.scratch / "spins"
-        scratch = Scratch(folder, label=self.study.label, quiet=self.config.quiet)
-        return spin_maps(self.cortex, maps, self.references, options, scratch)
+        return options, Scratch(folder, label=self.study.label, quiet=self.config.quiet)
 
     def kept(self, maps: GroupMaps) -> Array | bool:
         """Vertices of the layer map that take part; all of them unless thresholded."""
@@ -340,14 +366,26 @@ class GradientsGroup:
         out.write(declared.SPIN_NULL, null_rows(spins, network), network=network)
         names = [item.name for item in self.references]
         r = {item.lags: item.correlations for item in both if item.correlations is not None}
-        rows = (
-            row
-            for lags, values in r.items()
-            for row in alignment_rows(values, self.inputs.subjects, lags, names)
-        )
+        subjects = self.inputs.subjects
+        rows = (x for lags in r for x in alignment_rows(r[lags], subjects, lags, names))
         out.write(declared.ALIGNMENTS, rows, network=network)
         tests = alignment_test_rows(r, names, self.settings, self.config.random_seed)
         self.write_frame(out, declared.ALIGNMENT_TEST, tests, network)
+
+    def write_profile(self, first: Condition, spins: Spins, preference: Array | None) -> None:
+        """Write the annotation profile and the second null of a network's layer maps."""
+        assert self.cortex is not None
+        network, out = first.network, self.output(first)
+        maps = [item for item in spins.maps if item.network == network]
+        if self.annotations and network != cautions.BASELINE:
+            tested = profile_maps(self.cortex, maps, preference)
+            null = annotation_null(self.cortex, tested, self.annotations, *self.rotating)
+            rows = annotation_rows(null, tested, self.annotations, self.settings)
+            out.write(declared.ANNOTATIONS, rows, network=network)
+        if self.settings.second_null != "none":
+            seed = self.config.random_seed
+            second = second_null_rows(self.cortex, maps, self.references, self.settings, seed)
+            out.write(declared.SECOND, second, network=network)
 
     def write_frame(self, out: Output, result: Table, rows: Iterable[Row], network: str) -> None:
         """Write a table that cautions are looked for in, too."""
@@ -386,11 +424,12 @@ class GradientsGroup:
             numbers = range(1, len(isc.r) + 1)
             columns["ceiling"] = model_ceiling(isc.r, isc.n)
             out.write(declared.ISC, tidy(columns, parcel=numbers))
+        labels = reference_labels([item.name for item in self.references])
         for item in self.references:
-            if item.name.startswith("user"):
+            if item.name in labels:
                 assert self.cortex is not None
                 given = out.on(self.cortex.units, sources=(), Reference=dict(item.provenance))
-                result = declared.REFERENCE.of(item.name)
+                result = declared.REFERENCE.of(labels[item.name])
                 values = item.values.astype(np.float32)
                 given.write(result, values, names=[item.name], entities=self.origin)
 
@@ -434,6 +473,7 @@ class GradientsGroup:
                 *cautions.of_spins(spins, self.settings),
                 *self.doubts(conditions),
                 *doubts,
+                *self.notes,
             ],
             lags=list(self.lags),
             participants_per_unit={
@@ -451,24 +491,8 @@ class GradientsGroup:
                 | dict(item.provenance)
                 for item in self.references
             ],
-            spin=self.spin_facts(spins),
+            annotations=[{"name": item.name} | dict(item.provenance) for item in self.annotations],
+            region_files=sorted({name for item in self.regions for name in item.files}),
+            spin=spin_facts(self.cortex, spins),
             isc=None if isc is None else {"n_rows": isc.n_rows},
         )
-
-    def spin_facts(self, spins: Spins | None) -> Row | None:
-        """Return how layer maps were rotated."""
-        cortex = self.cortex
-        if cortex is None or spins is None:
-            return None
-        return {
-            "mesh": cortex.mesh_name,
-            "n_vertices": cortex.mesh.n_units,
-            "cortex_mask_sha256": cortex.mask_hash,
-            "n_cortex": int(cortex.mask.sum()),
-            "way_to_the_surface": dict(cortex.provenance),
-            "n_rotations": spins.null.done,
-            "n_swapped_rotations": 0 if spins.swapped is None else spins.swapped.done,
-            "rotations": "uniform on SO(3), keyed by seed and number; right hemisphere mirrored",
-            "convention": "a vertex takes the value of the vertex nearest to its rotation",
-            "digest": spins.null.digest,
-        }

@@ -9,6 +9,7 @@ from bidsapp.recipes.base.score_results import (
     PLACE_COLUMNS,
 )
 from bidsapp.recipes.gradients.results import (
+    ANNOTATION,
     BOOTSTRAP,
     DISPLACED,
     DISPLACED_ALONG,
@@ -19,6 +20,7 @@ from bidsapp.recipes.gradients.results import (
     MONTE_CARLO,
     RATERS,
     RECIPE,
+    SECOND_NULL,
     SHARE,
     SPIN,
     SPIN_PEOPLE,
@@ -118,8 +120,10 @@ PC = Maps(
 REFERENCE = Maps(
     desc="gradientsreference{label}",
     title="Reference map ({label})",
-    says="Reference map given by the user.",
-    labels=tuple(f"user{number or ''}" for number in (0, *range(2, 10))),
+    says="Reference map given by the user, or a published map that was chosen.",
+    labels=tuple(
+        f"{kind}{number or ''}" for kind in ("user", "annotation") for number in (0, *range(2, 10))
+    ),
     level="group",
     by_network=False,
     stat="reference",
@@ -297,7 +301,8 @@ RATINGS = Table(
         Column("ci_low", "95 % interval over raters", "low", by=BOOTSTRAP),
         Column("ci_high", "95 % interval over raters", "high", by=BOOTSTRAP),
         Column("n", "raters", digits=0),
-        Column("p", "sign flips of raters; not corrected over layers", by=RATERS),
+        Column("p", "against displaced music; not corrected over layers", by=RATERS),
+        Column("p_fwe", "the same, family-wise over layers", "p (FWE)", by=RATERS),
     ),
 )
 ISC = Table(
@@ -349,6 +354,48 @@ SPIN_NULL = Table(
     level="group",
     columns=(Column("rotation", "number of the rotation", digits=0),),
     further="correlation of this layer map (lags, kind) with this reference",
+)
+ANNOTATIONS = Table(
+    desc="gradientsannotations",
+    title="Annotation profile",
+    says="Correlation of layer maps (positive lags) and of the map of preference with published "
+    "maps of the cortex, against rotations of these.",
+    level="group",
+    columns=(
+        Column("map", "best or centroid layer, or preference for deeper layers", text=True),
+        Column("annotation", "name of the published map", text=True),
+        Column("r", "correlation"),
+        Column("p", "two-sided, (b + 1) / (m + 1)", by=ANNOTATION),
+        Column("p_low", "95 % Monte Carlo interval of p", by=MONTE_CARLO),
+        Column("p_high", "95 % Monte Carlo interval of p", by=MONTE_CARLO),
+        Column("p_max", "against the largest |r| over the annotations", "p (FWE)", by=ANNOTATION),
+        Column("r_significant", "size of r above which p_max is significant", digits=2),
+        Column("n_rotations", "rotations that count", "rotations", 0),
+        Column("n_units", "vertices at which both maps are defined", "vertices", 0),
+        Column("overlap_min", "smallest share of the map left by a rotation", digits=2),
+        Column("overlap_median", "median share of the map left by a rotation", digits=2),
+    ),
+)
+SECOND = Table(
+    desc="gradientssecondnull",
+    title="Second null",
+    says="Correlation of layer maps with reference maps over parcels, against surrogates of the "
+    "references by a null of neuromaps.",
+    level="group",
+    columns=(
+        LAGS_COLUMN,
+        Column("map", "best or centroid layer", text=True),
+        Column("reference", "name of the reference map", text=True),
+        Column("null", "vasa, hungarian, burt2020 or moran", text=True),
+        Column("statistic", "spearman or pearson", text=True),
+        Column("r", "correlation over parcels"),
+        Column("p", "two-sided, (b + 1) / (m + 1)", by=SECOND_NULL),
+        Column(
+            "p_max", "against the largest |r| over the network's maps", "p (FWE)", by=SECOND_NULL
+        ),
+        Column("n_draws", "surrogates", "surrogates", 0),
+        Column("n_parcels", "parcels in which all maps have a value", "parcels", 0),
+    ),
 )
 ALIGNMENTS = Table(
     desc="gradientsparticipantalignment",
@@ -416,6 +463,8 @@ RESULTS: tuple[Result, ...] = (
     ISC,
     SPINS,
     SPIN_NULL,
+    ANNOTATIONS,
+    SECOND,
     ALIGNMENTS,
     ALIGNMENT_TEST,
     SUMMARY,

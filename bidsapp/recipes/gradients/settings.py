@@ -47,6 +47,13 @@ class GradientsSettings:
         source="Figure 1",
         why="differences between the means of pieces (happy, sad) are not tracking",
     )
+    filter_features: bool = setting(
+        True,
+        paper="not stated; nuisance is removed from the data alone",
+        source=f"{_METHODS}: encoding models",
+        why="the projection that cleans a run is applied to the lagged features too; predictions "
+        "are attenuated otherwise",
+    )
     log10_alpha: tuple[float, ...] = setting(
         (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0),
         paper="not stated",
@@ -111,7 +118,7 @@ class GradientsSettings:
 VARIANTS = {
     "robust": GradientsSettings(),
     "faithful": GradientsSettings(
-        networks=("vggish",), pca_fit="all", centre="train", mask_maps=False
+        networks=("vggish",), pca_fit="all", centre="train", filter_features=False, mask_maps=False
     ),
 }
 """Defaults of both variants."""
@@ -129,6 +136,13 @@ class GradientsGroupSettings:
         source=_MAPPING,
         why="the second gradient shows whether the first one is special; files may be given",
     )
+    annotations: tuple[str, ...] = setting(
+        ("known",),
+        paper="none: one reference",
+        source="-",
+        why="published maps for the annotation profile: neuromaps:SOURCE/DESC/SPACE/DENSITY or "
+        "files; known stands for those of the default set that are on this machine",
+    )
     n_rotations: int = setting(10_000, paper="10,000 random rotations", source=_MAPPING)
     n_swapped_rotations: int = setting(
         1000,
@@ -141,6 +155,16 @@ class GradientsGroupSettings:
         paper="correlation coefficient, kind not stated; Pearson assumed",
         source="Figure 5",
         why="layer numbers are ordinal; p does not depend on how layers are spaced",
+    )
+    second_null: Literal["none", "vasa", "hungarian", "burt2020", "moran"] = setting(
+        "none",
+        paper="none: rotations only",
+        source="-",
+        why="a null of neuromaps beside the rotations, over 400 parcels; hungarian and moran "
+        "(which needs brainspace) held their level on unrelated maps",
+    )
+    n_second_null: int = setting(
+        1000, paper="none", source="-", why="draws of the second null", least=1
     )
     overlap_floor: float = setting(
         0.5,
@@ -204,6 +228,7 @@ GROUP_VARIANTS = {
     "robust": GradientsGroupSettings(),
     "faithful": GradientsGroupSettings(
         references=("gradient1",),
+        annotations=(),
         spin_statistic="pearson",
         n_swapped_rotations=0,
         best_layer="everywhere",

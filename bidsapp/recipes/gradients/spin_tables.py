@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.brain.spin_surface import Reference
+from bidsapp.brain.spin_surface import Cortex, Reference
 from bidsapp.recipes.base.spins import LayerMap, Spins
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
 from bidsapp.stats.spins.null import SpinNull
@@ -124,6 +124,24 @@ def null_rows(spins: Spins, network: str) -> Iterator[dict[str, Any]]:
             "rotation": rotation + 1,
             **{name: values[k, index] for name, k, index in columns},
         }
+
+
+def spin_facts(cortex: Cortex | None, spins: Spins | None) -> dict[str, Any] | None:
+    """Return how layer maps were rotated, for the summary; None where they were not."""
+    if cortex is None or spins is None:
+        return None
+    return {
+        "mesh": cortex.mesh_name,
+        "n_vertices": cortex.mesh.n_units,
+        "cortex_mask_sha256": cortex.mask_hash,
+        "n_cortex": int(cortex.mask.sum()),
+        "way_to_the_surface": dict(cortex.provenance),
+        "n_rotations": spins.null.done,
+        "n_swapped_rotations": 0 if spins.swapped is None else spins.swapped.done,
+        "rotations": "uniform on SO(3), keyed by seed and number; right hemisphere mirrored",
+        "convention": "a vertex takes the value of the vertex nearest to its rotation",
+        "digest": spins.null.digest,
+    }
 
 
 def _pairs(maps: Sequence[LayerMap], mine: Sequence[int]) -> list[tuple[int, int]]:

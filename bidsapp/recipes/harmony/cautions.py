@@ -47,6 +47,7 @@ def of_participant(
         *cautions.random_weights(weights),
         *cautions.raw_bold(study.inputs.runs),
         *cautions.no_confounds(study.config.confounds),
+        *cautions.freedom(study.inputs.runs, study.bold.confounds),
         *cautions.without_data(
             bold.n_constant + bold.n_nan, bold.units.n_units, bold.units.kind, "units"
         ),
@@ -58,7 +59,7 @@ def of_participant(
 
 def _of_design(study: ParticipantStudy, rows: Rows) -> Iterator[Caution]:
     settings: HarmonySettings = study.settings
-    n_pieces = len(rows.timeline.pieces)
+    n_pieces = len(rows.used_pieces)
     if n_pieces < _FEW_PIECES:
         yield Caution(
             "caution",

@@ -18,13 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.brain.parcels import parcel_means
-from bidsapp.encoding.bands import BandScores, Member, two_bands
+from bidsapp.encoding.bands import BandScores, Member, join_bands, two_bands
 from bidsapp.encoding.parcels import Parcels, make_parcels
 from bidsapp.encoding.ratings import RatingTargets, rating_targets
 from bidsapp.encoding.rows import Rows
 from bidsapp.recipes.base.scores import (
     Scores,
     design_store,
+    filter_of,
+    filtered,
     fold_rows,
     parcel_rows,
     profile_rows,
@@ -100,7 +102,7 @@ def participant(study: ParticipantStudy) -> None:
         n_nan=bold.n_nan,
         n_parcels=parcels.n_parcels,
         n_folds=len(rows.folds),
-        n_rows=rows.timeline.n_rows,
+        n_rows=rows.n_used,
         n_sounds=len(courses),
         has_unique=unique is not None,
     )
@@ -112,7 +114,7 @@ def write_network(
     out: Output, network: str, scores: Scores, parcels: Parcels, level: float
 ) -> None:
     """Write the maps and tables of one network."""
-    significant = np.append(scores.test.p_family < level, False)[parcels.labels]
+    significant = np.append(scores.test.p_family <= level, False)[parcels.labels]
     weights = dict(scores.bank.weights)
     named: dict[str, Any] = {"network": network, "names": scores.layers}
     out.write(results.SCORE, scores.units.mean_r, **named, Weights=weights)
@@ -137,20 +139,28 @@ def unique_contributions(
         Scores with the ratings behind the parcels, and the ratings; None where one of both groups
         was not analysed.
     """
-    stores = {name: design_store(study, item.bank, rows) for name, item in everything.items()}
-    harmony: list[Member] = [
-        (stores[name], everything[name].layers.index(layer))
-        for name, layer in HARMONY_LAYERS
-        if name in stores
-    ]
-    if not harmony or ACOUSTIC_NETWORK not in stores:
-        return None
-    baseline = stores[ACOUSTIC_NETWORK]
-    acoustics = [(baseline, layer) for layer in range(baseline.n_layers)]
+    run_filter, scorer = filter_of(study, rows), scorer_of(study)
+    means = filtered(means[volumes_of(study.bold, rows)], run_filter)
     ratings = rating_targets(rows, study.inputs.ratings, study.inputs.runs)
-    y = np.column_stack([means[volumes_of(study.bold, rows)], ratings.y]).astype(np.float32)
     LOGGER.info("%s: unique contributions", study.label)
-    return two_bands(harmony, acoustics, y, scorer_of(study)), ratings
+    scores = []
+    for targets, own_filter in ((means, run_filter), (ratings.y.astype(np.float32), None)):
+        stores = {
+            name: design_store(study, item.bank, rows, own_filter)
+            for name, item in everything.items()
+        }
+        harmony: list[Member] = [
+            (stores[name], everything[name].layers.index(layer))
+            for name, layer in HARMONY_LAYERS
+            if name in stores
+        ]
+        if not harmony or ACOUSTIC_NETWORK not in stores:
+            return None
+        baseline = stores[ACOUSTIC_NETWORK]
+        acoustics = [(baseline, layer) for layer in range(baseline.n_layers)]
+        if targets.shape[1]:
+            scores.append(two_bands(harmony, acoustics, targets, scorer))
+    return join_bands(scores), ratings
 
 
 def write_unique(

@@ -54,6 +54,12 @@ class HarmonySettings:
         source="-",
         why="differences between the means of pieces are not tracking",
     )
+    filter_features: bool = setting(
+        True,
+        paper=_NO_BRAIN,
+        source="-",
+        why="the projection that cleans a run is applied to the lagged features too",
+    )
     log10_alpha: tuple[float, ...] = setting(
         (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0),
         paper=_NO_BRAIN,

@@ -1,7 +1,7 @@
 """Which volumes are which item of which clip.
 
 ``item``
-    a row of a dissimilarity matrix: the k-th volume of a clip (see `bidsapp.recipes.rsa.clips`)
+    a row of a dissimilarity matrix: the k-th volume of a clip (see `bidsapp.recipes.base.clips`)
     after its beginning is dropped, or all those volumes together.
 
 In every hearing items are counted from the first volume that is at least ``drop_s`` after the
@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from bidsapp.bids.records import Run
 from bidsapp.errors import InputInvalidError
+from bidsapp.recipes.base.clips import ROUNDING_S, Clip, Hearing, Stretch, hearings
 from bidsapp.recipes.base.inputs import Inputs
-from bidsapp.recipes.rsa.clips import ROUNDING_S, Clip, Hearing, Stretch, hearings
 from bidsapp.recipes.rsa.settings import RsaSettings
 from bidsapp.stats.rsa.order import OrderCheck, check_orders
 
@@ -208,7 +208,7 @@ class _Builder:
     def volumes(self, hearing: Hearing) -> _Volumes | None:
         """Rows, times in the clip, and times in the run, (per_clip,) each; None if too few."""
         run = self.runs[hearing.run]
-        times = run.start_time_s + run.tr_s * np.arange(run.n_trs, dtype=np.float64)
+        times = run.volume_times_s
         since = times - hearing.onset_s
         usable = (since >= self.drop_s - ROUNDING_S) & (since < hearing.length_s - ROUNDING_S)
         found = np.flatnonzero(usable)[: self.per_clip]

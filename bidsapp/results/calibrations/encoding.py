@@ -9,7 +9,7 @@ from scipy.signal import lfilter
 from bidsapp.encoding.designs import Design, DesignOptions, DesignStore
 from bidsapp.encoding.encode import Encoding, encode_with_null, make_scorer
 from bidsapp.encoding.parcels import ParcelTest, parcel_test
-from bidsapp.models.ridge import factorise, scale_columns
+from bidsapp.models.run_filter import make_run_filter
 from bidsapp.stats.displacement import piece_shifts
 from bidsapp.stats.folds import Blocks, nested_folds
 
@@ -33,22 +33,30 @@ class MadeDesigns(DesignStore):
         Rows of each piece.
     log10_alpha
         Grid of penalties.
+    nuisance
+        (n_rows_of_piece, k) regressors of each piece, which is a run, to take out of the
+        features; None to leave them as they are.
     """
 
     def __init__(
-        self, layers: list[Floats], lengths: tuple[int, ...], log10_alpha: tuple[float, ...]
+        self,
+        layers: list[Floats],
+        lengths: tuple[int, ...],
+        log10_alpha: tuple[float, ...],
+        nuisance: list[Floats] | None = None,
     ) -> None:
         pieces = np.arange(len(lengths))
         labels = np.repeat(pieces, lengths)
         self.blocks = Blocks(labels, pieces, pieces, pieces, pieces, "presentation", 0, 0)
         self.folds = tuple(nested_folds(pieces))
         self.options = DesignOptions(layers[0].shape[1], log10_alpha)
-        self._made = []
-        for x in layers:
-            scaled = scale_columns(x, np.arange(len(x)))
-            alphas = 10.0 ** np.asarray(log10_alpha)
-            factors = [factorise(scaled, labels, fold, alphas) for fold in self.folds]
-            self._made.append([Design(scaled, item, 1.0) for item in factors])
+        if nuisance is not None:
+            volume = np.concatenate([np.arange(length) for length in lengths])
+            names = [f"run {piece + 1}" for piece in pieces]
+            self.run_filter = make_run_filter(labels, volume, labels, nuisance, names)
+        self._layers = layers
+        folds = range(len(self.folds))
+        self._made = [[self.factorised(x, 1.0, fold) for fold in folds] for x in layers]
 
     @property
     def n_layers(self) -> int:
@@ -58,6 +66,10 @@ class MadeDesigns(DesignStore):
     def design(self, layer: int, fold: int) -> Design:
         """Return one design."""
         return self._made[layer][fold]
+
+    def regressors(self, layer: int, fold: int) -> tuple[Floats, float]:
+        """Return the regressors of a layer, the same in every fold."""
+        return self._layers[layer], 1.0
 
 
 def smooth(rng: np.random.Generator, n_rows: int, n_columns: int, ar: float = 0.8) -> Floats:
@@ -74,9 +86,10 @@ def score_with_null(
     names = [f"piece {number}" for number in range(len(lengths))]
     shifts = piece_shifts(names, lengths, MIN_SHIFT, n_shifts, seed)
     scorer = make_scorer("gram", "correlation", len(store.options.log10_alpha), "cpu", 1 << 28)
-    return encode_with_null(
-        store, y.astype(np.float32), shifts, scorer, columns_at_once=4096, label="", quiet=True
-    )
+    y = y.astype(np.float32)
+    if store.run_filter is not None:
+        y = store.run_filter(y)
+    return encode_with_null(store, y, shifts, scorer, columns_at_once=4096, label="", quiet=True)
 
 
 def _test(rng: np.random.Generator) -> ParcelTest:

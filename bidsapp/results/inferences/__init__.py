@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bidsapp.results.inferences import (
+    clips,
     decoding,
     encoding,
     listening,
@@ -24,7 +25,7 @@ from bidsapp.results.inferences.base import Inference
 INFERENCES: Mapping[str, Inference] = MappingProxyType(
     {
         entry.key: entry
-        for module in (encoding, rsa, decoding, participants, spatial, listening)
+        for module in (encoding, rsa, clips, decoding, participants, spatial, listening)
         for entry in module.ENTRIES
     }
 )

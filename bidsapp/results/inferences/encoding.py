@@ -7,9 +7,9 @@ from bidsapp.results.inferences.base import Inference
 ENTRIES = (
     Inference(
         key="circular_shift",
-        title="Circular shifts of the responses",
-        draws="circular shifts of the responses within blocks, all models refitted",
-        method="The null distribution came from {n_draws} circular shifts of the responses within "
+        title="Circular shifts of the music",
+        draws="circular shifts of the music within blocks, all models refitted",
+        method="The null distribution came from {n_draws} circular shifts of the music within "
         "blocks; for each of them all models were fitted and scored again. "
         "p = (b + 1) / (m + 1); family-wise p-values use the maximum over layers and parcels.",
         shows="A small p says that the features predict the responses of this participant better "
@@ -22,7 +22,7 @@ ENTRIES = (
     Inference(
         key="circular_shift_fdr",
         title="False discovery rate within a participant",
-        draws="circular shifts of the responses within blocks, all models refitted",
+        draws="circular shifts of the music within blocks, all models refitted",
         method="False discovery rates (Benjamini-Hochberg) come from the uncorrected p-values of "
         "{n_draws} circular shifts: over layers and parcels for single layers, and over parcels "
         "for the best layer of each parcel.",

@@ -24,6 +24,37 @@ ENTRIES = (
         calibrate="bidsapp.results.calibrations.spatial:spin",
     ),
     Inference(
+        key="annotation_spin",
+        title="Annotation profile",
+        draws="rotations of the published maps on the sphere",
+        method="Layer maps were compared with a set of published maps of the cortex, which were "
+        "rotated {n_draws} times, the same rotations for all; family-wise by the largest size of "
+        "the correlation over the published maps.",
+        shows="A small p says that the layer map agrees with this published map more than it "
+        "would with any of them placed at random on the cortex.",
+        does_not_show="Published maps resemble each other: several may pass for one reason, and "
+        "the largest correlation does not name the cause. Different layer maps are not corrected "
+        "for one another.",
+        cites=("alexanderbloch2018", "markello2022", "phipson2010"),
+        calibrate="bidsapp.results.calibrations.spatial:annotation_spin",
+    ),
+    Inference(
+        key="second_null",
+        title="Second null (neuromaps)",
+        draws="surrogates of the parcellated reference map",
+        method="As a second opinion, parcel means of layer maps were compared with {n_draws} "
+        "surrogates of the reference drawn by a spatial null of neuromaps. p = (b + 1) / (m + 1), "
+        "two-sided, family-wise by the largest size of the correlation over the layer maps of a "
+        "network.",
+        shows="A small p says that two parcellated maps agree more than maps of the same spatial "
+        "autocorrelation do.",
+        does_not_show="It is no independent replication: the same maps are tested again with "
+        "other assumptions. On unrelated smooth maps (docs/benchmarks.md) hungarian and moran "
+        "held the level of .05, vasa and burt2020 rejected 8 and 10 %.",
+        cites=("markello2021", "markello2022", "phipson2010"),
+        calibrate="bidsapp.results.calibrations.spatial:second_null",
+    ),
+    Inference(
         key="monte_carlo",
         title="Monte Carlo interval of p",
         draws="rotations of the reference map on the sphere",

@@ -259,6 +259,17 @@ def spin_null(
     return null
 
 
+def transposed(null: SpinNull) -> SpinNull:
+    """Exchange references and maps, so that the references are the family of each map."""
+    return SpinNull(
+        np.swapaxes(null.observed, 1, 2),
+        np.swapaxes(null.correlations, 2, 3),
+        np.swapaxes(null.overlap, 1, 2),
+        null.done,
+        null.digest,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class _Samples:
     """Rows (n_rows, n_units) standardised over their valid units, 0 where missing.

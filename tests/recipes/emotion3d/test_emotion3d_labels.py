@@ -185,7 +185,7 @@ def test_labels_are_those_of_the_simulated_film(film, config, inputs_of):
     assert right / total > 0.97  # windows at borders
     text = inputs.overview()
     assert "sub-01_task-film_run-2" in text
-    assert "shift 4 s" in text
+    assert "shift 5 s" in text
 
 
 def test_missing_labels_are_told(film, config, inputs_of):

@@ -102,6 +102,7 @@ class TestPage:
             "Representational gradients",
             "Against displaced music",
             "Spin tests",
+            "Known axes of the cortex",
             "Alignment of participants",
             "Layer profiles of regions",
             "Stability of the best layer",

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bidsapp.errors import InputInvalidError
+from bidsapp.recipes.base.clips import cuts
 from bidsapp.recipes.base.inputs import Inputs
-from bidsapp.recipes.rsa.clips import cuts
 from bidsapp.recipes.rsa.items import Items, item_patterns, make_items
 from bidsapp.recipes.rsa.settings import RsaSettings
 

@@ -12,6 +12,7 @@ import numpy as np
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.report import (
     answer,
+    axes,
     displacement,
     group_maps,
     group_profiles,
@@ -39,6 +40,8 @@ _PARTS = (
     group_maps.gradients,
     displacement.section,
     group_tests.spin_tests,
+    axes.second_null,
+    axes.annotation_profile,
     group_tests.participants_alignment,
     group_profiles.region_profiles,
     group_profiles.stability,
@@ -180,6 +183,7 @@ def _provenance(results: Results) -> list[tuple[str, Any]]:
         ("Convention of the spin", spin.get("convention")),
         ("Cortex mask, SHA-256", spin.get("cortex_mask_sha256")),
         ("Atlas", results.setting("atlas")),
+        ("Files of the regions", ", ".join(facts["region_files"]) or None),
     ]
 
 

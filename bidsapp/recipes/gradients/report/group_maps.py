@@ -126,7 +126,7 @@ def gradients(view: GroupView) -> Section:
 def _gradient_rows(view: GroupView) -> Iterator[BrainMap]:
     letters = iter("abcdefghijklmnopqrstuvwxyz")
     main = view.references[:1]
-    given = [name for name in view.references[1:] if name.startswith("user")]
+    given = [name for name in view.references[1:] if name in view.given]
     for lags in each_lags(view):
         for kind in KINDS:
             values = view.layer_map(lags, kind)
@@ -148,7 +148,7 @@ def _reference_map(view: GroupView, name: str) -> BrainMap | None:
         return None
     title = reference_title(name)
     title = title[:1].upper() + title[1:]
-    if name.startswith("user"):
+    if name in view.given:
         words = view.spin_words(POSITIVE, "centroid", name)
         told = f":   centroid layer, positive lags, {words}" if words else ""
         return BrainMap(title + told, values, Scale("reference", colours="sequential"))
@@ -279,7 +279,7 @@ def inference(view: GroupView) -> Section:
     title, anchor = f"Tests over participants at each {view.word}", f"inference{view.suffix}"
     caption = (
         f"Sign flips of participants at positive lags; p is corrected over {view.words} and "
-        "layers by the largest t. Outlined: p < "
+        "layers by the largest t. Outlined: p \u2264 "
         f"{view.level:g} in some layer. Hedges' g: mean over participants (Fisher z) by their "
         f"standard deviation, corrected for small samples. A {view.word} may owe its t and its g "
         "to different layers."
@@ -323,7 +323,7 @@ def _significant_by_layer(view: GroupView) -> Part:
         ):
             p = view.maps(result.of(lags))
             if p is not None:
-                frame[f"{name}, {lags}"] = (p < view.level).sum(axis=1)
+                frame[f"{name}, {lags}"] = (p <= view.level).sum(axis=1)
                 columns.append(Column(f"{name}, {lags}", digits=0))
     flips = view.summary["sign_flips"]
     with_data = view.count(np.atleast_1d(known.any(axis=0)))

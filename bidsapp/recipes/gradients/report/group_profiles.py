@@ -43,9 +43,12 @@ _NETWORKS = (
 _MOST_REGIONS = 12
 _ISC = Scale("ISC", least=0.02)
 _NO_FOUR = (
-    "No profiles of STG, MTG, IFG and mPFC: no atlas that names their parts comes with the app. "
-    "Give one with --atlas, on the mesh or grid of the data: Destrieux (aparc.a2009s, .annot or "
-    ".label.gii) or HCP-MMP."
+    "No profiles of STG, MTG, IFG and mPFC: no atlas that names their parts is on this machine. "
+    "`musicotopy-tools fetch atlases` brings those that are taken by default (Destrieux 2009 for "
+    "surfaces, Harvard-Oxford for MNI152 volumes) into TEMPLATEFLOW_HOME (then run the group with "
+    "--overwrite); or give one with "
+    "--atlas: Destrieux2009, Desikan2006, or a file on the mesh or grid of the data (such as "
+    "HCP-MMP)."
 )
 Region = tuple[str, str]
 
@@ -116,7 +119,7 @@ def _lines(rows: pd.DataFrame, layers: Sequence[str], *, tested: bool = False) -
         passed = None
         if tested and lags == POSITIVE:
             p = by_layer(own, "p", layers)
-            passed = None if p is None or not np.isfinite(p).any() else p < 0.05
+            passed = None if p is None or not np.isfinite(p).any() else p <= 0.05
         lines.append(Line(LAGS_TITLES[lags], mean, low, high, passed=passed, colour=colour))
     return lines
 
@@ -205,12 +208,12 @@ def _rating_profiles(frame: pd.DataFrame, layers: Sequence[str]) -> Part:
         for name in dict.fromkeys(frame["rating"])
     ]
     n = int(frame["n"].max())
-    who = f"{n} raters" if n != 1 else "a single rater, so that there is neither interval nor p"
+    who = f"{n} raters" if n != 1 else "a single rater, so that there is no interval"
     caption = (
         f"The same models with a continuous rating in place of the brain; {who}. Line: mean; "
-        "band: 95 % bootstrap interval over raters. Filled dots: sign flips of raters, p < .05, "
-        "not corrected over layers. There are few pieces, so that only large differences between "
-        "layers are informative."
+        "band: 95 % bootstrap interval over raters. Filled dots: p \u2264 .05 against music "
+        "displaced alike for all raters, not corrected over layers. There are few pieces, so that "
+        "only large differences between layers are informative."
     )
     figure = panels_figure(panels, layers, "mean r", n_columns=2)
     return picture(figure, alt=_best(panels, layers), caption=caption)

@@ -12,9 +12,10 @@ import pandas as pd
 
 from bidsapp.brain.geometry import UnitSpace, VolumeGrid, surface_units
 from bidsapp.brain.maps import read_maps
-from bidsapp.brain.references import GRADIENTS, MARGULIES, reference_map
+from bidsapp.brain.references import reference_map
 from bidsapp.errors import AppError
 from bidsapp.recipes.gradients import group_results as declared
+from bidsapp.recipes.gradients.reference_names import reference_labels
 from bidsapp.recipes.gradients.results import BEST_LAYER, CENTROID
 from bidsapp.report.brain.projection import how_projected, to_cortex
 from bidsapp.report.brain.template import SIDES, SIZE
@@ -54,7 +55,7 @@ def reference_title(name: str) -> str:
     """Name a reference map for a reader."""
     if name.startswith("user"):
         return f"map given by the user {name.removeprefix('user')}".strip()
-    return _REFERENCES[name]
+    return _REFERENCES.get(name, name.replace("-", " "))
 
 
 def correlation(r: float) -> str:
@@ -100,6 +101,11 @@ class GroupView(View):
     def references(self) -> list[str]:
         """Names of the reference maps, the main one first."""
         return [str(item["name"]) for item in self.summary["references"]]
+
+    @cached_property
+    def given(self) -> dict[str, str]:
+        """References that do not come with the app: name → label of the written map."""
+        return reference_labels(self.references)
 
     @cached_property
     def spins(self) -> pd.DataFrame:
@@ -180,12 +186,13 @@ class GroupView(View):
 
     def reference(self, name: str) -> Array | None:
         """(20484,) reference map; None for a map that is not at hand."""
-        if name in GRADIENTS or name in MARGULIES:
+        label = self.given.get(name)
+        if label is None:
             try:
                 return np.asarray(reference_map(name, FSAVERAGE5))
             except AppError:
                 return None
-        result = declared.REFERENCE.of(name)
+        result = declared.REFERENCE.of(label)
         maps = self.on_cortex(result, result)
         return None if maps is None else maps[0]
 

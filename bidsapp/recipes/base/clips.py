@@ -123,7 +123,7 @@ def _clips_of(
     clip_s: float,
 ) -> Iterator[Hearing]:
     played_s = heard_until_s(shown, presentations, durations) - shown.onset_s
-    heard_s = min(played_s, run.start_time_s + run.duration_s - shown.onset_s)
+    heard_s = min(played_s, run.scan_end_s - shown.onset_s)
     stretch = Stretch(shown.piece, shown.stim_start_s, round(played_s, 3))
     for start_s, length_s in cuts(shown.stim_start_s, heard_s, clip_s):
         onset_s = shown.onset_s + start_s - shown.stim_start_s

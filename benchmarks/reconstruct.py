@@ -1,0 +1,104 @@
+"""What decoding costs at the size of ds003720, and which null of identification holds.
+
+``python benchmarks/reconstruct.py cost [--regions N]`` decodes N of 150 regions of 400 voxels, and
+all 60,000 voxels together, from 540 clips of four windows with embeddings of 200 dimensions, and
+prints seconds of processor time and the peak memory.
+
+``python benchmarks/reconstruct.py null [--sets N]`` decodes noise, everything fitted and chosen
+anew, and prints the share of p-values at or below .05 of three nulls: held-out clips exchanged and
+folds pooled as if they knew nothing of each other; the same, widened (the recipe's); and p-values
+of folds combined by e times their geometric mean.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.models.region_decoder import ClipRows, best_regions, decode_region, ensemble
+from bidsapp.stats.clip_exchange import CHANCE, WIDENING, exchange_clips
+from bidsapp.stats.folds import nested_folds
+from bidsapp.stats.identification import permute_within
+from bidsapp.stats.nulls import permutation_p
+
+Floats = NDArray[np.float64]
+_ALPHAS = tuple(10.0**x for x in (0, 1, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6))
+_DESIGNS = ((24, 3, 8, 4), (36, 3, 30, 10), (36, 6, 30, 10), (60, 6, 60, 20))
+"""Clips, folds, voxels of a region, dimensions."""
+
+
+def rows_of(rng: np.random.Generator, n_clips: int, n_windows: int, n: int, k: int) -> ClipRows:
+    """Embeddings of noise, n dimensions, in k blocks."""
+    clip = rng.standard_normal((n_clips, 1, n))
+    embedding = clip + 0.3 * rng.standard_normal((n_clips, n_windows, n))
+    return ClipRows(embedding, np.arange(n_clips) % k, nested_folds(np.arange(k)))
+
+
+def cost(n_regions: int) -> None:
+    """Print what regions and the whole brain cost."""
+    rng = np.random.default_rng(0)
+    rows = rows_of(rng, 540, 4, 200, 6)
+    start = time.process_time()
+    for _ in range(n_regions):
+        decode_region(rng.standard_normal((2160, 400)), rows, _ALPHAS)
+    each = (time.process_time() - start) / n_regions
+    print(
+        f"a region of 400 voxels: {each:.1f} s of processor time, 150: {150 * each / 60:.1f} min"
+    )
+    start = time.process_time()
+    decode_region(rng.standard_normal((2160, 60_000), np.float32), rows, _ALPHAS)
+    print(f"60,000 voxels together: {time.process_time() - start:.0f} s of processor time")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"peak memory {peak:.1f} GiB")
+
+
+def p_values(rng: np.random.Generator, design: tuple[int, int, int, int]) -> tuple[float, ...]:
+    """Return p of one set of noise by the three nulls."""
+    n_clips, n_folds, n_units, n_dimensions = design
+    rows = rows_of(rng, n_clips, 2, n_dimensions, n_folds)
+    shape = (4, n_clips, 2, n_units)
+    responses = rng.standard_normal((4, n_clips, 1, 5)) @ rng.standard_normal((4, 1, 5, n_units))
+    responses = responses + 0.3 * rng.standard_normal(shape)
+    each = [decode_region(own.reshape(-1, n_units), rows, _ALPHAS[::2]) for own in responses]
+    chosen = best_regions(np.stack([item.score for item in each], axis=1), 2)
+    predicted = ensemble(np.stack([item.predicted for item in each]), chosen, rows.fold)
+    target = np.empty_like(predicted)
+    for number in range(n_folds):
+        target[rows.fold == number] = rows.standardised(number)[rows.fold == number]
+    orders = permute_within(199, rows.fold, int(rng.integers(1 << 31)))
+    pooled = exchange_clips(predicted, target, rows.fold, rows.fold, orders)
+    plain = CHANCE + (pooled.null - CHANCE) / WIDENING
+    of_folds = []
+    for number in range(n_folds):
+        own = np.where(rows.fold == number, 0, -1)
+        of_folds.append(float(exchange_clips(predicted, target, own, own, orders).p))
+    merged = min(1.0, float(np.e * np.exp(np.log(of_folds).mean())))
+    return float(permutation_p(pooled.observed, plain)), float(pooled.p), merged
+
+
+def null(n_sets: int) -> None:
+    """Print error rates of the three nulls."""
+    rng = np.random.default_rng(1)
+    print("clips folds voxels dimensions | pooled widened merged: share of p <= .05")
+    for design in _DESIGNS:
+        p = np.array([p_values(rng, design) for _ in range(n_sets)])
+        shares = " ".join(f"{share:.3f}" for share in (p <= 0.05).mean(axis=0))
+        print(*design, "|", shares, flush=True)
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["cost", "null"])
+    parser.add_argument("--regions", type=int, default=3)
+    parser.add_argument("--sets", type=int, default=200)
+    options = parser.parse_args()
+    cost(options.regions) if options.what == "cost" else null(options.sets)
+
+
+if __name__ == "__main__":
+    main()

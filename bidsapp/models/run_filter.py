@@ -1,0 +1,138 @@
+r"""The projection that cleans a run, for the rows of a design: one filter for both sides.
+
+BOLD of a run is the residual of its nuisance regressors. Regressing residuals on features that
+still hold what the regressors explain attenuates the prediction. With the same projection on both
+sides, :math:`MY = MXw + e`, the weights are those of the joint regression on features and
+nuisance (Frisch and Waugh 1933; Lovell 1963).
+
+A design has only the volumes that hear music at all lags. The projection is built on these rows:
+regressors restricted to them, together with one constant per block. What cleaning has removed
+from the whole run lies in its span, so applied to clean BOLD it gives exactly the residuals of the
+raw BOLD on these rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.linalg import qr
+
+from bidsapp.errors import InputInvalidError
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.integer[Any]]
+
+LEAST_FREEDOM = 3
+"""Least degrees of freedom that a run keeps."""
+_RANK_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class RunFilter:
+    """Removes constants of blocks and nuisance regressors from the rows of each run.
+
+    Attributes
+    ----------
+    rows
+        For each run, (n_rows_of_run,) its rows of the design that belong to a block.
+    bases
+        For each run, (n_rows_of_run, rank) orthonormal; the constants of its blocks are
+        contained.
+    n_rows
+        Rows of the design; those in no block become 0.
+    """
+
+    rows: tuple[Ints, ...]
+    bases: tuple[Floats, ...]
+    n_rows: int
+
+    def __call__(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return what is left of some columns.
+
+        Parameters
+        ----------
+        values
+            (n_rows, n_columns) features or responses. A column with NaN stays NaN in that run.
+
+        Returns
+        -------
+        array, (n_rows, n_columns)
+            Of the same type; products are computed in it.
+        """
+        out = np.zeros_like(values)
+        for rows, basis in zip(self.rows, self.bases, strict=True):
+            part = torch.from_numpy(np.ascontiguousarray(values[rows]))
+            part = part - part[:1]  # no digits are lost to a large mean
+            q = torch.from_numpy(basis.astype(values.dtype, copy=False))
+            out[rows] = (part - q @ (q.T @ part)).numpy()
+        return out
+
+    @property
+    def freedom(self) -> tuple[int, ...]:
+        """Degrees of freedom that are left in each run."""
+        return tuple(basis.shape[0] - basis.shape[1] for basis in self.bases)
+
+
+def make_run_filter(
+    run: Ints, volume: Ints, labels: Ints, nuisance: Sequence[Floats], names: Sequence[str]
+) -> RunFilter:
+    """Build the filter of a design from the nuisance regressors of its runs.
+
+    Parameters
+    ----------
+    run, volume
+        (n_rows,) run of each row, and its volume in the run.
+    labels
+        (n_rows,) what has a constant of its own: the block of each row, or its run; -1 for rows
+        to leave out. No block spans runs.
+    nuisance
+        For each run, (n_trs, k) regressors of all its volumes.
+    names
+        Of the runs, for messages.
+
+    Returns
+    -------
+    RunFilter
+        Runs without a row in a block are left out.
+
+    Raises
+    ------
+    InputInvalidError
+        A run keeps fewer than three degrees of freedom.
+    """
+    rows, bases = [], []
+    for number, regressors in enumerate(nuisance):
+        own = np.flatnonzero((run == number) & (labels >= 0))
+        if not own.size:
+            continue
+        basis = _basis(np.asarray(regressors)[volume[own]], labels[own])
+        if own.size - basis.shape[1] < LEAST_FREEDOM:
+            msg = (
+                f"{names[number]}: {own.size} volumes hear music at all lags, and nuisance "
+                f"regressors and constants of blocks take {basis.shape[1]} of their degrees of "
+                "freedom; choose a smaller --confounds"
+            )
+            raise InputInvalidError(msg)
+        rows.append(own)
+        bases.append(basis)
+    return RunFilter(tuple(rows), tuple(bases), int(labels.size))
+
+
+def _basis(regressors: Floats, labels: Ints) -> Floats:
+    """Orthonormal basis of constants of blocks and of regressors, dependent ones left out."""
+    blocks = np.unique(labels)
+    constants = (labels[:, None] == blocks) / np.sqrt((labels[:, None] == blocks).sum(axis=0))
+    norms = np.linalg.norm(regressors, axis=0)
+    centred = regressors - constants @ (constants.T @ regressors)
+    left = np.linalg.norm(centred, axis=0)
+    varying = left > _RANK_TOLERANCE * np.maximum(norms, np.finfo(np.float64).tiny)
+    if not varying.any():
+        return np.ascontiguousarray(constants)
+    q, r, _ = qr(centred[:, varying] / left[varying], mode="economic", pivoting=True)
+    kept = np.abs(np.diag(r)) > _RANK_TOLERANCE
+    return np.ascontiguousarray(np.hstack([constants, q[:, kept]]))

@@ -1,0 +1,126 @@
+"""Which presentations take part in encoding models, said before any work.
+
+A presentation that is too short for a block is in no fold; neither are rows between the parts of
+a piece that is split. The alignment table counts what is used and names what is left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from bidsapp.bids.dataset import Dataset
+from bidsapp.bids.records import Problem
+from bidsapp.config import Config
+from bidsapp.encoding.rows import FoldOptions, Rows, make_rows
+from bidsapp.recipes.base.inputs import Inputs
+
+
+class RowSettings(Protocol):
+    """Settings that decide which rows are used; see those of `gradients`."""
+
+    @property
+    def lags_s(self) -> tuple[float, ...]:
+        """Lags in seconds."""
+
+    @property
+    def max_outer_folds(self) -> int:
+        """Largest number of outer folds."""
+
+    @property
+    def max_inner_folds(self) -> int:
+        """Largest number of inner folds."""
+
+    @property
+    def min_block_s(self) -> float:
+        """Shortest block in seconds."""
+
+    @property
+    def purge_s(self) -> float:
+        """Gap between parts of a piece in seconds."""
+
+
+def rows_of(inputs: Inputs, settings: RowSettings, lags: str, lags_s: Sequence[float]) -> Rows:
+    """List the volumes that a set of lags can explain, their blocks and folds.
+
+    Parameters
+    ----------
+    inputs
+        Runs and presentations of one participant.
+    settings
+        Of blocks and folds.
+    lags, lags_s
+        Name of the set of lags, and the lags in seconds.
+    """
+    options = FoldOptions(
+        settings.min_block_s,
+        settings.purge_s,
+        settings.max_outer_folds,
+        settings.max_inner_folds,
+    )
+    durations_s = {row["stim_file"]: float(row["sound_s"]) for row in inputs.alignment}
+    return make_rows(inputs.runs, inputs.presentations, durations_s, lags, lags_s, options)
+
+
+def prepare(dataset: Dataset, inputs: Inputs, settings: RowSettings, config: Config) -> Inputs:
+    """Count in the alignment what encoding models use, and name what they leave out.
+
+    Parameters
+    ----------
+    dataset, config
+        Not looked at.
+    inputs
+        What was collected.
+    settings
+        Of the recipe.
+
+    Raises
+    ------
+    InputInvalidError
+        If there is too little music for nested cross-validation.
+    """
+    rows = rows_of(inputs, settings, "positive", settings.lags_s)
+    alignment = [
+        _used(row, rows, position, settings.min_block_s)
+        for position, row in enumerate(inputs.alignment)
+    ]
+    problems = [
+        Problem(
+            inputs.presentations[position].path or Path(row["stim_file"]),
+            f"in {row['run']}: {row['note']}",
+            "lower min_block_s to use it",
+        )
+        for position, row in enumerate(alignment)
+        if row["n_rows"] == 0 < inputs.alignment[position]["n_rows"]
+    ]
+    return replace(inputs, alignment=tuple(alignment), problems=(*inputs.problems, *problems))
+
+
+def _used(
+    row: Mapping[str, Any], rows: Rows, position: int, min_block_s: float
+) -> Mapping[str, Any]:
+    """Return a row of the alignment with the volumes that are in a block."""
+    own = rows.timeline.presentation == position
+    used = rows.timeline.volume[own & (rows.blocks.label >= 0)]
+    if used.size == row["n_rows"]:
+        return row
+    heard_s = np.count_nonzero(own) * float(row["tr_s"])
+    first, last = (int(used[0]), int(used[-1])) if used.size else (math.nan, math.nan)
+    note = (
+        f"{row['n_rows'] - used.size} volumes between parts left out"
+        if used.size
+        else f"left out: {heard_s:.1f} s at all lags are less than min_block_s {min_block_s:g}"
+    )
+    notes = "; ".join(filter(None, (row["note"], note)))
+    return {
+        **row,
+        "n_rows": int(used.size),
+        "first_volume": first,
+        "last_volume": last,
+        "note": notes,
+    }

@@ -1,0 +1,163 @@
+"""Which known axes of the cortex the representational gradient follows: the annotation profile.
+
+Layer maps and the map of preference are compared with a set of published maps (myelin, functional
+gradients, receptors, evolutionary expansion, …) under the same rotations, and corrected over the
+set by the largest size of the correlation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.bids.neuromaps import (
+    PREFIX,
+    annotation_files,
+    annotation_name,
+    neuromaps_folder,
+)
+from bidsapp.brain.spin_surface import Cortex, Reference
+from bidsapp.errors import ResourceUnavailableError
+from bidsapp.recipes.base.spins import LayerMap
+from bidsapp.recipes.gradients.settings import GradientsGroupSettings
+from bidsapp.results.cautions import Caution
+from bidsapp.stats.spins.null import SpinNull
+from bidsapp.stats.spins.p_values import spin_test
+
+KNOWN: Final = "known"
+"""Word for those of `AXES` that are on this machine."""
+AXES: Final = tuple(
+    f"{PREFIX}{name}"
+    for name in (
+        *("hcps1200/myelinmap/fsLR/32k", "hcps1200/thickness/fsLR/32k"),
+        *(f"margulies2016/fcgradient0{number}/fsLR/32k" for number in (1, 2, 3)),
+        *("sydnor2021/SAaxis/fsLR/32k", "abagen/genepc1/fsaverage/10k"),
+        *("xu2020/evoexp/fsLR/32k", "xu2020/FChomology/fsLR/32k"),
+        *("neurosynth/cogpc1/MNI152/2mm", "satterthwaite2014/meancbf/MNI152/1mm"),
+        *(
+            f"beliveau2017/{ligand}/fsaverage/164k"
+            for ligand in ("cimbi36", "cumi101", "az10419369", "sb207145", "dasb")
+        ),
+        *("norgaard2021/flumazenil/fsaverage/164k", "sandiego2015/flb457/MNI152/1mm"),
+        *("finnema2016/ucbj/MNI152/1mm", "smart2019/abp688/MNI152/1mm"),
+    )
+)
+"""Annotations of which a profile is made by default, those that are at hand."""
+
+
+def find_annotations(
+    cortex: Cortex | None, wishes: Sequence[str]
+) -> tuple[tuple[Reference, ...], list[Caution]]:
+    """Load the annotations of a profile.
+
+    Parameters
+    ----------
+    cortex
+        The surface that they are wanted on; None for no annotations.
+    wishes
+        Names of annotations, files, or `KNOWN`.
+
+    Returns
+    -------
+    annotations : tuple of Reference
+        Each once.
+    doubts : list of Caution
+        Says which of `AXES` are not at hand, if some are.
+
+    Raises
+    ------
+    AppError
+        An annotation that was named is not there or does not fit.
+    """
+    if cortex is None:
+        return (), []
+    names = [wish for wish in wishes if wish != KNOWN]
+    absent: list[str] = []
+    if KNOWN in wishes and neuromaps_folder().is_dir():
+        for name in AXES:
+            try:
+                annotation_files(annotation_name(name))
+            except ResourceUnavailableError:
+                absent.append(name.removeprefix(PREFIX))
+            else:
+                names.append(name)
+    annotations = cortex.references(list(dict.fromkeys(names)))
+    if not annotations or not absent:
+        return annotations, []
+    text = (
+        f"The profile has {len(annotations)} annotations; {len(absent)} more of the default set "
+        f"are not on this machine: {', '.join(absent)}. `musicotopy-tools fetch neuromaps` "
+        "brings them."
+    )
+    return annotations, [Caution("note", "Annotations that are not at hand", text)]
+
+
+def profile_maps(
+    cortex: Cortex, maps: Sequence[LayerMap], preference: NDArray[np.floating[Any]] | None
+) -> list[LayerMap]:
+    """Choose the maps that are compared with annotations.
+
+    Parameters
+    ----------
+    cortex
+        The surface.
+    maps
+        Layer maps of one network; those of positive lags are taken.
+    preference
+        (n_data_units,) preference for deeper layers, constant within parcels; None without.
+    """
+    chosen = [item for item in maps if item.lags == "positive"]
+    if preference is not None:
+        values = cortex.carry(np.asarray(preference, np.float32)[None])[0]
+        chosen.append(LayerMap(chosen[0].network, "positive", "preference", values))
+    return chosen
+
+
+def annotation_rows(
+    null: SpinNull,
+    maps: Sequence[LayerMap],
+    annotations: Sequence[Reference],
+    settings: GradientsGroupSettings,
+) -> Iterator[dict[str, Any]]:
+    """Yield one row per map and annotation.
+
+    Parameters
+    ----------
+    null
+        Statistics × maps × annotations, from `bidsapp.recipes.base.spins.annotation_null`.
+    maps, annotations
+        What was compared.
+    settings
+        Least overlap, and level of significance.
+    """
+    test = spin_test(null, overlap_floor=settings.overlap_floor)
+    for place, item in enumerate(maps):
+        largest = np.nanmax(np.abs(null.correlations[: null.done, 0, place]), axis=1)
+        bound = _critical(largest, settings.significance)
+        for k, annotation in enumerate(annotations):
+            at = 0, place, k
+            used = test.n_used[at] > 0
+            yield {
+                "map": item.kind,
+                "annotation": annotation.name,
+                "r": test.r[at],
+                "p": test.p[at] if used else np.nan,
+                "p_low": test.p_low[at] if used else np.nan,
+                "p_high": test.p_high[at] if used else np.nan,
+                "p_max": test.p_fwe[at] if used else np.nan,
+                "r_significant": bound,
+                "n_rotations": int(test.n_used[at]),
+                "n_units": int((np.isfinite(item.values) & np.isfinite(annotation.values)).sum()),
+                "overlap_min": test.overlap_min[at],
+                "overlap_median": test.overlap_median[at],
+            }
+
+
+def _critical(largest: Any, level: float) -> float:
+    """Smallest size that a family-wise p at or below `level` takes; NaN if none can."""
+    ordered = np.sort(largest[np.isfinite(largest)])[::-1]
+    n_above = int(np.floor(level * (ordered.size + 1) + 1e-9)) - 1
+    return float(ordered[n_above]) if 0 <= n_above < ordered.size else float("nan")

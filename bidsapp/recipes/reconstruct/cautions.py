@@ -1,0 +1,155 @@
+"""Reasons to doubt results of `reconstruct`, at both levels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bidsapp.recipes.base import cautions
+from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
+from bidsapp.recipes.reconstruct.clips import Clips
+from bidsapp.recipes.reconstruct.settings import ReconstructSettings
+from bidsapp.results.cautions import Caution
+
+if TYPE_CHECKING:
+    from bidsapp.recipes.reconstruct.decode import Regions
+    from bidsapp.recipes.reconstruct.space import Space
+
+_FEW_CANDIDATES, _MUCH_EDGE = 10, 0.5
+
+
+def of_participant(
+    study: ParticipantStudy, clips: Clips, regions: Regions, spaces: Mapping[str, Space]
+) -> list[Caution]:
+    """Return the cautions of one participant's analysis.
+
+    Parameters
+    ----------
+    study
+        The participant.
+    clips
+        What was decoded.
+    regions
+        What it was decoded from.
+    spaces
+        Network → its decoding.
+    """
+    bold = study.bold
+    first = next(iter(spaces.values()))
+    problems = (*bold.problems, *bold.units.problems, *study.inputs.problems, *clips.left_out)
+    return [
+        *cautions.random_weights({name: dict(own.bank.weights) for name, own in spaces.items()}),
+        *cautions.raw_bold(study.inputs.runs),
+        *cautions.no_confounds(study.config.confounds),
+        *cautions.without_data(
+            bold.n_constant + bold.n_nan, bold.units.n_units, bold.units.kind, "units"
+        ),
+        *_of_design(study.settings, clips, first),
+        *_of_regions(regions),
+        *(caution for name, own in spaces.items() for caution in _of_space(name, own)),
+        *cautions.of_problems(problems),
+    ]
+
+
+def _of_design(settings: ReconstructSettings, clips: Clips, space: Space) -> Iterator[Caution]:
+    known = space.overall.n_candidates[space.judge.fold >= 0]
+    if known.min() < _FEW_CANDIDATES:
+        yield Caution(
+            "caution",
+            f"Only {int(known.min())} candidates",
+            "With so few held-out clips in a fold, identification is coarse and easily at chance.",
+        )
+    if not clips.has_genres:
+        yield Caution(
+            "caution",
+            "Genres are not known",
+            "Whether more than the genre of a clip is decoded cannot be told; add a column genre "
+            "to stimuli.tsv.",
+        )
+    elif not np.isfinite(space.within.rank).any():
+        yield Caution(
+            "caution",
+            "No genre has two clips in a fold",
+            "Identification within genres is not possible; lower reconstruct.n_folds.",
+        )
+    if settings.n_exchanges:
+        smallest = 1 / (settings.n_exchanges + 1)
+        yield from cautions.smallest_p(
+            "Identification",
+            settings.n_exchanges,
+            smallest,
+            settings.significance,
+            draws="exchanges of clips",
+        )
+    if settings.shift_s < 2:
+        yield Caution(
+            "note",
+            f"The response window begins {settings.shift_s:g} s after the music",
+            "The response to a sound peaks about 5 s later, so that it is seen in part; see the "
+            "curve over response windows, or set reconstruct.shift_s.",
+        )
+
+
+def _of_regions(regions: Regions) -> Iterator[Caution]:
+    if regions.n_small:
+        yield Caution(
+            "note",
+            f"{regions.n_small} regions are too small",
+            f"They have too few units with data; {len(regions.names)} regions were decoded from.",
+        )
+
+
+def _of_space(name: str, space: Space) -> Iterator[Caution]:
+    low, high = space.decoded.edges
+    if high > _MUCH_EDGE and float(space.overall.mean) > 0.6:
+        yield Caution(
+            "note",
+            f"{name}: {100 * high:.0f} % of penalties are the largest of the grid",
+            "Most dimensions in most regions are not predicted at all. Where they should be, "
+            "widen reconstruct.log10_alpha.",
+        )
+    if low > _MUCH_EDGE:
+        yield Caution(
+            "caution",
+            f"{name}: {100 * low:.0f} % of penalties are the smallest of the grid",
+            "Widen reconstruct.log10_alpha downwards.",
+        )
+    oracle = space.judge.oracle
+    if oracle is not None and np.isfinite(space.within.rank).any():
+        of_genre = float(space.judge.identify(oracle).mean)
+        if float(space.overall.mean) < of_genre:
+            yield Caution(
+                "note",
+                f"{name}: the genre alone would identify clips better",
+                f"Identification is {float(space.overall.mean):.3f}; knowing the genre of each "
+                f"clip and nothing else would give {of_genre:.3f}. Judge by identification within "
+                "genres whether more than the genre was decoded.",
+            )
+
+
+def of_group(study: GroupStudy) -> list[Caution]:
+    """Return the cautions about who takes part and what can be tested.
+
+    Parameters
+    ----------
+    study
+        The group.
+    """
+    inputs = study.inputs
+    return [
+        *cautions.few_participants(len(inputs.participants), 2),
+        *cautions.left_out(inputs.not_chosen),
+        *cautions.random_weights(
+            {name: facts["weights"] for name, facts in inputs.network_facts.items()}
+        ),
+        Caution(
+            "note",
+            "All participants heard the same clips",
+            "The test over participants holds these people fixed and draws clips: it speaks of "
+            "other music for these listeners. How many other listeners would show it is the "
+            "prevalence.",
+        ),
+        *cautions.of_problems(inputs.problems),
+    ]

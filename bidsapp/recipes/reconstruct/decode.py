@@ -1,0 +1,323 @@
+"""From responses and embeddings to predictions of held-out clips, and what they are worth.
+
+Source: Denk et al. 2025, section 3.3 (a ridge regression for each region, the best regions
+averaged) and the appendix on the identification accuracy metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.brain.atlas import atlas_parcels
+from bidsapp.brain.geometry import UnitSpace
+from bidsapp.brain.parcels import standard_parcels
+from bidsapp.errors import InputInvalidError
+from bidsapp.models.region_decoder import (
+    ClipRows,
+    RegionDecoding,
+    best_regions,
+    decode_region,
+    ensemble,
+)
+from bidsapp.progress import track
+from bidsapp.recipes.reconstruct.clips import Clips, genre_groups
+from bidsapp.recipes.reconstruct.settings import ReconstructSettings
+from bidsapp.stats.clip_exchange import Exchange, exchange_clips, stacked
+from bidsapp.stats.identification import Identification, class_means, identify, permute_within
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """Regions that are decoded from.
+
+    Attributes
+    ----------
+    names
+        Of the regions.
+    label
+        (n_units,) region of each unit from 0; -1 for none.
+    n_small
+        Regions left out because they have too few units with data.
+    """
+
+    names: tuple[str, ...]
+    label: Ints
+    n_small: int
+
+    def units(self, region: int) -> Ints:
+        """Units of one region."""
+        return np.flatnonzero(self.label == region)
+
+    def on_units(self, values: Floats) -> Floats:
+        """Give every unit the value of its region, (n_units,); NaN outside."""
+        return np.where(self.label >= 0, np.append(values, np.nan)[self.label], np.nan)
+
+
+def make_regions(
+    units: UnitSpace, valid: NDArray[np.bool_], settings: ReconstructSettings, atlas: Path | None
+) -> Regions:
+    """Divide the units with data into regions.
+
+    Parameters
+    ----------
+    units
+        Voxels or vertices.
+    valid
+        (n_units,) those with data.
+    settings
+        ``n_parcels``, ``min_units``.
+    atlas
+        Label image; None for standard parcels.
+
+    Raises
+    ------
+    InputInvalidError
+        No region is large enough.
+    """
+    if atlas is None:
+        numbered = np.asarray(standard_parcels(units, settings.n_parcels), np.int64)
+        names = tuple(f"parcel{k + 1:03d}" for k in range(int(numbered.max()) + 1))
+    else:
+        found = atlas_parcels(atlas, units)
+        numbered, names = found.labels.astype(np.int64), found.names
+    numbered = np.where(valid, numbered, -1)
+    size = np.bincount(numbered[numbered >= 0], minlength=len(names))
+    kept = np.flatnonzero(size >= settings.min_units)
+    if not kept.size:
+        msg = (
+            f"none of {len(names)} regions has {settings.min_units} units with data; lower "
+            "reconstruct.min_units or give another --atlas"
+        )
+        raise InputInvalidError(msg)
+    new = np.full(len(names) + 1, -1)
+    new[kept] = np.arange(kept.size)
+    return Regions(tuple(names[k] for k in kept), new[numbered], len(names) - kept.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """Embeddings of the held-out clips, and how predictions are compared with them.
+
+    Attributes
+    ----------
+    rows
+        Embeddings, blocks, folds.
+    target
+        (n_clips, n_dimensions) standardised embedding of each held-out clip; NaN for others.
+    fold, genre
+        (n_clips,) candidates for each other: all clips of the fold, those of the same genre.
+    orders, genre_orders
+        (m, n_clips) exchanges of clips within the fold, and within fold and genre.
+    oracle
+        (n_clips, n_dimensions) mean of the training clips of the true genre; None without genres.
+    raw
+        Whether predictions and embeddings are compared in the units of the embedding.
+    """
+
+    rows: ClipRows
+    target: Floats
+    fold: Ints
+    genre: Ints
+    orders: Ints
+    genre_orders: Ints
+    oracle: Floats | None
+    raw: bool
+
+    def compared(self, values: Floats) -> Floats:
+        """Return standardised embeddings (..., n_clips, n_dimensions) as they are compared."""
+        if not self.raw:
+            return values
+        out = np.array(values)
+        for number in range(len(self.rows.folds)):
+            mean, sd = self.rows.training_moments(number)
+            test = self.fold == number
+            out[..., test, :] = values[..., test, :] * sd + mean
+        return out
+
+    def identify(self, predicted: Floats, *, within_genre: bool = False) -> Identification:
+        """Rank the true clips among the candidates."""
+        group = self.genre if within_genre else self.fold
+        return identify(self.compared(predicted), self.compared(self.target), group)
+
+    def exchange(self, predicted: Floats, *, within_genre: bool = False) -> Exchange:
+        """Compare with exchanged clips."""
+        group = self.genre if within_genre else self.fold
+        orders = self.genre_orders if within_genre else self.orders
+        target = self.compared(self.target)
+        return exchange_clips(self.compared(predicted), target, group, self.fold, orders)
+
+
+def make_judge(rows: ClipRows, clips: Clips, settings: ReconstructSettings, seed: int) -> Judge:
+    """Prepare the comparison of predictions with embeddings.
+
+    Parameters
+    ----------
+    rows
+        Embeddings, blocks, folds.
+    clips
+        For their genres.
+    settings
+        ``standardise``, ``n_exchanges``.
+    seed
+        Of the exchanges: the same for all participants.
+    """
+    fold = rows.fold
+    genre = genre_groups(clips, fold) if clips.has_genres else np.full(len(fold), -1)
+    names = sorted(set(clips.genre))
+    number = np.array([names.index(own) for own in clips.genre])
+    target = np.full((len(fold), rows.embedding.shape[2]), np.nan)
+    oracle = np.full_like(target, np.nan)
+    for k in range(len(rows.folds)):
+        test = fold == k
+        values = rows.standardised(k)
+        train = ~np.isin(rows.block, rows.folds[k].test)
+        target[test] = values[test]
+        oracle[test] = class_means(values, number, train)[test]
+    m = settings.n_exchanges
+    return Judge(
+        rows,
+        target,
+        fold,
+        genre,
+        permute_within(m, fold, seed),
+        permute_within(m, genre, seed),
+        oracle if clips.has_genres else None,
+        raw=not settings.standardise,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """Predictions of the held-out clips.
+
+    Attributes
+    ----------
+    regions
+        (n_regions, n_clips, n_dimensions) of each region, in standard deviations of training.
+    chosen
+        (n_folds, n_regions) regions that the ensemble averages.
+    ensemble, whole
+        (n_clips, n_dimensions) of the ensemble, and of all units together; None if not asked for.
+    scores
+        (n_folds, n_regions) inner scores.
+    edges
+        (2,) mean shares of penalties at the lowest and the highest of the grid.
+    n_dual
+        Regions with more units than rows.
+    """
+
+    regions: Floats
+    chosen: NDArray[np.bool_]
+    ensemble: Floats
+    whole: Floats | None
+    scores: Floats
+    edges: tuple[float, float]
+    n_dual: int
+
+
+def decode(
+    responses: NDArray[np.float32],
+    regions: Regions,
+    rows: ClipRows,
+    settings: ReconstructSettings,
+    *,
+    memory_bytes: int,
+    device: str = "cpu",
+    label: str = "",
+    quiet: bool = True,
+) -> Decoded:
+    """Decode from every region, choose the best ones in inner folds, and average them.
+
+    Parameters
+    ----------
+    responses
+        (n_units, n_rows) mean responses; NaN where a unit has no data.
+    regions
+        What is decoded from.
+    rows
+        Embeddings, blocks, folds.
+    settings
+        ``log10_alpha``, ``alpha_metric``, ``n_best``, ``whole_brain``.
+    memory_bytes
+        For temporary arrays.
+    device
+        Torch device.
+    label, quiet
+        Of the progress bar.
+    """
+    alphas = [10.0**x for x in settings.log10_alpha]
+
+    def of_units(units: Ints) -> RegionDecoding:
+        return decode_region(
+            np.asarray(responses[units]).T,
+            rows,
+            alphas,
+            metric=settings.alpha_metric,
+            memory_bytes=memory_bytes,
+            device=device,
+        )
+
+    numbers = range(len(regions.names))
+    each = [
+        of_units(regions.units(number))
+        for number in track(numbers, total=len(numbers), label=label, quiet=quiet)
+    ]
+    scores = np.stack([item.score for item in each], axis=1)
+    chosen = best_regions(scores, settings.n_best)
+    predicted = np.stack([item.predicted for item in each])
+    whole = None
+    if settings.whole_brain and len(regions.names) > 1:
+        whole = of_units(np.flatnonzero(regions.label >= 0)).predicted
+    low, high = ([getattr(item, f"alpha_edge_{end}") for item in each] for end in ("low", "high"))
+    n_rows = len(rows.labels)
+    return Decoded(
+        predicted,
+        chosen,
+        ensemble(predicted, chosen, rows.fold),
+        whole,
+        scores,
+        (float(np.mean(low)), float(np.mean(high))),
+        sum(len(regions.units(number)) > n_rows for number in numbers),
+    )
+
+
+def decode_chosen(
+    responses: Sequence[NDArray[np.float32]],
+    chosen: NDArray[np.bool_],
+    rows: ClipRows,
+    settings: ReconstructSettings,
+) -> Floats:
+    """Decode other responses of regions that were chosen before, and average them.
+
+    Parameters
+    ----------
+    responses
+        (n_units, n_rows) of each region.
+    chosen
+        (n_folds, n_regions) regions of each fold.
+    rows, settings
+        As for `decode`.
+
+    Returns
+    -------
+    array, (n_clips, n_dimensions)
+    """
+    alphas = [10.0**x for x in settings.log10_alpha]
+    predicted = [
+        decode_region(part.T, rows, alphas, metric=settings.alpha_metric).predicted
+        for part in responses
+    ]
+    return ensemble(np.stack(predicted), chosen, rows.fold)
+
+
+def region_exchange(judge: Judge, decoded: Decoded) -> Exchange:
+    """Compare every region with exchanged clips; the last axis is regions."""
+    return stacked([judge.exchange(predicted) for predicted in decoded.regions])

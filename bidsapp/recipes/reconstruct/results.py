@@ -1,0 +1,303 @@
+"""Everything that `reconstruct` writes, at both levels."""
+
+from __future__ import annotations
+
+from bidsapp.recipes.base.alignment import alignment
+from bidsapp.results.kinds import (
+    P_VALUE,
+    Column,
+    Labels,
+    Maps,
+    Result,
+    Scale,
+    Table,
+    summary,
+)
+
+RECIPE = "reconstruct"
+CLIPS_KEY, REGIONS_KEY = "clip_exchange", "clip_exchange_fwe"
+GROUP_KEY, GROUP_REGIONS_KEY = "clip_exchange_alike", "clip_exchange_alike_fwe"
+PREVALENCE_KEY = "prevalence_density"
+ENSEMBLE, WHOLE, ORACLE = "ensemble of regions", "all regions together", "genre oracle"
+"""Decoders, as tables name them."""
+ALL, SAME_GENRE = "all clips of the fold", "same genre and fold"
+"""Candidates, as tables name them."""
+ABOVE_CHANCE = Scale("acc. \u2212 .5", colours="signed", least=0.05)
+
+MAP = Maps(
+    desc="reconstructmap",
+    title="Identification above chance",
+    says="Identification accuracy minus .5 of the region that each voxel or vertex belongs to.",
+    stat="accuracy",
+    scale=ABOVE_CHANCE,
+    required=True,
+)
+P_MAP = Maps(
+    desc="reconstructmapfwe",
+    title="Family-wise p of regions",
+    says="p of each region by exchange of held-out clips, corrected over regions.",
+    stat="p",
+    scale=P_VALUE,
+    by=REGIONS_KEY,
+)
+REGION_LABELS = Labels(
+    desc="reconstructlabels",
+    title="Regions",
+    says="Regions that were decoded from.",
+    by_network=False,
+)
+_METRICS = (
+    Column("identification", "mean identification accuracy, chance .5", "identification"),
+    Column("recall1", "share of clips whose true candidate ranks first", "recall@1"),
+    Column("recall5", "share of clips whose true candidate is among five", "recall@5"),
+    Column("recall10", "share of clips whose true candidate is among ten", "recall@10"),
+    Column("mrr", "mean of 1 / rank", "MRR"),
+    Column("median_rank", "median rank of the true candidate", "median rank", 1),
+)
+_WHAT = (
+    Column("decoder", "what predicts", text=True),
+    Column("candidates", "clips that the true one is told from", text=True),
+)
+DECODING = Table(
+    desc="reconstructdecoding",
+    title="Identification",
+    says="How well held-out clips are identified by their predicted embeddings.",
+    required=True,
+    columns=(
+        *_WHAT,
+        Column("n_clips", "held-out clips with several candidates", "clips", 0),
+        Column("n_candidates", "mean number of candidates", "candidates", 1),
+        *_METRICS,
+        Column("r", "mean over dimensions of the correlation over held-out clips", "r"),
+        Column("null_mean", "mean accuracy with clips exchanged", "exchanged"),
+        Column("null_low", "2.5th percentile with clips exchanged", "2.5 %", by=CLIPS_KEY),
+        Column("null_high", "97.5th percentile with clips exchanged", "97.5 %", by=CLIPS_KEY),
+        Column("p", "one-sided, by exchange of held-out clips", "p", by=CLIPS_KEY),
+    ),
+)
+FOLDS = Table(
+    desc="reconstructfolds",
+    title="Clips and folds",
+    says="Which clips were decoded, and in which fold each is held out.",
+    by_network=False,
+    required=True,
+    same=("clip", "genre", "fold"),
+    columns=(
+        Column("clip", "name", text=True),
+        Column("piece", "sound", text=True),
+        Column("start_s", "where it begins in the sound", "from", 1, "s"),
+        Column("genre", "of the sound", text=True),
+        Column("fold", "fold that holds it out, from 1; 0 for none", "fold", 0),
+        Column("n_repeats", "presentations that are averaged", "repeats", 0),
+    ),
+)
+CLIPS = Table(
+    desc="reconstructclips",
+    title="Clips",
+    says="Identification of each held-out clip by the ensemble of regions.",
+    required=True,
+    columns=(
+        Column("clip", "name", text=True),
+        Column("genre", "of the sound", text=True),
+        Column("fold", "fold that holds it out, from 1", "fold", 0),
+        Column("identification", "identification accuracy", "identification"),
+        Column("within_genre", "accuracy among clips of the same genre", "within genre"),
+        Column("rank", "rank of the true clip among its candidates", "rank", 1),
+        Column("n_candidates", "candidates, the true clip among them", "of", 0),
+        Column("decoded_as", "candidate most like the prediction", "most like", text=True),
+        Column("decoded_genre", "its genre", "its genre", text=True),
+        Column("r", "correlation over dimensions of prediction and embedding", "r"),
+    ),
+)
+REGIONS = Table(
+    desc="reconstructregions",
+    title="Regions",
+    says="Identification by each region alone, and how often the ensemble takes it.",
+    columns=(
+        Column("region", "name", text=True),
+        Column("n_units", "voxels or vertices", "units", 0),
+        Column("n_chosen", "folds in which the ensemble takes it", "chosen in", 0),
+        Column("inner_score", "mean score in inner folds, which it is chosen by", "inner score"),
+        Column("identification", "mean identification accuracy", "identification"),
+        Column("p", "one-sided, uncorrected", "p", by=CLIPS_KEY),
+        Column("p_fwe", "corrected over regions", "p (FWE)", by=REGIONS_KEY),
+    ),
+)
+CURVE = Table(
+    desc="reconstructcurve",
+    title="Response windows",
+    says="Identification by the regions of the ensemble when the response window is another.",
+    columns=(
+        Column("varied", "shift or length", text=True),
+        Column("shift_s", "delay of the response window", "shift", 1, "s"),
+        Column("length_s", "length of the response window", "length", 1, "s"),
+        Column("identification", "mean identification accuracy", "identification"),
+    ),
+)
+EMBEDDINGS = Result(
+    desc="reconstructembeddings",
+    title="Embeddings",
+    says="Predicted and true embeddings of the held-out clips (n_clips, n_dimensions), in "
+    "standard deviations of the training windows: ensemble, target; mean and sd by fold.",
+)
+EXAMPLES = Table(
+    desc="reconstructexamples",
+    title="Examples",
+    says="The first held-out clip of each genre, and the candidates most like its prediction.",
+    columns=(
+        Column("example", "number of the example, from 1", digits=0),
+        Column("place", "0 for the clip that was heard, else the rank of the candidate", digits=0),
+        Column("clip", "name", text=True),
+        Column("genre", "of the sound", text=True),
+        Column("r", "correlation of the prediction with the clip's embedding", "r"),
+    ),
+)
+SOUNDS = Result(
+    desc="reconstructsounds",
+    title="Sounds of the examples",
+    says="MP3 excerpts of the clips of the examples (bytes), in the order of their table.",
+)
+RETRIEVED = Table(
+    desc="reconstructretrieved",
+    title="Retrieved music",
+    says="Windows of the corpus nearest to the embedding decoded for each held-out clip.",
+    columns=(
+        Column("clip", "name of the clip that was heard", text=True),
+        Column("genre", "of the clip", text=True),
+        Column("source", "decoded, oracle (the clip's own embedding) or random", text=True),
+        Column("place", "1 for the nearest piece", digits=0),
+        Column("piece", "file in the corpus", text=True),
+        Column("start_s", "where the window begins", "from", 1, "s"),
+        Column("cosine", "of the window with what it was retrieved by", "cosine"),
+    ),
+)
+RETRIEVAL = Table(
+    desc="reconstructretrieval",
+    title="Retrieval",
+    says="How much the nearest piece of the corpus is like the clip that was heard.",
+    columns=(
+        Column("source", "decoded, oracle (the clip's own embedding) or random", text=True),
+        Column("n_clips", "held-out clips", "clips", 0),
+        Column("cosine", "mean cosine of the piece's embedding and the clip's own"),
+        Column(
+            "identification", "mean accuracy with the piece's embedding as prediction", digits=3
+        ),
+    ),
+)
+EXCHANGES = Result(
+    desc="reconstructexchanges",
+    title="Exchanges",
+    says="Mean identification accuracy, observed and with clips exchanged (m, ...): ensemble, "
+    "within genre, and regions.",
+    required=True,
+)
+ALIGNMENT = alignment(RECIPE)
+
+_N = Column("n_participants", "participants", "participants", 0)
+GROUP_DECODING = Table(
+    desc="reconstructgroupdecoding",
+    title="Identification over participants",
+    says="Mean identification accuracy over participants, clips exchanged alike in all of them.",
+    level="group",
+    columns=(
+        *_WHAT,
+        _N,
+        Column("identification", "mean over participants", "identification"),
+        Column("smallest", "smallest of a participant"),
+        Column("largest", "largest of a participant"),
+        Column("null_mean", "mean with clips exchanged", "exchanged"),
+        Column("null_low", "2.5th percentile with clips exchanged", "2.5 %", by=GROUP_KEY),
+        Column("null_high", "97.5th percentile with clips exchanged", "97.5 %", by=GROUP_KEY),
+        Column("p", "one-sided, clips exchanged alike in all participants", "p", by=GROUP_KEY),
+        Column("n_significant", "participants with a p below the level", "significant", 0),
+        Column("prevalence", "most probable share of the population", "prevalence"),
+        Column("prevalence_low", "lower end of the 95 % interval", "low", by=PREVALENCE_KEY),
+        Column("prevalence_high", "upper end of the 95 % interval", "high", by=PREVALENCE_KEY),
+    ),
+)
+PARTICIPANTS = Table(
+    desc="reconstructparticipants",
+    title="Participants",
+    says="Identification in each participant, by the ensemble of regions unless stated.",
+    level="group",
+    columns=(
+        Column("participant", "label", text=True),
+        Column("identification", "among all clips of the fold", "identification"),
+        Column("p", "by exchange of held-out clips", "p", by=CLIPS_KEY),
+        Column("within_genre", "among clips of the same genre", "within genre"),
+        Column("p_within_genre", "by exchange within genres", "p within genre", by=CLIPS_KEY),
+        Column("whole", "by all regions together", "all regions"),
+        Column("oracle", "by the genre oracle", "genre oracle"),
+    ),
+)
+GROUP_MAP = Maps(
+    desc="reconstructgroupmap",
+    title="Mean identification above chance",
+    says="Mean over participants of the identification accuracy minus .5 of each region.",
+    level="group",
+    stat="accuracy",
+    scale=ABOVE_CHANCE,
+)
+GROUP_P_MAP = Maps(
+    desc="reconstructgroupmapfwe",
+    title="Family-wise p of regions",
+    says="p of the mean over participants, clips exchanged alike, corrected over regions.",
+    level="group",
+    stat="p",
+    scale=P_VALUE,
+    by=GROUP_REGIONS_KEY,
+)
+GROUP_REGIONS = Table(
+    desc="reconstructgroupregions",
+    title="Regions over participants",
+    says="Mean identification accuracy of each region.",
+    level="group",
+    columns=(
+        Column("region", "name", text=True),
+        _N,
+        Column("n_chosen", "mean share of folds in which it is chosen", "chosen"),
+        Column("identification", "mean over participants", "identification"),
+        Column("p", "one-sided, uncorrected", "p", by=GROUP_KEY),
+        Column("p_fwe", "corrected over regions", "p (FWE)", by=GROUP_REGIONS_KEY),
+    ),
+)
+GROUP_CLIPS = Table(
+    desc="reconstructgroupclips",
+    title="Clips over participants",
+    says="Mean identification accuracy of each clip.",
+    level="group",
+    columns=(
+        Column("clip", "name", text=True),
+        Column("genre", "of the sound", text=True),
+        _N,
+        Column("identification", "mean over participants", "identification"),
+        Column("within_genre", "mean among clips of the same genre", "within genre"),
+    ),
+)
+SUMMARY, GROUP_SUMMARY = summary(RECIPE, "participant"), summary(RECIPE, "group")
+
+RESULTS: tuple[Result, ...] = (
+    DECODING,
+    MAP,
+    P_MAP,
+    REGION_LABELS,
+    FOLDS,
+    CLIPS,
+    REGIONS,
+    CURVE,
+    EMBEDDINGS,
+    EXAMPLES,
+    SOUNDS,
+    RETRIEVED,
+    RETRIEVAL,
+    EXCHANGES,
+    ALIGNMENT,
+    SUMMARY,
+    PARTICIPANTS,
+    GROUP_DECODING,
+    GROUP_MAP,
+    GROUP_P_MAP,
+    GROUP_REGIONS,
+    GROUP_CLIPS,
+    GROUP_SUMMARY,
+)

@@ -1,0 +1,174 @@
+"""Settings of `reconstruct` at both levels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bidsapp.recipes.base.settings import setting
+
+_PAPER = "Denk et al. 2025"
+_METHODS = f"{_PAPER}, music embedding prediction from fMRI data"
+
+
+@dataclass(frozen=True)
+class ReconstructSettings:
+    """What the recipe does; the defaults are those of the robust variant."""
+
+    networks: tuple[str, ...] = setting(
+        ("musicnn-mtt", "baseline"),
+        paper="MuLan (music and text), w2v-BERT and SoundStream",
+        source=_METHODS,
+        why="MuLan is not public; acoustic descriptors stand beside a trained network",
+    )
+    embedding_layer: str = setting(
+        "",
+        paper="the embedding of the music tower",
+        source=_METHODS,
+        why="empty: the layer before the tags, or the last one; --network CLAP has an embedding",
+    )
+    hop_s: float = setting(
+        0.5, paper="1.5 s", source=_METHODS, why="frames are averaged within each window"
+    )
+    embedding_window_s: float = setting(10.0, paper="10 s", source=_METHODS, above=0)
+    step_s: float = setting(1.5, paper="1.5 s", source=_METHODS, above=0)
+    clip_s: float = setting(
+        15.0, paper="clips of 15 s", source=_METHODS, why="longer sounds are cut into such clips"
+    )
+    shift_s: float = setting(
+        5.0,
+        paper="0 s: scans of the same seconds",
+        source=_METHODS,
+        why="the response to a sound peaks about 5 s later",
+    )
+    drop_first_s: float = setting(
+        0.0,
+        paper="the first 15 s of each run are left out",
+        source=_PAPER,
+        why="the adapter of ds003720 already leaves out the first event of each run",
+    )
+    test_task: str = setting(
+        "",
+        paper="60 clips of the test runs",
+        source=_METHODS,
+        why="empty: cross-validation, so that every clip is held out once",
+    )
+    n_folds: int = setting(
+        6,
+        paper="one split",
+        source=_METHODS,
+        why="five folds are left to choose penalties",
+        least=3,
+    )
+    n_parcels: int = setting(
+        150,
+        paper="150 regions of the Destrieux atlas",
+        source=_METHODS,
+        why="without --atlas: compact parcels of the template",
+        least=1,
+    )
+    min_units: int = setting(
+        10, paper="not stated", source="-", why="smaller regions are not decoded from", least=1
+    )
+    n_best: int = setting(6, paper="6 regions", source=_METHODS, least=1)
+    whole_brain: bool = setting(
+        True, paper="regions only", source=_METHODS, why="shows what the choice of regions adds"
+    )
+    log10_alpha: tuple[float, ...] = setting(
+        (0.0, 1.0, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0),
+        paper="chosen in five folds, grid not stated",
+        source=f"{_PAPER}, hyperparameter tuning",
+        why="spans no to complete shrinkage when the mean variance of responses is 1",
+    )
+    alpha_metric: Literal["correlation", "mse"] = setting(
+        "mse",
+        paper="not stated",
+        source="-",
+        why="dimensions that cannot be predicted shrink to 0",
+    )
+    standardise: bool = setting(
+        True,
+        paper="embeddings as they are",
+        source=f"{_PAPER}, identification accuracy metric",
+        why="else dimensions of large variance, and what all music shares, decide",
+    )
+    n_exchanges: int = setting(
+        1000, paper="no test", source=_PAPER, why="exchanges of held-out clips; 0 for no test"
+    )
+    curve_shifts_s: tuple[float, ...] = setting(
+        (0.0, 2.5, 5.0, 7.5, 10.0),
+        paper="0 s only",
+        source=_METHODS,
+        why="accuracy against the delay of the response window",
+    )
+    curve_lengths_s: tuple[float, ...] = setting(
+        (2.0, 5.0, 10.0, 15.0),
+        paper="10 s only",
+        source=_METHODS,
+        why="accuracy against the length of the response window",
+        above=0,
+    )
+    corpus: str = setting(
+        "",
+        paper="the Free Music Archive, 106,574 tracks",
+        source=f"{_PAPER}, music retrieval and music reconstruction",
+        why="folder of an index made by musicotopy-tools index; empty for no retrieval",
+    )
+    n_retrieved: int = setting(
+        3, paper="the nearest track", source=_METHODS, why="the next ones are listed", least=1
+    )
+    n_players: int = setting(
+        8,
+        paper="one example per genre",
+        source=f"{_PAPER}, supplementary material",
+        why="clips that can be heard in the report, the first of each genre; 0 copies no sound",
+    )
+    significance: float = setting(0.05, paper="none", source=_PAPER)
+
+
+VARIANTS = {
+    "robust": ReconstructSettings(),
+    "faithful": ReconstructSettings(
+        networks=("musicnn-mtt",),
+        shift_s=0.0,
+        test_task="Test",
+        whole_brain=False,
+        standardise=False,
+        curve_shifts_s=(),
+        curve_lengths_s=(),
+    ),
+}
+"""Defaults of both variants."""
+
+
+@dataclass(frozen=True)
+class ReconstructGroupSettings:
+    """What the group level does; the defaults are those of the robust variant."""
+
+    significance: float = setting(
+        0.05, paper="no test over participants", source=_PAPER, why="family-wise for regions"
+    )
+
+
+GROUP_VARIANTS = {"robust": ReconstructGroupSettings(), "faithful": ReconstructGroupSettings()}
+"""Defaults of both variants of the group level."""
+
+REMARKS = (
+    {
+        "option": "ties in identification",
+        "paper": "lost: a tie counts as not identified",
+        "used": "half, after rounding to ten decimals",
+        "variant": "both",
+        "source": f"{_PAPER}, identification accuracy metric",
+        "why": "constant predictions are then at chance, .5, and not at 0",
+    },
+    {
+        "option": "embedding of a clip",
+        "paper": "one for each window of 10 s",
+        "used": "predicted for each window, then averaged over the clip",
+        "variant": "both",
+        "source": _METHODS,
+        "why": "clips are the unit of inference; windows of a clip overlap",
+    },
+)
+"""What no setting says."""

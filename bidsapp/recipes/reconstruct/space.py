@@ -1,0 +1,191 @@
+"""One embedding space: decoded from every region, judged, and with other response windows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from bidsapp.audio.embeddings import embedding_layer
+from bidsapp.audio.networks.base import Network
+from bidsapp.features.courses import CourseBank
+from bidsapp.models.region_decoder import ClipRows
+from bidsapp.recipes.base.study import ParticipantStudy
+from bidsapp.recipes.reconstruct.clips import Clips
+from bidsapp.recipes.reconstruct.decode import (
+    Decoded,
+    Judge,
+    Regions,
+    decode,
+    decode_chosen,
+    make_judge,
+    region_exchange,
+)
+from bidsapp.recipes.reconstruct.settings import ReconstructSettings
+from bidsapp.recipes.reconstruct.windows import (
+    fill_responses,
+    response_weights,
+    window_embeddings,
+)
+from bidsapp.scratch import Scratch
+from bidsapp.stats.clip_exchange import Exchange
+from bidsapp.stats.identification import Identification
+
+LOGGER = logging.getLogger("musicotopy")
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """Decoding of one embedding space.
+
+    Attributes
+    ----------
+    network
+        The network.
+    bank, layer
+        Its frames, and the position of the layer that is the embedding.
+    judge
+        True embeddings, and how predictions are compared with them.
+    decoded
+        Predictions.
+    overall, within
+        Identification by the ensemble, among all clips and within genres.
+    exchange, exchange_within, regions
+        Their null distributions, and those of the regions; None without exchanges.
+    curve
+        Rows of the table of response windows.
+    """
+
+    network: Network
+    bank: CourseBank
+    layer: int
+    judge: Judge
+    decoded: Decoded
+    overall: Identification
+    within: Identification
+    exchange: Exchange
+    exchange_within: Exchange
+    regions: Exchange
+    curve: list[dict[str, Any]]
+
+    @property
+    def layer_name(self) -> str:
+        """Name of the embedding layer."""
+        return self.bank.layers[self.layer].name
+
+
+def response_window(
+    settings: ReconstructSettings, shift_s: float | None = None, length_s: float | None = None
+) -> dict[str, float]:
+    """Return the arguments of `response_weights`; those of the settings where left out."""
+    window_s = settings.embedding_window_s
+    return {
+        "window_s": window_s,
+        "shift_s": settings.shift_s if shift_s is None else shift_s,
+        "length_s": window_s if length_s is None else length_s,
+    }
+
+
+def decode_space(
+    study: ParticipantStudy,
+    network: Network,
+    bank: CourseBank,
+    clips: Clips,
+    rows_of: ClipRows,
+    regions: Regions,
+    scratch: Scratch,
+) -> Space:
+    """Decode the embedding of one network from every region, and judge the predictions.
+
+    Parameters
+    ----------
+    study
+        The participant.
+    network, bank
+        The network and its frames.
+    clips, rows_of
+        Clips; blocks and folds.
+    regions
+        What is decoded from.
+    scratch
+        Keeps responses on disk.
+    """
+    settings: ReconstructSettings = study.settings
+    layer = embedding_layer(bank.layers, settings.embedding_layer)
+    embedding = window_embeddings(bank, layer, clips, settings.embedding_window_s)
+    rows = ClipRows(embedding, rows_of.block, rows_of.folds)
+    judge = make_judge(rows, clips, settings, study.config.random_seed)
+    weights = response_weights(clips, study.inputs.runs, **response_window(settings))
+    shape = (study.bold.units.n_units, weights.shape[0])
+    fill = partial(fill_responses, weights, study.bold.data)
+    responses = scratch.array("responses", shape, np.float32, fill)
+    decoded = decode(
+        responses,
+        regions,
+        rows,
+        settings,
+        memory_bytes=study.memory_bytes // 4,
+        device=study.device,
+        label=f"{study.label} {bank.network}: regions",
+        quiet=study.config.quiet,
+    )
+    LOGGER.info(
+        "%s %s: %d regions, %d in the dual form",
+        study.label,
+        bank.network,
+        len(regions.names),
+        decoded.n_dual,
+    )
+    return Space(
+        network,
+        bank,
+        layer,
+        judge,
+        decoded,
+        judge.identify(decoded.ensemble),
+        judge.identify(decoded.ensemble, within_genre=True),
+        judge.exchange(decoded.ensemble),
+        judge.exchange(decoded.ensemble, within_genre=True),
+        region_exchange(judge, decoded),
+        list(curve_rows(study, clips, rows, regions, decoded, judge)),
+    )
+
+
+def curve_rows(
+    study: ParticipantStudy,
+    clips: Clips,
+    rows: ClipRows,
+    regions: Regions,
+    decoded: Decoded,
+    judge: Judge,
+) -> Iterator[dict[str, Any]]:
+    """Yield the identification accuracy of other response windows.
+
+    Regions are those that the ensemble took in the same folds; penalties are chosen again.
+    """
+    settings: ReconstructSettings = study.settings
+    window_s = settings.embedding_window_s
+    wanted = [("shift", shift_s, window_s) for shift_s in settings.curve_shifts_s]
+    wanted += [("length", settings.shift_s, length_s) for length_s in settings.curve_lengths_s]
+    taken = np.flatnonzero(decoded.chosen.any(axis=0))
+    units = [regions.units(int(region)) for region in taken]
+    data = np.asarray(study.bold.data[:, np.concatenate(units)]) if wanted else None
+    ends = np.cumsum([len(own) for own in units])[:-1]
+    for varied, shift_s, length_s in wanted:
+        window = response_window(settings, shift_s, length_s)
+        weights = response_weights(clips, study.inputs.runs, **window)
+        accuracy = np.nan
+        if np.diff(weights.indptr).min() > 0:
+            parts = np.split((weights.astype(np.float32) @ data).T, ends)
+            predicted = decode_chosen(parts, decoded.chosen[:, taken], rows, settings)
+            accuracy = float(judge.identify(predicted).mean)
+        yield {
+            "varied": varied,
+            "shift_s": shift_s,
+            "length_s": length_s,
+            "identification": accuracy,
+        }

@@ -1,0 +1,140 @@
+"""Responses and embeddings of the windows of clips.
+
+A window from w seconds of a clip on, ``embedding_window_s`` long, has the mean of the network's
+frames that lie inside it, and the mean of the volumes taken within the same stretch of time
+``shift_s`` later. Volumes of all presentations of a clip are averaged.
+
+Source: Denk et al. 2025, music embedding prediction from fMRI data (section 3.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from bidsapp.audio.embeddings import window_means
+from bidsapp.bids.records import Run
+from bidsapp.errors import InputInvalidError
+from bidsapp.features.courses import CourseBank
+from bidsapp.recipes.base.clips import ROUNDING_S
+from bidsapp.recipes.reconstruct.clips import Clips
+
+_LEAST_SHARE = 0.5
+"""A response window needs this share of its volumes."""
+_UNITS_AT_ONCE = 2_000
+Floats = NDArray[np.float64]
+
+
+def response_weights(
+    clips: Clips, runs: Sequence[Run], *, window_s: float, shift_s: float, length_s: float
+) -> csr_array:
+    """Weights that average volumes over the response window of each row.
+
+    Parameters
+    ----------
+    clips
+        Clips and windows.
+    runs
+        Runs, whose volumes follow each other.
+    window_s
+        Length of an embedding's window.
+    shift_s
+        How much later the response is.
+    length_s
+        Length of the response window, about the same middle.
+
+    Returns
+    -------
+    csr_array, (n_clips * n_windows, n_volumes)
+        Rows sum to 1, or are empty where no presentation has enough volumes.
+    """
+    starts = np.concatenate([[0], np.cumsum([run.n_trs for run in runs])])
+    rows: list[int] = []
+    columns: list[int] = []
+    weights: list[float] = []
+    for clip, heard in enumerate(clips.hearings):
+        for window, window_start_s in enumerate(clips.window_start_s):
+            parts = []
+            for hearing in heard:
+                run = runs[hearing.run]
+                begin_s = hearing.onset_s + window_start_s + shift_s + (window_s - length_s) / 2
+                first = (begin_s - run.start_time_s - ROUNDING_S) / run.tr_s
+                last = first + length_s / run.tr_s
+                volumes = np.arange(np.ceil(first), np.ceil(last)).astype(int)
+                inside = volumes[(volumes >= 0) & (volumes < run.n_trs)]
+                if inside.size and inside.size >= _LEAST_SHARE * volumes.size:
+                    parts.append(starts[hearing.run] + inside)
+            for part in parts:
+                rows += [clip * clips.n_windows + window] * len(part)
+                columns += part.tolist()
+                weights += [1 / (len(parts) * len(part))] * len(part)
+    shape = (len(clips.clips) * clips.n_windows, int(starts[-1]))
+    return csr_array((weights, (rows, columns)), shape=shape)
+
+
+def fill_responses(
+    weights: csr_array, data: NDArray[np.float32], out: NDArray[np.float32]
+) -> None:
+    """Average the volumes of each row, unit by unit.
+
+    Parameters
+    ----------
+    weights
+        (n_rows, n_volumes) from `response_weights`.
+    data
+        (n_volumes, n_units) clean BOLD; may be mapped from disk.
+    out
+        (n_units, n_rows), filled.
+    """
+    for start in range(0, data.shape[1], _UNITS_AT_ONCE):
+        part = np.asarray(data[:, start : start + _UNITS_AT_ONCE], np.float64)
+        out[start : start + part.shape[1]] = (weights @ part).T
+
+
+def window_embeddings(bank: CourseBank, layer: int, clips: Clips, window_s: float) -> Floats:
+    """Average the frames of a layer over each window.
+
+    Parameters
+    ----------
+    bank
+        Channel averages of all sounds.
+    layer
+        Position of the layer.
+    clips
+        Clips and windows.
+    window_s
+        Length of a window.
+
+    Returns
+    -------
+    array, (n_clips, n_windows, n_channels)
+        Mean of the frames that lie inside the window; where a frame is longer than the window,
+        the frame whose centre is nearest to that of the window.
+
+    Raises
+    ------
+    InputInvalidError
+        A window has no frame near it, or features are not finite.
+    """
+    course = bank.course(layer)
+    embedding = np.empty((len(clips.clips), clips.n_windows, course.shape[1]))
+    for number, clip in enumerate(clips.clips):
+        frames = np.flatnonzero(bank.frame_piece == bank.pieces.index(clip.piece))
+        embedding[number] = window_means(
+            course[frames],
+            bank.frame_time_s[frames],
+            bank.window_s,
+            clip.start_s + clips.window_start_s,
+            window_s,
+        )
+    if not np.isfinite(embedding).all():
+        n = int((~np.isfinite(embedding)).any(axis=(1, 2)).sum())
+        msg = (
+            f"{bank.network}: embeddings of {n} clips are missing or not finite; check these "
+            "sounds, and onset, duration and stim_start"
+        )
+        raise InputInvalidError(msg)
+    return embedding

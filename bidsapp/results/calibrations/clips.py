@@ -1,0 +1,84 @@
+"""Calibration of identification: responses that know nothing of the clips, decoded in full.
+
+Regions are chosen in inner folds and penalties are tuned, as in the recipe; the participants of a
+group share what their brains answer to the clips, which the embedding does not hold.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.models.region_decoder import ClipRows, best_regions, decode_region, ensemble
+from bidsapp.stats.clip_exchange import Exchange, averaged, exchange_clips, stacked
+from bidsapp.stats.folds import nested_folds
+from bidsapp.stats.identification import permute_within
+
+_N_CLIPS, _N_WINDOWS, _N_BLOCKS, _N_DIMENSIONS = 24, 2, 3, 4
+_N_REGIONS, _N_BEST, _N_UNITS, _N_PEOPLE = 4, 2, 8, 3
+_N_EXCHANGES = 99
+_ALPHAS = (1.0, 10.0, 100.0, 1000.0)
+Floats = NDArray[np.float64]
+
+
+def _rows(rng: np.random.Generator) -> ClipRows:
+    clip = rng.standard_normal((_N_CLIPS, 1, _N_DIMENSIONS))
+    windows = 0.3 * rng.standard_normal((_N_CLIPS, _N_WINDOWS, _N_DIMENSIONS))
+    block = np.arange(_N_CLIPS) % _N_BLOCKS
+    return ClipRows(clip + windows, block, nested_folds(np.arange(_N_BLOCKS)))
+
+
+def _exchanges(
+    rng: np.random.Generator, rows: ClipRows, shared: Floats, seed: int
+) -> tuple[Exchange, Exchange]:
+    """Decode from regions of noise: of the ensemble, and of the regions."""
+    decodings = []
+    for own in shared:
+        noise = rng.standard_normal((_N_CLIPS, _N_WINDOWS, _N_UNITS))
+        responses = (own[:, None] + noise).reshape(-1, _N_UNITS)
+        decodings.append(decode_region(responses, rows, _ALPHAS))
+    predicted = np.stack([item.predicted for item in decodings])
+    chosen = best_regions(np.stack([item.score for item in decodings], axis=1), _N_BEST)
+    targets = np.empty((_N_CLIPS, _N_DIMENSIONS))
+    for number in range(_N_BLOCKS):
+        targets[rows.fold == number] = rows.standardised(number)[rows.fold == number]
+    orders = permute_within(_N_EXCHANGES, rows.fold, seed)
+
+    def exchange(values: Floats) -> Exchange:
+        return exchange_clips(values, targets, rows.fold, rows.fold, orders)
+
+    together = ensemble(predicted, chosen, rows.fold)
+    return exchange(together), stacked([exchange(values) for values in predicted])
+
+
+def _person(rng: np.random.Generator) -> tuple[Exchange, Exchange]:
+    shared = rng.standard_normal((_N_REGIONS, _N_CLIPS, _N_UNITS))
+    return _exchanges(rng, _rows(rng), shared, int(rng.integers(1 << 31)))
+
+
+def _people(rng: np.random.Generator) -> tuple[Exchange, Exchange]:
+    """Mean over participants who share responses to the clips, and exchanges."""
+    rows, seed = _rows(rng), int(rng.integers(1 << 31))
+    shared = rng.standard_normal((_N_REGIONS, _N_CLIPS, _N_UNITS))
+    each = [_exchanges(rng, rows, shared, seed) for _ in range(_N_PEOPLE)]
+    return averaged([own for own, _ in each]), averaged([own for _, own in each])
+
+
+def clip_exchange(rng: np.random.Generator, n_sets: int) -> Floats:
+    """p-values (n_sets,) of the ensemble of one participant."""
+    return np.array([float(_person(rng)[0].p) for _ in range(n_sets)])
+
+
+def clip_exchange_fwe(rng: np.random.Generator, n_sets: int) -> Floats:
+    """Smallest family-wise p over regions of one participant, (n_sets,)."""
+    return np.array([float(_person(rng)[1].p_family.min()) for _ in range(n_sets)])
+
+
+def clip_exchange_alike(rng: np.random.Generator, n_sets: int) -> Floats:
+    """p-values (n_sets,) of the mean over participants."""
+    return np.array([float(_people(rng)[0].p) for _ in range(n_sets)])
+
+
+def clip_exchange_alike_fwe(rng: np.random.Generator, n_sets: int) -> Floats:
+    """Smallest family-wise p over regions of the mean over participants, (n_sets,)."""
+    return np.array([float(_people(rng)[1].p_family.min()) for _ in range(n_sets)])

@@ -1,0 +1,66 @@
+"""Inferences of the identification of held-out clips."""
+
+from __future__ import annotations
+
+from bidsapp.results.inferences.base import Inference
+
+_CALIBRATIONS = "bidsapp.results.calibrations.clips"
+_CITES = ("nichols2002", "phipson2010")
+
+ENTRIES = (
+    Inference(
+        key="clip_exchange",
+        title="Exchange of held-out clips",
+        draws="exchanges of the held-out clips of a fold",
+        method="Chance is the identification accuracy with the embeddings of the held-out clips "
+        "of each fold exchanged between them ({n_draws} exchanges; within genres for "
+        "identification within genres), the decoder left as it was. As folds train on each "
+        "other's clips, which at most doubles the variance of their mean, exchanged scores were "
+        "moved away from .5 by the square root of 2 where there are several folds; their 2.5th "
+        "and 97.5th percentiles are given. p = (b + 1) / (m + 1), one-sided.",
+        shows="A small p says that held-out clips are told apart better than if the decoder knew "
+        "nothing of them; within genres, that more than the genre is decoded. Clips are drawn, "
+        "so that it holds for music like theirs.",
+        does_not_show="It speaks of this person. It does not say what is decoded: whatever "
+        "differs between clips and is in the embedding, such as loudness or tempo, will do.",
+        cites=_CITES,
+        calibrate=f"{_CALIBRATIONS}:clip_exchange",
+    ),
+    Inference(
+        key="clip_exchange_fwe",
+        title="Exchange of held-out clips: regions",
+        draws="exchanges of the held-out clips of a fold, the same for all regions",
+        method="For regions, the same {n_draws} exchanges were scored in all regions, and p is "
+        "family-wise by the largest accuracy over regions.",
+        shows="A small family-wise p of a region says that its responses alone tell clips apart.",
+        does_not_show="It does not say that a region differs from others, and nothing about "
+        "single voxels or vertices of it.",
+        cites=_CITES,
+        calibrate=f"{_CALIBRATIONS}:clip_exchange_fwe",
+    ),
+    Inference(
+        key="clip_exchange_alike",
+        title="Exchange of held-out clips, alike in all participants",
+        draws="exchanges of the held-out clips of a fold, the same in all participants",
+        method="Over participants, the mean identification accuracy was compared with its values "
+        "under {n_draws} exchanges of clips that were the same in all participants.",
+        shows="A small p says that the mean accuracy of these listeners is larger than if the "
+        "decoders knew nothing of the held-out clips; it does not need independent participants.",
+        does_not_show="It does not say that other listeners would show it, nor how many of these "
+        "do (see prevalence).",
+        cites=_CITES,
+        calibrate=f"{_CALIBRATIONS}:clip_exchange_alike",
+    ),
+    Inference(
+        key="clip_exchange_alike_fwe",
+        title="Exchange of held-out clips, alike in all participants: regions",
+        draws="exchanges of the held-out clips of a fold, alike in all participants and regions",
+        method="Regions were corrected by the largest mean accuracy over regions under the same "
+        "{n_draws} exchanges.",
+        shows="A small family-wise p of a region says that in the mean of these listeners its "
+        "responses alone tell clips apart.",
+        does_not_show="It does not say that a region differs from others.",
+        cites=_CITES,
+        calibrate=f"{_CALIBRATIONS}:clip_exchange_alike_fwe",
+    ),
+)

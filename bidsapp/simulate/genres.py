@@ -1,0 +1,217 @@
+"""The design ``genres``: many short clips of several genres, each heard once, end to end.
+
+- Clips: by default 48 of 15 s in eight genres, dealt over runs without silence between them. As
+  in ds003720 every run begins with the last clip of the run before (the first run with the last
+  clip of the last run), so that whoever takes presentations for clips has the same clip on both
+  sides of a fold.
+- Signal: one layer of a network is the embedding. Around Heschl's gyri units sum the haemodynamic
+  responses to the principal components of its channels with loadings of their own, drawn anew
+  for every participant. The rest of the brain is null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bidsapp.errors import UsageError
+from bidsapp.simulate import bold, planted, signals
+from bidsapp.simulate.clips import pattern_courses, principal_courses
+from bidsapp.simulate.features import Source, course_features
+from bidsapp.simulate.music import Piece, write_pieces
+from bidsapp.simulate.signals import LayerFeatures, Playing
+from bidsapp.simulate.spaces import Space
+from bidsapp.simulate.study import (
+    MNI,
+    Person,
+    Planting,
+    ScheduledRun,
+    StudyOptions,
+    Task,
+    scheduled_run,
+)
+from bidsapp.simulate.topography import Topography, plant
+from bidsapp.simulate.tree import write_catalogue
+
+_TASK = "genres"
+_TAIL_S = 16.0
+_N_COMPONENTS = 20
+_ORDER_SEED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class GenresOptions(StudyOptions):
+    """Options of the design ``genres``, beside those of `StudyOptions`.
+
+    Attributes
+    ----------
+    n_pieces
+        Clips; each is heard once, and one in each run a second time.
+    piece_s
+        Length of a clip.
+    network, layer
+        Whose layer is planted, with random weights (seed 0); the last layer if not named.
+    radius_mm
+        Extent of the planted tissue around Heschl's gyri.
+    """
+
+    design: ClassVar[str] = "genres"
+    small: ClassVar[Mapping[str, Any]] = {
+        "n_participants": 2,
+        "n_pieces": 24,
+        "n_runs": 2,
+        "tr_s": 1.5,
+        "spaces": (MNI,),
+        "voxel_mm": 8,
+    }
+
+    n_participants: int = 5
+    n_runs: int = 4
+    tr_s: float = 1.5
+    n_pieces: int = 48
+    piece_s: float = 15.0
+    network: str = "baseline"
+    layer: str = ""
+    radius_mm: float = 30.0
+
+    def check(self) -> None:
+        """Raise `UsageError` if there is nothing to simulate."""
+        StudyOptions.check(self)
+        if self.n_pieces < 2 * self.n_runs or self.piece_s < 5:
+            msg = (
+                "a simulation of genres needs clips of 5 s and two of them in each run; got "
+                f"{self}"
+            )
+            raise UsageError(msg)
+
+
+@dataclass(frozen=True)
+class GenresStudy:
+    """Clips of several genres, an embedding planted (see `bidsapp.simulate.study.Study`).
+
+    Attributes
+    ----------
+    options
+        As asked for.
+    features
+        Courses of every channel of every layer.
+    pieces
+        The clips.
+    """
+
+    options: GenresOptions
+    features: LayerFeatures
+    pieces: Sequence[Piece]
+
+    noise = bold.NoiseModel()
+    task = Task(
+        _TASK,
+        "Simulated listening to clips of several genres",
+        "clips of composed music in eight genres, end to end, and BOLD that carries one embedding "
+        "of them around the auditory cortices.",
+        "Listen to the music with your eyes closed.",
+        "music",
+        "A clip",
+    )
+
+    @property
+    def sounds(self) -> tuple[str, ...]:
+        """Sound files."""
+        return self.features.pieces
+
+    @property
+    def layer(self) -> int:
+        """Position of the planted layer."""
+        names = self.features.layers
+        return names.index(self.options.layer) if self.options.layer else len(names) - 1
+
+    def runs(self, number: int) -> tuple[ScheduledRun, ...]:
+        """Say what every participant hears: the same clips in the same order."""
+        options = self.options
+        order = np.random.default_rng([options.seed, _ORDER_SEED]).permutation(options.n_pieces)
+        parts = np.array_split(order, options.n_runs)
+        runs = []
+        for run, part in enumerate(parts):
+            clips = [parts[run - 1][-1], *part]
+            onsets = np.arange(len(clips)) * options.piece_s
+            playing = tuple(
+                Playing(int(clip), float(onset), options.piece_s)
+                for clip, onset in zip(clips, onsets, strict=True)
+            )
+            seconds = float(onsets[-1]) + options.piece_s + _TAIL_S
+            runs.append(scheduled_run(_TASK, run + 1, options.tr_s, seconds, playing))
+        return tuple(runs)
+
+    def plant(self, space: Space, person: Person) -> Planting:
+        """Plant responses to the components of the embedding."""
+        around = plant(
+            space.coordinates_mm,
+            1,
+            radius_mm=self.options.radius_mm,
+            shift_mm=person.shift_mm,
+            seed=self.options.seed,
+        )
+        topography = Topography(around.layer * (self.layer + 1), around.amplitude)
+        matrix = np.concatenate(
+            [
+                signals.response_matrix(run.times_s, run.playing, self.features)
+                for run in person.runs
+            ]
+        )
+        units = np.flatnonzero(topography.layer > 0)
+        signal = np.zeros((len(matrix), len(space.coordinates_mm)), dtype=np.float32)
+        response = matrix @ principal_courses(self.features.scores[self.layer], _N_COMPONENTS)
+        seed = [*person.seed, 50]
+        signal[:, units] = pattern_courses(response, space.coordinates_mm[units], seed)
+        signal *= (person.strength * topography.amplitude).astype(np.float32)
+        return Planting(signal, topography.truth(person.strength))
+
+    def facts(self) -> dict[str, Any]:
+        """Name the network and the planted layer."""
+        layer = self.features.layers[self.layer]
+        return planted.feature_facts(self.features) | {"planted_layer": layer}
+
+    def write_shared(self, out_dir: Path) -> None:
+        """Write features and catalogue."""
+        planted.write_features(out_dir / planted.TRUTH, self.features)
+        write_catalogue(out_dir / "stimuli", self.pieces)
+
+    def write_own(self, out_dir: Path, person: Person, rng: np.random.Generator) -> None:
+        """Write nothing: nobody rates clips."""
+
+
+def genres_study(out_dir: Path, options: GenresOptions, source: Source) -> GenresStudy:
+    """Compose the clips into ``stimuli`` and compute what is planted.
+
+    Parameters
+    ----------
+    out_dir
+        Root of the dataset.
+    options
+        What to simulate.
+    source
+        Where channel courses come from; the network of `options` by default.
+
+    Raises
+    ------
+    UsageError
+        The network has no such layer.
+    """
+    pieces, stimuli = write_pieces(
+        out_dir / "stimuli", options.n_pieces, options.piece_s, options.seed
+    )
+    features = (
+        source.given(stimuli)
+        if source.given
+        else course_features(
+            stimuli, options.network, cache_dir=source.cache_dir, quiet=source.quiet
+        )
+    )
+    if options.layer and options.layer not in features.layers:
+        msg = f"{options.network} has no layer {options.layer}, but {', '.join(features.layers)}"
+        raise UsageError(msg)
+    return GenresStudy(options, features, pieces)

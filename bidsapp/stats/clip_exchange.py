@@ -1,0 +1,155 @@
+r"""Test whether clips are predicted better than other held-out clips.
+
+The decoder is left as it is, and the embeddings of the clips that one fold holds out are exchanged
+between them. With :math:`A_{ij}` the identification accuracy that prediction i would have if
+candidate j were the true clip, an exchange :math:`\pi` scores :math:`\frac{1}{n} \sum_i
+A_{i \pi(i)}`, whose mean over all exchanges is .5.
+
+With one fold this is an exact test, whatever was chosen in training. Several folds train on each
+other's clips: with a linear decoder, chance likeness of two clips counts in the fold that tests
+the one and in the fold that tests the other. If it counts the same in both, the variance of the
+mean over folds is twice that of folds that know nothing of each other, as exchanged ones do; that
+is the most it can be. Scores of exchanged clips are therefore moved away from .5 by the square
+root of 2 where there are several folds. `bidsapp.results.calibrations.clips` measures the error
+rate with everything fitted and chosen anew; without widening it is .10 to .12 instead of .05.
+
+Source: Nichols & Holmes 2002, Human Brain Mapping 15, 1-25 (exchange, largest statistic).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bidsapp.stats.identification import DECIMALS, row_correlations
+from bidsapp.stats.nulls import max_statistic_p, permutation_p
+
+CHANCE = 0.5
+WIDENING = float(np.sqrt(2))
+"""Factor on deviations from chance where folds train on each other's clips."""
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Exchange:
+    """Mean identification accuracy, observed and with clips exchanged.
+
+    Attributes
+    ----------
+    observed
+        (...); NaN where no clip has other candidates.
+    null
+        (m, ...), widened where there are several folds.
+    """
+
+    observed: Floats
+    null: Floats
+
+    @property
+    def p(self) -> Floats:
+        """One-sided p-value, (...)."""
+        return np.asarray(permutation_p(self.observed, self.null), np.float64)
+
+    @property
+    def p_family(self) -> Floats:
+        """As `p`, corrected over the last axis by the largest score of each exchange."""
+        largest = np.nan_to_num(self.null, nan=-np.inf).max(axis=-1)
+        return np.asarray(max_statistic_p(self.observed, largest), np.float64)
+
+
+def candidate_accuracy(predicted: ArrayLike, targets: ArrayLike) -> Floats:
+    """Identification accuracy of each prediction if each candidate were the true clip.
+
+    Parameters
+    ----------
+    predicted, targets
+        (n_clips, n_dimensions) of candidates for each other.
+
+    Returns
+    -------
+    array, (n_clips, n_clips)
+        Row i: share of the other candidates that prediction i correlates less with than with
+        candidate j, ties half. Its diagonal is the observed accuracy.
+    """
+    r = row_correlations(predicted, targets)
+    lower = np.stack([(row[:, None] > row).sum(axis=1) for row in r])
+    ties = np.stack([(row[:, None] == row).sum(axis=1) - 1 for row in r])
+    return np.asarray((lower + ties / 2) / max(len(r) - 1, 1))
+
+
+def exchange_clips(
+    predicted: ArrayLike, targets: ArrayLike, group: ArrayLike, fold: ArrayLike, orders: Ints
+) -> Exchange:
+    """Compare the identification of held-out clips with that of exchanged ones.
+
+    Parameters
+    ----------
+    predicted, targets
+        (n_clips, n_dimensions).
+    group
+        (n_clips,) clips with the same value are candidates for each other; -1 for none. A group
+        lies within a fold.
+    fold
+        (n_clips,) fold that holds each clip out, -1 for none.
+    orders
+        (m, n_clips) the clip whose embedding is given to each clip, within its group; from
+        `bidsapp.stats.identification.permute_within`.
+
+    Returns
+    -------
+    Exchange
+        Arrays without further axes.
+    """
+    predicted, targets = np.asarray(predicted), np.asarray(targets)
+    groups, folds = np.asarray(group), np.asarray(fold)
+    total, number = np.zeros(len(orders) + 1), 0
+    for label in np.unique(groups[groups >= 0]):
+        clips = np.flatnonzero(groups == label)
+        if clips.size < 2:
+            continue
+        accuracy = candidate_accuracy(predicted[clips], targets[clips])
+        place = np.vstack([np.arange(clips.size), np.searchsorted(clips, orders[:, clips])])
+        total += accuracy[np.arange(clips.size), place].sum(axis=1)
+        number += clips.size
+    mean = np.round(total / number, DECIMALS) if number else np.full(total.shape, np.nan)
+    widening = WIDENING if folds.max() > 0 else 1.0
+    return Exchange(np.asarray(mean[0]), CHANCE + widening * (mean[1:] - CHANCE))
+
+
+def stacked(parts: Sequence[Exchange]) -> Exchange:
+    """Join the scores of several decoders, such as regions, along a new last axis.
+
+    Parameters
+    ----------
+    parts
+        With the same exchanges.
+    """
+    observed = np.stack([part.observed for part in parts], axis=-1)
+    return Exchange(observed, np.stack([part.null for part in parts], axis=-1))
+
+
+def averaged(parts: Sequence[Exchange]) -> Exchange:
+    """Average participants, whose clips were exchanged alike.
+
+    Parameters
+    ----------
+    parts
+        Of participants, with the same exchanges. Where a participant is missing (NaN), the mean
+        is over the others.
+    """
+    return Exchange(
+        _mean(np.stack([part.observed for part in parts])),
+        _mean(np.stack([part.null for part in parts])),
+    )
+
+
+def _mean(values: Floats) -> Floats:
+    """Mean over the first axis of what is known; NaN where nothing is."""
+    known = np.isfinite(values)
+    number = known.sum(axis=0)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    return np.asarray(np.where(number > 0, total / np.maximum(number, 1), np.nan))

@@ -1,0 +1,113 @@
+"""Predictions of embeddings against closed-form ridge, and what regions are chosen by."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bidsapp.models.region_decoder import (
+    ClipRows,
+    best_regions,
+    coordinates,
+    decode_region,
+    ensemble,
+)
+from bidsapp.stats.folds import nested_folds
+
+ALPHAS = tuple(np.logspace(-1, 5, 7))
+N_CLIPS, N_WINDOWS, N_BLOCKS = 20, 3, 4
+
+
+def study(n_units: int, noise: float = 1.0) -> tuple[np.ndarray, ClipRows]:
+    """Responses (n_rows, n_units) that carry three of five dimensions."""
+    rng = np.random.default_rng(7)
+    clip = rng.standard_normal((N_CLIPS, 1, 5))
+    embedding = 4 + clip + 0.3 * rng.standard_normal((N_CLIPS, N_WINDOWS, 5))
+    weights = rng.standard_normal((5, n_units)) * np.array([1, 1, 1, 0, 0])[:, None]
+    responses = embedding.reshape(-1, 5) @ weights
+    responses += noise * rng.standard_normal(responses.shape)
+    folds = nested_folds(np.arange(N_BLOCKS))
+    return responses, ClipRows(embedding, np.arange(N_CLIPS) % N_BLOCKS, folds)
+
+
+def closed_form(x: np.ndarray, y: np.ndarray, test: np.ndarray, alpha: float) -> np.ndarray:
+    """Predicted differences from the training mean, by the normal equations."""
+    mean_x, mean_y = x[~test].mean(axis=0), y[~test].mean(axis=0)
+    gram = (x[~test] - mean_x).T @ (x[~test] - mean_x)
+    moments = (x[~test] - mean_x).T @ (y[~test] - mean_y)
+    return (x[test] - mean_x) @ np.linalg.solve(gram + alpha * np.eye(len(gram)), moments)
+
+
+@pytest.mark.parametrize("n_units", [6, 100])
+def test_predictions_are_closed_form_ridge(n_units: int) -> None:
+    responses, rows = study(n_units)
+    decoding = decode_region(responses, rows, [10.0])
+    scale = np.sqrt(responses.var(axis=0).mean())
+    y = rows.embedding.reshape(len(responses), -1)
+    for number, fold in enumerate(rows.folds):
+        test = np.isin(rows.labels, fold.test)
+        expected = closed_form(responses / scale, y, test, 10.0) / y[~test].std(axis=0)
+        expected = expected.reshape(-1, N_WINDOWS, 5).mean(axis=1)
+        np.testing.assert_allclose(decoding.predicted[rows.fold == number], expected, atol=1e-8)
+        truth = rows.standardised(number)
+        mean = rows.embedding.mean(axis=1)
+        np.testing.assert_allclose(
+            truth, (mean - y[~test].mean(axis=0)) / y[~test].std(axis=0), atol=1e-10
+        )
+
+
+def test_the_dual_form_has_the_same_gram_matrix() -> None:
+    responses, _ = study(200)
+    x = coordinates(responses)
+    centred = responses - responses.mean(axis=0)
+    scale = responses.var(axis=0).mean()
+    assert x.shape[1] < len(responses)
+    np.testing.assert_allclose(x @ x.T, centred @ centred.T / scale, atol=1e-8)
+
+
+def test_nothing_of_the_held_out_clips_is_learned() -> None:
+    responses, rows = study(12)
+    before = decode_region(responses, rows, ALPHAS)
+    held_out = rows.fold == 2
+    changed = rows.embedding.copy()
+    changed[held_out] = np.random.default_rng(1).standard_normal(changed[held_out].shape)
+    after = decode_region(responses, ClipRows(changed, rows.block, rows.folds), ALPHAS)
+    np.testing.assert_allclose(before.predicted[held_out], after.predicted[held_out], atol=1e-9)
+    np.testing.assert_allclose(before.score[2], after.score[2], rtol=1e-6)
+    assert not np.allclose(before.predicted[~held_out], after.predicted[~held_out])
+
+
+def test_one_fold_may_hold_out_some_clips_only() -> None:
+    responses, rows = study(12)
+    alone = ClipRows(rows.embedding, rows.block, rows.folds[:1])
+    decoding = decode_region(responses, alone, ALPHAS)
+    whole = decode_region(responses, rows, ALPHAS)
+    test = alone.fold == 0
+    np.testing.assert_allclose(decoding.predicted[test], whole.predicted[test])
+    assert np.isnan(decoding.predicted[~test]).all()
+
+
+def test_regions_that_carry_the_embedding_are_chosen_and_averaged() -> None:
+    responses, rows = study(12, noise=0.5)
+    rng = np.random.default_rng(2)
+    regions = [rng.standard_normal(responses.shape), responses, responses[:, ::-1]]
+    for metric in ("mse", "correlation"):
+        decodings = [decode_region(x, rows, ALPHAS, metric=metric) for x in regions]
+        chosen = best_regions(np.stack([d.score for d in decodings], axis=1), 2)
+        np.testing.assert_array_equal(chosen, [[False, True, True]] * N_BLOCKS)
+        predicted = np.stack([d.predicted for d in decodings])
+        mean = ensemble(predicted, chosen, rows.fold)
+        np.testing.assert_allclose(mean, predicted[1:].mean(axis=0))
+        assert 0 <= decodings[0].alpha_edge_high <= 1
+    assert decodings[0].alpha_edge_high > decodings[1].alpha_edge_high
+
+
+def test_constant_dimensions_are_not_predicted() -> None:
+    responses, rows = study(8)
+    embedding = rows.embedding.copy()
+    embedding[..., 1] = 2.0
+    flat = ClipRows(embedding, rows.block, rows.folds)
+    decoding = decode_region(responses, flat, ALPHAS)
+    assert (decoding.predicted[:, 1] == 0).all()
+    assert (flat.standardised(0)[:, 1] == 0).all()
+    assert np.isfinite(decoding.score).all()

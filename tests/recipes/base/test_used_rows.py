@@ -1,0 +1,92 @@
+"""Presentations that are too short for a block are counted as 0 volumes and named."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bidsapp.bids.records import Presentation, Run
+from bidsapp.errors import InputInvalidError
+from bidsapp.features.align import alignment_table
+from bidsapp.recipes.base.inputs import Inputs
+from bidsapp.recipes.base.used_rows import prepare, rows_of
+
+LENGTHS_S = (90.0, 100.0, 25.0, 110.0, 29.0)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Those that decide which rows are used."""
+
+    lags_s: tuple[float, ...] = (4.0, 5.0, 6.0)
+    max_outer_folds: int = 10
+    max_inner_folds: int = 4
+    min_block_s: float = 40.0
+    purge_s: float = 18.0
+
+
+def inputs_of(lengths_s: tuple[float, ...]) -> Inputs:
+    """One run per piece, TR 1.5 s, 6 s of silence at its end."""
+    runs, shown = [], []
+    for number, length_s in enumerate(lengths_s):
+        run = Run(
+            entities={"sub": "01", "task": "music", "run": str(number + 1)},
+            space="T1w",
+            resolution=None,
+            density=None,
+            kind="volume",
+            bold=(Path("bold.nii.gz"),),
+            mask=None,
+            confounds=None,
+            tr_s=1.5,
+            n_trs=int((length_s + 6) / 1.5),
+            start_time_s=0.75,
+        )
+        runs.append(run)
+        name = f"piece{number}.wav"
+        shown.append(Presentation(run.name, 0.0, length_s, name, Path(name)))
+    durations = {item.stim_file: item.duration_s for item in shown}
+    table, problems = alignment_table(runs, shown, Settings.lags_s, durations)
+    assert not problems
+    rows = tuple(table)
+    return Inputs("01", "T1w", tuple(runs), tuple(shown), (), (), rows, ())
+
+
+def test_short_pieces_are_named_and_not_counted() -> None:
+    inputs = inputs_of(LENGTHS_S)
+    assert all(row["n_rows"] > 0 for row in inputs.alignment)
+    settings = Settings()
+    prepared = prepare(None, inputs, settings, None)
+    rows = rows_of(prepared, settings, "positive", settings.lags_s)
+    counts = [row["n_rows"] for row in prepared.alignment]
+    assert [count == 0 for count in counts] == [False, False, True, False, True]
+    assert sum(counts) == rows.n_used < rows.timeline.n_rows
+    assert len(rows.used_pieces) == 3
+    assert math.isnan(prepared.alignment[2]["first_volume"])
+    named = [problem.path.name for problem in prepared.problems]
+    assert named == ["piece2.wav", "piece4.wav"]
+    assert "less than min_block_s 40" in prepared.problems[0].what
+    assert prepared.overview().count("left out") == 2
+
+
+def test_a_lower_bound_takes_them() -> None:
+    prepared = prepare(None, inputs_of(LENGTHS_S), Settings(min_block_s=15.0), None)
+    assert not prepared.problems
+    assert all(row["n_rows"] > 0 for row in prepared.alignment)
+
+
+def test_purged_volumes_are_not_counted_either() -> None:
+    settings = Settings()
+    prepared = prepare(None, inputs_of((400.0, 300.0)), settings, None)
+    rows = rows_of(prepared, settings, "positive", settings.lags_s)
+    assert sum(row["n_rows"] for row in prepared.alignment) == rows.n_used
+    assert all("between parts left out" in row["note"] for row in prepared.alignment)
+    assert not prepared.problems
+
+
+def test_too_little_music_is_refused_before_any_work() -> None:
+    with pytest.raises(InputInvalidError):
+        prepare(None, inputs_of((20.0, 20.0)), Settings(), None)

@@ -1,0 +1,160 @@
+"""Both levels of `reconstruct` on a small study: what is written agrees with itself."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from bidsapp.recipes import RECIPES, truth_checks
+from bidsapp.recipes.reconstruct import results as declared
+from bidsapp.results.read import Results
+from bidsapp.simulate.truth import check_truth, findings
+from bidsapp.stats.identification import identify
+from tests.report.browser import CHROMIUM, check_page
+
+CATALOGUE = RECIPES["reconstruct"].results
+NETWORK = "baseline"
+
+
+@pytest.fixture(scope="module")
+def own(study) -> Results:
+    return Results(study.out, "reconstruct", CATALOGUE, "01")
+
+
+@pytest.fixture(scope="module")
+def group(study) -> Results:
+    return Results(study.out, "reconstruct", CATALOGUE)
+
+
+def test_written_embeddings_give_the_written_accuracies(own: Results) -> None:
+    (space,) = own.spaces
+    arrays = own.arrays(declared.EMBEDDINGS, space, NETWORK)
+    clips = own.table(declared.CLIPS, space, NETWORK)
+    folds = own.table(declared.FOLDS, space)
+    assert len(clips) == len(folds) == own.facts(space)["n_held_out"] == 24
+    result = identify(arrays["ensemble"], arrays["target"], clips["fold"].to_numpy(int))
+    np.testing.assert_allclose(result.accuracy, clips["identification"], atol=1e-6)
+    rows = own.table(declared.DECODING, space, NETWORK)
+    first = rows.iloc[0]
+    assert first["decoder"] == declared.ENSEMBLE
+    assert first["identification"] == pytest.approx(clips["identification"].mean(), abs=1e-6)
+    assert first["recall1"] == pytest.approx((clips["rank"] == 1).mean(), abs=1e-6)
+    null = own.arrays(declared.EXCHANGES, space, NETWORK)
+    assert first["p"] == (1 + (null["ensemble_null"] >= null["ensemble_observed"]).sum()) / 100
+    assert set(rows["decoder"]) == {declared.ENSEMBLE, declared.WHOLE, declared.ORACLE}
+
+
+def test_the_clip_at_the_border_of_runs_is_one_clip(own: Results) -> None:
+    folds = own.table(declared.FOLDS, own.spaces[0])
+    assert folds["clip"].is_unique
+    # two runs begin with the last clip of the other one
+    assert sorted(folds["n_repeats"].astype(int))[-3:] == [1, 2, 2]
+    assert set(folds["fold"].astype(int)) == {1, 2, 3}
+
+
+def test_maps_show_the_accuracy_of_the_regions(own: Results) -> None:
+    (space,) = own.spaces
+    table = own.table(declared.REGIONS, space, NETWORK)
+    labels = own.values(declared.REGION_LABELS, space)[0].astype(int)
+    above = own.values(declared.MAP, space, NETWORK)[0]
+    p = own.values(declared.P_MAP, space, NETWORK)[0]
+    for number, row in enumerate(table.itertuples(), start=1):
+        units = labels == number
+        assert units.sum() == row.n_units
+        np.testing.assert_allclose(above[units], row.identification - 0.5, atol=1e-6)
+        np.testing.assert_allclose(p[units], row.p_fwe, atol=1e-6)
+    assert np.isnan(above[labels == 0]).all()
+    assert table["n_chosen"].sum() == 3 * 2
+    assert (table["p_fwe"] >= table["p"]).all()
+
+
+def test_the_curve_meets_the_main_analysis(own: Results) -> None:
+    (space,) = own.spaces
+    curve = own.table(declared.CURVE, space, NETWORK)
+    same = curve[(curve["shift_s"] == 5) & (curve["length_s"] == 6)]
+    rows = own.table(declared.DECODING, space, NETWORK)
+    assert float(same["identification"].iloc[0]) == pytest.approx(rows["identification"].iloc[0])
+    assert len(curve) == 3
+
+
+def test_examples_can_be_heard(own: Results) -> None:
+    (space,) = own.spaces
+    table = own.table(declared.EXAMPLES, space, NETWORK)
+    sounds = own.arrays(declared.SOUNDS, space, NETWORK)
+    assert len(table) == len(sounds) == 2 * 4
+    for sound in sounds.values():
+        facts = soundfile.info(io.BytesIO(sound.tobytes()))
+        assert facts.duration == pytest.approx(9.0, abs=0.2)
+    first = table[table["example"] == 1]
+    r = first["r"].to_numpy(float)
+    assert list(r[1:]) == sorted(r[1:], reverse=True)
+    assert r[0] <= r[1]
+
+
+def test_music_is_retrieved_between_random_pieces_and_the_oracle(own: Results) -> None:
+    (space,) = own.spaces
+    rows = own.table(declared.RETRIEVED, space, NETWORK)
+    assert set(rows["source"]) == {"decoded", "oracle", "random"}
+    for _, found in rows.groupby(["source", "clip"]):
+        assert found["piece"].is_unique
+    cosine = own.table(declared.RETRIEVAL, space, NETWORK).set_index("source")["cosine"]
+    assert cosine["oracle"] >= cosine["decoded"]
+    assert cosine["oracle"] > cosine["random"]
+
+
+def test_the_group_averages_its_participants(group: Results, study) -> None:
+    (space,) = group.spaces
+    people = [Results(study.out, "reconstruct", CATALOGUE, label) for label in ("01", "02")]
+    rows = group.table(declared.GROUP_DECODING, space, NETWORK)
+    each = [person.table(declared.DECODING, space, NETWORK) for person in people]
+    mean = np.mean([table["identification"] for table in each], axis=0)
+    np.testing.assert_allclose(rows["identification"], mean)
+    nulls = [person.arrays(declared.EXCHANGES, space, NETWORK) for person in people]
+    null = np.mean([item["ensemble_null"] for item in nulls], axis=0)
+    observed = np.mean([item["ensemble_observed"] for item in nulls])
+    assert rows["p"].iloc[0] == (1 + (null >= observed).sum()) / 100
+    regions = np.mean(
+        [person.values(declared.MAP, space, NETWORK)[0] for person in people], axis=0
+    )
+    np.testing.assert_allclose(
+        group.values(declared.GROUP_MAP, space, NETWORK)[0], regions, atol=1e-6
+    )
+    table = group.table(declared.PARTICIPANTS, space, NETWORK)
+    assert list(table["participant"]) == ["01", "02"]
+
+
+def test_what_is_planted_comes_back(study) -> None:
+    found = check_truth(study.data, study.out, truth_checks())
+    for entry in found["reconstruct"]["participants"]:
+        assert entry["layer"] == "mel"
+        assert entry["identification"] > 0.55
+        assert entry["planted"] > entry["null"]
+    lines = findings(found, truth_checks())
+    assert any("regions where the embedding is planted" in line for line in lines)
+
+
+def test_pages_answer_first_and_say_what_to_doubt(own: Results, study) -> None:
+    pages = {
+        name: (study.out / f"{name}_reconstruct.html").read_text(encoding="utf-8")
+        for name in ("sub-01", "group")
+    }
+    for text in pages.values():
+        assert "Genre oracle" in text
+        assert "Brain2Music" in text
+        assert "square root of 2" in text
+        assert "ridge regression" in text
+    assert pages["sub-01"].count("<audio") == 8
+    assert "Only 8 candidates" in {item.title for item in own.cautions()}
+    assert "All participants heard the same clips" in pages["group"]
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+@pytest.mark.parametrize("name", ["sub-01_reconstruct.html", "group_reconstruct.html"])
+def test_pages_are_whole_in_a_browser(study, name: str, tmp_path: Path) -> None:
+    check_page(study.out / name, tmp_path)
