@@ -109,10 +109,11 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> Non
 def test_a_folded_section_keeps_its_heading_in_sight() -> None:
     section = Section("Details", "details", [Prose("inside")], folded=True)
     text = render(Page("t", "s", sections=[section], up="index.html"))
-    heading, opened, inside = (text.index(x) for x in ('id="details-title"', "<details", "inside"))
-    assert heading < opened < inside < text.index("</details>")
+    words = ('id="details-title"', '<details class="folded"', "inside")
+    heading, opened, inside = (text.index(x) for x in words)
+    assert heading < opened < inside < text.index("</details>", opened)
     assert '<a href="index.html">All pages of this study</a>' in text
-    assert "<details" not in render(Page("t", "s", sections=[replace(section, folded=False)]))
+    assert "details class" not in render(Page("t", "s", sections=[replace(section, folded=False)]))
 
 
 def test_a_cell_may_lead_to_a_page() -> None:
