@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -92,6 +93,8 @@ def dataset_description(
         Of the process; the image sets ``MUSICOTOPY_DOCKER_TAG`` or ``MUSICOTOPY_SINGULARITY_URL``.
     """
     generated: dict[str, Any] = {"Name": "musicotopy", "Version": version}
+    if url := code_url():
+        generated["CodeURL"] = url
     container = _container(os.environ if environment is None else environment)
     source = dataset.description
     name = str(source.get("Name") or "").strip()
@@ -118,6 +121,19 @@ def dataset_description(
         if source.get(key):
             description[key] = source[key]
     return description
+
+
+def code_url() -> str:
+    """Return the address of the source code; empty where the installed package names none.
+
+    It is the entry ``Source`` of ``[project.urls]``.
+    """
+    try:
+        entries = metadata("musicotopy").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return ""
+    urls = dict(str(entry).split(", ", 1) for entry in entries)
+    return str(urls.get("Source", ""))
 
 
 def sidecar(

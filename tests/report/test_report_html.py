@@ -107,9 +107,9 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> Non
 
 
 def test_a_folded_section_keeps_its_heading_in_sight() -> None:
-    section = Section("Details", "details", [Prose("inside")], folded=True)
+    section = Section("Details", "details", [Prose("unfolded words")], folded=True)
     text = render(Page("t", "s", sections=[section], up="index.html"))
-    words = ('id="details-title"', '<details class="folded"', "inside")
+    words = ('id="details-title"', '<details class="folded"', "unfolded words")
     heading, opened, inside = (text.index(x) for x in words)
     assert heading < opened < inside < text.index("</details>", opened)
     assert '<a href="index.html">All pages of this study</a>' in text
