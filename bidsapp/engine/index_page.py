@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bidsapp.bids.atomic import output_lock
 from bidsapp.bids.sidecars import read_json
-from bidsapp.engine.reports import report_path, reported
+from bidsapp.engine.reports import answer_of, report_path, reported
 from bidsapp.engine.status import Record, read_records
 from bidsapp.errors import OutputError
 from bidsapp.recipes import RECIPES
@@ -19,6 +19,7 @@ from bidsapp.report.html import (
     Numbers,
     Page,
     Part,
+    Prose,
     Section,
     Table,
     write_page,
@@ -81,7 +82,12 @@ def _recipe(output_dir: Path, recipe: str, records: Sequence[Record]) -> Section
         for _, subject in sorted(reported(records))
         if (path := report_path(output_dir, recipe, subject)).is_file()
     ]
-    parts: list[Part] = [Numbers(numbers), Table([Column("page")], rows, "Pages", fold=False)]
+    answer = answer_of(output_dir, recipe, "")
+    parts: list[Part] = [
+        *([Prose(answer)] if answer else []),
+        Numbers(numbers),
+        Table([Column("page")], rows, "Pages", fold=False),
+    ]
     return Section(f"{recipe}: {RECIPES[recipe].question}", recipe, parts)
 
 

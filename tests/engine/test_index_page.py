@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from bidsapp.bids.atomic import write_json
+from bidsapp.cli.show import show_answer
 from bidsapp.engine.index_page import write_index
 from bidsapp.engine.status import Record, write_record
 
@@ -45,3 +48,18 @@ def test_without_failures_nothing_is_said_of_them(tmp_path: Path) -> None:
 
 def test_where_nothing_was_done_there_is_no_page(tmp_path: Path) -> None:
     assert not made(tmp_path, record("01", "failed", "no sounds"))
+
+
+def test_what_was_found_stands_beside_the_pages(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = tmp_path / "logs" / "found" / "group_gradients.txt"
+    found.parent.mkdir(parents=True)
+    found.write_text("Layers predicted responses in 3 of 100 parcels.\n")
+    assert "in 3 of 100 parcels" in made(tmp_path, record("01"), record(""))
+    show_answer([("gradients", "01"), ("gradients", "")], tmp_path)
+    assert capsys.readouterr().out == (
+        "What was found: Layers predicted responses in 3 of 100 parcels.\n"
+    )
+    show_answer([("gradients", "01")], tmp_path)
+    assert not capsys.readouterr().out
