@@ -135,7 +135,7 @@ def score(
     settings: EncodingSettings = study.settings
     run_filter = filter_of(study, rows)
     store = design_store(study, bank, rows, run_filter)
-    quiet, label = study.config.quiet, f"{study.label} {bank.network} {rows.lags}"
+    quiet, label = study.config.quiet, f"{bank.network} {rows.lags}"
     scorer = scorer_of(study)
     per_column = 12 * rows.timeline.n_rows + 16 * len(settings.log10_alpha)
     at_once = max(256, study.memory_bytes // 4 // per_column)

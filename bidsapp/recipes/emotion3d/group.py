@@ -144,7 +144,6 @@ class Data:
             study.configuration_hash,
             study.inputs.identity(),
             self.seed,
-            label=study.label,
             quiet=study.config.quiet,
         )
         min_shift = max(1, round(self.own.min_shift_s / self.members[0].runs[0].tr_s))

@@ -132,7 +132,6 @@ class Data:
             study.configuration_hash,
             self.inputs.identity(),
             self.seed,
-            label=study.label,
             quiet=self.config.quiet,
         )
         self.min_shift = max(1, round(self.settings.min_shift_s / self.inputs.runs[0].tr_s))

@@ -116,7 +116,7 @@ def averaged(
             stack,
             options(settings),
             seed=study.config.random_seed,
-            label=f"{study.label} {network or 'unique'}: flips",
+            label=f"{network or 'unique'}: flips",
             quiet=study.config.quiet,
         )
     return maps, of_each

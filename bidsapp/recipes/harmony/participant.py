@@ -66,7 +66,7 @@ def participant(study: ParticipantStudy) -> None:
         study.inputs.sounds,
         study.network("harmonic"),
         study.network("consonance"),
-        label=f"{study.label} sounds",
+        label="sounds",
         quiet=study.config.quiet,
     )
     bold = study.bold

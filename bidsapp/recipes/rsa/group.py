@@ -78,7 +78,6 @@ def group(study: GroupStudy) -> None:
         inputs.identity(),
         units.identity(),
         included,
-        label=study.label,
         quiet=config.quiet,
     )
     keep = partial(keep_patterns, at=inputs.at, units=units, n_items=design.clip.size)

@@ -157,7 +157,6 @@ def participant(study: ParticipantStudy) -> None:
         [models.bank.key for models in everything],
         bold.units.identity(),
         included,
-        label=study.label,
         quiet=study.config.quiet,
     )
     patterns = averaged(study, items.row, "patterns", scratch, heard)
