@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
-_WIDTH = 960  # pixels
+_WIDTH = 840  # pixels
 _PICTURE = re.compile(r'<img src="data:image/png;base64,([^"]+)"')
 
 
