@@ -105,6 +105,8 @@ def test_examples_run(tmp_path: Path) -> None:
     opened = re.search(r"page to open \(`(?P<path>[^`]+)`\)", page.read_text(encoding="utf-8"))
     assert opened is not None
     assert (tmp_path / opened["path"]).is_file()
+    assert (tmp_path / "out" / "index.html").is_file()
+    assert "What was found: " in said
     assert f"Open: {opened['path']}" in said
     assert "(20484, 4)" in said  # vertices and layers, as the page says
 
