@@ -120,7 +120,7 @@ def _scaled(responses: NDArray[np.floating], train: NDArray[np.bool_]) -> Floats
     values = np.asarray(responses, np.float64)
     centred = values - values[train].mean(axis=0)
     size = float(np.sqrt(np.square(centred[train]).mean()))
-    return centred / size if size > 0 else centred
+    return np.asarray(centred / size if size > 0 else centred)
 
 
 def _components(

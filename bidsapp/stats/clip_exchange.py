@@ -147,6 +147,42 @@ def averaged(parts: Sequence[Exchange]) -> Exchange:
     )
 
 
+def difference(first: Exchange, second: Exchange) -> Exchange:
+    """Subtract the accuracy of one decoder from that of another, exchange by exchange.
+
+    Parameters
+    ----------
+    first, second
+        With the same exchanges.
+
+    Returns
+    -------
+    Exchange
+        Its null distribution is that of differences between decoders that know nothing.
+    """
+    return Exchange(first.observed - second.observed, first.null - second.null)
+
+
+def shifted_interval(exchange: Exchange, level: float = 0.95) -> tuple[float, float]:
+    """Interval of a difference: those true values that its null, moved by them, does not reject.
+
+    Parameters
+    ----------
+    exchange
+        Of a difference, without further axes; with exchanges.
+    level
+        Share of intervals that cover the true difference.
+
+    Returns
+    -------
+    low, high
+        Observed difference minus the upper and the lower percentile of the exchanged ones.
+    """
+    tail = 50 * (1 - level)
+    low, high = np.percentile(exchange.null, (tail, 100 - tail))
+    return float(exchange.observed - high), float(exchange.observed - low)
+
+
 def _mean(values: Floats) -> Floats:
     """Mean over the first axis of what is known; NaN where nothing is."""
     known = np.isfinite(values)

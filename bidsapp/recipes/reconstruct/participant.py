@@ -19,16 +19,15 @@ import numpy as np
 from bidsapp.audio.excerpts import excerpt_mp3
 from bidsapp.errors import UsageError
 from bidsapp.features.courses import CourseBank
-from bidsapp.models.region_decoder import ClipRows
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.reconstruct import cautions, results
-from bidsapp.recipes.reconstruct.clips import Clips, make_blocks, make_clips
+from bidsapp.recipes.reconstruct.clips import Clips
 from bidsapp.recipes.reconstruct.decode import Regions, make_regions
 from bidsapp.recipes.reconstruct.retrieval import retrieve_music
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
-from bidsapp.recipes.reconstruct.space import Space, decode_space, response_window
+from bidsapp.recipes.reconstruct.space import Space, decode_space
 from bidsapp.recipes.reconstruct.tables import clip_rows, decoding_rows, fold_rows
-from bidsapp.recipes.reconstruct.windows import response_weights
+from bidsapp.recipes.reconstruct.windows import scanned_clips
 from bidsapp.results.write import Output, tidy
 from bidsapp.scratch import Scratch
 from bidsapp.stats.identification import row_correlations
@@ -40,7 +39,7 @@ _N_SHOWN = 3
 def participant(study: ParticipantStudy) -> None:
     """Run the participant level for one participant in one space and write its results."""
     settings: ReconstructSettings = study.settings
-    clips, rows_of = held_out_clips(study)
+    clips, rows_of = scanned_clips(study.inputs, settings)
     bold = study.bold
     regions = make_regions(bold.units, ~bold.invalid, settings, study.config.atlas)
     scratch = Scratch.of(
@@ -115,18 +114,6 @@ def check_layer(wish: str, banks: Sequence[CourseBank]) -> None:
         raise UsageError(msg)
 
 
-def held_out_clips(study: ParticipantStudy) -> tuple[Clips, ClipRows]:
-    """Return the clips whose responses were scanned, and their blocks without embeddings."""
-    settings: ReconstructSettings = study.settings
-    clips = make_clips(study.inputs, settings)
-    weights = response_weights(clips, study.inputs.runs, **response_window(settings))
-    scanned = np.diff(weights.indptr).reshape(-1, clips.n_windows).min(axis=1) > 0
-    if not scanned.all():
-        clips = clips.take(scanned, "its response was not scanned to the end")
-    block, folds = make_blocks(clips, study.inputs.runs, settings, study.inputs.subject)
-    return clips, ClipRows(np.empty((len(block), clips.n_windows, 0)), block, folds)
-
-
 def write_space(out: Output, network: str, space: Space, clips: Clips, regions: Regions) -> None:
     """Write the maps and tables of one embedding space."""
     write = partial(out.write, network=network)
@@ -160,6 +147,8 @@ def write_space(out: Output, network: str, space: Space, clips: Clips, regions: 
         "target": space.judge.target[held_out].astype(np.float32),
         "mean": np.stack([mean for mean, _ in moments]).astype(np.float32),
         "sd": np.stack([sd for _, sd in moments]).astype(np.float32),
+        "clips": space.judge.rows.embedding.mean(axis=1).astype(np.float32),
+        "inner_score": space.decoded.scores,
     }
     out.arrays(results.EMBEDDINGS, arrays, network=network)
     parts = {

@@ -119,11 +119,11 @@ def of_space(results: Results, pair: Any) -> Section:
     """Show everything of one embedding space."""
     made: list[Section | None] = [identification(results, pair), where(results, pair)]
     if results.is_group:
-        made.insert(1, people(results, pair))
+        made[1:1] = [people(results, pair), across(results, pair)]
     else:
         made.insert(1, examples(results, pair))
         made += [retrieval(results, pair), windows(results, pair)]
-    made.insert(2, clips(results, pair))
+    made.insert(-1 if results.is_group else 2, clips(results, pair))
     children = [section for section in made if section is not None]
     layer = results.layers(pair.network, pair.space)[0]
     intro = Prose(f"The embedding is layer {layer} of {pair.network}.")
@@ -295,6 +295,29 @@ def people(results: Results, pair: Any) -> Section:
     )
 
 
+def across(results: Results, pair: Any) -> Section | None:
+    """Show decoders learnt from other participants, and what alignment gains."""
+    rows = results.table(declared.ACROSS, pair.space, pair.network)
+    gains = results.table(declared.GAINS, pair.space, pair.network)
+    if rows.empty:
+        return None
+    intro = (
+        "Regions of each fold are those with the best inner score over participants; responses "
+        "and embeddings are averaged over the windows of a clip."
+    )
+    return Section(
+        "Across participants",
+        f"across{pair.suffix}",
+        [
+            Prose(intro),
+            table(rows, declared.ACROSS.columns, declared.ACROSS.says),
+            table(gains, declared.GAINS.columns, declared.GAINS.says),
+            *sections.claim(results, declared.GAIN_KEY),
+            *sections.claim(results, declared.GAIN_INTERVAL_KEY),
+        ],
+    )
+
+
 def timing(results: Results) -> Section:
     """Show which sound meets which volumes."""
     return alignment_section(results.table(declared.ALIGNMENT), declared.ALIGNMENT, None)
@@ -309,9 +332,13 @@ def methods(results: Results) -> Methods:
         declared.REGIONS_KEY,
         declared.GROUP_KEY,
         declared.GROUP_REGIONS_KEY,
+        declared.GAIN_KEY,
+        declared.GAIN_INTERVAL_KEY,
     )
     context = shared_context(results) | {
         "is_group": results.is_group,
+        "across": results.is_group and results.facts()["settings"]["across"],
+        "n_components": results.facts()["settings"].get("n_components"),
         "own": None if own is None else own.facts(),
         "embeddings": [
             {"network": name, "layer": results.layers(name)[0]} for name in results.networks()

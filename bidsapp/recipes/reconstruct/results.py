@@ -16,6 +16,7 @@ from bidsapp.results.kinds import (
 
 RECIPE = "reconstruct"
 CLIPS_KEY, REGIONS_KEY = "clip_exchange", "clip_exchange_fwe"
+GAIN_KEY, GAIN_INTERVAL_KEY = "clip_exchange_gain", "clip_exchange_gain_interval"
 GROUP_KEY, GROUP_REGIONS_KEY = "clip_exchange_alike", "clip_exchange_alike_fwe"
 PREVALENCE_KEY = "prevalence_density"
 ENSEMBLE, WHOLE, ORACLE = "ensemble of regions", "all regions together", "genre oracle"
@@ -138,7 +139,9 @@ EMBEDDINGS = Result(
     desc="reconstructembeddings",
     title="Embeddings",
     says="Predicted and true embeddings of the held-out clips (n_clips, n_dimensions), in "
-    "standard deviations of the training windows: ensemble, target; mean and sd by fold.",
+    "standard deviations of the training windows: ensemble, target; mean and sd by fold; clips: "
+    "embedding of every clip as it is; inner_score by fold and region.",
+    required=True,
 )
 EXAMPLES = Table(
     desc="reconstructexamples",
@@ -274,6 +277,40 @@ GROUP_CLIPS = Table(
         Column("within_genre", "mean among clips of the same genre", "within genre"),
     ),
 )
+ACROSS = Table(
+    desc="reconstructacross",
+    title="Decoders learnt from other participants",
+    says="Mean identification of each participant's clips by decoders learnt from the participant "
+    "(within), from the others unit by unit (anatomical) or after rotations fitted to training "
+    "clips (aligned), and from both (pooled); all with the same regions and components.",
+    level="group",
+    columns=(
+        Column("source", "whom the decoder is learnt from", "learnt from", text=True),
+        Column("candidates", "clips that the true one is told from", text=True),
+        _N,
+        Column("identification", "mean over participants", "identification"),
+        Column("smallest", "smallest of a participant"),
+        Column("largest", "largest of a participant"),
+        Column("null_low", "2.5th percentile with clips exchanged", "2.5 %", by=GROUP_KEY),
+        Column("null_high", "97.5th percentile with clips exchanged", "97.5 %", by=GROUP_KEY),
+        Column("p", "one-sided, clips exchanged alike in all participants", "p", by=GROUP_KEY),
+    ),
+)
+GAINS = Table(
+    desc="reconstructgains",
+    title="Gains across participants",
+    says="How much better one decoder identifies clips than another, mean over participants.",
+    level="group",
+    columns=(
+        Column("gain", "the two decoders", text=True),
+        Column("candidates", "clips that the true one is told from", text=True),
+        Column("difference", "of identification accuracies", "difference"),
+        Column("difference_low", "lower end of the 95 % interval", "low", by=GAIN_INTERVAL_KEY),
+        Column("difference_high", "upper end of the 95 % interval", "high", by=GAIN_INTERVAL_KEY),
+        Column("n_positive", "participants in whom it is positive", "positive in", 0),
+        Column("p", "one-sided, clips exchanged alike", "p", by=GAIN_KEY),
+    ),
+)
 SUMMARY, GROUP_SUMMARY = summary(RECIPE, "participant"), summary(RECIPE, "group")
 
 RESULTS: tuple[Result, ...] = (
@@ -299,5 +336,7 @@ RESULTS: tuple[Result, ...] = (
     GROUP_P_MAP,
     GROUP_REGIONS,
     GROUP_CLIPS,
+    ACROSS,
+    GAINS,
     GROUP_SUMMARY,
 )

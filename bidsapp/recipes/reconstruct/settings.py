@@ -148,6 +148,20 @@ class ReconstructGroupSettings:
     significance: float = setting(
         0.05, paper="no test over participants", source=_PAPER, why="family-wise for regions"
     )
+    across: bool = setting(
+        True,
+        paper="voxels of the standard space, or aligned by responses to the training clips",
+        source=f"{_PAPER}, generalisation across participants",
+        why="decoders learnt from the other participants; false spares reading BOLD again",
+    )
+    n_components: int = setting(
+        50,
+        paper="not stated",
+        source="-",
+        why="of a region, the same for all decoders across participants; rotations of more "
+        "dimensions than clips are not determined",
+        least=1,
+    )
 
 
 GROUP_VARIANTS = {"robust": ReconstructGroupSettings(), "faithful": ReconstructGroupSettings()}

@@ -29,6 +29,7 @@ from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.windows import (
     fill_responses,
     response_weights,
+    response_window,
     window_embeddings,
 )
 from bidsapp.scratch import Scratch
@@ -76,18 +77,6 @@ class Space:
     def layer_name(self) -> str:
         """Name of the embedding layer."""
         return self.bank.layers[self.layer].name
-
-
-def response_window(
-    settings: ReconstructSettings, shift_s: float | None = None, length_s: float | None = None
-) -> dict[str, float]:
-    """Return the arguments of `response_weights`; those of the settings where left out."""
-    window_s = settings.embedding_window_s
-    return {
-        "window_s": window_s,
-        "shift_s": settings.shift_s if shift_s is None else shift_s,
-        "length_s": window_s if length_s is None else length_s,
-    }
 
 
 def decode_space(

@@ -127,6 +127,24 @@ def test_the_group_averages_its_participants(group: Results, study) -> None:
     assert list(table["participant"]) == ["01", "02"]
 
 
+def test_topographies_of_their_own_are_decoded_across_people_after_alignment(
+    group: Results,
+) -> None:
+    (space,) = group.spaces
+    rows = group.table(declared.ACROSS, space, NETWORK)
+    rows = rows[rows["candidates"] == declared.ALL].set_index("source")
+    assert list(rows.index) == ["within", "anatomical", "aligned", "pooled"]
+    assert rows["identification"]["aligned"] > 0.65
+    assert rows["null_low"]["anatomical"] < rows["identification"]["anatomical"] < 0.6
+    gains = group.table(declared.GAINS, space, NETWORK)
+    gain = gains[gains["candidates"] == declared.ALL].iloc[0]
+    between = rows["identification"]["aligned"] - rows["identification"]["anatomical"]
+    assert gain["difference"] == pytest.approx(between)
+    assert gain["difference_low"] < gain["difference"] < gain["difference_high"]
+    assert gain["p"] <= 0.05
+    assert gain["n_positive"] == 2
+
+
 def test_what_is_planted_comes_back(study) -> None:
     found = check_truth(study.data, study.out, truth_checks())
     for entry in found["reconstruct"]["participants"]:
@@ -150,6 +168,7 @@ def test_pages_answer_first_and_say_what_to_doubt(own: Results, study) -> None:
     assert pages["sub-01"].count("<audio") == 8
     assert "Only 8 candidates" in {item.title for item in own.cautions()}
     assert "All participants heard the same clips" in pages["group"]
+    assert "Rotations were fitted to training clips only" in pages["group"]
 
 
 @pytest.mark.browser
