@@ -26,6 +26,7 @@ BIDSIGNORE = (
     "*.html",
     "figures",
     "group",
+    "sounds",
     "*_statmap.*",
     "*_stats.*",
     "*_model-*",

@@ -158,9 +158,13 @@ def difference(first: Exchange, second: Exchange) -> Exchange:
     Returns
     -------
     Exchange
-        Its null distribution is that of differences between decoders that know nothing.
+        Its null distribution is that of differences between decoders that know nothing; rounded,
+        so that equal accuracies differ by 0.
     """
-    return Exchange(first.observed - second.observed, first.null - second.null)
+    return Exchange(
+        np.round(first.observed - second.observed, DECIMALS - 1),
+        np.round(first.null - second.null, DECIMALS - 1),
+    )
 
 
 def shifted_interval(exchange: Exchange, level: float = 0.95) -> tuple[float, float]:

@@ -190,7 +190,7 @@ def decoding_rows(
                 share = bayesian_prevalence(n_significant, n, alpha=level)
                 found["prevalence"] = share.most_probable
                 found["prevalence_low"], found["prevalence_high"] = share.low, share.high
-        yield found
+        yield {column.name: found.get(column.name) for column in results.GROUP_DECODING.columns}
 
 
 def one_row(table: pd.DataFrame, decoder: str, candidates: str) -> dict[str, Any]:

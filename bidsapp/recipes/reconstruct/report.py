@@ -160,19 +160,21 @@ def examples(results: Results, pair: Any) -> Section | None:
     sounds = results.arrays(declared.SOUNDS, pair.space, pair.network)
     if rows.empty or sounds is None:
         return None
+    kinds = [name for name in ("retrieved", "generated") if (rows["kind"] == name).any()]
+    also = f" {' and '.join(kinds).capitalize()}: by the decoded embedding." if kinds else ""
     parts: list[Any] = [
         Prose(
             "The first held-out clip of each genre, not chosen by how well it is identified, and "
             "the three held-out clips of its fold whose embeddings are most like the one decoded "
-            "from the brain."
+            f"from the brain.{also}"
         )
     ]
-    lines = [
-        "<tr><th>heard</th><th>most like</th><th>second</th><th>third</th></tr>",
-    ]
+    heads = ["heard", "most like", "second", "third", *kinds]
+    lines = [f"<tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>"]
     for _, own in rows.groupby("example", sort=True):
         heard = own.iloc[0]["clip"]
-        cells = [player(row, sounds[f"sound{number}"], heard) for number, row in own.iterrows()]
+        shown = own[own["place"].astype(int) <= np.where(own["kind"] == "candidate", 3, 1)]
+        cells = [player(row, sounds[f"sound{number}"], heard) for number, row in shown.iterrows()]
         lines.append(f"<tr>{''.join(cells)}</tr>")
     markup = Markup('<div class="scroll"><table>{}</table></div>').format(
         Markup("".join(map(str, lines)))
@@ -183,14 +185,15 @@ def examples(results: Results, pair: Any) -> Section | None:
 def player(row: Any, sound: Any, heard: str) -> Markup:
     """Return a cell with the name of a clip and a player of its sound."""
     data = base64.b64encode(np.asarray(sound, np.uint8).tobytes()).decode("ascii")
-    right = row["place"] > 0 and row["clip"] == heard
+    right = row["kind"] == "candidate" and row["clip"] == heard
     mark = " \u2713" if right else ""
-    genre = row["genre"] if isinstance(row["genre"], str) else ""
+    facts = [row["genre"] if isinstance(row["genre"], str) else ""]
+    facts += [f"r = {number_text(float(row['r']), 2)}"] if np.isfinite(row["r"]) else []
     return Markup(
-        '<td style="vertical-align:top"><div>{}{}</div><div>{}, r = {}</div><audio controls '
-        'preload="none" style="width:13em" aria-label="{}" '
+        '<td style="vertical-align:top"><div>{}{}</div><div>{}</div><audio controls '
+        'preload="none" style="width:13em" aria-label="{} {}" '
         'src="data:audio/mpeg;base64,{}"></audio></td>'
-    ).format(row["clip"], mark, genre, number_text(float(row["r"]), 2), row["clip"], data)
+    ).format(row["clip"], mark, ", ".join(filter(None, facts)), row["kind"], row["clip"], data)
 
 
 def retrieval(results: Results, pair: Any) -> Section | None:

@@ -146,11 +146,13 @@ EMBEDDINGS = Result(
 EXAMPLES = Table(
     desc="reconstructexamples",
     title="Examples",
-    says="The first held-out clip of each genre, and the candidates most like its prediction.",
+    says="The first held-out clip of each genre, the candidates most like its prediction, and "
+    "what was retrieved and generated from the prediction.",
     columns=(
         Column("example", "number of the example, from 1", digits=0),
-        Column("place", "0 for the clip that was heard, else the rank of the candidate", digits=0),
-        Column("clip", "name", text=True),
+        Column("kind", "heard, candidate, retrieved or generated", text=True),
+        Column("place", "rank of a candidate; number of a generated sound", digits=0),
+        Column("clip", "name of the clip or piece", text=True),
         Column("genre", "of the sound", text=True),
         Column("r", "correlation of the prediction with the clip's embedding", "r"),
     ),
@@ -159,6 +161,12 @@ SOUNDS = Result(
     desc="reconstructsounds",
     title="Sounds of the examples",
     says="MP3 excerpts of the clips of the examples (bytes), in the order of their table.",
+)
+SOUND_FILES = Result(
+    desc="reconstructlistening",
+    title="Sounds for listening tests",
+    says="FLAC of the clips of the examples (originals), and of what was retrieved, drawn at "
+    "random and generated (reconstructions), in a folder of sounds.",
 )
 RETRIEVED = Table(
     desc="reconstructretrieved",
@@ -325,6 +333,7 @@ RESULTS: tuple[Result, ...] = (
     EMBEDDINGS,
     EXAMPLES,
     SOUNDS,
+    SOUND_FILES,
     RETRIEVED,
     RETRIEVAL,
     EXCHANGES,

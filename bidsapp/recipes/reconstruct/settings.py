@@ -117,6 +117,26 @@ class ReconstructSettings:
     n_retrieved: int = setting(
         3, paper="the nearest track", source=_METHODS, why="the next ones are listed", least=1
     )
+    corpus_sounds: str = setting(
+        "",
+        paper="examples on a web page",
+        source=f"{_PAPER}, supplementary material",
+        why="folder of the sounds that the index was made of, to hear what is retrieved",
+    )
+    generator: str = setting(
+        "",
+        paper="MusicLM from MuLan embeddings",
+        source=f"{_PAPER}, music retrieval and music reconstruction",
+        why="folder of an AudioLDM or MusicLDM pipeline, whose CLAP must be the network's; empty: "
+        "no generation",
+    )
+    generator_steps: int = setting(
+        200, paper="not applicable", source="-", why="denoising steps of the diffusion", least=1
+    )
+    n_generated: int = setting(
+        1, paper="one or several samples", source=_METHODS, why="of each clip heard", least=1
+    )
+    generated_s: float = setting(10.0, paper="not stated", source="-", above=0)
     n_players: int = setting(
         8,
         paper="one example per genre",

@@ -85,12 +85,14 @@ def test_examples_can_be_heard(own: Results) -> None:
     (space,) = own.spaces
     table = own.table(declared.EXAMPLES, space, NETWORK)
     sounds = own.arrays(declared.SOUNDS, space, NETWORK)
-    assert len(table) == len(sounds) == 2 * 4
-    for sound in sounds.values():
+    assert len(table) == len(sounds) == 2 * 5
+    for kind, sound in zip(table["kind"], sounds.values(), strict=True):
         facts = soundfile.info(io.BytesIO(sound.tobytes()))
-        assert facts.duration == pytest.approx(9.0, abs=0.2)
+        length_s = 6.0 if kind == "retrieved" else 10.0
+        assert facts.duration == pytest.approx(length_s, abs=0.2)
     first = table[table["example"] == 1]
-    r = first["r"].to_numpy(float)
+    assert list(first["kind"]) == ["heard", *["candidate"] * 3, "retrieved"]
+    r = first["r"].to_numpy(float)[:4]
     assert list(r[1:]) == sorted(r[1:], reverse=True)
     assert r[0] <= r[1]
 
@@ -165,7 +167,7 @@ def test_pages_answer_first_and_say_what_to_doubt(own: Results, study) -> None:
         assert "Brain2Music" in text
         assert "square root of 2" in text
         assert "ridge regression" in text
-    assert pages["sub-01"].count("<audio") == 8
+    assert pages["sub-01"].count("<audio") == 10
     assert "Only 8 candidates" in {item.title for item in own.cautions()}
     assert "All participants heard the same clips" in pages["group"]
     assert "Rotations were fitted to training clips only" in pages["group"]
