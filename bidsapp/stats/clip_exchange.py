@@ -66,19 +66,22 @@ def candidate_accuracy(predicted: ArrayLike, targets: ArrayLike) -> Floats:
 
     Parameters
     ----------
-    predicted, targets
-        (n_clips, n_dimensions) of candidates for each other.
+    predicted
+        (n_predictions, n_dimensions), of some or all of the candidates.
+    targets
+        (n_clips, n_dimensions) of the candidates.
 
     Returns
     -------
-    array, (n_clips, n_clips)
+    array, (n_predictions, n_clips)
         Row i: share of the other candidates that prediction i correlates less with than with
-        candidate j, ties half. Its diagonal is the observed accuracy.
+        candidate j, ties half. With predictions of all candidates its diagonal is the observed
+        accuracy.
     """
     r = row_correlations(predicted, targets)
     lower = np.stack([(row[:, None] > row).sum(axis=1) for row in r])
     ties = np.stack([(row[:, None] == row).sum(axis=1) - 1 for row in r])
-    return np.asarray((lower + ties / 2) / max(len(r) - 1, 1))
+    return np.asarray((lower + ties / 2) / max(r.shape[1] - 1, 1))
 
 
 def exchange_clips(

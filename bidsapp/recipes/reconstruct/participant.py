@@ -136,6 +136,8 @@ def write_space(out: Output, network: str, space: Space, clips: Clips, regions: 
     write(results.CLIPS, clip_rows(space, clips))
     if space.curve:
         write(results.CURVE, space.curve)
+    if space.ablation:
+        write(results.ABLATION, space.ablation)
     held_out = space.judge.fold >= 0
     moments = [space.judge.rows.training_moments(k) for k in range(len(space.judge.rows.folds))]
     arrays = {

@@ -122,7 +122,7 @@ def of_space(results: Results, pair: Any) -> Section:
         made[1:1] = [people(results, pair), across(results, pair)]
     else:
         made.insert(1, examples(results, pair))
-        made += [retrieval(results, pair), windows(results, pair)]
+        made += [ablation(results, pair), retrieval(results, pair), windows(results, pair)]
     made.insert(-1 if results.is_group else 2, clips(results, pair))
     children = [section for section in made if section is not None]
     layer = results.layers(pair.network, pair.space)[0]
@@ -296,6 +296,15 @@ def people(results: Results, pair: Any) -> Section:
         f"people{pair.suffix}",
         [shown, *sections.claim(results, declared.PREVALENCE_KEY)],
     )
+
+
+def ablation(results: Results, pair: Any) -> Section | None:
+    """Tabulate the accuracy for genres that the decoder never met."""
+    rows = results.table(declared.ABLATION, pair.space, pair.network)
+    if rows.empty:
+        return None
+    shown = table(rows, declared.ABLATION.columns, declared.ABLATION.says)
+    return Section("Genres never met", f"ablation{pair.suffix}", [shown])
 
 
 def across(results: Results, pair: Any) -> Section | None:

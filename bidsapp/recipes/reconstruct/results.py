@@ -135,6 +135,20 @@ CURVE = Table(
         Column("identification", "mean identification accuracy", "identification"),
     ),
 )
+ABLATION = Table(
+    desc="reconstructablation",
+    title="Genres that the decoder never met",
+    says="Identification of the held-out clips of each genre among all held-out clips of the "
+    "fold, with and without the genre in training, in the choice of penalties and in "
+    "standardisation; regions are those chosen with it.",
+    columns=(
+        Column("genre", "left out; all genres one by one", text=True),
+        Column("n_clips", "held-out clips of the genre", "clips", 0),
+        Column("identification", "mean accuracy with the genre in training", "with the genre"),
+        Column("without_genre", "mean accuracy without it", "without it"),
+        Column("p", "of the accuracy without it, one-sided", "p", by=CLIPS_KEY),
+    ),
+)
 EMBEDDINGS = Result(
     desc="reconstructembeddings",
     title="Embeddings",
@@ -330,6 +344,7 @@ RESULTS: tuple[Result, ...] = (
     CLIPS,
     REGIONS,
     CURVE,
+    ABLATION,
     EMBEDDINGS,
     EXAMPLES,
     SOUNDS,

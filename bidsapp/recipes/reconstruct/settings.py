@@ -108,6 +108,12 @@ class ReconstructSettings:
         why="accuracy against the length of the response window",
         above=0,
     )
+    genre_ablation: bool = setting(
+        True,
+        paper="one genre left out of training",
+        source=f"{_PAPER}, generalisation beyond the genres of the training data",
+        why="left out of the choice of penalties, too",
+    )
     corpus: str = setting(
         "",
         paper="the Free Music Archive, 106,574 tracks",

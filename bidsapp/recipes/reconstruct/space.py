@@ -15,6 +15,7 @@ from bidsapp.audio.networks.base import Network
 from bidsapp.features.courses import CourseBank
 from bidsapp.models.region_decoder import ClipRows
 from bidsapp.recipes.base.study import ParticipantStudy
+from bidsapp.recipes.reconstruct.ablation import ablation_rows
 from bidsapp.recipes.reconstruct.clips import Clips
 from bidsapp.recipes.reconstruct.decode import (
     Decoded,
@@ -59,6 +60,8 @@ class Space:
         Their null distributions, and those of the regions; None without exchanges.
     curve
         Rows of the table of response windows.
+    ablation
+        Rows of the table of genres left out of training.
     """
 
     network: Network
@@ -72,6 +75,7 @@ class Space:
     exchange_within: Exchange
     regions: Exchange
     curve: list[dict[str, Any]]
+    ablation: list[dict[str, Any]]
 
     @property
     def layer_name(self) -> str:
@@ -129,6 +133,11 @@ def decode_space(
         len(regions.names),
         decoded.n_dual,
     )
+    ablation: list[dict[str, Any]] = []
+    if settings.genre_ablation:
+        memory_bytes = study.memory_bytes // 4
+        parts = (responses, regions, clips, judge, decoded, settings)
+        ablation = list(ablation_rows(*parts, memory_bytes=memory_bytes))
     return Space(
         network,
         bank,
@@ -141,6 +150,7 @@ def decode_space(
         judge.exchange(decoded.ensemble, within_genre=True),
         region_exchange(judge, decoded),
         list(curve_rows(study, clips, rows, regions, decoded, judge)),
+        ablation,
     )
 
 

@@ -81,6 +81,18 @@ def test_the_curve_meets_the_main_analysis(own: Results) -> None:
     assert len(curve) == 3
 
 
+def test_genres_are_left_out_one_by_one(own: Results) -> None:
+    (space,) = own.spaces
+    rows = own.table(declared.ABLATION, space, NETWORK)
+    first, each = rows.iloc[0], rows.iloc[1:]
+    assert first["genre"] == "all genres"
+    assert each["n_clips"].sum() == first["n_clips"] == 24
+    mean = (each["without_genre"] * each["n_clips"]).sum() / 24
+    assert first["without_genre"] == pytest.approx(mean)
+    decoding = own.table(declared.DECODING, space, NETWORK)
+    assert first["identification"] == pytest.approx(decoding["identification"].iloc[0])
+
+
 def test_examples_can_be_heard(own: Results) -> None:
     (space,) = own.spaces
     table = own.table(declared.EXAMPLES, space, NETWORK)

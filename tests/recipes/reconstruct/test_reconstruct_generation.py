@@ -26,6 +26,7 @@ CHANGES = [
     "n_best=1",
     "n_exchanges=0",
     "whole_brain=false",
+    "genre_ablation=false",
     "n_players=2",
     "curve_shifts_s=[]",
     "curve_lengths_s=[]",
