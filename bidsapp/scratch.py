@@ -89,22 +89,17 @@ class Scratch:
     ----------
     folder
         Named by everything that its content depends on; made when it is first written to.
-    label
-        Beginning of what the progress bars say.
     quiet
         Show no progress.
     """
 
     folder: Path
-    label: str = ""
     quiet: bool = True
 
     @classmethod
-    def of(
-        cls, root: Path, kind: str, *parts: object, label: str = "", quiet: bool = True
-    ) -> Scratch:
+    def of(cls, root: Path, kind: str, *parts: object, quiet: bool = True) -> Scratch:
         """Return the scratch of what depends on `parts` (see `identity`): ``root/kind-key``."""
-        return cls(root / f"{kind}-{identity(*parts)}", label, quiet)
+        return cls(root / f"{kind}-{identity(*parts)}", quiet)
 
     def path(self, name: str) -> Path:
         """Return where a file of this scratch lies."""
@@ -169,7 +164,7 @@ class Scratch:
         at_once
             Rows of a step; must not change their values.
         what
-            For the progress bar, after the label.
+            For the progress bar, instead of the name.
 
         Returns
         -------
@@ -178,8 +173,7 @@ class Scratch:
         done = self.load(name)
         rows = np.zeros((0, *row)) if done is None else done["rows"][:n]
         firsts = range(len(rows), n, at_once)
-        label = " ".join(filter(None, (self.label, what or name)))
-        for first in track(firsts, total=len(firsts), label=label, quiet=self.quiet):
+        for first in track(firsts, total=len(firsts), label=what or name, quiet=self.quiet):
             values = np.asarray(step(range(first, min(first + at_once, n))), np.float64)
             rows = np.concatenate([rows, values.reshape(-1, *row)])
             self.save(name, {"rows": rows})

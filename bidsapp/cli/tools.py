@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from bidsapp import __version__
 from bidsapp.cli.commands import (
+    calibrate,
     captions,
     features,
     fetch,
@@ -50,9 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse_words(words: Sequence[str]) -> argparse.Namespace:
-    """Parse the words of a command; all behind the first ``--`` of `sbatch` belong to the app."""
+    """Parse the words of a command.
+
+    All behind the first ``--`` of `sbatch` and `calibrate` belong to the app.
+    """
     own, behind = list(words), []
-    if own[:1] == ["sbatch"] and "--" in own:
+    if own[:1] in (["sbatch"], ["calibrate"]) and "--" in own:
         place = own.index("--")
         own, behind = own[:place], own[place + 1 :]
     options = build_parser().parse_args(own)
@@ -79,6 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
         train,
         sbatch,
         status,
+        calibrate,
     ):
         command.add(tools)
     return parser

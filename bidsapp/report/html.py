@@ -242,7 +242,10 @@ def p_cell(p: float) -> Cell:
     ['0.250', '0.0499', '0.04996', '0.0020']
     """
     digits = 4 if p < 0.01 else 3
-    while any((round(p, digits) < level) != (p < level) for level in _LEVELS):
+    while any(
+        (round(p, digits) < level) != (p < level) or (round(p, digits) > level) != (p > level)
+        for level in _LEVELS
+    ):
         digits += 1
     return cell(p, digits)
 

@@ -7,14 +7,15 @@ shows either. A run is shifted alike in all participants: labels belong to the s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from bidsapp.errors import InputInvalidError
-from bidsapp.stats.nulls import circular_shifts, permutation_p
+from bidsapp.stats.displacement import piece_shifts
+from bidsapp.stats.nulls import permutation_p
 from bidsapp.stats.samples import Samples
 
 FloatArray = npt.NDArray[np.floating]
@@ -22,7 +23,13 @@ IntArray = npt.NDArray[np.integer]
 
 
 def shifted_labels(
-    labels: IntArray, samples: Samples, index: int, *, min_shift: int = 10, seed: int = 0
+    labels: IntArray,
+    samples: Samples,
+    index: int,
+    *,
+    min_shift: int = 10,
+    seed: int = 0,
+    names: Sequence[str] | None = None,
 ) -> IntArray:
     """Shift labels circularly within each run.
 
@@ -38,6 +45,10 @@ def shifted_labels(
         Least shift in volumes in either direction; a third of shorter runs.
     seed
         Of the analysis.
+    names
+        What each number of a run stands for in all participants; its digits if left out. Seed,
+        name and copy determine the shift as a share of the run, so that labels of a run move
+        alike in analyses of different participants.
 
     Returns
     -------
@@ -47,7 +58,8 @@ def shifted_labels(
     series = samples.series
     members = [np.flatnonzero(series == k) for k in range(int(series.max()) + 1)]
     shortest = [min(len(rows) for rows in members if samples.run[rows[0]] == run) for run in runs]
-    shifts = circular_shifts(shortest, 1, min_shift, seed, first=index)[0]
+    heard = [str(run) if names is None else names[run] for run in runs]
+    shifts = piece_shifts(heard, shortest, min_shift, 1, seed, first=index)[0]
     out = np.empty_like(labels)
     for rows in members:
         shift = int(shifts[np.searchsorted(runs, samples.run[rows[0]])])

@@ -15,6 +15,7 @@ from scipy.optimize import brentq
 from scipy.stats import beta
 
 from bidsapp.errors import InputInvalidError
+from bidsapp.stats.nulls import permutation_p
 
 FloatArray = npt.NDArray[np.floating]
 
@@ -26,11 +27,12 @@ class MinimumStatistic:
     Attributes
     ----------
     p_global
-        Of the hypothesis that nobody shows an effect.
+        Of the hypothesis that nobody shows an effect: the smallest score over participants among
+        those of labels shifted alike in all of them.
     p_majority
-        Of the hypothesis that at most half of the population does.
+        Of the hypothesis that at most half of the population does, participants independent.
     bound
-        Largest share that can be exceeded at `alpha`; NaN if not even 0 can.
+        Largest share that can be exceeded at `alpha`; NaN where `p_global` is above `alpha`.
     smallest_p
         Smallest `p_global` that can come out.
     n_participants
@@ -59,7 +61,7 @@ def minimum_statistic(
     observed : array of shape (n_participants,)
         Scores with true labels.
     null : array of shape (n_participants, n_permutations)
-        Scores with shifted labels of each participant.
+        Scores with shifted labels; column k has the same shifts in all participants.
     alpha
         Level of the bound.
     n_second_level
@@ -78,7 +80,11 @@ def minimum_statistic(
 
     Notes
     -----
-    The observed scores are one of the n_second_level + 1 combinations.
+    The paper combines the participants' nulls at random. Participants who had the same stimulus
+    share responses, so such combinations reject too often that nobody shows an effect; here
+    `p_global` takes the same shift in everybody. The bound and `p_majority` follow the paper, with
+    the observed scores as one of the n_second_level + 1 combinations, and the bound is given only
+    where `p_global` passes.
     Source: Allefeld, Görgen & Haynes 2016, NeuroImage 141, 378-392.
     """
     observed, null = np.asarray(observed, np.float64), np.asarray(null, np.float64)
@@ -94,12 +100,12 @@ def minimum_statistic(
         0, with_true.shape[1], (n_second_level, n)
     )
     smallest = with_true[np.arange(n), drawn].min(axis=1)
-    p = float((np.count_nonzero(smallest >= observed.min()) + 1) / (n_second_level + 1))
-    root, level = p ** (1 / n), alpha ** (1 / n)
-    bound = (level - root) / (1 - root) if p <= alpha and root < 1 else np.nan
-    return MinimumStatistic(
-        p, prevalence_p(p, n, 0.5), float(bound), float(1 / (n_second_level + 1)), n
-    )
+    drawn_p = float((np.count_nonzero(smallest >= observed.min()) + 1) / (n_second_level + 1))
+    p = float(permutation_p(observed.min(), null.min(axis=0)))
+    root, level = drawn_p ** (1 / n), alpha ** (1 / n)
+    bound = (level - root) / (1 - root) if max(p, drawn_p) <= alpha and root < 1 else np.nan
+    smallest_p = 1 / (null.shape[1] + 1)
+    return MinimumStatistic(p, prevalence_p(drawn_p, n, 0.5), float(bound), smallest_p, n)
 
 
 def prevalence_p(p_global: float, n_participants: int, share: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 import pytest
@@ -42,7 +43,7 @@ def test_a_complete_dataset(complete) -> None:
     assert missing["gradients"] == missing["rsa"] == []
     assert missing["emotion3d"] == ["emotion labels (intervals or stimuli.tsv)"]
     text = survey_text(found, RECIPES)
-    assert "gradients  ready" in text
+    assert re.search(r"^ *gradients +ready$", text, re.MULTILINE)
     assert f"musicotopy {raw.root} OUT_DIR participant --recipe gradients --dry-run" in text
 
 

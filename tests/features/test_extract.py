@@ -177,7 +177,7 @@ def test_sounds_that_cannot_be_used_are_named(stimuli, log, tmp_path):
 def test_progress_is_shown_unless_quiet(stimuli, log, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("bidsapp.progress._PLAIN_INTERVAL_S", 0.0)
     extract(stimuli, Counting(log), tmp_path / "one", memory_bytes=MEMORY)
-    assert "counting: 98 frames, 2 layers: 4/4" in capsys.readouterr().err
+    assert "counting: 98 frames, 2 layers 4 of 4" in capsys.readouterr().err
     extract(stimuli, Counting(log), tmp_path / "two", memory_bytes=MEMORY, quiet=True)
     assert capsys.readouterr().err == ""
 

@@ -14,7 +14,7 @@ from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.scales import largest
 from bidsapp.report.brain.viewer import MapGroup, layer_maps, viewer
 from bidsapp.report.html import Number, Section, write_page
-from bidsapp.report.sections import about, cautions, claims, fidelity, glance, page
+from bidsapp.report.sections import about, cautions, claims, fidelity, found, glance, page
 from bidsapp.report.tables import table
 from bidsapp.results.kinds import CORRELATION
 from tests.report.browser import NO_GL, browse, check_page, needs_chromium
@@ -116,7 +116,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         fidelity(results),
         about(results),
     ]
-    return write_page(page(results, "Which layer?", sections), root / "page.html")
+    answer = found(results, ["One."], sections[3])
+    made = page(results, "Which layer?", sections, heading="Layers", answer=answer)
+    return write_page(made, root / "page.html")
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +128,9 @@ def seen(made: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]
 
 def test_it_is_whole_and_its_contents_lead_somewhere(seen: dict[str, Any]) -> None:
     assert seen["state"] == "ready"
-    assert seen["images"] == 1
+    assert seen["images"] == 2  # below the title, and in its section
     assert seen["sections"] == [
-        "glance", "cautions", "cortex-section", "maps", "parcels", "claims", "fidelity", "about",
+        "answer", "glance", "cautions", "cortex-section", "maps", "parcels", "claims", "fidelity", "about",
     ]  # fmt: skip
 
 
@@ -167,7 +169,7 @@ def test_without_webgl_it_says_so_and_figures_remain(made: Path, tmp_path: Path)
     assert not console
     assert found["state"] == "failed"
     assert "no WebGL" in found["message"]
-    assert found["images"] == found["decoded"] == 1
+    assert found["images"] == found["decoded"] == 2
 
 
 def test_the_probe_can_fail(made: Path, tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pytest
 
 from bidsapp.bids.atomic import write_json
-from bidsapp.report.html import Note, Notes, Number, Section, Table, render
+from bidsapp.report.html import Note, Notes, Number, Prose, Section, Table, picture, render
 from bidsapp.report.methods import Methods, has_random_weights
 from bidsapp.report.sections import (
     about,
@@ -18,6 +19,7 @@ from bidsapp.report.sections import (
     claims,
     cost_of,
     fidelity,
+    found,
     glance,
     meta,
     methods_section,
@@ -86,9 +88,10 @@ class TestHead:
         assert loud.title == "Simulated data"
 
     def test_the_page_has_the_given_sections_in_order(self, group: Results) -> None:
-        made = page(group, "Which?", [Section("B", "b"), None, Section("A", "a")],
-                    [Note("serious", "LEAKY", "not to be reported")])  # fmt: skip
-        assert made.title == "Group of 2 participants"
+        banners = [Note("serious", "LEAKY", "not to be reported")]
+        parts = [Section("B", "b"), None, Section("A", "a")]
+        made = page(group, "Which?", parts, banners, heading="Layers")
+        assert made.title == "Layers \u00b7 group, N = 2"
         assert made.subtitle == "Which?"
         assert [section.title for section in made.sections] == ["B", "A"]
         assert [banner.title for banner in made.banners] == ["LEAKY"]
@@ -227,3 +230,19 @@ def test_methods_can_be_copied_with_references_and_bibtex() -> None:
     assert texts[1] == "Text [1]."
     assert texts[2].startswith("[1] He")
     assert texts[3].startswith("@")
+
+
+class TestFound:
+    def test_says_for_whom_it_holds_and_shows_one_figure(
+        self, group: Results, participant: Results
+    ) -> None:
+        figure = picture(plt.figure(), alt="a", caption="c")
+        shown = Section("B", "b", [Prose("x")], [Section("C", "c", [figure])])
+        text, seen = found(participant, ["Nothing was found."], shown)
+        assert text == Prose(
+            "Nothing was found. This is one listener; nothing follows for others."
+        )
+        assert seen is figure
+        (text,) = found(group, ["A.", "B."], None)
+        assert isinstance(text, Prose)
+        assert text.text.startswith("A. B. These are 2 listeners: too few")

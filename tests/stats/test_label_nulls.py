@@ -29,6 +29,18 @@ def test_shifts_stay_in_runs_and_are_shared_by_participants():
             assert 10 <= rolled[0] <= 30
 
 
+def test_runs_of_one_name_move_alike_in_different_analyses():
+    """The group's runs are numbered otherwise than those of a participant who lacks one."""
+    labels = np.tile(np.arange(30), 2)
+    times = np.tile(np.arange(30.0), 2)
+    whole = Samples(np.repeat([0, 1], 30), times)
+    part = whole.take(np.arange(30, 60))
+    for index in range(5):
+        moved = shifted_labels(labels, whole, index, names=["run-1", "run-2"])[30:]
+        own = Samples(np.zeros(30, np.int64), part.time_s)
+        assert np.array_equal(moved, shifted_labels(labels[30:], own, index, names=["run-2"]))
+
+
 def test_null_does_not_depend_on_its_parts():
     samples, labels = two_people()
     weight = np.arange(len(labels))

@@ -34,10 +34,20 @@ def test_bound_holds_when_half_show_the_effect():
 
 def test_everyone_shows_it():
     found = minimum_statistic(*draw(np.random.default_rng(2), 12, 6.0))
-    assert found.p_global == found.smallest_p
+    assert found.p_global == found.smallest_p == 0.01
     assert found.p_majority < 0.05
     assert found.bound > 0.5
-    assert prevalence_p(found.p_global, 12, found.bound) == pytest.approx(0.05)
+    assert prevalence_p(1 / 10_001, 12, found.bound) == pytest.approx(0.05)
+
+
+def test_no_bound_where_participants_only_share_something():
+    rng = np.random.default_rng(4)
+    bounds = []
+    for k in range(200):
+        scores = rng.standard_normal((10, 100)) + 2 * rng.standard_normal(100)
+        found = minimum_statistic(scores[:, 0], scores[:, 1:], n_second_level=400, seed=k)
+        bounds.append(found.bound)
+    assert np.isfinite(bounds).mean() <= 0.09
 
 
 def test_bayesian_prevalence():

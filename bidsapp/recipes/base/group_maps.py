@@ -113,7 +113,7 @@ class GroupMaps:
         """(n_units,) whether any layer passes family-wise over layers and units."""
         if self.test is None:
             return np.zeros(self.n.shape, bool)
-        return np.asarray((self.test.p_fwe < level).any(axis=0))
+        return np.asarray((self.test.p_fwe <= level).any(axis=0))
 
 
 def cluster_test(

@@ -135,7 +135,7 @@ def score(
     settings: EncodingSettings = study.settings
     run_filter = filter_of(study, rows)
     store = design_store(study, bank, rows, run_filter)
-    quiet, label = study.config.quiet, f"{study.label} {bank.network} {rows.lags}"
+    quiet, label = study.config.quiet, f"{bank.network} {rows.lags}"
     scorer = scorer_of(study)
     per_column = 12 * rows.timeline.n_rows + 16 * len(settings.log10_alpha)
     at_once = max(256, study.memory_bytes // 4 // per_column)
@@ -310,6 +310,18 @@ def rating_rows(scores: Scores) -> Iterator[Row]:
             yield {**common, "piece": "mean", "r": r.mean(), "p": rating.p[index]}
             for piece in dict.fromkeys(scores.rows.block_pieces):
                 yield {**common, "piece": piece, "r": r[names == piece].mean(), "p": np.nan}
+
+
+def rating_null_rows(scores: Scores) -> Iterator[Row]:
+    """Yield one row per rating, layer and displacement of the music."""
+    for rating in scores.ratings:
+        columns: dict[str, Any] = {
+            "rating": rating.name,
+            "rater": rating.rater,
+            "layer_index": np.arange(1, len(scores.layers) + 1),
+            "r": rating.null.astype(np.float32),
+        }
+        yield from tidy(columns, copy=range(1, len(rating.null) + 1), layer=scores.layers)
 
 
 def fold_rows(rows: Rows, study: ParticipantStudy) -> Iterator[Row]:

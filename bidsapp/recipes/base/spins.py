@@ -206,8 +206,7 @@ def _rotate(
         return null
     chunks = -(-(n_rotations - null.done) // CHUNK)
     steps = advance(problem, null, chunk=CHUNK, n_threads=options.n_threads, device=options.device)
-    label = f"{scratch.label}: {what}"
-    for number, _ in enumerate(track(steps, total=chunks, label=label, quiet=scratch.quiet), 1):
+    for number, _ in enumerate(track(steps, total=chunks, label=what, quiet=scratch.quiet), 1):
         if number % SAVE_EVERY == 0:
             scratch.save(name, null.to_arrays())
     scratch.save(name, null.to_arrays())

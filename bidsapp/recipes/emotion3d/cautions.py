@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from bidsapp.brain.stored_volumes import StoredVolumes
 from bidsapp.recipes.base import cautions as shared
 from bidsapp.recipes.emotion3d.decoding import Decoding
@@ -287,8 +285,10 @@ def of_group(
     for item in decodings:
         if item.chance is not None:
             yield _chance_level(item, majority[item.split], n_classes)
-    n = len(scored[0].subjects)
-    yield from shared.few_participants(n, int(np.ceil(np.log2(1 / level))))
+    for row in {row["test"]: row for row in tests}.values():
+        smallest, draws = row["smallest_p"], "shifts of the labels in all participants"
+        n_copies = round(1 / smallest) - 1
+        yield from shared.smallest_p(row["test"], n_copies, smallest, level, draws=draws)
     for row in tests:
         if row["test"] == "cnn - linear" and row["difference"] <= 0:
             text = (
@@ -297,3 +297,29 @@ def of_group(
                 f"{row['difference']:.2f}, p = {row['p']:.3f})."
             ).replace("-0.", "\u22120.")
             yield Caution("serious", "The network adds nothing", text)
+
+
+def of_networks_across(decodings: Sequence[Decoding], trained: bool) -> Iterator[Caution]:
+    """Say that the network across participants was not trained, or has no chance.
+
+    Parameters
+    ----------
+    decodings
+        Across participants.
+    trained
+        Whether the settings ask for it.
+    """
+    if not trained:
+        text = (
+            "Across participants only the linear decoder was trained: a network's score means "
+            "nothing without its chance, and each shift costs a whole cross-validation. "
+            "--set emotion3d_group.cnn=true trains it with its shifts."
+        )
+        yield Caution("note", "No network across participants", text)
+    elif any(item.decoder == "cnn" and item.chance is None for item in decodings):
+        text = (
+            "The network across participants was not trained on shifted labels "
+            "(emotion3d_group.n_cnn_shifts is 0, as in the paper): its scores have no chance and "
+            "are not tested."
+        )
+        yield Caution("serious", "The network across participants has no chance", text)

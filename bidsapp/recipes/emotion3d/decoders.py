@@ -84,6 +84,8 @@ class Shifts:
         Of the analysis.
     scratch
         For finished refits.
+    names
+        What each number of a run stands for in all participants.
     """
 
     labels: Labels
@@ -91,11 +93,17 @@ class Shifts:
     min_shift: int
     seed: int
     scratch: Scratch
+    names: Sequence[str]
 
     def shifted(self, index: int) -> Labels:
         """Return the labels of one shift, (n_volumes,)."""
         return shifted_labels(
-            self.labels, self.samples, index, min_shift=self.min_shift, seed=self.seed
+            self.labels,
+            self.samples,
+            index,
+            min_shift=self.min_shift,
+            seed=self.seed,
+            names=self.names,
         )
 
     def null(
@@ -228,9 +236,7 @@ class NetworkTask:
                 if name
                 else None
             ),
-            on_epoch=EpochLog(f"{self.scratch.label} {self.split.name}", self.split)
-            if name
-            else None,
+            on_epoch=EpochLog(self.split) if name else None,
         )
 
     def predict(self, labels: Labels, _shift: int = -1) -> LogProba:
@@ -256,14 +262,12 @@ class EpochLog:
 
     Parameters
     ----------
-    label
-        What is trained.
     split
-        For the names of folds.
+        Folds that are trained.
     """
 
-    def __init__(self, label: str, split: Split) -> None:
-        self.label, self.split = label, split
+    def __init__(self, split: Split) -> None:
+        self.split = split
         self._last_s = time.monotonic()
 
     def __call__(self, fold: int, seed: int, row: EpochRecord) -> None:
@@ -274,7 +278,7 @@ class EpochLog:
         self._last_s = now
         LOGGER.info(
             "%s, %s, seed %d, epoch %d: loss %.3f, accuracy %.2f; held out %.3f, %.2f",
-            self.label,
+            self.split.name,
             self.split.folds[fold].name,
             seed,
             row.epoch,

@@ -144,11 +144,17 @@ class Data:
             study.configuration_hash,
             study.inputs.identity(),
             self.seed,
-            label=study.label,
             quiet=study.config.quiet,
         )
         min_shift = max(1, round(self.own.min_shift_s / self.members[0].runs[0].tr_s))
-        self.shifts = Shifts(self.labels, self.found.samples, min_shift, self.seed, self.scratch)
+        self.shifts = Shifts(
+            self.labels,
+            self.found.samples,
+            min_shift,
+            self.seed,
+            self.scratch,
+            self.found.run_names,
+        )
 
     def splits(self) -> Iterator[Split]:
         """Yield the splits asked for that the data allow."""
@@ -305,6 +311,7 @@ def write_summary(
     inputs, found, settings = data.inputs, data.found, data.settings
     doubts = [
         *cautions.of_group(decodings, scored, tests, data.n_classes, settings.significance),
+        *cautions.of_networks_across(decodings, settings.cnn),
         *cautions.what_labels_are(data.members),
         *shared.left_out(inputs.left_out),
         *shared.of_problems(inputs.problems),

@@ -19,6 +19,7 @@ from bidsapp.recipes.base.group import GroupInputs
 from bidsapp.recipes.emotion3d.names import LABELS_ONLY, LEAKY
 from bidsapp.recipes.emotion3d.results import NULL, SCORES
 from bidsapp.recipes.emotion3d.settings import GroupSettings
+from bidsapp.results.inferences.base import smallest_p
 from bidsapp.results.write import tidy
 from bidsapp.stats.nulls import permutation_p
 from bidsapp.stats.prevalence import bayesian_prevalence, minimum_statistic
@@ -140,6 +141,9 @@ def participant_rows(scored: Sequence[Scored]) -> Iterator[Row]:
 def group_rows(scored: Sequence[Scored], settings: GroupSettings, seed: int) -> Iterator[Row]:
     """Yield the tests of the group: each decoder above chance, and network less linear decoder.
 
+    Copy k of the null moves the labels alike in all participants, so that responses they share
+    stay shared; the mean over participants is compared with that of each copy.
+
     Parameters
     ----------
     scored
@@ -152,24 +156,43 @@ def group_rows(scored: Sequence[Scored], settings: GroupSettings, seed: int) -> 
     for item in scored:
         if not item.tested:
             continue
-        row = _flip(item, item.observed - item.chance, f"{item.decoder} > chance", settings, seed)
         means = np.nanmean(item.null, axis=0)
-        row["mean"], row["chance"] = float(item.observed.mean()), float(item.chance.mean())
-        row["p_shift"] = float(permutation_p(np.asarray(item.observed.mean()), means))
-        yield row
+        yield _test(
+            item, item.observed - item.chance, f"{item.decoder} > chance", settings, seed
+        ) | {
+            "mean": float(item.observed.mean()),
+            "chance": float(item.chance.mean()),
+            "p": float(permutation_p(np.asarray(item.observed.mean()), means)),
+            "smallest_p": smallest_p(len(means)),
+        }
     for item in scored:
-        other = [
+        others = (
             other
             for other in scored
             if (other.level, other.split, other.decoder) == (item.level, item.split, "linear")
-        ]
-        if item.decoder == "cnn" and other and item.leaky != LEAKY:
-            difference = item.observed - other[0].observed
-            row = _flip(item, difference, "cnn - linear", settings, seed, two_sided=True)
-            yield row | {"mean": float(difference.mean())}
+        )
+        other = next(others, None)
+        if item.decoder == "cnn" and item.tested and other is not None and other.tested:
+            yield _difference(item, other, settings, seed)
 
 
-def _flip(
+def _difference(item: Scored, other: Scored, settings: GroupSettings, seed: int) -> Row:
+    """Test scores above own chance of two decoders against each other, two-sided."""
+    n_copies = min(item.null.shape[1], other.null.shape[1])
+    values = (item.observed - item.chance) - (other.observed - other.chance)
+    copies = np.nanmean(item.null[:, :n_copies] - other.null[:, :n_copies], axis=0)
+    observed = float((item.observed - other.observed).mean())
+    centre = np.median(np.append(copies, observed))
+    p = permutation_p(np.abs(observed - centre), np.abs(copies - centre))
+    row = _test(item, values, f"{item.decoder} - {other.decoder}", settings, seed, two_sided=True)
+    return row | {
+        "mean": observed,
+        "p": float(p),
+        "smallest_p": smallest_p(n_copies),
+    }
+
+
+def _test(
     item: Scored,
     values: NDArray[np.float64],
     name: str,
@@ -178,7 +201,7 @@ def _flip(
     *,
     two_sided: bool = False,
 ) -> Row:
-    """Sign-flip test of a mean over participants."""
+    """Return the row of a test with the sign flips of participants (n_participants,)."""
     test = sign_flip_test(
         values[:, None],
         n_permutations=settings.n_flips,
@@ -195,9 +218,9 @@ def _flip(
         "chance": nan,
         "difference": float(np.nanmean(values)),
         "t": float(test.t[0]),
-        "p": float(test.p[0]),
-        "smallest_p": test.smallest_p,
-        "p_shift": nan,
+        "p": nan,
+        "smallest_p": nan,
+        "p_flip": float(test.p[0]),
         "alternative": "two-sided" if two_sided else "greater",
     }
 
@@ -213,23 +236,37 @@ def prevalence_rows(scored: Sequence[Scored], alpha: float, seed: int) -> Iterat
         Level of the tests within participants and of the bound.
     seed
         Of the draws of the minimum statistic.
+
+    Yields
+    ------
+    dict
+        Values are NaN where the labels were shifted too few times for any participant to pass.
     """
     for item in scored:
         if not item.tested:
             continue
-        least = minimum_statistic(item.observed, item.null, alpha=alpha, seed=seed)
-        n_significant = int((item.p <= alpha).sum())
-        share = bayesian_prevalence(n_significant, len(item.subjects), alpha=alpha)
-        yield {
+        n_copies, nan = item.null.shape[1], float("nan")
+        row: Row = {
             "level": item.level,
             "split": item.split,
             "decoder": item.decoder,
             "n": len(item.subjects),
-            "n_significant": n_significant,
-            "prevalence": share.most_probable,
-            "low": share.low,
-            "high": share.high,
-            "p_global": least.p_global,
-            "p_majority": least.p_majority,
-            "bound": least.bound,
+            **dict.fromkeys(
+                ("n_significant", "prevalence", "low", "high", "p_global", "p_majority", "bound"),
+                nan,
+            ),
         }
+        if smallest_p(n_copies) <= alpha:
+            least = minimum_statistic(item.observed, item.null, alpha=alpha, seed=seed)
+            n_significant = int((item.p <= alpha).sum())
+            share = bayesian_prevalence(n_significant, len(item.subjects), alpha=alpha)
+            row |= {
+                "n_significant": n_significant,
+                "prevalence": share.most_probable,
+                "low": share.low,
+                "high": share.high,
+                "p_global": least.p_global,
+                "p_majority": least.p_majority,
+                "bound": least.bound,
+            }
+        yield row

@@ -15,7 +15,7 @@ from bidsapp.errors import InputInvalidError
 from bidsapp.models.cnn3d.volumes import Volumes, frame_stacks
 from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.recipes.emotion3d.inputs import EmotionInputs, treatment
-from bidsapp.recipes.emotion3d.labels import RunKey, run_key
+from bidsapp.recipes.emotion3d.labels import RunKey, run_key, run_title
 from bidsapp.stats.samples import Samples
 
 
@@ -175,8 +175,4 @@ def _samples(
         for name in ("run", "time_s", "participant", "stimulus_s", "stimulus")
     ]
     labels = np.concatenate([item.labels for item in labelled])
-    names = tuple(
-        "_".join(f"{key}-{value}" for key, value in entities)
-        for entities in map(spelled.__getitem__, keys)
-    )
-    return labels, Samples(*columns), names
+    return labels, Samples(*columns), tuple(map(run_title, keys))

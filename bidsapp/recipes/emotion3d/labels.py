@@ -81,6 +81,11 @@ def run_key(run: Run) -> RunKey:
     return entities_key(run.entities, without=("sub",))
 
 
+def run_title(key: RunKey) -> str:
+    """Return the name of a run in all participants: ``task-film_run-1``."""
+    return "_".join(f"{entity}-{value}" for entity, value in key)
+
+
 def spans_of(
     run: Run, intervals: Iterable[Interval], presentations: Iterable[Presentation]
 ) -> list[Span]:

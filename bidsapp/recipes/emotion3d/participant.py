@@ -47,7 +47,7 @@ from bidsapp.recipes.emotion3d.decoding import (
 from bidsapp.recipes.emotion3d.explain import Embedded, embed, network_maps, randomisation
 from bidsapp.recipes.emotion3d.folds import make_splits
 from bidsapp.recipes.emotion3d.inputs import EmotionInputs, treatment
-from bidsapp.recipes.emotion3d.labels import LabelledVolumes
+from bidsapp.recipes.emotion3d.labels import LabelledVolumes, run_key, run_title
 from bidsapp.recipes.emotion3d.names import PREDICTED
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
 from bidsapp.results.write import Output
@@ -132,12 +132,16 @@ class Data:
             study.configuration_hash,
             self.inputs.identity(),
             self.seed,
-            label=study.label,
             quiet=self.config.quiet,
         )
         self.min_shift = max(1, round(self.settings.min_shift_s / self.inputs.runs[0].tr_s))
         self.shifts = Shifts(
-            self.labels, self.labelled.samples, self.min_shift, self.seed, self.scratch
+            self.labels,
+            self.labelled.samples,
+            self.min_shift,
+            self.seed,
+            self.scratch,
+            [run_title(run_key(run)) for run in self.inputs.runs],
         )
 
     @cached_property

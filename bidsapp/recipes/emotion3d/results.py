@@ -275,29 +275,29 @@ PARTICIPANTS = _table(
 TESTS = _table(
     "group",
     "Tests over participants",
-    "Sign-flip tests over participants of (score - own chance), and of network less linear "
-    "decoder.",
+    "Mean scores among those with labels shifted alike in all participants, and the same for "
+    "the difference of network and linear decoder, each above its own chance.",
     _LEVEL,
     _SPLIT,
     Column("test", "decoder > chance, or the difference of two decoders", text=True),
     Column("n", "participants", "participants", 0),
-    Column("mean", "mean score, or mean difference"),
+    Column("mean", "mean score, or mean difference of scores"),
     Column("chance", "mean of the participants' own chance"),
-    Column("difference", "mean of what is tested"),
-    Column("t", digits=2),
+    Column("difference", "mean score above own chance, or mean difference of two such scores"),
     Column(
         "p",
-        "sign flips of participants, who heard the same stimulus: it says nothing about "
-        "other stimuli",
-        "p (flips)",
-        by="sign_flip_scores",
-    ),
-    Column("smallest_p", "smallest p this number of participants can give"),
-    Column(
-        "p_shift",
-        "(b + 1) / (m + 1): mean score among those with labels shifted alike in all",
-        "p (shifts)",
+        "(b + 1) / (m + 1): mean score, or mean difference, among those with labels shifted alike "
+        "in all participants",
         by="label_shift_alike",
+    ),
+    Column("smallest_p", "smallest p this number of shifts can give"),
+    Column("t", "of participants", digits=2),
+    Column(
+        "p_flip",
+        "sign flips of participants: consistency over these people, too small where they share "
+        "responses to the stimulus",
+        "p (consistency)",
+        by="sign_flip_scores",
     ),
     Column("alternative", text=True),
     level="group",
@@ -310,14 +310,19 @@ PREVALENCE = _table(
     _SPLIT,
     _DECODER,
     Column("n", "participants", digits=0),
-    Column("n_significant", "participants with p at most the level", "above chance", 0),
+    Column(
+        "n_significant",
+        "participants with p at most the level; n/a where the shifts are too few for any to pass",
+        "above chance",
+        0,
+    ),
     Column("prevalence", "most probable share (Ince et al. 2021)", digits=2),
     Column("low", "its interval of highest density, 95 %", by="prevalence_density"),
     Column("high", by="prevalence_density"),
     Column(
         "p_global",
-        "minimum statistic (Allefeld et al. 2016): nobody shows the effect; takes "
-        "participants as independent, though all had the same stimulus",
+        "nobody shows the effect: smallest score over participants among those with labels "
+        "shifted alike in all",
         "p (global null)",
         by="minimum_statistic",
     ),
@@ -329,7 +334,8 @@ PREVALENCE = _table(
     ),
     Column(
         "bound",
-        "largest share that is exceeded at the level of the test; n/a: not even 0",
+        "largest share that is exceeded at the level of the test (Allefeld et al. 2016); "
+        "n/a: not even 0",
         "\u03b3\u2080",
         2,
     ),

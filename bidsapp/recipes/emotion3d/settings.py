@@ -264,7 +264,12 @@ class GroupSettings:
         source=_CROSS,
         why="participants are left out in at most this many groups",
     )
-    cnn: bool = setting(True, paper="the network of single participants", source=_CROSS)
+    cnn: bool = setting(
+        False,
+        paper="the network of single participants",
+        source=_CROSS,
+        why="its score means nothing without n_cnn_shifts refits of the whole cross-validation",
+    )
     n_seeds: int = setting(1, paper="1", source=_CODE)
     epochs: int = setting(
         20, paper="50", source=_MODEL, why="as for single participants, with more volumes in each"
@@ -282,7 +287,7 @@ class GroupSettings:
         why="labels shifted alike in all participants, linear decoder fitted again",
     )
     n_cnn_shifts: int = setting(
-        0,
+        19,
         paper="none: no test",
         source=_CROSS,
         why="as n_shifts; each costs as much as the network's whole cross-validation",
@@ -298,6 +303,6 @@ class GroupSettings:
 
 GROUP_VARIANTS = {
     "robust": GroupSettings(),
-    "faithful": GroupSettings(epochs=50, max_shift_voxels=0),
+    "faithful": GroupSettings(cnn=True, epochs=50, max_shift_voxels=0, n_cnn_shifts=0),
 }
 """Defaults of both variants at the group level."""

@@ -119,7 +119,7 @@ def _of_network(
     """Yield what the scores of one network themselves give reason to doubt."""
     positive, level = both[0], settings.significance
     test, n_layers = positive.test, len(positive.layers)
-    passed = test.p_family < level
+    passed = test.p_family <= level
     known = np.isfinite(test.p_family)
     if known.any() and not passed.any():
         yield Caution(
@@ -165,7 +165,7 @@ def _of_network(
 def _of_control(name: str, both: Sequence[Scores], level: float) -> Iterator[Caution]:
     positive, negative = both
     known = np.isfinite(negative.test.p_family)
-    passed = float((negative.test.p_family[known] < level).mean()) if known.any() else 0.0
+    passed = float((negative.test.p_family[known] <= level).mean()) if known.any() else 0.0
     ratio = float(np.nanmax(negative.test.r)) / max(float(np.nanmax(positive.test.r)), 1e-9)
     if passed <= 0.05 and ratio < 0.8:
         return

@@ -112,7 +112,7 @@ def say_gradients(found: Found) -> list[str]:
             f"{space}: mean score where nothing is planted {said(mean['null_mean_r'])} (target "
             f"below {TARGETS['null_mean_r']}): {_verdict(won['null_mean_r'])}",
             f"{space}: {said(mean['null_parcels_significant'])} of the parcels where nothing is "
-            f"planted pass p < .05 (target {TARGETS['null_parcels_significant']}): "
+            f"planted pass p <= .05 (target {TARGETS['null_parcels_significant']}): "
             f"{_verdict(won['null_parcels_significant'])}",
         ]
     for name, rating in found["ratings"].items():

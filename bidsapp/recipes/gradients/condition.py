@@ -93,7 +93,7 @@ def write_maps(out: Output, item: Condition, settings: GradientsGroupSettings) -
         }
         out.write(declared.P_TFCE.of(lags), maps.clusters.p, **layered, **fields)
     if lags == "positive":
-        level = f"p < {settings.significance:g}."
+        level = f"p <= {settings.significance:g}."
         passed = maps.significant(settings.significance)
         out.write(declared.CONSISTENT, passed, network=item.network, note=level)
 

@@ -206,7 +206,7 @@ class GradientsGroup:
 
     def condition(self, network: str, lags: str, stack: ScoreStack) -> Condition:
         """Read the participants one by one, then average and test over them."""
-        label, quiet = f"{self.study.label} {network} {lags}", self.config.quiet
+        label, quiet = f"{network} {lags}", self.config.quiet
         participants = self.inputs.participants
         profiles, correlations, mean_r = [], [], []
         for number, participant in enumerate(
@@ -293,7 +293,7 @@ class GradientsGroup:
             self.study.device,
         )
         folder = self.study.scratch / "spins"
-        return options, Scratch(folder, label=self.study.label, quiet=self.config.quiet)
+        return options, Scratch(folder, quiet=self.config.quiet)
 
     def kept(self, maps: GroupMaps) -> Array | bool:
         """Vertices of the layer map that take part; all of them unless thresholded."""

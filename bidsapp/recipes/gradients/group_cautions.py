@@ -130,7 +130,7 @@ def _of_kind(
     if positive is None:
         return
     where = f"({name}, {kind} layer)"
-    if negative is not None and negative.p_max < level:
+    if negative is not None and negative.p_max <= level:
         text = (
             f"At negative lags r = {negative.r:.2f} (p = {negative.p:.2g}), at positive lags "
             f"r = {positive.r:.2f} (p = {positive.p:.2g}). Sound after the volume cannot have "
@@ -139,14 +139,14 @@ def _of_kind(
         severity = "serious" if abs(negative.r) >= abs(positive.r) else "caution"
         title = f"The control is aligned with the gradient as well {where}"
         yield Caution(severity, title, text)  # type: ignore[arg-type]
-    if difference is not None and positive.p < level <= difference.p:
+    if difference is not None and positive.p <= level < difference.p:
         text = (
             f"Positive lags are aligned with the gradient (p = {positive.p:.2g}), but not more so "
             f"than negative lags (p = {difference.p:.2g} for the difference)."
         )
         yield Caution("caution", f"Positive and negative lags do not differ {where}", text)
     swapped = row(POSITIVE, direction=SWAPPED)
-    if swapped is not None and (positive.p < level) != (swapped.p < level):
+    if swapped is not None and (positive.p <= level) != (swapped.p <= level):
         text = (
             f"p = {positive.p:.2g} when the reference is rotated, p = {swapped.p:.2g} when the "
             "layer map is."
@@ -156,14 +156,14 @@ def _of_kind(
     own = over_participants.query(
         f"lags == '{POSITIVE}' and map == '{kind}' and reference == '{reference}'"
     )["p"]
-    if len(own) and positive.p < level <= own.iloc[0]:
+    if len(own) and positive.p <= level < own.iloc[0]:
         text = (
             f"The group's map is aligned (p = {positive.p:.2g}), participants' own maps are not "
             f"reliably so (p = {own.iloc[0]:.2g}): the finding is about these participants' mean."
         )
         yield Caution("caution", f"Single participants do not show it ({name})", text)
     left, right = row(POSITIVE, "L"), row(POSITIVE, "R")
-    if left is not None and right is not None and (left.p < level) != (right.p < level):
+    if left is not None and right is not None and (left.p <= level) != (right.p <= level):
         text = (
             f"Left r = {left.r:.2f}, p = {left.p:.2g}; right r = {right.r:.2f}, "
             f"p = {right.p:.2g}. That one passes and the other does not is no test of their "
@@ -184,7 +184,7 @@ def _of_rivals(
     if others.empty:
         return
     rival = others.iloc[int(np.argmax(others["r"].abs()))]
-    if min(positive.p, rival.p) < level and abs(rival.r) >= abs(positive.r):
+    if min(positive.p, rival.p) <= level and abs(rival.r) >= abs(positive.r):
         text = (
             f"r = {rival.r:.2f} with {rival.reference}, r = {positive.r:.2f} with "
             f"{rows['reference'].iloc[0]}."

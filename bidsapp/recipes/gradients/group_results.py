@@ -301,7 +301,8 @@ RATINGS = Table(
         Column("ci_low", "95 % interval over raters", "low", by=BOOTSTRAP),
         Column("ci_high", "95 % interval over raters", "high", by=BOOTSTRAP),
         Column("n", "raters", digits=0),
-        Column("p", "sign flips of raters; not corrected over layers", by=RATERS),
+        Column("p", "against displaced music; not corrected over layers", by=RATERS),
+        Column("p_fwe", "the same, family-wise over layers", "p (FWE)", by=RATERS),
     ),
 )
 ISC = Table(

@@ -31,6 +31,7 @@ from bidsapp.recipes.base.scores import (
     fold_rows,
     parcel_rows,
     profile_rows,
+    rating_null_rows,
     rating_rows,
     row_set,
     score,
@@ -99,7 +100,7 @@ def write_network(
     settings: GradientsSettings,
 ) -> None:
     """Write the maps and tables of one network, at all sets of lags."""
-    passed = both[0].test.p_family < settings.significance  # positive lags come first
+    passed = both[0].test.p_family <= settings.significance  # positive lags come first
     significant = np.append(passed, False)[parcels.labels]
     for scores in both:
         write_maps(out, scores, significant if settings.mask_maps else None)
@@ -122,6 +123,7 @@ def write_network(
     table(results.PROFILE, lambda scores: profile_rows(scores, significant))
     if any(scores.ratings for scores in both):
         table(results.RATINGS, rating_rows)
+        table(results.RATINGS_NULL, rating_null_rows)
 
 
 def write_maps(out: Output, scores: Scores, mask: NDArray[np.bool_] | None) -> None:

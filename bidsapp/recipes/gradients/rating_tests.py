@@ -1,22 +1,51 @@
-"""How well each layer predicts continuous ratings, over raters."""
+"""How well each layer predicts continuous ratings, over raters.
+
+Listeners rate the same music alike, whatever a model knows of it. Copy k of the null moves the
+music in everybody alike, so that what raters share stays in the null
+(`bidsapp.stats.displacement`).
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from bidsapp.recipes.base.group import GroupInputs
 from bidsapp.recipes.gradients import results
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
 from bidsapp.stats.bootstrap import bootstrap_interval, resample_counts
+from bidsapp.stats.displacement import displacement_test
 from bidsapp.stats.metrics import fisher_z
-from bidsapp.stats.signflip import SignFlips
 
-Key = tuple[str, str, str, int]
+Floats = NDArray[np.float64]
+Key = tuple[str, str]
+"""Rating and lags."""
+_KEYS = ["rating", "lags"]
+
+
+@dataclass(frozen=True, eq=False)
+class RaterScores:
+    """Scores of one rating at one set of lags, one row per rater.
+
+    Attributes
+    ----------
+    layers
+        Name of each layer.
+    observed : array of shape (n_raters, n_layers)
+        Fisher z; NaN where missing.
+    copies : array of shape (n_copies, n_layers)
+        Mean over raters under each displacement of the music.
+    """
+
+    layers: tuple[str, ...]
+    observed: Floats
+    copies: Floats
 
 
 def rating_rows(
@@ -24,8 +53,9 @@ def rating_rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield the mean score of each rating, set of lags and layer.
 
-    The unit of inference is the rater: ratings that several participants share (of other
-    listeners, or an average) count once, averaged over the participants who heard the sounds.
+    The rater is the unit of averages and intervals: ratings that several participants share (of
+    other listeners, or an average) count once, averaged over the participants who heard the
+    sounds.
 
     Parameters
     ----------
@@ -34,57 +64,108 @@ def rating_rows(
     network
         Whose layers.
     settings
-        Numbers of resamples and flips.
+        Number of resamples.
     seed
         Names them.
 
     Yields
     ------
     dict
-        Nothing if there are no ratings; interval and p are missing for a single rater.
+        Nothing if there are no ratings; the interval is missing for a single rater, p where
+        nothing was displaced.
     """
-    scores = _collect(inputs, network)
-    for key in sorted(scores, key=lambda key: (key[0], results.LAGS.index(key[1]), key[3])):
-        rating, lags, layer, index = key
-        z = np.array([np.mean(fisher_z(np.array(r))) for r in scores[key].values()])
-        low, high, p = _inference(z, settings, seed)
-        yield {
-            "lags": lags,
-            "rating": rating,
-            "layer": layer,
-            "layer_index": index,
-            "mean_r": np.tanh(z.mean()),
-            "ci_low": np.tanh(low),
-            "ci_high": np.tanh(high),
-            "n": len(z),
-            "p": p,
-        }
+    gathered = _gather(inputs, network)
+    for key in sorted(gathered, key=lambda key: (key[0], results.LAGS.index(key[1]))):
+        scores = gathered[key]
+        mean = _mean(list(scores.observed))
+        p = p_fwe = np.full(len(mean), np.nan)
+        if len(scores.copies):
+            test = displacement_test(mean, scores.copies)
+            p, p_fwe = test.p, test.p_fwe
+        for layer, name in enumerate(scores.layers):
+            z = scores.observed[np.isfinite(scores.observed[:, layer]), layer]
+            if not z.size:
+                continue
+            low, high = _interval(z, settings, seed)
+            yield {
+                "lags": key[1],
+                "rating": key[0],
+                "layer": name,
+                "layer_index": layer + 1,
+                "mean_r": np.tanh(mean[layer]),
+                "ci_low": np.tanh(low),
+                "ci_high": np.tanh(high),
+                "n": len(z),
+                "p": p[layer],
+                "p_fwe": p_fwe[layer],
+            }
 
 
-def _inference(
-    z: NDArray[np.float64], settings: GradientsGroupSettings, seed: int
-) -> tuple[float, float, float]:
-    """Bootstrap interval of the mean and sign-flip p."""
+def _interval(z: Floats, settings: GradientsGroupSettings, seed: int) -> tuple[float, float]:
+    """Bootstrap interval of the mean over raters."""
     if len(z) < 2:
-        return np.nan, np.nan, np.nan
+        return np.nan, np.nan
     counts = resample_counts(len(z), settings.n_bootstrap, seed)
     low, high = bootstrap_interval(z[:, None], counts)
-    flips = SignFlips(
-        len(z), n_permutations=settings.n_flips, seed=seed, alternative=settings.alternative
-    )
-    return float(low[0]), float(high[0]), float(flips.add(z[:, None]).p[0])
+    return float(low[0]), float(high[0])
 
 
-def _collect(inputs: GroupInputs, network: str) -> dict[Key, dict[str, list[float]]]:
-    """Scores over pieces by rating, lags, layer and its number, then by rater."""
-    scores: dict[Key, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+def _gather(inputs: GroupInputs, network: str) -> dict[Key, RaterScores]:
+    """Average the ratings that participants share, and all raters under each displacement."""
+    observed: dict[Key, dict[str, list[Floats]]] = defaultdict(lambda: defaultdict(list))
+    copies: dict[Key, dict[str, list[Floats]]] = defaultdict(lambda: defaultdict(list))
+    layers = tuple(inputs.networks[network])
     for participant in inputs.participants:
         sidecar = participant.sidecar(results.RATINGS, network=network)
         if sidecar.get("ConfigurationHash") != inputs.configuration_hash:
             continue  # no ratings, or those of other settings: all spaces share the table
         table = participant.table(results.RATINGS, network=network)
-        table = table[(table["piece"] == "mean") & np.isfinite(table["r"])]
-        for row in table.fillna({"rater": "average"}).to_dict(orient="records"):
-            key = row["rating"], row["lags"], row["layer"], int(row["layer_index"])
-            scores[key][row["rater"]].append(row["r"])
-    return scores
+        table = table[table["piece"] == "mean"]
+        for key, rater, rows in _by_rater(table):
+            observed[key][rater].append(_by_layer(rows, np.zeros(len(rows), int), len(layers))[0])
+        null = participant.table(results.RATINGS_NULL, network=network)
+        for key, rater, rows in _by_rater(null):
+            number = rows["copy"].to_numpy(int) - 1
+            copies[key][rater].append(_by_layer(rows, number, len(layers)))
+    return {
+        key: RaterScores(
+            layers,
+            np.stack([_mean(own) for own in raters.values()]),
+            _mean_of_copies(copies[key], raters),
+        )
+        for key, raters in observed.items()
+    }
+
+
+def _by_rater(table: pd.DataFrame) -> Iterator[tuple[Key, str, pd.DataFrame]]:
+    """Yield the rows of each rating, set of lags and rater."""
+    if table.empty:
+        return
+    named = table.assign(rater=table["rater"].fillna("average").astype(str))
+    for (rating, lags, rater), rows in named.groupby([*_KEYS, "rater"], sort=False):
+        yield (str(rating), str(lags)), str(rater), rows
+
+
+def _by_layer(rows: pd.DataFrame, copy: NDArray[np.integer], n_layers: int) -> Floats:
+    """Fisher z as (n_copies, n_layers); `copy` is the number of each row's copy, from 0."""
+    z: Floats = np.full((int(copy.max()) + 1, n_layers), np.nan)
+    z[copy, rows["layer_index"].to_numpy(int) - 1] = fisher_z(rows["r"].to_numpy(float))
+    return z
+
+
+def _mean(values: Sequence[Floats]) -> Floats:
+    """Mean of arrays of one shape, without what is missing; NaN where all is."""
+    stacked = np.stack(values)
+    known = np.isfinite(stacked)
+    total = np.where(known, stacked, 0.0).sum(axis=0)
+    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
+
+
+def _mean_of_copies(
+    copies: Mapping[str, Sequence[Floats]], raters: Mapping[str, object]
+) -> Floats:
+    """Mean over raters of (n_copies, n_layers); no copies if a rater has none."""
+    if any(rater not in copies for rater in raters):
+        return np.zeros((0, 0))
+    n_copies = min(len(item) for rater in raters for item in copies[rater])
+    return _mean([_mean([item[:n_copies] for item in copies[rater]]) for rater in raters])

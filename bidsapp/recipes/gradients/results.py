@@ -33,7 +33,7 @@ from bidsapp.results.kinds import (
 RECIPE = "gradients"
 LAGS = ("positive", "negative")
 FLIP, FLIP_FDR, TFCE = "sign_flip", "sign_flip_fdr", "sign_flip_tfce"
-RATERS, BOOTSTRAP = "sign_flip_raters", "bootstrap"
+RATERS, BOOTSTRAP = "displacement_raters", "bootstrap"
 SPIN, SPIN_PEOPLE, EFFECT = "spin", "sign_flip_alignment", "effect_size"
 ANNOTATION, SECOND_NULL = "annotation_spin", "second_null"
 DISPLACED, DISPLACED_ALONG = "displacement", "displacement_along"
@@ -147,6 +147,21 @@ PIECES = Table(
 )
 PROFILE = profile(RECIPE, lags=True)
 RATINGS = ratings(RECIPE, lags=True)
+RATINGS_NULL = Table(
+    desc="gradientsratingsnull",
+    title="Ratings and displaced music",
+    says="Mean score over blocks of each rating and layer under each displacement of the music; "
+    "copy k moves each piece by the same time in all participants.",
+    columns=(
+        LAGS_COLUMN,
+        Column("rating", "what was rated", text=True),
+        Column("rater", "by whom; missing for an average", text=True),
+        *LAYER_COLUMNS,
+        Column("copy", "number of the displacement", digits=0),
+        Column("r", "correlation inside held-out blocks"),
+    ),
+    by_space=False,
+)
 ALIGNMENT = alignment(RECIPE, required=False)
 FOLDS = folds(RECIPE)
 WAVEFORM = Table(
@@ -194,6 +209,7 @@ RESULTS: tuple[Result, ...] = (
     PIECES,
     PROFILE,
     RATINGS,
+    RATINGS_NULL,
     ALIGNMENT,
     FOLDS,
     WAVEFORM,

@@ -116,7 +116,7 @@ def averaged(
             stack,
             options(settings),
             seed=study.config.random_seed,
-            label=f"{study.label} {network or 'unique'}: flips",
+            label=f"{network or 'unique'}: flips",
             quiet=study.config.quiet,
         )
     return maps, of_each
@@ -138,7 +138,7 @@ def profile_rows(maps: GroupMaps, layers: Sequence[str], level: float) -> Iterat
     """Yield one row per layer."""
     passed = np.zeros(len(layers), np.int64)
     if maps.test is not None:
-        passed = (maps.test.p_fwe < level).sum(axis=1)
+        passed = (maps.test.p_fwe <= level).sum(axis=1)
     columns = {
         "layer_index": np.arange(1, len(layers) + 1),
         "mean_r": np.nanmean(maps.mean_r, axis=1),

@@ -66,7 +66,7 @@ def participant(study: ParticipantStudy) -> None:
         study.inputs.sounds,
         study.network("harmonic"),
         study.network("consonance"),
-        label=f"{study.label} sounds",
+        label="sounds",
         quiet=study.config.quiet,
     )
     bold = study.bold
@@ -114,7 +114,7 @@ def write_network(
     out: Output, network: str, scores: Scores, parcels: Parcels, level: float
 ) -> None:
     """Write the maps and tables of one network."""
-    significant = np.append(scores.test.p_family < level, False)[parcels.labels]
+    significant = np.append(scores.test.p_family <= level, False)[parcels.labels]
     weights = dict(scores.bank.weights)
     named: dict[str, Any] = {"network": network, "names": scores.layers}
     out.write(results.SCORE, scores.units.mean_r, **named, Weights=weights)

@@ -183,7 +183,7 @@ def encoding(results: Results, pair: Any) -> Section:
     if tested is not None:
         drawn.append(BrainMap("Smallest family-wise p", smallest(tested.values), P_VALUE))
     what = "significant parcels" if not results.is_group else "significant units"
-    caption = f"Outlined: {what} (FWE p < {results.setting('significance', pair.space):g})."
+    caption = f"Outlined: {what} (FWE p \u2264 {results.setting('significance', pair.space):g})."
     profile = declared.GROUP_PROFILE if results.is_group else declared.PROFILE
     rows = table(results.table(profile, pair.space, pair.network), profile.columns, profile.says)
     children = [
@@ -215,8 +215,8 @@ def unique(results: Results, space: Any) -> Section | None:
         tested = results.maps(declared.UNIQUE_P, space)
         if tested is not None:
             level = results.setting("significance", space)
-            mask = tested.values[0] < level
-            caption += f" Outlined: unique to harmony, FWE p < {level:g}."
+            mask = tested.values[0] <= level
+            caption += f" Outlined: unique to harmony, FWE p \u2264 {level:g}."
     else:
         caption += " Descriptive: no test within a participant."
     parts: list[Any] = draw(drawn, maps.units, mask, caption)

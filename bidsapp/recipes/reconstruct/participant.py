@@ -44,7 +44,6 @@ def participant(study: ParticipantStudy) -> None:
         study.configuration_hash,
         study.inputs.identity(),
         bold.units.identity(),
-        label=study.label,
         quiet=study.config.quiet,
     )
     networks = [study.network(name) for name in settings.networks]

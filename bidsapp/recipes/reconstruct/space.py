@@ -123,7 +123,7 @@ def decode_space(
         settings,
         memory_bytes=study.memory_bytes // 4,
         device=study.device,
-        label=f"{study.label} {bank.network}: regions",
+        label=f"{bank.network}: regions",
         quiet=study.config.quiet,
     )
     LOGGER.info(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.recipes.base import cautions as shared
 from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
+from bidsapp.recipes.rsa.acoustics import Acoustics
 from bidsapp.recipes.rsa.items import Items
 from bidsapp.recipes.rsa.layer_models import LayerModels
 from bidsapp.recipes.rsa.nuisances import Nuisances
@@ -146,7 +147,7 @@ def of_models(
     """
     if beside.left_out:
         names = ", ".join(beside.left_out)
-        text = f"Constant over the compared pairs, or not to be computed: {names}."
+        text = f"Constant over the compared pairs, unknown, or the same as another: {names}."
         yield Caution("caution", "Nuisances not removed", text)
     for models in trained:
         network = models.bank.network
@@ -163,6 +164,25 @@ def _empty(network: str, layers: Sequence[str]) -> Iterator[Caution]:
     if layers:
         text = f"{network}: activations of {', '.join(layers)} are silent or constant."
         yield Caution("caution", "Layers without a score", text)
+
+
+def of_acoustics(heard: Acoustics, n_clips: int) -> Iterator[Caution]:
+    """Say which acoustic features were not removed.
+
+    Parameters
+    ----------
+    heard
+        Features of the items.
+    n_clips
+        Clips.
+    """
+    if heard.left_out:
+        text = (
+            f"{n_clips} clips do not allow for {', '.join(heard.left_out)} beside "
+            f"{', '.join(heard.names) or 'nothing'} (three clips for each regressor), or they do "
+            "not vary: a searchlight may resemble a layer by these features alone."
+        )
+        yield Caution("caution", "Acoustic features not removed", text)
 
 
 def of_maximum(
@@ -239,8 +259,7 @@ def of_design(
     if order.n_participants > 1 and order.common:
         text = (
             "All participants heard the clips in (nearly) one order: drift makes clips alike that "
-            "are near in time, in all of them; only the permutation of clips allows for it, and "
-            "p-values over participants are withheld."
+            "are near in time, in all of them; only the permutation of clips allows for it."
         )
         yield Caution("serious", "One order of the clips", text)
     if smallest_correlation < 1:

@@ -37,7 +37,6 @@ from bidsapp.results.write import Output, tidy
 from bidsapp.scratch import Scratch
 from bidsapp.stats.bootstrap import bootstrap_interval, resample_counts
 from bidsapp.stats.rsa.clip_permutation import clip_permutations, is_enumerated, smallest_p
-from bidsapp.stats.signflip import GroupTest
 
 LOGGER = logging.getLogger("musicotopy")
 _ENOUGH = 1e-9
@@ -79,7 +78,6 @@ def group(study: GroupStudy) -> None:
         inputs.identity(),
         units.identity(),
         included,
-        label=study.label,
         quiet=config.quiet,
     )
     keep = partial(keep_patterns, at=inputs.at, units=units, n_items=design.clip.size)
@@ -246,7 +244,7 @@ def write_network(study: GroupStudy, out: Output, network: NetworkGroup, design:
             own.write(result, values, network=network.name, names=network.layers)
     single(results.GROUP_PROFILE, profile_rows(study, network))
     single(results.NULL, null_rows(network.null_maximum))
-    single(results.LAYERS, layer_rows(network, withheld=design.common_order))
+    single(results.LAYERS, layer_rows(network))
     if network.shape.axes:
         single(results.GYRUS, gyrus_rows(network))
 
@@ -295,27 +293,18 @@ def profile_rows(study: GroupStudy, network: NetworkGroup) -> Iterator[Row]:
     )
 
 
-def layer_rows(network: NetworkGroup, *, withheld: bool) -> Iterator[Row]:
-    """Yield one row per hemisphere and layer, and the difference of hemispheres.
-
-    Parameters
-    ----------
-    network
-        Its results.
-    withheld
-        Whether p-values over participants are left out.
-    """
+def layer_rows(network: NetworkGroup) -> Iterator[Row]:
+    """Yield one row per hemisphere and layer, and the difference of hemispheres."""
     n = len(network.layers)
     asymmetry = network.shape.asymmetry
     sides = [
         (side.name, side.n_best / max(side.n_best.sum(), 1) if side.n_best.any() else [np.nan] * n,
-         list(side.n_best), side.shares, [np.nan] * n)
+         list(side.n_best), side.shares)
         for side in network.shape.sides
     ]  # fmt: skip
     if asymmetry is not None:
-        p = [np.nan] * n if withheld else list(asymmetry.share_test.p_fwe)
-        sides.append(("L-R", [np.nan] * n, [None] * n, asymmetry.shares, p))
-    for name, shares, counts, own, p in sides:
+        sides.append(("L-R", [np.nan] * n, [None] * n, asymmetry.shares))
+    for name, shares, counts, own in sides:
         for index, layer in enumerate(network.layers):
             yield {
                 "hemisphere": name,
@@ -324,7 +313,6 @@ def layer_rows(network: NetworkGroup, *, withheld: bool) -> Iterator[Row]:
                 "share": shares[index],
                 "n": counts[index],
                 "participant_share": mean_of(own[:, index]),
-                "p": p[index],
             }
 
 
@@ -375,12 +363,11 @@ def network_facts(study: GroupStudy, network: NetworkGroup, design: Design) -> R
     first: Results = study.inputs.participants[0]
     observed, expected = network.maxima
     asymmetry = network.shape.asymmetry
-    withheld = design.common_order
     of = (
         {
             "left_minus_right_layers": mean_of(asymmetry.difference),
             "n": int(np.isfinite(asymmetry.difference).sum()),
-            "p": None if withheld else float(asymmetry.test.p[0]),
+            "n_positive": int((asymmetry.difference > 0).sum()),
         }
         if asymmetry
         else None
@@ -395,8 +382,8 @@ def network_facts(study: GroupStudy, network: NetworkGroup, design: Design) -> R
             {
                 "hemisphere": axis.name,
                 "n_units": int(axis.n_units.sum()),
-                "slope": _shape_facts(axis.profile.slope, withheld=withheld),
-                "curvature": _shape_facts(axis.profile.curvature, withheld=withheld),
+                "slope": _shape_facts(axis.profile.slope),
+                "curvature": _shape_facts(axis.profile.curvature),
             }
             for axis in network.shape.axes
             if axis.profile
@@ -404,10 +391,13 @@ def network_facts(study: GroupStudy, network: NetworkGroup, design: Design) -> R
     }
 
 
-def _shape_facts(test: GroupTest, *, withheld: bool) -> Mapping[str, Any]:
+def _shape_facts(coefficients: NDArray[np.float64]) -> Mapping[str, Any]:
+    """Mean over participants of a coefficient, and in how many it is above zero."""
     return {
-        "t": float(test.t[0]), "n": int(test.n[0]), "p": None if withheld else float(test.p[0])
-    }  # fmt: skip
+        "mean": mean_of(coefficients),
+        "n": int(np.isfinite(coefficients).sum()),
+        "n_positive": int((coefficients > 0).sum()),
+    }
 
 
 def group_cautions(

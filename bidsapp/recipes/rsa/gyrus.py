@@ -102,7 +102,7 @@ def find_shape(
     settings: GroupSettings,
     seed: int,
 ) -> Shape:
-    """Describe where layers are, and test it over participants.
+    """Describe where layers are.
 
     Parameters
     ----------
@@ -115,9 +115,9 @@ def find_shape(
     units
         Their places.
     settings
-        Bins, resamples and sign flips.
+        Bins and resamples.
     seed
-        Names the resamples and flips.
+        Names the resamples.
     """
     own_best = np.stack([best_layer(one, mask=where) for one in rho]).astype(np.int64)
     own_centroid = np.stack([centroid_layer(one, mask=where) for one in rho]).astype(np.float64)
@@ -135,8 +135,6 @@ def find_shape(
             masks["L"] & where,
             masks["R"] & where,
             n_layers,
-            n_permutations=settings.n_flips,
-            seed=seed,
         )
     axes = []
     gyrus = superior_temporal(units)

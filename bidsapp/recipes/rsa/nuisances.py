@@ -8,8 +8,6 @@
     number of clips between them, averaged likewise.
 ``run``
     share of their runs that they do not have in common.
-``loudness``
-    root mean square of the sound, convolved and sampled as the layers are.
 ``motion``
     framewise displacement while the volumes were taken.
 """
@@ -18,21 +16,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.audio.io import load_audio, rms_envelope
 from bidsapp.bids.records import Run
 from bidsapp.bids.tables import Table, number, read_table
 from bidsapp.errors import UsageError
 from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.rsa.items import Items
-from bidsapp.recipes.rsa.layer_models import sampled_responses
-from bidsapp.stats.rsa.pairs import difference_rdm, pair_items, varying_rdms
+from bidsapp.stats.rsa.pairs import difference_rdm, different_rdms, pair_items, varying_rdms
 
-_AUDIO_HZ = 16_000
-_ENVELOPE_HZ = 10.0
 _DISPLACEMENT = "framewise_displacement"
 Floats = NDArray[np.float64]
 
@@ -48,7 +43,8 @@ class Nuisances:
     rdms
         (n, n_pairs).
     left_out
-        Those asked for that are constant or cannot be computed.
+        Those asked for that are constant, cannot be computed, or order the pairs as one before
+        them does.
     lag_s
         (n_pairs,) time between items, NaN where no run has both.
     """
@@ -60,7 +56,11 @@ class Nuisances:
 
 
 def nuisances(
-    inputs: Inputs, items: Items, wanted: tuple[str, ...], pairs: NDArray[np.bool_]
+    inputs: Inputs,
+    items: Items,
+    wanted: tuple[str, ...],
+    pairs: NDArray[np.bool_],
+    more: Mapping[str, Floats] = MappingProxyType({}),
 ) -> Nuisances:
     """Compute nuisance RDMs.
 
@@ -74,6 +74,8 @@ def nuisances(
         Names.
     pairs
         (n_pairs,) those that are compared.
+    more
+        Further RDMs (n_pairs,) that are partialled out.
 
     Raises
     ------
@@ -81,8 +83,9 @@ def nuisances(
         A name is not known.
     """
     check_names(wanted)
-    made = {name: _MAKERS[name](inputs, items) for name in wanted}
-    names, rdms = varying_rdms({k: v for k, v in made.items() if v is not None}, pairs)
+    made = {name: _MAKERS[name](inputs, items) for name in wanted} | dict(more)
+    known = {name: values for name, values in made.items() if values is not None}
+    names, rdms = different_rdms(*varying_rdms(known, pairs), pairs)
     left_out = tuple(name for name in wanted if name not in names)
     return Nuisances(names, rdms, left_out, lag_rdm(items))
 
@@ -124,28 +127,6 @@ def run_rdm(items: Items) -> Floats:
     return np.asarray(1 - shared / (n[first] + n[second] - shared))
 
 
-def _loudness_rdm(inputs: Inputs, items: Items) -> Floats:
-    sounds = dict(inputs.sounds)
-    pieces = sorted({stretch.piece for stretch in items.stretches})
-    envelopes = {
-        piece: rms_envelope(load_audio(sounds[piece], _AUDIO_HZ), _AUDIO_HZ, _ENVELOPE_HZ)
-        for piece in pieces
-    }
-    first = dict(
-        zip(pieces, np.cumsum([0, *(envelopes[p].size for p in pieces[:-1])]), strict=True)
-    )
-    frames, times = [], []
-    for stretch in items.stretches:
-        windows = np.arange(envelopes[stretch.piece].size, dtype=np.float64)
-        clock = (windows + 0.5) / _ENVELOPE_HZ - stretch.start_s
-        inside = np.flatnonzero((clock >= 0) & (clock < stretch.length_s))
-        frames.append(inside + first[stretch.piece])
-        times.append(clock[inside])
-    course = np.concatenate([envelopes[piece] for piece in pieces])[:, None]
-    loudness = sampled_responses(course, frames, times, 1 / _ENVELOPE_HZ, items)
-    return difference_rdm(loudness[:, 0])
-
-
 def _motion_rdm(inputs: Inputs, items: Items) -> Floats | None:
     """None where a run has no table, or it lacks the column."""
     columns = [framewise_displacement(run) for run in inputs.runs]
@@ -174,6 +155,5 @@ _MAKERS: Mapping[str, Callable[[Inputs, Items], Floats | None]] = {
     "lag": lambda _, items: lag_rdm(items),
     "order": _order_rdm,
     "run": lambda _, items: run_rdm(items),
-    "loudness": _loudness_rdm,
     "motion": _motion_rdm,
 }

@@ -32,6 +32,7 @@ from bidsapp.models.rdm import rdm
 from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.rsa import cautions, results
+from bidsapp.recipes.rsa.acoustics import NUISANCE, Acoustics, acoustics, check_features
 from bidsapp.recipes.rsa.items import Items, item_patterns, make_items, run_orders
 from bidsapp.recipes.rsa.layer_models import LayerModels, layer_models
 from bidsapp.recipes.rsa.nuisances import Nuisances, check_names, nuisances
@@ -110,6 +111,7 @@ def prepare(dataset: Dataset, inputs: Inputs, settings: RsaSettings, config: Con
         A nuisance RDM is not known.
     """
     check_names(settings.nuisance)
+    check_features(settings.acoustics)
     items = make_items(inputs, settings)
     if settings.dissimilarity == "crossnobis" and items.n_complete < 2:
         msg = (
@@ -125,7 +127,12 @@ def participant(study: ParticipantStudy) -> None:
     settings: RsaSettings = study.settings
     items = make_items(study.inputs, settings)
     pairs = pair_mask(items.clip, between_clip=settings.pairs == "between-clip")
-    beside = nuisances(study.inputs, items, settings.nuisance, pairs)
+    heard = None
+    if settings.acoustics:
+        heard = acoustics(study.courses(study.network("baseline")), items, settings)
+    hat = None if heard is None else heard.hat_rdm
+    more = {} if hat is None else {NUISANCE: hat}
+    beside = nuisances(study.inputs, items, settings.nuisance, pairs, more)
     bold = study.bold
     included, mask = searchlight_mask(study)
     radius = settings.searchlight_radius_mm
@@ -150,14 +157,15 @@ def participant(study: ParticipantStudy) -> None:
         [models.bank.key for models in everything],
         bold.units.identity(),
         included,
-        label=study.label,
         quiet=study.config.quiet,
     )
-    patterns = averaged(study, items.row, "patterns", scratch)
+    patterns = averaged(study, items.row, "patterns", scratch, heard)
     data = patterns
     if settings.dissimilarity == "crossnobis":
         folds = range(items.n_complete)
-        data = np.stack([averaged(study, items.row[:, f], f"fold{f}", scratch) for f in folds])
+        data = np.stack(
+            [averaged(study, items.row[:, f], f"fold{f}", scratch, heard) for f in folds]
+        )
     permutations = np.empty((0, len(items.clips)), dtype=np.int64)
     if settings.n_permutations > 0:
         permutations = clip_permutations(len(items.clips), settings.n_permutations, seed)
@@ -184,7 +192,12 @@ def participant(study: ParticipantStudy) -> None:
     networks = network_scores(scores, search, lights, trained, untrained, study)
     out = study.output(bold.units)
     for network in networks:
-        write_network(out, network, settings, beside)
+        shares = (
+            np.full(len(network.models.layers), np.nan)
+            if heard is None
+            else heard.shares(network.models.rdms, pairs)
+        )
+        write_network(out, network, settings, beside, shares)
     write_shared(out, study, lights, scores, patterns, items, beside)
     out.write(results.LAG, lag_rows(lights, patterns, beside, items, trained[0], settings))
     orders = run_orders(study.inputs, items, settings.clip_s)
@@ -194,6 +207,7 @@ def participant(study: ParticipantStudy) -> None:
         *cautions.of_items(items, orders),
         *cautions.of_test(vars(settings), n_clips, n_permutations, wanted, settings.significance),
         *cautions.of_models(trained, beside, pairs),
+        *(() if heard is None else cautions.of_acoustics(heard, n_clips)),
     ]
     if not settings.mask_maps and n_permutations:
         doubts += [
@@ -214,6 +228,7 @@ def participant(study: ParticipantStudy) -> None:
         n_repeats=[int(items.n_repeats.min()), int(items.n_repeats.max())],
         n_pairs=int(pairs.sum()),
         nuisance=list(beside.names),
+        acoustics=[] if heard is None else list(heard.names),
         n_permutations=n_permutations,
         enumerated=is_enumerated(n_clips, wanted),
         smallest_p=smallest_p(n_clips, max(wanted, 0)),
@@ -263,15 +278,20 @@ def untrained_models(study: ParticipantStudy, name: str, items: Items) -> list[L
 
 
 def averaged(
-    study: ParticipantStudy, row: NDArray[np.int64], name: str, scratch: Scratch
+    study: ParticipantStudy,
+    row: NDArray[np.int64],
+    name: str,
+    scratch: Scratch,
+    heard: Acoustics | None,
 ) -> NDArray[np.float32]:
-    """Mean BOLD of each item, (n_items, n_units), kept on disk and mapped."""
+    """Mean BOLD of each item without acoustics, (n_items, n_units), kept on disk and mapped."""
     n_units = study.bold.units.n_units
 
     def fill(out: NDArray[Any]) -> None:
         for start in range(0, n_units, _UNITS_AT_ONCE):
             columns = slice(start, start + _UNITS_AT_ONCE)
-            out[:, columns] = item_patterns(study.bold.data, row, columns)
+            means = item_patterns(study.bold.data, row, columns)
+            out[:, columns] = means if heard is None else heard.removed_from(means)
 
     return scratch.array(name, (len(row), n_units), np.float32, fill)
 
@@ -337,9 +357,13 @@ def mean_of(values: NDArray[np.floating[Any]]) -> float:
 
 
 def write_network(
-    out: Output, network: NetworkScores, settings: RsaSettings, beside: Nuisances
+    out: Output,
+    network: NetworkScores,
+    settings: RsaSettings,
+    beside: Nuisances,
+    acoustic_shares: Floats,
 ) -> None:
-    """Write the maps and tables of one network."""
+    """Write the maps and tables of one network; shares (n_layers,) stand in its profile."""
     name, layers, removed = network.models.bank.network, network.models.layers, list(beside.names)
     write = partial(out.write, network=name, names=layers)
     facts: dict[str, Any] = {"Weights": dict(network.models.bank.weights), "Pairs": settings.pairs}
@@ -361,13 +385,15 @@ def write_network(
     out.write(results.CENTROID, centroid, network=name, note=f"Shown where {where}.", **facts)
     test = f"Permutation of clips, family-wise p <= {settings.significance:g}."
     out.write(results.SIGNIFICANT, network.significant, network=name, note=test)
-    write(results.PROFILE, profile(network, best, settings.significance))
+    write(results.PROFILE, profile(network, best, settings.significance, acoustic_shares))
     if len(network.null_maximum):
         write(results.NULL, null_rows(network.null_maximum))
     write(results.MODELS, rdm_rows(network.models.rdms, layers))
 
 
-def profile(network: NetworkScores, best: NDArray[Any], level: float) -> Any:
+def profile(
+    network: NetworkScores, best: NDArray[Any], level: float, acoustic_shares: Floats
+) -> Any:
     """Rows of the layer profile."""
     score, n = network.score, len(network.score)
     known = np.asarray(np.isfinite(score).any(axis=1))
@@ -391,6 +417,7 @@ def profile(network: NetworkScores, best: NDArray[Any], level: float) -> Any:
             "n_best": [int(np.sum(best == index)) for index in range(1, n + 1)],
             "n_significant": passed.sum(axis=1).astype(int),
             "mean_untrained": own.mean(axis=0) if len(own) else np.nan,
+            "acoustic_share": acoustic_shares,
             "sd_untrained": own.std(axis=0, ddof=1) if len(own) > 1 else np.nan,
         },
         layer=network.models.layers,

@@ -18,7 +18,7 @@ from bidsapp.results.kinds import (
 
 RECIPE = "rsa"
 CLIPS, FDR, MAXIMUM_T = "clip_permutation", "clip_permutation_fdr", "maximum_t"
-SHAPE, BOOTSTRAP = "sign_flip_shape", "bootstrap"
+BOOTSTRAP = "bootstrap"
 RHO = Scale("\u03c1", least=0.005)
 GAIN = Scale("\u0394\u03c1", colours="signed", least=0.005)
 
@@ -209,6 +209,12 @@ PROFILE = Table(
         *_COUNTS,
         _UNTRAINED,
         Column("sd_untrained", "standard deviation over random weights of the mean", digits=4),
+        Column(
+            "acoustic_share",
+            "share of the layer's ranked dissimilarities that acoustic features explain",
+            "acoustic share",
+            2,
+        ),
     ),
 )
 GROUP_PROFILE = Table(
@@ -303,7 +309,6 @@ LAYERS = Table(
         Column("share", "of the hemisphere's searchlights with a best layer, in the group's map"),
         Column("n", "searchlights of the group's map", digits=0),
         Column("participant_share", "of participants' own maps where the lower noise ceiling > 0"),
-        Column("p", "of the difference; n/a where all heard the clips in one order", by=SHAPE),
     ),
 )
 GYRUS = Table(

@@ -318,11 +318,12 @@ def run_slabs(
     """
     size = size or SLAB
     slabs = list(searchlights.slabs(size))
-    label = f"{scratch.label} searchlights"
     return join(
         [
             scratch.kept(f"slab-{size}-{rows.start:07d}", kind, partial(compute, part))
-            for rows, part in track(slabs, total=len(slabs), label=label, quiet=scratch.quiet)
+            for rows, part in track(
+                slabs, total=len(slabs), label="searchlights", quiet=scratch.quiet
+            )
         ]
     )
 

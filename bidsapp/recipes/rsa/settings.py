@@ -61,10 +61,17 @@ class RsaSettings:
         why="neighbours in time are alike in brain and sound without any coupling",
     )
     nuisance: tuple[str, ...] = setting(
-        ("position", "lag", "order", "run", "loudness", "motion"),
+        ("position", "lag", "order", "run", "motion"),
         paper="none",
         source="-",
         why="what makes volumes alike beside the music's features; partialled out by rank",
+    )
+    acoustics: tuple[str, ...] = setting(
+        ("loudness", "onsets", "centroid", "mel"),
+        paper="none",
+        source="-",
+        why="regressed out of each voxel, in this order, one regressor for three clips: a brain "
+        "that follows loudness only is like any layer that does (docs/calibration.md)",
     )
     dissimilarity: Literal["spearman", "pearson", "euclid", "crossnobis"] = setting(
         "spearman", paper="1 - Spearman correlation", source=_RSA
@@ -112,6 +119,7 @@ VARIANTS = {
         standardise_channels=False,
         pairs="all",
         nuisance=(),
+        acoustics=(),
         mask_maps=False,
     ),
 }
@@ -157,12 +165,6 @@ class GroupSettings:
     )
     n_bootstrap: int = setting(
         1000, paper="none", source="-", why="how often redrawn participants agree on a best layer"
-    )
-    n_flips: int = setting(
-        10_000,
-        paper="none",
-        source="-",
-        why="sign flips of participants: hemispheres, and the superior temporal gyrus",
     )
     axis_bins: int = setting(
         10,

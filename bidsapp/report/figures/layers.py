@@ -229,7 +229,7 @@ def _dots(axes: Axes, x: Array, line: Line, zorder: int) -> None:
     open_dots = {"color": "white", "mec": line.colour, "ms": 3.5, "zorder": zorder}
     filled = {"color": line.colour, "ms": 4.5, "zorder": zorder}
     axes.plot(x[~passed], line.values[~passed], "o", **open_dots)  # type: ignore[arg-type]
-    axes.plot(x[passed], line.values[passed], "o", label="p < .05", **filled)  # type: ignore[arg-type]
+    axes.plot(x[passed], line.values[passed], "o", label="p \u2264 .05", **filled)  # type: ignore[arg-type]
 
 
 def _references(axes: Axes, references: Mapping[str, float], n_layers: int) -> None:

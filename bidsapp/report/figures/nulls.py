@@ -164,7 +164,7 @@ def null_axes(
     label = f"{finite.size} {draws}"
     axes.hist(finite, bins, color=style.FAINT, edgecolor=_EDGE, linewidth=0.5, label=label)
     if math.isfinite(threshold):
-        label = f"FWE p < {level:g} ({threshold:.{digits}f})"
+        label = f"FWE p \u2264 {level:g} ({threshold:.{digits}f})"
         axes.axvline(threshold, color=style.INK, linewidth=1.1, linestyle=_DASHES, label=label)
     if math.isfinite(observed):
         label = f"observed ({observed:.{digits}f})".replace("-", style.MINUS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -45,9 +45,13 @@ def _samples() -> Samples:
     return Samples(run, np.tile(2.0 * np.arange(_N_VOLUMES), _N_RUNS))
 
 
-def _scorer(rng: np.random.Generator) -> Score:
-    """Return a function from labels to the balanced accuracy of a decoder of noise."""
-    noise = _noise(rng, _N_VOXELS)
+def _scorer(rng: np.random.Generator, shared: Floats | float = 0.0, share: float = 0.0) -> Score:
+    """Return a function from labels to the balanced accuracy of a decoder of noise.
+
+    Participants who share responses that have nothing to do with the labels have them in
+    `shared`, (n_volumes, n_voxels), which are a `share` of their variance.
+    """
+    noise = np.sqrt(1 - share) * _noise(rng, _N_VOXELS) + np.sqrt(share) * shared
     prepared = prepare(noise, leave_run_out(_samples()), n_components=None)
 
     def score(labels: Labels) -> float:
@@ -84,19 +88,37 @@ def label_shift_hidden(rng: np.random.Generator, n_sets: int) -> Floats:
     return np.array(p_values)
 
 
+def shared_scores(
+    rng: np.random.Generator, n_people: int = 2, n_shifts: int = _N_SHIFTS, share: float = 0.3
+) -> tuple[Floats, Floats]:
+    """Scores of people who share unknown responses, and with labels shifted alike in all.
+
+    Parameters
+    ----------
+    rng
+        Of responses and labels.
+    n_people, n_shifts
+        People and shifts.
+    share
+        Share of variance that all people have in common.
+
+    Returns
+    -------
+    observed : array of shape (n_people,)
+    null : array of shape (n_people, n_shifts)
+    """
+    labels, seed, shared = _labels(rng), int(rng.integers(1 << 31)), _noise(rng, _N_VOXELS)
+    scorers = [_scorer(rng, shared, share) for _ in range(n_people)]
+    observed = np.array([score(labels) for score in scorers])
+    nulls = [label_null(score, labels, _samples(), n_shifts, seed=seed) for score in scorers]
+    return observed, np.stack(nulls)
+
+
 def label_shift_alike(rng: np.random.Generator, n_sets: int) -> Floats:
-    """p-values (n_sets,) of the mean score of two people with one sequence of labels."""
-    samples, p_values = _samples(), []
-    for _ in range(n_sets):
-        labels, seed = _labels(rng), int(rng.integers(1 << 31))
-        scores = [_scorer(rng), _scorer(rng)]
-
-        def mean(moved: Labels, scores: Sequence[Score] = scores) -> float:
-            return float(np.mean([score(moved) for score in scores]))
-
-        null = label_null(mean, labels, samples, _N_SHIFTS, seed=seed)
-        p_values.append(float(permutation_p(np.asarray(mean(labels)), null)))
-    return np.array(p_values)
+    """p-values (n_sets,) of the mean score of people who share unknown responses."""
+    groups = (shared_scores(rng) for _ in range(n_sets))
+    means = ((observed.mean(), null.mean(axis=0)) for observed, null in groups)
+    return np.array([float(permutation_p(np.asarray(mean), null)) for mean, null in means])
 
 
 def wilson(rng: np.random.Generator, n_sets: int) -> Truths:
@@ -125,8 +147,9 @@ def sign_flip_scores(rng: np.random.Generator, n_sets: int) -> Floats:
 
 
 def minimum_statistic_p(rng: np.random.Generator, n_sets: int) -> Floats:
-    """p-values (n_sets,) of the global null."""
-    return np.array([minimum_statistic(*_people(rng)).p_global for _ in range(n_sets)])
+    """p-values (n_sets,) of the global null in people who share unknown responses."""
+    tests = (minimum_statistic(*shared_scores(rng), n_second_level=100) for _ in range(n_sets))
+    return np.array([test.p_global for test in tests])
 
 
 def prevalence_density(rng: np.random.Generator, n_sets: int) -> Truths:

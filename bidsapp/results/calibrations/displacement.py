@@ -47,6 +47,43 @@ def group_scores(rng: np.random.Generator, amplitude: float = 0.0) -> tuple[Floa
     return z[0], z[1:]
 
 
+def rating_scores(
+    rng: np.random.Generator, n_raters: int = 3, n_copies: int = _N_COPIES, shared: float = 0.6
+) -> tuple[Floats, Floats]:
+    """Mean Fisher z of ratings that raters share and no model knows, and of displaced music.
+
+    Parameters
+    ----------
+    rng
+        Of features and ratings.
+    n_raters, n_copies
+        Raters and displacements.
+    shared
+        Share of variance that all raters have in common.
+
+    Returns
+    -------
+    observed : (n_layers, n_raters)
+    copies : (m, n_layers, n_raters)
+    """
+    n_rows = sum(LENGTHS)
+    layers = [smooth(rng, n_rows, _N_COMPONENTS, ar) for ar in np.linspace(0.6, 0.9, _N_LAYERS)]
+    store = MadeDesigns(layers, LENGTHS, _LOG10_ALPHA)
+    common, own = smooth(rng, n_rows, 1, 0.9), smooth(rng, n_rows, n_raters, 0.9)
+    y = np.sqrt(shared) * common / common.std() + np.sqrt(1 - shared) * own / own.std(axis=0)
+    observed, null = score_with_null(store, y, int(rng.integers(1 << 31)), n_copies)
+    return np.asarray(fisher_z(observed.mean_r), np.float64), np.asarray(
+        fisher_z(null), np.float64
+    )
+
+
+def ratings(rng: np.random.Generator, n_sets: int) -> Floats:
+    """Smallest family-wise p-values (n_sets,) over layers of ratings that raters share."""
+    scores = (rating_scores(rng) for _ in range(n_sets))
+    tests = (displacement_test(z.mean(axis=1), null.mean(axis=2)) for z, null in scores)
+    return np.array([np.nanmin(test.p_fwe) for test in tests])
+
+
 def displacement(rng: np.random.Generator, n_sets: int) -> Floats:
     """Smallest family-wise p-values (n_sets,) of groups that share unknown responses."""
     tests = (displacement_test(*group_scores(rng)) for _ in range(n_sets))

@@ -46,17 +46,6 @@ def sign_flip_alignment(rng: np.random.Generator, n_sets: int) -> Floats:
     return np.array([_flips(rng)[2][0] for _ in range(n_sets)])
 
 
-def sign_flip_raters(rng: np.random.Generator, n_sets: int) -> Floats:
-    """One-sided p (n_sets,) of one layer's scores of raters that are zero on average."""
-    p_values = []
-    for _ in range(n_sets):
-        flips = SignFlips(
-            _N_PARTICIPANTS, n_permutations=_N_FLIPS, seed=_seed(rng), alternative="greater"
-        )
-        p_values.append(flips.add(rng.standard_normal((_N_PARTICIPANTS, 1))).p[0])
-    return np.array(p_values)
-
-
 def sign_flip_tfce(rng: np.random.Generator, n_sets: int) -> Floats:
     """Smallest family-wise p (n_sets,) of enhanced t over the units of a chain."""
     graph = graph_from_pairs(

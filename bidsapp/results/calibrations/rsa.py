@@ -7,10 +7,8 @@ from numpy.typing import NDArray
 
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.models.searchlight import clip_null
-from bidsapp.stats.rsa.axis import axis_profile
 from bidsapp.stats.rsa.clip_permutation import clip_permutations
 from bidsapp.stats.rsa.inference import ClipTest, clip_test, faithful_test
-from bidsapp.stats.rsa.layers import hemisphere_asymmetry
 from bidsapp.stats.rsa.pairs import pair_mask
 
 _N_CLIPS, _PER_CLIP, _N_UNITS, _N_MEMBERS = 7, 3, 24, 8
@@ -56,22 +54,3 @@ def maximum_t(rng: np.random.Generator, n_sets: int) -> Floats:
     """p-values (n_sets,) of the paper's test of the maximum over ten layers of noise."""
     scores = 0.05 * rng.standard_normal((8, 10, n_sets))
     return faithful_test(scores).p
-
-
-def sign_flip_shape(rng: np.random.Generator, n_sets: int) -> Floats:
-    """p-values (n_sets,) of the difference of hemispheres and, in turn, of the curvature."""
-    p_values = []
-    for number in range(n_sets):
-        layer = rng.uniform(1, _N_LAYERS, (10, 40))
-        seed = int(rng.integers(1 << 31))
-        if number % 2:
-            position = np.linspace(0, 1, layer.shape[1])
-            test = axis_profile(layer, position, n_bins=5, n_resamples=50, seed=seed).curvature
-        else:
-            left = np.arange(layer.shape[1]) < layer.shape[1] // 2
-            best = np.rint(layer).astype(np.int64)
-            test = hemisphere_asymmetry(
-                layer, best, left, ~left, _N_LAYERS, n_permutations=500, seed=seed
-            ).test
-        p_values.append(float(test.p[0]))
-    return np.array(p_values)

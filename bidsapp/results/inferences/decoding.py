@@ -54,13 +54,12 @@ ENTRIES = (
         key="sign_flip_scores",
         title="Sign flips of participants: scores above own chance",
         draws="sign flips of participants",
-        method="Each participant's score minus their own chance was tested by {n_draws} sign "
-        "flips of participants (all of them where there are no more), and so were paired "
-        "differences of the network and the linear decoder on the same folds (two-sided).",
-        shows="A small p says that scores lie above the participants' own chance on average: some "
-        "of these people show the effect.",
-        does_not_show="It does not say how many people do (see prevalence), nor, as all had the "
-        "same stimulus, that other films would do.",
+        method="How consistent participants are was described by {n_draws} sign flips of each "
+        "participant's score minus their own chance (all of them where there are no more).",
+        shows="A small p says that scores lie above the participants' own chance in most of "
+        "these people, if they err independently.",
+        does_not_show="Responses that all participants share and that have nothing to do with the "
+        "classes can make it small; it is no evidence for decoding.",
         cites=("winkler2014", "allefeld2016"),
         calibrate=f"{_CALIBRATIONS}:sign_flip_scores",
     ),
@@ -68,23 +67,27 @@ ENTRIES = (
         key="label_shift_alike",
         title="Labels shifted alike in all participants",
         draws="circular shifts of the labels, the same in all participants",
-        method="Mean scores over participants were also compared with those under labels shifted "
-        "alike in all participants.",
+        method="Mean scores over participants were compared with those under labels shifted alike "
+        "in all participants, which keeps what they share; so was the difference of the network "
+        "and the linear decoder, each above its own chance (two-sided).",
         shows="A small p says that the mean score is larger than with the classes at other times "
         "of the stimulus; it does not need independent participants.",
-        does_not_show="It does not say that other people would show the effect.",
+        does_not_show="It does not say how many people show the effect (see prevalence), nor "
+        "that other people or other stimuli would.",
         cites=("valente2021",),
         calibrate=f"{_CALIBRATIONS}:label_shift_alike",
     ),
     Inference(
         key="minimum_statistic",
         title="Prevalence by the minimum statistic",
-        draws="shifts of the labels, combined at random over participants",
-        method="That share was bounded by the smallest score over "
-        "participants (minimum statistic) under combinations of the participants' nulls.",
+        draws="circular shifts of the labels, the same in all participants",
+        method="Whether nobody shows the effect was tested by the smallest score over "
+        "participants (minimum statistic) among those with labels shifted alike in all; where it "
+        "passes, the share of people was bounded under combinations of the participants' nulls.",
         shows="A small p of the global null says that somebody shows the effect; a small p of "
         "the majority null says that more than half of the population does.",
-        does_not_show="Participants are taken as independent, though all had the same stimulus.",
+        does_not_show="The bound and the majority null take participants as independent, though "
+        "all had the same stimulus.",
         cites=("allefeld2016",),
         calibrate=f"{_CALIBRATIONS}:minimum_statistic_p",
     ),

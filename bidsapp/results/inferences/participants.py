@@ -89,17 +89,19 @@ ENTRIES = (
         calibrate="bidsapp.results.calibrations.participants:sign_flip_tfce",
     ),
     Inference(
-        key="sign_flip_raters",
-        title="Sign flips of raters",
-        draws="sign flips of raters",
-        method="The prediction of ratings was tested against zero by {n_draws} sign flips of "
-        "raters at most, layer by layer.",
-        shows="A small p says that the layer predicts this rating better than chance on average "
-        "over raters.",
-        does_not_show="It is not corrected over layers, and there are few pieces: it says nothing "
-        "about other music.",
-        cites=("nichols2002",),
-        calibrate="bidsapp.results.calibrations.participants:sign_flip_raters",
+        key="displacement_raters",
+        title="Common displacement of the music: ratings",
+        draws="displacements of the music, the same for all raters",
+        method="The prediction of ratings (mean Fisher z over raters) was compared with that of "
+        "{n_draws} displacements of the music, each piece by the same time for all raters, all "
+        "models refitted; p = (b + 1) / (m + 1) layer by layer, and family-wise over layers by "
+        "the largest score in standard deviations of its own null.",
+        shows="A small p says that the layer predicts these raters' mean rating of this music "
+        "better than the same layer of displaced music does.",
+        does_not_show="There are few pieces and few raters: it says nothing about other music or "
+        "other listeners.",
+        cites=("nichols2002", "phipson2010"),
+        calibrate="bidsapp.results.calibrations.displacement:ratings",
     ),
     Inference(
         key="sign_flip_alignment",

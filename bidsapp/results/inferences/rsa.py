@@ -50,19 +50,4 @@ ENTRIES = (
         holds=False,
         calibrate=f"{_CALIBRATIONS}:maximum_t",
     ),
-    Inference(
-        key="sign_flip_shape",
-        title="Sign flips of participants: hemispheres, superior temporal gyrus",
-        draws="sign flips of participants",
-        method="Over participants, differences of the hemispheres, and slope and curvature along "
-        "the superior temporal gyrus, were tested against zero by {n_draws} sign flips of whole "
-        "participants, two-sided, family-wise over layers; p = (b + 1) / (m + 1). No p-value is "
-        "given where all heard the clips in one order.",
-        shows="A small p says that in the population of listeners the layers of the hemispheres "
-        "differ, or change along the superior temporal gyrus.",
-        does_not_show="It says nothing about single searchlights. With one order of the clips, "
-        "drift that participants share would pose as an effect.",
-        cites=("nichols2002", "phipson2010"),
-        calibrate=f"{_CALIBRATIONS}:sign_flip_shape",
-    ),
 )

@@ -2,8 +2,9 @@
 
 The gyrus runs obliquely, so the axis is the direction in which its units spread most (the first
 principal axis of their coordinates), turned towards the front. The published profile is deep,
-shallow, deep: planum temporale, Heschl's gyrus, planum polare. Its test is the curvature of each
-participant's profile.
+shallow, deep: planum temporale, Heschl's gyrus, planum polare: a curvature above zero. It is not
+tested: one layer everywhere whose scores are strongest in the middle of the gyrus bends the
+profile as well, and sign flips of participants take that for a shape (`docs/calibration.md`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 
 from bidsapp.errors import InputInvalidError
 from bidsapp.stats.bootstrap import bootstrap_interval, resample_counts
-from bidsapp.stats.signflip import GroupTest, sign_flip_test
 
 
 def axis_position(coordinates_mm: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -64,9 +64,9 @@ class AxisProfile:
         Mean over the units of the bin, NaN where none has a value.
     mean, low, high : arrays of shape (n_bins,)
         Mean over participants and its bootstrap interval.
-    slope, curvature
-        Sign-flip tests (two-sided) of each participant's linear and quadratic coefficient:
-        positive where the measure rises to the front, and where it is higher at both ends.
+    slope, curvature : arrays of shape (n_participants,)
+        Linear and quadratic coefficient of each participant's profile: positive where the measure
+        rises to the front, and where it is higher at both ends; NaN for fewer than four bins.
     """
 
     position: NDArray[np.float64]
@@ -75,8 +75,8 @@ class AxisProfile:
     mean: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
-    slope: GroupTest
-    curvature: GroupTest
+    slope: NDArray[np.float64]
+    curvature: NDArray[np.float64]
 
 
 def axis_profile(
@@ -87,7 +87,7 @@ def axis_profile(
     n_resamples: int = 10_000,
     seed: int = 0,
 ) -> AxisProfile:
-    """Profile of a measure (the centroid layer, say) along the axis, and tests of its shape.
+    """Profile of a measure (the centroid layer, say) along the axis, and its shape.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def axis_profile(
     n_bins
         Bins of equal width.
     n_resamples, seed
-        Of the bootstrap over participants; `seed` also names the sign flips.
+        Of the bootstrap over participants.
 
     Returns
     -------
@@ -126,15 +126,15 @@ def axis_profile(
     present = np.isfinite(participants)
     mean = np.where(present, participants, 0).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
     mean = np.where(present.any(axis=0), mean, np.nan)
-    slope, curvature = _shape_tests(participants, centres, seed)
+    slope, curvature = _shapes(participants, centres)
     n_units = member.sum(axis=0).astype(np.int64)
     return AxisProfile(centres, n_units, participants, mean, low, high, slope, curvature)
 
 
-def _shape_tests(
-    participants: NDArray[np.float64], centres: NDArray[np.float64], seed: int
-) -> tuple[GroupTest, GroupTest]:
-    """Fit a parabola to each participant's profile and test its coefficients over them."""
+def _shapes(
+    participants: NDArray[np.float64], centres: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Slope and curvature (n_participants,) of a parabola fitted to each profile."""
     x = 2 * centres - 1
     design = np.stack([np.ones_like(x), x, x**2 - np.mean(x**2)], axis=1)
     coefficients = np.full((len(participants), 3), np.nan)
@@ -142,5 +142,4 @@ def _shape_tests(
         known = np.isfinite(profile)
         if known.sum() > 3:
             coefficients[row] = np.linalg.lstsq(design[known], profile[known], rcond=None)[0]
-    slope, curvature = (sign_flip_test(coefficients[:, [k]], seed=seed) for k in (1, 2))
-    return slope, curvature
+    return coefficients[:, 1], coefficients[:, 2]

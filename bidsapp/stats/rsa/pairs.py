@@ -12,13 +12,17 @@ correlation of two matrices. Removing pairs is not the same as setting them to z
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from bidsapp.errors import InputInvalidError
+
+SAME = 0.99
+"""Rank correlation from which two nuisance matrices are one."""
 
 
 def pair_items(n_items: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -156,6 +160,32 @@ def varying_rdms(
             kept[name] = np.where(np.isfinite(rdm), rdm, np.median(known))
     stack = np.array(list(kept.values())).reshape(len(kept), pairs.size)
     return tuple(kept), stack
+
+
+def different_rdms(
+    names: Sequence[str], stack: NDArray[np.float64], pairs: NDArray[np.bool_]
+) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """Leave out nuisance matrices that order the pairs as one before them does.
+
+    Parameters
+    ----------
+    names, stack
+        From `varying_rdms`.
+    pairs : bool array of shape (n_pairs,)
+        Pairs that are compared.
+
+    Returns
+    -------
+    names, stack
+        Without matrices whose rank correlation with one that is kept is `SAME` or more: with
+        clips in one order, time and number of clips between items are one nuisance.
+    """
+    kept: list[int] = []
+    ranks = rankdata(stack[:, pairs], axis=1) if len(stack) else stack
+    for number in range(len(stack)):
+        if all(np.corrcoef(ranks[number], ranks[other])[0, 1] < SAME for other in kept):
+            kept.append(number)
+    return tuple(names[number] for number in kept), stack[kept]
 
 
 def lag_profile(

@@ -207,7 +207,7 @@ def written(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("written")
     for subject in ("01", "02"):
         run_participant(film, output, subject, **EVERYTHING)
-    run_group(film, output, ["01", "02"], n_shifts=5, epochs=2)
+    run_group(film, output, ["01", "02"], n_shifts=19, cnn=True, n_cnn_shifts=1, epochs=2)
     return output
 
 

@@ -40,6 +40,7 @@ def write_participant(
     courses: Sequence[Mapping[str, Any]] | None = None,
     parcels: np.ndarray | None = None,
     ratings: Sequence[Mapping[str, Any]] | None = None,
+    ratings_null: Sequence[Mapping[str, Any]] | None = None,
     version: str = "0.1.0",
 ) -> None:
     """Write what the group level reads of one participant.
@@ -73,6 +74,8 @@ def write_participant(
             out.arrays(declared.NULL_SCORES, scaled, network=network)
         for network in networks if ratings is not None else ():
             out.write(declared.RATINGS, ratings, network=network)
+            if ratings_null is not None:
+                out.write(declared.RATINGS_NULL, ratings_null, network=network)
         record = weights or {network: {"source": "random", "seed": 0} for network in networks}
         summary = {
             "recipe": "gradients",

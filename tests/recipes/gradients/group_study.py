@@ -103,6 +103,8 @@ class Participants:
                 out.write(declared.PROFILE, profile, network=network)
             if self.ratings:
                 out.write(declared.RATINGS, list(self._ratings(subject, random)), network="vggish")
+                displaced_ratings = list(self._ratings_null(subject, random))
+                out.write(declared.RATINGS_NULL, displaced_ratings, network="vggish")
             out.write(declared.SUMMARY, self._summary(subject))
             staging.publish()
 
@@ -147,6 +149,15 @@ class Participants:
                     yield {"lags": lags, "rating": rating, "rater": f"sub-{subject}",
                            "layer": layer, "layer_index": number, "piece": "mean", "r": r,
                            "p": 0.1}  # fmt: skip
+
+    def _ratings_null(self, subject: str, random: np.random.Generator) -> Iterator[dict[str, Any]]:
+        for rating in ("emotionality", "enjoyment"):
+            for copy, shared in enumerate(np.linspace(-0.25, 0.25, 39), start=1):
+                own = random.normal(shared, 0.05, len(LAYERS))
+                for number, (layer, r) in enumerate(zip(LAYERS, own, strict=True), start=1):
+                    yield {"lags": "positive", "rating": rating, "rater": f"sub-{subject}",
+                           "copy": copy, "layer": layer, "layer_index": number,
+                           "r": float(r)}  # fmt: skip
 
     def _summary(self, subject: str) -> dict[str, Any]:
         settings = vars(RECIPE.variants["robust"])

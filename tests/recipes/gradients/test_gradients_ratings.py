@@ -14,7 +14,7 @@ from bidsapp.recipes.gradients.rating_tests import rating_rows
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
 
 Rows = Callable[[Path], list[dict[str, Any]]]
-SETTINGS = GradientsGroupSettings(n_flips=256, n_bootstrap=200)
+SETTINGS = GradientsGroupSettings(n_bootstrap=200)
 
 
 def table(raters: dict[str | None, tuple[float, float]]) -> list[dict[str, Any]]:
@@ -38,6 +38,23 @@ def table(raters: dict[str | None, tuple[float, float]]) -> list[dict[str, Any]]
     return rows
 
 
+def displaced(
+    raters: dict[str | None, tuple[float, float]], shared: Any, own: float = 0.0, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Rows of displaced music of one participant: copies that all raters share, and noise."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for rater in raters:
+        for copy, r in enumerate(shared, start=1):
+            for index in (1, 2):
+                value = r + own * random.standard_normal()
+                rows.append(
+                    {"lags": "positive", "rating": "enjoyment", "rater": rater, "copy": copy,
+                     "layer": f"layer{index}", "layer_index": index, "r": value}
+                )  # fmt: skip
+    return rows
+
+
 @pytest.fixture
 def rows_of(find: Callable[..., list[GroupInputs]]) -> Rows:
     def rows(output: Path) -> list[dict[str, Any]]:
@@ -52,10 +69,11 @@ def test_own_ratings_are_tested_over_participants(
 ) -> None:
     r = np.linspace(0.2, 0.4, 6)
     ratings = [table({f"{k + 1:02d}": (value, value - 0.3)}) for k, value in enumerate(r)]
-    first, second = rows_of(toy_group(6, ratings=ratings))
+    null = [displaced({f"{k + 1:02d}": (0, 0)}, np.linspace(-0.2, 0.2, 39)) for k in range(6)]
+    first, second = rows_of(toy_group(6, ratings=ratings, ratings_null=null))
     assert first["mean_r"] == pytest.approx(np.tanh(np.arctanh(r).mean()))
     assert first["n"] == 6
-    assert first["p"] == pytest.approx(1 / 64)
+    assert first["p"] == first["p_fwe"] == 1 / 40
     assert first["ci_low"] < first["mean_r"] < first["ci_high"]
     assert second["layer_index"] == 2
     assert second["p"] > 0.1
@@ -63,18 +81,37 @@ def test_own_ratings_are_tested_over_participants(
 
 def test_an_average_rating_counts_once(toy_group: Callable[..., Path], rows_of: Rows) -> None:
     ratings = [table({None: (0.3, 0.1)}) for _ in range(6)]
-    first, _ = rows_of(toy_group(6, ratings=ratings))
+    null = [displaced({None: (0, 0)}, np.linspace(-0.2, 0.2, 19)) for _ in range(6)]
+    first, _ = rows_of(toy_group(6, ratings=ratings, ratings_null=null))
     assert first["n"] == 1
     assert first["mean_r"] == pytest.approx(0.3)
-    assert np.isnan(first["p"])
+    assert first["p"] == 1 / 20
     assert np.isnan(first["ci_low"])
+
+
+def test_what_raters_share_is_no_evidence(toy_group: Callable[..., Path], rows_of: Rows) -> None:
+    """All raters have the same response of .2, which displaced music gives as often as not."""
+    raters = {f"r{k}": (0.2 + 0.001 * k, 0.2) for k in range(6)}
+    null = displaced(raters, np.linspace(-0.5, 0.5, 99), own=0.01)
+    first, second = rows_of(toy_group(2, ratings=[table(raters)] * 2, ratings_null=[null] * 2))
+    assert first["ci_low"] > 0.19
+    for row in (first, second):
+        assert row["p"] == pytest.approx(0.3, abs=0.03)
+        assert row["p_fwe"] >= row["p"]
+
+
+def test_without_displacements_there_is_no_p(
+    toy_group: Callable[..., Path], rows_of: Rows
+) -> None:
+    first, _ = rows_of(toy_group(2, ratings=[table({"a": (0.3, 0.1), "b": (0.2, 0.1)})] * 2))
+    assert np.isnan(first["p"])
+    assert np.isnan(first["p_fwe"])
 
 
 def test_shared_raters_count_once_each(toy_group: Callable[..., Path], rows_of: Rows) -> None:
     raters: dict[str | None, tuple[float, float]] = {f"r{k}": (0.1 * k, 0.0) for k in range(1, 6)}
     first, _ = rows_of(toy_group(3, ratings=[table(raters) for _ in range(3)]))
     assert first["n"] == 5
-    assert first["p"] == pytest.approx(1 / 32)
 
 
 def test_no_ratings_no_rows(toy_group: Callable[..., Path], rows_of: Rows) -> None:

@@ -56,6 +56,7 @@ SPACE = "MNI152NLin2009cAsym"
 SMALL: dict[str, Any] = {
     "networks": ["musicnn"],
     "n_untrained": 0,
+    "acoustics": [],
     "searchlight_count": 30,
     "n_permutations": 199,
 }
@@ -64,7 +65,7 @@ N_CLIPS, PER_CLIP, N_CHANNELS = 6, 4, 12
 N_ITEMS = N_CLIPS * PER_CLIP
 CLIPS = tuple(f"clip{k}.wav" for k in range(N_CLIPS))
 WEIGHTS = {"source": "file", "file": "tags.pt", "sha256": "ab" * 32}
-FAST = GroupSettings(n_permutations=200, n_bootstrap=50, n_flips=200, axis_bins=4)
+FAST = GroupSettings(n_permutations=200, n_bootstrap=50, axis_bins=4)
 
 
 # ------------------------------------------------------------------ inputs without files
@@ -246,7 +247,8 @@ def write_person(output: Path, subject: str, person: Person) -> None:
         )
         out = study.output(person.units)
         for network in networks:
-            write_network(out, network, settings, beside)
+            shares = np.linspace(0.1, 0.4, len(network.models.layers))
+            write_network(out, network, settings, beside, shares)
         sizes = person.size[known][None]
         empty = np.empty((0, len(lights.centres)))
         scores = Scores(empty, empty, empty, empty, empty, empty, empty, sizes)
@@ -267,6 +269,7 @@ def write_person(output: Path, subject: str, person: Person) -> None:
             n_repeats=[2, 2],
             n_pairs=int(pairs.sum()),
             nuisance=list(beside.names),
+            acoustics=["loudness"],
             n_permutations=person.n_permutations,
             enumerated=False,
             smallest_p=1 / (person.n_permutations + 1),

@@ -8,7 +8,7 @@ from bidsapp.recipes.rsa.gyrus import find_shape, hemispheres, superior_temporal
 from bidsapp.recipes.rsa.settings import GroupSettings
 from bidsapp.stats.rsa.axis import axis_position
 
-FAST = GroupSettings(n_bootstrap=50, n_flips=200, axis_bins=5)
+FAST = GroupSettings(n_bootstrap=50, axis_bins=5)
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +70,7 @@ def test_finds_deep_layers_at_both_ends(brain: UnitSpace) -> None:
         assert axis.centroid[2] < axis.centroid[-1]
         assert axis.rho[0, 2] > 0.08
         assert axis.rho[2, 0] > 0.08
-        assert axis.profile.curvature.t[0] > 5
-        assert axis.profile.curvature.p[0] < 0.05
+        assert (axis.profile.curvature > 0).all()
 
 
 def test_one_participant_has_a_profile_without_test(brain: UnitSpace) -> None:
@@ -94,6 +93,5 @@ def test_hemispheres_differ_only_if_they_do(brain: UnitSpace) -> None:
     other = find_shape(rho, best, where, brain, FAST, seed=0).asymmetry
     assert same is not None
     assert other is not None
-    assert same.test.p[0] > 0.05
-    assert other.test.p[0] < 0.02
+    assert abs(same.difference.mean()) < 0.2
     assert (other.difference > 0).all()

@@ -122,6 +122,28 @@ def test_planted_layers_come_back(robust: Path, planted: np.ndarray) -> None:
     assert spearmanr(centroid[known], planted[here][known])[0] > 0.3
 
 
+def test_acoustic_features_are_removed(
+    analysed: Callable[..., Path], robust: Path, planted: np.ndarray
+) -> None:
+    folder = analysed(acoustics=["loudness", "onsets", "mel"])
+    found = summary(folder)
+    assert found["acoustics"] == ["loudness", "onsets"]  # six clips allow for two regressors
+    assert found["nuisance"][-1] == "acoustics"
+    assert "Acoustic features not removed" in {item["title"] for item in found["cautions"]}
+    profiles = [
+        pd.read_table(
+            where / "sub-01_space-MNI152NLin2009cAsym_model-musicnn_desc-rsaprofile_stats.tsv"
+        )
+        for where in (folder, robust)
+    ]
+    assert profiles[0]["acoustic_share"].between(0.01, 1).all()
+    assert profiles[1]["acoustic_share"].isna().all()
+    rho = maps(folder, f"{MODEL}stat-rho_desc-rsa_statmap.nii.gz")
+    inside = (planted > 0) & np.isfinite(rho).all(axis=0)
+    before = maps(robust, f"{MODEL}stat-rho_desc-rsa_statmap.nii.gz")
+    assert 0.05 < rho[:, inside].max(axis=0).mean() < before[:, inside].max(axis=0).mean()
+
+
 def test_null_tissue_is_null(robust: Path, planted: np.ndarray) -> None:
     """Searchlights that hold no planted voxel, with a radius read from the files."""
     from scipy.ndimage import distance_transform_edt

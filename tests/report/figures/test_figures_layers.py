@@ -93,8 +93,8 @@ def test_panels_share_layers_and_name_each_curve_once() -> None:
     figure = panels_figure(panels, LAYERS, "mean r", n_columns=2)
     drawn = [axes for axes in figure.axes if axes.get_title(loc="left")]
     assert [axes.get_title(loc="left") for axes in drawn] == [panel.title for panel in panels]
-    assert sorted(legend(figure)) == ["best baseline", "mean", "p < .05", "single pieces"]
-    assert len(curves(drawn[0])["p < .05"]) == 2
+    assert sorted(legend(figure)) == ["best baseline", "mean", "p \u2264 .05", "single pieces"]
+    assert len(curves(drawn[0])["p \u2264 .05"]) == 2
 
 
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=6), st.floats(0.01, 0.3))
@@ -142,7 +142,7 @@ def test_one_null_names_draws_threshold_and_observed() -> None:
     axes = style.new_figure().subplots()
     null_axes(axes, np.arange(99.0), 120, draws="circular shifts", threshold=95, digits=0)
     labels = axes.get_legend_handles_labels()[1]
-    assert labels == ["99 circular shifts", "FWE p < 0.05 (95)", "observed (120)"]
+    assert labels == ["99 circular shifts", "FWE p \u2264 0.05 (95)", "observed (120)"]
     axes = style.new_figure().subplots()
     null_axes(axes, np.array([np.nan]), 1.0, draws="circular shifts")
     assert [text.get_text() for text in axes.texts] == ["no null was computed"]

@@ -28,21 +28,7 @@ def test_asymmetry_is_found():
     layer, best, left = hemispheres(np.random.default_rng(0), 1.0)
     found = hemisphere_asymmetry(layer, best, left, ~left, 10)
     assert found.difference.mean() == pytest.approx(1.0, abs=0.3)
-    assert found.test.p[0] <= 0.01
     np.testing.assert_allclose(found.shares.sum(axis=1), 0, atol=1e-12)
-    assert found.share_test.p_fwe.shape == (10,)
-
-
-def test_asymmetry_of_nothing_is_rare():
-    rng = np.random.default_rng(1)
-    p, family = [], []
-    for _ in range(200):
-        layer, best, left = hemispheres(rng, 0.0, n=8, n_units=20)
-        found = hemisphere_asymmetry(layer, best, left, ~left, 10)
-        p.append(found.test.p[0])
-        family.append(np.nanmin(found.share_test.p_fwe))
-    assert np.mean(np.array(p) <= 0.05) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
-    assert np.mean(np.array(family) <= 0.05) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
 
 
 def test_a_participant_without_a_hemisphere_is_missing():
@@ -51,7 +37,7 @@ def test_a_participant_without_a_hemisphere_is_missing():
     found = hemisphere_asymmetry(layer, best, left, ~left, 10)
     assert np.isnan(found.difference[0])
     assert np.isnan(found.shares[0]).all()
-    assert found.test.n[0] == 9
+    assert np.isfinite(found.difference[1:]).all()
 
 
 def gyrus(rng, n=300):
@@ -89,22 +75,19 @@ def test_a_profile_high_at_both_ends_is_found():
     assert found.mean[0] > found.mean[4] + 2 < found.mean[-1] + 1
     assert (found.low <= found.mean).all()
     assert (found.mean <= found.high).all()
-    assert found.curvature.p[0] <= 0.01
-    assert found.curvature.t[0] > 0
+    assert (found.curvature > 2).all()
+    assert abs(found.slope.mean()) < 0.5
 
 
-def test_a_flat_profile_is_not():
-    rng = np.random.default_rng(2)
-    along, _ = gyrus(rng, 80)
-    p = []
-    for _ in range(150):
-        tilt = rng.standard_normal((8, 2))
-        layer = 5 + tilt[:, [0]] * along + tilt[:, [1]] * along**2
-        layer = layer + rng.standard_normal((8, along.size))
-        found = axis_profile(layer, along, n_bins=6, n_resamples=20)
-        p.append([found.slope.p[0], found.curvature.p[0]])
-    rates = np.mean(np.array(p) <= 0.05, axis=0)
-    assert (rates < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 150)).all()
+def test_coefficients_are_those_of_each_participant():
+    position = (np.arange(40) + 0.5) / 40
+    x = 2 * position - 1
+    layer = np.stack([5 + x, 5 - 2 * x + 3 * x**2])
+    found = axis_profile(layer, position, n_bins=20, n_resamples=20)
+    np.testing.assert_allclose(found.slope, [1, -2], atol=1e-9)
+    np.testing.assert_allclose(found.curvature, [0, 3], atol=1e-9)
+    few = axis_profile(layer, position, n_bins=3, n_resamples=20)
+    assert np.isnan(few.curvature).all()
 
 
 def test_bins_without_units_are_missing():

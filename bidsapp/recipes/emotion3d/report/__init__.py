@@ -147,9 +147,7 @@ def _means_within(view: View) -> Iterator[Number]:
     for row in records_of(rows_of(view.table(TESTS), level="within")):
         decoder = str(row["test"]).removesuffix(" > chance")
         if decoder in BRAIN:
-            remark = (
-                f"chance {number_text(row['chance'], 2)}, p = {p_cell(row['p']).text} (sign flips)"
-            )
+            remark = f"chance {number_text(row['chance'], 2)}, p = {p_cell(row['p']).text}"
             label = f"{DECODERS[decoder].title}, within: {SplitInfo(str(row['split'])).short}"
             yield Number(label, number_text(row["mean"], 2), remark)
 

@@ -97,13 +97,13 @@ def tests(view: View) -> Section | None:
         return None
     smallest = p_cell(frame["smallest_p"].min()).text
     caption = (
-        f"{plural(frame['n'].max(), 'participant')}: the smallest possible p of sign flips is "
-        f"{smallest}. Network less linear decoder is tested two-sided, the rest for "
-        "scores above chance. p (shifts) compares the mean with scores under labels shifted "
-        "alike in all participants."
+        f"{plural(frame['n'].max(), 'participant')}. p compares the mean with that of labels "
+        f"shifted alike in all participants (smallest possible p: {smallest}); network minus "
+        "linear is the difference of scores above own chance, two-sided. p (consistency) flips "
+        "the signs of participants and is no evidence for decoding."
     )
     columns = choose(
-        TESTS.columns, "level", "test", "mean", "chance", "difference", "t", "p", "p_shift"
+        TESTS.columns, "level", "test", "mean", "chance", "difference", "p", "t", "p_flip"
     )
     cells = {
         "level": _level_cell,
@@ -111,7 +111,7 @@ def tests(view: View) -> Section | None:
         "mean": lambda row: cell(None if pd.isna(row["chance"]) else row["mean"]),
     }
     parts: list[Part] = [table(frame, columns, caption, cells=cells), *_pairs(view, frame)]
-    further = claim(view.results, "sign_flip_scores", "label_shift_alike")
+    further = claim(view.results, "label_shift_alike", "sign_flip_scores")
     return Section("Tests over participants", f"tests{view.suffix}", [*parts, *further])
 
 
@@ -134,8 +134,14 @@ def _pairs(view: View, tests_of: pd.DataFrame) -> list[Part]:
         info = SplitInfo(str(split))
         if "cnn" not in wide or info.leaky:
             continue
-        test = rows_of(tests_of, level=level, split=split, test="cnn - linear").iloc[0]
-        words = f"mean {number_text(float(test['difference']), 3)}, p = {p_cell(test['p']).text}"
+        tested = rows_of(tests_of, level=level, split=split, test="cnn - linear")
+        if tested.empty:  # one of them has no chance
+            continue
+        test = tested.iloc[0]
+        words = (
+            f"above chance {number_text(float(test['difference']), 3)}, "
+            f"p = {p_cell(test['p']).text}"
+        )
         title = f"{_LEVELS[str(level)]}:\n{info.short}"
         subjects = [str(label) for label in wide.index]
         panels.append(
@@ -270,7 +276,7 @@ def _profile(subject: str, rows: pd.DataFrame, classes: Sequence[str]) -> Profil
 def prevalence(view: View) -> Section | None:
     """Show how many people show the effect."""
     frame = view.table(PREVALENCE)
-    frame = frame[frame["decoder"].isin(_SHOWN)]
+    frame = frame[frame["decoder"].isin(_SHOWN) & frame["n_significant"].notna()]
     if frame.empty:
         return None
     names = [f"{DECODERS[str(row['decoder'])].title}, {_where(row)}" for row in records_of(frame)]
@@ -279,7 +285,8 @@ def prevalence(view: View) -> Section | None:
         "population with its 95 % interval, from the number of participants above their own "
         "chance. Black ticks: prevalence lower bound \u03b3\u2080 (Allefeld 2016), the share that "
         "is exceeded at the level of the test, from the smallest score over participants; without "
-        "a tick not even \u201csomebody\u201d can be claimed by it."
+        "a tick not even \u201csomebody\u201d can be claimed. Decoders with too few shifts for "
+        "anybody to pass are left out."
     )
     columns = choose(
         PREVALENCE.columns,

@@ -258,7 +258,7 @@ def inference(view: GroupView) -> Section:
     title, anchor = f"Tests over participants at each {view.word}", f"inference{view.suffix}"
     caption = (
         f"Sign flips of participants at positive lags; p is corrected over {view.words} and "
-        "layers by the largest t. Outlined: p < "
+        "layers by the largest t. Outlined: p \u2264 "
         f"{view.level:g} in some layer. A "
         f"{view.word} may owe its t and its d to different layers."
     )
@@ -291,7 +291,7 @@ def _significant_by_layer(view: GroupView) -> Part:
         ):
             p = view.maps(result.of(lags))
             if p is not None:
-                frame[f"{name}, {lags}"] = (p < view.level).sum(axis=1)
+                frame[f"{name}, {lags}"] = (p <= view.level).sum(axis=1)
                 columns.append(Column(f"{name}, {lags}", digits=0))
     flips = view.summary["sign_flips"]
     with_data = view.count(np.atleast_1d(known.any(axis=0)))

@@ -119,7 +119,7 @@ def _lines(rows: pd.DataFrame, layers: Sequence[str], *, tested: bool = False) -
         passed = None
         if tested and lags == POSITIVE:
             p = by_layer(own, "p", layers)
-            passed = None if p is None or not np.isfinite(p).any() else p < 0.05
+            passed = None if p is None or not np.isfinite(p).any() else p <= 0.05
         lines.append(Line(LAGS_TITLES[lags], mean, low, high, passed=passed, colour=colour))
     return lines
 
@@ -208,12 +208,12 @@ def _rating_profiles(frame: pd.DataFrame, layers: Sequence[str]) -> Part:
         for name in dict.fromkeys(frame["rating"])
     ]
     n = int(frame["n"].max())
-    who = f"{n} raters" if n != 1 else "a single rater, so that there is neither interval nor p"
+    who = f"{n} raters" if n != 1 else "a single rater, so that there is no interval"
     caption = (
         f"The same models with a continuous rating in place of the brain; {who}. Line: mean; "
-        "band: 95 % bootstrap interval over raters. Filled dots: sign flips of raters, p < .05, "
-        "not corrected over layers. There are few pieces, so that only large differences between "
-        "layers are informative."
+        "band: 95 % bootstrap interval over raters. Filled dots: p \u2264 .05 against music "
+        "displaced alike for all raters, not corrected over layers. There are few pieces, so that "
+        "only large differences between layers are informative."
     )
     figure = panels_figure(panels, layers, "mean r", n_columns=2)
     return picture(figure, alt=_best(panels, layers), caption=caption)

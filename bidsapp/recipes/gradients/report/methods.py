@@ -123,7 +123,7 @@ def _draws(results: Results) -> Mapping[str, Mapping[str, Any]]:
         declared.FLIP: flips,
         declared.FLIP_FDR: flips,
         declared.TFCE: settings["n_tfce_flips"],
-        declared.RATERS: settings["n_flips"],
+        declared.RATERS: copies,
         declared.BOOTSTRAP: settings["n_bootstrap"],
         declared.SHARE: settings["n_bootstrap"],
         declared.DISPLACED: copies,

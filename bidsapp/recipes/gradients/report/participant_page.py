@@ -86,7 +86,7 @@ def numbers(view: ParticipantView) -> Iterator[Number]:
     yield Number(
         "Significant parcels",
         f"{len(view.passed)} of {view.summary['n_parcels']}",
-        f"FWE p < {view.level:g}",
+        f"FWE p \u2264 {view.level:g}",
     )
     centroids = view.passed["centroid"].dropna()
     if len(centroids):

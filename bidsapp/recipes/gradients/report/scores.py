@@ -39,7 +39,7 @@ _CONTROL = "negative lags (control)"
 def maps(view: ParticipantView) -> Section:
     """Draw the largest score, best and centroid layer, and the control."""
     caption = (
-        "Opacity scales with r; black outlines mark parcels significant at FWE p < "
+        "Opacity scales with r; black outlines mark parcels significant at FWE p \u2264 "
         f"{view.level:g} at positive lags (no threshold applied). Scores at all lags have one "
         "scale."
     )
@@ -186,7 +186,7 @@ def null(view: ParticipantView) -> Section:
     caption = (
         "Grey: largest (and mean) score over layers and parcels of each circular shift of the "
         "responses, with the whole cross-validation repeated. Coloured line: observed. Dashed: "
-        f"score above which a parcel is significant (FWE p < {view.level:g}), corrected over "
+        f"score above which a parcel is significant (FWE p \u2264 {view.level:g}), corrected over "
         "layers and parcels."
     )
     alt = "; ".join(f"{panel.title}: {panel.words}".replace("\n", ", ") for panel in panels)
@@ -306,7 +306,7 @@ def ratings(results: Results, view: ParticipantView, *, alone: bool) -> Section 
     panels = [_rating(str(name), rater, group, view) for (name, rater), group in groups]
     caption = (
         "The same models with a continuous rating in place of the brain. Thin lines are single "
-        "held-out pieces; filled dots: p < .05 against circular shifts, not corrected over "
+        "held-out pieces; filled dots: p \u2264 .05 against circular shifts, not corrected over "
         "layers. There is one rating per piece: few independent samples, so only large "
         "differences between layers mean anything."
     )
@@ -335,7 +335,7 @@ def _rating(name: str, rater: object, rows: pd.DataFrame, view: ParticipantView)
     r, p = by_layer(mean, "r", view.layers), by_layer(mean, "p", view.layers)
     assert r is not None
     assert p is not None
-    lines = [Line("positive lags", r, passed=p < 0.05, pieces=singles)]
+    lines = [Line("positive lags", r, passed=p <= 0.05, pieces=singles)]
     control = by_layer(rows_of(rows, lags=NEGATIVE, piece="mean"), "r", view.layers)
     if control is not None:
         lines.append(Line(_CONTROL, control, colour=style.NEGATIVE))

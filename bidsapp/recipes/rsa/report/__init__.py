@@ -167,7 +167,6 @@ def methods(results: Results) -> Methods:
         settings = facts["settings"]
         values |= {
             declared.MAXIMUM_T: {"level": f"{settings['significance']:g}"},
-            declared.SHAPE: {"n_draws": settings["n_flips"]},
             declared.BOOTSTRAP: {"n_draws": settings["n_bootstrap"]},
         }
     used = sections.used_inferences(results)

@@ -14,7 +14,6 @@ from bidsapp.recipes.rsa.figures.gyrus import Gyrus, gyrus_figure
 from bidsapp.recipes.rsa.report.view import RsaView
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.html import Part, Prose, Section, number_text, picture
-from bidsapp.report.sections import claim
 from bidsapp.report.tables import rows_of, table
 from bidsapp.results.kinds import Column
 
@@ -23,9 +22,9 @@ _SHAPES = (
     Column("hemisphere", text=True),
     Column("shape", text=True),
     Column("n_units", title="searchlights", digits=0),
+    Column("mean", title="mean over participants", digits=2),
+    Column("n_positive", title="participants above zero", digits=0),
     Column("n", title="participants", digits=0),
-    Column("t", digits=2),
-    Column("p", by=declared.SHAPE),
 )
 _HEMISPHERES = (
     Column("layer_index", title="no.", digits=0),
@@ -35,7 +34,6 @@ _HEMISPHERES = (
     Column("share_L", title="participants, left", digits=1, unit="%"),
     Column("share_R", title="right", digits=1, unit="%"),
     Column("share_L-R", title="difference", digits=1, unit="%"),
-    Column("p_L-R", title="p", by=declared.SHAPE),
 )
 
 
@@ -46,7 +44,7 @@ def gyrus(view: RsaView) -> Section:
     if not frame["centroid"].notna().any():
         text = "No profile: the space has no searchlights of the gyrus, or no MNI coordinates."
         return Section(title, anchor, [Prose(text)])
-    tests = {test["hemisphere"]: test for test in view.facts["superior_temporal_gyrus"]}
+    shapes = {test["hemisphere"]: test for test in view.facts["superior_temporal_gyrus"]}
     names = [f"rho_{layer}" for layer in view.layers]
     sides = [
         Gyrus(
@@ -56,7 +54,7 @@ def gyrus(view: RsaView) -> Section:
             low=rows["ci_low"].to_numpy(float),
             high=rows["ci_high"].to_numpy(float),
             rho=rows[names].to_numpy(float).T,
-            told=_told(tests[side]["curvature"]) if side in tests else "",
+            told=_told(shapes[side]["curvature"]) if side in shapes else "",
         )
         for side, rows in frame.groupby("hemisphere", sort=False)
     ]
@@ -75,20 +73,24 @@ def gyrus(view: RsaView) -> Section:
     )
     figure = gyrus_figure(sides, view.layers)
     parts: list[Part] = [picture(figure, alt=f"{alt}.", caption=caption)]
-    if tests:
+    if shapes:
         rows = [
-            {"hemisphere": _SIDES[side], "shape": shape, "n_units": test["n_units"], **test[shape]}
-            for side, test in tests.items()
+            {"hemisphere": _SIDES[side], "shape": shape, "n_units": own["n_units"], **own[shape]}
+            for side, own in shapes.items()
             for shape in ("slope", "curvature")
         ]
-        told = "Slope (deeper towards the anterior end), and curvature (deeper at both ends)"
+        told = (
+            "Slope (deeper towards the anterior end), and curvature (deeper at both ends). Not "
+            "tested: responses that listeners share without any layer, or scores that are "
+            "strongest in the middle of the gyrus, give such shapes as well"
+        )
         parts.append(table(pd.DataFrame(rows), _SHAPES, told, keep_empty=True))
-    return Section(title, anchor, [*parts, *claim(view.results, declared.SHAPE)])
+    return Section(title, anchor, parts)
 
 
-def _told(test: Mapping[str, Any]) -> str:
-    p = "not tested" if test["p"] is None else f"p = {test['p']:.3f}"
-    return f"curvature t = {number_text(test['t'], 2)}, {p}"
+def _told(shape: Mapping[str, Any]) -> str:
+    above = f"above zero in {shape['n_positive']} of {shape['n']}"
+    return f"mean curvature {number_text(shape['mean'], 2)}, {above}"
 
 
 def hemispheres(view: RsaView) -> Section | None:
@@ -103,10 +105,9 @@ def hemispheres(view: RsaView) -> Section | None:
         )
         wide[f"n_{side}"] = rows["n"].to_numpy()
         wide[f"share_{side}"] = 100 * rows["participant_share"].to_numpy(float)
-        wide[f"p_{side}"] = rows["p"].to_numpy(float)
     caption = (
-        "Searchlights of the group's map by best layer; share in participants' own maps, and p of "
-        "the difference of the hemispheres (sign flips, family-wise over layers)"
+        "Searchlights of the group's map by best layer; share in participants' own maps, and "
+        "difference of the hemispheres (not tested)"
     )
     parts: list[Part] = [Prose(_difference(view)), table(wide, _HEMISPHERES, caption)]
     return Section("Hemispheres", f"hemispheres{view.pair.suffix}", parts)
@@ -117,13 +118,12 @@ def _difference(view: RsaView) -> str:
     if facts is None or not np.isfinite(facts["left_minus_right_layers"] or np.nan):
         return "The paper found deeper layers on the left; no difference could be computed here."
     mean = facts["left_minus_right_layers"]
-    tested = "not tested, see Cautions"
-    if facts["p"] is not None:
-        tested = f"p = {facts['p']:.3f}, sign flips of {facts['n']} participants"
     return (
         f"Best layers lie {number_text(abs(mean), 2)} layers deeper on the "
-        f"{'left' if mean > 0 else 'right'} (mean over participants, {tested}). The paper found "
-        "deeper layers on the left."
+        f"{'left' if mean > 0 else 'right'} (mean over participants; left deeper in "
+        f"{facts['n_positive']} of {facts['n']}). This is not tested: areas that answer to "
+        "different sounds that no layer knows differ as well. The paper found deeper layers on "
+        "the left."
     )
 
 
