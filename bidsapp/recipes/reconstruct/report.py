@@ -176,7 +176,7 @@ def examples(results: Results, pair: Any) -> Section | None:
         shown = own[own["place"].astype(int) <= np.where(own["kind"] == "candidate", 3, 1)]
         cells = [player(row, sounds[f"sound{number}"], heard) for number, row in shown.iterrows()]
         lines.append(f"<tr>{''.join(cells)}</tr>")
-    markup = Markup('<div class="scroll"><table>{}</table></div>').format(
+    markup = Markup('<div class="table"><table>{}</table></div>').format(
         Markup("".join(map(str, lines)))
     )
     return Section("Listen", f"listen{pair.suffix}", [*parts, Embedded(markup)])
