@@ -27,6 +27,7 @@ BIDSIGNORE = (
     "*.html",
     "figures",
     "group",
+    "sounds",
     "*_statmap.*",
     "*_stats.*",
     "*_model-*",
