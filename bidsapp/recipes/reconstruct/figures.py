@@ -31,8 +31,8 @@ def accuracy_figure(rows: pd.DataFrame) -> Figure:
     for place, (_, row) in enumerate(rows[::-1].iterrows()):
         names.append(f"{row['decoder']}, {row['candidates']}")
         if np.isfinite(row["null_low"]):
-            width = row["null_high"] - row["null_low"]
-            axes.barh(place, width, 0.62, row["null_low"], color="#d9d9d9")
+            low, high = np.clip([row["null_low"], row["null_high"]], 0, 1)  # it is widened
+            axes.barh(place, high - low, 0.62, low, color="#d9d9d9")
         if "smallest" in row:
             axes.plot([row["smallest"], row["largest"]], [place] * 2, color=_BLUE, linewidth=1)
         colour = {ENSEMBLE: _BLUE, ORACLE: _ORANGE}.get(row["decoder"], _GREY)
@@ -41,7 +41,7 @@ def accuracy_figure(rows: pd.DataFrame) -> Figure:
     axes.axvline(_CHANCE, color="#555555", linewidth=0.8)
     axes.set_yticks(range(len(names)), names, fontsize=9)
     lowest = float(np.nanmin(rows[["identification", "null_low"]].to_numpy(float)))
-    axes.set_xlim(min(0.3, lowest - 0.03), 1.03)
+    axes.set_xlim(max(-0.03, min(0.3, lowest - 0.03)), 1.03)
     axes.set_xlabel("identification accuracy")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
