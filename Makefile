@@ -4,12 +4,21 @@ VENV ?= .venv
 DEMO ?= demo
 WORKERS ?= 2
 BIN := $(VENV)/bin
+# for pip, such as --extra-index-url with builds of torch for CPUs only, without CUDA's libraries
+PIP_OPTIONS ?=
+PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt $(PIP_OPTIONS)
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,torchaudio,neuromaps]"
+	$(PIP) --editable ".[dev,docs,torchaudio,neuromaps]"
+	touch $@ $(VENV)/.app
+
+# the app alone: what the demo needs
+$(VENV)/.app: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
 	touch $@
 
 # a study draws more shifts and keeps more components: the demo has five minutes on two cores
@@ -17,7 +26,7 @@ DEMO_SCALE := --set gradients.n_shifts=39 --set gradients.n_parcels=100 \
 	--set gradients.max_inner_folds=2 --set gradients.n_components=30
 
 # a trained music network where pip can bring it, the untrained VGGish elsewhere
-demo: $(VENV)/.installed
+demo: $(VENV)/.app
 	rm -rf $(DEMO)
 	set -e; network=vggish; weights="--weights random"; \
 	if $(BIN)/musicotopy-tools fetch musicnn --weights-dir $(DEMO)/weights; then \
@@ -38,5 +47,9 @@ lint: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# the documentation site, without network: open build/site/index.html
+docs: $(VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 clean:
-	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(DEMO) build/site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Short excerpts of sounds as MP3, for the players of a report."""
+"""Short excerpts of sounds: MP3 for the players of a report, FLAC for listening tests."""
 
 from __future__ import annotations
 
@@ -34,6 +34,15 @@ def excerpt_mp3(path: Path, start_s: float, length_s: float) -> bytes:
     InputMissingError, InputInvalidError
         The sound cannot be read.
     """
+    return _encoded(path, start_s, length_s, "MP3")
+
+
+def excerpt_flac(path: Path, start_s: float, length_s: float) -> bytes:
+    """Cut an excerpt as `excerpt_mp3` does, as FLAC."""
+    return _encoded(path, start_s, length_s, "FLAC")
+
+
+def _encoded(path: Path, start_s: float, length_s: float, kind: str) -> bytes:
     whole = load_audio(path, SAMPLING_HZ)
     first = round(start_s * SAMPLING_HZ)
     wave = whole[first : first + round(length_s * SAMPLING_HZ)].copy()
@@ -42,5 +51,5 @@ def excerpt_mp3(path: Path, start_s: float, length_s: float) -> bytes:
     wave[:n] *= ramp
     wave[wave.size - n :] *= ramp[::-1]
     buffer = io.BytesIO()
-    soundfile.write(buffer, wave, SAMPLING_HZ, format="MP3")
+    soundfile.write(buffer, wave, SAMPLING_HZ, format=kind)
     return buffer.getvalue()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -26,6 +27,7 @@ BIDSIGNORE = (
     "*.html",
     "figures",
     "group",
+    "sounds",
     "*_statmap.*",
     "*_stats.*",
     "*_model-*",
@@ -59,7 +61,7 @@ Results of the BIDS App musicotopy {version}. `sub-*/func` and `group` hold maps
 tables (`_stats.tsv`), best-layer maps (`_dseg`, layers numbered in the `.tsv` beside them) and
 significance masks (`_mask`); `descriptions.tsv` explains every `desc-`, the `.json` beside each
 file what is in it and what it was made from. Missing values are NaN in images and n/a in tables.
-`sub-*.html` are the reports, `logs` the settings of every run, with texts to cite.
+`index.html` links the reports, `logs` has the settings of every run, with texts to cite.
 
 `load_results()` of the package reads all tables into one.
 """
@@ -92,6 +94,8 @@ def dataset_description(
         Of the process; the image sets ``MUSICOTOPY_DOCKER_TAG`` or ``MUSICOTOPY_SINGULARITY_URL``.
     """
     generated: dict[str, Any] = {"Name": "musicotopy", "Version": version}
+    if url := code_url():
+        generated["CodeURL"] = url
     container = _container(os.environ if environment is None else environment)
     source = dataset.description
     name = str(source.get("Name") or "").strip()
@@ -118,6 +122,19 @@ def dataset_description(
         if source.get(key):
             description[key] = source[key]
     return description
+
+
+def code_url() -> str:
+    """Return the address of the source code; empty where the installed package names none.
+
+    It is the entry ``Source`` of ``[project.urls]``.
+    """
+    try:
+        entries = metadata("musicotopy").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return ""
+    urls = dict(str(entry).split(", ", 1) for entry in entries)
+    return str(urls.get("Source", ""))
 
 
 def sidecar(

@@ -139,6 +139,7 @@ def _execute(plan: Plan, config: Config) -> int:
     from bidsapp.bids.output_folder import check_output
     from bidsapp.bids.staging import clean_leftovers
     from bidsapp.cli.show import show_records, show_warnings
+    from bidsapp.engine.index_page import write_index
     from bidsapp.engine.logs import log_head, log_to_file, prepare_output
     from bidsapp.engine.plan import group_plan
     from bidsapp.engine.preflight import refuse_before_start
@@ -166,6 +167,7 @@ def _execute(plan: Plan, config: Config) -> int:
             records += execute(groups, config, prepare, report)
             jobs += groups.jobs
     records = write_reports(records, config)
+    write_index(config.output_dir)
     return show_records(records, len(jobs), config)
 
 

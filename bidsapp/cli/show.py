@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
+from textwrap import fill
 
 from bidsapp.bids.atomic import write_json
 from bidsapp.config import Config
 from bidsapp.engine.plan import Job, Plan
 from bidsapp.engine.plan_json import describe_plans
 from bidsapp.engine.preflight import verdict
-from bidsapp.engine.reports import report_path, reported
+from bidsapp.engine.reports import Reported, answer_of, report_path, reported
 from bidsapp.engine.status import Record
 from bidsapp.errors import AppError, JobsFailedError, RunsLeftOutError
 from bidsapp.recipes import RECIPES, load_function
@@ -134,6 +135,7 @@ def show_records(records: Sequence[Record], n_jobs: int, config: Config) -> int:
         return _exit_code(failed, n_jobs)
     if not config.quiet:
         counts = _counts(records, reports_only=config.reports_only)
+        show_answer(reported(records), config.output_dir)
         print(f"Finished: {counts}.{_open_first(records, config)}")
     return _show_left_out(records)
 
@@ -155,6 +157,22 @@ def _counts(records: Sequence[Record], *, reports_only: bool) -> str:
     return (
         f"{' + '.join(parts)} ({done}0 failed, {len(records) - reused} computed, {reused} reused)"
     )
+
+
+def show_answer(written: Iterable[Reported], output_dir: Path) -> None:
+    """Print what was found: the first sentences of the group's report, else of the first one.
+
+    Parameters
+    ----------
+    written
+        Reports that are there.
+    output_dir
+        Of the results.
+    """
+    for recipe, subject in sorted(written, key=lambda item: bool(item[1]))[:1]:
+        text = answer_of(output_dir, recipe, subject)
+        if text:
+            print(fill(f"What was found: {text}", 100))
 
 
 def _open_first(records: Sequence[Record], config: Config) -> str:

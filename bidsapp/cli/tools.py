@@ -294,11 +294,22 @@ def _add_check_truth(tools: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def _check_truth(options: argparse.Namespace) -> None:
+    from bidsapp.cli.show import show_answer
+    from bidsapp.engine.reports import report_path, reported
+    from bidsapp.engine.status import read_records
     from bidsapp.simulate.truth import check_truth, findings
 
     checks = truth_checks()
     found = check_truth(options.data_dir, options.output_dir, checks)
-    print(json.dumps(found, indent=2) if options.json else "\n".join(findings(found, checks)))
+    if options.json:
+        print(json.dumps(found, indent=2))
+        return
+    print("\n".join(findings(found, checks)))
+    records = read_records(options.output_dir).values()
+    written = reported([record for record in records if record.recipe in checks])
+    show_answer(written, options.output_dir)
+    for recipe, subject in sorted(written, key=lambda item: bool(item[1]))[:1]:
+        print(f"Open: {report_path(options.output_dir, recipe, subject)}")
 
 
 if __name__ == "__main__":

@@ -87,6 +87,26 @@ def report_path(output_dir: Path, recipe: str, subject: str) -> Path:
     return output_dir / f"{f'sub-{subject}' if subject else 'group'}_{recipe}.html"
 
 
+def answer_of(output_dir: Path, recipe: str, subject: str) -> str:
+    """Return the sentences that a report begins with; empty without it.
+
+    Parameters
+    ----------
+    output_dir
+        Of the results.
+    recipe, subject
+        Whose report: a participant's, or the group's (empty subject).
+    """
+    try:
+        return _answer_path(output_dir, recipe, subject).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def _answer_path(output_dir: Path, recipe: str, subject: str) -> Path:
+    return output_dir / "logs" / "found" / report_path(Path(), recipe, subject).with_suffix(".txt")
+
+
 def _with_failure(record: Record, failures: Mapping[Reported, Failure]) -> Record:
     failure = failures.get((record.recipe, record.subject))
     if failure is None or record.state != "done":
@@ -96,12 +116,14 @@ def _with_failure(record: Record, failures: Mapping[Reported, Failure]) -> Recor
 
 
 def _write_report(output_dir: Path, recipe: str, subject: str) -> None:
-    from bidsapp.report.html import write_page
+    from bidsapp.report.html import Prose, write_page
 
     entry = RECIPES[recipe]
     results = Results(output_dir, recipe, entry.results, subject)
     page, methods = load_function(entry.report)(results)
     write_page(page, report_path(output_dir, recipe, subject))
+    sentences = [part.text for part in page.answer if isinstance(part, Prose)]
+    write_text(_answer_path(output_dir, recipe, subject), " ".join(sentences) + "\n")
     level = "participant" if subject else "group"
     folder = output_dir / "logs" / "citations"
     write_text(folder / f"{recipe}_{level}.md", methods.markdown)

@@ -80,25 +80,27 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """What a cell shows, and what it is sorted by."""
+    """What a cell shows, what it is sorted by, and where it leads to."""
 
     text: str
     key: float | str
+    href: str = ""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose columns can be sorted by a click."""
+    """A table whose columns can be sorted by a click; a long one is folded unless told not to."""
 
     kind: ClassVar[str] = "table"
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     caption: str = ""
+    fold: bool = True
 
     @property
     def is_long(self) -> bool:
         """Whether it is shown folded."""
-        return len(self.rows) > _LONG_TABLE
+        return self.fold and len(self.rows) > _LONG_TABLE
 
 
 @dataclass(frozen=True)
@@ -149,12 +151,17 @@ Part = Prose | Numbers | Picture | Table | Notes | Listing | Facts | Embedded
 
 @dataclass(frozen=True)
 class Section:
-    """A titled stretch of the page; `children` are its subsections."""
+    """A titled stretch of the page; `children` are its subsections.
+
+    A `folded` one shows its heading and opens on a click: details that a first reading, and a
+    printed page, can do without.
+    """
 
     title: str
     anchor: str
     parts: Sequence[Part] = ()
     children: Sequence[Section] = ()
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,6 +180,8 @@ class Page:
         Body.
     answer
         What was found, in a few sentences and one figure; stands before the banners.
+    up
+        Relative address of the page that lists all pages; empty for a page of its own.
     """
 
     title: str
@@ -181,6 +190,7 @@ class Page:
     banners: Sequence[Note | Caution] = ()
     sections: Sequence[Section] = field(default_factory=tuple)
     answer: Sequence[Part] = ()
+    up: str = ""
 
 
 def picture(figure: Figure, *, alt: str, caption: str, vector: bool = True) -> Picture:

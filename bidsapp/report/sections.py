@@ -7,12 +7,14 @@ particular to a recipe stands in its own ``report.py``.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from bidsapp.report.html import (
+    Cell,
     Facts,
     Listing,
     Note,
@@ -26,13 +28,15 @@ from bidsapp.report.html import (
     Section,
 )
 from bidsapp.report.methods import Methods, weights_text
-from bidsapp.report.tables import table
+from bidsapp.report.tables import Row, table
 from bidsapp.results.cautions import Caution, in_order
 from bidsapp.results.inferences import INFERENCES, Inference
 from bidsapp.results.kinds import Column, Result, Table, expand
 from bidsapp.results.read import Results, Space, read_stats
 
 _PACKAGES = ("musicotopy", "nibabel", "nilearn", "matplotlib", "numpy")
+INDEX = "index.html"
+"""Page beside the others that links all of them (`bidsapp.engine.index_page`)."""
 FEW = 5
 """Sign flips of fewer participants cannot reach p < .05 (one-sided, 2 ** -n)."""
 _FIDELITY = tuple(
@@ -129,6 +133,7 @@ def page(
         answer=answer,
         banners=[*warnings(results), *banners],
         sections=[section for section in sections if section is not None],
+        up=INDEX,
     )
 
 
@@ -160,6 +165,11 @@ def _extent(results: Results) -> str:
             "nothing follows for others."
         )
     return ""
+
+
+def flips_can_pass(results: Results, space: Space) -> bool:
+    """Whether sign flips of the group's participants can reach the level of its test."""
+    return bool(2.0**-results.n_participants <= results.setting("significance", space))
 
 
 def _pictures(section: Section) -> Iterator[Picture]:
@@ -273,10 +283,18 @@ def participants(results: Results, declared: Table, caption: str) -> Section:
         frame = results.table(declared, space)
         if not frame.empty:
             title = f"{space.title}. {caption}" if len(results.spaces) > 1 else caption
-            parts.append(table(frame, declared.columns, title))
+            cells = {"participant": functools.partial(_link_to, results.recipe)}
+            parts.append(table(frame, declared.columns, title, cells=cells))
     if not parts:
         parts = [Prose("No table of participants was written.")]
     return Section("Participants", "participants", parts)
+
+
+def _link_to(recipe: str, row: Row) -> Cell:
+    """Link the page of a participant who takes part."""
+    label = str(row["participant"])
+    is_in = str(row.get("included", "true")) == "true"
+    return Cell(label, label, f"sub-{label}_{recipe}.html" if is_in else "")
 
 
 # ------------------------------------------------------------------ tests
@@ -315,7 +333,8 @@ def claims(results: Results) -> Section | None:
     if not used:
         return None
     notes = [Note("note", f"{item.title}.", item.claim) for item in used]
-    return Section("What each test does and does not show", "claims", [Notes(notes)])
+    title = "What each test does and does not show"
+    return Section(title, "claims", [Notes(notes)], folded=True)
 
 
 def claim(results: Results, *keys: str) -> list[Part]:
@@ -330,15 +349,18 @@ def claim(results: Results, *keys: str) -> list[Part]:
 
 def methods_section(methods: Methods) -> Section:
     """Show a methods text with its references and BibTeX, each with a button that copies it."""
+    lists = [
+        Section("References", "references", [Listing(methods.numbered, "references", prose=True)]),
+        Section("BibTeX", "bibtex", [Listing(methods.bibtex.strip(), "BibTeX")]),
+    ]
     return Section(
         "Methods text",
         "methods",
         [
             Prose("Written from what ran; copy it into a manuscript and edit freely (CC0)."),
             Listing(methods.text, "methods text", prose=True),
-            Listing(methods.numbered, "references", prose=True),
-            Listing(methods.bibtex.strip(), "BibTeX"),
         ],
+        [replace(section, folded=True) for section in lists],
     )
 
 
@@ -353,9 +375,8 @@ def fidelity(results: Results) -> Section | None:
     if frame.empty:
         return None
     caption = "Each option: what the paper did, what was used, and why"
-    return Section(
-        "Fidelity to the paper", "fidelity", [table(frame, _FIDELITY, caption, keep_empty=True)]
-    )
+    parts = [table(frame, _FIDELITY, caption, keep_empty=True)]
+    return Section("Fidelity to the paper", "fidelity", parts, folded=True)
 
 
 def about(results: Results, further: Iterable[tuple[str, Any]] = ()) -> Section:

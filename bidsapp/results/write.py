@@ -163,6 +163,26 @@ class Output:
         content |= {"Arrays": {name: list(np.shape(array)) for name, array in values.items()}}
         write_json(self._path(where, result.suffix, ".json"), content)
 
+    def folder(self, result: Result, network: str = "") -> Path:
+        """Return the folder of a result that is sounds for other programs to open.
+
+        Parameters
+        ----------
+        result
+            Declared as a plain `Result`.
+        network
+            Of results by network.
+
+        Returns
+        -------
+        Path
+            ``sounds/sub-01_..._desc-LABEL``, to be written into.
+        """
+        where = self._entities(result, network, {})
+        name = Path(build_path(where, result.suffix, ".json")).stem.removesuffix("_stats")
+        marker = self.staging.path(f"sounds/{name}/any")
+        return marker.parent
+
     def recording(
         self,
         run: Mapping[str, str],

@@ -66,19 +66,22 @@ def candidate_accuracy(predicted: ArrayLike, targets: ArrayLike) -> Floats:
 
     Parameters
     ----------
-    predicted, targets
-        (n_clips, n_dimensions) of candidates for each other.
+    predicted
+        (n_predictions, n_dimensions), of some or all of the candidates.
+    targets
+        (n_clips, n_dimensions) of the candidates.
 
     Returns
     -------
-    array, (n_clips, n_clips)
+    array, (n_predictions, n_clips)
         Row i: share of the other candidates that prediction i correlates less with than with
-        candidate j, ties half. Its diagonal is the observed accuracy.
+        candidate j, ties half. With predictions of all candidates its diagonal is the observed
+        accuracy.
     """
     r = row_correlations(predicted, targets)
     lower = np.stack([(row[:, None] > row).sum(axis=1) for row in r])
     ties = np.stack([(row[:, None] == row).sum(axis=1) - 1 for row in r])
-    return np.asarray((lower + ties / 2) / max(len(r) - 1, 1))
+    return np.asarray((lower + ties / 2) / max(r.shape[1] - 1, 1))
 
 
 def exchange_clips(
@@ -145,6 +148,46 @@ def averaged(parts: Sequence[Exchange]) -> Exchange:
         _mean(np.stack([part.observed for part in parts])),
         _mean(np.stack([part.null for part in parts])),
     )
+
+
+def difference(first: Exchange, second: Exchange) -> Exchange:
+    """Subtract the accuracy of one decoder from that of another, exchange by exchange.
+
+    Parameters
+    ----------
+    first, second
+        With the same exchanges.
+
+    Returns
+    -------
+    Exchange
+        Its null distribution is that of differences between decoders that know nothing; rounded,
+        so that equal accuracies differ by 0.
+    """
+    return Exchange(
+        np.round(first.observed - second.observed, DECIMALS - 1),
+        np.round(first.null - second.null, DECIMALS - 1),
+    )
+
+
+def shifted_interval(exchange: Exchange, level: float = 0.95) -> tuple[float, float]:
+    """Interval of a difference: those true values that its null, moved by them, does not reject.
+
+    Parameters
+    ----------
+    exchange
+        Of a difference, without further axes; with exchanges.
+    level
+        Share of intervals that cover the true difference.
+
+    Returns
+    -------
+    low, high
+        Observed difference minus the upper and the lower percentile of the exchanged ones.
+    """
+    tail = 50 * (1 - level)
+    low, high = np.percentile(exchange.null, (tail, 100 - tail))
+    return float(exchange.observed - high), float(exchange.observed - low)
 
 
 def _mean(values: Floats) -> Floats:

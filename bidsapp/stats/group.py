@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import nctdtrinc
+from scipy.special import gammaln, nctdtrinc
 
 from bidsapp.stats.metrics import fisher_z
 
@@ -132,3 +132,32 @@ def cohens_d(group: GroupMean, *, confidence: float = 0.95) -> EffectSize:
         low, high = (nctdtrinc(group.n - 1.0, q, d * root_n) / root_n for q in (1 - tail, tail))
     defined = np.isfinite(d)
     return EffectSize(d, np.where(defined, low, np.nan), np.where(defined, high, np.nan), group.n)
+
+
+def hedges_correction(n: NDArray[np.integer[Any]] | int) -> NDArray[np.float64]:
+    """Return the factor that makes Cohen's d of n values an unbiased Hedges' g.
+
+    Parameters
+    ----------
+    n
+        Number of values, any shape.
+
+    Returns
+    -------
+    array of the shape of `n`
+        NaN for n < 3, where d has no finite mean.
+
+    Notes
+    -----
+    J = Gamma(df / 2) / (sqrt(df / 2) Gamma((df - 1) / 2)) with df = n - 1 (one-sample d).
+    Source: Hedges (1981), J Educ Stat 6, 107-128.
+
+    Examples
+    --------
+    >>> hedges_correction(np.array([2, 5, 30])).round(3)
+    array([  nan, 0.798, 0.974])
+    """
+    df = np.asarray(n, dtype=np.float64) - 1
+    safe = np.where(df > 1, df, 2.0)
+    factor = np.exp(gammaln(safe / 2) - gammaln((safe - 1) / 2)) / np.sqrt(safe / 2)
+    return np.asarray(np.where(df > 1, factor, np.nan))

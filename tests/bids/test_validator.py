@@ -36,6 +36,8 @@ MAPS: tuple[tuple[str, dict[str, str]], ...] = (
     ("mask", MODEL | {"desc": "significant"}),
     ("dseg", {"desc": "parcels"}),
 )
+N_VALIDATED = 8
+"""What the validator has to look at, not pass over as ``.bidsignore`` tells it."""
 TABLES = (
     *("parcels", "parcelsummary", "pieces", "null", "profile"),
     *("ratings", "alignment", "folds", "waveform"),
@@ -52,6 +54,12 @@ def _validator() -> str:
 
 def validate(folder: Path) -> tuple[int, list[str]]:
     """Return the validator's exit code and its errors."""
+    code, errors, _ = _validated(folder)
+    return code, errors
+
+
+def _validated(folder: Path) -> tuple[int, list[str], int]:
+    """Return the validator's exit code, its errors, and how many files it looked at."""
     done = subprocess.run(
         [_validator(), str(folder), "--format", "json"],
         capture_output=True,
@@ -60,11 +68,12 @@ def validate(folder: Path) -> tuple[int, list[str]]:
     )
     report = json.loads(done.stdout)
     issues = report["issues"]["issues"]
-    return done.returncode, [
+    errors = [
         f"{issue['code']} {issue.get('location')} {issue.get('subCode', '')}"
         for issue in issues
         if issue["severity"] == "error"
     ]
+    return done.returncode, errors, report["summary"]["totalFiles"]
 
 
 def _volume(suffix: str) -> dict[str, object]:
@@ -154,9 +163,11 @@ def test_everything_we_write_is_valid(study, tmp_path) -> None:
         write_text(output / f"sub-{subject}" / "figures" / "profile.svg", "<svg/>\n")
     group = build_path({"task": "music", "space": "fsaverage", "stat": "t"}, "stats", ".tsv")
     write_tsv(output / group, [{"r": 1.0}])
-    code, errors = validate(output)
+    code, errors, n_files = _validated(output)
     assert errors == []
     assert code == 0
+    # description, README, descriptions, logs and recordings: what BIDS has names for is looked at
+    assert n_files >= N_VALIDATED, n_files
 
 
 def test_the_check_can_fail(study, tmp_path) -> None:

@@ -6,6 +6,7 @@ import gzip
 import json
 import math
 import threading
+from email.message import Message
 from pathlib import Path
 
 import nibabel as nib
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bidsapp.bids import describe
 from bidsapp.bids.atomic import write_image, write_json, write_text, write_tsv, write_tsv_gz
 from bidsapp.bids.dataset import open_dataset
 from bidsapp.bids.describe import (
@@ -243,3 +245,12 @@ def test_sidecars_say_where_a_map_lies() -> None:
     assert "res-2" in volume["Resolution"]
     assert "Density" not in volume
     assert sidecar("A table.") == {"Description": "A table.", "Sources": []}
+
+
+def test_the_address_of_the_code_is_that_of_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = Message()
+    message["Project-URL"] = "Documentation, https://example.org/docs"
+    monkeypatch.setattr(describe, "metadata", lambda name: message)
+    assert not describe.code_url()
+    message["Project-URL"] = "Source, https://example.org/code, a"
+    assert describe.code_url() == "https://example.org/code, a"

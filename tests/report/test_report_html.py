@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bidsapp.errors import OutputError
 from bidsapp.report.html import (
+    Cell,
     Column,
     Facts,
     Listing,
@@ -102,3 +104,21 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> Non
         write_page(_page("new"), blocked)
     assert "old" in path.read_text()
     assert sorted(item.name for item in tmp_path.iterdir()) == ["folder.html", "sub-01.html"]
+
+
+def test_a_folded_section_keeps_its_heading_in_sight() -> None:
+    section = Section("Details", "details", [Prose("unfolded words")], folded=True)
+    text = render(Page("t", "s", sections=[section], up="index.html"))
+    words = ('id="details-title"', '<details class="folded"', "unfolded words")
+    heading, opened, inside = (text.index(x) for x in words)
+    assert heading < opened < inside < text.index("</details>", opened)
+    assert '<a href="index.html">All pages of this study</a>' in text
+    assert "details class" not in render(Page("t", "s", sections=[replace(section, folded=False)]))
+
+
+def test_a_cell_may_lead_to_a_page() -> None:
+    rows = [[Cell("01", "01", "sub-01_x.html"), Cell("a", "a")]]
+    text = render(Page("t", "s", sections=[Section("T", "t", [Table([Column("p")] * 2, rows)])]))
+    assert '<a href="sub-01_x.html">01</a>' in text
+    assert text.count("<td") == 2
+    assert text.count('<a href="sub') == 1

@@ -226,7 +226,8 @@ def test_numbers_at_a_glance_need_headings_only_for_several_groups() -> None:
 
 def test_methods_can_be_copied_with_references_and_bibtex() -> None:
     section = methods_section(Methods("Text [1].", ("he2016",)))
-    texts = [getattr(part, "text", "") for part in section.parts]
+    parts = [part for part_of in (section, *section.children) for part in part_of.parts]
+    texts = [getattr(part, "text", "") for part in parts]
     assert texts[1] == "Text [1]."
     assert texts[2].startswith("[1] He")
     assert texts[3].startswith("@")

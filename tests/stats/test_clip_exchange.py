@@ -7,9 +7,12 @@ import pytest
 
 from bidsapp.stats.clip_exchange import (
     WIDENING,
+    Exchange,
     averaged,
     candidate_accuracy,
+    difference,
     exchange_clips,
+    shifted_interval,
     stacked,
 )
 from bidsapp.stats.identification import identify, permute_within
@@ -95,3 +98,12 @@ def test_the_mean_of_participants_has_their_mean_null() -> None:
     mean = averaged(regions)
     assert mean.observed[1] == regions[1].observed[1]
     np.testing.assert_array_equal(mean.null[:, 1], regions[1].null[:, 1])
+
+
+def test_the_interval_of_a_difference_holds_what_its_moved_null_does_not_reject() -> None:
+    null = np.linspace(-0.2, 0.2, 401)
+    gain = difference(Exchange(np.array(0.9), 0.5 + null), Exchange(np.array(0.6), 0.5 - 0 * null))
+    assert float(gain.observed) == pytest.approx(0.3)
+    assert shifted_interval(gain) == pytest.approx((0.11, 0.49))
+    low, high = shifted_interval(gain, 0.5)
+    assert (low, high) == pytest.approx((0.2, 0.4))

@@ -17,7 +17,7 @@ from bidsapp.stats.bootstrap import (
     resample_counts,
     resampled_means,
 )
-from bidsapp.stats.group import FisherMean, GroupMean, cohens_d
+from bidsapp.stats.group import FisherMean, GroupMean, cohens_d, hedges_correction
 from bidsapp.stats.isc import InterSubjectSum
 from bidsapp.stats.layer_pca import layer_pca, rgb_map
 
@@ -260,3 +260,14 @@ def test_colours_are_scaled_positive_scores():
     assert np.all(colours[:, 2] == 0)
     with pytest.raises(ValueError, match="three components"):
         rgb_map(topographies[:2])
+
+
+def test_hedges_g_is_unbiased() -> None:
+    """The mean of g over samples is the true effect, that of d is larger."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(0.7, 1.0, (40_000, 5))
+    d = x.mean(axis=1) / x.std(axis=1, ddof=1)
+    g = d * hedges_correction(5)
+    assert d.mean() > 0.85
+    assert g.mean() == pytest.approx(0.7, abs=0.01)
+    assert np.isnan(hedges_correction(2))

@@ -26,7 +26,17 @@ if TYPE_CHECKING:
     from bidsapp.features.extract import FeatureBank
     from bidsapp.results.write import Output
 
-_LIBRARIES = ("numpy", "scipy", "torch", "numba", "nibabel", "nilearn", "librosa", "soxr")
+_LIBRARIES = (
+    "numpy",
+    "scipy",
+    "torch",
+    "numba",
+    "nibabel",
+    "nilearn",
+    "pybids",
+    "librosa",
+    "soxr",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,8 +235,7 @@ class ParticipantStudy(Study):
         """
         from bidsapp.results.write import Output
 
-        bold = [path for run in self.inputs.runs for path in run.bold]
-        sources = self.dataset.bids_uris(bold, self.config.stimuli_dir)
+        sources = self.dataset.bids_uris(self.inputs.files, self.config.stimuli_dir)
         return Output(
             self.staging,
             units,

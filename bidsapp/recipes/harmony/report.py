@@ -13,6 +13,7 @@ from bidsapp.recipes.harmony.answer import sentences
 from bidsapp.recipes.harmony.figures import plane_figure, sound_figure, unique_figure
 from bidsapp.report import sections
 from bidsapp.report.brain.draw import BrainMap, draw
+from bidsapp.report.brain.places import coordinate_words, region_after_z, with_regions
 from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.brain.scales import largest, smallest
 from bidsapp.report.html import (
@@ -180,7 +181,7 @@ def encoding(results: Results, pair: Any) -> Section:
     units, mask = results.units(pair.space), significant(results, pair)
     drawn = [BrainMap("Largest r over layers", largest(r), score.scale)]
     tested = results.maps(declared.P_FWE, pair.space, pair.network) if results.is_group else None
-    if tested is not None:
+    if tested is not None and sections.flips_can_pass(results, pair.space):
         drawn.append(BrainMap("Smallest family-wise p", smallest(tested.values), P_VALUE))
     what = "significant parcels" if not results.is_group else "significant units"
     caption = f"Outlined: {what} (FWE p \u2264 {results.setting('significance', pair.space):g})."
@@ -230,8 +231,12 @@ def unique(results: Results, space: Any) -> Section | None:
             )
         )
         top = parcels.sort_values("unique_harmony", ascending=False).head(20)
-        says = "The twenty parcels to which harmony adds most (selected, so optimistic)."
-        parts.append(table(top, declared.UNIQUE_PARCELS.columns, says))
+        says = (
+            "The twenty parcels to which harmony adds most (selected, so optimistic). "
+            f"{coordinate_words(maps.units)}"
+        )
+        columns = region_after_z(declared.UNIQUE_PARCELS.columns)
+        parts.append(table(with_regions(top, maps.units), columns, says))
     title = f"Unique contributions, {space.title}" if len(results.spaces) > 1 else None
     return Section(title or "Unique contributions", f"unique{space.anchor}", parts)
 

@@ -23,6 +23,7 @@ RECIPE = Recipe(
     remarks=REMARKS,
     least_sounds=12,
     design="genres",
+    group_reads_inputs=True,
     prepare=f"{_HERE}.clips:prepare",
     check=f"{_HERE}.check_truth:CHECK",
     cost=f"{_HERE}.cost:estimate",

@@ -19,6 +19,7 @@ from bidsapp.errors import InputInvalidError
 from bidsapp.recipes.base.group_maps import group_units, participant_maps
 from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.recipes.reconstruct import cautions, results
+from bidsapp.recipes.reconstruct.across import write_across
 from bidsapp.results.read import Results
 from bidsapp.results.write import Output, tidy
 from bidsapp.stats.clip_exchange import Exchange, averaged
@@ -44,6 +45,8 @@ def group(study: GroupStudy) -> None:
         exchanges = [read_exchanges(person, study, network) for person in inputs.participants]
         n_exchanges = len(exchanges[0]["ensemble"].null)
         write_network(out, study, network, exchanges, units)
+    if study.settings.across:
+        write_across(out, study, units)
     facts = study.summary(
         units,
         networks=inputs.network_facts,
@@ -187,7 +190,7 @@ def decoding_rows(
                 share = bayesian_prevalence(n_significant, n, alpha=level)
                 found["prevalence"] = share.most_probable
                 found["prevalence_low"], found["prevalence_high"] = share.low, share.high
-        yield found
+        yield {column.name: found.get(column.name) for column in results.GROUP_DECODING.columns}
 
 
 def one_row(table: pd.DataFrame, decoder: str, candidates: str) -> dict[str, Any]:

@@ -16,31 +16,26 @@ from typing import Any
 
 import numpy as np
 
-from bidsapp.audio.excerpts import excerpt_mp3
 from bidsapp.errors import UsageError
 from bidsapp.features.courses import CourseBank
-from bidsapp.models.region_decoder import ClipRows
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.reconstruct import cautions, results
-from bidsapp.recipes.reconstruct.clips import Clips, make_blocks, make_clips
+from bidsapp.recipes.reconstruct.clips import Clips
 from bidsapp.recipes.reconstruct.decode import Regions, make_regions
+from bidsapp.recipes.reconstruct.examples import open_generator, write_examples
 from bidsapp.recipes.reconstruct.retrieval import retrieve_music
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
-from bidsapp.recipes.reconstruct.space import Space, decode_space, response_window
+from bidsapp.recipes.reconstruct.space import Space, decode_space
 from bidsapp.recipes.reconstruct.tables import clip_rows, decoding_rows, fold_rows
-from bidsapp.recipes.reconstruct.windows import response_weights
+from bidsapp.recipes.reconstruct.windows import scanned_clips
 from bidsapp.results.write import Output, tidy
 from bidsapp.scratch import Scratch
-from bidsapp.stats.identification import row_correlations
-
-_N_SHOWN = 3
-"""Candidates of each example."""
 
 
 def participant(study: ParticipantStudy) -> None:
     """Run the participant level for one participant in one space and write its results."""
     settings: ReconstructSettings = study.settings
-    clips, rows_of = held_out_clips(study)
+    clips, rows_of = scanned_clips(study.inputs, settings)
     bold = study.bold
     regions = make_regions(bold.units, ~bold.invalid, settings, study.config.atlas)
     scratch = Scratch.of(
@@ -54,6 +49,7 @@ def participant(study: ParticipantStudy) -> None:
     networks = [study.network(name) for name in settings.networks]
     banks = [study.courses(network) for network in networks]
     check_layer(settings.embedding_layer, banks)
+    generator = open_generator(settings, banks, study.device)
     spaces = {
         bank.network: decode_space(study, network, bank, clips, rows_of, regions, scratch)
         for network, bank in zip(networks, banks, strict=True)
@@ -61,12 +57,11 @@ def participant(study: ParticipantStudy) -> None:
     out = study.output(bold.units)
     for name, space in spaces.items():
         write_space(out, name, space, clips, regions)
-        write_examples(out, study, name, space, clips)
-        if settings.corpus:
-            retrieved = retrieve_music(study, space, clips)
-            if retrieved is not None:
-                out.write(results.RETRIEVED, retrieved.rows, network=name)
-                out.write(results.RETRIEVAL, retrieved.summary, network=name)
+        retrieved = retrieve_music(study, space, clips) if settings.corpus else None
+        if retrieved is not None:
+            out.write(results.RETRIEVED, retrieved.rows, network=name)
+            out.write(results.RETRIEVAL, retrieved.summary, network=name)
+        write_examples(out, study, space, clips, retrieved, generator)
     out.write(results.REGION_LABELS, regions.label + 1, names=regions.names)
     out.write(results.FOLDS, fold_rows(clips, next(iter(spaces.values())).judge.fold))
     out.write(results.ALIGNMENT, study.inputs.alignment)
@@ -114,18 +109,6 @@ def check_layer(wish: str, banks: Sequence[CourseBank]) -> None:
         raise UsageError(msg)
 
 
-def held_out_clips(study: ParticipantStudy) -> tuple[Clips, ClipRows]:
-    """Return the clips whose responses were scanned, and their blocks without embeddings."""
-    settings: ReconstructSettings = study.settings
-    clips = make_clips(study.inputs, settings)
-    weights = response_weights(clips, study.inputs.runs, **response_window(settings))
-    scanned = np.diff(weights.indptr).reshape(-1, clips.n_windows).min(axis=1) > 0
-    if not scanned.all():
-        clips = clips.take(scanned, "its response was not scanned to the end")
-    block, folds = make_blocks(clips, study.inputs.runs, settings, study.inputs.subject)
-    return clips, ClipRows(np.empty((len(block), clips.n_windows, 0)), block, folds)
-
-
 def write_space(out: Output, network: str, space: Space, clips: Clips, regions: Regions) -> None:
     """Write the maps and tables of one embedding space."""
     write = partial(out.write, network=network)
@@ -152,6 +135,8 @@ def write_space(out: Output, network: str, space: Space, clips: Clips, regions: 
     write(results.CLIPS, clip_rows(space, clips))
     if space.curve:
         write(results.CURVE, space.curve)
+    if space.ablation:
+        write(results.ABLATION, space.ablation)
     held_out = space.judge.fold >= 0
     moments = [space.judge.rows.training_moments(k) for k in range(len(space.judge.rows.folds))]
     arrays = {
@@ -159,6 +144,8 @@ def write_space(out: Output, network: str, space: Space, clips: Clips, regions: 
         "target": space.judge.target[held_out].astype(np.float32),
         "mean": np.stack([mean for mean, _ in moments]).astype(np.float32),
         "sd": np.stack([sd for _, sd in moments]).astype(np.float32),
+        "clips": space.judge.rows.embedding.mean(axis=1).astype(np.float32),
+        "inner_score": space.decoded.scores,
     }
     out.arrays(results.EMBEDDINGS, arrays, network=network)
     parts = {
@@ -171,44 +158,3 @@ def write_space(out: Output, network: str, space: Space, clips: Clips, regions: 
         nulls[f"{name}_observed"] = part.observed
         nulls[f"{name}_null"] = part.null
     out.arrays(results.EXCHANGES, nulls, network=network)
-
-
-def write_examples(
-    out: Output, study: ParticipantStudy, network: str, space: Space, clips: Clips
-) -> None:
-    """Write the first held-out clip of each genre and the candidates most like its prediction.
-
-    They are not chosen by how well they are identified.
-    """
-    judge, settings = space.judge, study.settings
-    first: dict[str, int] = {}
-    for clip in np.flatnonzero(judge.fold >= 0).tolist():
-        first.setdefault(clips.genre[clip] or clips.clips[clip].piece, clip)
-    chosen = [first[key] for key in sorted(first)][: settings.n_players]
-    if not chosen:
-        return
-    predicted, target = judge.compared(space.decoded.ensemble), judge.compared(judge.target)
-    paths = dict(study.inputs.sounds)
-    rows: list[dict[str, Any]] = []
-    sounds = {}
-    for number, clip in enumerate(chosen, start=1):
-        candidates = np.flatnonzero(judge.fold == judge.fold[clip])
-        r = row_correlations(predicted[clip][None], target[candidates])[0]
-        best = candidates[np.argsort(-r, kind="stable")[:_N_SHOWN]]
-        shown: list[int] = [clip, *best.tolist()]
-        for place, other in enumerate(shown):
-            item = clips.clips[other]
-            sounds[f"sound{len(rows)}"] = np.frombuffer(
-                excerpt_mp3(paths[item.piece], item.start_s, settings.clip_s), np.uint8
-            )
-            rows.append(
-                {
-                    "example": number,
-                    "place": place,
-                    "clip": item.name,
-                    "genre": clips.genre[other],
-                    "r": float(r[candidates == other][0]),
-                }
-            )
-    out.write(results.EXAMPLES, rows, network=network)
-    out.arrays(results.SOUNDS, sounds, network=network)

@@ -119,11 +119,11 @@ def of_space(results: Results, pair: Any) -> Section:
     """Show everything of one embedding space."""
     made: list[Section | None] = [identification(results, pair), where(results, pair)]
     if results.is_group:
-        made.insert(1, people(results, pair))
+        made[1:1] = [people(results, pair), across(results, pair)]
     else:
         made.insert(1, examples(results, pair))
-        made += [retrieval(results, pair), windows(results, pair)]
-    made.insert(2, clips(results, pair))
+        made += [ablation(results, pair), retrieval(results, pair), windows(results, pair)]
+    made.insert(-1 if results.is_group else 2, clips(results, pair))
     children = [section for section in made if section is not None]
     layer = results.layers(pair.network, pair.space)[0]
     intro = Prose(f"The embedding is layer {layer} of {pair.network}.")
@@ -160,21 +160,23 @@ def examples(results: Results, pair: Any) -> Section | None:
     sounds = results.arrays(declared.SOUNDS, pair.space, pair.network)
     if rows.empty or sounds is None:
         return None
+    kinds = [name for name in ("retrieved", "generated") if (rows["kind"] == name).any()]
+    also = f" {' and '.join(kinds).capitalize()}: by the decoded embedding." if kinds else ""
     parts: list[Any] = [
         Prose(
             "The first held-out clip of each genre, not chosen by how well it is identified, and "
             "the three held-out clips of its fold whose embeddings are most like the one decoded "
-            "from the brain."
+            f"from the brain.{also}"
         )
     ]
-    lines = [
-        "<tr><th>heard</th><th>most like</th><th>second</th><th>third</th></tr>",
-    ]
+    heads = ["heard", "most like", "second", "third", *kinds]
+    lines = [f"<tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>"]
     for _, own in rows.groupby("example", sort=True):
         heard = own.iloc[0]["clip"]
-        cells = [player(row, sounds[f"sound{number}"], heard) for number, row in own.iterrows()]
+        shown = own[own["place"].astype(int) <= np.where(own["kind"] == "candidate", 3, 1)]
+        cells = [player(row, sounds[f"sound{number}"], heard) for number, row in shown.iterrows()]
         lines.append(f"<tr>{''.join(cells)}</tr>")
-    markup = Markup('<div class="scroll"><table>{}</table></div>').format(
+    markup = Markup('<div class="table"><table>{}</table></div>').format(
         Markup("".join(map(str, lines)))
     )
     return Section("Listen", f"listen{pair.suffix}", [*parts, Embedded(markup)])
@@ -183,14 +185,15 @@ def examples(results: Results, pair: Any) -> Section | None:
 def player(row: Any, sound: Any, heard: str) -> Markup:
     """Return a cell with the name of a clip and a player of its sound."""
     data = base64.b64encode(np.asarray(sound, np.uint8).tobytes()).decode("ascii")
-    right = row["place"] > 0 and row["clip"] == heard
+    right = row["kind"] == "candidate" and row["clip"] == heard
     mark = " \u2713" if right else ""
-    genre = row["genre"] if isinstance(row["genre"], str) else ""
+    facts = [row["genre"] if isinstance(row["genre"], str) else ""]
+    facts += [f"r = {number_text(float(row['r']), 2)}"] if np.isfinite(row["r"]) else []
     return Markup(
-        '<td style="vertical-align:top"><div>{}{}</div><div>{}, r = {}</div><audio controls '
-        'preload="none" style="width:13em" aria-label="{}" '
+        '<td style="vertical-align:top"><div>{}{}</div><div>{}</div><audio controls '
+        'preload="none" style="width:13em" aria-label="{} {}" '
         'src="data:audio/mpeg;base64,{}"></audio></td>'
-    ).format(row["clip"], mark, genre, number_text(float(row["r"]), 2), row["clip"], data)
+    ).format(row["clip"], mark, ", ".join(filter(None, facts)), row["kind"], row["clip"], data)
 
 
 def retrieval(results: Results, pair: Any) -> Section | None:
@@ -295,6 +298,38 @@ def people(results: Results, pair: Any) -> Section:
     )
 
 
+def ablation(results: Results, pair: Any) -> Section | None:
+    """Tabulate the accuracy for genres that the decoder never met."""
+    rows = results.table(declared.ABLATION, pair.space, pair.network)
+    if rows.empty:
+        return None
+    shown = table(rows, declared.ABLATION.columns, declared.ABLATION.says)
+    return Section("Genres never met", f"ablation{pair.suffix}", [shown])
+
+
+def across(results: Results, pair: Any) -> Section | None:
+    """Show decoders learnt from other participants, and what alignment gains."""
+    rows = results.table(declared.ACROSS, pair.space, pair.network)
+    gains = results.table(declared.GAINS, pair.space, pair.network)
+    if rows.empty:
+        return None
+    intro = (
+        "Regions of each fold are those with the best inner score over participants; responses "
+        "and embeddings are averaged over the windows of a clip."
+    )
+    return Section(
+        "Across participants",
+        f"across{pair.suffix}",
+        [
+            Prose(intro),
+            table(rows, declared.ACROSS.columns, declared.ACROSS.says),
+            table(gains, declared.GAINS.columns, declared.GAINS.says),
+            *sections.claim(results, declared.GAIN_KEY),
+            *sections.claim(results, declared.GAIN_INTERVAL_KEY),
+        ],
+    )
+
+
 def timing(results: Results) -> Section:
     """Show which sound meets which volumes."""
     return alignment_section(results.table(declared.ALIGNMENT), declared.ALIGNMENT, None)
@@ -309,9 +344,13 @@ def methods(results: Results) -> Methods:
         declared.REGIONS_KEY,
         declared.GROUP_KEY,
         declared.GROUP_REGIONS_KEY,
+        declared.GAIN_KEY,
+        declared.GAIN_INTERVAL_KEY,
     )
     context = shared_context(results) | {
         "is_group": results.is_group,
+        "across": results.is_group and results.facts()["settings"]["across"],
+        "n_components": results.facts()["settings"].get("n_components"),
         "own": None if own is None else own.facts(),
         "embeddings": [
             {"network": name, "layer": results.layers(name)[0]} for name in results.networks()

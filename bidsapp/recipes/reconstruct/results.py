@@ -16,6 +16,7 @@ from bidsapp.results.kinds import (
 
 RECIPE = "reconstruct"
 CLIPS_KEY, REGIONS_KEY = "clip_exchange", "clip_exchange_fwe"
+GAIN_KEY, GAIN_INTERVAL_KEY = "clip_exchange_gain", "clip_exchange_gain_interval"
 GROUP_KEY, GROUP_REGIONS_KEY = "clip_exchange_alike", "clip_exchange_alike_fwe"
 PREVALENCE_KEY = "prevalence_density"
 ENSEMBLE, WHOLE, ORACLE = "ensemble of regions", "all regions together", "genre oracle"
@@ -134,20 +135,38 @@ CURVE = Table(
         Column("identification", "mean identification accuracy", "identification"),
     ),
 )
+ABLATION = Table(
+    desc="reconstructablation",
+    title="Genres that the decoder never met",
+    says="Identification of the held-out clips of each genre among all held-out clips of the "
+    "fold, with and without the genre in training, in the choice of penalties and in "
+    "standardisation; regions are those chosen with it.",
+    columns=(
+        Column("genre", "left out; all genres one by one", text=True),
+        Column("n_clips", "held-out clips of the genre", "clips", 0),
+        Column("identification", "mean accuracy with the genre in training", "with the genre"),
+        Column("without_genre", "mean accuracy without it", "without it"),
+        Column("p", "of the accuracy without it, one-sided", "p", by=CLIPS_KEY),
+    ),
+)
 EMBEDDINGS = Result(
     desc="reconstructembeddings",
     title="Embeddings",
     says="Predicted and true embeddings of the held-out clips (n_clips, n_dimensions), in "
-    "standard deviations of the training windows: ensemble, target; mean and sd by fold.",
+    "standard deviations of the training windows: ensemble, target; mean and sd by fold; clips: "
+    "embedding of every clip as it is; inner_score by fold and region.",
+    required=True,
 )
 EXAMPLES = Table(
     desc="reconstructexamples",
     title="Examples",
-    says="The first held-out clip of each genre, and the candidates most like its prediction.",
+    says="The first held-out clip of each genre, the candidates most like its prediction, and "
+    "what was retrieved and generated from the prediction.",
     columns=(
         Column("example", "number of the example, from 1", digits=0),
-        Column("place", "0 for the clip that was heard, else the rank of the candidate", digits=0),
-        Column("clip", "name", text=True),
+        Column("kind", "heard, candidate, retrieved or generated", text=True),
+        Column("place", "rank of a candidate; number of a generated sound", digits=0),
+        Column("clip", "name of the clip or piece", text=True),
         Column("genre", "of the sound", text=True),
         Column("r", "correlation of the prediction with the clip's embedding", "r"),
     ),
@@ -156,6 +175,12 @@ SOUNDS = Result(
     desc="reconstructsounds",
     title="Sounds of the examples",
     says="MP3 excerpts of the clips of the examples (bytes), in the order of their table.",
+)
+SOUND_FILES = Result(
+    desc="reconstructlistening",
+    title="Sounds for listening tests",
+    says="FLAC of the clips of the examples (originals), and of what was retrieved, drawn at "
+    "random and generated (reconstructions), in a folder of sounds.",
 )
 RETRIEVED = Table(
     desc="reconstructretrieved",
@@ -274,6 +299,40 @@ GROUP_CLIPS = Table(
         Column("within_genre", "mean among clips of the same genre", "within genre"),
     ),
 )
+ACROSS = Table(
+    desc="reconstructacross",
+    title="Decoders learnt from other participants",
+    says="Mean identification of each participant's clips by decoders learnt from the participant "
+    "(within), from the others unit by unit (anatomical) or after rotations fitted to training "
+    "clips (aligned), and from both (pooled); all with the same regions and components.",
+    level="group",
+    columns=(
+        Column("source", "whom the decoder is learnt from", "learnt from", text=True),
+        Column("candidates", "clips that the true one is told from", text=True),
+        _N,
+        Column("identification", "mean over participants", "identification"),
+        Column("smallest", "smallest of a participant"),
+        Column("largest", "largest of a participant"),
+        Column("null_low", "2.5th percentile with clips exchanged", "2.5 %", by=GROUP_KEY),
+        Column("null_high", "97.5th percentile with clips exchanged", "97.5 %", by=GROUP_KEY),
+        Column("p", "one-sided, clips exchanged alike in all participants", "p", by=GROUP_KEY),
+    ),
+)
+GAINS = Table(
+    desc="reconstructgains",
+    title="Gains across participants",
+    says="How much better one decoder identifies clips than another, mean over participants.",
+    level="group",
+    columns=(
+        Column("gain", "the two decoders", text=True),
+        Column("candidates", "clips that the true one is told from", text=True),
+        Column("difference", "of identification accuracies", "difference"),
+        Column("difference_low", "lower end of the 95 % interval", "low", by=GAIN_INTERVAL_KEY),
+        Column("difference_high", "upper end of the 95 % interval", "high", by=GAIN_INTERVAL_KEY),
+        Column("n_positive", "participants in whom it is positive", "positive in", 0),
+        Column("p", "one-sided, clips exchanged alike", "p", by=GAIN_KEY),
+    ),
+)
 SUMMARY, GROUP_SUMMARY = summary(RECIPE, "participant"), summary(RECIPE, "group")
 
 RESULTS: tuple[Result, ...] = (
@@ -285,9 +344,11 @@ RESULTS: tuple[Result, ...] = (
     CLIPS,
     REGIONS,
     CURVE,
+    ABLATION,
     EMBEDDINGS,
     EXAMPLES,
     SOUNDS,
+    SOUND_FILES,
     RETRIEVED,
     RETRIEVAL,
     EXCHANGES,
@@ -299,5 +360,7 @@ RESULTS: tuple[Result, ...] = (
     GROUP_P_MAP,
     GROUP_REGIONS,
     GROUP_CLIPS,
+    ACROSS,
+    GAINS,
     GROUP_SUMMARY,
 )

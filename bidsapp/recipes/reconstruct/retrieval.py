@@ -26,10 +26,16 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Retrieved:
-    """Rows of both tables of retrieved music."""
+    """Rows of both tables of retrieved music, and the length of the corpus' windows in seconds."""
 
     rows: list[dict[str, Any]]
     summary: list[dict[str, Any]]
+    window_s: float
+
+    def first(self, clip: str, source: str) -> dict[str, Any] | None:
+        """Return the row of the nearest piece of a clip by decoded, oracle or random."""
+        rows = (row for row in self.rows if row["clip"] == clip and row["source"] == source)
+        return next((row for row in rows if row["place"] == 1), None)
 
 
 def retrieve_music(study: ParticipantStudy, space: Space, clips: Clips) -> Retrieved | None:
@@ -93,7 +99,8 @@ def retrieve_music(study: ParticipantStudy, space: Space, clips: Clips) -> Retri
         for place, item in enumerate(nearest.items[number])
         if item >= 0
     ]
-    return Retrieved(rows, list(_summary(found, index, own, judge.fold[held_out])))
+    summary = list(_summary(found, index, own, judge.fold[held_out]))
+    return Retrieved(rows, summary, float(index.facts["window_s"]))
 
 
 def unstandardised(space: Space) -> Floats:

@@ -108,6 +108,12 @@ class ReconstructSettings:
         why="accuracy against the length of the response window",
         above=0,
     )
+    genre_ablation: bool = setting(
+        True,
+        paper="one genre left out of training",
+        source=f"{_PAPER}, generalisation beyond the genres of the training data",
+        why="left out of the choice of penalties, too",
+    )
     corpus: str = setting(
         "",
         paper="the Free Music Archive, 106,574 tracks",
@@ -117,6 +123,26 @@ class ReconstructSettings:
     n_retrieved: int = setting(
         3, paper="the nearest track", source=_METHODS, why="the next ones are listed", least=1
     )
+    corpus_sounds: str = setting(
+        "",
+        paper="examples on a web page",
+        source=f"{_PAPER}, supplementary material",
+        why="folder of the sounds that the index was made of, to hear what is retrieved",
+    )
+    generator: str = setting(
+        "",
+        paper="MusicLM from MuLan embeddings",
+        source=f"{_PAPER}, music retrieval and music reconstruction",
+        why="folder of an AudioLDM or MusicLDM pipeline, whose CLAP must be the network's; empty: "
+        "no generation",
+    )
+    generator_steps: int = setting(
+        200, paper="not applicable", source="-", why="denoising steps of the diffusion", least=1
+    )
+    n_generated: int = setting(
+        1, paper="one or several samples", source=_METHODS, why="of each clip heard", least=1
+    )
+    generated_s: float = setting(10.0, paper="not stated", source="-", above=0)
     n_players: int = setting(
         8,
         paper="one example per genre",
@@ -147,6 +173,20 @@ class ReconstructGroupSettings:
 
     significance: float = setting(
         0.05, paper="no test over participants", source=_PAPER, why="family-wise for regions"
+    )
+    across: bool = setting(
+        True,
+        paper="voxels of the standard space, or aligned by responses to the training clips",
+        source=f"{_PAPER}, generalisation across participants",
+        why="decoders learnt from the other participants; false spares reading BOLD again",
+    )
+    n_components: int = setting(
+        50,
+        paper="not stated",
+        source="-",
+        why="of a region, the same for all decoders across participants; rotations of more "
+        "dimensions than clips are not determined",
+        least=1,
     )
 
 

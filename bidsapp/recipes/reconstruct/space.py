@@ -15,6 +15,7 @@ from bidsapp.audio.networks.base import Network
 from bidsapp.features.courses import CourseBank
 from bidsapp.models.region_decoder import ClipRows
 from bidsapp.recipes.base.study import ParticipantStudy
+from bidsapp.recipes.reconstruct.ablation import ablation_rows
 from bidsapp.recipes.reconstruct.clips import Clips
 from bidsapp.recipes.reconstruct.decode import (
     Decoded,
@@ -29,6 +30,7 @@ from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.windows import (
     fill_responses,
     response_weights,
+    response_window,
     window_embeddings,
 )
 from bidsapp.scratch import Scratch
@@ -58,6 +60,8 @@ class Space:
         Their null distributions, and those of the regions; None without exchanges.
     curve
         Rows of the table of response windows.
+    ablation
+        Rows of the table of genres left out of training.
     """
 
     network: Network
@@ -71,23 +75,12 @@ class Space:
     exchange_within: Exchange
     regions: Exchange
     curve: list[dict[str, Any]]
+    ablation: list[dict[str, Any]]
 
     @property
     def layer_name(self) -> str:
         """Name of the embedding layer."""
         return self.bank.layers[self.layer].name
-
-
-def response_window(
-    settings: ReconstructSettings, shift_s: float | None = None, length_s: float | None = None
-) -> dict[str, float]:
-    """Return the arguments of `response_weights`; those of the settings where left out."""
-    window_s = settings.embedding_window_s
-    return {
-        "window_s": window_s,
-        "shift_s": settings.shift_s if shift_s is None else shift_s,
-        "length_s": window_s if length_s is None else length_s,
-    }
 
 
 def decode_space(
@@ -140,6 +133,11 @@ def decode_space(
         len(regions.names),
         decoded.n_dual,
     )
+    ablation: list[dict[str, Any]] = []
+    if settings.genre_ablation:
+        memory_bytes = study.memory_bytes // 4
+        parts = (responses, regions, clips, judge, decoded, settings)
+        ablation = list(ablation_rows(*parts, memory_bytes=memory_bytes))
     return Space(
         network,
         bank,
@@ -152,6 +150,7 @@ def decode_space(
         judge.exchange(decoded.ensemble, within_genre=True),
         region_exchange(judge, decoded),
         list(curve_rows(study, clips, rows, regions, decoded, judge)),
+        ablation,
     )
 
 

@@ -58,9 +58,9 @@ def decoding_rows(space: Space) -> Iterator[dict[str, Any]]:
 
 
 def null_columns(exchange: Exchange) -> dict[str, float]:
-    """Return mean, interval and p of a comparison with exchanged clips; nothing without any."""
+    """Return mean, interval and p of a comparison with exchanged clips; NaN without any."""
     if not len(exchange.null):
-        return {}
+        return dict.fromkeys(("null_mean", "null_low", "null_high", "p"), float("nan"))
     low, high = np.percentile(exchange.null, _PERCENTILES)
     return {
         "null_mean": float(exchange.null.mean()),

@@ -19,13 +19,53 @@ from bidsapp.audio.embeddings import window_means
 from bidsapp.bids.records import Run
 from bidsapp.errors import InputInvalidError
 from bidsapp.features.courses import CourseBank
+from bidsapp.models.region_decoder import ClipRows
 from bidsapp.recipes.base.clips import ROUNDING_S
-from bidsapp.recipes.reconstruct.clips import Clips
+from bidsapp.recipes.reconstruct.clips import (
+    Clips,
+    ReconstructInputs,
+    make_blocks,
+    make_clips,
+)
+from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 
 _LEAST_SHARE = 0.5
 """A response window needs this share of its volumes."""
 _UNITS_AT_ONCE = 2_000
 Floats = NDArray[np.float64]
+
+
+def response_window(
+    settings: ReconstructSettings, shift_s: float | None = None, length_s: float | None = None
+) -> dict[str, float]:
+    """Return the arguments of `response_weights`; those of the settings where left out."""
+    window_s = settings.embedding_window_s
+    return {
+        "window_s": window_s,
+        "shift_s": settings.shift_s if shift_s is None else shift_s,
+        "length_s": window_s if length_s is None else length_s,
+    }
+
+
+def scanned_clips(
+    inputs: ReconstructInputs, settings: ReconstructSettings
+) -> tuple[Clips, ClipRows]:
+    """Return the clips whose responses were scanned, and their blocks without embeddings.
+
+    Parameters
+    ----------
+    inputs
+        Of one participant.
+    settings
+        How sounds become clips, and clips blocks.
+    """
+    clips = make_clips(inputs, settings)
+    weights = response_weights(clips, inputs.runs, **response_window(settings))
+    scanned = np.diff(weights.indptr).reshape(-1, clips.n_windows).min(axis=1) > 0
+    if not scanned.all():
+        clips = clips.take(scanned, "its response was not scanned to the end")
+    block, folds = make_blocks(clips, inputs.runs, settings, inputs.subject)
+    return clips, ClipRows(np.empty((len(block), clips.n_windows, 0)), block, folds)
 
 
 def response_weights(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy.spatial import cKDTree
 
 from bidsapp.brain.geometry import UnitSpace, VolumeGrid
 from bidsapp.report.brain.projection import has_vertices, is_mni, to_cortex
 from bidsapp.report.brain.template import SIDES, cortex, region_index, region_names
 from bidsapp.report.figures.style import Array
+from bidsapp.results.kinds import Column
 
 APART_MM = 20.0
 MOST_PEAKS = 15
@@ -28,13 +31,10 @@ class Places:
         (n,) columns of the maps.
     mm
         (n, 3) coordinates.
-    is_template
-        Whether coordinates are those of the template, so that parcels can be named.
     """
 
     units: Array
     mm: Array
-    is_template: bool
 
 
 def places(units: UnitSpace) -> Places | None:
@@ -56,9 +56,9 @@ def places(units: UnitSpace) -> Places | None:
             return None
         columns = np.concatenate([index[side] for side in SIDES])
         known = np.isfinite(columns)
-        return Places(columns[known].astype(int), cortex().middle_mm[known], is_template=True)
+        return Places(columns[known].astype(int), cortex().middle_mm[known])
     assert isinstance(units.geometry, VolumeGrid)
-    return Places(np.arange(units.n_units), units.coordinates_mm(), is_mni(units))
+    return Places(np.arange(units.n_units), units.coordinates_mm())
 
 
 def apart(
@@ -108,3 +108,50 @@ def parcel_names(mm: Array) -> list[str]:
         names[index[place]] or _UNKNOWN if near <= _NEAR_MM else _UNKNOWN
         for near, place in zip(distance, vertex, strict=True)
     ]
+
+
+# ------------------------------------------------------------------ tables with coordinates
+
+REGION = Column("region", title="region", text=True)
+"""Filled by `with_regions`."""
+
+
+def with_regions(frame: pd.DataFrame, units: UnitSpace) -> pd.DataFrame:
+    """Return a table of places with the name of the nearest parcel of cortex.
+
+    Parameters
+    ----------
+    frame
+        Columns ``x``, ``y`` and ``z`` in mm.
+    units
+        Voxels or vertices, for the space of the coordinates.
+
+    Returns
+    -------
+    data frame
+        With the column of `REGION`; an en dash where the space has no names.
+    """
+    named = has_vertices(units) or is_mni(units)
+    mm = frame[["x", "y", "z"]].to_numpy(dtype=float)
+    known = np.isfinite(mm).all(axis=1) & named
+    names = np.full(len(frame), _UNKNOWN, dtype=object)
+    if known.any():
+        names[known] = parcel_names(mm[known])
+    return frame.assign(region=names)
+
+
+def region_after_z(columns: Sequence[Column]) -> list[Column]:
+    """Return columns of a table with that of the region behind the coordinates."""
+    place = [column.name for column in columns].index("z") + 1
+    return [*columns[:place], REGION, *columns[place:]]
+
+
+def coordinate_words(units: UnitSpace) -> str:
+    """Return one sentence on the space of coordinates and where region names come from."""
+    if not (has_vertices(units) or is_mni(units)):
+        return f"Coordinates: mm in the space {units.space}."
+    space = units.space if is_mni(units) else f"{units.space} (MNI305)"
+    return (
+        f"Coordinates: mm in {space}; region: nearest parcel of cortex, Schaefer 2018, 400 "
+        "parcels in 7 networks (an en dash: none within 10 mm)."
+    )

@@ -27,6 +27,7 @@ from bidsapp.results.kinds import Scale
 _N_COLOURS = 256
 _HIGH_PERCENTILE = 99.5
 MOST_TICKS = 7
+_MOST_NAMED = 12  # as many layer names as fit beside the colour bar of a figure
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,9 @@ def look(
         n = max(len(names), 1)
         colours = style.layer_colours(n if ordinal else _N_COLOURS)
         low, high = (1.0, float(n)) if ordinal else (0.5, n + 0.5)
-        return Look(colours, low, high, label, layer_ticks(names, most_ticks), ordinal)
+        named = _MOST_NAMED if most_ticks >= MOST_TICKS else 0
+        ticks = label_ticks(names, values, named) if ordinal else layer_ticks(names, most_ticks)
+        return Look(colours, low, high, label, ticks, ordinal)
     low, high = ends or limits(scale, values)
     if scale.colours == "signed":
         return Look(style.signed_colours(), low, high, label)
@@ -142,6 +145,28 @@ def layer_ticks(names: Sequence[str], most: int = MOST_TICKS) -> dict[float, str
         return {}
     places = {round(place) for place in np.linspace(1, len(names), min(len(names), most))}
     return {float(place): f"{place} {names[place - 1]}" for place in sorted(places)}
+
+
+def label_ticks(names: Sequence[str], values: Array, most_named: int) -> dict[float, str]:
+    """Return the number of every label that occurs, with its name where there is room.
+
+    Parameters
+    ----------
+    names
+        Of labels 1, 2, …
+    values
+        Any shape; NaN where there is no label.
+    most_named
+        Number of labels up to which all are named; with more only the first and the last are.
+
+    Examples
+    --------
+    >>> label_ticks(["a", "b", "c", "d"], np.array([1.0, 3.0, 4.0, np.nan]), 2)
+    {1.0: '1 a', 3.0: '3', 4.0: '4 d'}
+    """
+    present = [int(value) for value in np.unique(values[np.isfinite(values)])]
+    named = present if len(present) <= most_named else present[:1] + present[-1:]
+    return {float(k): f"{k} {names[k - 1]}" if k in named else str(k) for k in present}
 
 
 def largest(values: Array) -> Array:

@@ -16,6 +16,10 @@ from bidsapp.resources import N_VERTICES
 
 SIDES = {"L": "left", "R": "right"}
 SIZE = N_VERTICES["fsaverage5"]
+_AUDITORY = frozenset({32, 33, 34, 37, 38, 231, 232, 233, 234, 237, 238})
+"""Schaefer parcels of the somatomotor network whose centre lies on the superior temporal plane or
+gyrus of fsaverage5: below z = 9 mm, or behind y = -28 mm, below z = 15 mm and 38 mm or more from
+the midline. Those above the Sylvian fissure (operculum, insula) keep their name."""
 _AIR = 0.08  # share of an anatomy's brightness below which there is no head
 
 
@@ -63,9 +67,21 @@ def anatomy() -> Volume:
 
 @functools.cache
 def region_names() -> tuple[str, ...]:
-    """Names of the Schaefer parcels 1 to 400, as ``LH SomMot 3``; empty for 0, no parcel."""
+    """Names of the Schaefer parcels 1 to 400, as ``LH SomMot 9``; empty for 0, no parcel.
+
+    The seven networks count auditory cortex to the somatomotor network; its parcels are named
+    ``LH Auditory (SomMot 2)``.
+    """
     parcels = resources.schaefer400_parcels()
-    return ("", *(parcel.name.split("_", 1)[-1].replace("_", " ") for parcel in parcels))
+    names = (parcel.name.split("_", 1)[-1].replace("_", " ") for parcel in parcels)
+    return ("", *(_anatomical(number, name) for number, name in enumerate(names, start=1)))
+
+
+def _anatomical(number: int, name: str) -> str:
+    if number not in _AUDITORY:
+        return name
+    side, _, label = name.partition(" ")
+    return f"{side} Auditory ({label})"
 
 
 def region_index() -> Array:

@@ -24,6 +24,9 @@ from bidsapp.report.figures import style
 from bidsapp.report.figures.style import Array
 
 _PALE = 0.5
+_MOST_FADED = 0.8  # strongest colour outside an outline
+_LONGEST = 12  # letters of a tick label that fit beside the colour bar
+_ONE_COLUMN = 13  # tick labels that fit below each other
 VIEWS = (("L", "lateral"), ("L", "medial"), ("R", "medial"), ("R", "lateral"))
 
 
@@ -117,9 +120,37 @@ def _colour_bar(figure: Figure, cell: SubplotSpec, shown: CortexMap) -> None:
     bar.outline.set_visible(False)
     axes.tick_params(length=2, labelsize=7, pad=2)
     if shown.ticks:
-        bar.set_ticks(list(shown.ticks), labels=list(shown.ticks.values()))
+        texts = [_short(text) for text in shown.ticks.values()]
+        bar.set_ticks(list(shown.ticks), labels=_staggered(texts))
         axes.minorticks_off()
+        axes.tick_params(labelsize=7 if len(texts) <= _ONE_COLUMN else 6)
+    if shown.emphasis is not None and shown.graded:
+        _faded_bar(host, shown)
     axes.set_title(shown.label, fontsize=8, weight="normal", loc="left", pad=4)
+
+
+def _short(text: str) -> str:
+    """Cut a tick label that would leave the figure."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1].rstrip()}\u2026"
+
+
+def _staggered(texts: Sequence[str]) -> list[str]:
+    """Put every second label into a second column where one column is too short for all."""
+    if len(texts) <= _ONE_COLUMN:
+        return list(texts)
+    return [text if place % 2 == 0 else f"\u2003\u2002{text}" for place, text in enumerate(texts)]
+
+
+def _faded_bar(host: Axes, shown: CortexMap) -> None:
+    """Draw, left of the colour bar, the colours outside the outlines: opacity grows with value."""
+    values = np.linspace(0, 1, 64)
+    strength = np.clip(values, 0.0, _MOST_FADED)[:, None]
+    grey = np.full((64, 3), 0.86)
+    colours = strength * np.asarray(shown.colours(values))[:, :3] + (1 - strength) * grey
+    axes = host.inset_axes((-0.06, 0.08, 0.09, 0.84))
+    axes.imshow(colours[:, None, :], aspect="auto", origin="lower")
+    axes.axis("off")
+    host.text(-0.06, -0.02, "left: not outlined", fontsize=5.5, color=style.MUTED, va="top")
 
 
 def _mappable(shown: CortexMap) -> ScalarMappable:
@@ -204,7 +235,7 @@ def _face_colours(
     overlay = np.asarray(overlay) * (0.92 + 0.08 * facing[:, None])
     strength = np.where(defined, 1.0, 0.0)
     if emphasis is not None:
-        faded = np.clip(shown.norm(value), 0.0, 0.8) if shown.graded else _PALE
+        faded = np.clip(shown.norm(value), 0.0, _MOST_FADED) if shown.graded else _PALE
         strength *= np.where(emphasis[faces].sum(axis=1) >= 2, 1.0, faded)
     mixed: Array = strength[:, None] * overlay + (1 - strength[:, None]) * cortex
     return np.clip(mixed, 0, 1)

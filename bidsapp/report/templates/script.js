@@ -1,4 +1,7 @@
 "use strict";
+if (matchMedia("(max-width: 60rem)").matches) {
+  for (const contents of document.querySelectorAll(".toc details")) contents.open = false;
+}
 for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => {
     const header = button.parentElement;

@@ -9,8 +9,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bidsapp.models.across_participants import decode_across
 from bidsapp.models.region_decoder import ClipRows, best_regions, decode_region, ensemble
-from bidsapp.stats.clip_exchange import Exchange, averaged, exchange_clips, stacked
+from bidsapp.stats.clip_exchange import (
+    Exchange,
+    averaged,
+    difference,
+    exchange_clips,
+    shifted_interval,
+    stacked,
+)
 from bidsapp.stats.folds import nested_folds
 from bidsapp.stats.identification import permute_within
 
@@ -82,3 +90,63 @@ def clip_exchange_alike(rng: np.random.Generator, n_sets: int) -> Floats:
 def clip_exchange_alike_fwe(rng: np.random.Generator, n_sets: int) -> Floats:
     """Smallest family-wise p over regions of the mean over participants, (n_sets,)."""
     return np.array([float(_people(rng)[1].p_family.min()) for _ in range(n_sets)])
+
+
+def clip_exchange_gain(rng: np.random.Generator, n_sets: int) -> Floats:
+    """p-values (n_sets,) of aligned against anatomical decoders.
+
+    Participants share responses to clips, which the embedding does not hold, each in a topography
+    of its own, so that rotations find what is common and decode nothing by it.
+    """
+    return np.array([float(_gain(rng).p) for _ in range(n_sets)])
+
+
+def _gain(rng: np.random.Generator) -> Exchange:
+    rows = _rows(rng)
+    of_clips = ClipRows(rows.embedding.mean(axis=1)[:, None], rows.block, rows.folds)
+    shared = rng.standard_normal((_N_CLIPS, _N_UNITS))
+    people = [
+        shared @ rng.standard_normal((_N_UNITS, _N_UNITS)) / np.sqrt(_N_UNITS)
+        + rng.standard_normal((_N_CLIPS, _N_UNITS))
+        for _ in range(_N_PEOPLE)
+    ]
+    aligned = np.empty((_N_PEOPLE, _N_CLIPS, _N_DIMENSIONS))
+    anatomical = np.empty_like(aligned)
+    for fold in range(_N_BLOCKS):
+        test = rows.fold == fold
+        predicted = decode_across(people, of_clips, fold, _ALPHAS, n_components=_N_UNITS)
+        aligned[:, test], anatomical[:, test] = predicted["aligned"], predicted["anatomical"]
+    return _difference(aligned, anatomical, of_clips, int(rng.integers(1 << 31)))
+
+
+def clip_exchange_gain_interval(rng: np.random.Generator, n_sets: int) -> NDArray[np.bool_]:
+    """Whether intervals cover the difference of two equally good decoders, 0; (n_sets,)."""
+    covered = []
+    for _ in range(n_sets):
+        rows = _rows(rng)
+        signal = rows.embedding @ rng.standard_normal((_N_DIMENSIONS, _N_UNITS))
+        predicted = np.empty((2, _N_PEOPLE, _N_CLIPS, _N_DIMENSIONS))
+        for decoder in range(2):
+            for person in range(_N_PEOPLE):
+                responses = 0.3 * signal + rng.standard_normal(signal.shape)
+                decoding = decode_region(responses.reshape(-1, _N_UNITS), rows, _ALPHAS)
+                predicted[decoder, person] = decoding.predicted
+        gain = _difference(predicted[0], predicted[1], rows, int(rng.integers(1 << 31)))
+        low, high = shifted_interval(gain)
+        covered.append(low <= 0 <= high)
+    return np.array(covered)
+
+
+def _difference(first: Floats, second: Floats, rows: ClipRows, seed: int) -> Exchange:
+    """Difference of two decoders, predictions (n_participants, n_clips, n_dimensions)."""
+    targets = np.empty((_N_CLIPS, _N_DIMENSIONS))
+    for number in range(_N_BLOCKS):
+        targets[rows.fold == number] = rows.standardised(number)[rows.fold == number]
+    orders = permute_within(_N_EXCHANGES, rows.fold, seed)
+
+    def mean(predicted: Floats) -> Exchange:
+        return averaged(
+            [exchange_clips(own, targets, rows.fold, rows.fold, orders) for own in predicted]
+        )
+
+    return difference(mean(first), mean(second))

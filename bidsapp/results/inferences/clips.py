@@ -63,4 +63,31 @@ ENTRIES = (
         cites=_CITES,
         calibrate=f"{_CALIBRATIONS}:clip_exchange_alike_fwe",
     ),
+    Inference(
+        key="clip_exchange_gain",
+        title="Exchange of held-out clips: gain of a decoder over another",
+        draws="exchanges of the held-out clips of a fold, alike in participants and decoders",
+        method="The gain of a decoder over another, averaged over participants, was compared with "
+        "its values under {n_draws} exchanges of clips that were the same in all participants and "
+        "in both decoders (one-sided).",
+        shows="A small p says that one decoder tells held-out clips apart better than the other "
+        "in the mean of these participants.",
+        does_not_show="It does not say why: rotations that are learnt from the same music may "
+        "also gather what differs between participants in other ways than in place.",
+        cites=_CITES,
+        calibrate=f"{_CALIBRATIONS}:clip_exchange_gain",
+    ),
+    Inference(
+        key="clip_exchange_gain_interval",
+        title="Interval of the gain of a decoder over another",
+        draws="exchanges of the held-out clips of a fold, alike in participants and decoders",
+        method="The 95 % interval of a gain holds the values that the exchanges, moved by them, "
+        "do not reject.",
+        shows="The interval says how large a gain is compatible with these participants and "
+        "clips like these.",
+        does_not_show="It does not cover the gain in other participants.",
+        cites=_CITES,
+        gives="interval",
+        calibrate=f"{_CALIBRATIONS}:clip_exchange_gain_interval",
+    ),
 )

@@ -13,7 +13,12 @@ import pytest
 
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.report import report
-from bidsapp.recipes.gradients.report.group_maps import components, gradients, inference_maps
+from bidsapp.recipes.gradients.report.group_maps import (
+    components,
+    gradients,
+    inference,
+    inference_maps,
+)
 from bidsapp.recipes.gradients.report.group_profiles import noise_ceiling, ratings, stability
 from bidsapp.recipes.gradients.report.group_tests import (
     participants_alignment,
@@ -257,6 +262,9 @@ def test_volumes_show_what_was_projected_and_slices(tmp_path: Path) -> None:
     results = analyse_group(tmp_path, units=mni(), n=3, n_rotations=99)
     (view,) = views(results)
     page, _ = report(results)
+    # three participants cannot pass a test of sign flips: its statistics are not drawn
+    assert [each.title for each in inference_maps(view)] == ["Participants with a value"]
+    assert "smallest possible p of sign flips is 0.125" in str(inference(view).parts[0])
     (accuracy,) = (
         child
         for item in page.sections

@@ -21,32 +21,38 @@ class Study:
 
     data: Path
     out: Path
+    work: Path
 
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """Two participants who heard 24 clips of 9 s, 12 mm voxels, both levels."""
+    """Two participants who heard 24 clips of 10 s, 12 mm voxels, both levels."""
     folder = tmp_path_factory.mktemp("reconstruct")
-    options = GenresOptions.quick(n_pieces=24, piece_s=9.0, voxel_mm=12, snr=8.0, layer="mel")
+    options = GenresOptions.quick(n_pieces=24, piece_s=10.0, voxel_mm=12, snr=8.0, layer="mel")
     simulate(folder / "data", options, cache_dir=folder / "work" / "features", quiet=True)
     corpus = [write_piece(compose(number, 9.0, seed=7), folder / "corpus") for number in range(6)]
-    named = [(f"{path.stem}.other.flac", path) for path in corpus]
+    named = [
+        (f"{path.stem}.other.flac", path.rename(path.with_name(f"{path.stem}.other.flac")))
+        for path in corpus
+    ]
     baseline = get_network("baseline", hop_s=0.5)
     names = [layer.name for layer in baseline.layers]
     options_of = {"window_s": 6.0, "hop_s": 1.5, "memory_bytes": 1 << 28, "quiet": True}
     build_index(named, folder / "index", baseline, names.index("mel"), **options_of)
     words = [str(folder / "data"), str(folder / "out"), "participant", "group", "-q"]
-    words += ["--recipe", "reconstruct", "--network", "baseline", "-w", str(folder / "work")]
+    words += ["--recipe", "reconstruct", "-w", str(folder / "work")]
+    words += ["--network", "baseline"]
     changes = [
         "embedding_layer=mel",
         "embedding_window_s=6",
-        "clip_s=9",
+        "clip_s=10",
         "n_folds=3",
         "n_parcels=12",
         "n_best=2",
         "n_exchanges=99",
         "n_players=2",
         f"corpus={folder / 'index'}",
+        f"corpus_sounds={folder / 'corpus'}",
         "curve_shifts_s=[0, 5]",
         "curve_lengths_s=[3]",
         "log10_alpha=[0, 2, 3, 4]",
@@ -54,4 +60,4 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     for change in changes:
         words += ["--set", f"reconstruct.{change}"]
     assert main(words) == 0
-    return Study(folder / "data", folder / "out")
+    return Study(folder / "data", folder / "out", folder / "work")

@@ -81,16 +81,30 @@ def test_the_curve_meets_the_main_analysis(own: Results) -> None:
     assert len(curve) == 3
 
 
+def test_genres_are_left_out_one_by_one(own: Results) -> None:
+    (space,) = own.spaces
+    rows = own.table(declared.ABLATION, space, NETWORK)
+    first, each = rows.iloc[0], rows.iloc[1:]
+    assert first["genre"] == "all genres"
+    assert each["n_clips"].sum() == first["n_clips"] == 24
+    mean = (each["without_genre"] * each["n_clips"]).sum() / 24
+    assert first["without_genre"] == pytest.approx(mean)
+    decoding = own.table(declared.DECODING, space, NETWORK)
+    assert first["identification"] == pytest.approx(decoding["identification"].iloc[0])
+
+
 def test_examples_can_be_heard(own: Results) -> None:
     (space,) = own.spaces
     table = own.table(declared.EXAMPLES, space, NETWORK)
     sounds = own.arrays(declared.SOUNDS, space, NETWORK)
-    assert len(table) == len(sounds) == 2 * 4
-    for sound in sounds.values():
+    assert len(table) == len(sounds) == 2 * 5
+    for kind, sound in zip(table["kind"], sounds.values(), strict=True):
         facts = soundfile.info(io.BytesIO(sound.tobytes()))
-        assert facts.duration == pytest.approx(9.0, abs=0.2)
+        length_s = 6.0 if kind == "retrieved" else 10.0
+        assert facts.duration == pytest.approx(length_s, abs=0.2)
     first = table[table["example"] == 1]
-    r = first["r"].to_numpy(float)
+    assert list(first["kind"]) == ["heard", *["candidate"] * 3, "retrieved"]
+    r = first["r"].to_numpy(float)[:4]
     assert list(r[1:]) == sorted(r[1:], reverse=True)
     assert r[0] <= r[1]
 
@@ -127,6 +141,24 @@ def test_the_group_averages_its_participants(group: Results, study) -> None:
     assert list(table["participant"]) == ["01", "02"]
 
 
+def test_topographies_of_their_own_are_decoded_across_people_after_alignment(
+    group: Results,
+) -> None:
+    (space,) = group.spaces
+    rows = group.table(declared.ACROSS, space, NETWORK)
+    rows = rows[rows["candidates"] == declared.ALL].set_index("source")
+    assert list(rows.index) == ["within", "anatomical", "aligned", "pooled"]
+    assert rows["identification"]["aligned"] > 0.65
+    assert rows["null_low"]["anatomical"] < rows["identification"]["anatomical"] < 0.6
+    gains = group.table(declared.GAINS, space, NETWORK)
+    gain = gains[gains["candidates"] == declared.ALL].iloc[0]
+    between = rows["identification"]["aligned"] - rows["identification"]["anatomical"]
+    assert gain["difference"] == pytest.approx(between)
+    assert gain["difference_low"] < gain["difference"] < gain["difference_high"]
+    assert gain["p"] <= 0.05
+    assert gain["n_positive"] == 2
+
+
 def test_what_is_planted_comes_back(study) -> None:
     found = check_truth(study.data, study.out, truth_checks())
     for entry in found["reconstruct"]["participants"]:
@@ -147,9 +179,10 @@ def test_pages_answer_first_and_say_what_to_doubt(own: Results, study) -> None:
         assert "Brain2Music" in text
         assert "square root of 2" in text
         assert "ridge regression" in text
-    assert pages["sub-01"].count("<audio") == 8
+    assert pages["sub-01"].count("<audio") == 10
     assert "Only 8 candidates" in {item.title for item in own.cautions()}
     assert "All participants heard the same clips" in pages["group"]
+    assert "Rotations were fitted to training clips only" in pages["group"]
 
 
 @pytest.mark.browser

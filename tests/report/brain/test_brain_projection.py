@@ -6,12 +6,20 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bidsapp.brain.geometry import UnitSpace, cifti_units, surface_units, volume_units
-from bidsapp.report.brain.places import apart, parcel_names, places
+from bidsapp.report.brain.places import (
+    apart,
+    coordinate_words,
+    parcel_names,
+    places,
+    region_after_z,
+    with_regions,
+)
 from bidsapp.report.brain.projection import (
     hemispheres,
     how_projected,
@@ -20,8 +28,9 @@ from bidsapp.report.brain.projection import (
     to_cortex,
     unit_words,
 )
-from bidsapp.report.brain.template import SIZE, cortex
+from bidsapp.report.brain.template import SIZE, cortex, region_index, region_names
 from bidsapp.resources import fslr_to_fsaverage5
+from bidsapp.results.kinds import Column
 from tests.report.toy import surface, volume
 
 AFFINE = np.diag([2.0, 2, 2, 1])
@@ -140,7 +149,6 @@ class TestPlaces:
         units = make()
         found = places(units)
         assert found is not None
-        assert found.is_template
         np.testing.assert_array_equal(found.units, np.arange(units.n_units))
         gap = np.linalg.norm(found.mm - units.coordinates_mm(), axis=1)
         assert np.nanmedian(gap) < 5
@@ -164,5 +172,23 @@ class TestPlaces:
 
     def test_the_auditory_cortex_is_found_and_air_has_no_name(self) -> None:
         auditory, air = parcel_names(np.array([[58.0, -20.0, 6.0], [0.0, 0.0, 200.0]]))
-        assert auditory.startswith("RH SomMot")
+        assert auditory.startswith("RH Auditory (SomMot")
         assert air == "\u2013"
+
+    def test_no_parcel_of_the_superior_temporal_plane_is_called_somatomotor(self) -> None:
+        names, index = region_names(), region_index()
+        for number, name in enumerate(names):
+            if "SomMot" in name:
+                x, y, z = cortex().middle_mm[index == number].mean(axis=0)
+                low = z < 9 or (y < -28 and z < 15 and abs(x) > 38)
+                assert name.split()[1] == ("Auditory" if low else "SomMot")
+
+    def test_tables_name_regions_where_the_space_has_them(self) -> None:
+        frame = pd.DataFrame({"x": [58.0, np.nan], "y": [-20.0, 0.0], "z": [6.0, 0.0]})
+        named = with_regions(frame, surface_units(10242, 10242, space="fsaverage5"))
+        assert named["region"].str.startswith("RH Auditory").tolist() == [True, False]
+        own = volume_units(np.ones((2, 2, 2), bool), np.eye(4), space="T1w")
+        assert with_regions(frame, own)["region"].tolist() == ["\u2013"] * 2
+        assert "T1w" in coordinate_words(own)
+        columns = region_after_z([Column(name) for name in "xyzp"])
+        assert [column.name for column in columns] == ["x", "y", "z", "region", "p"]

@@ -123,3 +123,13 @@ def test_values_at_the_largest_score_are_those_of_a_layer_that_has_it(values: np
     np.testing.assert_array_equal(np.isfinite(chosen), np.isfinite(top))
     for unit in np.flatnonzero(np.isfinite(chosen)):
         assert values[int(chosen[unit]), unit] == top[unit]
+
+
+def test_every_layer_that_occurs_stands_beside_a_bar_of_layers() -> None:
+    names = [f"layer{k}" for k in range(1, 25)]
+    every = look(LAYER, np.arange(1.0, 25), names, ordinal=True)
+    assert list(every.ticks) == list(range(1, 25))
+    few = look(LAYER, np.array([3.0, 3, 7, np.nan]), names, ordinal=True)
+    assert dict(few.ticks) == {3.0: "3 layer3", 7.0: "7 layer7"}
+    in_viewer = look(LAYER, np.array([3.0, 5, 7]), names, ordinal=True, most_ticks=3)
+    assert dict(in_viewer.ticks) == {3.0: "3 layer3", 5.0: "5", 7.0: "7 layer7"}

@@ -7,10 +7,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from bidsapp.recipes.emotion3d.names import BRAIN, CONTROLS, DECODERS, SplitInfo
-from bidsapp.recipes.emotion3d.report.view import View
+from bidsapp.recipes.emotion3d.report.view import LEVEL, View
 from bidsapp.report.html import number_text, p_text, plural
-
-_LEVEL = 0.05
 
 
 def sentences(view: View) -> Iterator[str]:
@@ -37,7 +35,7 @@ def _said(view: View, split: SplitInfo, name: str, row: pd.Series) -> str:
     text = f"{DECODERS[name].called} reaches a balanced accuracy of {number_text(value, 2)}"
     if pd.isna(chance):
         return f"{text}, whose chance was not estimated"
-    verdict = "above" if p <= _LEVEL else "not shown to be above"
+    verdict = "above" if p <= LEVEL else "not shown to be above"
     words = p_text(p, len(view.nulls(split, name)))
     return f"{text}, {verdict} its chance of {number_text(chance, 2)} ({words})"
 

@@ -39,6 +39,7 @@ from bidsapp.report.tables import rows_of, table
 from bidsapp.report.timing import short_run
 from bidsapp.results.kinds import Column
 
+_DECODER_OF = {"ig": "cnn", "haufe": "linear", "gradcam": "cnn"}
 _METHODS = {
     "ig": "network:\nintegr. gradients",
     "haufe": "linear:\nHaufe patterns",
@@ -158,14 +159,23 @@ def _curves(split: SplitInfo, rows: pd.DataFrame) -> Part | None:
 # ------------------------------------------------------------------ maps
 
 
+_NO_MAPS = (
+    "No decoder is above its chance under a split that counts, so that no map of what it uses is "
+    "drawn: it would show noise. The files hold the maps of all decoders."
+)
+
+
 def maps(view: View) -> Section:
     """Show the maps of all methods, class by class, with the sanity checks beside them."""
     declared = GROUP_MAPS if view.is_group else MAPS
     by_method = {
         method: written
         for method in _METHODS
-        if (written := view.results.maps(declared[method], view.space)) is not None
+        if view.above_chance(_DECODER_OF[method])
+        and (written := view.results.maps(declared[method], view.space)) is not None
     }
+    if not by_method:
+        return Section("Attribution maps", f"maps{view.suffix}", [Prose(_NO_MAPS)])
     facts = {method: view.results.sidecar(declared[method], view.space) for method in by_method}
     intro = (
         "Maps say what a decoder uses, not where an emotion lives. Integrated gradients tell "
@@ -186,9 +196,10 @@ def maps(view: View) -> Section:
 def _pictures(
     view: View, by_method: Mapping[str, Maps], facts: Mapping[str, Mapping[str, object]]
 ) -> list[Part]:
-    units = by_method["haufe"].units
+    first = next(iter(by_method.values()))
+    units = first.units
     background = anatomy() if is_mni(units) else None
-    extent = in_volume(units, np.nan_to_num(by_method["haufe"].values).max(axis=0))
+    extent = in_volume(units, np.nan_to_num(first.values).max(axis=0))
     assert extent is not None
     levels = slice_levels(extent, _N_SLICES)
     tops = {method: scale_of(written.values) for method, written in by_method.items()}
@@ -219,7 +230,7 @@ def _volume(written: Maps, number: int) -> Volume:
 
 def _caption(number: int, facts: Mapping[str, Mapping[str, object]], *, missing: bool) -> str:
     sentences = []
-    n_maps = facts["haufe"].get("NumberOfMaps")
+    n_maps = next(iter(facts.values())).get("NumberOfMaps")
     if n_maps:
         sentences.append(
             f"Mean over {n_maps} participants, each map divided by its spread over voxels."

@@ -22,7 +22,7 @@ from bidsapp.recipes.emotion3d.figures.people import (
 )
 from bidsapp.recipes.emotion3d.names import BRAIN, CONTROLS, DECODERS, PREDICTED, SplitInfo
 from bidsapp.recipes.emotion3d.report.decoders import decoder_cell
-from bidsapp.recipes.emotion3d.report.view import BALANCED, View
+from bidsapp.recipes.emotion3d.report.view import BALANCED, LEVEL, View
 from bidsapp.recipes.emotion3d.results import PARTICIPANTS, PREVALENCE, TESTS
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import (
@@ -274,11 +274,19 @@ def _profile(subject: str, rows: pd.DataFrame, classes: Sequence[str]) -> Profil
 
 
 def prevalence(view: View) -> Section | None:
-    """Show how many people show the effect."""
+    """Show how many people show the effect, for decoders with which somebody does."""
     frame = view.table(PREVALENCE)
     frame = frame[frame["decoder"].isin(_SHOWN) & frame["n_significant"].notna()]
     if frame.empty:
         return None
+    frame = frame[frame["p_global"] <= LEVEL]
+    if frame.empty:
+        text = (
+            "Not shown: for no decoder does the smallest score over participants reject that "
+            f"nobody shows the effect (p (global null) \u2264 {LEVEL:g}), so that a share of "
+            "people would describe noise. The files hold all values."
+        )
+        return Section("Prevalence", f"prevalence{view.suffix}", [Prose(text)])
     names = [f"{DECODERS[str(row['decoder'])].title}, {_where(row)}" for row in records_of(frame)]
     intro = (
         "How many people show the effect? Dots and bars: the most probable share of the "

@@ -17,12 +17,15 @@ from bidsapp.recipes.emotion3d.results import (
     NULL,
     RECALL,
     SCORES,
+    TESTS,
 )
 from bidsapp.report.tables import rows_of
 from bidsapp.results.kinds import Table
 from bidsapp.results.read import Results, Space
 
 BALANCED = "balanced_accuracy"
+LEVEL = 0.05
+"""Of the tests on the pages."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,19 @@ class View:
         """Return the row of a score; None when it was not computed."""
         rows = rows_of(self.scores, split=split.name, decoder=decoder, measure=measure)
         return None if rows.empty else rows.iloc[0]
+
+    def above_chance(self, decoder: str) -> bool:
+        """Whether a decoder was above its chance (p at most .05) under a split that counts.
+
+        Of a group its test over participants counts as well.
+        """
+        rows = (self.score(split, decoder) for split in self.honest)
+        p = [float(row["p"]) for row in rows if row is not None]
+        if self.is_group:
+            tests = rows_of(self.table(TESTS), test=f"{decoder} > chance")
+            leaky = {split.name for split in self.splits if split.leaky}
+            p += [float(x) for x in tests.loc[~tests["split"].isin(leaky), "p"]]
+        return any(value <= LEVEL for value in p)
 
     def nulls(self, split: SplitInfo, decoder: str) -> Sequence[float]:
         """Balanced accuracies with shifted labels; empty without a test."""

@@ -11,6 +11,7 @@ from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.report.group_view import GroupView, reference_title
 from bidsapp.recipes.gradients.results import DISPLACED, DISPLACED_ALONG
 from bidsapp.report.brain.draw import BrainMap, draw
+from bidsapp.report.brain.places import coordinate_words, region_after_z, with_regions
 from bidsapp.report.html import Cell, Number, Part, Prose, Section, number_text, p_text, plural
 from bidsapp.report.sections import claim
 from bidsapp.report.tables import choose, records_of, rows_of, table
@@ -70,7 +71,7 @@ def section(view: GroupView) -> Section | None:
         f"{view.level:g}) when the music is displaced alike in all participants, which leaves in "
         "place what listeners share and no model knows."
     )
-    parts: list[Part] = [Prose(words), *_claims(view), _table(best, parcels)]
+    parts: list[Part] = [Prose(words), *_claims(view), _table(view, best, parcels)]
     parts += claim(view.results, DISPLACED)
     return Section("Against displaced music", f"displacement{view.suffix}", parts)
 
@@ -92,8 +93,9 @@ def _claims(view: GroupView) -> list[Part]:
     return [table(claims, _CLAIMS, caption), *claim(view.results, DISPLACED_ALONG), *drawn]
 
 
-def _table(best: pd.DataFrame, parcels: pd.DataFrame) -> Part:
+def _table(view: GroupView, best: pd.DataFrame, parcels: pd.DataFrame) -> Part:
     shown = best.sort_values("effect", ascending=False).head(_TOP)
+    shown = with_regions(shown, view.units)
     sets = {
         parcel: [str(layer) for layer in rows.loc[rows["may_be_best"] == "true", "layer"]]
         for parcel, rows in parcels.groupby("parcel")
@@ -107,6 +109,6 @@ def _table(best: pd.DataFrame, parcels: pd.DataFrame) -> Part:
     caption = (
         f"The {len(shown)} parcels with the largest effect, in standard deviations of their null. "
         "May be best: layers that are not worse than the best one under displacement; their "
-        "number in brackets."
+        f"number in brackets. {coordinate_words(view.units)}"
     )
-    return table(shown, _PARCELS, caption, cells={"may_be_best": layers})
+    return table(shown, region_after_z(_PARCELS), caption, cells={"may_be_best": layers})

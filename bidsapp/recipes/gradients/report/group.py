@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,17 @@ _PARTS = (
 )
 
 
+_FOLDED = frozenset(
+    {
+        group_tests.participants_alignment,
+        group_profiles.stability,
+        group_maps.components,
+        group_maps.inference,
+    }
+)
+"""Sections that a first reading can do without."""
+
+
 def group_page(results: Results, methods: Methods) -> Page:
     """Arrange the page of a group.
 
@@ -83,7 +95,11 @@ def _answer(results: Results, pages: Sequence[GroupView]) -> list[Part]:
 
 
 def _results(view: GroupView) -> Section:
-    children = [section for part in _PARTS if (section := part(view)) is not None]
+    children = [
+        replace(section, folded=part in _FOLDED)
+        for part in _PARTS
+        if (section := part(view)) is not None
+    ]
     anchor = f"results-{view.pair.space.anchor}-{view.pair.network}"
     return Section(f"Results: {view.pair.title}", anchor, children=children)
 

@@ -26,10 +26,11 @@ from bidsapp.report.brain.scales import largest, limits, smallest
 from bidsapp.report.brain.template import SIZE, cortex
 from bidsapp.report.brain.viewer import MapGroup, layer_maps, viewer
 from bidsapp.report.figures.style import Array
-from bidsapp.report.html import Part, Prose, Section, picture
+from bidsapp.report.html import Part, Prose, Section, p_cell, picture, plural
 from bidsapp.report.sections import claim
 from bidsapp.report.tables import rows_of, table
 from bidsapp.results.kinds import LAYER, P_VALUE, Column, Scale
+from bidsapp.stats.group import hedges_correction
 from bidsapp.stats.layer_pca import rgb_map
 
 _MEAN_R = Scale("mean r", least=0.02)
@@ -227,23 +228,43 @@ def _topographies(frame: pd.DataFrame, values: Array) -> Iterator[BrainMap]:
 
 
 def inference_maps(view: GroupView) -> Iterator[BrainMap]:
-    """Yield the largest t, the smallest corrected p, the largest d and N at each vertex."""
+    """Yield the largest t, the smallest corrected p, the largest g and N at each vertex.
+
+    Statistics that no effect could make significant with so few participants are left out.
+    """
+    yield from _tested_maps(view) if can_pass(view) else ()
+    yield from _counts(view)
+
+
+def can_pass(view: GroupView) -> bool:
+    """Whether sign flips of these participants can reach the level of the test."""
+    flips = view.summary["sign_flips"]
+    return flips is not None and float(flips["smallest_p"]) <= view.level
+
+
+def _tested_maps(view: GroupView) -> Iterator[BrainMap]:
     n_layers = len(view.layers)
+    n = view.single(declared.N)
+    correction = 1.0 if n is None else hedges_correction(n.astype(int))
     region = mask_on_cortex(view, view.mask(declared.CONSISTENT))
-    for result, reduce, scale, title in (
-        (declared.T, largest, Scale("t", least=2.0), f"Largest t over {n_layers} layers"),
-        (declared.P_FWE, smallest, P_VALUE, "Smallest corrected p over layers"),
+    for result, reduce, factor, scale, title in (
+        (declared.T, largest, 1.0, Scale("t", least=2.0), f"Largest t over {n_layers} layers"),
+        (declared.P_FWE, smallest, 1.0, P_VALUE, "Smallest corrected p over layers"),
         (
             declared.D,
             largest,
-            Scale("Cohen's d", least=0.5),
+            correction,
+            Scale("Hedges' g", least=0.5),
             f"Largest effect size over {n_layers} layers",
         ),
     ):
         values = view.maps(result.of(POSITIVE))
-        drawn = None if values is None else carried(view.units, reduce(values))
+        drawn = None if values is None else carried(view.units, factor * reduce(values))
         if drawn is not None:
             yield BrainMap(title, drawn, scale, mask=region)
+
+
+def _counts(view: GroupView) -> Iterator[BrainMap]:
     n = view.single(declared.N)
     counts = None if n is None else carried(view.units, np.where(n > 0, n, np.nan), ordinal=True)
     if counts is not None:
@@ -259,13 +280,24 @@ def inference(view: GroupView) -> Section:
     caption = (
         f"Sign flips of participants at positive lags; p is corrected over {view.words} and "
         "layers by the largest t. Outlined: p \u2264 "
-        f"{view.level:g} in some layer. A "
-        f"{view.word} may owe its t and its d to different layers."
+        f"{view.level:g} in some layer. Hedges' g: mean over participants (Fisher z) by their "
+        f"standard deviation, corrected for small samples. A {view.word} may owe its t and its g "
+        "to different layers."
     )
-    parts = draw(list(inference_maps(view)), FSAVERAGE5, None, caption, how=view.how_drawn())
-    parts = parts or [Prose(NOT_DRAWN)]
+    if not can_pass(view):
+        caption = ""
+    maps = list(inference_maps(view))
+    parts = draw(maps, FSAVERAGE5, None, caption, how=view.how_drawn()) or [Prose(NOT_DRAWN)]
     if view.maps(declared.T.of(POSITIVE)) is None:
         parts.append(Prose("There was no test over participants: it needs two of them."))
+    elif not can_pass(view):
+        smallest_p = view.summary["sign_flips"]["smallest_p"]
+        words = (
+            f"With {plural(view.results.n_participants, 'participant')} the smallest possible p "
+            f"of sign flips is {p_cell(smallest_p).text}, above {view.level:g}: no map of t, p or "
+            "effect size is drawn, as none could be significant. They are in the files."
+        )
+        return Section(title, anchor, [Prose(words), *parts])
     else:
         parts.append(_significant_by_layer(view))
     return Section(title, anchor, [*parts, *claim(view.results, FLIP, TFCE, FLIP_FDR)])

@@ -16,6 +16,7 @@ from bidsapp.recipes.gradients.report.participant_view import (
     ParticipantView,
 )
 from bidsapp.report.brain.draw import BrainMap, draw
+from bidsapp.report.brain.places import coordinate_words, region_after_z, with_regions
 from bidsapp.report.brain.scales import largest, limits
 from bidsapp.report.brain.viewer import MapGroup, layer_maps
 from bidsapp.report.figures import style
@@ -23,7 +24,7 @@ from bidsapp.report.figures.crossval import alpha_figure, piece_figure
 from bidsapp.report.figures.layers import Line, Panel, Profile, panels_figure, profile_figure
 from bidsapp.report.figures.nulls import NullPanel, in_rows, null_figure, threshold
 from bidsapp.report.figures.style import Array
-from bidsapp.report.html import Section, number_text, picture, plural
+from bidsapp.report.html import Section, number_text, p_cell, picture, plural
 from bidsapp.report.sections import claim
 from bidsapp.report.tables import by_layer, choose, numbered, rows_of, table
 from bidsapp.results.inferences.base import smallest_p
@@ -212,10 +213,12 @@ def parcels(view: ParticipantView) -> Section:
         f"The {len(shown)} parcels with the largest score, of {len(rows)}: centre, size in "
         f"{view.words}, score of the best layer; p over layers, family-wise p over layers and "
         f"parcels, false discovery rate over parcels. With {n_shifts} shifts no p is below "
-        f"{smallest_p(n_shifts):.2g}. Click a heading to sort"
+        f"{p_cell(smallest_p(n_shifts)).text}. {coordinate_words(view.units)} Click a heading to "
+        "sort"
     )
     cells = {"best_layer": numbered("best_layer_index", "best_layer")}
-    parts = [table(shown, columns, caption, cells=cells)]
+    named = with_regions(shown, view.units)
+    parts = [table(named, region_after_z(columns), caption, cells=cells)]
     return Section("Parcels", f"parcels{view.suffix}", parts)
 
 

@@ -13,7 +13,14 @@ from bidsapp.recipes.rsa.figures.chance import Chance, chance_figure
 from bidsapp.recipes.rsa.figures.distributions import assignment_figure, scores_figure
 from bidsapp.recipes.rsa.report.view import RsaView
 from bidsapp.report.brain.draw import BrainMap, draw
-from bidsapp.report.brain.places import APART_MM, apart, parcel_names, places
+from bidsapp.report.brain.places import (
+    APART_MM,
+    REGION,
+    apart,
+    coordinate_words,
+    places,
+    with_regions,
+)
 from bidsapp.report.brain.projection import hemispheres
 from bidsapp.report.brain.scales import at_largest, smallest
 from bidsapp.report.brain.viewer import MapGroup, layer_maps
@@ -27,8 +34,8 @@ from bidsapp.report.tables import choose, numbered, table
 from bidsapp.results.kinds import Column
 
 _PEAKS = (
-    *(Column(axis, digits=0) for axis in "xyz"),
-    Column("parcel", text=True),
+    *(Column(axis, digits=0, unit="mm") for axis in "xyz"),
+    REGION,
     Column("layer", text=True),
     Column("rho", title="\u03c1"),
     Column("p", title="family-wise p", by=declared.CLIPS),
@@ -112,15 +119,14 @@ def peaks(view: RsaView) -> Section | None:
     def at(values: Array | None) -> Array:
         return np.full(len(units), np.nan) if values is None else values[layer, units]
 
-    frame = pd.DataFrame(dict(zip("xyz", mm.T, strict=True)))
-    frame["parcel"] = parcel_names(mm) if where.is_template else "\u2013"
+    frame = with_regions(pd.DataFrame(dict(zip("xyz", mm.T, strict=True))), view.units)
     frame["layer_index"], frame["layer"] = layer + 1, [view.layers[index] for index in layer]
     frame["rho"], frame["p"], frame["gain"] = at(view.scores), at(view.p_fwe), at(view.gain)
     frame["centroid"] = view.centroid[units]
     who = f"significant {view.words}" if view.significant.any() else "all, as none is significant"
     caption = (
-        f"The largest scores of {who}, at least {APART_MM:.0f} mm apart: mm, parcel of the "
-        "nearest cortex of fsaverage5 (Schaefer 400), layer of the largest score; \u0394\u03c1: "
+        f"The largest scores of {who}, at least {APART_MM:.0f} mm apart, with the layer of "
+        f"the largest score. {coordinate_words(view.units)} \u0394\u03c1: "
         f"{view.gain_title.lower()}. Peaks were selected with the same data; the scores are "
         "inflated (circular)"
     )

@@ -1,0 +1,173 @@
+"""Clips of a genre identified by a decoder that never met the genre.
+
+For each fold and genre, decoders of the regions that the fold's ensemble takes are fitted again
+without any clip of the genre: weights, penalties, and the means and deviations by which embeddings
+are standardised. Which regions these are was decided with it. Held-out clips of the genre are then
+identified among all held-out clips of the fold.
+
+Source: Denk et al. 2025, generalisation beyond the genres of the training data (figure 5a).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.models.region_decoder import ClipRows, decode_region
+from bidsapp.recipes.reconstruct.clips import NO_GENRE, Clips
+from bidsapp.recipes.reconstruct.decode import Decoded, Judge, Regions
+from bidsapp.recipes.reconstruct.settings import ReconstructSettings
+from bidsapp.stats.clip_exchange import CHANCE, WIDENING, Exchange, candidate_accuracy
+from bidsapp.stats.folds import Fold
+from bidsapp.stats.identification import DECIMALS
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+ALL_GENRES = "all genres"
+_LEAST_INNER = 2
+
+
+def ablation_rows(
+    responses: NDArray[np.float32],
+    regions: Regions,
+    clips: Clips,
+    judge: Judge,
+    decoded: Decoded,
+    settings: ReconstructSettings,
+    *,
+    memory_bytes: int = 1 << 29,
+) -> Iterator[dict[str, Any]]:
+    """Yield one row per genre, and one for all, of the accuracy without the genre.
+
+    Parameters
+    ----------
+    responses
+        (n_units, n_rows) mean responses.
+    regions
+        What is decoded from.
+    clips, judge
+        Genres; embeddings, folds and exchanges.
+    decoded
+        With all genres: which regions each fold takes, and what is compared.
+    settings
+        Penalties.
+    memory_bytes
+        For temporary arrays.
+
+    Yields
+    ------
+    dict
+        Nothing where fewer than three genres are known.
+    """
+    genre = np.array(clips.genre)
+    names = [str(name) for name in np.unique(genre[genre != NO_GENRE])]
+    if len(names) < 3:
+        return
+    full = judge.identify(decoded.ensemble).accuracy
+    m = len(judge.orders)
+    fitted = (decoded, settings, memory_bytes)
+    sums: dict[str, Floats] = {}
+    numbers: dict[str, int] = {}
+    compared = {name: np.zeros(len(genre), np.bool_) for name in names}
+    for name in names:
+        sums[name], numbers[name] = np.zeros(m + 1), 0
+        for fold in range(len(judge.rows.folds)):
+            test = np.flatnonzero((judge.fold == fold) & (genre == name))
+            candidates = np.flatnonzero(judge.fold == fold)
+            ablated = genre == name
+            predicted = without_genre(responses, regions, judge.rows, ablated, fold, *fitted)
+            if predicted is None or candidates.size < 2:
+                continue
+            values, targets = predicted
+            accuracy = candidate_accuracy(values, targets[candidates])
+            given = np.vstack([test, judge.orders[:, test]])
+            place = np.searchsorted(candidates, given)
+            sums[name] += accuracy[np.arange(test.size), place].sum(axis=1)
+            numbers[name] += test.size
+            compared[name][test] = True
+    known = [name for name in names if numbers[name]]
+    if not known:
+        return
+    sums[ALL_GENRES] = np.sum([sums[name] for name in known], axis=0)
+    numbers[ALL_GENRES] = sum(numbers[name] for name in known)
+    compared[ALL_GENRES] = np.any([compared[name] for name in known], axis=0)
+    widening = WIDENING if len(judge.rows.folds) > 1 else 1.0
+    for name in [ALL_GENRES, *known]:
+        mean = np.round(sums[name] / numbers[name], DECIMALS)
+        exchange = Exchange(mean[0], CHANCE + widening * (mean[1:] - CHANCE))
+        yield {
+            "genre": name,
+            "n_clips": numbers[name],
+            "identification": float(full[compared[name]].mean()),
+            "without_genre": float(mean[0]),
+            "p": float(exchange.p) if m else np.nan,
+        }
+
+
+def without_genre(
+    responses: NDArray[np.float32],
+    regions: Regions,
+    rows: ClipRows,
+    ablated: NDArray[np.bool_],
+    fold: int,
+    decoded: Decoded,
+    settings: ReconstructSettings,
+    memory_bytes: int,
+) -> tuple[Floats, Floats] | None:
+    """Predict the held-out clips of a genre by decoders that are fitted without the genre.
+
+    Parameters
+    ----------
+    responses, regions, decoded, settings, memory_bytes
+        As for `ablation_rows`.
+    rows
+        Embeddings, blocks, folds.
+    ablated
+        (n_clips,) clips of the genre.
+    fold
+        Number of the fold.
+
+    Returns
+    -------
+    predicted : array, (n_test, n_dimensions)
+        Of its held-out clips, as they are compared.
+    targets : array, (n_clips, n_dimensions)
+        Embeddings of all clips, in the standard deviations of the training that is left.
+    None
+        Where the genre has no held-out clip, or fewer than two inner folds are left.
+    """
+    held_out = np.isin(rows.block, rows.folds[fold].test)
+    test, train = held_out & ablated, ~held_out & ~ablated
+    left = set(rows.block[train].tolist())
+    inner = tuple(own for own in rows.folds[fold].inner if left & set(own))
+    if not test.any() or len(inner) < _LEAST_INNER:
+        return None
+    kept = np.flatnonzero(test | train)
+    blocks, block = np.unique(rows.block[kept], return_inverse=True)
+    number = {int(old): new for new, old in enumerate(blocks)}
+    renumbered = Fold(
+        tuple(number[k] for k in rows.folds[fold].test if k in number),
+        tuple(tuple(number[k] for k in own if k in number) for own in inner),
+    )
+    learnt = ClipRows(rows.embedding[kept], block.astype(np.int64), (renumbered,))
+    n_windows = rows.n_windows
+    of_rows = (kept[:, None] * n_windows + np.arange(n_windows)).ravel()
+    alphas = [10.0**x for x in settings.log10_alpha]
+    each = [
+        decode_region(
+            np.asarray(responses[regions.units(int(region))])[:, of_rows].T,
+            learnt,
+            alphas,
+            metric=settings.alpha_metric,
+            memory_bytes=memory_bytes,
+        ).predicted[test[kept]]
+        for region in np.flatnonzero(decoded.chosen[fold])
+    ]
+    predicted = np.mean(each, axis=0)
+    mean, sd = learnt.training_moments(0)
+    if not settings.standardise:
+        return predicted * sd + mean, rows.embedding.mean(axis=1)
+    return predicted, (rows.embedding.mean(axis=1) - mean) / np.where(sd > 0, sd, np.inf)

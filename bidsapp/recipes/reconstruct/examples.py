@@ -1,0 +1,207 @@
+"""What was heard, and what was retrieved and generated from brain activity, to listen to.
+
+Examples are the first held-out clips of each genre; they are not chosen by how well they are
+identified. The page has players of all of them. Where music was retrieved or generated, FLAC files
+are written as well, in the folders that ``musicotopy-tools listening-test`` reads.
+
+Source: Denk et al. 2025, music retrieval and music reconstruction (section 3.3).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bidsapp.audio.excerpts import excerpt_flac, excerpt_mp3
+from bidsapp.bids.atomic import write_bytes
+from bidsapp.errors import UsageError
+from bidsapp.features.courses import CourseBank
+from bidsapp.recipes.base.study import ParticipantStudy
+from bidsapp.recipes.reconstruct import results
+from bidsapp.recipes.reconstruct.clips import Clips
+from bidsapp.recipes.reconstruct.retrieval import Retrieved, unstandardised
+from bidsapp.recipes.reconstruct.settings import ReconstructSettings
+from bidsapp.recipes.reconstruct.space import Space
+from bidsapp.results.write import Output
+from bidsapp.stats.identification import row_correlations
+
+if TYPE_CHECKING:
+    from bidsapp.audio.generation import Generator
+
+_N_CANDIDATES = 3
+_UNUSUAL = re.compile(r"[^A-Za-z0-9]+")
+Row = dict[str, Any]
+
+
+def open_generator(
+    settings: ReconstructSettings, banks: Sequence[CourseBank], device: str
+) -> Generator | None:
+    """Open the generator, if one is asked for.
+
+    Parameters
+    ----------
+    settings
+        ``generator``, ``generator_steps``.
+    banks
+        Of the networks, one of which must be the generator's CLAP.
+    device
+        Torch device.
+
+    Raises
+    ------
+    UsageError
+        No network has the embedding space that the generator was trained on.
+    """
+    if not settings.generator:
+        return None
+    from bidsapp.audio.generation import DiffusionGenerator, DiffusionSettings
+
+    options = DiffusionSettings(settings.generator_steps, device=device)
+    generator = DiffusionGenerator(Path(settings.generator), options)
+    spaces = {bank.network: str(bank.weights.get("space", "none")) for bank in banks}
+    if generator.space not in spaces.values():
+        known = ", ".join(f"{network}: {space}" for network, space in spaces.items())
+        msg = (
+            f"reconstruct.generator={settings.generator!r} was trained on embeddings of space "
+            f"{generator.space}, the networks have {known}; run it with --network clap --weights "
+            "and the CLAP of the generator (the text_encoder folder of MusicLDM)"
+        )
+        raise UsageError(msg)
+    return generator
+
+
+def write_examples(
+    out: Output,
+    study: ParticipantStudy,
+    space: Space,
+    clips: Clips,
+    retrieved: Retrieved | None,
+    generator: Generator | None,
+) -> None:
+    """Write players and, where music was retrieved or generated, sound files.
+
+    Parameters
+    ----------
+    out
+        Writer.
+    study
+        The participant.
+    space
+        Predictions.
+    clips
+        The clips.
+    retrieved
+        What was retrieved from a corpus.
+    generator
+        Used where it was trained on this embedding space.
+
+    Raises
+    ------
+    InputMissingError, InputInvalidError
+        A sound of the corpus cannot be read, or nothing can be generated from an embedding.
+    """
+    settings: ReconstructSettings = study.settings
+    network = space.bank.network
+    shown = chosen_clips(space, clips)[: settings.n_players]
+    if not shown:
+        return
+    if generator is not None and space.bank.weights.get("space") != generator.space:
+        generator = None
+    if not settings.corpus_sounds:
+        retrieved = None
+    folder = None
+    if retrieved is not None or generator is not None:
+        folder = out.folder(results.SOUND_FILES, network)
+    paths = dict(study.inputs.sounds)
+    rows: list[Row] = []
+    sounds: list[bytes] = []
+    for number, clip in enumerate(shown, start=1):
+        item = clips.clips[clip]
+        stem = f"clip{number:02d}-{_UNUSUAL.sub('-', item.name).strip('-')}"
+        for row, other in candidate_rows(space, clips, clip):
+            piece = clips.clips[other]
+            rows.append({"example": number, **row})
+            sounds.append(excerpt_mp3(paths[piece.piece], piece.start_s, settings.clip_s))
+        if folder is not None:
+            original = excerpt_flac(paths[item.piece], item.start_s, settings.clip_s)
+            write_bytes(folder / "originals" / f"{stem}.flac", original)
+        if retrieved is not None and folder is not None:
+            for row, sound in retrieved_sounds(retrieved, item.name, settings, folder, stem):
+                rows.append({"example": number, **row})
+                sounds.append(sound)
+        if generator is not None and folder is not None:
+            for row, sound in generated_sounds(generator, study, space, clip, folder, stem):
+                rows.append({"example": number, **row})
+                sounds.append(sound)
+    out.write(results.EXAMPLES, rows, network=network)
+    arrays = {f"sound{k}": np.frombuffer(data, np.uint8) for k, data in enumerate(sounds)}
+    out.arrays(results.SOUNDS, arrays, network=network)
+
+
+def chosen_clips(space: Space, clips: Clips) -> list[int]:
+    """Return the first held-out clip of each genre, or of each sound without genres."""
+    first: dict[str, int] = {}
+    for clip in np.flatnonzero(space.judge.fold >= 0).tolist():
+        first.setdefault(clips.genre[clip] or clips.clips[clip].piece, clip)
+    return [first[key] for key in sorted(first)]
+
+
+def candidate_rows(space: Space, clips: Clips, clip: int) -> Iterator[tuple[Row, int]]:
+    """Yield a clip and the candidates most like its prediction, with their positions."""
+    judge = space.judge
+    predicted = judge.compared(space.decoded.ensemble)[clip]
+    candidates = np.flatnonzero(judge.fold == judge.fold[clip])
+    r = row_correlations(predicted[None], judge.compared(judge.target)[candidates])[0]
+    best = candidates[np.argsort(-r, kind="stable")[:_N_CANDIDATES]]
+    for place, other in enumerate([clip, *best.tolist()]):
+        row = {
+            "kind": "candidate" if place else "heard",
+            "place": place,
+            "clip": clips.clips[other].name,
+            "genre": clips.genre[other],
+            "r": float(r[candidates == other][0]),
+        }
+        yield row, other
+
+
+def retrieved_sounds(
+    retrieved: Retrieved, clip: str, settings: ReconstructSettings, folder: Path, stem: str
+) -> Iterator[tuple[Row, bytes]]:
+    """Write the nearest and a random piece of the corpus; yield the row and MP3 of the first."""
+    for source, condition in (("decoded", "retrieved"), ("random", "random")):
+        nearest = retrieved.first(clip, source)
+        if nearest is None:
+            continue
+        where = Path(settings.corpus_sounds) / nearest["piece"], nearest["start_s"]
+        sound = excerpt_flac(*where, retrieved.window_s)
+        write_bytes(folder / "reconstructions" / condition / f"{stem}.flac", sound)
+        if source == "decoded":
+            row = {"kind": condition, "place": 1, "clip": nearest["piece"], "genre": ""}
+            yield row | {"r": np.nan}, excerpt_mp3(*where, retrieved.window_s)
+
+
+def generated_sounds(
+    generator: Generator, study: ParticipantStudy, space: Space, clip: int, folder: Path, stem: str
+) -> Iterator[tuple[Row, bytes]]:
+    """Write what is generated from the decoded embedding; yield rows and MP3."""
+    from bidsapp.audio.generation import write_samples
+
+    settings: ReconstructSettings = study.settings
+    written = write_samples(
+        generator,
+        unstandardised(space)[clip],
+        generator.space,
+        folder / "reconstructions" / "generated",
+        stem,
+        n_samples=settings.n_generated,
+        duration_s=settings.generated_s,
+        seed=study.config.random_seed,
+        about={"participant": study.inputs.subject, "clip": stem},
+    )
+    for place, path in enumerate(written, start=1):
+        row = {"kind": "generated", "place": place, "clip": f"sample {place}", "genre": ""}
+        yield row | {"r": np.nan}, excerpt_mp3(path, 0.0, settings.generated_s)
