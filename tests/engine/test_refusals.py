@@ -394,6 +394,7 @@ ELSEWHERE = {
         (
             *("recipes.base.group", "recipes.base.group_maps", "recipes.emotion3d.group_volumes"),
             *("recipes.rsa.design", "recipes.rsa.group", "recipes.reconstruct.group", "results"),
+            *("recipes.reconstruct.across", "recipes.reconstruct.examples"),
             *("bids.neuromaps", "bids.templateflow", "brain.annotations", "brain.surrogates"),
         ),
         "results and references, which the group level reads",

@@ -253,7 +253,11 @@ def collect_participant(
     inputs = collect(dataset, subject, space, config, recipe.needs, lags_s)
     if not recipe.prepare:
         return inputs
-    prepared: JobInputs = load_function(recipe.prepare)(dataset, inputs, settings, config)
+    try:
+        prepared: JobInputs = load_function(recipe.prepare)(dataset, inputs, settings, config)
+    except (InputInvalidError, InputMissingError) as error:  # what was left out may be the cause
+        msg = f"{error}{_listed(inputs.problems)}"
+        raise type(error)(msg) from error
     return prepared
 
 
