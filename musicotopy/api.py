@@ -9,25 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from bidsapp.errors import InputInvalidError, InputMissingError
+from bidsapp.errors import InputInvalidError
 from bidsapp.models.banded import Subset, score_banded, simplex_grid
-from bidsapp.models.ridge import (
-    AlphaMetric,
-    factorise,
-    ridge_weights,
-    scale_columns,
-    score_fold,
-)
+from bidsapp.models.ridge import AlphaMetric, factorise, scale_columns, score_fold
 from bidsapp.results.load import load_results, open_results
-from bidsapp.stats.folds import Fold, nested_folds
+from bidsapp.stats.folds import nested_folds
+from musicotopy.estimator import GroupedRidgeCV
+from musicotopy.images import load_maps
+from musicotopy.inputs import ALPHAS, blocks, matrix
 
 __all__ = [
     "Banded",
@@ -44,8 +38,6 @@ __all__ = [
 ]
 
 Array = npt.NDArray[np.float64]
-ALPHAS = tuple(float(alpha) for alpha in 10.0 ** np.arange(0, 6.5, 0.5))
-"""Default penalties: no to complete shrinkage when features have variance 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,27 +100,6 @@ class Searchlights:
     n_members: npt.NDArray[np.int64]
 
 
-def _matrix(values: Any, name: str) -> Array:
-    array = np.asarray(values, dtype=np.float64)
-    array = array[:, None] if array.ndim == 1 else array
-    if array.ndim != 2 or not array.size:
-        msg = f"{name} has the shape {np.shape(values)}; give rows x columns"
-        raise InputInvalidError(msg)
-    return array
-
-
-def _blocks(groups: Any, n_rows: int) -> tuple[npt.NDArray[np.int64], tuple[Any, ...]]:
-    names = np.asarray(groups)
-    if names.shape != (n_rows,):
-        msg = f"groups has the shape {names.shape}; give one label for each of {n_rows} rows"
-        raise InputInvalidError(msg)
-    kinds, first, number = np.unique(names, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.empty_like(order)
-    rank[order] = np.arange(order.size)
-    return rank[number].astype(np.int64), tuple(kinds[order].tolist())
-
-
 def encode(
     X: Any,
     Y: Any,
@@ -171,8 +142,8 @@ def encode(
     -----
     Source: nested cross-validation with one penalty per target (Huth et al. 2016).
     """
-    x, y = _matrix(X, "X"), _matrix(Y, "Y")
-    labels, names = _blocks(groups, len(x))
+    x, y = matrix(X, "X"), matrix(Y, "Y")
+    labels, names = blocks(groups, len(x))
     folds = nested_folds(range(len(names)), max_outer=max_folds)
     r = np.full((len(names), y.shape[1]), np.nan)
     alpha = np.full((len(folds), y.shape[1]), np.nan)
@@ -224,14 +195,14 @@ def banded(
     if not 2 <= len(names) <= n_steps:
         msg = f"{len(names)} spaces in {n_steps} steps; give two spaces or more, and as many steps"
         raise InputInvalidError(msg)
-    bands = [_matrix(values, f"space {name}") for name, values in spaces.items()]
-    y = _matrix(Y, "Y")
-    labels, blocks = _blocks(groups, len(y))
-    folds = nested_folds(range(len(blocks)), max_outer=max_folds)
+    bands = [matrix(values, f"space {name}") for name, values in spaces.items()]
+    y = matrix(Y, "Y")
+    labels, pieces = blocks(groups, len(y))
+    folds = nested_folds(range(len(pieces)), max_outer=max_folds)
     grid = simplex_grid(len(names), n_steps)
     every = tuple(range(len(names)))
     subsets = [part for size in every for part in combinations(every, size + 1)]
-    r = {subset: np.full((len(blocks), y.shape[1]), np.nan) for subset in subsets}
+    r = {subset: np.full((len(pieces), y.shape[1]), np.nan) for subset in subsets}
     weights = np.full((len(folds), y.shape[1], len(names)), np.nan)
     for number, fold in enumerate(folds):
         best = score_banded(bands, labels, fold, list(alphas), y, grid)
@@ -245,86 +216,6 @@ def banded(
     }
     named = {tuple(names[band] for band in subset): values for subset, values in mean.items()}
     return Banded(named, unique, weights)
-
-
-class GroupedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """Ridge regression with one penalty per target, chosen by leaving out groups of rows.
-
-    A scikit-learn regressor on the solver of the app.
-
-    Parameters
-    ----------
-    alphas
-        Penalties, increasing.
-    alpha_metric
-        ``correlation`` or ``mse``.
-    n_groups
-        Number of contiguous groups of rows where `fit` is given none.
-
-    Attributes
-    ----------
-    coef_ : array of shape (n_targets, n_features) or (n_features,)
-    intercept_ : array of shape (n_targets,) or float
-    alpha_ : array of shape (n_targets,) or float
-        Chosen penalties.
-    """
-
-    def __init__(
-        self,
-        alphas: Sequence[float] = ALPHAS,
-        alpha_metric: AlphaMetric = "mse",
-        n_groups: int = 5,
-    ) -> None:
-        self.alphas = alphas
-        self.alpha_metric = alpha_metric
-        self.n_groups = n_groups
-
-    def fit(self, X: Any, y: Any, groups: Any = None) -> GroupedRidgeCV:
-        """Choose penalties and fit weights on all rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-        y : array-like of shape (n_rows, n_targets) or (n_rows,)
-        groups : array-like of shape (n_rows,), optional
-            Held out together when a penalty is chosen.
-        """
-        x, y = validate_data(
-            self, X, y, multi_output=True, y_numeric=True, dtype=np.float64, ensure_min_samples=2
-        )
-        targets = _matrix(y, "y")
-        if groups is None:
-            n_groups = min(self.n_groups, len(x))
-            groups = np.arange(len(x)) * n_groups // len(x)
-        labels, names = _blocks(groups, len(x))
-        fold = Fold((), tuple((block,) for block in range(len(names))))
-        factors = factorise(x, labels, fold, list(self.alphas), centre="train")
-        scores = score_fold(factors, x, targets, alpha_metric=self.alpha_metric)
-        # a constant target has no score; its prediction is its mean whatever the penalty
-        chosen = np.where(scores.alpha_index >= 0, scores.alpha_index, 0)
-        weights = ridge_weights(factors, x, targets, chosen)
-        intercept = targets.mean(axis=0) - x.mean(axis=0) @ weights
-        alpha = np.asarray(self.alphas, np.float64)[chosen]
-        single = np.ndim(y) == 1
-        self.coef_ = weights[:, 0] if single else weights.T
-        self.intercept_ = float(intercept[0]) if single else intercept
-        self.alpha_ = float(alpha[0]) if single else alpha
-        return self
-
-    def predict(self, X: Any) -> Array:
-        """Predict targets.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-
-        Returns
-        -------
-        array of shape (n_rows, n_targets) or (n_rows,)
-        """
-        check_is_fitted(self)
-        x = validate_data(self, X, reset=False, dtype=np.float64)
-        return np.asarray(x @ self.coef_.T + self.intercept_)
 
 
 def spin(
@@ -422,7 +313,7 @@ def searchlight_rsa(
     from bidsapp.models.neighbourhoods import Neighbourhoods
     from bidsapp.models.searchlight.scores import searchlight_rsa as score
 
-    patterns = _matrix(data, "data").astype(np.float32)
+    patterns = matrix(data, "data").astype(np.float32)
     places = np.asarray(coords, dtype=np.float64)
     if places.shape != (patterns.shape[1], 3):
         msg = f"coords has the shape {places.shape}; give (n, 3) for {patterns.shape[1]} columns"
@@ -446,84 +337,3 @@ def searchlight_rsa(
     return Searchlights(
         np.asarray(found.rho, np.float64), np.arange(len(lists), dtype=np.int64), sizes
     )
-
-
-def load_maps(
-    output_dir: Path | str,
-    desc: str,
-    *,
-    participant: str | None = None,
-    stat: str | None = None,
-    model: str | None = None,
-    space: str | None = None,
-) -> Any:
-    """Return maps of an output folder of the app as an image of nilearn or nibabel.
-
-    Parameters
-    ----------
-    output_dir
-        Output folder of the app.
-    desc
-        ``desc-`` label (``gradientspositive``; `descriptions.tsv` lists them).
-    participant
-        Label without ``sub-``; None for the group.
-    stat, model, space
-        Further entities, where several files have the label.
-
-    Returns
-    -------
-    nilearn.surface.SurfaceImage, nibabel.Nifti1Image or nibabel.Cifti2Image
-        One map after the other along the last axis.
-
-    Raises
-    ------
-    InputMissingError
-        Nothing has these entities.
-    InputInvalidError
-        Several have, or a surface is neither fsaverage5 nor fsLR-32k.
-    """
-    import nibabel as nib
-
-    from bidsapp.bids.names import parse_name
-
-    folder = Path(output_dir) / ("group" if participant is None else f"sub-{participant}")
-    wanted = {"desc": desc, "stat": stat, "model": model, "space": space}
-    wanted = {key: value for key, value in wanted.items() if value is not None}
-    ends = (".func.gii", ".label.gii", ".nii.gz", ".nii")
-    found: dict[str, dict[str, Path]] = {}
-    for path in sorted(folder.rglob(f"*_desc-{desc}_*")):
-        entities = dict(parse_name(path).entities)
-        if path.name.endswith(ends) and wanted.items() <= entities.items():
-            side = entities.pop("hemi", "")
-            found.setdefault(path.name.replace(f"hemi-{side}_", ""), {})[side] = path
-    if not found:
-        msg = f"{folder}: no map has {wanted}; descriptions.tsv lists the labels"
-        raise InputMissingError(msg)
-    if len(found) > 1:
-        msg = (
-            f"{folder}: several maps have {wanted}: {', '.join(found)}; give stat, model or space"
-        )
-        raise InputInvalidError(msg)
-    (sides,) = found.values()
-    if "" in sides:
-        return nib.load(sides[""])
-    return _surface_image(sides)
-
-
-def _surface_image(sides: Mapping[str, Path]) -> Any:
-    import nibabel as nib
-    from nilearn.datasets import load_fsaverage
-    from nilearn.surface import PolyMesh, SurfaceImage
-
-    pial = load_fsaverage("fsaverage5")["pial"].parts
-    names = {"L": "left", "R": "right"}
-    data: dict[str, npt.NDArray[np.float32]] = {}
-    for side, path in sides.items():
-        image: Any = nib.load(path)
-        values = np.stack([array.data for array in image.darrays], axis=-1)
-        n_vertices = pial[names[side]].n_vertices
-        if len(values) != n_vertices:
-            msg = f"{path}: {len(values)} vertices; meshes come for fsaverage5 ({n_vertices}) only"
-            raise InputInvalidError(msg)
-        data[names[side]] = values.astype(np.float32)
-    return SurfaceImage(PolyMesh(**{side: pial[side] for side in data}), data)
