@@ -132,7 +132,7 @@ def test_a_participants_page_has_its_sections_in_order(on_surface: Results) -> N
     assert anchors(page) == [
         *("glance", "cautions", "items", "dissimilarities", "matrices", "lag", "searchlights"),
         *("cortex-section", f"results-{pair.space.anchor}-resnet1d", *COMMON),
-        *("claims", "methods", "about"),
+        *("claims", "methods", "references", "bibtex", "about"),
     ]
 
 
@@ -142,7 +142,7 @@ def test_a_groups_page_has_its_sections_in_order(of_group: Results) -> None:
     assert anchors(page) == [
         *("glance", "cautions", "participants", "items", "cortex-section"),
         *("results-MNI152NLin2009cAsym-2-toy", *COMMON, "gyrus", "hemispheres", "confidence"),
-        *("ceiling", "claims", "methods", "about"),
+        *("ceiling", "claims", "methods", "references", "bibtex", "about"),
     ]
 
 
