@@ -207,7 +207,7 @@ BUNDLES: Final = {
             "maps of the cortex by the package neuromaps: SOURCE/DESC/SPACE/DENSITY ..., "
             "such as hcps1200/myelinmap/fsLR/32k",
             "annotations",
-            "that of each map, shown with the works to cite; of the package CC BY-NC-SA 4.0",
+            "that of each map, shown with the works to cite",
             "gradients_group.references or .annotations, with NEUROMAPS_DATA=DIR",
         ),
     )

@@ -20,5 +20,5 @@ def test_a_page_in_a_browser(
     page, _ = reports[subject]
     seen, console = browse(write_page(page, tmp_path / "page.html"), tmp_path)
     assert console == []
-    assert seen["images"] == seen["decoded"] >= 14
+    assert seen["images"] == seen["decoded"] >= 11
     assert seen["fetched"] == seen["overflowing"] == seen["dead"] == seen["doubled"] == []
