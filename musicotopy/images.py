@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bidsapp.errors import InputInvalidError, InputMissingError
+from bidsapp.errors import InputInvalidError
+from bidsapp.results.load import map_files
 
 
 def load_maps(
@@ -48,27 +49,10 @@ def load_maps(
     """
     import nibabel as nib
 
-    from bidsapp.bids.names import parse_name
-
-    folder = Path(output_dir) / ("group" if participant is None else f"sub-{participant}")
     wanted = {"desc": desc, "stat": stat, "model": model, "space": space}
-    wanted = {key: value for key, value in wanted.items() if value is not None}
-    ends = (".func.gii", ".label.gii", ".nii.gz", ".nii")
-    found: dict[str, dict[str, Path]] = {}
-    for path in sorted(folder.rglob(f"*_desc-{desc}_*")):
-        entities = dict(parse_name(path).entities)
-        if path.name.endswith(ends) and wanted.items() <= entities.items():
-            side = entities.pop("hemi", "")
-            found.setdefault(path.name.replace(f"hemi-{side}_", ""), {})[side] = path
-    if not found:
-        msg = f"{folder}: no map has {wanted}; descriptions.tsv lists the labels"
-        raise InputMissingError(msg)
-    if len(found) > 1:
-        msg = (
-            f"{folder}: several maps have {wanted}: {', '.join(found)}; give stat, model or space"
-        )
-        raise InputInvalidError(msg)
-    (sides,) = found.values()
+    sides = map_files(
+        output_dir, participant, {key: value for key, value in wanted.items() if value is not None}
+    )
     if "" in sides:
         return nib.load(sides[""])
     return _surface_image(sides)

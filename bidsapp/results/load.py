@@ -6,17 +6,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bidsapp.bids.index import open_layout
 from bidsapp.bids.names import parse_name
-from bidsapp.errors import InputMissingError
+from bidsapp.errors import InputInvalidError, InputMissingError
 from bidsapp.results.read import read_stats
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_IMAGES = (".func.gii", ".label.gii", ".nii.gz", ".nii")
 #: staging folders and logs hold no results
 _NO_RESULTS = (r"^/(?:\.|logs)", r"/figures/")
 #: entities that become columns of `load_results`, under these names
@@ -91,6 +93,51 @@ def load_results(
         msg = f"{root} holds no{wanted} _stats.tsv; run the participant level first"
         raise InputMissingError(msg)
     return pd.concat(tables, ignore_index=True)
+
+
+def map_files(
+    output_dir: Path | str, participant: str | None, wanted: Mapping[str, str]
+) -> dict[str, Path]:
+    """Find the one image, or the pair of a surface, that has some entities.
+
+    Parameters
+    ----------
+    output_dir
+        Output folder of the app.
+    participant
+        Label without ``sub-``; None for the group.
+    wanted
+        Entity → value; ``desc`` among them.
+
+    Returns
+    -------
+    dict
+        Hemisphere (``L``, ``R``; empty for a single image) → file.
+
+    Raises
+    ------
+    InputMissingError
+        Nothing has these entities.
+    InputInvalidError
+        Several have.
+    """
+    folder = Path(output_dir) / ("group" if participant is None else f"sub-{participant}")
+    found: dict[str, dict[str, Path]] = {}
+    for path in sorted(folder.rglob(f"*_desc-{wanted['desc']}_*")):
+        entities = dict(parse_name(path).entities)
+        if path.name.endswith(_IMAGES) and wanted.items() <= entities.items():
+            side = entities.pop("hemi", "")
+            found.setdefault(path.name.replace(f"hemi-{side}_", ""), {})[side] = path
+    if not found:
+        msg = f"{folder}: no map has {wanted}; descriptions.tsv lists the labels"
+        raise InputMissingError(msg)
+    if len(found) > 1:
+        msg = (
+            f"{folder}: several maps have {wanted}: {', '.join(found)}; give stat, model or space"
+        )
+        raise InputInvalidError(msg)
+    (sides,) = found.values()
+    return sides
 
 
 def _existing(output_dir: Path | str) -> Path:
