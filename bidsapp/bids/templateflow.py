@@ -18,6 +18,8 @@ from typing import Any, Final
 from bidsapp.errors import UsageError
 
 _ATLAS_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]*(:[A-Za-z0-9]+)?")
+HCP_MMP: Final = "HCPMMP"
+"""Entity ``atlas`` of HCP-MMP1.0, which ``fetch hcp-mmp`` puts beside TemplateFlow's files."""
 _NETWORKS: Final = re.compile(r"(\d+)Parcels(\d+)Networks")
 
 
@@ -130,7 +132,8 @@ def atlas_name(wish: str | Path) -> AtlasName | None:
     Parameters
     ----------
     wish
-        What ``--atlas`` says: ``Destrieux2009``, ``Schaefer2018:400Parcels7Networks``, or a file.
+        What ``--atlas`` says: ``Destrieux2009``, ``Schaefer2018:400Parcels7Networks``,
+        ``HCP-MMP`` (also ``HCP-MMP1``), or a file.
 
     Returns
     -------
@@ -141,7 +144,8 @@ def atlas_name(wish: str | Path) -> AtlasName | None:
     if Path(text).exists() or not _ATLAS_NAME.fullmatch(text):
         return None
     atlas, _, part = text.partition(":")
-    return AtlasName(atlas.replace("-", ""), part)
+    value = atlas.replace("-", "")
+    return AtlasName(HCP_MMP if value in (HCP_MMP, f"{HCP_MMP}1") else value, part)
 
 
 def split_template(wish: str) -> tuple[str, dict[str, Any]]:

@@ -25,14 +25,19 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from bidsapp.bids.headers import vertex_counts
-from bidsapp.bids.templateflow import AtlasName, atlas_name, template_files, templateflow_home
+from bidsapp.bids.templateflow import (
+    HCP_MMP,
+    AtlasName,
+    atlas_name,
+    template_files,
+    templateflow_home,
+)
 from bidsapp.brain.atlas import (
     Atlas,
     atlas_parcels,
-    label_tables,
     look_up_dense,
     number_parcels,
-    read_dense,
+    read_labels,
 )
 from bidsapp.brain.correspondence import fsaverage5_to_fslr
 from bidsapp.brain.cortex import CIFTI_SIDES
@@ -60,7 +65,7 @@ def find_parcels(atlas: Path, units: UnitSpace) -> Atlas:
     ----------
     atlas
         A label image (see `bidsapp.brain.atlas.atlas_parcels`), or the name of an atlas of
-        TemplateFlow: ``Destrieux2009``, ``Schaefer2018:400Parcels7Networks``.
+        TemplateFlow: ``Destrieux2009``, ``Schaefer2018:400Parcels7Networks``; ``HCP-MMP``.
     units
         Where parcels are wanted.
 
@@ -133,6 +138,9 @@ def _in_volume(name: AtlasName, units: UnitSpace) -> Atlas:
 
 
 def _volume_file(name: AtlasName, space: str) -> Path:
+    if name.atlas == HCP_MMP:
+        msg = f"--atlas HCP-MMP: it is an atlas of surfaces; give a label image in {space}."
+        raise ResourceUnavailableError(msg)
     images = template_files(space, **name.volume, extension=".nii.gz")
     if not images:
         raise _absent(name, space)
@@ -195,8 +203,9 @@ def _on_surface(
 ) -> tuple[NDArray[np.int64], Mapping[str, Mapping[int, str]], tuple[Path, ...]]:
     """Values of the units, tables of names by side, and the files."""
     template, pair, n_vertices = _surface_files(name, units.space, _n_vertices(units))
-    tables = _tables(pair, template, name)
-    dense = {side: values[:n_vertices] for side, values in read_dense(pair).items()}
+    whole_sides, inside = read_labels(pair)
+    tables = _tables(inside, template, name)
+    dense = {side: values[:n_vertices] for side, values in whole_sides.items()}
     if template != "fsLR" and units.space == "fsLR":
         whole = np.concatenate([dense[side] for side in CIFTI_SIDES])
         carried = np.split(whole[fsaverage5_to_fslr()[0]], 2)
@@ -214,19 +223,20 @@ def _n_vertices(units: UnitSpace) -> int:
 
 
 def _pair(template: str, name: AtlasName, density: str) -> tuple[Path, ...]:
-    entities: dict[str, Any] = {**name.surface, "density": density, "extension": ".label.gii"}
+    extension = ".annot" if name.atlas == HCP_MMP else ".label.gii"
+    entities: dict[str, Any] = {**name.surface, "density": density, "extension": extension}
     sides = [template_files(template, hemi=side, **entities)[:1] for side in "LR"]
     return (*sides[0], *sides[1]) if all(sides) else ()
 
 
 def _tables(
-    pair: tuple[Path, ...], template: str, name: AtlasName
+    inside: Mapping[str, Mapping[int, str]], template: str, name: AtlasName
 ) -> Mapping[str, Mapping[int, str]]:
     """Names by side: those in the files, completed by TemplateFlow's table."""
     listed = _names(template, name.surface)
     return {
-        side: {**listed.get("", {}), **listed.get(side, {}), **inside}
-        for side, inside in label_tables(pair).items()
+        side: {**listed.get("", {}), **listed.get(side, {}), **names}
+        for side, names in inside.items()
     }
 
 
@@ -251,9 +261,11 @@ def _absent(name: AtlasName, space: str) -> ResourceUnavailableError:
     home = templateflow_home()
     filled = home.is_dir() and any(home.iterdir())
     place = f"not in {home}" if filled else f"not there: TEMPLATEFLOW_HOME {home} is empty"
-    other = " (TemplateFlow does not have HCP-MMP)" if name.atlas.startswith("HCP") else ""
+    what = f"atlases {name}"
+    if name.atlas == HCP_MMP:
+        what = "hcp-mmp --accept-terms"
     msg = (
         f"--atlas {name}: the atlas for {space} is {place}; bring it with `musicotopy-tools fetch "
-        f"atlases {name}`, or give a file{other}."
+        f"{what}`, or give a file."
     )
     return ResourceUnavailableError(msg)

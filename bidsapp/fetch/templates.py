@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bidsapp.bids.atomic import output_errors, output_lock
-from bidsapp.bids.templateflow import atlas_name, client, split_template
+from bidsapp.bids.templateflow import HCP_MMP, atlas_name, client, split_template
 from bidsapp.errors import InputInvalidError, ResourceUnavailableError, UsageError
 from bidsapp.fetch.download import file_hash, read_sums, write_sums
 
@@ -119,7 +119,8 @@ def _clients(home: Path, mirror: str | None) -> Clients:
     os.environ["TEMPLATEFLOW_HOME"] = str(home)
     from templateflow.conf.cache import CacheConfig, TemplateFlowCache
 
-    if not any(home.glob("tpl-*")):  # they come with the package
+    if not (home / "tpl-fsaverage" / "template_description.json").is_file():
+        # placeholders come with the package; what is there stays
         cache = TemplateFlowCache(CacheConfig(root=home, autoupdate=False))
         cache.update(local=True, overwrite=False, silent=True)
     address = {} if mirror is None else {"s3_root": mirror.rstrip("/")}
@@ -147,6 +148,12 @@ def _atlas(wish: str, clients: Clients) -> list[Query]:
             f"fetch atlases {wish}: name an atlas as NAME[:PART]: Schaefer2018:400Parcels7Networks"
         )
         raise UsageError(msg)
+    if name.atlas == HCP_MMP:
+        msg = (
+            f"fetch atlases {wish}: TemplateFlow does not have it; `musicotopy-tools fetch "
+            f"hcp-mmp --accept-terms` brings it under its terms of use"
+        )
+        raise ResourceUnavailableError(msg)
     surface = {**name.surface, "extension": ".label.gii"}
     density = clients("fsaverage").ls("fsaverage", density=_COARSEST, **surface)
     queries = [Query("fsaverage", {**surface, "density": _COARSEST if density else "164k"})]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -18,8 +20,9 @@ import pytest
 
 from bidsapp import resources
 from bidsapp.cli.commands import fetch
-from bidsapp.errors import UsageError
+from bidsapp.errors import InputInvalidError, ResourceUnavailableError, UsageError
 from bidsapp.fetch import table
+from bidsapp.fetch.download import SUMS, read_sums
 from bidsapp.fetch.table import Bundle, RemoteFile
 from bidsapp.simulate.dataset import MusicOptions, simulate
 from tests.brain.neuromaps_home import write_annotation
@@ -89,6 +92,46 @@ def test_weights_and_templates_go_to_their_folders(
     assert "licence of weights" in shown
     assert "MNIInfant: " in shown
     assert str(tmp_path / "flow" / mask) in shown
+
+
+def test_hcp_mmp_is_fetched_when_its_terms_are_accepted(
+    server: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("TEMPLATEFLOW_HOME", str(tmp_path))
+    own = table.BUNDLES["hcp-mmp"]
+    content = {file.name: file.name.encode() for file in own.files}
+    files = tuple(
+        dataclasses.replace(file, md5=hashlib.md5(content[file.name]).hexdigest())
+        for file in own.files
+    )
+    monkeypatch.setitem(table.BUNDLES, "hcp-mmp", dataclasses.replace(own, files=files))
+    server.files = dict(content)
+    words = ["fetch", "hcp-mmp", "--mirror", server.url, "-q"]
+    options = parser().parse_args(words)
+    with pytest.raises(UsageError, match=r"Data Use Terms.*--accept-terms"):
+        options.function(options)
+    assert not server.asked
+    options = parser().parse_args([*words, "--accept-terms"])
+    options.function(options)
+    options.function(options)
+    assert len(server.asked) == 2
+    assert "Data Use Terms" in capsys.readouterr().out
+    for name, data in content.items():
+        assert (tmp_path / name).read_bytes() == data
+        assert read_sums(tmp_path)[name] == hashlib.sha256(data).hexdigest()
+    (tmp_path / own.files[0].name).unlink()
+    (tmp_path / SUMS).unlink()
+    server.files[own.files[0].name] = b"another"
+    with pytest.raises(InputInvalidError, match="MD5 begins with"):
+        options.function(options)
+    assert not (tmp_path / own.files[0].name).exists()
+    asked = parser().parse_args(["fetch", "atlases", "HCP-MMP", "--mirror", server.url, "-q"])
+    with pytest.raises(ResourceUnavailableError, match="fetch hcp-mmp --accept-terms"):
+        asked.function(asked)
 
 
 def test_words_that_are_neither_name_nor_query_are_refused() -> None:
