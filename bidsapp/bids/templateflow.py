@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,7 @@ from bidsapp.errors import UsageError
 _ATLAS_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]*(:[A-Za-z0-9]+)?")
 HCP_MMP: Final = "HCPMMP"
 """Entity ``atlas`` of HCP-MMP1.0, which ``fetch hcp-mmp`` puts beside TemplateFlow's files."""
+_BOLD_RESOLUTION: Final = 2
 _NETWORKS: Final = re.compile(r"(\d+)Parcels(\d+)Networks")
 
 
@@ -55,6 +57,16 @@ def template_files(template: str, **entities: Any) -> tuple[Path, ...]:
     )
     at_hand = [path for path in listed if path.is_file() and path.stat().st_size]
     return tuple(sorted(at_hand))
+
+
+def nearest_to_bold(paths: Sequence[Path]) -> Path:
+    """Choose among resolutions of one image: 2 mm, where BOLD is, first; one is needed."""
+
+    def distance(path: Path) -> tuple[int, str]:
+        digits = path.name.partition("_res-")[2].partition("_")[0]
+        return abs(int(digits) - _BOLD_RESOLUTION) if digits.isdigit() else 0, path.name
+
+    return min(paths, key=distance)
 
 
 @functools.lru_cache(maxsize=16)

@@ -29,6 +29,7 @@ from bidsapp.bids.templateflow import (
     HCP_MMP,
     AtlasName,
     atlas_name,
+    nearest_to_bold,
     template_files,
     templateflow_home,
 )
@@ -54,7 +55,6 @@ LOGGER = logging.getLogger("musicotopy")
 POSTER_ATLASES: Final = {"surface": "Destrieux2009", "volume": "HOCPA:th25"}
 """Atlases whose labels make STG, MTG, IFG and mPFC where the user gives none."""
 _DENSITIES: Final = {"3k": 2562, "10k": 10242, "41k": 40962, "164k": 163842}
-_BEST_RESOLUTION: Final = 2
 _NOTE: Final = 25  # level of the log that is shown without -v
 
 
@@ -144,13 +144,7 @@ def _volume_file(name: AtlasName, space: str) -> Path:
     images = template_files(space, **name.volume, extension=".nii.gz")
     if not images:
         raise _absent(name, space)
-    return min(images, key=_from_best_resolution)
-
-
-def _from_best_resolution(path: Path) -> tuple[int, str]:
-    """Order files of several resolutions: 2 mm, where BOLD is, first."""
-    digits = path.name.partition("_res-")[2].partition("_")[0]
-    return abs(int(digits) - _BEST_RESOLUTION) if digits.isdigit() else 0, path.name
+    return nearest_to_bold(images)
 
 
 def refuse_absent_atlas(atlas: Path, run: Run) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bidsapp.audio.io import audio_duration_s, level_fault
-from bidsapp.bids.anatomy import find_grey_matter
+from bidsapp.bids.anatomy import find_grey_matter, template_grey_matter
 from bidsapp.bids.annotations import find_ratings
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.filters import Filters
@@ -66,7 +66,8 @@ class Inputs:
     cleaning
         What cleaning will cost, in words.
     grey_matter
-        Its probability in the space of the volumes, where a recipe needs it and fMRIPrep wrote it.
+        Its probability in the space of the volumes, where a recipe needs it: fMRIPrep's, else
+        that of the template if it is on this machine.
     """
 
     subject: str
@@ -328,8 +329,9 @@ def collect(
         problems = [*problems, *more]
     grey_matter = None
     if "grey_matter" in needs and runs[0].kind == "volume":
-        resolution = runs[0].resolution
-        grey_matter = find_grey_matter(dataset.fmriprep, subject, runs[0].space, resolution)
+        image = runs[0].space, runs[0].resolution
+        grey_matter = find_grey_matter(dataset.fmriprep, subject, *image)
+        grey_matter = grey_matter or template_grey_matter(runs[0].space)
     return Inputs(
         subject=subject,
         space=space,
