@@ -225,8 +225,13 @@ def _volume_problems(path: Path, image: Any, units: UnitSpace) -> tuple[Problem,
     return tuple(problems)
 
 
+def names_table(path: Path) -> Path:
+    """Return where the names of the labels of a NIfTI would stand."""
+    return path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".tsv")
+
+
 def _tsv_names(path: Path) -> dict[int, str]:
-    table = path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".tsv")
+    table = names_table(path)
     if not table.is_file():
         return {}
     with table.open(newline="", encoding="utf-8") as file:

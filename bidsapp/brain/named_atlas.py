@@ -18,7 +18,7 @@ from __future__ import annotations
 import csv
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,7 +36,9 @@ from bidsapp.bids.templateflow import (
 from bidsapp.brain.atlas import (
     Atlas,
     atlas_parcels,
+    gifti_pair,
     look_up_dense,
+    names_table,
     number_parcels,
     read_labels,
 )
@@ -49,7 +51,7 @@ from bidsapp.resources import N_VERTICES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from bidsapp.bids.records import Run
+    from bidsapp.bids.records import ImageKind, Run
 
 LOGGER = logging.getLogger("musicotopy")
 POSTER_ATLASES: Final = {"surface": "Destrieux2009", "volume": "HOCPA:th25"}
@@ -165,11 +167,48 @@ def refuse_absent_atlas(atlas: Path, run: Run) -> None:
     name = atlas_name(atlas)
     if name is None:
         return
-    if run.kind == "volume":
-        _volume_file(name, run.space)
-    else:
-        n = vertex_counts(run)[0] if run.kind == "gifti" else N_VERTICES["fsLR32k"]
-        _surface_files(name, run.space, n)
+    _named_files(name, run.space, run.kind, run.bold)
+
+
+def atlas_files(
+    atlas: Path | None, space: str, kind: ImageKind, images: Sequence[Path]
+) -> tuple[Path, ...]:
+    """List the files that parcels are taken from, as far as they are on this machine.
+
+    Parameters
+    ----------
+    atlas
+        What ``--atlas`` says; None for the atlas of the poster's four regions.
+    space, kind
+        Space of the data as a `bidsapp.bids.records.Run` spells it, and kind of image.
+    images
+        Files of data or maps; the headers of GIFTI files are read.
+
+    Returns
+    -------
+    tuple of Path
+        Empty where the atlas is not at hand.
+    """
+    name = atlas_name(atlas or POSTER_ATLASES["volume" if kind == "volume" else "surface"])
+    if name is not None:
+        try:
+            return _named_files(name, space, kind, images)
+        except ResourceUnavailableError:
+            return ()
+    assert atlas is not None
+    files = {atlas, names_table(atlas)}
+    if kind != "volume" and atlas.name.endswith((".gii", ".annot")):
+        files.update(gifti_pair(atlas))
+    return tuple(sorted(path for path in files if path.is_file()))
+
+
+def _named_files(
+    name: AtlasName, space: str, kind: ImageKind, images: Sequence[Path]
+) -> tuple[Path, ...]:
+    if kind == "volume":
+        return (_volume_file(name, space),)
+    n = vertex_counts(images[:1])[0] if kind == "gifti" else N_VERTICES["fsLR32k"]
+    return _surface_files(name, space, n)[1]
 
 
 def _surface_files(

@@ -68,6 +68,8 @@ class Inputs:
     grey_matter
         Its probability in the space of the volumes, where a recipe needs it: fMRIPrep's, else
         that of the template if it is on this machine.
+    atlas
+        Files behind ``--atlas``, as far as they are on this machine.
     """
 
     subject: str
@@ -80,6 +82,7 @@ class Inputs:
     problems: tuple[Problem, ...]
     cleaning: str = field(default="", kw_only=True)
     grey_matter: Path | None = field(default=None, kw_only=True)
+    atlas: tuple[Path, ...] = field(default=(), kw_only=True)
 
     @property
     def sounds(self) -> tuple[tuple[str, Path], ...]:
@@ -98,6 +101,7 @@ class Inputs:
         paths.update(item.source for item in annotations if item.source is not None)
         if self.grey_matter is not None:
             paths.add(self.grey_matter)
+        paths.update(self.atlas)
         return tuple(sorted(paths))
 
     def overview(self) -> str:
@@ -343,7 +347,17 @@ def collect(
         problems=tuple(dict.fromkeys(problems)),
         cleaning=cleaning_cost(runs, config.confounds, config.high_pass_hz),
         grey_matter=grey_matter,
+        atlas=_atlas(config, runs[0]),
     )
+
+
+def _atlas(config: Config, run: Run) -> tuple[Path, ...]:
+    """List the files behind ``--atlas``."""
+    if config.atlas is None:
+        return ()
+    from bidsapp.brain.named_atlas import atlas_files
+
+    return atlas_files(config.atlas, run.space, run.kind, run.bold)
 
 
 def cleaning_cost(runs: Sequence[Run], confounds: str, high_pass_hz: float) -> str:
