@@ -76,12 +76,17 @@ def test_weights_and_templates_go_to_their_folders(
         "weights": Bundle(
             "weights", "", "weights", "licence of weights", "DIR", (RemoteFile("weights.bin", ""),)
         ),
-        "templates": table.BUNDLES["templates"],
+        **{name: table.BUNDLES[name] for name in ("templates", "atlases")},
     }
     monkeypatch.setattr(fetch, "BUNDLES", bundles)
     mask = "tpl-MNIInfant/cohort-2/tpl-MNIInfant_cohort-2_res-2_desc-brain_mask.nii.gz"
-    server.files = {"weights.bin": b"1", mask: b"2"}
+    labels = [
+        f"tpl-fsaverage/tpl-fsaverage_hemi-{side}_den-10k_atlas-Destrieux2009_dseg.label.gii"
+        for side in "LR"
+    ]
+    server.files = {"weights.bin": b"1", mask: b"2", **dict.fromkeys(labels, b"3")}
     words = ["fetch", "weights", "templates", "MNIInfant+2:desc=brain,resolution=2,suffix=mask"]
+    words += ["atlases", "Destrieux2009"]
     options = parser().parse_args(
         [*words, "--mirror", server.url, "-q", "--weights-dir", str(tmp_path / "here")]
     )
@@ -90,7 +95,8 @@ def test_weights_and_templates_go_to_their_folders(
     assert (tmp_path / "flow" / mask).read_bytes() == b"2"
     shown = capsys.readouterr().out
     assert "licence of weights" in shown
-    assert "MNIInfant: " in shown
+    assert "templates: licence MNIInfant: " in shown
+    assert "atlases: licence fsaverage: " in shown
     assert str(tmp_path / "flow" / mask) in shown
 
 
