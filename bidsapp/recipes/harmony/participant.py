@@ -38,6 +38,7 @@ from bidsapp.recipes.base.scores import (
 )
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.harmony import cautions, results
+from bidsapp.recipes.harmony.listen import sound_arrays
 from bidsapp.recipes.harmony.settings import HarmonySettings
 from bidsapp.recipes.harmony.stimuli import (
     SoundCourse,
@@ -195,6 +196,13 @@ def write_sounds(out: Output, study: ParticipantStudy, courses: list[SoundCourse
     settings: HarmonySettings = study.settings
     out.write(results.COURSES, course_rows(courses))
     out.write(results.GRADCAM, gradcam_rows(courses))
+    if settings.n_players and courses:
+        paths = dict(study.inputs.sounds)
+        files = [paths[course.piece] for course in courses]
+        arrays = sound_arrays(
+            files, study.network("harmonic"), settings.n_players, settings.player_s
+        )
+        out.arrays(results.SOUNDS, arrays)
     agreement = list(
         agreement_rows(courses, study.inputs.ratings, settings.ratings_are, settings.hop_s)
     )

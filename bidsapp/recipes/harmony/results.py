@@ -117,6 +117,14 @@ GRADCAM = Table(
     by_space=False,
     by_network=False,
 )
+SOUNDS = Result(
+    desc="harmonysounds",
+    title="Sounds",
+    says="Spectrograms (dB as 0 to 255, two mel bands and 0.2 s per value) and MP3 excerpts "
+    "(bytes) of the first sounds in the order of the courses, and the mel bands of the filters.",
+    by_space=False,
+    by_network=False,
+)
 AGREEMENT = Table(
     desc="harmonyagreement",
     title="Agreement with ratings",
@@ -230,6 +238,7 @@ RESULTS: tuple[Result, ...] = (
     UNIQUE_RATINGS,
     COURSES,
     GRADCAM,
+    SOUNDS,
     AGREEMENT,
     SIMILARITY,
     ALIGNMENT,
