@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bidsapp.audio.quadrant_match import match_rows
 from bidsapp.brain.parcels import parcel_means
 from bidsapp.encoding.bands import BandScores, Member, join_bands, two_bands
 from bidsapp.encoding.parcels import Parcels, make_parcels
@@ -47,7 +48,6 @@ from bidsapp.recipes.harmony.stimuli import (
     gradcam_rows,
     sound_courses,
 )
-from bidsapp.recipes.harmony.use import similarity_rows
 from bidsapp.results.write import Output, tidy
 
 LOGGER = logging.getLogger("musicotopy")
@@ -208,6 +208,6 @@ def write_sounds(out: Output, study: ParticipantStudy, courses: list[SoundCourse
     )
     if agreement:
         out.write(results.AGREEMENT, agreement)
-    similarity = list(similarity_rows(courses, settings.moment_s))
+    similarity = list(match_rows(courses, settings.moment_s))
     if similarity:
         out.write(results.SIMILARITY, similarity)

@@ -10,17 +10,17 @@ import soundfile
 
 from bidsapp.audio.io import load_audio
 from bidsapp.audio.networks import get_network
+from bidsapp.audio.quadrant_match import match_rows
 from bidsapp.bids.records import Rating
 from bidsapp.recipes.harmony.listen import on_bands, sound_arrays, spectrogram, written_sound
 from bidsapp.recipes.harmony.stimuli import (
     SoundCourse,
     agreement_rows,
     course_rows,
-    entropy,
     gradcam_rows,
     sound_courses,
 )
-from bidsapp.recipes.harmony.use import similarity, similarity_rows
+from bidsapp.stats.quadrants import entropy, similarity
 
 HOP_S = 0.48
 RATE = 22_050
@@ -151,10 +151,10 @@ def test_moments_are_compared_with_the_other_sounds():
     happy = course("happy.wav", np.tile([0.7, 0.1, 0.1, 0.1], (30, 1)))
     sad = course("sad.wav", np.tile([0.1, 0.1, 0.7, 0.1], (30, 1)))
     glad = course("glad.wav", np.tile([0.6, 0.2, 0.1, 0.1], (30, 1)))
-    rows = list(similarity_rows([happy, sad, glad], 12.0))
+    rows = list(match_rows([happy, sad, glad], 12.0))
     assert len(rows) == 3 * 2 * 2
     own = {row["candidate"]: row for row in rows if row["piece"] == "happy.wav"}
     assert set(own) == {"sad.wav", "glad.wav"}
     assert own["glad.wav"]["similarity"] > own["sad.wav"]["similarity"]
     assert own["sad.wav"]["valence_contrast"] == pytest.approx(-1.2)
-    assert not list(similarity_rows([happy], 12.0))
+    assert not list(match_rows([happy], 12.0))
