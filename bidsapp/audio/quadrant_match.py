@@ -73,11 +73,10 @@ def quadrant_courses(
     last = len(harmonic.layers) - 1
     for piece, path in track(sounds, total=len(sounds), label=label, quiet=quiet):
         frames = harmonic.frames(load_audio(path, harmonic.sampling_hz))
+        starts = range(0, len(frames), _AT_ONCE)
+        blocks = (frames[start : start + _AT_ONCE] for start in starts)
         parts = [
-            dict(harmonic.channels(frames[start : start + _AT_ONCE], memory_bytes=_MEMORY_BYTES))[
-                last
-            ]
-            for start in range(0, len(frames), _AT_ONCE)
+            dict(harmonic.channels(block, memory_bytes=_MEMORY_BYTES))[last] for block in blocks
         ]
         if parts:
             probabilities = np.concatenate(parts).astype(np.float64)

@@ -22,6 +22,7 @@ from bidsapp.cli.commands import (
     match,
     sbatch,
     status,
+    surprise,
     train,
 )
 from bidsapp.cli.parser import Parser
@@ -90,6 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
         listening,
         train,
         match,
+        surprise,
         sbatch,
         status,
         calibrate,
