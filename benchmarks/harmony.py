@@ -4,12 +4,15 @@
     python benchmarks/harmony.py chorales FOLDER --soundfont FILE.sf2
     python benchmarks/harmony.py cost
     python benchmarks/harmony.py notes SOUNDS --model nmp.onnx
+    python benchmarks/harmony.py surprise FOLDER
 
 ``chorales`` needs music21, tinysoundfont and a General MIDI soundfont: it renders Bach chorales,
 and the same chorales with random inner voices or with the bass a tritone higher, at the same
 tempo and loudness, and cross-validates on whole chorales. ``--unrelated`` shuffles the labels.
 ``notes`` compares pitch classes with those of a note model, Basic Pitch (the wheel of basic-pitch
-0.4.0 holds ``nmp.onnx``, Apache-2.0; Bittner et al. 2022, ICASSP).
+0.4.0 holds ``nmp.onnx``, Apache-2.0; Bittner et al. 2022, ICASSP). ``surprise`` takes the sounds
+that ``chorales`` rendered: half of the chorales as they are, the other half altered, then the
+other way round, so that no chorale is learned from its own other version.
 """
 
 from __future__ import annotations
@@ -248,6 +251,33 @@ def notes(options: argparse.Namespace) -> None:
         print(f"  {shown.format(*np.mean(rows[1:], 0))}; {shown.format(*np.max(rows[1:], 0))}")
 
 
+def surprise(options: argparse.Namespace) -> None:
+    """Bits of chorales as they are and altered, each learned from other chorales."""
+    from bidsapp.audio.networks.consonance import pitch_class_sets
+    from bidsapp.models.pitch_class_sets import surprises
+
+    versions = ("asis", "altered")
+    stems = sorted({path.name.partition("_")[0] for path in options.folder.glob("chorale*.flac")})
+    sets = {
+        (stem, version): pitch_class_sets(options.folder / f"{stem}_{version}.flac", 0.5)
+        for stem in stems
+        for version in versions
+    }
+    bits = np.zeros((2, len(stems)))
+    for turn in (0, 1):
+        chosen = [(k + turn) % 2 for k in range(len(stems))]
+        pieces = [sets[stem, versions[k]] for stem, k in zip(stems, chosen, strict=True)]
+        bits[chosen, range(len(stems))] = [piece.mean() for piece in surprises(pieces)]
+    difference = bits[1] - bits[0]
+    drawn = np.random.default_rng(0).choice(difference, (10_000, len(stems))).mean(axis=1)
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    print(
+        f"{len(stems)} chorales: {bits[0].mean():.2f} bits as they are, {bits[1].mean():.2f} "
+        f"altered, difference {difference.mean():+.2f} [{low:+.2f}, {high:+.2f}]; higher in "
+        f"{(difference > 0).mean():.2f} of them"
+    )
+
+
 def cost(options: argparse.Namespace) -> None:
     """Seconds of one epoch at the size of DEAM: 1,802 excerpts with 30 s rated, 5 windows each."""
     import torch
@@ -301,6 +331,9 @@ def main() -> None:
     tool.add_argument("--least", type=float, default=0.3, help="probability of a note that sounds")
     tool.add_argument("--most", type=int, default=40, help="sounds")
     tool.set_defaults(function=notes)
+    tool = tools.add_parser("surprise")
+    tool.add_argument("folder", type=Path)
+    tool.set_defaults(function=surprise)
     tool = tools.add_parser("cost")
     tool.add_argument("--threads", type=int, default=2)
     tool.add_argument("--models", nargs="+", default=["harmonic"])
