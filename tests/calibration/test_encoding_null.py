@@ -18,10 +18,17 @@ LOG10_ALPHA = tuple(map(float, np.linspace(1, 5, 8)))
 N_SHIFTS = 39
 
 
-def lagged_features(rng, n_rows, n_components=8, ar=0.9):
+def lagged_features(rng, lengths, n_components=8, ar=0.9):
     """Three neighbouring lags of smooth components of unequal size."""
-    components = smooth(rng, n_rows + 2, n_components, ar) * np.logspace(0, -1, n_components)
-    return np.hstack([components[2 - lag : 2 - lag + n_rows] for lag in range(3)])
+    pieces = [smooth(rng, [length + 2], n_components, ar) for length in lengths]
+    scale = np.logspace(0, -1, n_components)
+    lags = range(3)
+    return np.vstack(
+        [
+            np.hstack([scale * piece[2 - lag : len(piece) - lag] for lag in lags])
+            for piece in pieces
+        ]
+    )
 
 
 @pytest.mark.slow
@@ -38,8 +45,8 @@ def test_null_data(lengths, ar):
     means, rates = [], []
     for seed in range(n_sets):
         rng = np.random.default_rng([seed, int(10 * ar), len(lengths)])
-        store = MadeDesigns([lagged_features(rng, sum(lengths))], lengths, LOG10_ALPHA)
-        y = smooth(rng, sum(lengths), n_units, ar)
+        store = MadeDesigns([lagged_features(rng, lengths)], lengths, LOG10_ALPHA)
+        y = smooth(rng, lengths, n_units, ar)
         observed, null = score_with_null(store, y, seed, N_SHIFTS)
         r = observed.mean_r[0]
         p = permutation_p(r, null[:, 0])
@@ -59,14 +66,14 @@ def test_planted_truth_is_found():
     """Two layers, units that follow the first, the second or neither; noise as in the null."""
     lengths = (168, 200, 256)
     rng = np.random.default_rng(0)
-    features = [lagged_features(rng, sum(lengths)) for _ in range(2)]
+    features = [lagged_features(rng, lengths) for _ in range(2)]
     store = MadeDesigns(features, lengths, LOG10_ALPHA)
     n_each = 30
     signal = np.hstack(
         [x @ rng.standard_normal((x.shape[1], n_each)) for x in features]
         + [np.zeros((sum(lengths), n_each))]
     )
-    noise = smooth(rng, sum(lengths), 3 * n_each, 0.6)
+    noise = smooth(rng, lengths, 3 * n_each, 0.6)
     y = signal / np.maximum(signal.std(axis=0), 1e-9) + 1.2 * noise / noise.std(axis=0)
     observed, null = score_with_null(store, y, 7, N_SHIFTS)
     r = observed.mean_r

@@ -111,11 +111,11 @@ def test_filtered_null_without_nuisance_is_the_null_that_shifts_responses(
     """Two ways to the same scores: features displaced back, responses displaced on."""
     lengths, alphas = (60, 80, 100), (0.0, 1.0, 2.0, 3.0)
     nothing = [np.empty((length, 0)) for length in lengths]
-    filtered = MadeDesigns([smooth(rng, 240, 5)], lengths, alphas, nothing)
+    filtered = MadeDesigns([smooth(rng, lengths, 5)], lengths, alphas, nothing)
     centre = filtered.run_filter
     assert centre is not None
     plain = MadeDesigns([centre(filtered.regressors(0, 0)[0])], lengths, alphas)
-    y = smooth(rng, 240, 10)
+    y = smooth(rng, lengths, 10)
     y[:, :5] += plain.regressors(0, 0)[0]
     (seen, moved), (also_seen, displaced) = (
         score_with_null(store, y, seed=3, n_shifts=6) for store in (plain, filtered)
@@ -133,9 +133,9 @@ def test_filter_on_both_sides_finds_more_and_keeps_the_error_rate() -> None:
     lengths, p, r = (60, 80, 100), [], {True: [], False: []}
     for seed in range(24):
         rng = np.random.default_rng(seed)
-        x = smooth(rng, sum(lengths), 5)
-        nuisance = [smooth(rng, length, 25, 0.95) for length in lengths]
-        noise = smooth(rng, sum(lengths), 40)
+        x = smooth(rng, lengths, 5)
+        nuisance = [smooth(rng, [length], 25, 0.95) for length in lengths]
+        noise = smooth(rng, lengths, 40)
         store = MadeDesigns([x], lengths, (1.0, 2.0, 3.0, 4.0), nuisance)
         observed, null = score_with_null(store, noise, seed)
         p.append(parcel_test(observed.mean_r, null).p[0] <= 0.05)

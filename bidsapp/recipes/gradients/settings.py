@@ -84,6 +84,14 @@ class GradientsSettings:
         source="-",
         why="a correlation inside a shorter clip says nothing; clips of a run are pooled",
     )
+    begin_s: float = setting(
+        12.0,
+        paper="not stated",
+        source="-",
+        why="that a sound begins is one event in brain and sound (docs/calibration.md); at most "
+        "a fifth of a presentation is left out",
+        least=0,
+    )
     purge_s: float = setting(
         18.0,
         paper="not stated",
@@ -118,7 +126,12 @@ class GradientsSettings:
 VARIANTS = {
     "robust": GradientsSettings(),
     "faithful": GradientsSettings(
-        networks=("vggish",), pca_fit="all", centre="train", filter_features=False, mask_maps=False
+        networks=("vggish",),
+        pca_fit="all",
+        centre="train",
+        filter_features=False,
+        begin_s=0.0,
+        mask_maps=False,
     ),
 }
 """Defaults of both variants."""

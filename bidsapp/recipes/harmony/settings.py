@@ -85,6 +85,14 @@ class HarmonySettings:
     min_block_s: float = setting(
         40.0, paper=_NO_BRAIN, source="-", why="a correlation inside a shorter clip says nothing"
     )
+    begin_s: float = setting(
+        12.0,
+        paper=_NO_BRAIN,
+        source="-",
+        why="that a sound begins is one event in brain and sound (docs/calibration.md); at most "
+        "a fifth of a presentation is left out",
+        least=0,
+    )
     purge_s: float = setting(
         18.0,
         paper=_NO_BRAIN,
@@ -103,7 +111,7 @@ class HarmonySettings:
 
 VARIANTS = {
     "robust": HarmonySettings(),
-    "faithful": HarmonySettings(networks=("harmonic",)),
+    "faithful": HarmonySettings(networks=("harmonic",), begin_s=0.0),
 }
 """Defaults of both variants."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
@@ -72,10 +74,16 @@ class MadeDesigns(DesignStore):
         return self._layers[layer], 1.0
 
 
-def smooth(rng: np.random.Generator, n_rows: int, n_columns: int, ar: float = 0.8) -> Floats:
-    """Autocorrelated noise, (n_rows, n_columns)."""
-    noise = rng.standard_normal((n_rows + 50, n_columns))
-    return np.asarray(lfilter([1.0], [1.0, -ar], noise, axis=0)[50:])
+def smooth(
+    rng: np.random.Generator, lengths: Sequence[int], n_columns: int, ar: float = 0.8
+) -> Floats:
+    """Autocorrelated noise (sum of lengths, n_columns), every piece drawn on its own.
+
+    One long series cut into pieces would make neighbours alike in features and responses at once:
+    a likeness that displacement inside pieces does not break.
+    """
+    noise = [rng.standard_normal((length + 50, n_columns)) for length in lengths]
+    return np.vstack([lfilter([1.0], [1.0, -ar], piece, axis=0)[50:] for piece in noise])
 
 
 def score_with_null(
@@ -93,10 +101,9 @@ def score_with_null(
 
 
 def _test(rng: np.random.Generator) -> ParcelTest:
-    n_rows = sum(LENGTHS)
-    layers = [smooth(rng, n_rows, _N_COMPONENTS) for _ in range(_N_LAYERS)]
+    layers = [smooth(rng, LENGTHS, _N_COMPONENTS) for _ in range(_N_LAYERS)]
     store = MadeDesigns(layers, LENGTHS, _LOG10_ALPHA)
-    y = smooth(rng, n_rows, _N_PARCELS)
+    y = smooth(rng, LENGTHS, _N_PARCELS)
     observed, null = score_with_null(store, y, int(rng.integers(1 << 31)))
     return parcel_test(observed.mean_r, null)
 
