@@ -123,7 +123,7 @@ def plane_figure(courses: pd.DataFrame) -> Figure:
         x, y = own["valence"].to_numpy(float), own["arousal"].to_numpy(float)
         colour = f"C{number % 10}"
         axes.plot(x, y, color=colour, linewidth=0.7, alpha=0.5)
-        axes.plot(x.mean(), y.mean(), "o", color=colour, markersize=6)
+        axes.plot(x.mean(), y.mean(), "o", color=colour, markersize=6, clip_on=False)
         if number < 10:
             axes.annotate(_short(piece), (x.mean(), y.mean()), fontsize=7, xytext=(5, 3),
                           textcoords="offset points")  # fmt: skip

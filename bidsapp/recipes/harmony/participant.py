@@ -196,7 +196,7 @@ def write_sounds(out: Output, study: ParticipantStudy, courses: list[SoundCourse
     settings: HarmonySettings = study.settings
     out.write(results.COURSES, course_rows(courses))
     out.write(results.GRADCAM, gradcam_rows(courses))
-    if settings.n_players and courses:
+    if settings.n_players > 0 and courses:
         paths = dict(study.inputs.sounds)
         files = [paths[course.piece] for course in courses]
         arrays = sound_arrays(
