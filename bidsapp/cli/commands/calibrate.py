@@ -169,8 +169,8 @@ def _study(options: argparse.Namespace) -> None:
         writer.writerows(rows)
     for row in rows:
         print(
-            f"{row['recipe']}, {row['level']}, {row['table']}, {row['column']} ({row['test']}): {row['rate']} of "
-            f"{row['values']} values pass; in {row['any']} of {row['studies']} "
+            f"{row['recipe']}, {row['level']}, {row['table']}, {row['column']} ({row['test']}): "
+            f"{row['rate']} of {row['values']} values pass; in {row['any']} of {row['studies']} "
             f"analyses at least one [{row['low']}, {row['high']}]"
         )
     print(f"wrote {path}")
