@@ -49,6 +49,7 @@ def own_rates(results: Results) -> list[Part]:
         "Error rates in this study: its BOLD and settings, analysed with music that nobody heard. "
         "A p-value that is not corrected should be at most .05 in .05 of the cases; of family-"
         "wise ones, in .05 of the analyses at least one. From, to: exact 95 % interval of the "
-        "share of analyses with any. All analyses share the BOLD of this study: gross failures are seen"
+        "share of analyses with any. All analyses share the BOLD of this study: gross "
+        "failures are seen"
     )
     return [table(rows, _COLUMNS, caption)] if len(rows) else []
