@@ -184,6 +184,7 @@ class DesignStore:
             self.lags_s,
             self.folds,
             options,
+            timeline.pieces,
             timeline.piece,
             timeline.stim_time_s,
             timeline.tr_s,
