@@ -54,6 +54,9 @@ class Recipe:
         ``(inputs, settings, config) → Cost`` of one participant in one space.
     participant, group
         ``(ParticipantStudy) → None`` and ``(GroupStudy) → None``: analyse and write.
+    group_files
+        ``(inputs, settings, config) → paths``: atlases and maps on this machine that the group
+        level reads beside results; a result depends on them. Empty when there are none.
     report
         ``(Results) → (Page, Methods)``: the page of a participant or of the group, and the
         methods text with its citations, from written results.
@@ -76,6 +79,7 @@ class Recipe:
     group_reads_inputs: bool = False
     least_participants: int = 1
     prepare: str = ""
+    group_files: str = ""
     cost: str
     participant: str
     group: str

@@ -33,6 +33,15 @@ class HarmonySettings:
         source=_PAPER,
         why="stretches of each sound that are compared with the other sounds",
     )
+    n_players: int = setting(
+        12,
+        paper="none",
+        source="-",
+        why="sounds that the page shows over time, each with a player; 0 for none",
+    )
+    player_s: float = setting(
+        90.0, paper="none", source="-", why="longest excerpt in the page; half a megabyte"
+    )
     ratings_are: Literal["not stated", "felt", "perceived"] = setting(
         "not stated",
         paper="perceived (DEAM and Soundtracks)",

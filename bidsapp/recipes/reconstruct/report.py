@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +12,7 @@ from markupsafe import Markup
 from bidsapp.recipes.reconstruct import results as declared
 from bidsapp.recipes.reconstruct.answer import n_exchanges, row_of, sentences
 from bidsapp.recipes.reconstruct.figures import accuracy_figure, curve_figure, genre_figure
-from bidsapp.report import sections
+from bidsapp.report import sections, sounds
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.html import (
     Embedded,
@@ -157,8 +156,8 @@ def identification(results: Results, pair: Any) -> Section:
 def examples(results: Results, pair: Any) -> Section | None:
     """Let the reader hear clips and the candidates most like what was decoded."""
     rows = results.table(declared.EXAMPLES, pair.space, pair.network)
-    sounds = results.arrays(declared.SOUNDS, pair.space, pair.network)
-    if rows.empty or sounds is None:
+    excerpts = results.arrays(declared.SOUNDS, pair.space, pair.network)
+    if rows.empty or excerpts is None:
         return None
     kinds = [name for name in ("retrieved", "generated") if (rows["kind"] == name).any()]
     also = f" {' and '.join(kinds).capitalize()}: by the decoded embedding." if kinds else ""
@@ -174,7 +173,7 @@ def examples(results: Results, pair: Any) -> Section | None:
     for _, own in rows.groupby("example", sort=True):
         heard = own.iloc[0]["clip"]
         shown = own[own["place"].astype(int) <= np.where(own["kind"] == "candidate", 3, 1)]
-        cells = [player(row, sounds[f"sound{number}"], heard) for number, row in shown.iterrows()]
+        cells = [player(row, excerpts[f"sound{k}"], heard) for k, row in shown.iterrows()]
         lines.append(f"<tr>{''.join(cells)}</tr>")
     markup = Markup('<div class="table"><table>{}</table></div>').format(
         Markup("".join(map(str, lines)))
@@ -184,16 +183,17 @@ def examples(results: Results, pair: Any) -> Section | None:
 
 def player(row: Any, sound: Any, heard: str) -> Markup:
     """Return a cell with the name of a clip and a player of its sound."""
-    data = base64.b64encode(np.asarray(sound, np.uint8).tobytes()).decode("ascii")
+    mp3 = np.asarray(sound, np.uint8).tobytes()
     right = row["kind"] == "candidate" and row["clip"] == heard
     mark = " \u2713" if right else ""
     facts = [row["genre"] if isinstance(row["genre"], str) else ""]
     facts += [f"r = {number_text(float(row['r']), 2)}"] if np.isfinite(row["r"]) else []
-    return Markup(
-        '<td style="vertical-align:top"><div>{}{}</div><div>{}</div><audio controls '
-        'preload="none" style="width:13em" aria-label="{} {}" '
-        'src="data:audio/mpeg;base64,{}"></audio></td>'
-    ).format(row["clip"], mark, ", ".join(filter(None, facts)), row["kind"], row["clip"], data)
+    return Markup('<td style="vertical-align:top"><div>{}{}</div><div>{}</div>{}</td>').format(
+        row["clip"],
+        mark,
+        ", ".join(filter(None, facts)),
+        sounds.player(mp3, f"{row['kind']} {row['clip']}", width="13em"),
+    )
 
 
 def retrieval(results: Results, pair: Any) -> Section | None:
