@@ -12,11 +12,14 @@ import argparse
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bidsapp import __version__, errors
-from bidsapp.cli.options import LEVELS, OPTIONS, POSITIONALS, Kind, Option
+from bidsapp.cli.options import LEVELS, OPTIONS, POSITIONALS, Option
 from bidsapp.cli.parser import build_parser
+
+if TYPE_CHECKING:
+    from bidsapp.cli.options import Kind
 
 FILE = Path(__file__).resolve().parent.parent / "boutiques.json"
 
@@ -138,7 +141,7 @@ def _parsers_own(action: argparse.Action) -> dict[str, Any]:
     text = str(action.help)
     if action.nargs == 0:
         return _entry(action.dest, flag, text, "Flag")
-    if action.type is Path:
+    if action.metavar == "FILE":
         return _entry(action.dest, flag, text, "File")
     repeated = {"list": True, "list-separator": f" {flag} "}
     return {**_entry(action.dest, flag, text, "String"), **repeated}

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from bidsapp.encoding.parcels import parcel_test
+from bidsapp.recipes.gradients.acoustics import best_beyond
+from bidsapp.results.calibrations.acoustics import made, projected
 from bidsapp.results.calibrations.encoding import MadeDesigns, score_with_null, smooth
-from bidsapp.stats.metrics import best_layer
+from bidsapp.stats.displacement import displacement_test
+from bidsapp.stats.metrics import best_layer, fisher_z
 from bidsapp.stats.nulls import permutation_p
 
 LOG10_ALPHA = tuple(map(float, np.linspace(1, 5, 8)))
@@ -92,3 +95,15 @@ def test_planted_truth_is_found():
     assert np.median(reached) > 0.7
     assert np.mean(p_family[planted] <= 0.05) > 0.9
     assert np.mean(p_family[2 * n_each :] <= 0.05) < 0.05
+
+
+def test_what_a_layer_adds_to_acoustics_is_found():
+    """Responses follow acoustics and the second layer's own part."""
+    rng = np.random.default_rng(5)
+    scores = projected(*made(rng, "acoustics and layer 2"), 1, N_SHIFTS)
+    z = fisher_z(scores)
+    test = displacement_test(z[0], z[1:])
+    assert (test.p_fwe[1] <= 0.05).mean() >= 0.5
+    assert (test.p_fwe[[0, 2]] <= 0.05).mean() <= 0.1
+    best = best_beyond(test, 0.05)
+    assert (best == 2).sum() >= 3 > (best == 1).sum() + (best == 3).sum()

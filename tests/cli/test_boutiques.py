@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from bidsapp.cli.parser import build_parser, parse_arguments
+from bidsapp.cli.configure import parse_arguments
+from bidsapp.cli.parser import build_parser
 from bidsapp.simulate.dataset import MusicOptions, simulate
 
 ROOT = Path(__file__).resolve().parents[2]

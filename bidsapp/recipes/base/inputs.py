@@ -24,7 +24,8 @@ from bidsapp.brain.confound_columns import n_regressors
 from bidsapp.config import Config
 from bidsapp.errors import AppError, InputInvalidError, InputMissingError, UsageError
 from bidsapp.features.align import alignment_table
-from bidsapp.recipes.base.recipe import Need, Recipe, load_function
+from bidsapp.recipes import load_function
+from bidsapp.recipes.base.recipe import Need, Recipe
 from bidsapp.text import text_table
 
 ALIGNMENT_COLUMNS = (

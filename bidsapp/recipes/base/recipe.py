@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -119,9 +118,3 @@ class Recipe:
         table = self.group_table
         changes = config.recipe_settings.get(table, {})
         return override(self.group_variants[config.variant], table, changes)
-
-
-def load_function(address: str) -> Any:
-    """Import and return what an address ``module:name`` stands for."""
-    module, _, name = address.partition(":")
-    return getattr(importlib.import_module(module), name)

@@ -42,6 +42,7 @@ from bidsapp.recipes.base.scores import (
 )
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.gradients import cautions, results
+from bidsapp.recipes.gradients.acoustics import write_beyond
 from bidsapp.recipes.gradients.settings import GradientsSettings
 from bidsapp.results.write import Output, tidy
 from bidsapp.stats.ceilings import repeat_ceiling
@@ -73,6 +74,8 @@ def participant(study: ParticipantStudy) -> None:
             everything.setdefault(bank.network, []).append(scores)
     for name, both in everything.items():
         write_network(out, name, both, parcels, settings)
+    positive = {name: both[0] for name, both in everything.items()}
+    write_beyond(out, study, row_sets[0], positive, parcels, means)
     ceiling = noise_ceiling(study, row_sets[0])
     if ceiling is not None:
         out.write(results.CEILING, ceiling)

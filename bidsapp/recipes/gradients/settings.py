@@ -111,6 +111,21 @@ class GradientsSettings:
         source="-",
         why="circular shifts with refit keep the error rate; least p: 1 / (n_shifts + 1)",
     )
+    n_beyond: int = setting(
+        99,
+        paper="none: no acoustic control",
+        source="-",
+        why="displacements for what a layer adds to acoustics, at most n_shifts; 0: not tested",
+        least=0,
+    )
+    acoustic_components: int = setting(
+        8,
+        paper="none: no acoustic control",
+        source="-",
+        why="components of each acoustic layer that are removed; fewer where a regressor would "
+        "have less than 8 volumes",
+        least=1,
+    )
     min_shift_s: float = setting(
         15.0, paper="none", source="-", why="longer than the haemodynamic response"
     )
@@ -131,6 +146,7 @@ VARIANTS = {
         centre="train",
         filter_features=False,
         begin_s=0.0,
+        n_beyond=0,
         mask_maps=False,
     ),
 }

@@ -11,7 +11,7 @@ from scipy.signal import lfilter
 from bidsapp.encoding.designs import Design, DesignOptions, DesignStore
 from bidsapp.encoding.encode import Encoding, encode_with_null, make_scorer
 from bidsapp.encoding.parcels import ParcelTest, parcel_test
-from bidsapp.models.run_filter import make_run_filter
+from bidsapp.models.run_filter import RunFilter, make_run_filter
 from bidsapp.stats.displacement import piece_shifts
 from bidsapp.stats.folds import Blocks, nested_folds
 
@@ -57,8 +57,13 @@ class MadeDesigns(DesignStore):
             names = [f"run {piece + 1}" for piece in pieces]
             self.run_filter = make_run_filter(labels, volume, labels, nuisance, names)
         self._layers = layers
+        self.refilter(self.run_filter)
+
+    def refilter(self, run_filter: RunFilter | None) -> None:
+        """Make all designs again with another filter."""
+        self.run_filter = run_filter
         folds = range(len(self.folds))
-        self._made = [[self.factorised(x, 1.0, fold) for fold in folds] for x in layers]
+        self._made = [[self.factorised(x, 1.0, fold) for fold in folds] for x in self._layers]
 
     @property
     def n_layers(self) -> int:

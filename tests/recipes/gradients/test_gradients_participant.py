@@ -171,6 +171,7 @@ def test_the_page_has_the_numbers_of_the_tables(written: Results) -> None:
         "Layer profile",
         "Scores against their null distribution",
         "Parcels",
+        "Beyond acoustics",
         "Scores by piece",
         "Ridge penalties",
     ]

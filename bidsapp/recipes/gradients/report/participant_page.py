@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from bidsapp.recipes.gradients import results as declared
-from bidsapp.recipes.gradients.report import answer, scores
+from bidsapp.recipes.gradients.report import acoustics, answer, scores
 from bidsapp.recipes.gradients.report.participant_view import POSITIVE, ParticipantView, views
 from bidsapp.report import sections, timing
 from bidsapp.report.brain.viewer import viewer
@@ -66,12 +66,15 @@ def network(view: ParticipantView) -> Section:
         scores.profile,
         scores.null,
         scores.parcels,
+        acoustics.beyond_acoustics,
         scores.pieces,
         scores.penalties,
     )
     anchor = f"results-{view.pair.space.anchor}-{view.pair.network}"
     return Section(
-        f"Results: {view.pair.title}", anchor, children=[section(view) for section in made]
+        f"Results: {view.pair.title}",
+        anchor,
+        children=[section for make in made if (section := make(view)) is not None],
     )
 
 
