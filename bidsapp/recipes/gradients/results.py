@@ -42,7 +42,7 @@ MONTE_CARLO, SHARE = "monte_carlo", "bootstrap_layers"
 # ------------------------------------------------------------------ participant: maps
 
 SCORE = Maps(
-    desc="gradients{label}",
+    desc="gradients{label}lags",
     title="Prediction at {label} lags",
     says="Correlation of predicted and measured BOLD inside held-out blocks at {label} lags, "
     "averaged over blocks.",
@@ -50,7 +50,7 @@ SCORE = Maps(
     stat="r",
 )
 SCORE_PIECES = Maps(
-    desc="gradients{label}pieces",
+    desc="gradients{label}lagspieces",
     title="Prediction at {label} lags, by piece",
     says="Correlation of predicted and measured BOLD inside held-out blocks at {label} lags, one "
     "map per layer and piece.",
@@ -58,7 +58,7 @@ SCORE_PIECES = Maps(
     stat="r",
 )
 CENTROID = Maps(
-    desc="gradients{label}",
+    desc="gradients{label}lags",
     title="Centroid layer, {label} lags",
     says="Mean layer number weighted by positive scores at {label} lags.",
     labels=LAGS,
@@ -68,14 +68,14 @@ CENTROID = Maps(
     names=("centroid",),
 )
 BEST_LAYER = Labels(
-    desc="gradientsbestlayer{label}",
+    desc="gradientsbestlayer{label}lags",
     title="Best layer, {label} lags",
     says="Layer with the largest score at {label} lags; 0 where there is none.",
     labels=LAGS,
     level="both",
 )
 ALPHA = Maps(
-    desc="gradients{label}",
+    desc="gradients{label}lags",
     title="Ridge penalty, {label} lags",
     says="log10 of the ridge penalty at {label} lags, averaged over outer folds.",
     labels=LAGS,
