@@ -60,8 +60,9 @@ _README = """\
 
 Results of the BIDS App musicotopy {version}. `sub-*/func` and `group` hold maps (`_statmap`) and
 tables (`_stats.tsv`), `sub-*/anat` and `group` best-layer maps (`_dseg`, layers numbered in the
-`.tsv` beside them) and significance masks (`_mask`); `descriptions.tsv` explains every `desc-`, the `.json` beside each
-file what is in it and what it was made from. Missing values are NaN in images and n/a in tables.
+`.tsv` beside them) and significance masks (`_mask`); `descriptions.tsv` explains every `desc-`,
+the `.json` beside each file what is in it and what it was made from. Missing values are NaN in
+images and n/a in tables.
 `index.html` links the reports, `logs` has the settings of every run, with texts to cite.
 
 `load_results()` of the package reads all tables into one.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bidsapp.recipes.base.alignment import alignment
+from bidsapp.recipes.base.alignment import alignment, quality
 from bidsapp.recipes.base.score_results import (
     LAGS_COLUMN,
     LAYER_COLUMNS,
@@ -15,6 +15,7 @@ from bidsapp.recipes.base.score_results import (
     folds,
     parcel_labels,
     parcel_scores,
+    peak_courses,
     profile,
     ratings,
     significant,
@@ -163,6 +164,8 @@ RATINGS_NULL = Table(
     by_space=False,
 )
 ALIGNMENT = alignment(RECIPE, required=False)
+QUALITY = quality(RECIPE)
+PEAK = peak_courses(RECIPE)
 FOLDS = folds(RECIPE)
 WAVEFORM = Table(
     desc="gradientswaveform",
@@ -211,6 +214,8 @@ RESULTS: tuple[Result, ...] = (
     RATINGS,
     RATINGS_NULL,
     ALIGNMENT,
+    QUALITY,
+    PEAK,
     FOLDS,
     WAVEFORM,
     COURSES,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bidsapp.models.harmonic.names import PITCH_CLASSES, QUADRANTS
-from bidsapp.recipes.base.alignment import alignment
+from bidsapp.recipes.base.alignment import alignment, quality
 from bidsapp.recipes.base.score_results import (
     PARCEL_COLUMN,
     PLACE_COLUMNS,
     folds,
     parcel_labels,
     parcel_scores,
+    peak_courses,
     profile,
     ratings,
     significant,
@@ -151,6 +152,8 @@ SIMILARITY = Table(
     by_network=False,
 )
 ALIGNMENT = alignment(RECIPE, required=False)
+QUALITY = quality(RECIPE)
+PEAK = peak_courses(RECIPE)
 FOLDS = folds(RECIPE)
 
 # ------------------------------------------------------------------ group
@@ -233,6 +236,8 @@ RESULTS: tuple[Result, ...] = (
     AGREEMENT,
     SIMILARITY,
     ALIGNMENT,
+    QUALITY,
+    PEAK,
     FOLDS,
     summary(RECIPE, "participant"),
     MEAN,

@@ -34,7 +34,7 @@ from bidsapp.report.methods import (
     shared_context,
 )
 from bidsapp.report.tables import choose, table
-from bidsapp.report.timing import alignment_section
+from bidsapp.report.timing import alignment_section, quality_section
 from bidsapp.results.kinds import P_VALUE
 from bidsapp.results.read import Results
 
@@ -59,6 +59,7 @@ def report(results: Results) -> tuple[Page, Methods]:
         sections.cautions(results),
         *(of_space(results, pair) for pair in pairs),
         None if results.is_group else timing(results),
+        None if results.is_group else quality(results),
         sections.claims(results),
         sections.methods_section(text),
         sections.fidelity(results),
@@ -333,6 +334,11 @@ def across(results: Results, pair: Any) -> Section | None:
 def timing(results: Results) -> Section:
     """Show which sound meets which volumes."""
     return alignment_section(results.table(declared.ALIGNMENT), declared.ALIGNMENT, None)
+
+
+def quality(results: Results) -> Section | None:
+    """Show motion and signal-to-noise ratio of the runs."""
+    return quality_section(results.table(declared.QUALITY), declared.QUALITY)
 
 
 def methods(results: Results) -> Methods:
