@@ -69,6 +69,10 @@ VIEWER = """
     pictures.key = picture();
     canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "Home", bubbles: true }));
     pictures.home = picture();
+    titled("Largest r").click();
+    pictures.all = picture();
+    pictures.only = press("[data-only]");
+    pictures.every = press("[data-only]");
     const names = Object.keys(pictures);
     seen.pictures = Object.fromEntries(names.map((name) =>
       [name, names.find((other) => pictures[other] === pictures[name])]));
@@ -104,8 +108,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         BrainMap.of(BEST, best, LAYERS),
         BrainMap("Red, green, blue", np.clip(scores.T * 10, 0, 1)),
     ]
-    group = MapGroup("VGGish", units, maps, layer_maps(scores, LAYERS, CORRELATION))
-    negative = replace(group, title="Other", maps=maps[:2], layers=())
+    passed = scores[0] > 0.05
+    layers = layer_maps(scores, LAYERS, CORRELATION)
+    group = MapGroup("VGGish", units, maps, layers, passed)
+    negative = replace(group, title="Other", maps=maps[:2], layers=(), significant=None)
     sections = [
         glance([Number("Runs", "3")]),
         cautions(results),
@@ -139,6 +145,7 @@ def test_clicks_drags_and_keys_change_the_picture(seen: dict[str, Any]) -> None:
     first_equal = dict(seen["pictures"])
     assert first_equal.pop("again") == "start"  # a picture depends on what is shown, only
     assert first_equal.pop("home") == "rgb"
+    assert first_equal.pop("all") == first_equal.pop("every") == "start"  # what was hidden is back
     assert all(first == name for name, first in first_equal.items()), first_equal
 
 
@@ -148,6 +155,7 @@ def test_another_map_is_named_and_labels_are_not_mixed(seen: dict[str, Any]) -> 
     assert seen["value"] in (1, 2, 3)
     assert seen["hovered"].startswith(f"{seen['value']:.0f} ")
     assert "left hemisphere, vertex" in seen["hovered"]
+    assert seen["hovered"].endswith("significant")
     assert seen["outside"] == ""
     assert seen["colours"] > 40  # three labels, shaded
 

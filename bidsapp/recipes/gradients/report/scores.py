@@ -91,7 +91,7 @@ def _maps(view: ParticipantView) -> Iterator[BrainMap]:
 def group_of_maps(view: ParticipantView) -> MapGroup:
     """Return the maps of the interactive cortex: those of the figures, and single layers."""
     layers = layer_maps(view.positive, view.layers, _SCORE)
-    return MapGroup(view.pair.title, view.units, list(_maps(view)), layers)
+    return MapGroup(view.pair.title, view.units, list(_maps(view)), layers, view.significant)
 
 
 def peak_courses(view: ParticipantView) -> Section | None:

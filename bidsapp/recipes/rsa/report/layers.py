@@ -99,6 +99,7 @@ def group_of_maps(view: RsaView) -> MapGroup:
             *(BrainMap.of(item, values) for item, values in found if values is not None),
         ],
         layer_maps(view.scores, view.layers, declared.RHO),
+        view.significant,
     )
 
 
