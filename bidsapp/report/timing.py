@@ -25,7 +25,7 @@ _RUNS = (
     Column("presentations", digits=0),
     Column("n_rows", title="volumes used", digits=0),
     Column("n_confounds", title="confounds", digits=0),
-    Column("cleaned", title="degrees of freedom they took", digits=0, unit="%"),
+    Column("cleaned", title="freedom taken", digits=0, unit="%"),
 )
 _PIECES = (
     Column("stim_file", title="piece", text=True),

@@ -28,7 +28,7 @@ addEventListener("load", () => {
   const links = [...document.querySelectorAll(".toc a")].map((link) => link.hash.slice(1));
   const ids = [...document.querySelectorAll("[id]")].map((item) => item.id);
   const free = [...document.querySelectorAll("main *")].filter(
-    (item) => !item.closest(".table, .listing, .cortex"));
+    (item) => !item.closest(".table, .listing, .cortex, .picture img"));
   const seen = {
     images: images.length,
     decoded: images.filter((image) => image.complete && image.naturalWidth >= 100).length,

@@ -185,8 +185,13 @@ def encoding(results: Results, pair: Any) -> Section:
     tested = results.maps(declared.P_FWE, pair.space, pair.network) if results.is_group else None
     if tested is not None and sections.flips_can_pass(results, pair.space):
         drawn.append(BrainMap("Smallest family-wise p", smallest(tested.values), P_VALUE))
-    what = "significant parcels" if not results.is_group else "significant units"
-    caption = f"Outlined: {what} (FWE p \u2264 {results.setting('significance', pair.space):g})."
+    level = results.setting("significance", pair.space)
+    what = unit_words(units)[1] if results.is_group else "parcels"
+    caption = f"Outlined: significant {what} (FWE p \u2264 {level:g})."
+    if mask is None or not mask.any():
+        caption = f"No {what} are significant (FWE p \u2264 {level:g})."
+    if results.is_group and not sections.flips_can_pass(results, pair.space):
+        caption = "Not tested: sign flips of so few participants cannot pass."
     profile = declared.GROUP_PROFILE if results.is_group else declared.PROFILE
     rows = table(results.table(profile, pair.space, pair.network), profile.columns, profile.says)
     peak = results.table(declared.PEAK, pair.space, pair.network)

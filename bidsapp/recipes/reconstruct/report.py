@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,10 @@ def report(results: Results) -> tuple[Page, Methods]:
     page = [
         sections.glance(design(results), [(p.title, list(numbers(results, p))) for p in pairs]),
         sections.cautions(results),
-        *(of_space(results, pair) for pair in pairs),
+        *(
+            replace(of_space(results, pair), folded=results.is_group and number > 0)
+            for number, pair in enumerate(pairs)
+        ),
         None if results.is_group else timing(results),
         None if results.is_group else quality(results),
         sections.claims(results),
@@ -239,7 +243,7 @@ def clips(results: Results, pair: Any) -> Section:
         )
     ordered = rows.sort_values("identification", ascending=False)
     parts.append(table(ordered, result.columns, f"{result.says} Best first."))
-    return Section("Clips", f"clips{pair.suffix}", parts)
+    return Section("Clips", f"clips{pair.suffix}", parts, folded=results.is_group)
 
 
 def where(results: Results, pair: Any) -> Section:

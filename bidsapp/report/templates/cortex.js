@@ -347,6 +347,7 @@
   function legend(map) {
     const ramp = find(".cortex-ramp canvas"), ticks = find(".cortex-ticks");
     find(".cortex-label").textContent = map.kind === "rgb" ? "red, green, blue: components 1, 2, 3" : map.label;
+    find(".cortex-names").textContent = map.names.map((name, place) => `${place + 1} ${name}`).join(" \u00b7 ");
     ticks.replaceChildren();
     find(".cortex-ramp").hidden = map.kind === "rgb";
     if (map.kind === "rgb") return;

@@ -54,8 +54,9 @@ def numbers(view: GroupView) -> Iterator[Number]:
     names = view.references
     for row in records_of(rows_of(claims, reference=names[0]) if names else claims.iloc[:0]):
         title = f"{_QUESTIONS[row['question']]} {reference_title(row['reference'])}"
-        remark = f"slope {number_text(row['statistic'], 2)}, {int(row['n_copies'])} displacements"
-        yield Number(title, p_text(row["p"], int(row["n_copies"])), remark)
+        p = p_text(row["p"], int(row["n_copies"]))
+        remark = f"slope; {p}, {int(row['n_copies'])} displacements"
+        yield Number(title, number_text(row["statistic"], 2), remark)
 
 
 def section(view: GroupView) -> Section | None:
