@@ -17,7 +17,15 @@ from bidsapp.report.html import Number, Section, write_page
 from bidsapp.report.sections import about, cautions, claims, fidelity, found, glance, page
 from bidsapp.report.tables import table
 from bidsapp.results.kinds import CORRELATION
-from tests.report.browser import NO_GL, browse, check_page, needs_chromium
+from tests.report.browser import (
+    FIRST_FIGURE_PX,
+    NO_GL,
+    browse,
+    check_page,
+    narrow,
+    needs_chromium,
+    pages_in_print,
+)
 from tests.report.toy import BEST, FEW, LAYERS, LONG, PARCELS, RANDOM, ROWS, surface, write_toy
 from tests.report.toy import scores_of as smooth
 
@@ -199,3 +207,20 @@ def test_the_probe_can_fail(made: Path, tmp_path: Path) -> None:
     assert found["dead"] == ["claims"]
     assert found["doubled"] == ["cautions"]
     assert any("wide" in item for item in found["overflowing"])
+
+
+def test_the_narrow_probe_can_fail(made: Path, tmp_path: Path) -> None:
+    """A part that is cut off, text that cannot be read, and a figure far below are caught."""
+    bad = tmp_path / "bad.html"
+    text = made.read_text(encoding="utf-8").replace(
+        '<section class="answer"',
+        '<div style="height: 2000px; width: 500px">wide</div>'
+        '<p style="color: #333">pale</p><section class="answer"',
+    )
+    bad.write_text(text, encoding="utf-8")
+    seen = narrow(bad, tmp_path)
+    assert seen["scrolls"] > 0
+    assert any("wide" in item for item in seen["wide"])
+    assert ["pale" in item for item in seen["pale"]] == [True]
+    assert seen["figure"] > FIRST_FIGURE_PX
+    assert pages_in_print(bad, tmp_path) > pages_in_print(made, tmp_path)
