@@ -36,6 +36,7 @@ from bidsapp.report.methods import (
 )
 from bidsapp.report.tables import choose, table
 from bidsapp.report.timing import alignment_section, quality_section
+from bidsapp.results.inferences.base import smallest_p
 from bidsapp.results.kinds import P_VALUE
 from bidsapp.results.read import Results
 
@@ -84,6 +85,12 @@ def design(results: Results) -> list[Number]:
     folds = plural(facts["n_folds"], "fold")
     found.append(Number("Clips", str(facts["n_held_out"]), f"held out, in {folds}"))
     return found
+
+
+def floor(results: Results) -> float:
+    """Return the smallest possible p of exchanged clips; 0 where none were exchanged."""
+    n = n_exchanges(results)
+    return smallest_p(n) if n else 0.0
 
 
 def decoding(results: Results, pair: Any) -> pd.DataFrame:
@@ -153,7 +160,7 @@ def identification(results: Results, pair: Any) -> Section:
             alt="Identification accuracy of each decoder and set of candidates",
             caption=caption,
         ),
-        table(rows, columns, result.says),
+        table(rows, columns, result.says, floor=floor(results)),
         *sections.claim(results, declared.GROUP_KEY if results.is_group else declared.CLIPS_KEY),
     ]
     return Section("Identification", f"identification{pair.suffix}", parts)
@@ -271,7 +278,7 @@ def where(results: Results, pair: Any) -> Section:
     )
     parts = [
         *draw(drawn, maps.units, mask, caption),
-        table(best, of_regions.columns, says),
+        table(best, of_regions.columns, says, floor=floor(results)),
         *sections.claim(results, key),
     ]
     return Section("Where", f"where{pair.suffix}", parts)
@@ -327,8 +334,8 @@ def across(results: Results, pair: Any) -> Section | None:
         f"across{pair.suffix}",
         [
             Prose(intro),
-            table(rows, declared.ACROSS.columns, declared.ACROSS.says),
-            table(gains, declared.GAINS.columns, declared.GAINS.says),
+            table(rows, declared.ACROSS.columns, declared.ACROSS.says, floor=floor(results)),
+            table(gains, declared.GAINS.columns, declared.GAINS.says, floor=floor(results)),
             *sections.claim(results, declared.GAIN_KEY),
             *sections.claim(results, declared.GAIN_INTERVAL_KEY),
         ],

@@ -224,7 +224,8 @@ def parcels(view: ParticipantView) -> Section:
     )
     cells = {"best_layer": numbered("best_layer_index", "best_layer")}
     named = with_regions(shown, view.units)
-    parts = [table(named, region_after_z(columns), caption, cells=cells)]
+    floor = smallest_p(n_shifts)
+    parts = [table(named, region_after_z(columns), caption, cells=cells, floor=floor)]
     return Section("Parcels", f"parcels{view.suffix}", parts)
 
 
