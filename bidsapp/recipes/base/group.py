@@ -19,8 +19,9 @@ from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.records import ImageKind, Problem
 from bidsapp.config import Config
 from bidsapp.errors import AppError, InputInvalidError, InputMissingError, OutputError
+from bidsapp.recipes import load_function
 from bidsapp.recipes.base.inputs import JobInputs, collect_participant
-from bidsapp.recipes.base.recipe import Recipe, load_function
+from bidsapp.recipes.base.recipe import Recipe
 from bidsapp.recipes.base.settings import override
 from bidsapp.results.kinds import Maps, Table, expand
 from bidsapp.results.read import Results, Space, finished, read_json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,8 @@ from bidsapp.report.methods import (
     shared_context,
 )
 from bidsapp.report.tables import choose, table
-from bidsapp.report.timing import alignment_section
+from bidsapp.report.timing import alignment_section, quality_section
+from bidsapp.results.inferences.base import smallest_p
 from bidsapp.results.kinds import P_VALUE
 from bidsapp.results.read import Results
 
@@ -56,8 +58,12 @@ def report(results: Results) -> tuple[Page, Methods]:
     page = [
         sections.glance(design(results), [(p.title, list(numbers(results, p))) for p in pairs]),
         sections.cautions(results),
-        *(of_space(results, pair) for pair in pairs),
+        *(
+            replace(of_space(results, pair), folded=results.is_group and number > 0)
+            for number, pair in enumerate(pairs)
+        ),
         None if results.is_group else timing(results),
+        None if results.is_group else quality(results),
         sections.claims(results),
         sections.methods_section(text),
         sections.fidelity(results),
@@ -78,6 +84,12 @@ def design(results: Results) -> list[Number]:
     folds = plural(facts["n_folds"], "fold")
     found.append(Number("Clips", str(facts["n_held_out"]), f"held out, in {folds}"))
     return found
+
+
+def floor(results: Results) -> float:
+    """Return the smallest possible p of exchanged clips; 0 where none were exchanged."""
+    n = n_exchanges(results)
+    return smallest_p(n) if n else 0.0
 
 
 def decoding(results: Results, pair: Any) -> pd.DataFrame:
@@ -147,7 +159,7 @@ def identification(results: Results, pair: Any) -> Section:
             alt="Identification accuracy of each decoder and set of candidates",
             caption=caption,
         ),
-        table(rows, columns, result.says),
+        table(rows, columns, result.says, floor=floor(results)),
         *sections.claim(results, declared.GROUP_KEY if results.is_group else declared.CLIPS_KEY),
     ]
     return Section("Identification", f"identification{pair.suffix}", parts)
@@ -238,7 +250,7 @@ def clips(results: Results, pair: Any) -> Section:
         )
     ordered = rows.sort_values("identification", ascending=False)
     parts.append(table(ordered, result.columns, f"{result.says} Best first."))
-    return Section("Clips", f"clips{pair.suffix}", parts)
+    return Section("Clips", f"clips{pair.suffix}", parts, folded=results.is_group)
 
 
 def where(results: Results, pair: Any) -> Section:
@@ -266,7 +278,7 @@ def where(results: Results, pair: Any) -> Section:
     )
     parts = [
         *draw(drawn, maps.units, mask, caption),
-        table(best, of_regions.columns, says),
+        table(best, of_regions.columns, says, floor=floor(results)),
         *sections.claim(results, key),
     ]
     return Section("Where", f"where{pair.suffix}", parts)
@@ -322,8 +334,8 @@ def across(results: Results, pair: Any) -> Section | None:
         f"across{pair.suffix}",
         [
             Prose(intro),
-            table(rows, declared.ACROSS.columns, declared.ACROSS.says),
-            table(gains, declared.GAINS.columns, declared.GAINS.says),
+            table(rows, declared.ACROSS.columns, declared.ACROSS.says, floor=floor(results)),
+            table(gains, declared.GAINS.columns, declared.GAINS.says, floor=floor(results)),
             *sections.claim(results, declared.GAIN_KEY),
             *sections.claim(results, declared.GAIN_INTERVAL_KEY),
         ],
@@ -333,6 +345,11 @@ def across(results: Results, pair: Any) -> Section | None:
 def timing(results: Results) -> Section:
     """Show which sound meets which volumes."""
     return alignment_section(results.table(declared.ALIGNMENT), declared.ALIGNMENT, None)
+
+
+def quality(results: Results) -> Section | None:
+    """Show motion and signal-to-noise ratio of the runs."""
+    return quality_section(results.table(declared.QUALITY), declared.QUALITY)
 
 
 def methods(results: Results) -> Methods:
