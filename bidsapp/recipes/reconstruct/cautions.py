@@ -10,6 +10,7 @@ import numpy as np
 from bidsapp.recipes.base import cautions
 from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
 from bidsapp.recipes.reconstruct.clips import Clips
+from bidsapp.recipes.reconstruct.encoding.results import MOST_BANDS
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.results.cautions import Caution
 
@@ -82,6 +83,13 @@ def _of_design(settings: ReconstructSettings, clips: Clips, space: Space) -> Ite
             smallest,
             settings.significance,
             draws="exchanges of clips",
+        )
+    if settings.encoding and len(settings.networks) > MOST_BANDS:
+        yield Caution(
+            "note",
+            f"Encoding models of {MOST_BANDS} of {len(settings.networks)} networks",
+            f"Variance is divided among {MOST_BANDS} embeddings at most, those of the first "
+            f"networks: {', '.join(settings.networks[:MOST_BANDS])}.",
         )
     if settings.shift_s < 2:
         yield Caution(

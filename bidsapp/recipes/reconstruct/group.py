@@ -20,9 +20,10 @@ from bidsapp.recipes.base.group_maps import group_units, participant_maps
 from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.recipes.reconstruct import cautions, results
 from bidsapp.recipes.reconstruct.across import write_across
+from bidsapp.recipes.reconstruct.encoding.group import write_encoding
 from bidsapp.results.read import Results
 from bidsapp.results.write import Output, tidy
-from bidsapp.stats.clip_exchange import Exchange, averaged
+from bidsapp.stats.clip_exchange import Exchange, averaged, mean_of_known
 from bidsapp.stats.prevalence import bayesian_prevalence
 
 _PERCENTILES = (2.5, 97.5)
@@ -45,6 +46,7 @@ def group(study: GroupStudy) -> None:
         exchanges = [read_exchanges(person, study, network) for person in inputs.participants]
         n_exchanges = len(exchanges[0]["ensemble"].null)
         write_network(out, study, network, exchanges, units)
+    write_encoding(out, study, units)
     if study.settings.across:
         write_across(out, study, units)
     facts = study.summary(
@@ -138,10 +140,7 @@ def write_network(
             for person in inputs.participants
         ]
     )
-    known = np.isfinite(maps)
-    total = np.where(known, maps, 0.0).sum(axis=0)
-    mean = np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
-    out.write(results.GROUP_MAP, mean, network=network)
+    out.write(results.GROUP_MAP, mean_of_known(maps), network=network)
     if np.isfinite(list(p_fwe.values())).any():
         on_units = p_on_units(study, p_fwe, units)
         out.write(results.GROUP_P_MAP, on_units, network=network)
@@ -221,9 +220,7 @@ def clip_rows(tables: Sequence[pd.DataFrame]) -> Iterator[dict[str, Any]]:
     """Yield the mean accuracy of each clip over participants."""
     columns = ["identification", "within_genre"]
     values = np.stack([table[columns].to_numpy(float) for table in tables])
-    known = np.isfinite(values)
-    mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known.any(axis=0), mean, np.nan)
+    mean = mean_of_known(values)
     names = list(tables[0]["clip"])
     rows = tidy({"identification": mean[:, 0], "within_genre": mean[:, 1]}, clip=names)
     for row, genre in zip(rows, tables[0]["genre"], strict=True):

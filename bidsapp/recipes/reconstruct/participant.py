@@ -3,7 +3,7 @@
 Responses averaged over windows of clips predict the embedding of each window by ridge regression,
 region by region, in folds over clips. The predictions of the best regions, chosen in inner folds,
 are averaged; held-out clips are identified by them among all held-out clips and among those of
-their genre, and compared with exchanged clips.
+their genre, and compared with exchanged clips. The other way round, embeddings predict responses.
 
 Source: Denk et al. 2025, Nature Communications, Brain2Music.
 """
@@ -22,6 +22,7 @@ from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.reconstruct import cautions, results
 from bidsapp.recipes.reconstruct.clips import Clips
 from bidsapp.recipes.reconstruct.decode import Regions, make_regions
+from bidsapp.recipes.reconstruct.encoding.fit import encode_spaces, write_encoding
 from bidsapp.recipes.reconstruct.examples import open_generator, write_examples
 from bidsapp.recipes.reconstruct.retrieval import retrieve_music
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
@@ -62,6 +63,9 @@ def participant(study: ParticipantStudy) -> None:
             out.write(results.RETRIEVED, retrieved.rows, network=name)
             out.write(results.RETRIEVAL, retrieved.summary, network=name)
         write_examples(out, study, space, clips, retrieved, generator)
+    if settings.encoding:
+        encoded = encode_spaces(study, spaces, clips, regions, scratch)
+        write_encoding(out, encoded, clips, regions, settings.significance)
     out.write(results.REGION_LABELS, regions.label + 1, names=regions.names)
     out.write(results.FOLDS, fold_rows(clips, next(iter(spaces.values())).judge.fold))
     out.write(results.ALIGNMENT, study.inputs.alignment)

@@ -12,6 +12,9 @@ from markupsafe import Markup
 
 from bidsapp.recipes.reconstruct import results as declared
 from bidsapp.recipes.reconstruct.answer import n_exchanges, row_of, sentences
+from bidsapp.recipes.reconstruct.encoding.report import encoding
+from bidsapp.recipes.reconstruct.encoding.results import KEYS as ENCODING_KEYS
+from bidsapp.recipes.reconstruct.encoding.results import SCORES as ENCODING_SCORES
 from bidsapp.recipes.reconstruct.figures import accuracy_figure, curve_figure, genre_figure
 from bidsapp.report import sections
 from bidsapp.report.brain.draw import BrainMap, draw
@@ -58,6 +61,10 @@ def report(results: Results) -> tuple[Page, Methods]:
         sections.glance(design(results), [(p.title, list(numbers(results, p))) for p in pairs]),
         sections.cautions(results),
         *(of_space(results, pair) for pair in pairs),
+        *(
+            encoding(results, space, f"-{number}" if len(results.spaces) > 1 else "")
+            for number, space in enumerate(results.spaces, start=1)
+        ),
         None if results.is_group else timing(results),
         sections.claims(results),
         sections.methods_section(text),
@@ -346,12 +353,14 @@ def methods(results: Results) -> Methods:
         declared.GROUP_REGIONS_KEY,
         declared.GAIN_KEY,
         declared.GAIN_INTERVAL_KEY,
+        *ENCODING_KEYS,
     )
     context = shared_context(results) | {
         "is_group": results.is_group,
         "across": results.is_group and results.facts()["settings"]["across"],
         "n_components": results.facts()["settings"].get("n_components"),
         "own": None if own is None else own.facts(),
+        "encoded": [] if own is None else list(own.table(ENCODING_SCORES)["score"]),
         "embeddings": [
             {"network": name, "layer": results.layers(name)[0]} for name in results.networks()
         ],

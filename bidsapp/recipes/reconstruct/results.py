@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bidsapp.recipes.base.alignment import alignment
+from bidsapp.recipes.reconstruct.encoding import results as encoding
 from bidsapp.results.kinds import (
     P_VALUE,
     Column,
@@ -362,5 +363,6 @@ RESULTS: tuple[Result, ...] = (
     GROUP_CLIPS,
     ACROSS,
     GAINS,
+    *encoding.RESULTS,
     GROUP_SUMMARY,
 )

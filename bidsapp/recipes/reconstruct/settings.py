@@ -114,6 +114,26 @@ class ReconstructSettings:
         source=f"{_PAPER}, generalisation beyond the genres of the training data",
         why="left out of the choice of penalties, too",
     )
+    encoding: bool = setting(
+        True,
+        paper="voxelwise models of each embedding",
+        source=f"{_PAPER}, encoding (section 4.2)",
+        why="with several networks also of all embeddings together, and what each adds",
+    )
+    band_steps: int = setting(
+        4,
+        paper="banded ridge, draws not stated",
+        source=f"{_PAPER}, variance partitioning analysis",
+        why="steps of the grid of weights of the embeddings",
+        least=1,
+    )
+    n_weights: int = setting(
+        600,
+        paper="600 voxels",
+        source=f"{_PAPER}, principal component analysis on the weight matrix",
+        why="of the first network's embedding",
+        least=1,
+    )
     corpus: str = setting(
         "",
         paper="the Free Music Archive, 106,574 tracks",
