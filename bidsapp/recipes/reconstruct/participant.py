@@ -20,6 +20,7 @@ from bidsapp.errors import UsageError
 from bidsapp.features.courses import CourseBank
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.reconstruct import cautions, results
+from bidsapp.recipes.reconstruct.classes import class_rows, telling
 from bidsapp.recipes.reconstruct.clips import Clips
 from bidsapp.recipes.reconstruct.decode import Regions, make_regions
 from bidsapp.recipes.reconstruct.encoding.fit import encode_spaces, write_encoding
@@ -62,6 +63,10 @@ def participant(study: ParticipantStudy) -> None:
         if retrieved is not None:
             out.write(results.RETRIEVED, retrieved.rows, network=name)
             out.write(results.RETRIEVAL, retrieved.summary, network=name)
+        teller = telling(networks, space.network)
+        if teller is not None:
+            rows = class_rows(study, space, teller, spaces[teller.name].bank, clips, retrieved)
+            out.write(results.CLASSES, list(rows), network=name)
         write_examples(out, study, space, clips, retrieved, generator)
     if settings.encoding:
         encoded = encode_spaces(study, spaces, clips, regions, scratch)
@@ -137,10 +142,13 @@ def write_space(out: Output, network: str, space: Space, clips: Clips, regions: 
     write(results.REGIONS, tidy(columns, region=regions.names))
     write(results.DECODING, decoding_rows(space))
     write(results.CLIPS, clip_rows(space, clips))
-    if space.curve:
-        write(results.CURVE, space.curve)
-    if space.ablation:
-        write(results.ABLATION, space.ablation)
+    for result, rows in (
+        (results.CURVE, space.curve),
+        (results.ABLATION, space.ablation),
+        (results.SESSIONS, space.sessions),
+    ):
+        if rows:
+            write(result, rows)
     held_out = space.judge.fold >= 0
     moments = [space.judge.rows.training_moments(k) for k in range(len(space.judge.rows.folds))]
     arrays = {

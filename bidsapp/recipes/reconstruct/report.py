@@ -38,7 +38,7 @@ from bidsapp.report.methods import (
 )
 from bidsapp.report.tables import choose, table
 from bidsapp.report.timing import alignment_section
-from bidsapp.results.kinds import P_VALUE
+from bidsapp.results.kinds import P_VALUE, Table
 from bidsapp.results.read import Results
 
 _HEADING = "Music decoded from the brain"
@@ -129,7 +129,13 @@ def of_space(results: Results, pair: Any) -> Section:
         made[1:1] = [people(results, pair), across(results, pair)]
     else:
         made.insert(1, examples(results, pair))
-        made += [ablation(results, pair), retrieval(results, pair), windows(results, pair)]
+        made += [
+            plain(results, pair, declared.ABLATION, "Genres never met", declared.CLIPS_KEY),
+            plain(results, pair, declared.SESSIONS, "Sessions", declared.CLIPS_KEY),
+            plain(results, pair, declared.CLASSES, "Classes", declared.CLASSES_KEY),
+            retrieval(results, pair),
+            windows(results, pair),
+        ]
     made.insert(-1 if results.is_group else 2, clips(results, pair))
     children = [section for section in made if section is not None]
     layer = results.layers(pair.network, pair.space)[0]
@@ -305,13 +311,14 @@ def people(results: Results, pair: Any) -> Section:
     )
 
 
-def ablation(results: Results, pair: Any) -> Section | None:
-    """Tabulate the accuracy for genres that the decoder never met."""
-    rows = results.table(declared.ABLATION, pair.space, pair.network)
+def plain(results: Results, pair: Any, declaration: Table, title: str, key: str) -> Section | None:
+    """Show a table as it is, with the interpretation of its test; nothing where it is empty."""
+    rows = results.table(declaration, pair.space, pair.network)
     if rows.empty:
         return None
-    shown = table(rows, declared.ABLATION.columns, declared.ABLATION.says)
-    return Section("Genres never met", f"ablation{pair.suffix}", [shown])
+    name = declaration.desc.removeprefix(declared.RECIPE)
+    shown = table(rows, declaration.columns, declaration.says)
+    return Section(title, f"{name}{pair.suffix}", [shown, *sections.claim(results, key)])
 
 
 def across(results: Results, pair: Any) -> Section | None:
@@ -349,6 +356,7 @@ def methods(results: Results) -> Methods:
     keys = (
         declared.CLIPS_KEY,
         declared.REGIONS_KEY,
+        declared.CLASSES_KEY,
         declared.GROUP_KEY,
         declared.GROUP_REGIONS_KEY,
         declared.GAIN_KEY,

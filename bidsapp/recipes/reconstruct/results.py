@@ -17,6 +17,7 @@ from bidsapp.results.kinds import (
 
 RECIPE = "reconstruct"
 CLIPS_KEY, REGIONS_KEY = "clip_exchange", "clip_exchange_fwe"
+CLASSES_KEY = "clip_exchange_classes"
 GAIN_KEY, GAIN_INTERVAL_KEY = "clip_exchange_gain", "clip_exchange_gain_interval"
 GROUP_KEY, GROUP_REGIONS_KEY = "clip_exchange_alike", "clip_exchange_alike_fwe"
 PREVALENCE_KEY = "prevalence_density"
@@ -148,6 +149,39 @@ ABLATION = Table(
         Column("identification", "mean accuracy with the genre in training", "with the genre"),
         Column("without_genre", "mean accuracy without it", "without it"),
         Column("p", "of the accuracy without it, one-sided", "p", by=CLIPS_KEY),
+    ),
+)
+CLASSES = Table(
+    desc="reconstructclasses",
+    title="Agreement of classes",
+    says="How much the most probable classes of what is reconstructed, the training clip or the "
+    "piece of the corpus most like the decoded embedding, are those of the clip that was heard.",
+    columns=(
+        Column("group", "genres, instruments or moods", text=True),
+        Column("source", "what is reconstructed, and from which embedding", text=True),
+        Column("agreement", "mean intersection over union of the most probable classes"),
+        Column("overlap", "mean share of the most probable classes in common"),
+        Column("n", "most probable classes that are compared", "top", 0),
+        Column("n_clips", "held-out clips", "clips", 0),
+        Column("null_mean", "mean agreement with clips exchanged", "exchanged"),
+        Column("null_low", "2.5th percentile with clips exchanged", "2.5 %", by=CLASSES_KEY),
+        Column("null_high", "97.5th percentile with clips exchanged", "97.5 %", by=CLASSES_KEY),
+        Column("p", "of the agreement, one-sided", "p", by=CLASSES_KEY),
+        Column("classes_by", "network that tells the classes", "told by", text=True),
+    ),
+)
+SESSIONS = Table(
+    desc="reconstructsessions",
+    title="Sessions",
+    says="Identification of the held-out clips of a fold that were heard in one session, by "
+    "decoders learnt from the training clips that were heard in another; regions are those of the "
+    "ensemble.",
+    columns=(
+        Column("train", "session of the training clips", "trained on", text=True),
+        Column("test", "session of the held-out clips", "tested on", text=True),
+        Column("n_clips", "held-out clips with several candidates", "clips", 0),
+        Column("identification", "mean identification accuracy, chance .5", "identification"),
+        Column("p", "one-sided, by exchange of held-out clips", "p", by=CLIPS_KEY),
     ),
 )
 EMBEDDINGS = Result(
@@ -346,6 +380,8 @@ RESULTS: tuple[Result, ...] = (
     REGIONS,
     CURVE,
     ABLATION,
+    CLASSES,
+    SESSIONS,
     EMBEDDINGS,
     EXAMPLES,
     SOUNDS,

@@ -27,6 +27,7 @@ from bidsapp.recipes.reconstruct.decode import (
     make_judge,
     region_exchange,
 )
+from bidsapp.recipes.reconstruct.sessions import session_rows
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.windows import (
     fill_responses,
@@ -63,6 +64,8 @@ class Space:
         Rows of the table of response windows.
     ablation
         Rows of the table of genres left out of training.
+    sessions
+        Rows of the table of sessions.
     """
 
     network: Network
@@ -77,6 +80,7 @@ class Space:
     regions: Exchange
     curve: list[dict[str, Any]]
     ablation: list[dict[str, Any]]
+    sessions: list[dict[str, Any]]
 
     @property
     def layer_name(self) -> str:
@@ -149,6 +153,7 @@ def decode_space(
         region_exchange(judge, decoded),
         list(curve_rows(study, clips, rows, regions, decoded, judge)),
         ablation,
+        list(session_rows(study, clips, rows, regions, decoded)),
     )
 
 

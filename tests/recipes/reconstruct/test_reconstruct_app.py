@@ -18,7 +18,7 @@ from bidsapp.stats.identification import identify
 from tests.report.browser import CHROMIUM, check_page
 
 CATALOGUE = RECIPES["reconstruct"].results
-NETWORK = "baseline"
+NETWORK, TEXT = "baseline", "featurescaptions"
 
 
 @pytest.fixture(scope="module")
@@ -168,17 +168,17 @@ def test_encoding_models_add_up_and_are_averaged_over_participants(
         own.maps(result, space) for result in (coded.MODELS, coded.DIFFERENCES, coded.VARIANCE)
     )
     r = dict(zip(models.names, models.values, strict=True))
-    assert list(r) == [NETWORK, "captions", "all embeddings", "genre"]
+    assert list(r) == [NETWORK, TEXT, "all embeddings", "genre"]
     named = dict(zip(differences.names, differences.values, strict=True))
-    beyond = r["all embeddings"] - r["captions"]
-    np.testing.assert_allclose(named[f"{NETWORK} beyond captions"], beyond, atol=1e-6)
+    beyond = r["all embeddings"] - r[TEXT]
+    np.testing.assert_allclose(named[f"{NETWORK} beyond {TEXT}"], beyond, atol=1e-6)
     parts = dict(zip(variance.names, variance.values, strict=True))
     total = parts.pop("all embeddings")
     np.testing.assert_allclose(sum(parts.values()), total, atol=1e-6)
     scores = own.table(coded.SCORES, space).set_index("score")
     assert scores["mean"][NETWORK] == pytest.approx(np.nanmean(r[NETWORK]), abs=1e-6)
-    assert scores["mean"][NETWORK] > scores["mean"]["captions"] + 0.05
-    assert scores["n_fwe"]["captions"] == 0
+    assert scores["mean"][NETWORK] > scores["mean"][TEXT] + 0.05
+    assert scores["n_fwe"][TEXT] == 0
     labels = own.values(declared.REGION_LABELS, space)[0].astype(int)
     rows = own.table(coded.REGION_SCORES, space)
     first = rows[rows["score"] == NETWORK]
