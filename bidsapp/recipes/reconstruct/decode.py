@@ -299,6 +299,8 @@ def decode_chosen(
 ) -> Floats:
     """Decode other responses of regions that were chosen before, and average them.
 
+    Each region is decoded in the folds that take it.
+
     Parameters
     ----------
     responses
@@ -313,11 +315,14 @@ def decode_chosen(
     array, (n_clips, n_dimensions)
     """
     alphas = [10.0**x for x in settings.log10_alpha]
-    predicted = [
-        decode_region(part.T, rows, alphas, metric=settings.alpha_metric).predicted
-        for part in responses
-    ]
-    return ensemble(np.stack(predicted), chosen, rows.fold)
+    shape = (len(responses), len(rows.block), rows.embedding.shape[2])
+    predicted = np.full(shape, np.nan)
+    for region in np.flatnonzero(chosen.any(axis=0)):
+        folds = tuple(rows.folds[number] for number in np.flatnonzero(chosen[:, region]))
+        some = ClipRows(rows.embedding, rows.block, folds)
+        decoding = decode_region(responses[region].T, some, alphas, metric=settings.alpha_metric)
+        predicted[region] = decoding.predicted
+    return ensemble(predicted, chosen, rows.fold)
 
 
 def decode_part(

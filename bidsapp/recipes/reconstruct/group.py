@@ -8,19 +8,22 @@ clips. How many people show the effect is inferred from the number of significan
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bidsapp.audio.listening import score_answers
 from bidsapp.brain.geometry import UnitSpace
-from bidsapp.errors import InputInvalidError
+from bidsapp.errors import InputInvalidError, InputMissingError
 from bidsapp.recipes.base.group_maps import group_units, participant_maps
 from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.recipes.reconstruct import cautions, results
 from bidsapp.recipes.reconstruct.across import write_across
 from bidsapp.recipes.reconstruct.encoding.group import write_encoding
+from bidsapp.recipes.reconstruct.examples import KEY_SUFFIX
 from bidsapp.results.read import Results
 from bidsapp.results.write import Output, tidy
 from bidsapp.stats.clip_exchange import Exchange, averaged, mean_of_known
@@ -49,6 +52,8 @@ def group(study: GroupStudy) -> None:
     write_encoding(out, study, units)
     if study.settings.across:
         write_across(out, study, units)
+    if study.settings.answers:
+        out.write(results.LISTENING, list(listening_rows(Path(study.settings.answers))))
     facts = study.summary(
         units,
         networks=inputs.network_facts,
@@ -57,6 +62,42 @@ def group(study: GroupStudy) -> None:
         **{name: first_facts(study)[name] for name in ("n_clips", "n_held_out", "n_folds")},
     )
     out.write(results.GROUP_SUMMARY, facts)
+
+
+def listening_rows(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield the score of each listening test and condition.
+
+    Parameters
+    ----------
+    folder
+        With keys (``_key.tsv``), beside each the answers of its listeners (other TSV files).
+
+    Raises
+    ------
+    InputMissingError
+        There is no key, or there are no answers beside one.
+    InputInvalidError
+        Answers do not fit their key.
+    """
+    keys = sorted(folder.rglob(f"*{KEY_SUFFIX}"))
+    if not keys:
+        msg = f"{folder}: holds no key of a listening test (*{KEY_SUFFIX}); put it there"
+        raise InputMissingError(msg)
+    for key in keys:
+        answers = [path for path in sorted(key.parent.glob("*.tsv")) if path not in keys]
+        if not answers:
+            msg = f"{key.parent}: holds no answers beside {key.name}; put the saved files there"
+            raise InputMissingError(msg)
+        for condition, test in score_answers(key, answers).items():
+            yield {
+                "test": key.relative_to(folder).as_posix().removesuffix(KEY_SUFFIX),
+                "condition": condition,
+                "n_trials": test.n_trials,
+                "n_answers": test.n_answers,
+                "accuracy": test.accuracy,
+                "chance": test.chance,
+                "p": test.p,
+            }
 
 
 def first_facts(study: GroupStudy) -> Mapping[str, Any]:

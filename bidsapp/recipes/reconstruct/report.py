@@ -65,7 +65,7 @@ def report(results: Results) -> tuple[Page, Methods]:
             encoding(results, space, f"-{number}" if len(results.spaces) > 1 else "")
             for number, space in enumerate(results.spaces, start=1)
         ),
-        None if results.is_group else timing(results),
+        listening(results) if results.is_group else timing(results),
         sections.claims(results),
         sections.methods_section(text),
         sections.fidelity(results),
@@ -342,6 +342,16 @@ def across(results: Results, pair: Any) -> Section | None:
             *sections.claim(results, declared.GAIN_INTERVAL_KEY),
         ],
     )
+
+
+def listening(results: Results) -> Section | None:
+    """Show how often listeners recognised the originals of reconstructions."""
+    rows = results.table(declared.LISTENING)
+    if rows.empty:
+        return None
+    shown = table(rows, declared.LISTENING.columns, declared.LISTENING.says)
+    parts = [shown, *sections.claim(results, declared.LISTENING_KEY)]
+    return Section("Listening test", "listeningtest", parts)
 
 
 def timing(results: Results) -> Section:

@@ -17,7 +17,7 @@ from bidsapp.results.kinds import (
 
 RECIPE = "reconstruct"
 CLIPS_KEY, REGIONS_KEY = "clip_exchange", "clip_exchange_fwe"
-CLASSES_KEY = "clip_exchange_classes"
+CLASSES_KEY, LISTENING_KEY = "clip_exchange_classes", "listening_choices"
 GAIN_KEY, GAIN_INTERVAL_KEY = "clip_exchange_gain", "clip_exchange_gain_interval"
 GROUP_KEY, GROUP_REGIONS_KEY = "clip_exchange_alike", "clip_exchange_alike_fwe"
 PREVALENCE_KEY = "prevalence_density"
@@ -368,6 +368,23 @@ GAINS = Table(
         Column("p", "one-sided, clips exchanged alike", "p", by=GAIN_KEY),
     ),
 )
+LISTENING = Table(
+    desc="reconstructlisteningtest",
+    title="Listening test",
+    says="How often listeners chose the original that a reconstruction was made from.",
+    level="group",
+    by_space=False,
+    by_network=False,
+    columns=(
+        Column("test", "key that the answers were scored with", text=True),
+        Column("condition", "kind of reconstruction", text=True),
+        Column("n_trials", "trials with answers", "trials", 0),
+        Column("n_answers", "answers", "answers", 0),
+        Column("accuracy", "share of correct answers", "correct"),
+        Column("chance", "expected share of correct answers"),
+        Column("p", "exact, one-sided", "p", by=LISTENING_KEY),
+    ),
+)
 SUMMARY, GROUP_SUMMARY = summary(RECIPE, "participant"), summary(RECIPE, "group")
 
 RESULTS: tuple[Result, ...] = (
@@ -399,6 +416,7 @@ RESULTS: tuple[Result, ...] = (
     GROUP_CLIPS,
     ACROSS,
     GAINS,
+    LISTENING,
     *encoding.RESULTS,
     GROUP_SUMMARY,
 )

@@ -169,6 +169,13 @@ class ReconstructSettings:
         source=f"{_PAPER}, supplementary material",
         why="clips that can be heard in the report, the first of each genre; 0 copies no sound",
     )
+    n_listening: int = setting(
+        2,
+        paper="examples on a web page",
+        source=f"{_PAPER}, supplementary material",
+        why="clips of each genre in the listening test, where music is retrieved or generated",
+        least=1,
+    )
     significance: float = setting(0.05, paper="none", source=_PAPER)
 
 
@@ -207,6 +214,13 @@ class ReconstructGroupSettings:
         why="of a region, the same for all decoders across participants; rotations of more "
         "dimensions than clips are not determined",
         least=1,
+    )
+    answers: str = setting(
+        "",
+        paper="no listening test",
+        source="-",
+        why="folder with keys of listening tests (_key.tsv), beside each the answers that "
+        "listeners saved",
     )
 
 
