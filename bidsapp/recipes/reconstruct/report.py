@@ -12,6 +12,9 @@ from markupsafe import Markup
 
 from bidsapp.recipes.reconstruct import results as declared
 from bidsapp.recipes.reconstruct.answer import n_exchanges, row_of, sentences
+from bidsapp.recipes.reconstruct.encoding.report import encoding
+from bidsapp.recipes.reconstruct.encoding.results import KEYS as ENCODING_KEYS
+from bidsapp.recipes.reconstruct.encoding.results import SCORES as ENCODING_SCORES
 from bidsapp.recipes.reconstruct.figures import accuracy_figure, curve_figure, genre_figure
 from bidsapp.report import sections, sounds
 from bidsapp.report.brain.draw import BrainMap, draw
@@ -36,7 +39,7 @@ from bidsapp.report.methods import (
 from bidsapp.report.tables import choose, table
 from bidsapp.report.timing import alignment_section, quality_section
 from bidsapp.results.inferences.base import smallest_p
-from bidsapp.results.kinds import P_VALUE
+from bidsapp.results.kinds import P_VALUE, Table
 from bidsapp.results.read import Results
 
 _HEADING = "Music decoded from the brain"
@@ -62,7 +65,11 @@ def report(results: Results) -> tuple[Page, Methods]:
             replace(of_space(results, pair), folded=results.is_group and number > 0)
             for number, pair in enumerate(pairs)
         ),
-        None if results.is_group else timing(results),
+        *(
+            encoding(results, space, f"-{number}" if len(results.spaces) > 1 else "")
+            for number, space in enumerate(results.spaces, start=1)
+        ),
+        listening(results) if results.is_group else timing(results),
         None if results.is_group else quality(results),
         sections.claims(results),
         sections.methods_section(text),
@@ -133,7 +140,13 @@ def of_space(results: Results, pair: Any) -> Section:
         made[1:1] = [people(results, pair), across(results, pair)]
     else:
         made.insert(1, examples(results, pair))
-        made += [ablation(results, pair), retrieval(results, pair), windows(results, pair)]
+        made += [
+            plain(results, pair, declared.ABLATION, "Genres never met", declared.CLIPS_KEY),
+            plain(results, pair, declared.SESSIONS, "Sessions", declared.CLIPS_KEY),
+            plain(results, pair, declared.CLASSES, "Classes", declared.CLASSES_KEY),
+            retrieval(results, pair),
+            windows(results, pair),
+        ]
     made.insert(-1 if results.is_group else 2, clips(results, pair))
     children = [section for section in made if section is not None]
     layer = results.layers(pair.network, pair.space)[0]
@@ -310,13 +323,14 @@ def people(results: Results, pair: Any) -> Section:
     )
 
 
-def ablation(results: Results, pair: Any) -> Section | None:
-    """Tabulate the accuracy for genres that the decoder never met."""
-    rows = results.table(declared.ABLATION, pair.space, pair.network)
+def plain(results: Results, pair: Any, declaration: Table, title: str, key: str) -> Section | None:
+    """Show a table as it is, with the interpretation of its test; nothing where it is empty."""
+    rows = results.table(declaration, pair.space, pair.network)
     if rows.empty:
         return None
-    shown = table(rows, declared.ABLATION.columns, declared.ABLATION.says)
-    return Section("Genres never met", f"ablation{pair.suffix}", [shown])
+    name = declaration.desc.removeprefix(declared.RECIPE)
+    shown = table(rows, declaration.columns, declaration.says)
+    return Section(title, f"{name}{pair.suffix}", [shown, *sections.claim(results, key)])
 
 
 def across(results: Results, pair: Any) -> Section | None:
@@ -342,6 +356,16 @@ def across(results: Results, pair: Any) -> Section | None:
     )
 
 
+def listening(results: Results) -> Section | None:
+    """Show how often listeners recognised the originals of reconstructions."""
+    rows = results.table(declared.LISTENING)
+    if rows.empty:
+        return None
+    shown = table(rows, declared.LISTENING.columns, declared.LISTENING.says)
+    parts = [shown, *sections.claim(results, declared.LISTENING_KEY)]
+    return Section("Listening test", "listeningtest", parts)
+
+
 def timing(results: Results) -> Section:
     """Show which sound meets which volumes."""
     return alignment_section(results.table(declared.ALIGNMENT), declared.ALIGNMENT, None)
@@ -359,16 +383,19 @@ def methods(results: Results) -> Methods:
     keys = (
         declared.CLIPS_KEY,
         declared.REGIONS_KEY,
+        declared.CLASSES_KEY,
         declared.GROUP_KEY,
         declared.GROUP_REGIONS_KEY,
         declared.GAIN_KEY,
         declared.GAIN_INTERVAL_KEY,
+        *ENCODING_KEYS,
     )
     context = shared_context(results) | {
         "is_group": results.is_group,
         "across": results.is_group and results.facts()["settings"]["across"],
         "n_components": results.facts()["settings"].get("n_components"),
         "own": None if own is None else own.facts(),
+        "encoded": [] if own is None else list(own.table(ENCODING_SCORES)["score"]),
         "embeddings": [
             {"network": name, "layer": results.layers(name)[0]} for name in results.networks()
         ],
