@@ -10,13 +10,14 @@ from __future__ import annotations
 import base64
 import functools
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from bidsapp.bids.atomic import write_text
@@ -26,6 +27,10 @@ from bidsapp.results.cautions import Caution, Severity
 
 _LONG_TABLE = 30
 _LEVELS = (0.05, 0.01, 0.001)
+_LINKS = (
+    (re.compile(r"\bdoi:(10\.\d[^\s,;&<>]*[^\s.,;:&<>)])"), "https://doi.org/"),
+    (re.compile(r"\barXiv:(\d{4}\.\d{4,5})"), "https://arxiv.org/abs/"),
+)
 
 
 @dataclass(frozen=True)
@@ -287,16 +292,32 @@ def p_text(p: float, n_draws: int = 0) -> str:
     return f"p {sign} {p_cell(p).text}" if math.isfinite(p) else "p \u2013"
 
 
+def linked(text: str) -> Markup:
+    """Escape a text and make links of the DOIs and arXiv numbers in it.
+
+    Examples
+    --------
+    >>> print(linked("See doi:10.1/ab."))
+    See <a href="https://doi.org/10.1/ab">doi:10.1/ab</a>.
+    """
+    escaped = str(escape(text))
+    for pattern, address in _LINKS:
+        escaped = pattern.sub(rf'<a href="{address}\1">\g<0></a>', escaped)
+    return Markup(escaped)
+
+
 @functools.cache
 def environment() -> jinja2.Environment:
     """Return the template environment; undefined names are errors."""
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("bidsapp.report"),
         autoescape=jinja2.select_autoescape(["html", "html.j2"]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["linked"] = linked
+    return made
 
 
 def render(page: Page) -> str:

@@ -10,7 +10,14 @@ import pytest
 
 from bidsapp.bids.records import Presentation, Rating, Run
 from bidsapp.encoding.designs import DesignOptions, DesignStore
-from bidsapp.encoding.encode import Encoding, Scorer, encode, encode_with_null, make_scorer
+from bidsapp.encoding.encode import (
+    Encoding,
+    Scorer,
+    encode,
+    encode_with_null,
+    make_scorer,
+    predict_held_out,
+)
 from bidsapp.encoding.parcels import parcel_test
 from bidsapp.encoding.ratings import rating_rows, rating_scores, rating_targets
 from bidsapp.encoding.rows import FoldOptions, Rows, make_rows
@@ -67,6 +74,22 @@ def test_planted_layers_come_back(store: DesignStore, bold: np.ndarray) -> None:
     best = best_layer(scores.mean_r[:, :18])
     assert best.tolist() == [1] * 6 + [2] * 6 + [3] * 6
     assert np.abs(scores.mean_r[:, 18:].mean()) < 0.05
+
+
+def test_predictions_of_held_out_rows_have_the_scores(
+    store: DesignStore, bold: np.ndarray
+) -> None:
+    scores = run(store, bold)
+    predicted, features = predict_held_out(store, 1, bold, scorer_of(), 3)
+    label = store.blocks.label
+    assert np.isnan(predicted[label < 0]).all()
+    for block in range(store.n_blocks):
+        own = label == block
+        r = [np.corrcoef(a, b)[0, 1] for a, b in zip(predicted[own].T, bold[own].T, strict=True)]
+        np.testing.assert_allclose(r, scores.r[1, block], atol=2e-3)
+    for fold_number, fold, design in store.layer(1):
+        rows = np.isin(label, fold.test)
+        np.testing.assert_array_equal(features[rows], design.x[rows, :3], err_msg=str(fold_number))
 
 
 def test_slabs_and_solver_change_nothing(store: DesignStore, bold: np.ndarray) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -91,10 +91,15 @@ class Recipe:
         """Name of the group level's settings in configuration files and ``--set``."""
         return f"{self.name}_group"
 
-    @property
-    def descriptions(self) -> dict[str, str]:
-        """Every ``desc-`` label of its files, and what it means."""
-        return descriptions(self.results)
+    def descriptions(self, networks: Iterable[str] = ()) -> dict[str, str]:
+        """Return every ``desc-`` label of its files, and what it means.
+
+        Parameters
+        ----------
+        networks
+            Labels of the networks whose results are described.
+        """
+        return descriptions(self.results, networks)
 
     def settings(self, config: Config) -> Any:
         """Return the settings of the participant level with the user's changes.

@@ -43,7 +43,7 @@ from bidsapp.results.kinds import (
 # ------------------------------------------------------------------ group: maps
 
 MEAN = Maps(
-    desc="gradients{label}mean",
+    desc="gradients{label}lagsmean",
     title="Mean prediction, {label} lags",
     says="Mean correlation over participants (Fisher z, back-transformed) at {label} lags.",
     labels=LAGS,
@@ -51,7 +51,7 @@ MEAN = Maps(
     stat="r",
 )
 T = Maps(
-    desc="gradients{label}",
+    desc="gradients{label}lags",
     title="t over participants, {label} lags",
     says="One-sample t of Fisher z over participants at {label} lags.",
     labels=LAGS,
@@ -60,7 +60,7 @@ T = Maps(
     scale=Scale("t", colours="signed", least=2.0),
 )
 D = Maps(
-    desc="gradients{label}",
+    desc="gradients{label}lags",
     title="Cohen's d, {label} lags",
     says="Cohen's d of Fisher z over participants at {label} lags.",
     labels=LAGS,
@@ -69,7 +69,7 @@ D = Maps(
     scale=Scale("d", colours="signed", least=0.5),
 )
 P_FWE = Maps(
-    desc="gradients{label}fwe",
+    desc="gradients{label}lagsfwe",
     title="Family-wise p, {label} lags",
     says="Sign-flip p at {label} lags, corrected over units and layers by the largest t.",
     labels=LAGS,
@@ -79,7 +79,7 @@ P_FWE = Maps(
     by=FLIP,
 )
 Q = Maps(
-    desc="gradients{label}fdr",
+    desc="gradients{label}lagsfdr",
     title="False discovery rate, {label} lags",
     says="False discovery rate (Benjamini-Hochberg) of the sign-flip p over units and layers at "
     "{label} lags.",
@@ -90,7 +90,7 @@ Q = Maps(
     by=FLIP_FDR,
 )
 P_TFCE = Maps(
-    desc="gradients{label}tfce",
+    desc="gradients{label}lagstfce",
     title="Family-wise p of clusters, {label} lags",
     says="Sign-flip p of threshold-free cluster enhancement at {label} lags, corrected over units "
     "and layers.",
@@ -109,7 +109,7 @@ CONSISTENT = Mask(
     by=FLIP,
 )
 PC = Maps(
-    desc="gradients{label}",
+    desc="gradients{label}lags",
     title="Principal components, {label} lags",
     says="Principal components of mean scores at {label} lags, layers as variables, units as "
     "observations.",
@@ -131,7 +131,7 @@ REFERENCE = Maps(
     scale=Scale("reference", colours="sequential"),
 )
 PROJECTED = Maps(
-    desc="gradients{label}meanprojected",
+    desc="gradients{label}lagsmeanprojected",
     title="Mean prediction on the surface, {label} lags",
     says="Mean correlation over participants at {label} lags, projected from the volume layer by "
     "layer.",
@@ -140,7 +140,7 @@ PROJECTED = Maps(
     stat="r",
 )
 CENTROID_PROJECTED = Maps(
-    desc="gradients{label}projected",
+    desc="gradients{label}lagsprojected",
     title="Centroid layer on the surface, {label} lags",
     says="Centroid layer of each layer's mean score map at {label} lags, projected from the "
     "volume.",
@@ -151,7 +151,7 @@ CENTROID_PROJECTED = Maps(
     names=("centroid",),
 )
 BEST_PROJECTED = Labels(
-    desc="gradientsbestlayer{label}projected",
+    desc="gradientsbestlayer{label}lagsprojected",
     title="Best layer on the surface, {label} lags",
     says="Best layer of each layer's mean score map at {label} lags, projected from the volume.",
     labels=LAGS,

@@ -25,6 +25,8 @@ from bidsapp.encoding.parcels import Parcels, make_parcels
 from bidsapp.encoding.repeats import repeated_rows
 from bidsapp.encoding.rows import Rows
 from bidsapp.features.sampling import sampling_matrix
+from bidsapp.recipes.base.peak import peak_rows
+from bidsapp.recipes.base.quality import quality_rows
 from bidsapp.recipes.base.scores import (
     Scores,
     by_piece,
@@ -74,6 +76,7 @@ def participant(study: ParticipantStudy) -> None:
             everything.setdefault(bank.network, []).append(scores)
     for name, both in everything.items():
         write_network(out, name, both, parcels, settings)
+        out.write(results.PEAK, peak_rows(study, both[0], means), network=name)
     positive = {name: both[0] for name, both in everything.items()}
     write_beyond(out, study, row_sets[0], positive, parcels, means)
     ceiling = noise_ceiling(study, row_sets[0])
@@ -82,6 +85,7 @@ def participant(study: ParticipantStudy) -> None:
     names = [f"parcel{number + 1:03d}" for number in range(parcels.n_parcels)]
     out.write(results.PARCEL_LABELS, parcels.labels + 1, names=names)
     out.write(results.ALIGNMENT, study.inputs.alignment)
+    out.write(results.QUALITY, quality_rows(study))
     out.write(results.FOLDS, fold_rows(row_sets[0], study))
     courses = course_rows(study.inputs.runs, study.inputs.presentations, durations_s, means)
     out.write(results.COURSES, courses)

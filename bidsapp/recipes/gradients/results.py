@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bidsapp.recipes.base.alignment import alignment
+from bidsapp.recipes.base.alignment import alignment, quality
 from bidsapp.recipes.base.score_results import (
     LAGS_COLUMN,
     LAYER_COLUMNS,
@@ -15,6 +15,7 @@ from bidsapp.recipes.base.score_results import (
     folds,
     parcel_labels,
     parcel_scores,
+    peak_courses,
     profile,
     ratings,
     significant,
@@ -43,7 +44,7 @@ MONTE_CARLO, SHARE = "monte_carlo", "bootstrap_layers"
 # ------------------------------------------------------------------ participant: maps
 
 SCORE = Maps(
-    desc="gradients{label}",
+    desc="gradients{label}lags",
     title="Prediction at {label} lags",
     says="Correlation of predicted and measured BOLD inside held-out blocks at {label} lags, "
     "averaged over blocks.",
@@ -51,7 +52,7 @@ SCORE = Maps(
     stat="r",
 )
 SCORE_PIECES = Maps(
-    desc="gradients{label}pieces",
+    desc="gradients{label}lagspieces",
     title="Prediction at {label} lags, by piece",
     says="Correlation of predicted and measured BOLD inside held-out blocks at {label} lags, one "
     "map per layer and piece.",
@@ -59,7 +60,7 @@ SCORE_PIECES = Maps(
     stat="r",
 )
 CENTROID = Maps(
-    desc="gradients{label}",
+    desc="gradients{label}lags",
     title="Centroid layer, {label} lags",
     says="Mean layer number weighted by positive scores at {label} lags.",
     labels=LAGS,
@@ -69,14 +70,14 @@ CENTROID = Maps(
     names=("centroid",),
 )
 BEST_LAYER = Labels(
-    desc="gradientsbestlayer{label}",
+    desc="gradientsbestlayer{label}lags",
     title="Best layer, {label} lags",
     says="Layer with the largest score at {label} lags; 0 where there is none.",
     labels=LAGS,
     level="both",
 )
 ALPHA = Maps(
-    desc="gradients{label}",
+    desc="gradients{label}lags",
     title="Ridge penalty, {label} lags",
     says="log10 of the ridge penalty at {label} lags, averaged over outer folds.",
     labels=LAGS,
@@ -198,6 +199,8 @@ RATINGS_NULL = Table(
     by_space=False,
 )
 ALIGNMENT = alignment(RECIPE, required=False)
+QUALITY = quality(RECIPE)
+PEAK = peak_courses(RECIPE)
 FOLDS = folds(RECIPE)
 WAVEFORM = Table(
     desc="gradientswaveform",
@@ -249,6 +252,8 @@ RESULTS: tuple[Result, ...] = (
     RATINGS,
     RATINGS_NULL,
     ALIGNMENT,
+    QUALITY,
+    PEAK,
     FOLDS,
     WAVEFORM,
     COURSES,

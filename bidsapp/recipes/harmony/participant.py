@@ -23,6 +23,8 @@ from bidsapp.encoding.bands import BandScores, Member, join_bands, two_bands
 from bidsapp.encoding.parcels import Parcels, make_parcels
 from bidsapp.encoding.ratings import RatingTargets, rating_targets
 from bidsapp.encoding.rows import Rows
+from bidsapp.recipes.base.peak import peak_rows
+from bidsapp.recipes.base.quality import quality_rows
 from bidsapp.recipes.base.scores import (
     Scores,
     design_store,
@@ -82,6 +84,7 @@ def participant(study: ParticipantStudy) -> None:
     out = study.output(bold.units)
     for name, scores in everything.items():
         write_network(out, name, scores, parcels, settings.significance)
+        out.write(results.PEAK, peak_rows(study, scores, means), network=name)
     unique = unique_contributions(study, rows, everything, means)
     if unique is not None:
         write_unique(out, *unique, parcels)
@@ -89,6 +92,7 @@ def participant(study: ParticipantStudy) -> None:
     out.write(results.PARCEL_LABELS, parcels.labels + 1, names=names)
     write_sounds(out, study, courses)
     out.write(results.ALIGNMENT, study.inputs.alignment)
+    out.write(results.QUALITY, quality_rows(study))
     out.write(results.FOLDS, fold_rows(rows, study))
     networks: dict[str, dict[str, Any]] = {
         name: {"layers": scores.layers, "weights": dict(scores.bank.weights)}

@@ -19,6 +19,7 @@ from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.places import coordinate_words, region_after_z, with_regions
 from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.brain.scales import largest, smallest
+from bidsapp.report.courses import peak_section
 from bidsapp.report.html import (
     Note,
     Notes,
@@ -40,7 +41,7 @@ from bidsapp.report.methods import (
     shared_context,
 )
 from bidsapp.report.tables import table
-from bidsapp.report.timing import alignment_section
+from bidsapp.report.timing import alignment_section, quality_section
 from bidsapp.results.kinds import P_VALUE
 from bidsapp.results.read import Results
 
@@ -78,6 +79,7 @@ def report(results: Results) -> tuple[Page, Methods]:
         *(unique(results, space) for space in results.spaces),
         None if results.is_group else ratings(results),
         None if results.is_group else timing(results),
+        None if results.is_group else quality(results),
         sections.claims(results),
         sections.methods_section(text),
         sections.fidelity(results),
@@ -212,12 +214,20 @@ def encoding(results: Results, pair: Any) -> Section:
     tested = results.maps(declared.P_FWE, pair.space, pair.network) if results.is_group else None
     if tested is not None and sections.flips_can_pass(results, pair.space):
         drawn.append(BrainMap("Smallest family-wise p", smallest(tested.values), P_VALUE))
-    what = "significant parcels" if not results.is_group else "significant units"
-    caption = f"Outlined: {what} (FWE p \u2264 {results.setting('significance', pair.space):g})."
+    level = results.setting("significance", pair.space)
+    what = unit_words(units)[1] if results.is_group else "parcels"
+    caption = f"Outlined: significant {what} (FWE p \u2264 {level:g})."
+    if mask is None or not mask.any():
+        caption = f"No {what} are significant (FWE p \u2264 {level:g})."
+    if results.is_group and not sections.flips_can_pass(results, pair.space):
+        caption = "Not tested: sign flips of so few participants cannot pass."
     profile = declared.GROUP_PROFILE if results.is_group else declared.PROFILE
     rows = table(results.table(profile, pair.space, pair.network), profile.columns, profile.says)
+    peak = results.table(declared.PEAK, pair.space, pair.network)
+    courses = None if results.is_group else peak_section(peak, declared.PEAK, pair.suffix)
     children = [
         Section("Maps", f"maps{pair.suffix}", draw(drawn, units, mask, caption)),
+        *([courses] if courses is not None else []),
         Section("Layers", f"layers{pair.suffix}", [rows]),
     ]
     key = declared.FLIP if results.is_group else SHIFT
@@ -288,6 +298,11 @@ def ratings(results: Results) -> Section | None:
 def timing(results: Results) -> Section:
     """Show which sound meets which volumes."""
     return alignment_section(results.table(declared.ALIGNMENT), declared.ALIGNMENT, None)
+
+
+def quality(results: Results) -> Section | None:
+    """Show motion and signal-to-noise ratio of the runs."""
+    return quality_section(results.table(declared.QUALITY), declared.QUALITY)
 
 
 def methods(results: Results) -> Methods:

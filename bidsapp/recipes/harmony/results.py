@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from bidsapp.models.harmonic.names import MATCH_COLUMNS, PITCH_CLASSES, QUADRANTS
-from bidsapp.recipes.base.alignment import alignment
+from bidsapp.recipes.base.alignment import alignment, quality
 from bidsapp.recipes.base.score_results import (
     PARCEL_COLUMN,
     PLACE_COLUMNS,
     folds,
     parcel_labels,
     parcel_scores,
+    peak_courses,
     profile,
     ratings,
     significant,
@@ -163,6 +164,8 @@ SIMILARITY = Table(
     by_network=False,
 )
 ALIGNMENT = alignment(RECIPE, required=False)
+QUALITY = quality(RECIPE)
+PEAK = peak_courses(RECIPE)
 FOLDS = folds(RECIPE)
 
 # ------------------------------------------------------------------ group
@@ -246,6 +249,8 @@ RESULTS: tuple[Result, ...] = (
     AGREEMENT,
     SIMILARITY,
     ALIGNMENT,
+    QUALITY,
+    PEAK,
     FOLDS,
     summary(RECIPE, "participant"),
     MEAN,

@@ -27,6 +27,7 @@ from bidsapp.brain.grey_matter import grey_matter
 from bidsapp.brain.searchlights import searchlights
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.models.rdm import rdm
+from bidsapp.recipes.base.quality import quality_rows
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.rsa import cautions, results
 from bidsapp.recipes.rsa.acoustics import NUISANCE, Acoustics, acoustics
@@ -435,6 +436,7 @@ def write_shared(
     if beside.names:
         out.write(results.NUISANCE, rdm_rows(beside.rdms, beside.names))
     out.write(results.ALIGNMENT, study.inputs.alignment)
+    out.write(results.QUALITY, quality_rows(study))
 
 
 def lag_rows(
