@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import io
 import os
+import pickle
 import secrets
 import shutil
 import zipfile
@@ -24,6 +25,7 @@ import numpy.typing as npt
 
 from bidsapp.bids.atomic import new_matrix, output_errors, write_bytes
 from bidsapp.bids.locks import holding
+from bidsapp.errors import InputInvalidError
 from bidsapp.progress import track
 
 Array = npt.NDArray[Any]
@@ -256,12 +258,22 @@ class FileCheckpoint:
     path: Path
 
     def load(self) -> dict[str, Any] | None:
-        """Return the last state, on the CPU, or None."""
+        """Return the last state, on the CPU, or None.
+
+        Raises
+        ------
+        InputInvalidError
+            The file is no checkpoint, or cut off.
+        """
         if not self.path.is_file():
             return None
         import torch
 
-        state: dict[str, Any] = torch.load(self.path, weights_only=True, map_location="cpu")
+        try:
+            state: dict[str, Any] = torch.load(self.path, weights_only=True, map_location="cpu")
+        except (RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
+            msg = f"{self.path}: cannot be read as a checkpoint; remove it to begin anew"
+            raise InputInvalidError(msg) from error
         return state
 
     def save(self, state: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -242,6 +243,9 @@ def _table(path: Path, folder: Path) -> RatedCorpus:
         name = row["path"].strip()
         first.setdefault(name, (row, line))
         onset = _number(row["onset"], path, line) if timed else 0.0
+        if not onset >= 0:
+            msg = f"{path}: line {line}: onset {row['onset'] or 'missing'}; give seconds from 0 on"
+            raise InputInvalidError(msg)
         if not timed and name in grouped:
             msg = f"{path}: line {line}: {name} stands twice; add a column onset (s) or remove one"
             raise InputInvalidError(msg)
@@ -259,6 +263,9 @@ def _table(path: Path, folder: Path) -> RatedCorpus:
             msg = f"{path}: {name}_middle has {len(column)} values; a scale has one middle"
             raise InputInvalidError(msg)
         thresholds.append(_number(column.pop(), path, 2))
+        if not np.isfinite(thresholds[-1]):
+            msg = f"{path}: {name}_middle is no number; give the middle of the scale"
+            raise InputInvalidError(msg)
     sounds = []
     for name, values in grouped.items():
         row, line = first[name]
@@ -284,8 +291,11 @@ def _wide(path: Path) -> dict[str, tuple[Floats, Floats]]:
 
     Songs end at different columns; rows may be shorter or longer than the header.
     """
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        lines = [[cell.strip() for cell in line] for line in csv.reader(file) if any(line)]
+    lines = [
+        [cell.strip() for cell in line]
+        for line in csv.reader(_text(path).splitlines())
+        if any(cell.strip() for cell in line)
+    ]
     if len(lines) < 2 or "song_id" not in lines[0]:
         msg = f"{path}: lacks the column song_id or has no rows; this is not DEAM's dynamic table"
         raise InputInvalidError(msg)
@@ -299,13 +309,11 @@ def _wide(path: Path) -> dict[str, tuple[Floats, Floats]]:
         raise InputInvalidError(msg)
     out = {}
     for number, cells in enumerate(lines[1:], 2):
-        song = _whole(cells[header.index("song_id")], path, number)
-        pairs = [
-            (second, _number(cells[position], path, number))
-            for position, second in columns
-            if position < len(cells)
-        ]
-        times_s, values = (np.array(part) for part in zip(*pairs, strict=True))
+        named = header.index("song_id")
+        song = _whole(cells[named] if named < len(cells) else "", path, number)
+        inside = [(position, second) for position, second in columns if position < len(cells)]
+        times_s = np.array([second for _, second in inside])
+        values = np.array([_number(cells[position], path, number) for position, _ in inside])
         known = np.isfinite(values)
         out[song] = (times_s[known], values[known])
     return out
@@ -316,11 +324,7 @@ def _rows(path: Path, needed: Sequence[str]) -> Rows:
     if not path.is_file():
         msg = f"{path}: is not there; give a table with columns {', '.join(needed)}"
         raise InputMissingError(msg)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        msg = f"{path}: is no text ({error.reason} at byte {error.start}); save it as UTF-8"
-        raise InputInvalidError(msg) from error
+    text = _text(path)
     first = text.partition("\n")[0]
     separator = max("\t;,", key=first.count)
     lines = list(csv.reader(text.splitlines(), delimiter=separator))
@@ -340,15 +344,27 @@ def _rows(path: Path, needed: Sequence[str]) -> Rows:
     return rows
 
 
+def _text(path: Path) -> str:
+    """Read a table as text."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        msg = f"{path}: is no text ({error.reason} at byte {error.start}); save it as UTF-8"
+        raise InputInvalidError(msg) from error
+
+
 def _number(text: str, path: Path, line: int) -> float:
     """Parse a cell; NaN where it is empty."""
     if text.strip().lower() in _ABSENT:
         return float("nan")
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
+        value = math.inf
+    if not math.isfinite(value):
         msg = f"{path}: line {line}: {text.strip()!r} is no number; correct the cell"
-        raise InputInvalidError(msg) from None
+        raise InputInvalidError(msg)
+    return value
 
 
 def _whole(text: str, path: Path, line: int) -> str:

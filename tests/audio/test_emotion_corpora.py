@@ -86,11 +86,22 @@ def test_absent_sounds_are_counted(deam):
         ("id,sample_15000ms\n2,1\n", "lacks the column song_id"),
         ("song_id,sample_15000ms\n2,high\n", "line 2: 'high' is no number"),
         ("song_id,sample_15000ms\n2.5,1\n", "line 2: '2.5' is no number of a song"),
+        ("sample_15000ms,song_id\n1\n", "line 2: '' is no number of a song"),
     ],
 )
 def test_wrong_dynamic_tables_are_refused(deam, text, message):
     (deam / DYNAMIC / "valence.csv").write_text(text)
     with pytest.raises(InputInvalidError, match=message):
+        read_ratings(deam, "deam")
+
+
+def test_a_song_without_ratings_and_a_table_that_is_no_text(deam):
+    (deam / DYNAMIC / "valence.csv").write_text("song_id,sample_15000ms\n2,0.1\n3\n\n")
+    corpus = read_ratings(deam, "deam")
+    assert [sound.song for sound in corpus.sounds] == ["2"]
+    assert "1 songs lack valence or arousal" in corpus.notes[0]
+    (deam / DYNAMIC / "valence.csv").write_bytes(b"\xff\xfe song_id")
+    with pytest.raises(InputInvalidError, match="is no text"):
         read_ratings(deam, "deam")
 
 
@@ -154,6 +165,10 @@ def test_any_table(tmp_path):
         ("path\tvalence\tarousal\na.wav\t1\t1\na.wav\t2\t2\n", "line 3: a.wav stands twice"),
         ("path\tvalence\tarousal\tkind\na.wav\t1\t1\timagined\n", "write perceived or felt"),
         ("path\tvalence\tarousal\tvalence_middle\na.wav\t1\t1\t5\nb.wav\t1\t1\t4\n", "one middle"),
+        ("path\tvalence\tarousal\tvalence_middle\na.wav\t1\t1\tnan\n", "middle of the scale"),
+        ("path\tvalence\tarousal\na.wav\tinf\t1\n", "line 2: 'inf' is no number"),
+        ("path\tvalence\tarousal\tonset\na.wav\t1\t1\t\n", "line 2: onset missing"),
+        ("path\tvalence\tarousal\tonset\na.wav\t1\t1\t-5\n", "line 2: onset -5"),
     ],
 )
 def test_wrong_tables_are_refused(tmp_path, text, message):

@@ -26,7 +26,7 @@ from bidsapp.audio.training.emotion_run import train_harmony
 from bidsapp.audio.training.emotion_scores import brightness_test, rater_agreement, score_row
 from bidsapp.audio.training.windows import decode_windows, rate_windows
 from bidsapp.cli.tools import main
-from bidsapp.errors import InputInvalidError, UsageError
+from bidsapp.errors import InputInvalidError, InputMissingError, UsageError
 from bidsapp.models.harmonic.networks import HarmonicSettings
 from bidsapp.stats.quadrants import TIE, quadrants
 from bidsapp.stats.song_folds import song_folds
@@ -145,6 +145,24 @@ def test_folds_keep_songs_together_and_shuffled_windows_do_not(prepared):
         song_folds(windows.quadrant, windows.song, 50, 0)
 
 
+@pytest.mark.parametrize(
+    ("classes", "n_folds", "message"),
+    [
+        (np.arange(16) % 4, 5, "no quadrant has more than 4 windows"),
+        (np.arange(16) % 4, 1, "leaves nothing to hold out"),
+        (np.array([0, 0, 0, 0, 0, 1]), 2, "fold . has one quadrant to learn from"),
+    ],
+)
+def test_corpora_too_small_for_folds_are_refused(classes, n_folds, message):
+    with pytest.raises((InputInvalidError, UsageError), match=message):
+        song_folds(classes, np.arange(len(classes)), n_folds, 0)
+
+
+def test_a_small_balanced_corpus_has_folds():
+    folds = song_folds(np.arange(16) % 4, np.arange(16), 2, 0)
+    assert all(len(f.train) and len(f.validation) and len(f.test) == 8 for f in folds)
+
+
 def test_rare_quadrants_weigh_more():
     weights = class_weights(np.array([0, 0, 0, 1, 2, 2]))
     np.testing.assert_allclose(weights * np.array([3, 1, 2, 0]), [2, 2, 2, 0])
@@ -163,8 +181,21 @@ def test_a_stopped_training_ends_with_the_same_weights(prepared, tmp_path):
     assert len(resumed.history) == 4
     for name, value in straight.state.items():
         assert torch.equal(value, resumed.state[name]), name
-    with pytest.raises(InputInvalidError, match="another training run"):
+    with pytest.raises(
+        InputInvalidError, match=r"fold\.pt: the checkpoint is of another training"
+    ):
         fit_network("harmonic", windows.quadrant, contents, fold, whole, seed=2, checkpoint=path)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(InputInvalidError, match=r"fold\.pt: cannot be read as a checkpoint"):
+        fit_network("harmonic", windows.quadrant, contents, fold, whole, seed=1, checkpoint=path)
+
+
+def test_a_test_corpus_that_is_not_there_is_told_before_the_training(corpus, tmp_path):
+    with pytest.raises(InputMissingError, match="no such folder"):
+        train_harmony(
+            corpus, "table", tmp_path / "w", SETTINGS, test_corpus=(tmp_path / "none", "table")
+        )
+    assert not (tmp_path / "w").exists()
 
 
 def test_nothing_of_the_test_songs_reaches_the_network(prepared):
@@ -224,15 +255,32 @@ def test_brightness_differs_where_it_was_made_to(prepared):
     songs = np.repeat(np.arange(40), 3)
     quadrant = rng.integers(0, 4, 40)[songs]
     plain = rng.normal(size=120)
-    null = brightness_test(plain, quadrant, songs, 199, 0)
+    folds = songs % 2
+    null = brightness_test(plain, quadrant, songs, folds, 199, 0)
     assert null.p > 0.02
     assert null.low < null.difference < null.high
-    planted = brightness_test(plain + 3.0 * (quadrant == 3), quadrant, songs, 199, 0)
+    planted = brightness_test(plain + 3.0 * (quadrant == 3), quadrant, songs, folds, 199, 0)
     assert planted.p == pytest.approx(1 / 200)
-    assert planted.difference == pytest.approx(null.difference + 3)
-    empty = brightness_test(plain, np.zeros(120, np.int64), songs, 9, 0)
+    assert planted.low > 0
+    empty = brightness_test(plain, np.zeros(120, np.int64), songs, folds, 9, 0)
     assert np.isnan(empty.p)
     assert empty.n == (120, 0, 0, 0)
+
+
+def test_brightness_of_folds_whose_networks_differ_is_no_difference_of_quadrants():
+    songs = np.repeat(np.arange(24), 3)
+    folds = songs % 3
+    p = []
+    for draw in range(60):
+        rng = np.random.default_rng(draw)
+        tilt = rng.normal(0, 1.5, 3)  # how often the network of a fold says Q4 rather than Q2
+        says = np.exp(np.outer(tilt, [0, -1, 0, 1]))
+        says /= says.sum(axis=1, keepdims=True)
+        quadrant = np.array([rng.choice(4, p=says[song % 3]) for song in range(24)])[songs]
+        level = rng.normal(size=3)[folds]
+        values = level + rng.normal(0, 0.5, 24)[songs] + rng.normal(0, 0.5, 72)
+        p.append(brightness_test(values, quadrant, songs, folds, 39, 0).p)
+    assert np.mean(np.array(p) <= 0.05) < 0.13  # 0.25 when folds are taken together
 
 
 def test_agreement_of_raters_comes_from_their_spread(prepared):

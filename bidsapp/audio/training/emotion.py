@@ -24,7 +24,7 @@ from torch.nn.functional import cross_entropy, log_softmax
 from bidsapp.audio.training.classical import fit_classical, macro_f1
 from bidsapp.audio.training.descriptors import GROUPS
 from bidsapp.audio.training.windows import RatedWindows, WindowContents
-from bidsapp.errors import UsageError
+from bidsapp.errors import InputInvalidError, UsageError
 from bidsapp.models.dropout import use_generator
 from bidsapp.models.harmonic.names import QUADRANTS
 from bidsapp.models.harmonic.networks import (
@@ -298,7 +298,13 @@ def fit_network(
     kept = None if checkpoint is None else FileCheckpoint(checkpoint)
     if checkpoint is not None:
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    return train(run.task(), settings.epochs, settings.patience, checkpoint=kept)
+    try:
+        return train(run.task(), settings.epochs, settings.patience, checkpoint=kept)
+    except InputInvalidError as error:
+        if str(checkpoint) in str(error):
+            raise
+        msg = f"{checkpoint}: {error}"
+        raise InputInvalidError(msg) from error
 
 
 class _Run:

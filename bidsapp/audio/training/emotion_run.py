@@ -113,6 +113,8 @@ def train_harmony(
     """
     corpus = read_ratings(corpus_dir, annotations, arousal=arousal, static=static)
     windows = rate_windows(corpus)
+    other = None if test_corpus is None else read_ratings(*test_corpus)
+    tested = None if other is None else rate_windows(other)
     folds = song_folds(
         windows.quadrant, windows.song, settings.n_folds, settings.seed, by_song=settings.by_song
     )
@@ -166,9 +168,16 @@ def train_harmony(
             facts |= _explanation(windows, contents, folds, harmonic, settings, device)
             _draw_examples(out_dir, corpus, windows, contents, folds, harmonic, settings)
         facts |= _final(corpus, windows, contents, folds[0], settings, out_dir, device)
-        if test_corpus is not None:
+        if other is not None and tested is not None:
             facts["other_corpus"] = _elsewhere(
-                test_corpus, windows, contents, folds[0], settings, (out_dir, cache), device, quiet
+                (other, tested),
+                windows,
+                contents,
+                folds[0],
+                settings,
+                (out_dir, cache),
+                device,
+                quiet,
             )
         text = json.dumps(facts, indent=2).replace(": NaN", ": null")
         (out_dir / "training.json").write_text(text + "\n")
@@ -257,7 +266,12 @@ def _explanation(
         network = built("harmonic", settings, state, device)
         values[fold.test] = brightness(_maps(network, contents, fold.test, harmonic.quadrant))
     test = brightness_test(
-        values, harmonic.quadrant, windows.song, settings.n_permutations, settings.seed
+        values,
+        harmonic.quadrant,
+        windows.song,
+        harmonic.fold,
+        settings.n_permutations,
+        settings.seed,
     )
     fold, network = folds[0], built("harmonic", settings, harmonic.states[0], device)
     rows = fold.test[
@@ -330,7 +344,7 @@ def _likeness(
 
 
 def _elsewhere(
-    test_corpus: tuple[Path, str],
+    test_corpus: tuple[RatedCorpus, RatedWindows],
     windows: RatedWindows,
     contents: WindowContents,
     fold: SongFold,
@@ -340,8 +354,7 @@ def _elsewhere(
     quiet: bool,
 ) -> Row:
     """Train each model on the whole corpus and test it on another one."""
-    other, (out_dir, cache) = read_ratings(*test_corpus), folders
-    tested = rate_windows(other)
+    (other, tested), (out_dir, cache) = test_corpus, folders
     inside = decode_windows(other, tested, cache, quiet=quiet)
     everything = np.arange(len(tested.quadrant))
     means = quadrant_means(windows, np.arange(len(windows.quadrant)))

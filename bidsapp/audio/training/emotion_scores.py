@@ -194,10 +194,11 @@ class Brightness:
     means, n
         Of each quadrant: mean over windows (NaN without one), and windows.
     difference, low, high
-        Q4 minus Q2, with its 95 % bootstrap interval over songs.
+        Q4 minus Q2 after the mean of each fold was removed, with its 95 % bootstrap interval over
+        songs.
     p
-        Two-sided, predicted quadrants exchanged between songs, (b + 1) / (m + 1). NaN where Q2 or
-        Q4 is never predicted.
+        Two-sided, predicted quadrants exchanged between songs of a fold, (b + 1) / (m + 1). NaN
+        where Q2 or Q4 is never predicted.
     """
 
     means: tuple[float, ...]
@@ -209,14 +210,16 @@ class Brightness:
 
 
 def brightness_test(
-    brightness: Floats, quadrant: Ints, songs: Ints, n_draws: int, seed: int
+    brightness: Floats, quadrant: Ints, songs: Ints, folds: Ints, n_draws: int, seed: int
 ) -> Brightness:
     """Compare the brightness of maps of two quadrants, as the paper expects Q4 above Q2.
 
     Parameters
     ----------
-    brightness, quadrant, songs
-        (n,) of each window; quadrants as predicted.
+    brightness, quadrant, songs, folds
+        (n,) of each window; quadrants as predicted. Each fold has a network of its own, whose
+        maps can be brighter and whose predictions can favour a quadrant: folds are compared
+        within themselves.
     n_draws, seed
         Permutations and resamples; their name.
 
@@ -224,11 +227,13 @@ def brightness_test(
     -------
     Brightness
     """
+    fold = np.unique(folds, return_inverse=True)[1]
+    centred = brightness - (np.bincount(fold, weights=brightness) / np.bincount(fold))[fold]
 
     def difference(classes: Ints) -> float:
         if not ((classes == 3).any() and (classes == 1).any()):
             return float("nan")
-        return float(brightness[classes == 3].mean() - brightness[classes == 1].mean())
+        return float(centred[classes == 3].mean() - centred[classes == 1].mean())
 
     n = tuple(int((quadrant == k).sum()) for k in range(N_CLASSES))
     means = tuple(
@@ -238,10 +243,7 @@ def brightness_test(
     if not np.isfinite(observed):
         return Brightness(means, n, observed, np.nan, np.nan, np.nan)
     streams = [np.random.Generator(np.random.Philox(key=[seed, k])) for k in range(n_draws)]
-    null = [
-        difference(permuted_labels(quadrant, songs, np.zeros_like(songs), stream))
-        for stream in streams
-    ]
+    null = [difference(permuted_labels(quadrant, songs, folds, stream)) for stream in streams]
     p = float(permutation_p(np.abs(np.asarray(observed)), np.abs(np.asarray(null))))
     numbers = np.unique(songs, return_inverse=True)[1]
     counts = resample_counts(int(numbers.max()) + 1, n_draws, seed)
@@ -249,7 +251,7 @@ def brightness_test(
         [
             np.bincount(numbers, weights=w * (quadrant == k), minlength=counts.shape[1])
             for k in (3, 1)
-            for w in (brightness, np.ones_like(brightness))
+            for w in (centred, np.ones_like(centred))
         ]
     )
     four, n_four, two, n_two = sums @ counts.T
