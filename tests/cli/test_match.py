@@ -71,6 +71,7 @@ def test_the_table_agrees_with_the_network(folders, tmp_path, capsys) -> None:
     ("change", "code", "message"),
     [
         (["--moment-s", "0"], 2, "above 0"),
+        (["--moment-s", "nan"], 2, "above 0"),
         (["out.csv"], 2, "name the table .tsv"),
         (["--weights", "absent.pth"], 69, "absent.pth"),
     ],
@@ -94,4 +95,14 @@ def test_sounds_that_are_all_too_short_are_named(folders, tmp_path, capsys) -> N
     short = str(folders[1] / "z.wav")
     words = ["match", str(folders[0]), short, str(tmp_path / "t.tsv"), "--weights", "random", "-q"]
     assert main(words) == 65
-    assert "none of its 1 sounds lasts 6 s" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "z.wav: shorter than 6 s, left out" in said.out
+    assert "none of its 1 sounds can be heard for 6 s" in said.err
+
+
+def test_a_silent_candidate_is_named_and_left_out(folders, tmp_path, capsys) -> None:
+    soundfile.write(folders[1] / "z.wav", np.zeros(8 * RATE), RATE)
+    out = tmp_path / "t.tsv"
+    assert main(["match", *map(str, folders), str(out), "--weights", "random", "-q"]) == 0
+    assert "z.wav: is silent, left out" in capsys.readouterr().out
+    assert set(pd.read_csv(out, sep="\t")["candidate"]) == {"x.wav", "y.wav"}

@@ -59,3 +59,14 @@ def test_one_sound_and_a_wrong_order_are_refused(
     assert main(["surprise", str(tmp_path), out, "-q"]) == 65
     assert "give two or more" in capsys.readouterr().err
     assert main(["surprise", str(tmp_path), out, "-q", "--order", "-1"]) == 2
+
+
+def test_short_sounds_and_another_kind_of_file_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.wav", "b.wav"):
+        soundfile.write(tmp_path / name, np.full(RATE // 4, 0.1), RATE)
+    assert main(["surprise", str(tmp_path), str(tmp_path / "x.npz"), "-q"]) == 65
+    assert "none of its 2 sounds lasts 0.5 s" in capsys.readouterr().err
+    assert main(["surprise", str(tmp_path), str(tmp_path / "x.tsv"), "-q"]) == 2
+    assert "name the file .npz" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,7 @@ def _match(options: argparse.Namespace) -> None:
     from bidsapp.errors import UsageError
     from bidsapp.models.harmonic.names import MATCH_COLUMNS
 
-    if options.moment_s <= 0:
+    if not 0 < options.moment_s < math.inf:
         msg = f"--moment-s {options.moment_s:g}: give a length in seconds, above 0"
         raise UsageError(msg)
     if options.out.suffix != ".tsv":
@@ -85,22 +86,26 @@ def _match(options: argparse.Namespace) -> None:
 def _courses(
     sounds: list[tuple[str, Path]], network: Network, where: Path, *, quiet: bool
 ) -> list[QuadrantCourse]:
-    """Follow sounds, and say which are too short.
+    """Follow sounds, and say which are silent or too short.
 
     Raises
     ------
     InputInvalidError
         None of them lasts one window.
     """
+    from bidsapp.audio.io import level_fault
     from bidsapp.audio.networks.harmonic import WINDOW_S
     from bidsapp.audio.quadrant_match import quadrant_courses
     from bidsapp.errors import InputInvalidError
 
-    courses = list(quadrant_courses(sounds, network, label=where.name, quiet=quiet))
-    if not courses:
-        msg = f"{where}: none of its {len(sounds)} sounds lasts {WINDOW_S:g} s; give longer ones"
-        raise InputInvalidError(msg)
+    faults = {name: level_fault(path) for name, path in sounds}
+    heard = [(name, path) for name, path in sounds if not faults[name]]
+    courses = list(quadrant_courses(heard, network, label=where.name, quiet=quiet))
     known = {course.piece for course in courses}
     for name in (name for name, _ in sounds if name not in known):
-        print(f"{name}: shorter than {WINDOW_S:g} s, left out")
+        print(f"{name}: {faults[name] or f'shorter than {WINDOW_S:g} s'}, left out")
+    if not courses:
+        what = f"none of its {len(sounds)} sounds can be heard for {WINDOW_S:g} s"
+        msg = f"{where}: {what}; give longer ones"
+        raise InputInvalidError(msg)
     return courses

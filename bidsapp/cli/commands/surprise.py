@@ -39,6 +39,9 @@ def _surprise(options: argparse.Namespace) -> None:
     if options.order < 0:
         msg = f"--order {options.order}: give 0 or more"
         raise UsageError(msg)
+    if options.out.suffix != ".npz":
+        msg = f"{options.out}: name the file .npz"
+        raise UsageError(msg)
     sounds = list_sounds(options.sounds)
     if len(sounds) < 2:
         msg = f"{options.sounds}: surprise is learned from the other sounds; give two or more"
@@ -53,6 +56,10 @@ def _surprise(options: argparse.Namespace) -> None:
         if bits.size:
             arrays[f"{name}/time"] = _STEP_S * (np.arange(bits.size) + 0.5)
             arrays[f"{name}/surprise"] = bits[:, None].astype(np.float32)
+    if not arrays:
+        what = f"none of its {len(sounds)} sounds lasts {_STEP_S:g} s"
+        msg = f"{options.sounds}: {what}; give longer ones"
+        raise InputInvalidError(msg)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     write_bytes(options.out, buffer.getvalue())
