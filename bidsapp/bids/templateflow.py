@@ -28,7 +28,7 @@ _NETWORKS: Final = re.compile(r"(\d+)Parcels(\d+)Networks")
 def templateflow_home() -> Path:
     """Folder of TemplateFlow, whether or not it is there."""
     default = Path.home() / ".cache" / "templateflow" if os.environ.get("HOME") else Path()
-    return Path(os.environ.get("TEMPLATEFLOW_HOME") or default)
+    return Path(os.environ.get("TEMPLATEFLOW_HOME") or default).expanduser().absolute()
 
 
 def template_files(template: str, **entities: Any) -> tuple[Path, ...]:
@@ -119,13 +119,16 @@ class AtlasName:
     part: str = ""
 
     def __str__(self) -> str:
-        return f"{self.atlas}:{self.part}" if self.part else self.atlas
+        atlas = "HCP-MMP" if self.atlas == HCP_MMP else self.atlas
+        return f"{atlas}:{self.part}" if self.part else atlas
 
     @property
     def surface(self) -> dict[str, Any]:
         """Entities of its files on fsaverage, hemisphere and density left out."""
         networks = _NETWORKS.fullmatch(self.part)
         entities: dict[str, Any] = {"atlas": self.atlas, "suffix": "dseg"}
+        if self.part.isdigit():
+            return {**entities, "scale": self.part}
         if networks:
             parcels, n_networks = networks.groups()
             return {**entities, "segmentation": f"{n_networks}n", "scale": parcels}

@@ -107,14 +107,15 @@ def atlas_parcels(
         sides = np.where(np.isin(units.structure, ("L", "R")), units.structure, "")
     labels, found = number_parcels(values, sides, tables)
     if not found:
-        msg = f"{path} labels none of the {units.n_units} units; give an atlas in {units.space}."
+        where = units.space or "the space of the data"
+        msg = f"{path} labels none of the {units.n_units} units; give an atlas in {where}."
         raise InputInvalidError(msg)
     if any(tables.values()):
         problems += _nameless(path, found)
     return Atlas(labels, found, problems, files)
 
 
-def refuse_atlas(path: Path, kind: str) -> None:
+def refuse_atlas(path: Path, kind: str, n_vertices: int = 0) -> None:
     """Refuse a label image that cannot be read or does not fit a kind of BOLD.
 
     Parameters
@@ -123,6 +124,8 @@ def refuse_atlas(path: Path, kind: str) -> None:
         As `atlas_parcels` takes it.
     kind
         Of the runs: ``volume``, ``gifti`` or ``cifti``.
+    n_vertices
+        Of a hemisphere of the runs; 0 if not known, and for volumes.
 
     Raises
     ------
@@ -132,10 +135,24 @@ def refuse_atlas(path: Path, kind: str) -> None:
     image = None if path.suffix == _ANNOTATION else open_image(path)
     _refuse_kind(path, image, kind)
     if image is None:
-        _annotations(gifti_pair(path))
+        _refuse_dense(path, _annotations(gifti_pair(path))[0], n_vertices)
     elif isinstance(image, nib.gifti.GiftiImage):
-        for file in gifti_pair(path):
-            open_image(file)
+        _refuse_dense(path, read_dense(gifti_pair(path)), n_vertices)
+
+
+def _refuse_dense(path: Path, dense: Mapping[str, NDArray[np.int64]], n_vertices: int) -> None:
+    """Refuse the labels of two hemispheres that are on another mesh, or all none."""
+    for name, labels in dense.items():
+        if n_vertices and labels.size != n_vertices:
+            raise _other_mesh(path, name, labels.size, n_vertices)
+    if not any((labels > 0).any() for labels in dense.values()):
+        msg = f"{path} has no label but 0, which means none; give an atlas."
+        raise InputInvalidError(msg)
+
+
+def _other_mesh(path: Path, name: str, size: int, expected: int) -> InputInvalidError:
+    what = f"has {size} places in {name}, the data have {expected}"
+    return InputInvalidError(f"{path} {what}; give the atlas on the mesh of the data.")
 
 
 def _refuse_kind(path: Path, image: Any, kind: str) -> None:
@@ -265,10 +282,14 @@ def read_dense(pair: Sequence[Path]) -> dict[str, NDArray[np.int64]]:
     InputMissingError, InputInvalidError
         A file is absent, unreadable, or holds no integers.
     """
-    return {
-        _CORTEX[side]: _integers(file, open_image(file).darrays[0].data)
-        for side, file in zip("LR", pair, strict=True)
-    }
+    dense = {}
+    for side, file in zip("LR", pair, strict=True):
+        arrays = open_image(file).darrays
+        if not arrays:
+            msg = f"{file} holds no labels; get the file again."
+            raise InputInvalidError(msg)
+        dense[_CORTEX[side]] = _integers(file, arrays[0].data)
+    return dense
 
 
 def label_tables(pair: Sequence[Path]) -> dict[str, dict[int, str]]:
@@ -388,9 +409,7 @@ def look_up_dense(
         if name not in dense:
             continue
         if dense[name].size != size:
-            what = f"has {dense[name].size} places in {name}, the data have {size}"
-            msg = f"{path} {what}; give the atlas on the mesh of the data."
-            raise InputInvalidError(msg)
+            raise _other_mesh(path, name, dense[name].size, size)
         values[here] = dense[name][positions]
     return values
 

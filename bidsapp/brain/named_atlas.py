@@ -45,7 +45,7 @@ from bidsapp.brain.atlas import (
 from bidsapp.brain.correspondence import fsaverage5_to_fslr
 from bidsapp.brain.cortex import CIFTI_SIDES
 from bidsapp.brain.geometry import Grayordinates, SurfacePair, UnitSpace, VolumeGrid
-from bidsapp.errors import InputInvalidError, ResourceUnavailableError
+from bidsapp.errors import InputInvalidError, ResourceUnavailableError, UsageError
 from bidsapp.resources import N_VERTICES
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def find_parcels(atlas: Path, units: UnitSpace) -> Atlas:
     ------
     ResourceUnavailableError
         TemplateFlow's folder on this machine does not hold the atlas for this space.
+    UsageError
+        Several of its parcellations have this name.
     InputMissingError, InputInvalidError
         As of `bidsapp.brain.atlas.atlas_parcels`.
     """
@@ -146,6 +148,7 @@ def _volume_file(name: AtlasName, space: str) -> Path:
     images = template_files(space, **name.volume, extension=".nii.gz")
     if not images:
         raise _absent(name, space)
+    _refuse_several(name, images, "desc")
     return nearest_to_bold(images)
 
 
@@ -258,8 +261,34 @@ def _n_vertices(units: UnitSpace) -> int:
 def _pair(template: str, name: AtlasName, density: str) -> tuple[Path, ...]:
     extension = ".annot" if name.atlas == HCP_MMP else ".label.gii"
     entities: dict[str, Any] = {**name.surface, "density": density, "extension": extension}
-    sides = [template_files(template, hemi=side, **entities)[:1] for side in "LR"]
-    return (*sides[0], *sides[1]) if all(sides) else ()
+    sides = [template_files(template, hemi=side, **entities) for side in "LR"]
+    _refuse_several(name, [*sides[0], *sides[1]], "seg", "scale")
+    return (*sides[0][:1], *sides[1][:1]) if all(sides) else ()
+
+
+def _refuse_several(name: AtlasName, files: Sequence[Path], *entities: str) -> None:
+    """Refuse a name that several parcellations on this machine have.
+
+    Raises
+    ------
+    UsageError
+        The message lists some of them.
+    """
+    parts = set()
+    for path in files:
+        pairs = dict(part.split("-", 1) for part in path.name.split("_") if "-" in part)
+        parts.add(tuple(pairs.get(entity, "") for entity in entities))
+    if len(parts) > 1:
+        some = ", ".join(f"{name.atlas}:{_part(*part)}" for part in sorted(parts)[:3])
+        msg = f"--atlas {name}: {len(parts)} parcellations have this name; choose one, as {some}"
+        raise UsageError(msg)
+
+
+def _part(first: str, scale: str = "") -> str:
+    """Write a part of an atlas as `AtlasName` reads it."""
+    if scale and first.endswith("n"):
+        return f"{scale}Parcels{first[:-1]}Networks"
+    return first or scale
 
 
 def _tables(
@@ -293,7 +322,8 @@ def _names(template: str, entities: Mapping[str, Any]) -> dict[str, dict[int, st
 def _absent(name: AtlasName, space: str) -> ResourceUnavailableError:
     home = templateflow_home()
     filled = home.is_dir() and any(home.iterdir())
-    place = f"not in {home}" if filled else f"not there: TEMPLATEFLOW_HOME {home} is empty"
+    empty = "is a file, no folder" if home.is_file() else "is empty"
+    place = f"not in {home}" if filled else f"not there: TEMPLATEFLOW_HOME {home} {empty}"
     what = f"atlases {name}"
     if name.atlas == HCP_MMP:
         what = "hcp-mmp --accept-terms"

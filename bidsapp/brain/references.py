@@ -18,7 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bidsapp import resources
-from bidsapp.bids.neuromaps import PREFIX, annotation_name, annotation_paths
+from bidsapp.bids.neuromaps import (
+    PREFIX,
+    annotation_files,
+    annotation_name,
+    annotation_paths,
+)
 from bidsapp.brain.annotations import annotation_map
 from bidsapp.brain.atlas import gifti_pair
 from bidsapp.brain.cortex import cortex_columns, cortex_mask, find_mesh
@@ -84,6 +89,30 @@ def reference_provenance(reference: str | Path, units: UnitSpace) -> dict[str, s
         one was needed.
     """
     return _load(reference, units)[1]
+
+
+def refuse_absent_reference(reference: str | Path) -> None:
+    """Refuse a reference that is neither a name nor a file, or is not on this machine.
+
+    Parameters
+    ----------
+    reference
+        As for `reference_map`; no map is read.
+
+    Raises
+    ------
+    UsageError, ResourceUnavailableError, InputInvalidError
+        As `reference_map`.
+    """
+    text = str(reference)
+    if text in GRADIENTS:
+        return
+    if text in MARGULIES:
+        text = f"{PREFIX}{_margulies_name(text)}"
+    if text.startswith(PREFIX):
+        annotation_files(annotation_name(text))
+        return
+    _files(_existing(reference))
 
 
 def reference_files(reference: str | Path) -> tuple[Path, ...]:

@@ -55,9 +55,12 @@ def _refuse_images(job: Job, config: Config) -> None:
         from bidsapp.bids.templateflow import atlas_name
 
         if atlas_name(config.atlas) is None:
+            from bidsapp.bids.headers import vertex_counts
             from bidsapp.brain.atlas import refuse_atlas
 
-            refuse_atlas(config.atlas, runs[0].kind)
+            run = runs[0]
+            sizes = vertex_counts(run.bold[:1]) if run.kind == "gifti" else [0]
+            refuse_atlas(config.atlas, run.kind, sizes[0])
         else:
             from bidsapp.brain.named_atlas import refuse_absent_atlas
 

@@ -66,7 +66,7 @@ def refuse_before_start(plan: Plan, config: Config) -> None:
     InputMissingError
         A task or session that was asked for exists in none of the participants.
     UsageError, ResourceUnavailableError
-        ``--executor`` or ``--device`` cannot serve.
+        ``--executor`` or ``--device`` cannot serve, or a reference map of the group is absent.
     """
     refuse_output(config.output_dir, plan.dataset, config.stimuli_dir)
     refuse_leftovers(config.output_dir)
@@ -78,7 +78,18 @@ def refuse_before_start(plan: Plan, config: Config) -> None:
     check_configuration(recorded, plan, config)
     _refuse_unmet(plan, config)
     if not config.reports_only:
+        if "group" in config.analysis_level:
+            _refuse_references(config)
         _refuse_machine(config)
+
+
+def _refuse_references(config: Config) -> None:
+    """Refuse reference maps of the group level that are not on this machine."""
+    from bidsapp.brain.references import refuse_absent_reference
+
+    for name in config.recipe:
+        for reference in getattr(RECIPES[name].group_settings(config), "references", ()):
+            refuse_absent_reference(reference)
 
 
 def _refuse_machine(config: Config) -> None:

@@ -82,7 +82,7 @@ def fetch_templates(
     Raises
     ------
     UsageError
-        A query has another form.
+        A query has another form, or an entity that TemplateFlow does not know.
     ResourceUnavailableError
         TemplateFlow has no such file, or the server does not answer.
     InputInvalidError
@@ -90,6 +90,7 @@ def fetch_templates(
     OutputError
         The folder cannot be written.
     """
+    home = home.expanduser().absolute()  # the client takes no relative folder
     with output_errors(home):
         home.mkdir(parents=True, exist_ok=True)
     with output_lock(home), output_errors(home):
@@ -174,7 +175,15 @@ def _atlas(wish: str, clients: Clients) -> list[Query]:
 
 
 def _listed(clients: Clients, query: Query) -> list[Path]:
-    return [Path(path) for path in clients(query.template).ls(query.template, **query.entities)]
+    try:
+        paths = clients(query.template).ls(query.template, **query.entities)
+    except ValueError as error:
+        reason = str(error).partition(". ")[0]
+        msg = (
+            f"{query.template}: TemplateFlow cannot be asked for that ({reason}); correct the name"
+        )
+        raise UsageError(msg) from error
+    return [Path(path) for path in paths]
 
 
 def _get(clients: Clients, query: Query, home: Path, *, quiet: bool) -> None:

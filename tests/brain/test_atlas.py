@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bidsapp.brain.atlas import atlas_parcels
+from bidsapp.brain.atlas import atlas_parcels, refuse_atlas
 from bidsapp.brain.maps import label_images
 from bidsapp.brain.units import unit_space
 from bidsapp.errors import InputInvalidError, InputMissingError
@@ -129,6 +129,26 @@ def test_what_does_not_fit_is_refused(make, tmp_path):
     nameless = pair[0].rename(tmp_path / "labels.label.gii")
     with pytest.raises(InputInvalidError, match="hemisphere"):
         atlas_parcels(nameless, surface)
+
+
+def test_labels_that_cannot_serve_are_refused_before_a_run(make, tmp_path):
+    pair = [tmp_path / f"hemi-{side}.label.gii" for side in "LR"]
+
+    def write(values):
+        for path in pair:
+            arrays = [nib.gifti.GiftiDataArray(np.asarray(v, np.int32)) for v in values]
+            nib.save(nib.gifti.GiftiImage(darrays=arrays), path)
+
+    write([[0, 1, 2, 2]])
+    refuse_atlas(pair[0], "gifti", 4)
+    with pytest.raises(InputInvalidError, match=r"4 places in .*LEFT, the data have 5"):
+        refuse_atlas(pair[0], "gifti", 5)
+    write([[0, 0, 0, 0]])
+    with pytest.raises(InputInvalidError, match="no label but 0"):
+        refuse_atlas(pair[1], "gifti", 4)
+    write([])
+    with pytest.raises(InputInvalidError, match="holds no labels"):
+        refuse_atlas(pair[1], "gifti", 4)
 
 
 def label_table(names: dict[int, str]):

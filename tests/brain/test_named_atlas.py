@@ -163,6 +163,31 @@ def test_volumes_take_the_resolution_of_bold_and_the_one_table(home, template):
     assert (name, four) == ("Harvard-Oxford", {"STG": [0], "MTG": [1], "IFG": [2], "mPFC": [3]})
 
 
+def test_a_name_of_several_parcellations_is_refused(home, fsaverage5):
+    for scale in (100, 400):
+        name = f"Schaefer2018_seg-7n_scale-{scale}"
+        write_surface_atlas(home, name, striped(N5), DESTRIEUX, table=False)
+    with pytest.raises(UsageError, match=r"2 parcellations .*Schaefer2018:100Parcels7Networks"):
+        find_parcels(Path("Schaefer2018"), fsaverage5)
+    assert find_parcels(Path("Schaefer2018:400Parcels7Networks"), fsaverage5).names
+    for threshold in (0, 25):
+        image = nib.Nifti1Image(np.ones((2, 2, 2), np.int16), np.eye(4))
+        write_volume(home, "MNI152NLin6Asym", f"res-02_atlas-HOCPA_desc-th{threshold}_dseg", image)
+    units = volume_units(np.ones((2, 2, 2), bool), np.eye(4), space="MNI152NLin6Asym")
+    with pytest.raises(UsageError, match="choose one, as HOCPA:th0, HOCPA:th25"):
+        find_parcels(Path("HOCPA"), units)
+
+
+def test_one_scale_of_an_atlas_is_chosen_by_its_number(home, fsaverage5):
+    for scale in (1, 2):
+        values = {side: np.full(N5, scale) for side in "LR"}
+        write_surface_atlas(home, f"Lausanne2018_scale-{scale}", values, {}, table=False)
+    atlas = find_parcels(Path("Lausanne2018:2"), fsaverage5)
+    assert "scale-2" in atlas.files[0].name
+    with pytest.raises(UsageError, match="choose one, as Lausanne2018:1, Lausanne2018:2"):
+        find_parcels(Path("Lausanne2018"), fsaverage5)
+
+
 def test_the_four_regions_come_from_the_atlas_at_hand(home, fsaverage5):
     assert poster_parcels(fsaverage5) is None
     write_surface_atlas(home, "Destrieux2009", striped(N5), DESTRIEUX)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from bidsapp.audio.networks import network_entry
 from bidsapp.cli.app import main
 from bidsapp.cli.configure import parse_arguments
@@ -50,6 +52,31 @@ def test_a_group_is_counted_on_the_participants_of_the_same_command(
     out = capsys.readouterr().out
     assert "holds no finished participant" not in out
     assert "planned or done: 01" in out or "1 participants will be there" in out
+
+
+@pytest.mark.parametrize(
+    ("reference", "code", "message"),
+    [
+        ("nowhere", 2, "nowhere is no reference map"),
+        ("neuromaps:a/b", 2, "name an annotation as"),
+        ("neuromaps:hcps1200/myelinmap/fsLR/32k", 69, "musicotopy-tools fetch neuromaps"),
+        ("fcgradient01", 69, "musicotopy-tools fetch neuromaps"),
+    ],
+)
+def test_absent_references_are_refused_before_anything_is_computed(
+    study, tmp_path, capsys, monkeypatch, reference, code, message
+) -> None:
+    monkeypatch.setenv("NEUROMAPS_DATA", str(tmp_path / "none"))
+    output = tmp_path / "out"
+    words = [str(study), str(output), "participant", "group", *SETTINGS]
+    words += ["--set", f"gradients_group.references={reference}"]
+    assert main(words) == code
+    assert message in capsys.readouterr().err
+    assert not output.exists()
+    main([*words, "--dry-run"])
+    assert f"not ready: {reference}" in capsys.readouterr().out.replace(
+        "neuromaps:marg", reference
+    )
 
 
 def test_other_weights_are_other_inputs(study, tmp_path) -> None:

@@ -151,3 +151,19 @@ def test_no_address_of_templateflow_stands_in_our_code() -> None:
         assert "s3.amazonaws.com" not in path.read_text("utf-8"), path
     for wish in DEFAULTS["atlases"]:
         assert atlas_name(wish) is not None
+
+
+def test_a_folder_named_from_here_serves(
+    home: Path, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(server, SPHERE.format("L"), SPHERE.format("R"))
+    monkeypatch.chdir(tmp_path)
+    paths = fetch("templates", [], Path("flow"), server)
+    assert [path.parent.parent for path in paths] == [home, home]
+    monkeypatch.setenv("TEMPLATEFLOW_HOME", "flow")
+    assert template_files("fsLR", density="32k", suffix="sphere") == tuple(paths)
+
+
+def test_an_unknown_entity_is_one_sentence(home: Path, server: Any) -> None:
+    with pytest.raises(UsageError, match="'colour' is not a recognized entity"):
+        fetch("templates", ["fsLR:colour=red"], home, server)

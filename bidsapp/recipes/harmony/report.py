@@ -253,10 +253,15 @@ def unique(results: Results, space: Any) -> Section | None:
     caption = "Difference of r between the model of both and the model without it."
     if results.is_group:
         tested = results.maps(declared.UNIQUE_P, space)
-        if tested is not None:
+        if tested is not None and sections.flips_can_pass(results, space):
             level = results.setting("significance", space)
             mask = tested.values[0] <= level
-            caption += f" Outlined: unique to harmony, FWE p \u2264 {level:g}."
+            which = (
+                "Outlined: unique" if mask.any() else f"No {unit_words(maps.units)[1]} are unique"
+            )
+            caption += f" {which} to harmony, FWE p \u2264 {level:g}."
+        else:
+            caption += " Not tested: sign flips of so few participants cannot pass."
     else:
         caption += " Descriptive: no test within a participant."
     parts: list[Any] = draw(drawn, maps.units, mask, caption)
