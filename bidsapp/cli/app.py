@@ -129,10 +129,12 @@ def _dry_run(plan: Plan, config: Config) -> int:
         write_plan(parts, config.plan_json, config)
     if config.dry_run:
         show_plans(parts, config, refusal)
+    if refusal is not None:
+        return refusal.exit_code
     errors = [job.error for part in parts for job in part.jobs if job.error]
     left_out = any(job.left_out for part in parts for job in part.jobs)
     code = RunsLeftOutError.exit_code if left_out else 0
-    return max((error.exit_code for error in (*errors, refusal) if error), default=code)
+    return max((error.exit_code for error in errors), default=code)
 
 
 def _execute(plan: Plan, config: Config) -> int:

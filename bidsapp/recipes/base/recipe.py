@@ -47,6 +47,10 @@ class Recipe:
         Whether the group level reads the participants' BOLD and annotations again.
     least_participants
         How many participants the group level needs.
+    refuse
+        ``(settings, group_settings, config, spaces) → None``: refuses files and names in the
+        settings of both levels that cannot serve, once for all participants, whose spaces it is
+        given; computes nothing. Empty where settings name nothing.
     prepare
         ``(dataset, inputs, settings, config) → inputs``: checks what was collected, or makes
         more of it; computes nothing. Empty when there is nothing to check.
@@ -75,6 +79,7 @@ class Recipe:
     remarks: Sequence[Mapping[str, str]] = ()
     group_reads_inputs: bool = False
     least_participants: int = 1
+    refuse: str = ""
     prepare: str = ""
     cost: str
     participant: str

@@ -23,6 +23,7 @@ RECIPE = Recipe(
     remarks=REMARKS,
     design="music",
     check=f"{_HERE}.check_truth:CHECK",
+    refuse=f"{_HERE}.refusals:refuse",
     prepare="bidsapp.recipes.base.used_rows:prepare",
     cost=f"{_HERE}.cost:estimate",
     participant=f"{_HERE}.participant:participant",
