@@ -39,6 +39,8 @@ class Recipe:
         Kinds of image it can analyse.
     least_sounds
         Number of different sounds below which it has little to work on.
+    least_sound_s
+        Length of a sound in seconds below which several share a block of cross-validation.
     design
         Simulated design that it can be tried on (`bidsapp.simulate.dataset.DESIGNS`).
     remarks
@@ -75,6 +77,7 @@ class Recipe:
     needs: tuple[Need, ...] = ("sounds",)
     kinds: tuple[ImageKind, ...] = ("gifti", "cifti", "volume")
     least_sounds: int = 0
+    least_sound_s: float = 0.0
     design: str = ""
     remarks: Sequence[Mapping[str, str]] = ()
     group_reads_inputs: bool = False
