@@ -106,6 +106,7 @@ def _list_inputs(config: Config) -> int:
             filters=query_filters(config),
             stimuli_dir=config.stimuli_dir,
             adapter=config.adapter,
+            grey_matter="grey_matter" in RECIPES[recipe].needs,
         )
     }
     print("\n".join(map(str, sorted(paths))))

@@ -19,7 +19,7 @@ from bidsapp.bids.records import Problem
 from bidsapp.bids.staging import refuse_leftovers
 from bidsapp.bids.survey_text import few_sounds
 from bidsapp.config import Config
-from bidsapp.engine.job_checks import NetworkChecks, job_error
+from bidsapp.engine.job_checks import NetworkChecks, job_error, named_files
 from bidsapp.engine.plan import Job, Plan, check_configuration, group_plan
 from bidsapp.engine.status import is_complete, read_record, read_records
 from bidsapp.errors import AppError, InputMissingError, OutputError
@@ -50,7 +50,7 @@ def checked(plan: Plan, config: Config) -> Plan:
         changes: dict[str, Any] = {"inputs": None, "error": error}
         if error is None:
             names = getattr(job.settings, "networks", ()) if job.level == "participant" else ()
-            changes = {"weights": networks.files(names)}
+            changes = {"weights": (*networks.files(names), *named_files(job.settings))}
         jobs.append(dataclasses.replace(job, **changes))
     return dataclasses.replace(plan, jobs=tuple(jobs))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -109,9 +110,10 @@ class Inputs:
         return "\n".join(filter(None, (table, rated, self.cleaning)))
 
     def identity(self) -> str:
-        """Return a hash of the input: names, sizes and times of files, and all timings."""
+        """Return a hash of the input: names, sizes and times of files, timings, annotations."""
         digest = hashlib.blake2b(digest_size=8)
-        for path in self.files:
+        described = (run.confounds.with_suffix(".json") for run in self.runs if run.confounds)
+        for path in (*self.files, *(path for path in described if path.is_file())):
             status = path.stat()
             digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())
         for item in self.presentations:
@@ -119,6 +121,10 @@ class Inputs:
             digest.update(f"{timing} {item.stim_start_s}\n".encode())
         for run in self.runs:
             digest.update(f"{run.name} {run.n_trs} {run.tr_s} {run.start_time_s}\n".encode())
+        for annotation in (*self.ratings, *self.intervals):  # sidecars change them, too
+            digest.update(repr(replace(annotation, source=None)).encode())
+            if isinstance(annotation, Rating):
+                digest.update(array("d", annotation.values).tobytes())
         return digest.hexdigest()
 
 
