@@ -30,8 +30,8 @@ _TYPES: dict[Kind, str] = {
     "count": "Flag",
     "path": "File",
 }
-_MADE_BY_A_RUN = {"work_dir"}
-"""Paths that need not be there before, and are therefore names and not files."""
+_NOT_ONLY_FILES = {"atlas", "plan_json", "work_dir"}
+"""Paths that a run makes, or that may be a name: Boutiques takes a file only if it is there."""
 _LEAD = "mkdir -p [OUTPUT_DIR]; musicotopy [BIDS_DIR] [OUTPUT_DIR] [ANALYSIS_LEVEL]"
 _FIRST = ("participant_label", "session_label")
 """They follow the analysis level, and Boutiques writes them with underscores."""
@@ -124,7 +124,7 @@ def _folders_and_level() -> list[dict[str, Any]]:
 
 
 def _input(option: Option) -> dict[str, Any]:
-    kind = "String" if option.name in _MADE_BY_A_RUN else _TYPES.get(option.kind, "String")
+    kind = "String" if option.name in _NOT_ONLY_FILES else _TYPES.get(option.kind, "String")
     flag = f"--{option.name}" if option.name in _FIRST else option.flags[0]
     entry = _entry(option.name, flag, option.text, kind)
     if option.kind == "int":

@@ -263,8 +263,9 @@ def _problems(found: Survey) -> str:
     empty = [problem for problem in found.problems if problem.what in NO_CONTENT]
     others = [problem for problem in found.problems if problem.what not in NO_CONTENT]
     if empty:
-        more = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
-        lines.append(f"  {empty[0].path} {empty[0].what}{more}; see below how to fetch them")
+        others_too = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
+        first = f"{empty[0].path} {empty[0].what}{others_too}"
+        lines.append(f"  {first}; see below how to fetch them")
     lines += [f"  {problem}" for problem in others[:_N_SHOWN]]
     more = len(others) - _N_SHOWN
     if more > 0:

@@ -155,7 +155,8 @@ OPTIONS = (
         "Label image (NIfTI, GIFTI or CIFTI in the space of the data) that defines the parcels "
         "of the subject-level test, or an atlas of TemplateFlow by name: Destrieux2009, "
         "Desikan2006, Schaefer2018:400Parcels7Networks (`musicotopy-tools fetch atlases` brings "
-        "it). Default: compact parcels of equal size.",
+        "it), or HCP-MMP (surfaces; `fetch hcp-mmp --accept-terms`). Default: compact parcels of "
+        "equal size.",
         metavar="ATLAS",
     ),
     Option(

@@ -130,6 +130,8 @@ def test_results_say_what_they_hold(recipe: Recipe) -> None:
             assert names or result.further, result.desc
             assert repeated(names) == [], result.desc
             assert set(result.same) <= set(names), result.desc
+            silent = [column.name for column in result.columns if not column.says]
+            assert silent == [], f"{result.desc}: columns that the sidecar would not explain"
 
 
 def test_a_summary_is_declared_at_both_levels(recipe: Recipe) -> None:

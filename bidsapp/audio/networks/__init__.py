@@ -122,9 +122,20 @@ class NetworkEntry:
         Extra of musicotopy that brings the package.
     in_folder
         Whether its weights are a folder, not a file.
+    on_music
+        Whether its weights were trained on music, so that a network that was not is its control.
     """
 
-    __slots__ = ("build", "extra", "in_folder", "package", "summary", "tool", "weight_files")
+    __slots__ = (
+        "build",
+        "extra",
+        "in_folder",
+        "on_music",
+        "package",
+        "summary",
+        "tool",
+        "weight_files",
+    )
 
     def __init__(
         self,
@@ -135,6 +146,7 @@ class NetworkEntry:
         package: str = "",
         extra: str = "",
         in_folder: bool = False,
+        on_music: bool = False,
     ) -> None:
         self.summary = summary
         self.weight_files = weight_files
@@ -143,6 +155,7 @@ class NetworkEntry:
         self.package = package
         self.extra = extra
         self.in_folder = in_folder
+        self.on_music = on_music
 
 
 def _vggish(choice: Choice) -> Network:
@@ -184,7 +197,8 @@ def _tagger(choice: Choice) -> Network:
 
 
 def _tagger_entry(name: str, summary: str) -> NetworkEntry:
-    return NetworkEntry(summary, {name: (f"{name}.safetensors",)}, _tagger, tool="fetch musicnn")
+    files = {name: (f"{name}.safetensors",)}
+    return NetworkEntry(summary, files, _tagger, tool="fetch musicnn", on_music=True)
 
 
 def _self_supervised(choice: Choice) -> Network:
@@ -264,12 +278,14 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             weight_files={"tagger": ("resnet1d.pth",)},
             build=_resnet1d,
             tool="train tagger",
+            on_music=True,
         ),
         "musicnn": NetworkEntry(
             summary="musicnn, 7 layers, trained on the tags of MagnaTagATune (or random)",
             weight_files={"mtat": ("mtat_musicnn_best_model.pth", "musicnn.pth")},
             build=_musicnn,
             tool="fetch musicnn-mtat",
+            on_music=True,
         ),
         "musicnn-mtt": _tagger_entry(
             "musicnn-mtt", "musicnn of its authors, 10 layers, tags of MagnaTagATune"
@@ -318,6 +334,7 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             weight_files={"emotion": ("harmonic.pth",)},
             build=_harmonic,
             tool="train harmony",
+            on_music=True,
         ),
         "consonance": NetworkEntry(
             summary="roughness, harmonicity, pitch classes and loudness, without parameters",
@@ -335,6 +352,7 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             package="transformers",
             extra="embeddings",
             in_folder=True,
+            on_music=True,
         ),
         "ast": NetworkEntry(
             summary="audio spectrogram transformer, 14 layers, classes of AudioSet (or random)",

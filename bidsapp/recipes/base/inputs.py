@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bidsapp.audio.io import audio_duration_s, level_fault
-from bidsapp.bids.anatomy import find_grey_matter
+from bidsapp.bids.anatomy import find_grey_matter, template_grey_matter
 from bidsapp.bids.annotations import find_ratings
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.filters import Filters
@@ -69,7 +69,10 @@ class Inputs:
     cleaning
         What cleaning will cost, in words.
     grey_matter
-        Its probability in the space of the volumes, where a recipe needs it and fMRIPrep wrote it.
+        Its probability in the space of the volumes, where a recipe needs it: fMRIPrep's, else
+        that of the template if it is on this machine.
+    atlas
+        Files behind ``--atlas``, as far as they are on this machine.
     """
 
     subject: str
@@ -82,6 +85,7 @@ class Inputs:
     problems: tuple[Problem, ...]
     cleaning: str = field(default="", kw_only=True)
     grey_matter: Path | None = field(default=None, kw_only=True)
+    atlas: tuple[Path, ...] = field(default=(), kw_only=True)
 
     @property
     def sounds(self) -> tuple[tuple[str, Path], ...]:
@@ -100,6 +104,7 @@ class Inputs:
         paths.update(item.source for item in annotations if item.source is not None)
         if self.grey_matter is not None:
             paths.add(self.grey_matter)
+        paths.update(self.atlas)
         return tuple(sorted(paths))
 
     def overview(self) -> str:
@@ -121,10 +126,11 @@ class Inputs:
             digest.update(f"{timing} {item.stim_start_s}\n".encode())
         for run in self.runs:
             digest.update(f"{run.name} {run.n_trs} {run.tr_s} {run.start_time_s}\n".encode())
-        for annotation in (*self.ratings, *self.intervals):  # sidecars change them, too
-            digest.update(repr(replace(annotation, source=None)).encode())
-            if isinstance(annotation, Rating):
-                digest.update(array("d", annotation.values).tobytes())
+        for rating in self.ratings:  # sidecars change them, too
+            digest.update(repr(replace(rating, source=None)).encode())
+            digest.update(array("d", rating.values).tobytes())
+        for interval in self.intervals:
+            digest.update(repr(replace(interval, source=None)).encode())
         return digest.hexdigest()
 
 
@@ -332,8 +338,9 @@ def collect(
         problems = [*problems, *more]
     grey_matter = None
     if "grey_matter" in needs and runs[0].kind == "volume":
-        resolution = runs[0].resolution
-        grey_matter = find_grey_matter(dataset.fmriprep, subject, runs[0].space, resolution)
+        image = runs[0].space, runs[0].resolution
+        grey_matter = find_grey_matter(dataset.fmriprep, subject, *image)
+        grey_matter = grey_matter or template_grey_matter(runs[0].space)
     return Inputs(
         subject=subject,
         space=space,
@@ -345,7 +352,17 @@ def collect(
         problems=tuple(dict.fromkeys(problems)),
         cleaning=cleaning_cost(runs, config.confounds, config.high_pass_hz),
         grey_matter=grey_matter,
+        atlas=_atlas(config, runs[0]),
     )
+
+
+def _atlas(config: Config, run: Run) -> tuple[Path, ...]:
+    """List the files behind ``--atlas``."""
+    if config.atlas is None:
+        return ()
+    from bidsapp.brain.named_atlas import atlas_files
+
+    return atlas_files(config.atlas, run.space, run.kind, run.bold)
 
 
 def cleaning_cost(runs: Sequence[Run], confounds: str, high_pass_hz: float) -> str:

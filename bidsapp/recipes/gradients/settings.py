@@ -38,6 +38,12 @@ class GradientsSettings:
     lags_s: tuple[float, ...] = setting(
         (4.0, 5.0, 6.0), paper="4, 5, 6 s", source=f"{_METHODS}: encoding models"
     )
+    delay_lags_s: tuple[float, ...] = setting(
+        (0.0, 2.0, 4.0, 6.0, 8.0, 10.0),
+        paper="none: one delay everywhere",
+        source="-",
+        why="single lags at which each parcel is predicted, to see its delay; none: not done",
+    )
     control_lags_s: tuple[float, ...] = setting(
         (-6.0, -5.0, -4.0), paper="-6, -5, -4 s", source=f"{_METHODS}: gradient mapping"
     )
@@ -84,6 +90,14 @@ class GradientsSettings:
         source="-",
         why="a correlation inside a shorter clip says nothing; clips of a run are pooled",
     )
+    begin_s: float = setting(
+        12.0,
+        paper="not stated",
+        source="-",
+        why="that a sound begins is one event in brain and sound (docs/calibration.md); at most "
+        "a fifth of a presentation is left out",
+        least=0,
+    )
     purge_s: float = setting(
         18.0,
         paper="not stated",
@@ -103,6 +117,21 @@ class GradientsSettings:
         source="-",
         why="circular shifts with refit keep the error rate; least p: 1 / (n_shifts + 1)",
     )
+    n_beyond: int = setting(
+        99,
+        paper="none: no acoustic control",
+        source="-",
+        why="displacements for what a layer adds to acoustics, at most n_shifts; 0: not tested",
+        least=0,
+    )
+    acoustic_components: int = setting(
+        8,
+        paper="none: no acoustic control",
+        source="-",
+        why="components of each acoustic layer that are removed; fewer where a regressor would "
+        "have less than 8 volumes",
+        least=1,
+    )
     min_shift_s: float = setting(
         15.0, paper="none", source="-", why="longer than the haemodynamic response"
     )
@@ -118,7 +147,14 @@ class GradientsSettings:
 VARIANTS = {
     "robust": GradientsSettings(),
     "faithful": GradientsSettings(
-        networks=("vggish",), pca_fit="all", centre="train", filter_features=False, mask_maps=False
+        networks=("vggish",),
+        pca_fit="all",
+        centre="train",
+        filter_features=False,
+        begin_s=0.0,
+        n_beyond=0,
+        delay_lags_s=(),
+        mask_maps=False,
     ),
 }
 """Defaults of both variants."""
