@@ -109,8 +109,8 @@ def observed(view: View, split: SplitInfo, decoder: str) -> Scored:
     """Return the balanced accuracy of a decoder with its chance; NaN where unknown."""
     row = view.score(split, decoder)
     assert row is not None
-    values = (float(row[name]) for name in ("value", "low", "high", "chance", "p"))
-    return Scored(decoder, *values, n_draws=len(view.nulls(split, decoder)))
+    values = {name: float(row[name]) for name in ("value", "low", "high", "chance", "p")}
+    return Scored(decoder, **values, n_draws=len(view.nulls(split, decoder)))
 
 
 def _alt(panels: Sequence[SplitScores]) -> str:
