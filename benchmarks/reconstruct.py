@@ -1,8 +1,9 @@
 """What decoding costs at the size of ds003720, and which null of identification holds.
 
 ``python benchmarks/reconstruct.py cost [--regions N]`` decodes N of 150 regions of 400 voxels, and
-all 60,000 voxels together, from 540 clips of four windows with embeddings of 200 dimensions, and
-prints seconds of processor time and the peak memory.
+all 60,000 voxels together, from 540 clips of four windows with embeddings of 200 dimensions; it
+fits the encoding models of 60,000 voxels by two embeddings with 1,000 exchanges; and it prints
+seconds of processor time and the peak memory.
 
 ``python benchmarks/reconstruct.py null [--sets N]`` decodes noise, everything fitted and chosen
 anew, and prints the share of p-values at or below .05 of three nulls: held-out clips exchanged and
@@ -19,8 +20,11 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from bidsapp.models.banded import simplex_grid
+from bidsapp.models.clip_encoding import encode_clips
 from bidsapp.models.region_decoder import ClipRows, best_regions, decode_region, ensemble
 from bidsapp.stats.clip_exchange import CHANCE, WIDENING, exchange_clips
+from bidsapp.stats.encoding_exchange import exchange_scores
 from bidsapp.stats.folds import nested_folds
 from bidsapp.stats.identification import permute_within
 from bidsapp.stats.nulls import permutation_p
@@ -52,8 +56,39 @@ def cost(n_regions: int) -> None:
     start = time.process_time()
     decode_region(rng.standard_normal((2160, 60_000), np.float32), rows, _ALPHAS)
     print(f"60,000 voxels together: {time.process_time() - start:.0f} s of processor time")
+    one_fold = ClipRows(rows.embedding, rows.block, rows.folds[:1])
+    start = time.process_time()
+    for _ in range(n_regions):
+        decode_region(rng.standard_normal((2160, 400)), one_fold, _ALPHAS)
+    once = (time.process_time() - start) / n_regions
+    print(
+        f"a region in one fold: {once:.2f} s; nine response windows: {9 * 36 * once:.0f} s; "
+        f"ten genres left out: {10 * 36 * once:.0f} s"
+    )
+    encoding(rng)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"peak memory {peak:.1f} GiB")
+
+
+def encoding(rng: np.random.Generator) -> None:
+    """Print what encoding models of 60,000 voxels by two embeddings cost."""
+    bands = [rng.standard_normal((540, 200)) for _ in range(2)]
+    y = rng.standard_normal((540, 60_000), np.float32)
+    block = np.arange(540) % 6
+    start = time.process_time()
+    fitted = encode_clips(bands, y, block, nested_folds(np.arange(6)), _ALPHAS, simplex_grid(2, 4))
+    middle = time.process_time()
+    subsets = list(fitted.predicted)
+    exchange_scores(
+        lambda units: [fitted.predicted[subset][:, units] for subset in subsets],
+        y,
+        block,
+        permute_within(1000, block, 0),
+        np.eye(3),
+        np.array_split(np.arange(60_000), 150),
+    )
+    spent = time.process_time() - middle
+    print(f"encoding models: {middle - start:.0f} s, their exchanges {spent:.0f} s")
 
 
 def p_values(rng: np.random.Generator, design: tuple[int, int, int, int]) -> tuple[float, ...]:

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 
 from bidsapp.bids.atomic import write_text
 from bidsapp.report.figures.style import to_png, to_svg
+from bidsapp.report.sounds import TimedSound, timed_sound
 from bidsapp.results.cautions import Caution, Severity
 
 _LONG_TABLE = 30
@@ -59,7 +60,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image with its alternative text and caption."""
+    """An image with its alternative text and caption, and the sound that it shows over time."""
 
     kind: ClassVar[str] = "picture"
     source: str
@@ -67,6 +68,7 @@ class Picture:
     caption: str
     width: int
     height: int
+    sound: TimedSound | None = None
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,9 @@ class Page:
     up: str = ""
 
 
-def picture(figure: Figure, *, alt: str, caption: str, vector: bool = True) -> Picture:
+def picture(
+    figure: Figure, *, alt: str, caption: str, vector: bool = True, mp3: bytes | None = None
+) -> Picture:
     """Embed a figure.
 
     Parameters
@@ -211,11 +215,15 @@ def picture(figure: Figure, *, alt: str, caption: str, vector: bool = True) -> P
         Says how to read it.
     vector
         SVG; False makes a PNG, for figures with very many elements.
+    mp3
+        Sound whose time, in seconds, is the abscissa of the figure; it gets a player, and a line
+        in the figure follows it.
     """
+    sound = None if mp3 is None else timed_sound(figure, mp3, f"Sound: {alt}")
     data, kind = (to_svg(figure), "svg+xml") if vector else (to_png(figure), "png")
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
     width, height = (round(96 * float(size)) for size in figure.get_size_inches())
-    return Picture(source, alt, caption, width, height)
+    return Picture(source, alt, caption, width, height, sound)
 
 
 def cell(value: Any, digits: int = 3) -> Cell:

@@ -321,7 +321,7 @@ class Results:
         return read_stats(paths[0], result.columns)
 
     def arrays(
-        self, result: Result, space: Space, network: str = ""
+        self, result: Result, space: Space | None = None, network: str = ""
     ) -> dict[str, NDArray[Any]] | None:
         """Read named arrays; None when not written.
 

@@ -60,6 +60,10 @@ class Exchange:
         largest = np.nan_to_num(self.null, nan=-np.inf).max(axis=-1)
         return np.asarray(max_statistic_p(self.observed, largest), np.float64)
 
+    def part(self, number: int) -> Exchange:
+        """Return one entry of the first axis, such as one of several scores."""
+        return Exchange(self.observed[number], self.null[:, number])
+
 
 def candidate_accuracy(predicted: ArrayLike, targets: ArrayLike) -> Floats:
     """Identification accuracy of each prediction if each candidate were the true clip.
@@ -145,8 +149,8 @@ def averaged(parts: Sequence[Exchange]) -> Exchange:
         is over the others.
     """
     return Exchange(
-        _mean(np.stack([part.observed for part in parts])),
-        _mean(np.stack([part.null for part in parts])),
+        mean_of_known(np.stack([part.observed for part in parts])),
+        mean_of_known(np.stack([part.null for part in parts])),
     )
 
 
@@ -190,7 +194,7 @@ def shifted_interval(exchange: Exchange, level: float = 0.95) -> tuple[float, fl
     return float(exchange.observed - high), float(exchange.observed - low)
 
 
-def _mean(values: Floats) -> Floats:
+def mean_of_known(values: Floats) -> Floats:
     """Mean over the first axis of what is known; NaN where nothing is."""
     known = np.isfinite(values)
     number = known.sum(axis=0)

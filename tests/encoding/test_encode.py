@@ -19,7 +19,13 @@ from bidsapp.encoding.encode import (
     predict_held_out,
 )
 from bidsapp.encoding.parcels import parcel_test
-from bidsapp.encoding.ratings import rating_rows, rating_scores, rating_targets
+from bidsapp.encoding.ratings import (
+    RatingTargets,
+    rating_rows,
+    rating_scores,
+    rating_targets,
+    slow_ratings,
+)
 from bidsapp.encoding.rows import FoldOptions, Rows, make_rows
 from bidsapp.features.extract import FeatureBank
 from bidsapp.results.calibrations.encoding import MadeDesigns, score_with_null, smooth
@@ -134,11 +140,11 @@ def test_filtered_null_without_nuisance_is_the_null_that_shifts_responses(
     """Two ways to the same scores: features displaced back, responses displaced on."""
     lengths, alphas = (60, 80, 100), (0.0, 1.0, 2.0, 3.0)
     nothing = [np.empty((length, 0)) for length in lengths]
-    filtered = MadeDesigns([smooth(rng, 240, 5)], lengths, alphas, nothing)
+    filtered = MadeDesigns([smooth(rng, lengths, 5)], lengths, alphas, nothing)
     centre = filtered.run_filter
     assert centre is not None
     plain = MadeDesigns([centre(filtered.regressors(0, 0)[0])], lengths, alphas)
-    y = smooth(rng, 240, 10)
+    y = smooth(rng, lengths, 10)
     y[:, :5] += plain.regressors(0, 0)[0]
     (seen, moved), (also_seen, displaced) = (
         score_with_null(store, y, seed=3, n_shifts=6) for store in (plain, filtered)
@@ -156,9 +162,9 @@ def test_filter_on_both_sides_finds_more_and_keeps_the_error_rate() -> None:
     lengths, p, r = (60, 80, 100), [], {True: [], False: []}
     for seed in range(24):
         rng = np.random.default_rng(seed)
-        x = smooth(rng, sum(lengths), 5)
-        nuisance = [smooth(rng, length, 25, 0.95) for length in lengths]
-        noise = smooth(rng, sum(lengths), 40)
+        x = smooth(rng, lengths, 5)
+        nuisance = [smooth(rng, [length], 25, 0.95) for length in lengths]
+        noise = smooth(rng, lengths, 40)
         store = MadeDesigns([x], lengths, (1.0, 2.0, 3.0, 4.0), nuisance)
         observed, null = score_with_null(store, noise, seed)
         p.append(parcel_test(observed.mean_r, null).p[0] <= 0.05)
@@ -212,6 +218,17 @@ def test_ratings_follow_their_layer(
     assert felt.name == "felt"
     assert felt.r_blocks.mean(axis=1).argmax() == 1
     assert felt.p[1] == pytest.approx(1 / 20)
+
+
+def test_ratings_that_wander_are_named(rows: Rows) -> None:
+    lengths = rows.blocks.lengths
+    steady = {f"AR {ar}": smooth(np.random.default_rng(3), lengths, 1, ar) for ar in (0.6, 0.8)}
+    walk = smooth(np.random.default_rng(4), lengths, 1, 1.0)
+    y = np.zeros((rows.timeline.n_rows, 4))
+    y[rows.blocks.label >= 0] = np.hstack([*steady.values(), walk, walk])
+    names = (*((name, None) for name in steady), ("walk", "01"), ("walk", "02"))
+    assert slow_ratings(RatingTargets(names, y), rows) == ["walk"]
+    assert slow_ratings(RatingTargets((), y[:, :0]), rows) == []
 
 
 def test_run_locked_ratings_use_run_time(rows: Rows, runs: tuple[Run, ...]) -> None:

@@ -6,7 +6,7 @@ import json
 
 from bidsapp.audio.networks import network_entry
 from bidsapp.cli.app import main
-from bidsapp.cli.parser import parse_arguments
+from bidsapp.cli.configure import parse_arguments
 from bidsapp.engine.plan import make_plan
 from bidsapp.engine.preflight import checked
 from tests.engine.conftest import SETTINGS, first

@@ -12,8 +12,8 @@ from typing import Any, get_args
 import pytest
 
 from bidsapp.bids.records import ImageKind
-from bidsapp.recipes import RECIPES, Recipe, load_function
-from bidsapp.recipes.base.recipe import Need
+from bidsapp.recipes import RECIPES, SETTINGS_TABLES, load_function
+from bidsapp.recipes.base.recipe import Need, Recipe
 from bidsapp.recipes.base.settings import fidelity, fields_of, override
 from bidsapp.report.references import references
 from bidsapp.results.inferences import INFERENCES
@@ -45,6 +45,7 @@ def repeated(items: Iterable[object]) -> list[object]:
 def test_names_are_labels_of_files_and_tables_of_settings() -> None:
     tables = [table for recipe in RECIPES.values() for table, _ in levels(recipe)]
     assert repeated(tables) == []
+    assert tables == list(SETTINGS_TABLES)
     for name, recipe in RECIPES.items():
         assert recipe.name == name
         assert name.isalnum()

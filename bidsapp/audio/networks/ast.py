@@ -58,6 +58,11 @@ class AudioSpectrogramTransformer(FolderNetwork):
         )
         return (*maps, Layer("logits", "fc", config.num_labels))
 
+    @classmethod
+    def list_classes(cls, config: Any) -> tuple[str, ...]:
+        """List the classes of the logits."""
+        return tuple(str(config.id2label[k]) for k in range(config.num_labels))
+
     def spectrogram(self, waveforms: torch.Tensor) -> torch.Tensor:
         """Normalised log-mel spectrograms (n, max_length, n_mels) of (n, n_samples) waveforms."""
         settings, config = self.front_end.settings, self.model.config

@@ -70,6 +70,8 @@ class Network(ABC):
         Where the parameters come from: seed, or file and SHA-256.
     version
         Raised whenever the code changes what the network computes.
+    classes
+        Names of what its last layer tells, in order; empty where it tells none.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Network(ABC):
     hop_s: float
     weights: Mapping[str, object]
     version: int = 1
+    classes: tuple[str, ...] = ()
 
     @abstractmethod
     def frames(self, waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -239,6 +239,7 @@ class FolderNetwork(TappedNetwork):
         self.model = model
         self.front_end = self.read_front_end(model.config, settings)
         self.layers = self.list_layers(model.config)
+        self.classes = self.list_classes(model.config)
         super().__init__(
             self.front_end.sampling_hz, self.front_end.window, hop_s, weights, self.working_bytes
         )
@@ -288,6 +289,11 @@ class FolderNetwork(TappedNetwork):
             model.load_state_dict(changed, strict=False)
             facts |= {"source": "permuted", "seed": permuted}
         return cls(model, read_json(folder, "preprocessor_config.json"), facts, hop_s)
+
+    @classmethod
+    def list_classes(cls, config: Any) -> tuple[str, ...]:
+        """List what the last layer tells; nothing by default."""
+        return ()
 
     @classmethod
     def more_facts(cls, folder: Path) -> dict[str, object]:

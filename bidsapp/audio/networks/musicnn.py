@@ -122,6 +122,7 @@ class Musicnn(LayeredNetwork):
 
     name = "musicnn"
     layers = LAYERS
+    classes = TAGS
 
     def __init__(self, module: MusicnnModule, weights: dict[str, object], hop_s: float) -> None:
         super().__init__(GRID.sampling_hz, SAMPLES, hop_s, weights)

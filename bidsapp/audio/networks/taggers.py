@@ -136,7 +136,7 @@ class Tagger(TappedNetwork):
 
     def __init__(self, name: str, state: State, weights: dict[str, object], hop_s: float) -> None:
         architecture, _, corpus = name.partition("-")
-        self.tags: tuple[str, ...] = TAGS[corpus]
+        self.classes = TAGS[corpus]
         self._forward = _FORWARD[architecture]
         self.layers = _LAYERS[architecture]
         self.name = f"{architecture}{corpus}"

@@ -35,8 +35,8 @@ _RECALL = (
     _CLASS,
     Column("n", "volumes of the class", "volumes", 0),
     Column("recall", "share of them that was recognised"),
-    Column("low", "Wilson's 95 % interval, which takes volumes as independent", by="wilson"),
-    Column("high", "upper end of the interval", by="wilson"),
+    Column("low", "95 % interval over stretches of one class, or participants", by="stretches"),
+    Column("high", "upper end of the interval", by="stretches"),
     _LEAKY,
 )
 _TRUE = (

@@ -10,6 +10,7 @@ from bidsapp.recipes.base.score_results import (
 )
 from bidsapp.recipes.gradients.results import (
     ANNOTATION,
+    BEYOND_COLUMNS,
     BOOTSTRAP,
     DISPLACED,
     DISPLACED_ALONG,
@@ -260,6 +261,14 @@ SIGNIFICANT = Mask(
     level="group",
     by=DISPLACED,
 )
+BEYOND = Table(
+    desc="gradientsgroupbeyond",
+    title="Beyond acoustics, over participants",
+    says="What each layer predicts in each parcel beyond acoustics, mean over participants, among "
+    "scores of layers displaced alike in all of them (positive lags).",
+    level="group",
+    columns=(*BEYOND_COLUMNS, Column("n", "participants", digits=0)),
+)
 CLAIMS = Table(
     desc="gradientsclaims",
     title="Layers along the reference",
@@ -456,6 +465,7 @@ RESULTS: tuple[Result, ...] = (
     RELIABILITY,
     LOADINGS,
     DISPLACEMENT,
+    BEYOND,
     SIGNIFICANT,
     CLAIMS,
     PREFERENCE,

@@ -38,6 +38,7 @@ RATERS, BOOTSTRAP = "displacement_raters", "bootstrap"
 SPIN, SPIN_PEOPLE, EFFECT = "spin", "sign_flip_alignment", "effect_size"
 ANNOTATION, SECOND_NULL = "annotation_spin", "second_null"
 DISPLACED, DISPLACED_ALONG = "displacement", "displacement_along"
+BEYOND_ACOUSTICS = "beyond_acoustics"
 MONTE_CARLO, SHARE = "monte_carlo", "bootstrap_layers"
 
 # ------------------------------------------------------------------ participant: maps
@@ -134,6 +135,40 @@ NULL_SCORES = Result(
     "by the same time in all participants.",
     required=True,
 )
+BEYOND_COLUMNS = (
+    PARCEL_COLUMN,
+    *LAYER_COLUMNS,
+    *PLACE_COLUMNS,
+    Column("r", "correlation inside held-out blocks, acoustics removed on both sides"),
+    Column("effect", "in standard deviations of its null, above the null mean", digits=1),
+    Column("p", "(b + 1) / (m + 1) over displacements of the layer", by=BEYOND_ACOUSTICS),
+    Column(
+        "p_fwe",
+        "effect against the largest over layers and parcels",
+        "p (FWE)",
+        by=BEYOND_ACOUSTICS,
+    ),
+)
+BEYOND = Table(
+    desc="gradientsbeyond",
+    title="Beyond acoustics",
+    says="What each layer predicts in each parcel when the components of the acoustic baseline "
+    "have been projected out of responses and layer (positive lags).",
+    columns=BEYOND_COLUMNS,
+)
+BEYOND_SCORES = Result(
+    desc="gradientsbeyondscores",
+    title="Scores beyond acoustics of displaced layers",
+    says="Score of each layer in each parcel beyond acoustics, and under each displacement of the "
+    "layer: observed (layers, parcels), null (copies, layers, parcels).",
+)
+BEYOND_BEST = Labels(
+    desc="gradientsbeyondbestlayer",
+    title="Best layer beyond acoustics",
+    says="Layer that adds most to acoustics, in standard deviations of its null, among those that "
+    "pass family-wise; 0 where none does.",
+    level="both",
+)
 PIECES = Table(
     desc="gradientspieces",
     title="Scores of pieces",
@@ -209,6 +244,9 @@ RESULTS: tuple[Result, ...] = (
     PARCEL_SUMMARY,
     NULL,
     NULL_SCORES,
+    BEYOND,
+    BEYOND_SCORES,
+    BEYOND_BEST,
     PIECES,
     PROFILE,
     RATINGS,

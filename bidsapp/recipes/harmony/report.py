@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from bidsapp.models.harmonic.names import PITCH_CLASSES
 from bidsapp.recipes.base.score_results import SHIFT, SHIFT_FDR
 from bidsapp.recipes.harmony import results as declared
 from bidsapp.recipes.harmony.answer import sentences
 from bidsapp.recipes.harmony.figures import plane_figure, sound_figure, unique_figure
+from bidsapp.recipes.harmony.listen import Arrays, written_sound
 from bidsapp.report import sections
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.places import coordinate_words, region_after_z, with_regions
@@ -22,6 +25,7 @@ from bidsapp.report.html import (
     Notes,
     Number,
     Page,
+    Picture,
     Prose,
     Section,
     number_text,
@@ -136,19 +140,16 @@ def emotion(results: Results) -> Section:
         caption="Predicted valence (Q1 and Q4 less Q2 and Q3) and arousal (Q1 and Q2 less Q3 "
         "and Q4) of each sound over time; dots are means.",
     )
+    arrays = results.arrays(declared.SOUNDS) or {}
     children = []
-    for number, piece in enumerate(pieces[:_MOST_SOUNDS]):
-        own = [frame[frame["piece"] == piece] for frame in (courses, gradcam)]
-        figure = picture(
-            sound_figure(own[0], own[1]),
-            alt=f"Quadrants, Grad-CAM and consonance of {piece} over time",
-            caption="Top: probabilities of the quadrants in windows of 6 s. Middle: Grad-CAM, "
-            "what raises the logit of the likeliest quadrant, by pitch-class filter. Bottom: "
-            "roughness and harmonicity, standardised within the sound.",
-        )
-        children.append(Section(piece, f"sound{number + 1}", [figure]))
+    n_shown = max(_MOST_SOUNDS, sum(name.startswith("sound") for name in arrays))
+    for number, piece in enumerate(pieces[:n_shown], start=1):
+        course, maps = (frame[frame["piece"] == piece] for frame in (courses, gradcam))
+        shown = sound(piece, number, course, maps, arrays)
+        children.append(Section(piece, f"sound{number}", [shown]))
     left = len(pieces) - len(children)
-    notes = [Prose(f"{plural(left, 'more sound')} in the table of courses.")] if left else []
+    more = f"{plural(left, 'more sound')} in the table of courses; all of them are shown with "
+    notes = [Prose(f"{more}--set harmony.n_players={len(pieces)}.")] if left else []
     agreement = results.table(declared.AGREEMENT)
     parts: list[Any] = [plane, *notes]
     if has_random_weights(results, "harmonic"):
@@ -158,6 +159,34 @@ def emotion(results: Results) -> Section:
         caption = f"{declared.AGREEMENT.says} No test: moments of a sound are not independent."
         parts.append(table(agreement, declared.AGREEMENT.columns, caption))
     return Section("Emotion of the sounds", "emotion", parts, children)
+
+
+def sound(
+    piece: str, number: int, course: pd.DataFrame, gradcam: pd.DataFrame, arrays: Arrays
+) -> Picture:
+    """Show one sound over time, with its spectrogram and a player if they were written."""
+    known = written_sound(arrays, number, gradcam[list(PITCH_CLASSES)].to_numpy(float))
+    spectrogram, mp3 = known or (None, None)
+    second = (
+        " Second: mel spectrogram, and on it in colour Grad-CAM, on the bands that filters see. "
+        "Third:"
+    )
+    player = (
+        " A line follows the player (the beginning of a long sound); a click in the picture plays "
+        "from there."
+    )
+    caption = (
+        f"Top: probabilities of the quadrants in windows of 6 s.{second if known else ' Middle:'} "
+        "Grad-CAM, what raises the logit of the likeliest quadrant, by pitch-class filter. "
+        "Bottom: roughness and harmonicity, standardised within the sound."
+        f"{player if known else ''}"
+    )
+    return picture(
+        sound_figure(course, gradcam, spectrogram),
+        alt=f"Quadrants, Grad-CAM and consonance of {piece} over time",
+        caption=caption,
+        mp3=mp3,
+    )
 
 
 def use(results: Results) -> Section | None:

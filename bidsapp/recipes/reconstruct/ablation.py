@@ -16,18 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.models.region_decoder import ClipRows, decode_region
+from bidsapp.models.region_decoder import ClipRows
 from bidsapp.recipes.reconstruct.clips import NO_GENRE, Clips
-from bidsapp.recipes.reconstruct.decode import Decoded, Judge, Regions
+from bidsapp.recipes.reconstruct.decode import Decoded, Judge, Regions, decode_part
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.stats.clip_exchange import CHANCE, WIDENING, Exchange, candidate_accuracy
-from bidsapp.stats.folds import Fold
 from bidsapp.stats.identification import DECIMALS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 ALL_GENRES = "all genres"
-_LEAST_INNER = 2
 
 
 def ablation_rows(
@@ -121,53 +119,21 @@ def without_genre(
 
     Parameters
     ----------
-    responses, regions, decoded, settings, memory_bytes
-        As for `ablation_rows`.
-    rows
-        Embeddings, blocks, folds.
+    responses, regions, rows, fold, decoded, settings, memory_bytes
+        As for `bidsapp.recipes.reconstruct.decode.decode_part`, which also says what is returned.
     ablated
         (n_clips,) clips of the genre.
-    fold
-        Number of the fold.
-
-    Returns
-    -------
-    predicted : array, (n_test, n_dimensions)
-        Of its held-out clips, as they are compared.
-    targets : array, (n_clips, n_dimensions)
-        Embeddings of all clips, in the standard deviations of the training that is left.
-    None
-        Where the genre has no held-out clip, or fewer than two inner folds are left.
     """
     held_out = np.isin(rows.block, rows.folds[fold].test)
     test, train = held_out & ablated, ~held_out & ~ablated
-    left = set(rows.block[train].tolist())
-    inner = tuple(own for own in rows.folds[fold].inner if left & set(own))
-    if not test.any() or len(inner) < _LEAST_INNER:
-        return None
-    kept = np.flatnonzero(test | train)
-    blocks, block = np.unique(rows.block[kept], return_inverse=True)
-    number = {int(old): new for new, old in enumerate(blocks)}
-    renumbered = Fold(
-        tuple(number[k] for k in rows.folds[fold].test if k in number),
-        tuple(tuple(number[k] for k in own if k in number) for own in inner),
+    return decode_part(
+        responses,
+        regions,
+        rows,
+        test,
+        train,
+        fold,
+        decoded.chosen[fold],
+        settings=settings,
+        memory_bytes=memory_bytes,
     )
-    learnt = ClipRows(rows.embedding[kept], block.astype(np.int64), (renumbered,))
-    n_windows = rows.n_windows
-    of_rows = (kept[:, None] * n_windows + np.arange(n_windows)).ravel()
-    alphas = [10.0**x for x in settings.log10_alpha]
-    each = [
-        decode_region(
-            np.asarray(responses[regions.units(int(region))])[:, of_rows].T,
-            learnt,
-            alphas,
-            metric=settings.alpha_metric,
-            memory_bytes=memory_bytes,
-        ).predicted[test[kept]]
-        for region in np.flatnonzero(decoded.chosen[fold])
-    ]
-    predicted = np.mean(each, axis=0)
-    mean, sd = learnt.training_moments(0)
-    if not settings.standardise:
-        return predicted * sd + mean, rows.embedding.mean(axis=1)
-    return predicted, (rows.embedding.mean(axis=1) - mean) / np.where(sd > 0, sd, np.inf)

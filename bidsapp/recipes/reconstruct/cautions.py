@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bidsapp.audio.networks import CONTROLS, network_entry
 from bidsapp.recipes.base import cautions
 from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
 from bidsapp.recipes.reconstruct.clips import Clips
+from bidsapp.recipes.reconstruct.encoding.results import MOST_BANDS
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.results.cautions import Caution
 
@@ -47,6 +49,7 @@ def of_participant(
             bold.n_constant + bold.n_nan, bold.units.n_units, bold.units.kind, "units"
         ),
         *_of_design(study.settings, clips, first),
+        *_of_networks(study.settings.networks, study.config.weights),
         *_of_regions(regions),
         *(caution for name, own in spaces.items() for caution in _of_space(name, own)),
         *cautions.of_problems(problems),
@@ -83,12 +86,34 @@ def _of_design(settings: ReconstructSettings, clips: Clips, space: Space) -> Ite
             settings.significance,
             draws="exchanges of clips",
         )
+    if settings.encoding and len(settings.networks) > MOST_BANDS:
+        yield Caution(
+            "note",
+            f"Encoding models of {MOST_BANDS} of {len(settings.networks)} networks",
+            f"Variance is divided among {MOST_BANDS} embeddings at most, those of the first "
+            f"networks: {', '.join(settings.networks[:MOST_BANDS])}.",
+        )
     if settings.shift_s < 2:
         yield Caution(
             "note",
             f"The response window begins {settings.shift_s:g} s after the music",
             "The response to a sound peaks about 5 s later, so that it is seen in part; see the "
             "curve over response windows, or set reconstruct.shift_s.",
+        )
+
+
+def _of_networks(networks: Sequence[str], weights: str) -> Iterator[Caution]:
+    """Say so where no network that was trained on other sounds stands beside one of music."""
+    entries = {name: network_entry(name) for name in networks}
+    music = [name for name, entry in entries.items() if entry.on_music]
+    others = [name for name, entry in entries.items() if entry.weight_files and not entry.on_music]
+    if music and not others and weights not in CONTROLS:
+        yield Caution(
+            "note",
+            "No control network that was not trained on music",
+            f"What {' and '.join(music)} learnt of music cannot be told from what any trained "
+            "network of sounds would hold: add one of speech or of all sounds to --network, such "
+            "as hubert-base or encodec.",
         )
 
 

@@ -9,7 +9,9 @@ import numpy as np
 
 from bidsapp.audio.networks import network_label
 from bidsapp.recipes.reconstruct import results as declared
+from bidsapp.recipes.reconstruct.encoding import results as encoding
 from bidsapp.recipes.reconstruct.results import RECIPE, RESULTS
+from bidsapp.results.read import Results, Space
 from bidsapp.simulate.checks.shared import Check, Found, said, written
 from bidsapp.simulate.oracle import read_grid
 from bidsapp.simulate.planted import Truth, read_map
@@ -34,8 +36,9 @@ def check_reconstruct(
     dict or None
         ``participants``: per participant and space, of the planted network: ``identification``,
         ``within_genre`` and ``p`` of the ensemble, and the mean identification of regions where
-        the embedding is planted (``planted``) and where it is not (``null``). None without
-        results.
+        the embedding is planted (``planted``) and where it is not (``null``); with encoding
+        models also the mean correlation of this network's model in planted and other units
+        (``encoding_planted``, ``encoding_null``). None without results.
     """
     if truth.design != "genres":
         return None
@@ -51,7 +54,8 @@ def check_reconstruct(
             above = read_grid(results.images(declared.MAP, at, network)).T.astype(np.float64)[0]
             known = np.isfinite(above)
             entries.append(
-                {
+                _encoding(results, at, network, layer)
+                | {
                     "participant": subject,
                     "space": space,
                     "network": network,
@@ -68,6 +72,22 @@ def check_reconstruct(
     return {"participants": entries} if entries else None
 
 
+def _encoding(
+    results: Results, at: Space, network: str, layer: np.ndarray[Any, np.dtype[Any]]
+) -> dict[str, Any]:
+    """Return the mean correlations of one network's encoding model; nothing without models."""
+    maps = results.maps(encoding.MODELS, at)
+    if maps is None or network not in maps.names:
+        return {}
+    images = results.images(encoding.MODELS, at)
+    r = read_grid(images).T.astype(np.float64)[maps.names.index(network)]
+    known = np.isfinite(r)
+    return {
+        "encoding_planted": _mean(r[known & (layer > 0)]),
+        "encoding_null": _mean(r[known & (layer == 0)]),
+    }
+
+
 def _mean(values: np.ndarray[Any, np.dtype[np.float64]]) -> float:
     return float(values.mean()) if values.size else float("nan")
 
@@ -79,6 +99,11 @@ def say_reconstruct(found: Found) -> list[str]:
         f"identification {said(entry['identification'])} (p = {said(entry['p'])}), within genres "
         f"{said(entry['within_genre'])}; regions where the embedding is planted "
         f"{said(entry['planted'])}, where it is not {said(entry['null'])}"
+        + (
+            f"; encoding r {said(entry['encoding_planted'])} and {said(entry['encoding_null'])}"
+            if "encoding_planted" in entry
+            else ""
+        )
         for entry in found["participants"]
     ]
 

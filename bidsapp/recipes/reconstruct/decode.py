@@ -28,8 +28,10 @@ from bidsapp.progress import track
 from bidsapp.recipes.reconstruct.clips import Clips, genre_groups
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.stats.clip_exchange import Exchange, exchange_clips, stacked
+from bidsapp.stats.folds import Fold
 from bidsapp.stats.identification import Identification, class_means, identify, permute_within
 
+_LEAST_INNER = 2
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -297,6 +299,8 @@ def decode_chosen(
 ) -> Floats:
     """Decode other responses of regions that were chosen before, and average them.
 
+    Each region is decoded in the folds that take it.
+
     Parameters
     ----------
     responses
@@ -311,11 +315,89 @@ def decode_chosen(
     array, (n_clips, n_dimensions)
     """
     alphas = [10.0**x for x in settings.log10_alpha]
-    predicted = [
-        decode_region(part.T, rows, alphas, metric=settings.alpha_metric).predicted
-        for part in responses
+    shape = (len(responses), len(rows.block), rows.embedding.shape[2])
+    predicted = np.full(shape, np.nan)
+    for region in np.flatnonzero(chosen.any(axis=0)).tolist():
+        folds = tuple(rows.folds[number] for number in np.flatnonzero(chosen[:, region]))
+        some = ClipRows(rows.embedding, rows.block, folds)
+        decoding = decode_region(responses[region].T, some, alphas, metric=settings.alpha_metric)
+        predicted[region] = decoding.predicted
+    return ensemble(predicted, chosen, rows.fold)
+
+
+def decode_part(
+    responses: NDArray[np.float32],
+    regions: Regions,
+    rows: ClipRows,
+    test: NDArray[np.bool_],
+    train: NDArray[np.bool_],
+    fold: int,
+    chosen: NDArray[np.bool_],
+    *,
+    settings: ReconstructSettings,
+    memory_bytes: int,
+) -> tuple[Floats, Floats] | None:
+    """Predict some held-out clips of a fold by decoders that some of its other clips are left to.
+
+    Parameters
+    ----------
+    responses
+        (n_units, n_rows) mean responses; those of other clips are not read.
+    regions
+        What is decoded from.
+    rows
+        Embeddings, blocks, folds.
+    test, train
+        (n_clips,) clips to predict and clips to learn from: weights, penalties, means and
+        deviations.
+    fold
+        Number of the fold, whose inner folds are used as far as clips are left.
+    chosen
+        (n_regions,) regions whose predictions are averaged.
+    settings
+        ``log10_alpha``, ``alpha_metric``, ``standardise``.
+    memory_bytes
+        For temporary arrays.
+
+    Returns
+    -------
+    predicted : array, (n_test, n_dimensions)
+        As they are compared.
+    targets : array, (n_clips, n_dimensions)
+        Embeddings of all clips, in the standard deviations of the clips that were learnt from.
+    None
+        Where there is nothing to predict, or fewer than two inner folds are left.
+    """
+    left = set(rows.block[train].tolist())
+    inner = tuple(own for own in rows.folds[fold].inner if left & set(own))
+    if not test.any() or len(inner) < _LEAST_INNER:
+        return None
+    kept = np.flatnonzero(test | train)
+    blocks, block = np.unique(rows.block[kept], return_inverse=True)
+    number = {int(old): new for new, old in enumerate(blocks)}
+    renumbered = Fold(
+        tuple(number[k] for k in rows.folds[fold].test if k in number),
+        tuple(tuple(number[k] for k in own if k in number) for own in inner),
+    )
+    learnt = ClipRows(rows.embedding[kept], block.astype(np.int64), (renumbered,))
+    n_windows = rows.n_windows
+    of_rows = (kept[:, None] * n_windows + np.arange(n_windows)).ravel()
+    alphas = [10.0**x for x in settings.log10_alpha]
+    each = [
+        decode_region(
+            np.asarray(responses[regions.units(int(region))])[:, of_rows].T,
+            learnt,
+            alphas,
+            metric=settings.alpha_metric,
+            memory_bytes=memory_bytes,
+        ).predicted[test[kept]]
+        for region in np.flatnonzero(chosen)
     ]
-    return ensemble(np.stack(predicted), chosen, rows.fold)
+    predicted = np.mean(each, axis=0)
+    mean, sd = learnt.training_moments(0)
+    if not settings.standardise:
+        return predicted * sd + mean, rows.embedding.mean(axis=1)
+    return predicted, (rows.embedding.mean(axis=1) - mean) / np.where(sd > 0, sd, np.inf)
 
 
 def region_exchange(judge: Judge, decoded: Decoded) -> Exchange:

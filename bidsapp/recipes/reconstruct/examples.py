@@ -1,8 +1,9 @@
 """What was heard, and what was retrieved and generated from brain activity, to listen to.
 
 Examples are the first held-out clips of each genre; they are not chosen by how well they are
-identified. The page has players of all of them. Where music was retrieved or generated, FLAC files
-are written as well, in the folders that ``musicotopy-tools listening-test`` reads.
+identified. The page has players of the first of each genre. Where music was retrieved or
+generated, FLAC files of several clips of each genre are written as well, in the folders that
+``musicotopy-tools listening-test`` reads, and a listening test that is made of them.
 
 Source: Denk et al. 2025, music retrieval and music reconstruction (section 3.3).
 """
@@ -32,6 +33,8 @@ from bidsapp.stats.identification import row_correlations
 if TYPE_CHECKING:
     from bidsapp.audio.generation import Generator
 
+KEY_SUFFIX = "_key.tsv"
+_ORIGINALS, _RECONSTRUCTIONS, _TEST = "originals", "reconstructions", "listening"
 _N_CANDIDATES = 3
 _UNUSUAL = re.compile(r"[^A-Za-z0-9]+")
 Row = dict[str, Any]
@@ -106,7 +109,8 @@ def write_examples(
     """
     settings: ReconstructSettings = study.settings
     network = space.bank.network
-    shown = chosen_clips(space, clips)[: settings.n_players]
+    by_genre = chosen_clips(space, clips, settings.n_listening)[: settings.n_players]
+    shown = [own[0] for own in by_genre]
     if not shown:
         return
     if generator is not None and space.bank.weights.get("space") != generator.space:
@@ -117,37 +121,67 @@ def write_examples(
     if retrieved is not None or generator is not None:
         folder = out.folder(results.SOUND_FILES, network)
     paths = dict(study.inputs.sounds)
-    rows: list[Row] = []
-    sounds: list[bytes] = []
-    for number, clip in enumerate(shown, start=1):
+    examples: list[tuple[Row, bytes]] = []
+    more = [] if folder is None else [clip for own in by_genre for clip in own]
+    for number, clip in enumerate(dict.fromkeys([*shown, *more]), start=1):
         item = clips.clips[clip]
         stem = f"clip{number:02d}-{_UNUSUAL.sub('-', item.name).strip('-')}"
-        for row, other in candidate_rows(space, clips, clip):
+        made: list[tuple[Row, bytes]] = []
+        for row, other in candidate_rows(space, clips, clip) if clip in shown else ():
             piece = clips.clips[other]
-            rows.append({"example": number, **row})
-            sounds.append(excerpt_mp3(paths[piece.piece], piece.start_s, settings.clip_s))
+            sound = excerpt_mp3(paths[piece.piece], piece.start_s, settings.clip_s)
+            made.append((row, sound))
         if folder is not None:
             original = excerpt_flac(paths[item.piece], item.start_s, settings.clip_s)
-            write_bytes(folder / "originals" / f"{stem}.flac", original)
+            write_bytes(folder / _ORIGINALS / f"{stem}.flac", original)
         if retrieved is not None and folder is not None:
-            for row, sound in retrieved_sounds(retrieved, item.name, settings, folder, stem):
-                rows.append({"example": number, **row})
-                sounds.append(sound)
+            made += retrieved_sounds(retrieved, item.name, settings, folder, stem)
         if generator is not None and folder is not None:
-            for row, sound in generated_sounds(generator, study, space, clip, folder, stem):
-                rows.append({"example": number, **row})
-                sounds.append(sound)
+            made += generated_sounds(generator, study, space, clip, folder, stem)
+        examples += [({"example": number, **row}, x) for row, x in made if clip in shown]
+    if folder is not None:
+        write_listening_test(folder, study.config.random_seed, settings.generated_s)
+    rows, sounds = [row for row, _ in examples], [sound for _, sound in examples]
     out.write(results.EXAMPLES, rows, network=network)
     arrays = {f"sound{k}": np.frombuffer(data, np.uint8) for k, data in enumerate(sounds)}
     out.arrays(results.SOUNDS, arrays, network=network)
 
 
-def chosen_clips(space: Space, clips: Clips) -> list[int]:
-    """Return the first held-out clip of each genre, or of each sound without genres."""
-    first: dict[str, int] = {}
+def chosen_clips(space: Space, clips: Clips, n: int) -> list[list[int]]:
+    """Return the first `n` held-out clips of each genre, or of each sound without genres."""
+    first: dict[str, list[int]] = {}
     for clip in np.flatnonzero(space.judge.fold >= 0).tolist():
-        first.setdefault(clips.genre[clip] or clips.clips[clip].piece, clip)
-    return [first[key] for key in sorted(first)]
+        first.setdefault(clips.genre[clip] or clips.clips[clip].piece, []).append(clip)
+    return [first[key][:n] for key in sorted(first)]
+
+
+def write_listening_test(folder: Path, seed: int, seconds: float) -> None:
+    """Write the page of a listening test and its key beside the sounds it is made of.
+
+    Parameters
+    ----------
+    folder
+        With originals, and reconstructions in one folder per condition; of several samples the
+        first is taken. Nothing is written where there are fewer than two originals.
+    seed
+        Of options and names.
+    seconds
+        Longest excerpt.
+    """
+    from bidsapp.audio.listening import Excerpt, make_trials, write_key
+    from bidsapp.report.listening import write_listening_page
+
+    originals = {path.stem: Excerpt(path) for path in sorted((folder / _ORIGINALS).iterdir())}
+    conditions: dict[str, dict[str, Excerpt]] = {}
+    for path in sorted((folder / _RECONSTRUCTIONS).glob("*/*.flac")):
+        stem = next(name for name in originals if path.stem.startswith(name))
+        conditions.setdefault(path.parent.name, {}).setdefault(stem, Excerpt(path))
+    if len(originals) < 2 or not conditions:
+        return
+    trials = make_trials(originals, conditions, seed=seed)
+    title = "Which music does this belong to?"
+    write_listening_page(trials, folder / f"{_TEST}.html", title=title, seed=seed, seconds=seconds)
+    write_key(trials, folder / f"{_TEST}{KEY_SUFFIX}", seed)
 
 
 def candidate_rows(space: Space, clips: Clips, clip: int) -> Iterator[tuple[Row, int]]:
@@ -178,7 +212,7 @@ def retrieved_sounds(
             continue
         where = Path(settings.corpus_sounds) / nearest["piece"], nearest["start_s"]
         sound = excerpt_flac(*where, retrieved.window_s)
-        write_bytes(folder / "reconstructions" / condition / f"{stem}.flac", sound)
+        write_bytes(folder / _RECONSTRUCTIONS / condition / f"{stem}.flac", sound)
         if source == "decoded":
             row = {"kind": condition, "place": 1, "clip": nearest["piece"], "genre": ""}
             yield row | {"r": np.nan}, excerpt_mp3(*where, retrieved.window_s)
@@ -195,7 +229,7 @@ def generated_sounds(
         generator,
         unstandardised(space)[clip],
         generator.space,
-        folder / "reconstructions" / "generated",
+        folder / _RECONSTRUCTIONS / "generated",
         stem,
         n_samples=settings.n_generated,
         duration_s=settings.generated_s,

@@ -8,21 +8,25 @@ clips. How many people show the effect is inferred from the number of significan
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bidsapp.audio.listening import score_answers
 from bidsapp.brain.geometry import UnitSpace
-from bidsapp.errors import InputInvalidError
+from bidsapp.errors import InputInvalidError, InputMissingError
 from bidsapp.recipes.base.group_maps import group_units, participant_maps
 from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.recipes.reconstruct import cautions, results
 from bidsapp.recipes.reconstruct.across import write_across
+from bidsapp.recipes.reconstruct.encoding.group import write_encoding
+from bidsapp.recipes.reconstruct.examples import KEY_SUFFIX
 from bidsapp.results.read import Results
 from bidsapp.results.write import Output, tidy
-from bidsapp.stats.clip_exchange import Exchange, averaged
+from bidsapp.stats.clip_exchange import Exchange, averaged, mean_of_known
 from bidsapp.stats.prevalence import bayesian_prevalence
 
 _PERCENTILES = (2.5, 97.5)
@@ -45,8 +49,11 @@ def group(study: GroupStudy) -> None:
         exchanges = [read_exchanges(person, study, network) for person in inputs.participants]
         n_exchanges = len(exchanges[0]["ensemble"].null)
         write_network(out, study, network, exchanges, units)
+    write_encoding(out, study, units)
     if study.settings.across:
         write_across(out, study, units)
+    if study.settings.answers:
+        out.write(results.LISTENING, list(listening_rows(Path(study.settings.answers))))
     facts = study.summary(
         units,
         networks=inputs.network_facts,
@@ -55,6 +62,42 @@ def group(study: GroupStudy) -> None:
         **{name: first_facts(study)[name] for name in ("n_clips", "n_held_out", "n_folds")},
     )
     out.write(results.GROUP_SUMMARY, facts)
+
+
+def listening_rows(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield the score of each listening test and condition.
+
+    Parameters
+    ----------
+    folder
+        With keys (``_key.tsv``), beside each the answers of its listeners (other TSV files).
+
+    Raises
+    ------
+    InputMissingError
+        There is no key, or there are no answers beside one.
+    InputInvalidError
+        Answers do not fit their key.
+    """
+    keys = sorted(folder.rglob(f"*{KEY_SUFFIX}"))
+    if not keys:
+        msg = f"{folder}: holds no key of a listening test (*{KEY_SUFFIX}); put it there"
+        raise InputMissingError(msg)
+    for key in keys:
+        answers = [path for path in sorted(key.parent.glob("*.tsv")) if path not in keys]
+        if not answers:
+            msg = f"{key.parent}: holds no answers beside {key.name}; put the saved files there"
+            raise InputMissingError(msg)
+        for condition, test in score_answers(key, answers).items():
+            yield {
+                "test": key.relative_to(folder).as_posix().removesuffix(KEY_SUFFIX),
+                "condition": condition,
+                "n_trials": test.n_trials,
+                "n_answers": test.n_answers,
+                "accuracy": test.accuracy,
+                "chance": test.chance,
+                "p": test.p,
+            }
 
 
 def first_facts(study: GroupStudy) -> Mapping[str, Any]:
@@ -138,10 +181,7 @@ def write_network(
             for person in inputs.participants
         ]
     )
-    known = np.isfinite(maps)
-    total = np.where(known, maps, 0.0).sum(axis=0)
-    mean = np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
-    out.write(results.GROUP_MAP, mean, network=network)
+    out.write(results.GROUP_MAP, mean_of_known(maps), network=network)
     if np.isfinite(list(p_fwe.values())).any():
         on_units = p_on_units(study, p_fwe, units)
         out.write(results.GROUP_P_MAP, on_units, network=network)
@@ -221,9 +261,7 @@ def clip_rows(tables: Sequence[pd.DataFrame]) -> Iterator[dict[str, Any]]:
     """Yield the mean accuracy of each clip over participants."""
     columns = ["identification", "within_genre"]
     values = np.stack([table[columns].to_numpy(float) for table in tables])
-    known = np.isfinite(values)
-    mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known.any(axis=0), mean, np.nan)
+    mean = mean_of_known(values)
     names = list(tables[0]["clip"])
     rows = tidy({"identification": mean[:, 0], "within_genre": mean[:, 1]}, clip=names)
     for row, genre in zip(rows, tables[0]["genre"], strict=True):

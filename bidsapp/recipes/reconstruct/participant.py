@@ -3,7 +3,7 @@
 Responses averaged over windows of clips predict the embedding of each window by ridge regression,
 region by region, in folds over clips. The predictions of the best regions, chosen in inner folds,
 are averaged; held-out clips are identified by them among all held-out clips and among those of
-their genre, and compared with exchanged clips.
+their genre, and compared with exchanged clips. The other way round, embeddings predict responses.
 
 Source: Denk et al. 2025, Nature Communications, Brain2Music.
 """
@@ -21,8 +21,10 @@ from bidsapp.features.courses import CourseBank
 from bidsapp.recipes.base.quality import quality_rows
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.reconstruct import cautions, results
+from bidsapp.recipes.reconstruct.classes import class_rows, telling
 from bidsapp.recipes.reconstruct.clips import Clips
 from bidsapp.recipes.reconstruct.decode import Regions, make_regions
+from bidsapp.recipes.reconstruct.encoding.fit import encode_spaces, write_encoding
 from bidsapp.recipes.reconstruct.examples import open_generator, write_examples
 from bidsapp.recipes.reconstruct.retrieval import retrieve_music
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
@@ -62,7 +64,14 @@ def participant(study: ParticipantStudy) -> None:
         if retrieved is not None:
             out.write(results.RETRIEVED, retrieved.rows, network=name)
             out.write(results.RETRIEVAL, retrieved.summary, network=name)
+        teller = telling(networks, space.network)
+        if teller is not None:
+            rows = class_rows(study, space, teller, spaces[teller.name].bank, clips, retrieved)
+            out.write(results.CLASSES, list(rows), network=name)
         write_examples(out, study, space, clips, retrieved, generator)
+    if settings.encoding:
+        encoded = encode_spaces(study, spaces, clips, regions, scratch)
+        write_encoding(out, encoded, clips, regions, settings.significance)
     out.write(results.REGION_LABELS, regions.label + 1, names=regions.names)
     out.write(results.FOLDS, fold_rows(clips, next(iter(spaces.values())).judge.fold))
     out.write(results.ALIGNMENT, study.inputs.alignment)
@@ -135,10 +144,13 @@ def write_space(out: Output, network: str, space: Space, clips: Clips, regions: 
     write(results.REGIONS, tidy(columns, region=regions.names))
     write(results.DECODING, decoding_rows(space))
     write(results.CLIPS, clip_rows(space, clips))
-    if space.curve:
-        write(results.CURVE, space.curve)
-    if space.ablation:
-        write(results.ABLATION, space.ablation)
+    for result, rows in (
+        (results.CURVE, space.curve),
+        (results.ABLATION, space.ablation),
+        (results.SESSIONS, space.sessions),
+    ):
+        if rows:
+            write(result, rows)
     held_out = space.judge.fold >= 0
     moments = [space.judge.rows.training_moments(k) for k in range(len(space.judge.rows.folds))]
     arrays = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,8 +12,11 @@ from markupsafe import Markup
 
 from bidsapp.recipes.reconstruct import results as declared
 from bidsapp.recipes.reconstruct.answer import n_exchanges, row_of, sentences
+from bidsapp.recipes.reconstruct.encoding.report import encoding
+from bidsapp.recipes.reconstruct.encoding.results import KEYS as ENCODING_KEYS
+from bidsapp.recipes.reconstruct.encoding.results import SCORES as ENCODING_SCORES
 from bidsapp.recipes.reconstruct.figures import accuracy_figure, curve_figure, genre_figure
-from bidsapp.report import sections
+from bidsapp.report import sections, sounds
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.html import (
     Embedded,
@@ -37,7 +39,7 @@ from bidsapp.report.methods import (
 from bidsapp.report.tables import choose, table
 from bidsapp.report.timing import alignment_section, quality_section
 from bidsapp.results.inferences.base import smallest_p
-from bidsapp.results.kinds import P_VALUE
+from bidsapp.results.kinds import P_VALUE, Table
 from bidsapp.results.read import Results
 
 _HEADING = "Music decoded from the brain"
@@ -63,7 +65,11 @@ def report(results: Results) -> tuple[Page, Methods]:
             replace(of_space(results, pair), folded=results.is_group and number > 0)
             for number, pair in enumerate(pairs)
         ),
-        None if results.is_group else timing(results),
+        *(
+            encoding(results, space, f"-{number}" if len(results.spaces) > 1 else "")
+            for number, space in enumerate(results.spaces, start=1)
+        ),
+        listening(results) if results.is_group else timing(results),
         None if results.is_group else quality(results),
         sections.claims(results),
         sections.methods_section(text),
@@ -134,7 +140,13 @@ def of_space(results: Results, pair: Any) -> Section:
         made[1:1] = [people(results, pair), across(results, pair)]
     else:
         made.insert(1, examples(results, pair))
-        made += [ablation(results, pair), retrieval(results, pair), windows(results, pair)]
+        made += [
+            plain(results, pair, declared.ABLATION, "Genres never met", declared.CLIPS_KEY),
+            plain(results, pair, declared.SESSIONS, "Sessions", declared.CLIPS_KEY),
+            plain(results, pair, declared.CLASSES, "Classes", declared.CLASSES_KEY),
+            retrieval(results, pair),
+            windows(results, pair),
+        ]
     made.insert(-1 if results.is_group else 2, clips(results, pair))
     children = [section for section in made if section is not None]
     layer = results.layers(pair.network, pair.space)[0]
@@ -169,8 +181,8 @@ def identification(results: Results, pair: Any) -> Section:
 def examples(results: Results, pair: Any) -> Section | None:
     """Let the reader hear clips and the candidates most like what was decoded."""
     rows = results.table(declared.EXAMPLES, pair.space, pair.network)
-    sounds = results.arrays(declared.SOUNDS, pair.space, pair.network)
-    if rows.empty or sounds is None:
+    excerpts = results.arrays(declared.SOUNDS, pair.space, pair.network)
+    if rows.empty or excerpts is None:
         return None
     kinds = [name for name in ("retrieved", "generated") if (rows["kind"] == name).any()]
     also = f" {' and '.join(kinds).capitalize()}: by the decoded embedding." if kinds else ""
@@ -186,7 +198,7 @@ def examples(results: Results, pair: Any) -> Section | None:
     for _, own in rows.groupby("example", sort=True):
         heard = own.iloc[0]["clip"]
         shown = own[own["place"].astype(int) <= np.where(own["kind"] == "candidate", 3, 1)]
-        cells = [player(row, sounds[f"sound{number}"], heard) for number, row in shown.iterrows()]
+        cells = [player(row, excerpts[f"sound{k}"], heard) for k, row in shown.iterrows()]
         lines.append(f"<tr>{''.join(cells)}</tr>")
     markup = Markup('<div class="table"><table>{}</table></div>').format(
         Markup("".join(map(str, lines)))
@@ -196,16 +208,17 @@ def examples(results: Results, pair: Any) -> Section | None:
 
 def player(row: Any, sound: Any, heard: str) -> Markup:
     """Return a cell with the name of a clip and a player of its sound."""
-    data = base64.b64encode(np.asarray(sound, np.uint8).tobytes()).decode("ascii")
+    mp3 = np.asarray(sound, np.uint8).tobytes()
     right = row["kind"] == "candidate" and row["clip"] == heard
     mark = " \u2713" if right else ""
     facts = [row["genre"] if isinstance(row["genre"], str) else ""]
     facts += [f"r = {number_text(float(row['r']), 2)}"] if np.isfinite(row["r"]) else []
-    return Markup(
-        '<td style="vertical-align:top"><div>{}{}</div><div>{}</div><audio controls '
-        'preload="none" style="width:13em" aria-label="{} {}" '
-        'src="data:audio/mpeg;base64,{}"></audio></td>'
-    ).format(row["clip"], mark, ", ".join(filter(None, facts)), row["kind"], row["clip"], data)
+    return Markup('<td style="vertical-align:top"><div>{}{}</div><div>{}</div>{}</td>').format(
+        row["clip"],
+        mark,
+        ", ".join(filter(None, facts)),
+        sounds.player(mp3, f"{row['kind']} {row['clip']}", width="13em"),
+    )
 
 
 def retrieval(results: Results, pair: Any) -> Section | None:
@@ -310,13 +323,14 @@ def people(results: Results, pair: Any) -> Section:
     )
 
 
-def ablation(results: Results, pair: Any) -> Section | None:
-    """Tabulate the accuracy for genres that the decoder never met."""
-    rows = results.table(declared.ABLATION, pair.space, pair.network)
+def plain(results: Results, pair: Any, declaration: Table, title: str, key: str) -> Section | None:
+    """Show a table as it is, with the interpretation of its test; nothing where it is empty."""
+    rows = results.table(declaration, pair.space, pair.network)
     if rows.empty:
         return None
-    shown = table(rows, declared.ABLATION.columns, declared.ABLATION.says)
-    return Section("Genres never met", f"ablation{pair.suffix}", [shown])
+    name = declaration.desc.removeprefix(declared.RECIPE)
+    shown = table(rows, declaration.columns, declaration.says)
+    return Section(title, f"{name}{pair.suffix}", [shown, *sections.claim(results, key)])
 
 
 def across(results: Results, pair: Any) -> Section | None:
@@ -342,6 +356,16 @@ def across(results: Results, pair: Any) -> Section | None:
     )
 
 
+def listening(results: Results) -> Section | None:
+    """Show how often listeners recognised the originals of reconstructions."""
+    rows = results.table(declared.LISTENING)
+    if rows.empty:
+        return None
+    shown = table(rows, declared.LISTENING.columns, declared.LISTENING.says)
+    parts = [shown, *sections.claim(results, declared.LISTENING_KEY)]
+    return Section("Listening test", "listeningtest", parts)
+
+
 def timing(results: Results) -> Section:
     """Show which sound meets which volumes."""
     return alignment_section(results.table(declared.ALIGNMENT), declared.ALIGNMENT, None)
@@ -359,16 +383,19 @@ def methods(results: Results) -> Methods:
     keys = (
         declared.CLIPS_KEY,
         declared.REGIONS_KEY,
+        declared.CLASSES_KEY,
         declared.GROUP_KEY,
         declared.GROUP_REGIONS_KEY,
         declared.GAIN_KEY,
         declared.GAIN_INTERVAL_KEY,
+        *ENCODING_KEYS,
     )
     context = shared_context(results) | {
         "is_group": results.is_group,
         "across": results.is_group and results.facts()["settings"]["across"],
         "n_components": results.facts()["settings"].get("n_components"),
         "own": None if own is None else own.facts(),
+        "encoded": [] if own is None else list(own.table(ENCODING_SCORES)["score"]),
         "embeddings": [
             {"network": name, "layer": results.layers(name)[0]} for name in results.networks()
         ],

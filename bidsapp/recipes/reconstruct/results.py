@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bidsapp.recipes.base.alignment import alignment, quality
+from bidsapp.recipes.reconstruct.encoding import results as encoding
 from bidsapp.results.kinds import (
     P_VALUE,
     Column,
@@ -16,6 +17,7 @@ from bidsapp.results.kinds import (
 
 RECIPE = "reconstruct"
 CLIPS_KEY, REGIONS_KEY = "clip_exchange", "clip_exchange_fwe"
+CLASSES_KEY, LISTENING_KEY = "clip_exchange_classes", "listening_choices"
 GAIN_KEY, GAIN_INTERVAL_KEY = "clip_exchange_gain", "clip_exchange_gain_interval"
 GROUP_KEY, GROUP_REGIONS_KEY = "clip_exchange_alike", "clip_exchange_alike_fwe"
 PREVALENCE_KEY = "prevalence_density"
@@ -147,6 +149,39 @@ ABLATION = Table(
         Column("identification", "mean accuracy with the genre in training", "with the genre"),
         Column("without_genre", "mean accuracy without it", "without it"),
         Column("p", "of the accuracy without it, one-sided", "p", by=CLIPS_KEY),
+    ),
+)
+CLASSES = Table(
+    desc="reconstructclasses",
+    title="Agreement of classes",
+    says="How much the most probable classes of what is reconstructed, the training clip or the "
+    "piece of the corpus most like the decoded embedding, are those of the clip that was heard.",
+    columns=(
+        Column("group", "genres, instruments or moods", text=True),
+        Column("source", "what is reconstructed, and from which embedding", text=True),
+        Column("agreement", "mean intersection over union of the most probable classes"),
+        Column("overlap", "mean share of the most probable classes in common"),
+        Column("n", "most probable classes that are compared", "top", 0),
+        Column("n_clips", "held-out clips", "clips", 0),
+        Column("null_mean", "mean agreement with clips exchanged", "exchanged"),
+        Column("null_low", "2.5th percentile with clips exchanged", "2.5 %", by=CLASSES_KEY),
+        Column("null_high", "97.5th percentile with clips exchanged", "97.5 %", by=CLASSES_KEY),
+        Column("p", "of the agreement, one-sided", "p", by=CLASSES_KEY),
+        Column("classes_by", "network that tells the classes", "told by", text=True),
+    ),
+)
+SESSIONS = Table(
+    desc="reconstructsessions",
+    title="Sessions",
+    says="Identification of the held-out clips of a fold that were heard in one session, by "
+    "decoders learnt from the training clips that were heard in another; regions are those of the "
+    "ensemble.",
+    columns=(
+        Column("train", "session of the training clips", "trained on", text=True),
+        Column("test", "session of the held-out clips", "tested on", text=True),
+        Column("n_clips", "held-out clips with several candidates", "clips", 0),
+        Column("identification", "mean identification accuracy, chance .5", "identification"),
+        Column("p", "one-sided, by exchange of held-out clips", "p", by=CLIPS_KEY),
     ),
 )
 EMBEDDINGS = Result(
@@ -334,6 +369,23 @@ GAINS = Table(
         Column("p", "one-sided, clips exchanged alike", "p", by=GAIN_KEY),
     ),
 )
+LISTENING = Table(
+    desc="reconstructlisteningtest",
+    title="Listening test",
+    says="How often listeners chose the original that a reconstruction was made from.",
+    level="group",
+    by_space=False,
+    by_network=False,
+    columns=(
+        Column("test", "key that the answers were scored with", text=True),
+        Column("condition", "kind of reconstruction", text=True),
+        Column("n_trials", "trials with answers", "trials", 0),
+        Column("n_answers", "answers", "answers", 0),
+        Column("accuracy", "share of correct answers", "correct"),
+        Column("chance", "expected share of correct answers"),
+        Column("p", "exact, one-sided", "p", by=LISTENING_KEY),
+    ),
+)
 SUMMARY, GROUP_SUMMARY = summary(RECIPE, "participant"), summary(RECIPE, "group")
 
 RESULTS: tuple[Result, ...] = (
@@ -346,6 +398,8 @@ RESULTS: tuple[Result, ...] = (
     REGIONS,
     CURVE,
     ABLATION,
+    CLASSES,
+    SESSIONS,
     EMBEDDINGS,
     EXAMPLES,
     SOUNDS,
@@ -364,5 +418,7 @@ RESULTS: tuple[Result, ...] = (
     GROUP_CLIPS,
     ACROSS,
     GAINS,
+    LISTENING,
+    *encoding.RESULTS,
     GROUP_SUMMARY,
 )

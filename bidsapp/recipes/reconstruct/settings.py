@@ -114,6 +114,26 @@ class ReconstructSettings:
         source=f"{_PAPER}, generalisation beyond the genres of the training data",
         why="left out of the choice of penalties, too",
     )
+    encoding: bool = setting(
+        True,
+        paper="voxelwise models of each embedding",
+        source=f"{_PAPER}, encoding (section 4.2)",
+        why="with several networks also of all embeddings together, and what each adds",
+    )
+    band_steps: int = setting(
+        4,
+        paper="banded ridge, draws not stated",
+        source=f"{_PAPER}, variance partitioning analysis",
+        why="steps of the grid of weights of the embeddings",
+        least=1,
+    )
+    n_weights: int = setting(
+        600,
+        paper="600 voxels",
+        source=f"{_PAPER}, principal component analysis on the weight matrix",
+        why="of the first network's embedding",
+        least=1,
+    )
     corpus: str = setting(
         "",
         paper="the Free Music Archive, 106,574 tracks",
@@ -148,6 +168,13 @@ class ReconstructSettings:
         paper="one example per genre",
         source=f"{_PAPER}, supplementary material",
         why="clips that can be heard in the report, the first of each genre; 0 copies no sound",
+    )
+    n_listening: int = setting(
+        2,
+        paper="examples on a web page",
+        source=f"{_PAPER}, supplementary material",
+        why="clips of each genre in the listening test, where music is retrieved or generated",
+        least=1,
     )
     significance: float = setting(0.05, paper="none", source=_PAPER)
 
@@ -187,6 +214,13 @@ class ReconstructGroupSettings:
         why="of a region, the same for all decoders across participants; rotations of more "
         "dimensions than clips are not determined",
         least=1,
+    )
+    answers: str = setting(
+        "",
+        paper="no listening test",
+        source="-",
+        why="folder with keys of listening tests (_key.tsv), beside each the answers that "
+        "listeners saved",
     )
 
 

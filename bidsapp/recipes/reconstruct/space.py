@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bidsapp.audio.embeddings import embedding_layer
 from bidsapp.audio.networks.base import Network
@@ -26,6 +27,7 @@ from bidsapp.recipes.reconstruct.decode import (
     make_judge,
     region_exchange,
 )
+from bidsapp.recipes.reconstruct.sessions import session_rows
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.windows import (
     fill_responses,
@@ -62,6 +64,8 @@ class Space:
         Rows of the table of response windows.
     ablation
         Rows of the table of genres left out of training.
+    sessions
+        Rows of the table of sessions.
     """
 
     network: Network
@@ -76,6 +80,7 @@ class Space:
     regions: Exchange
     curve: list[dict[str, Any]]
     ablation: list[dict[str, Any]]
+    sessions: list[dict[str, Any]]
 
     @property
     def layer_name(self) -> str:
@@ -112,10 +117,7 @@ def decode_space(
     embedding = window_embeddings(bank, layer, clips, settings.embedding_window_s)
     rows = ClipRows(embedding, rows_of.block, rows_of.folds)
     judge = make_judge(rows, clips, settings, study.config.random_seed)
-    weights = response_weights(clips, study.inputs.runs, **response_window(settings))
-    shape = (study.bold.units.n_units, weights.shape[0])
-    fill = partial(fill_responses, weights, study.bold.data)
-    responses = scratch.array("responses", shape, np.float32, fill)
+    responses = mean_responses(study, clips, scratch)
     decoded = decode(
         responses,
         regions,
@@ -151,7 +153,23 @@ def decode_space(
         region_exchange(judge, decoded),
         list(curve_rows(study, clips, rows, regions, decoded, judge)),
         ablation,
+        list(session_rows(study, clips, rows, regions, decoded)),
     )
+
+
+def mean_responses(study: ParticipantStudy, clips: Clips, scratch: Scratch) -> NDArray[np.float32]:
+    """Average the volumes of each window, or read them if that was done before.
+
+    Returns
+    -------
+    array, (n_units, n_clips * n_windows)
+        Mapped from disk.
+    """
+    settings: ReconstructSettings = study.settings
+    weights = response_weights(clips, study.inputs.runs, **response_window(settings))
+    shape = (study.bold.units.n_units, weights.shape[0])
+    fill = partial(fill_responses, weights, study.bold.data)
+    return scratch.array("responses", shape, np.float32, fill)
 
 
 def curve_rows(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bidsapp.models.across_participants import decode_across
 from bidsapp.models.region_decoder import ClipRows, best_regions, decode_region, ensemble
+from bidsapp.stats.class_agreement import exchange_agreements, top_classes
 from bidsapp.stats.clip_exchange import (
     Exchange,
     averaged,
@@ -20,10 +21,11 @@ from bidsapp.stats.clip_exchange import (
     stacked,
 )
 from bidsapp.stats.folds import nested_folds
-from bidsapp.stats.identification import permute_within
+from bidsapp.stats.identification import permute_within, row_correlations
 
 _N_CLIPS, _N_WINDOWS, _N_BLOCKS, _N_DIMENSIONS = 24, 2, 3, 4
 _N_REGIONS, _N_BEST, _N_UNITS, _N_PEOPLE = 4, 2, 8, 3
+_N_CLASSES = 8
 _N_EXCHANGES = 99
 _ALPHAS = (1.0, 10.0, 100.0, 1000.0)
 Floats = NDArray[np.float64]
@@ -80,6 +82,26 @@ def clip_exchange(rng: np.random.Generator, n_sets: int) -> Floats:
 def clip_exchange_fwe(rng: np.random.Generator, n_sets: int) -> Floats:
     """Smallest family-wise p over regions of one participant, (n_sets,)."""
     return np.array([float(_person(rng)[1].p_family.min()) for _ in range(n_sets)])
+
+
+def clip_exchange_classes(rng: np.random.Generator, n_sets: int) -> Floats:
+    """p-values (n_sets,) of the classes of the training clips nearest to what noise predicts."""
+    values = []
+    for _ in range(n_sets):
+        rows = _rows(rng)
+        responses = rng.standard_normal((_N_CLIPS * _N_WINDOWS, _N_UNITS))
+        predicted = decode_region(responses, rows, _ALPHAS).predicted
+        nearest = np.zeros(_N_CLIPS, np.int64)
+        for number in range(_N_BLOCKS):
+            test, own = rows.fold == number, rows.standardised(number)
+            train = np.flatnonzero(~test)
+            r = row_correlations(predicted[test], own[train])
+            nearest[test] = train[r.argmax(axis=1)]
+        weights = rng.standard_normal((_N_DIMENSIONS, _N_CLASSES))
+        true = top_classes(rows.embedding.mean(axis=1) @ weights, 2)
+        orders = permute_within(_N_EXCHANGES, rows.fold, int(rng.integers(1 << 31)))
+        values.append(float(exchange_agreements(true[nearest], true, rows.fold, orders).p))
+    return np.array(values)
 
 
 def clip_exchange_alike(rng: np.random.Generator, n_sets: int) -> Floats:

@@ -39,6 +39,21 @@ ENTRIES = (
         calibrate=f"{_CALIBRATIONS}:clip_exchange_fwe",
     ),
     Inference(
+        key="clip_exchange_classes",
+        title="Exchange of held-out clips: classes",
+        draws="exchanges of the held-out clips of a fold",
+        method="Chance agreement of classes is that with the classes of the held-out clips of "
+        "each fold exchanged between them ({n_draws} exchanges), what was reconstructed left as "
+        "it was; exchanged means were moved away from their mean by the square root of 2 where "
+        "there are several folds.",
+        shows="A small p says that what is reconstructed has more of the most probable classes of "
+        "the clip that was heard than of other clips.",
+        does_not_show="It does not say that listeners would hear these classes: a network tells "
+        "them, of both sounds.",
+        cites=_CITES,
+        calibrate=f"{_CALIBRATIONS}:clip_exchange_classes",
+    ),
+    Inference(
         key="clip_exchange_alike",
         title="Exchange of held-out clips, alike in all participants",
         draws="exchanges of the held-out clips of a fold, the same in all participants",

@@ -101,6 +101,7 @@ class TestPage:
             "Maximal prediction accuracy",
             "Representational gradients",
             "Against displaced music",
+            "Beyond acoustics",
             "Spin tests",
             "Known axes of the cortex",
             "Alignment of participants",

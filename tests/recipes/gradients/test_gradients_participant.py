@@ -43,9 +43,9 @@ POSITIVE, NEGATIVE = declared.LAGS
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    """One participant, three pieces of 24 s, one of them twice, in voxels of 12 mm."""
+    """One participant, three pieces of 28 s, one of them twice, in voxels of 12 mm."""
     folder = tmp_path_factory.mktemp("music")
-    options = MusicOptions.quick(n_participants=1, n_pieces=3, piece_s=24.0)
+    options = MusicOptions.quick(n_participants=1, n_pieces=3, piece_s=28.0)
     simulate(folder / "data", options, features=noise_features, quiet=True)
     settings = override(VARIANTS["robust"], "gradients", SMALL)
     config = Config(
@@ -204,6 +204,7 @@ def test_the_page_has_the_numbers_of_the_tables(written: Results) -> None:
         "Layer profile",
         "Scores against their null distribution",
         "Parcels",
+        "Beyond acoustics",
         "Scores by piece",
         "Ridge penalties",
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bidsapp.audio.corpus_index import build_index
@@ -13,6 +14,19 @@ from bidsapp.cli.app import main
 from bidsapp.simulate.dataset import simulate
 from bidsapp.simulate.genres import GenresOptions
 from bidsapp.simulate.music import compose, write_piece
+
+
+def write_captions(folder: Path) -> Path:
+    """Write a second embedding, which knows nothing of the sounds, as captions would be given."""
+    rng = np.random.default_rng(3)
+    sounds = sorted((folder / "data" / "stimuli").rglob("*.flac"))
+    arrays = {}
+    for sound in sounds:
+        name = sound.relative_to(folder / "data" / "stimuli").as_posix()
+        arrays[f"{name}/time"] = np.array([5.0])
+        arrays[f"{name}/text"] = rng.standard_normal((1, 6))
+    np.savez(folder / "captions.npz", **arrays)
+    return folder / "captions.npz"
 
 
 @dataclass(frozen=True)
@@ -41,7 +55,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     build_index(named, folder / "index", baseline, names.index("mel"), **options_of)
     words = [str(folder / "data"), str(folder / "out"), "participant", "group", "-q"]
     words += ["--recipe", "reconstruct", "-w", str(folder / "work")]
-    words += ["--network", "baseline"]
+    words += ["--network", "baseline", f"features:{write_captions(folder)}"]
     changes = [
         "embedding_layer=mel",
         "embedding_window_s=6",
@@ -50,6 +64,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
         "n_parcels=12",
         "n_best=2",
         "n_exchanges=99",
+        "n_weights=40",
         "n_players=2",
         f"corpus={folder / 'index'}",
         f"corpus_sounds={folder / 'corpus'}",

@@ -11,13 +11,14 @@ import soundfile
 
 from bidsapp.recipes import RECIPES, truth_checks
 from bidsapp.recipes.reconstruct import results as declared
+from bidsapp.recipes.reconstruct.encoding import results as coded
 from bidsapp.results.read import Results
 from bidsapp.simulate.truth import check_truth, findings
 from bidsapp.stats.identification import identify
 from tests.report.browser import CHROMIUM, check_page
 
 CATALOGUE = RECIPES["reconstruct"].results
-NETWORK = "baseline"
+NETWORK, TEXT = "baseline", "featurescaptions"
 
 
 @pytest.fixture(scope="module")
@@ -159,12 +160,50 @@ def test_topographies_of_their_own_are_decoded_across_people_after_alignment(
     assert gain["n_positive"] == 2
 
 
+def test_encoding_models_add_up_and_are_averaged_over_participants(
+    own: Results, group: Results, study
+) -> None:
+    (space,) = own.spaces
+    models, differences, variance = (
+        own.maps(result, space) for result in (coded.MODELS, coded.DIFFERENCES, coded.VARIANCE)
+    )
+    r = dict(zip(models.names, models.values, strict=True))
+    assert list(r) == [NETWORK, TEXT, "all embeddings", "genre"]
+    named = dict(zip(differences.names, differences.values, strict=True))
+    beyond = r["all embeddings"] - r[TEXT]
+    np.testing.assert_allclose(named[f"{NETWORK} beyond {TEXT}"], beyond, atol=1e-6)
+    parts = dict(zip(variance.names, variance.values, strict=True))
+    total = parts.pop("all embeddings")
+    np.testing.assert_allclose(sum(parts.values()), total, atol=1e-6)
+    scores = own.table(coded.SCORES, space).set_index("score")
+    assert scores["mean"][NETWORK] == pytest.approx(np.nanmean(r[NETWORK]), abs=1e-6)
+    assert scores["mean"][NETWORK] > scores["mean"][TEXT] + 0.05
+    assert scores["n_fwe"][TEXT] == 0
+    labels = own.values(declared.REGION_LABELS, space)[0].astype(int)
+    rows = own.table(coded.REGION_SCORES, space)
+    first = rows[rows["score"] == NETWORK]
+    expected = [r[NETWORK][labels == k + 1].mean() for k in range(len(first))]
+    np.testing.assert_allclose(first["mean"], expected, atol=1e-5)
+    people = [Results(study.out, "reconstruct", CATALOGUE, label) for label in ("01", "02")]
+    mean = np.mean([person.values(coded.MODELS, space) for person in people], axis=0)
+    np.testing.assert_allclose(group.values(coded.GROUP_MODELS, space), mean, atol=1e-6)
+    together = group.table(coded.GROUP_REGION_SCORES, space)
+    each = [person.table(coded.REGION_SCORES, space)["mean"] for person in people]
+    keys = ["region", "score"]
+    ordered = together.set_index(keys)["mean"].reindex(rows.set_index(keys).index)
+    np.testing.assert_allclose(ordered, np.mean(each, axis=0), atol=1e-6)
+    music = group.table(coded.GROUP_MUSIC, space)
+    assert len(music) == 24
+    assert np.isfinite(group.table(coded.GROUP_COMPONENTS, space)["agreement"]).all()
+
+
 def test_what_is_planted_comes_back(study) -> None:
     found = check_truth(study.data, study.out, truth_checks())
     for entry in found["reconstruct"]["participants"]:
         assert entry["layer"] == "mel"
         assert entry["identification"] > 0.55
         assert entry["planted"] > entry["null"]
+        assert entry["encoding_planted"] > entry["encoding_null"] + 0.05
     lines = findings(found, truth_checks())
     assert any("regions where the embedding is planted" in line for line in lines)
 
@@ -179,7 +218,11 @@ def test_pages_answer_first_and_say_what_to_doubt(own: Results, study) -> None:
         assert "Brain2Music" in text
         assert "square root of 2" in text
         assert "ridge regression" in text
-    assert pages["sub-01"].count("<audio") == 10
+    assert pages["sub-01"].count("<audio") == 2 * 5 + 2 * 4
+    for text in pages.values():
+        assert "What embeddings add to each other" in text
+        assert "Banded ridge regression" in text
+        assert "Music on the components of the weights" in text
     assert "Only 8 candidates" in {item.title for item in own.cautions()}
     assert "All participants heard the same clips" in pages["group"]
     assert "Rotations were fitted to training clips only" in pages["group"]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from bidsapp.audio.listening import ANSWER_COLUMNS
 from bidsapp.cli.app import main
 from bidsapp.cli.tools import main as tools_main
+from bidsapp.errors import InputMissingError
 from bidsapp.recipes import RECIPES
 from bidsapp.recipes.reconstruct import results as declared
+from bidsapp.recipes.reconstruct.group import listening_rows
 from bidsapp.results.read import Results
 from tests.audio.small_models import save_pipeline
 
@@ -27,6 +32,7 @@ CHANGES = [
     "n_exchanges=0",
     "whole_brain=false",
     "genre_ablation=false",
+    "encoding=false",
     "n_players=2",
     "curve_shifts_s=[]",
     "curve_lengths_s=[]",
@@ -71,8 +77,8 @@ def test_sounds_are_those_of_the_decoded_embedding(generated: Results, pipeline:
 
     folder = folder_of(generated)
     made = sorted((folder / "reconstructions" / "generated").glob("*.flac"))
-    assert len(made) == 2 * 2
-    assert len(list((folder / "originals").glob("*.flac"))) == 2
+    assert len(made) == 4 * 2  # two clips of two genres, two samples each
+    assert len(list((folder / "originals").glob("*.flac"))) == 4
     sidecar = json.loads(made[0].with_suffix(".json").read_text())
     (space,) = generated.spaces
     arrays = generated.arrays(declared.EMBEDDINGS, space, "clap")
@@ -99,9 +105,32 @@ def test_the_page_plays_them_and_a_listening_test_is_made_of_them(
     folder = folder_of(generated)
     arguments = ["listening-test", str(folder / "originals"), str(folder / "reconstructions")]
     assert tools_main([*arguments, str(tmp_path / "page.html")]) == 0
-    key = (tmp_path / "page_key.tsv").read_text().splitlines()
-    assert len(key) == 1 + 2
-    assert all("\tgenerated\t" in line for line in key[1:])
+    for path in (tmp_path / "page_key.tsv", folder / "listening_key.tsv"):
+        key = path.read_text().splitlines()
+        assert len(key) == 1 + 4
+        assert all("\tgenerated\t" in line for line in key[1:])
+    assert (folder / "listening.html").stat().st_size > 10_000
+
+
+def test_answers_to_the_listening_test_are_read_by_the_group(
+    generated: Results, tmp_path: Path
+) -> None:
+    with (folder_of(generated) / "listening_key.tsv").open(newline="") as file:
+        key = list(csv.DictReader(file, delimiter="\t"))
+    with pytest.raises(InputMissingError, match="no key"):
+        list(listening_rows(tmp_path))
+    shutil.copy(folder_of(generated) / "listening_key.tsv", tmp_path)
+    with pytest.raises(InputMissingError, match="no answers"):
+        list(listening_rows(tmp_path))
+    lines = ["\t".join(ANSWER_COLUMNS)]
+    lines += [f"A\t{row['trial']}\t{row['correct']}\t1\t2.5" for row in key]
+    (tmp_path / "answers_A.tsv").write_text("\n".join(lines) + "\n")
+    (row,) = listening_rows(tmp_path)
+    assert row["test"] == "listening"
+    assert row["condition"] == "generated"
+    assert (row["n_trials"], row["n_answers"], row["accuracy"], row["chance"]) == (4, 4, 1.0, 0.5)
+    assert row["p"] == pytest.approx(1 / 16)
+    assert set(row) == {column.name for column in declared.LISTENING.columns}
 
 
 def test_without_exchanges_nothing_is_tested(generated: Results) -> None:

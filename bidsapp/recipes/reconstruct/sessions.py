@@ -1,0 +1,149 @@
+"""Clips heard in one session identified by decoders that were learnt in another.
+
+Folds are those of the main analysis, so that no clip is learnt from and identified, whichever
+sessions it was heard in. Regions are those that the ensemble of the fold takes.
+
+Source: Denk et al. 2025 scanned in several sessions; that decoders generalise across them is a
+question of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.models.region_decoder import ClipRows
+from bidsapp.recipes.base.study import ParticipantStudy
+from bidsapp.recipes.reconstruct.clips import Clips
+from bidsapp.recipes.reconstruct.decode import Decoded, Regions, decode_part
+from bidsapp.recipes.reconstruct.settings import ReconstructSettings
+from bidsapp.recipes.reconstruct.windows import response_weights, response_window
+from bidsapp.stats.clip_exchange import Exchange, exchange_clips
+from bidsapp.stats.identification import permute_within
+
+Floats = NDArray[np.float64]
+
+
+def session_rows(
+    study: ParticipantStudy,
+    clips: Clips,
+    rows: ClipRows,
+    regions: Regions,
+    decoded: Decoded,
+) -> Iterator[dict[str, Any]]:
+    """Yield one row per pair of sessions; nothing where there is one session only.
+
+    Parameters
+    ----------
+    study
+        The participant.
+    clips, rows
+        Clips; embeddings, blocks, folds.
+    regions, decoded
+        Regions, and which of them each fold takes.
+    """
+    settings: ReconstructSettings = study.settings
+    runs = study.inputs.runs
+    session_of = [run.entities.get("ses", "") for run in runs]
+    sessions = sorted(set(session_of))
+    if len(sessions) < 2:
+        return
+    units = np.flatnonzero(np.isin(regions.label, np.flatnonzero(decoded.chosen.any(axis=0))))
+    chosen = Regions(regions.names, regions.label[units], 0)
+    data = np.asarray(study.bold.data[:, units])
+    responses, heard = {}, {}
+    for session in sessions:
+        own = [
+            tuple(item for item in hearings if session_of[item.run] == session)
+            for hearings in clips.hearings
+        ]
+        weights = response_weights(
+            replace(clips, hearings=tuple(own)), runs, **response_window(settings)
+        )
+        heard[session] = np.diff(weights.indptr).reshape(-1, clips.n_windows).min(axis=1) > 0
+        responses[session] = (weights.astype(np.float32) @ data).T
+    for train in sessions:
+        for test in sessions:
+            exchange, n_clips = between(
+                (responses[train], responses[test]),
+                (heard[train], heard[test]),
+                chosen,
+                rows,
+                decoded,
+                settings,
+                seed=study.config.random_seed,
+                memory_bytes=study.memory_bytes // 4,
+            )
+            if n_clips:
+                yield {
+                    "train": train,
+                    "test": test,
+                    "n_clips": n_clips,
+                    "identification": float(exchange.observed),
+                    "p": float(exchange.p) if len(exchange.null) else np.nan,
+                }
+
+
+def between(
+    responses: tuple[NDArray[np.float32], NDArray[np.float32]],
+    heard: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    regions: Regions,
+    rows: ClipRows,
+    decoded: Decoded,
+    settings: ReconstructSettings,
+    *,
+    seed: int,
+    memory_bytes: int,
+) -> tuple[Exchange, int]:
+    """Identify the held-out clips of one session by decoders learnt in another.
+
+    Parameters
+    ----------
+    responses
+        (n_units, n_rows) in the session that is learnt from, and in the one that is tested.
+    heard
+        (n_clips,) clips that were heard in them.
+    regions, rows, decoded
+        As for `session_rows`.
+    seed
+        Of the exchanges.
+    settings, memory_bytes
+        As for `bidsapp.recipes.reconstruct.decode.decode_part`.
+
+    Returns
+    -------
+    exchange
+        Identification among the held-out clips of the fold that were heard in the second session.
+    n_clips
+        Clips with several candidates.
+    """
+    shape = (len(rows.block), rows.embedding.shape[2])
+    predicted, targets = np.full(shape, np.nan), np.full(shape, np.nan)
+    for fold in range(len(rows.folds)):
+        held_out = rows.fold == fold
+        test = held_out & heard[1]
+        train = ~np.isin(rows.block, rows.folds[fold].test) & heard[0]
+        mixed = np.where(np.repeat(held_out, rows.n_windows), responses[1], responses[0])
+        part = decode_part(
+            mixed,
+            regions,
+            rows,
+            test,
+            train,
+            fold,
+            decoded.chosen[fold],
+            settings=settings,
+            memory_bytes=memory_bytes,
+        )
+        if part is not None:
+            predicted[test], targets[test] = part[0], part[1][test]
+    known = np.isfinite(predicted).all(axis=1)
+    group = np.where(known, rows.fold, -1)
+    size = np.bincount(group[known], minlength=1) if known.any() else np.zeros(1, int)
+    n_clips = int(size[size > 1].sum())
+    orders = permute_within(settings.n_exchanges, group, seed)
+    return exchange_clips(predicted, targets, group, rows.fold, orders), n_clips
