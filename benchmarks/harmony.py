@@ -3,10 +3,16 @@
     python benchmarks/harmony.py bands
     python benchmarks/harmony.py chorales FOLDER --soundfont FILE.sf2
     python benchmarks/harmony.py cost
+    python benchmarks/harmony.py notes SOUNDS --model nmp.onnx
+    python benchmarks/harmony.py surprise FOLDER
 
 ``chorales`` needs music21, tinysoundfont and a General MIDI soundfont: it renders Bach chorales,
 and the same chorales with random inner voices or with the bass a tritone higher, at the same
 tempo and loudness, and cross-validates on whole chorales. ``--unrelated`` shuffles the labels.
+``notes`` compares pitch classes with those of a note model, Basic Pitch (the wheel of basic-pitch
+0.4.0 holds ``nmp.onnx``, Apache-2.0; Bittner et al. 2022, ICASSP). ``surprise`` takes the sounds
+that ``chorales`` rendered: half of the chorales as they are, the other half altered, then the
+other way round, so that no chorale is learned from its own other version.
 """
 
 from __future__ import annotations
@@ -185,6 +191,93 @@ def bands(options: argparse.Namespace) -> None:
                     )
 
 
+def note_levels(model: Path, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return Basic Pitch's probability of each pitch class, A first, and the samples of frames."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    (given,) = session.get_inputs()
+    length = int(given.shape[1])
+    windows = waveform[: len(waveform) // length * length].reshape(-1, length)
+    keys = [
+        session.run(["StatefulPartitionedCall:1"], {given.name: window[None, :, None]})[0][0]
+        for window in windows.astype(np.float32)
+    ]
+    starts = length * np.arange(len(keys))[:, None] + 256 * np.arange(keys[0].shape[0])
+    kept = starts[0] < length
+    levels = np.concatenate([part[kept] for part in keys])  # from A0
+    folded = np.stack([levels[:, k::12].max(axis=1) for k in range(12)], axis=1)
+    return folded, starts[:, kept].ravel()
+
+
+def agreement(ours: np.ndarray, theirs: np.ndarray, present: np.ndarray) -> list[float]:
+    """Return how often the strongest class is a note, r over classes, F1 of classes above 0."""
+    top = np.take_along_axis(present, ours.argmax(axis=1)[:, None], 1).mean()
+    x, y = (values - values.mean(axis=1, keepdims=True) for values in (ours, theirs))
+    norm = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
+    r = np.nanmean((x * y).sum(axis=1) / np.where(norm > 0, norm, np.nan))
+    f1 = 2 * ((ours > 0) & present).sum() / ((ours > 0).sum() + present.sum())
+    return [float(top), float(r), float(f1)]
+
+
+def notes(options: argparse.Namespace) -> None:
+    """Agreement of pitch classes with a note model, beside that of the same transposed."""
+    from bidsapp.audio.io import load_audio
+    from bidsapp.audio.networks.consonance import describe, pitch_class_sets
+
+    step = round(0.96 * GRID.sampling_hz)
+    sounds = [p for p in sorted(options.sounds.iterdir()) if p.suffix in (".flac", ".ogg", ".wav")]
+    filters, theirs, sets = [], [], []
+    for path in sounds[: options.most]:
+        waveform = load_audio(path, GRID.sampling_hz)
+        levels, samples = note_levels(options.model, waveform)
+        n = int(samples[-1]) // step
+        theirs += [levels[samples // step == k].mean(axis=0) for k in range(n)]
+        filters.append(describe(waveform[: n * step].reshape(n, step))[:, 2:14])
+        sets += pitch_class_sets(path, 0.96)[:n]
+    notes_there = np.array(theirs) >= options.least
+    known = notes_there.any(axis=1)
+    print(f"{len(filters)} sounds, {known.sum()} of {len(known)} windows of .96 s with a note")
+    members = np.array(sets)[:, None] >> np.arange(12) & 1
+    for name, values in (("filters", np.concatenate(filters)), ("sets", members.astype(float))):
+        rows = [
+            agreement(
+                np.roll(values[known], shift, axis=1), np.array(theirs)[known], notes_there[known]
+            )
+            for shift in range(12)
+        ]
+        shown = "top {:.3f}, r {:.3f}, F1 {:.3f}"
+        print(f"{name}: {shown.format(*rows[0])}; transposed, mean and best of 11:")
+        print(f"  {shown.format(*np.mean(rows[1:], 0))}; {shown.format(*np.max(rows[1:], 0))}")
+
+
+def surprise(options: argparse.Namespace) -> None:
+    """Bits of chorales as they are and altered, each learned from other chorales."""
+    from bidsapp.audio.networks.consonance import pitch_class_sets
+    from bidsapp.models.pitch_class_sets import surprises
+
+    versions = ("asis", "altered")
+    stems = sorted({path.name.partition("_")[0] for path in options.folder.glob("chorale*.flac")})
+    sets = {
+        (stem, version): pitch_class_sets(options.folder / f"{stem}_{version}.flac", 0.5)
+        for stem in stems
+        for version in versions
+    }
+    bits = np.zeros((2, len(stems)))
+    for turn in (0, 1):
+        chosen = [(k + turn) % 2 for k in range(len(stems))]
+        pieces = [sets[stem, versions[k]] for stem, k in zip(stems, chosen, strict=True)]
+        bits[chosen, range(len(stems))] = [piece.mean() for piece in surprises(pieces)]
+    difference = bits[1] - bits[0]
+    drawn = np.random.default_rng(0).choice(difference, (10_000, len(stems))).mean(axis=1)
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    print(
+        f"{len(stems)} chorales: {bits[0].mean():.2f} bits as they are, {bits[1].mean():.2f} "
+        f"altered, difference {difference.mean():+.2f} [{low:+.2f}, {high:+.2f}]; higher in "
+        f"{(difference > 0).mean():.2f} of them"
+    )
+
+
 def cost(options: argparse.Namespace) -> None:
     """Seconds of one epoch at the size of DEAM: 1,802 excerpts with 30 s rated, 5 windows each."""
     import torch
@@ -232,6 +325,15 @@ def main() -> None:
         default=[*DEFAULT_MODELS],
     )
     tool.set_defaults(function=chorales)
+    tool = tools.add_parser("notes")
+    tool.add_argument("sounds", type=Path)
+    tool.add_argument("--model", type=Path, required=True)
+    tool.add_argument("--least", type=float, default=0.3, help="probability of a note that sounds")
+    tool.add_argument("--most", type=int, default=40, help="sounds")
+    tool.set_defaults(function=notes)
+    tool = tools.add_parser("surprise")
+    tool.add_argument("folder", type=Path)
+    tool.set_defaults(function=surprise)
     tool = tools.add_parser("cost")
     tool.add_argument("--threads", type=int, default=2)
     tool.add_argument("--models", nargs="+", default=["harmonic"])

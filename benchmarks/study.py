@@ -40,10 +40,10 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=1)
     args = parser.parse_args()
     rng = np.random.default_rng(0)
-    n_rows, names = sum(LENGTHS), [f"piece {number}" for number in range(len(LENGTHS))]
-    x = [smooth(rng, n_rows, N_FEATURES, 0.9) for _ in range(args.layers)]
-    nuisance = [smooth(rng, length, N_NUISANCE, 0.95) for length in LENGTHS]
-    vertices = smooth(rng, n_rows, N_VERTICES).astype(np.float32)
+    names = [f"piece {number}" for number in range(len(LENGTHS))]
+    x = [smooth(rng, LENGTHS, N_FEATURES, 0.9) for _ in range(args.layers)]
+    nuisance = [smooth(rng, [length], N_NUISANCE, 0.95) for length in LENGTHS]
+    vertices = smooth(rng, LENGTHS, N_VERTICES).astype(np.float32)
     scorer = make_scorer("gram", "correlation", len(LOG10_ALPHA), "cpu", 1 << 29)
     shifts = piece_shifts(names, LENGTHS, 10, args.shifts, 0)
     whole = N_LAYERS * N_LAG_SETS / args.layers

@@ -5,7 +5,9 @@ The codes are those of ``sysexits.h`` where one fits, as users of fMRIPrep and M
 
 from __future__ import annotations
 
-from typing import ClassVar
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 
 class AppError(Exception):

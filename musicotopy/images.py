@@ -29,7 +29,7 @@ def load_maps(
     output_dir
         Output folder of the app.
     desc
-        ``desc-`` label (``gradientspositive``; `descriptions.tsv` lists them).
+        ``desc-`` label (``gradientspositivelags``; `descriptions.tsv` lists them).
     participant
         Label without ``sub-``; None for the group.
     stat, model, space

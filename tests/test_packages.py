@@ -25,7 +25,6 @@ CARD = {
 }
 """Package of the card → name that is imported."""
 _ROW = re.compile(r"^\| (?P<packages>`[^|]+) \| (?P<text>.+) \|$", re.MULTILINE)
-_TOOLS = "dev"
 
 
 @cache
@@ -62,13 +61,22 @@ def test_the_app_imports_the_package_where_the_page_says(package: str) -> None:
 def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    wanted = project["dependencies"] + [
-        line for name, lines in extras.items() if name != _TOOLS for line in lines
-    ]
+    wanted = project["dependencies"] + [line for lines in extras.values() for line in lines]
     names = {re.split(r"[<>=\[ ]", line)[0] for line in wanted}
     missing = names - set(rows())
     assert not missing, f"docs/packages.md says nothing of {', '.join(sorted(missing))}"
     assert set(CARD) <= names
+
+
+def test_every_dependency_of_the_app_has_an_alternative_and_what_is_by_hand() -> None:
+    """Four columns in both tables of what the app imports; an empty last one means nothing is."""
+    text = (ROOT / "docs" / "packages.md").read_text("utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("| `")]
+    own = text.partition("## For development")[0].count("\n| `")
+    for line in lines[:own]:
+        cells = [cell.strip() for cell in line.strip("|").split(" |")]
+        assert len(cells) == 4, line
+        assert all(cells[:3]), line
 
 
 def test_what_the_page_names_exists() -> None:

@@ -12,11 +12,14 @@ import argparse
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bidsapp import __version__, errors
-from bidsapp.cli.options import LEVELS, OPTIONS, POSITIONALS, Kind, Option
+from bidsapp.cli.options import LEVELS, OPTIONS, POSITIONALS, Option
 from bidsapp.cli.parser import build_parser
+
+if TYPE_CHECKING:
+    from bidsapp.cli.options import Kind
 
 FILE = Path(__file__).resolve().parent.parent / "boutiques.json"
 
@@ -27,8 +30,8 @@ _TYPES: dict[Kind, str] = {
     "count": "Flag",
     "path": "File",
 }
-_MADE_BY_A_RUN = {"work_dir"}
-"""Paths that need not be there before, and are therefore names and not files."""
+_NOT_ONLY_FILES = {"atlas", "plan_json", "work_dir"}
+"""Paths that a run makes, or that may be a name: Boutiques takes a file only if it is there."""
 _LEAD = "mkdir -p [OUTPUT_DIR]; musicotopy [BIDS_DIR] [OUTPUT_DIR] [ANALYSIS_LEVEL]"
 _FIRST = ("participant_label", "session_label")
 """They follow the analysis level, and Boutiques writes them with underscores."""
@@ -121,7 +124,7 @@ def _folders_and_level() -> list[dict[str, Any]]:
 
 
 def _input(option: Option) -> dict[str, Any]:
-    kind = "String" if option.name in _MADE_BY_A_RUN else _TYPES.get(option.kind, "String")
+    kind = "String" if option.name in _NOT_ONLY_FILES else _TYPES.get(option.kind, "String")
     flag = f"--{option.name}" if option.name in _FIRST else option.flags[0]
     entry = _entry(option.name, flag, option.text, kind)
     if option.kind == "int":
@@ -138,7 +141,7 @@ def _parsers_own(action: argparse.Action) -> dict[str, Any]:
     text = str(action.help)
     if action.nargs == 0:
         return _entry(action.dest, flag, text, "Flag")
-    if action.type is Path:
+    if action.metavar == "FILE":
         return _entry(action.dest, flag, text, "File")
     repeated = {"list": True, "list-separator": f" {flag} "}
     return {**_entry(action.dest, flag, text, "String"), **repeated}

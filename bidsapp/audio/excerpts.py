@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -12,9 +13,10 @@ from bidsapp.audio.io import load_audio
 
 SAMPLING_HZ = 22_050
 _FADE_S = 0.05
+_COMPACT = 0.9
 
 
-def excerpt_mp3(path: Path, start_s: float, length_s: float) -> bytes:
+def excerpt_mp3(path: Path, start_s: float, length_s: float, *, compact: bool = False) -> bytes:
     """Cut an excerpt out of a sound.
 
     Parameters
@@ -23,6 +25,8 @@ def excerpt_mp3(path: Path, start_s: float, length_s: float) -> bytes:
         The sound.
     start_s, length_s
         Where it begins and how long it is; what lies beyond the end of the sound is left out.
+    compact
+        About 28 instead of 55 kbit/s, for long excerpts in a page.
 
     Returns
     -------
@@ -34,7 +38,8 @@ def excerpt_mp3(path: Path, start_s: float, length_s: float) -> bytes:
     InputMissingError, InputInvalidError
         The sound cannot be read.
     """
-    return _encoded(path, start_s, length_s, "MP3")
+    options = {"compression_level": _COMPACT, "bitrate_mode": "VARIABLE"} if compact else {}
+    return _encoded(path, start_s, length_s, "MP3", **options)
 
 
 def excerpt_flac(path: Path, start_s: float, length_s: float) -> bytes:
@@ -42,7 +47,7 @@ def excerpt_flac(path: Path, start_s: float, length_s: float) -> bytes:
     return _encoded(path, start_s, length_s, "FLAC")
 
 
-def _encoded(path: Path, start_s: float, length_s: float, kind: str) -> bytes:
+def _encoded(path: Path, start_s: float, length_s: float, kind: str, **options: Any) -> bytes:
     whole = load_audio(path, SAMPLING_HZ)
     first = round(start_s * SAMPLING_HZ)
     wave = whole[first : first + round(length_s * SAMPLING_HZ)].copy()
@@ -51,5 +56,5 @@ def _encoded(path: Path, start_s: float, length_s: float, kind: str) -> bytes:
     wave[:n] *= ramp
     wave[wave.size - n :] *= ramp[::-1]
     buffer = io.BytesIO()
-    soundfile.write(buffer, wave, SAMPLING_HZ, format=kind)
+    soundfile.write(buffer, wave, SAMPLING_HZ, format=kind, **options)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Anatomical images of fMRIPrep that belong to the space of a run."""
+"""Anatomical images that belong to the space of a run: fMRIPrep's, else the template's."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bidsapp.bids.names import parse_name, space_of
+from bidsapp.bids.templateflow import nearest_to_bold, template_files
 
 _PATTERNS = ("*_label-GM_probseg.nii.gz", "*_class-GM_probtissue.nii.gz")
 
@@ -13,7 +14,7 @@ _PATTERNS = ("*_label-GM_probseg.nii.gz", "*_class-GM_probtissue.nii.gz")
 def find_grey_matter(
     fmriprep: Path | None, subject: str, space: str, resolution: str | None
 ) -> Path | None:
-    """Find the probability of grey matter in a space.
+    """Find the probability of grey matter that fMRIPrep wrote for a participant in a space.
 
     Parameters
     ----------
@@ -39,6 +40,30 @@ def find_grey_matter(
         if own_space == space:
             candidates.append((entities.get("res") != resolution, path))
     return min(candidates)[1] if candidates else None
+
+
+def template_grey_matter(space: str) -> Path | None:
+    """Find the probability of grey matter of a template, if TemplateFlow's is on this machine.
+
+    Parameters
+    ----------
+    space
+        As in `bidsapp.bids.records.Run`, cohort included: ``MNIPediatricAsym+2``.
+
+    Returns
+    -------
+    Path or None
+        At 2 mm, where BOLD is, if there are several resolutions.
+    """
+    images = template_files(
+        space, label="GM", suffix="probseg", extension=".nii.gz", atlas=None, desc=None
+    )
+    return nearest_to_bold(images) if images else None
+
+
+def is_of_template(path: Path) -> bool:
+    """Whether an image is a template's, the same for every participant."""
+    return path.name.startswith("tpl-")
 
 
 def _candidates(folder: Path) -> Iterator[Path]:

@@ -30,8 +30,9 @@ BIDSIGNORE = (
     "sounds",
     "*_statmap.*",
     "*_stats.*",
-    "*_model-*",
-    "*parcels_dseg.*",
+    "*_hemi-*_mask.*",
+    "*_mask.dscalar.nii",
+    "*_space-fsLR*_mask.json",
 )
 #: where the coordinates of a space are defined
 SPATIAL_REFERENCES: Mapping[str, str] = MappingProxyType(
@@ -57,10 +58,11 @@ README_TITLE = "# musicotopy"
 _README = """\
 {title}
 
-Results of the BIDS App musicotopy {version}. `sub-*/func` and `group` hold maps (`_statmap`),
-tables (`_stats.tsv`), best-layer maps (`_dseg`, layers numbered in the `.tsv` beside them) and
-significance masks (`_mask`); `descriptions.tsv` explains every `desc-`, the `.json` beside each
-file what is in it and what it was made from. Missing values are NaN in images and n/a in tables.
+Results of the BIDS App musicotopy {version}. `sub-*/func` and `group` hold maps (`_statmap`) and
+tables (`_stats.tsv`), `sub-*/anat` and `group` best-layer maps (`_dseg`, layers numbered in the
+`.tsv` beside them) and significance masks (`_mask`); `descriptions.tsv` explains every `desc-`,
+the `.json` beside each file what is in it and what it was made from. Missing values are NaN in
+images and n/a in tables.
 `index.html` links the reports, `logs` has the settings of every run, with texts to cite.
 
 `load_results()` of the package reads all tables into one.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,11 +102,11 @@ def n_units(run: Run) -> int:
         with run.bold[0].open("rb") as file:
             header: Any = Nifti2Header.from_fileobj(file, check=False)
         return int(header["dim"][6])
-    return sum(vertex_counts(run))
+    return sum(vertex_counts(run.bold))
 
 
-def vertex_counts(run: Run) -> tuple[int, ...]:
-    """Return the vertices of each file of a GIFTI run, from the first tags of its XML.
+def vertex_counts(images: Iterable[Path]) -> tuple[int, ...]:
+    """Return the vertices of each GIFTI file, from the first tags of its XML.
 
     Raises
     ------
@@ -113,7 +114,7 @@ def vertex_counts(run: Run) -> tuple[int, ...]:
         A header does not say it.
     """
     counts = []
-    for path in run.bold:
+    for path in images:
         with path.open("rb") as file:
             head = file.read(_GIFTI_HEAD_BYTES).decode("utf-8", errors="replace")
         counts.append(int(_required(r'<DataArray\b[^>]*?\bDim0\s*=\s*"(\d+)"', head)[1]))

@@ -128,6 +128,19 @@ def annotation_files(name: AnnotationName) -> tuple[Path, ...]:
     return tuple(sorted(map(Path, files)))
 
 
+def annotation_paths(name: AnnotationName) -> tuple[Path, ...]:
+    """List the files of an annotation on this machine by their names, without the package.
+
+    Returns
+    -------
+    tuple of Path
+        Empty where there are none.
+    """
+    folder = neuromaps_folder() / "annotations" / name.source / name.desc / name.space
+    sizes = (f"_den-{name.density}_", f"_res-{name.density}_")
+    return tuple(sorted(p for p in folder.glob("*") if any(size in p.name for size in sizes)))
+
+
 def _expected(name: AnnotationName, folder: Path) -> Iterator[Path]:
     """Yield the files that the annotation has, there or not."""
     listed = list(records(name))

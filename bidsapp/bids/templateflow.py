@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,9 @@ from typing import Any, Final
 from bidsapp.errors import UsageError
 
 _ATLAS_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]*(:[A-Za-z0-9]+)?")
+HCP_MMP: Final = "HCPMMP"
+"""Entity ``atlas`` of HCP-MMP1.0, which ``fetch hcp-mmp`` puts beside TemplateFlow's files."""
+_BOLD_RESOLUTION: Final = 2
 _NETWORKS: Final = re.compile(r"(\d+)Parcels(\d+)Networks")
 
 
@@ -53,6 +57,16 @@ def template_files(template: str, **entities: Any) -> tuple[Path, ...]:
     )
     at_hand = [path for path in listed if path.is_file() and path.stat().st_size]
     return tuple(sorted(at_hand))
+
+
+def nearest_to_bold(paths: Sequence[Path]) -> Path:
+    """Choose among resolutions of one image: 2 mm, where BOLD is, first; one is needed."""
+
+    def distance(path: Path) -> tuple[int, str]:
+        digits = path.name.partition("_res-")[2].partition("_")[0]
+        return abs(int(digits) - _BOLD_RESOLUTION) if digits.isdigit() else 0, path.name
+
+    return min(paths, key=distance)
 
 
 @functools.lru_cache(maxsize=16)
@@ -130,7 +144,8 @@ def atlas_name(wish: str | Path) -> AtlasName | None:
     Parameters
     ----------
     wish
-        What ``--atlas`` says: ``Destrieux2009``, ``Schaefer2018:400Parcels7Networks``, or a file.
+        What ``--atlas`` says: ``Destrieux2009``, ``Schaefer2018:400Parcels7Networks``,
+        ``HCP-MMP`` (also ``HCP-MMP1``), or a file.
 
     Returns
     -------
@@ -141,7 +156,8 @@ def atlas_name(wish: str | Path) -> AtlasName | None:
     if Path(text).exists() or not _ATLAS_NAME.fullmatch(text):
         return None
     atlas, _, part = text.partition(":")
-    return AtlasName(atlas.replace("-", ""), part)
+    value = atlas.replace("-", "")
+    return AtlasName(HCP_MMP if value in (HCP_MMP, f"{HCP_MMP}1") else value, part)
 
 
 def split_template(wish: str) -> tuple[str, dict[str, Any]]:

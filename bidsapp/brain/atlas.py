@@ -225,8 +225,13 @@ def _volume_problems(path: Path, image: Any, units: UnitSpace) -> tuple[Problem,
     return tuple(problems)
 
 
+def names_table(path: Path) -> Path:
+    """Return where the names of the labels of a NIfTI would stand."""
+    return path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".tsv")
+
+
 def _tsv_names(path: Path) -> dict[int, str]:
-    table = path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".tsv")
+    table = names_table(path)
     if not table.is_file():
         return {}
     with table.open(newline="", encoding="utf-8") as file:
@@ -243,12 +248,9 @@ def _surfaces(
 ) -> tuple[NDArray[np.int64], Tables, tuple[Path, ...]]:
     files: tuple[Path, ...] = (path,)
     tables: Tables
-    if image is None:
+    if image is None or isinstance(image, nib.gifti.GiftiImage):
         files = gifti_pair(path)
-        dense, tables = _annotations(files)
-    elif isinstance(image, nib.gifti.GiftiImage):
-        files = gifti_pair(path)
-        dense, tables = read_dense(files), label_tables(files)
+        dense, tables = read_labels(files)
     else:
         dense = _dense_structures(path, image)
         tables = dict.fromkeys(("", "L", "R"), _cifti_names(image))
@@ -274,9 +276,31 @@ def label_tables(pair: Sequence[Path]) -> dict[str, dict[int, str]]:
     return {side: _gifti_names(open_image(file)) for side, file in zip("LR", pair, strict=True)}
 
 
+def read_labels(
+    pair: Sequence[Path],
+) -> tuple[dict[str, NDArray[np.int64]], dict[str, dict[int, str]]]:
+    """Read both hemispheres of an atlas, GIFTI or FreeSurfer's annotations.
+
+    Returns
+    -------
+    dense : dict
+        CIFTI's name of the side → (n_vertices,) labels.
+    tables : dict
+        Side → number → name.
+
+    Raises
+    ------
+    InputMissingError, InputInvalidError
+        A file is absent, unreadable, or holds no integers.
+    """
+    if pair[0].suffix == _ANNOTATION:
+        return _annotations(pair)
+    return read_dense(pair), label_tables(pair)
+
+
 def _annotations(
     pair: Sequence[Path],
-) -> tuple[dict[str, NDArray[np.int64]], Tables]:
+) -> tuple[dict[str, NDArray[np.int64]], dict[str, dict[int, str]]]:
     """Read FreeSurfer's annotations; the first entry, unknown or medial wall, is no label."""
     dense: dict[str, NDArray[np.int64]] = {}
     tables: dict[str, dict[int, str]] = {}

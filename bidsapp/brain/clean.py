@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from bidsapp.bids.records import Run
 
-_FORMAT = 1  # part of the cache key: raise it when the numbers change
+_FORMAT = 2  # part of the cache key: raise it when the numbers change
 _CLEAN_BYTES = 40  # per time point and unit of a chunk: float32 in and out, float64 work
 _CHUNK_BYTES = 256 << 20  # larger chunks are no faster: they leave the processor's caches
 #: A unit whose residual is below this share of its raw magnitude is constant: float32 resolves
@@ -82,6 +82,8 @@ class BoldMatrix:
         For each run, the names of what was regressed.
     nuisance
         For each run, (n_trs, rank) orthonormal basis of what was regressed.
+    tsnr
+        For each run, the median over units of mean over standard deviation, before cleaning.
     problems
         Oddities that did not stop the work.
     """
@@ -94,6 +96,7 @@ class BoldMatrix:
     n_nan: int
     confounds: tuple[tuple[str, ...], ...]
     nuisance: tuple[NDArray[np.float64], ...] = field(repr=False)
+    tsnr: tuple[float, ...]
     problems: tuple[Problem, ...] = field(default=(), repr=False)
     _file: BinaryIO = field(kw_only=True, repr=False, compare=False)
     _offset: int = field(kw_only=True, repr=False, compare=False)
@@ -195,7 +198,7 @@ def _open(
     path: Path, runs: Sequence[Run], units: UnitSpace, models: Sequence[Nuisance]
 ) -> BoldMatrix:
     with np.load(path.with_suffix(".npz")) as facts:
-        missing, constant = facts["missing"], facts["constant"]
+        missing, constant, tsnr = facts["missing"], facts["constant"], facts["tsnr"]
     starts = np.cumsum([0, *(run.n_trs for run in runs)])
     file = path.open("rb")
     version = np.lib.format.read_magic(file)
@@ -210,6 +213,7 @@ def _open(
         n_nan=int(missing.sum()),
         confounds=tuple(model.columns for model in models),
         nuisance=tuple(model.basis for model in models),
+        tsnr=tuple(float(value) for value in tsnr),
         problems=tuple(problem for model in models for problem in model.problems),
         _file=file,
         _offset=file.tell(),
@@ -229,9 +233,9 @@ def _build(
     part = path.with_suffix(".part.npy")
     facts = path.with_suffix(".part.npz")
     try:
-        missing, constant = _read_all(part, runs, units, cleaning, memory_bytes, quiet)
+        missing, constant, tsnr = _read_all(part, runs, units, cleaning, memory_bytes, quiet)
         _clean_all(part, runs, models, missing, constant, memory_bytes, quiet)
-        np.savez(facts, missing=missing, constant=constant)
+        np.savez(facts, missing=missing, constant=constant, tsnr=tsnr)
         part.replace(path)
         facts.replace(path.with_suffix(".npz"))
     finally:
@@ -254,14 +258,18 @@ def _read_all(
     cleaning: Cleaning,
     memory_bytes: int,
     quiet: bool,
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Copy all runs into a new matrix; return which units are missing and constant in any."""
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], list[float]]:
+    """Copy all runs into a new matrix.
+
+    Returns which units are missing in any run, which are constant in any, and the temporal
+    signal-to-noise ratio of each run.
+    """
     shape = (sum(run.n_trs for run in runs), units.n_units)
     new_matrix(path, shape, np.float32)
     missing, constant = np.zeros((2, units.n_units), dtype=bool)
-    start = 0
+    start, tsnr = 0, []
     for run in track(runs, total=len(runs), label="Reading BOLD", quiet=quiet):
-        absent, still = _read_run(path, start, run, units, cleaning, memory_bytes)
+        absent, still, ratio = _read_run(path, start, run, units, cleaning, memory_bytes)
         if (absent | still).all():
             msg = (
                 f"{run.bold[0]}: no signal in any of {units.n_units} units of this run "
@@ -271,14 +279,20 @@ def _read_all(
             raise InputInvalidError(msg)
         missing |= absent
         constant |= still
+        tsnr.append(ratio)
         start += run.n_trs
-    return missing, constant
+    return missing, constant, tsnr
 
 
 def _read_run(
     path: Path, start: int, run: Run, units: UnitSpace, cleaning: Cleaning, memory_bytes: int
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Copy one run's rows into the matrix; return which units are missing and constant."""
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], float]:
+    """Copy one run's rows into the matrix.
+
+    Returns which units are missing, which are constant, and the median of their temporal
+    signal-to-noise ratios.
+    """
+    sums, squares = np.zeros((2, units.n_units))
     low = np.full(units.n_units, np.inf, dtype=np.float32)
     high = np.full(units.n_units, -np.inf, dtype=np.float32)
     missing = np.zeros(units.n_units, dtype=bool)
@@ -288,11 +302,18 @@ def _read_run(
         missing[here] |= ~np.isfinite(raw).all(axis=0)
         np.minimum(low[here], raw.min(axis=0), out=low[here])
         np.maximum(high[here], raw.max(axis=0), out=high[here])
+        sums[here] += raw.sum(axis=0, dtype=np.float64)
+        squares[here] += np.einsum("ij,ij->j", raw, raw, dtype=np.float64)
         rows = slice(start + block.rows.start, start + block.rows.stop)
         matrix = np.load(path, mmap_mode="r+")
         matrix[rows, here] = block.values
         del matrix
-    return missing, ~missing & (low == high)
+    constant = ~missing & (low == high)
+    varying = ~missing & ~constant
+    mean = sums[varying] / run.n_trs
+    spread = np.sqrt(np.maximum(squares[varying] / run.n_trs - mean**2, 0.0))
+    ratio = mean[spread > 0] / spread[spread > 0]
+    return missing, constant, float(np.median(ratio)) if ratio.size else np.nan
 
 
 def _stream(run: Run, units: UnitSpace, cleaning: Cleaning, memory_bytes: int) -> Iterator[Block]:

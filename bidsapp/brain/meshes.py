@@ -85,7 +85,7 @@ def refuse_unknown_mesh(run: Run) -> None:
     """
     if run.kind != "gifti":
         return
-    left, right = vertex_counts(run)
+    left, right = vertex_counts(run.bold)
     space = space_entities(run.space, run.resolution, run.density).get("space", "")
     if find_meshes(space, (left, right)) is None:
         raise no_mesh(left, "L", run.space)

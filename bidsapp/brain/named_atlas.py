@@ -18,21 +18,29 @@ from __future__ import annotations
 import csv
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from bidsapp.bids.headers import vertex_counts
-from bidsapp.bids.templateflow import AtlasName, atlas_name, template_files, templateflow_home
+from bidsapp.bids.templateflow import (
+    HCP_MMP,
+    AtlasName,
+    atlas_name,
+    nearest_to_bold,
+    template_files,
+    templateflow_home,
+)
 from bidsapp.brain.atlas import (
     Atlas,
     atlas_parcels,
-    label_tables,
+    gifti_pair,
     look_up_dense,
+    names_table,
     number_parcels,
-    read_dense,
+    read_labels,
 )
 from bidsapp.brain.correspondence import fsaverage5_to_fslr
 from bidsapp.brain.cortex import CIFTI_SIDES
@@ -43,13 +51,12 @@ from bidsapp.resources import N_VERTICES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from bidsapp.bids.records import Run
+    from bidsapp.bids.records import ImageKind, Run
 
 LOGGER = logging.getLogger("musicotopy")
 POSTER_ATLASES: Final = {"surface": "Destrieux2009", "volume": "HOCPA:th25"}
 """Atlases whose labels make STG, MTG, IFG and mPFC where the user gives none."""
 _DENSITIES: Final = {"3k": 2562, "10k": 10242, "41k": 40962, "164k": 163842}
-_BEST_RESOLUTION: Final = 2
 _NOTE: Final = 25  # level of the log that is shown without -v
 
 
@@ -60,7 +67,7 @@ def find_parcels(atlas: Path, units: UnitSpace) -> Atlas:
     ----------
     atlas
         A label image (see `bidsapp.brain.atlas.atlas_parcels`), or the name of an atlas of
-        TemplateFlow: ``Destrieux2009``, ``Schaefer2018:400Parcels7Networks``.
+        TemplateFlow: ``Destrieux2009``, ``Schaefer2018:400Parcels7Networks``; ``HCP-MMP``.
     units
         Where parcels are wanted.
 
@@ -133,16 +140,13 @@ def _in_volume(name: AtlasName, units: UnitSpace) -> Atlas:
 
 
 def _volume_file(name: AtlasName, space: str) -> Path:
+    if name.atlas == HCP_MMP:
+        msg = f"--atlas HCP-MMP: it is an atlas of surfaces; give a label image in {space}."
+        raise ResourceUnavailableError(msg)
     images = template_files(space, **name.volume, extension=".nii.gz")
     if not images:
         raise _absent(name, space)
-    return min(images, key=_from_best_resolution)
-
-
-def _from_best_resolution(path: Path) -> tuple[int, str]:
-    """Order files of several resolutions: 2 mm, where BOLD is, first."""
-    digits = path.name.partition("_res-")[2].partition("_")[0]
-    return abs(int(digits) - _BEST_RESOLUTION) if digits.isdigit() else 0, path.name
+    return nearest_to_bold(images)
 
 
 def refuse_absent_atlas(atlas: Path, run: Run) -> None:
@@ -163,11 +167,48 @@ def refuse_absent_atlas(atlas: Path, run: Run) -> None:
     name = atlas_name(atlas)
     if name is None:
         return
-    if run.kind == "volume":
-        _volume_file(name, run.space)
-    else:
-        n = vertex_counts(run)[0] if run.kind == "gifti" else N_VERTICES["fsLR32k"]
-        _surface_files(name, run.space, n)
+    _named_files(name, run.space, run.kind, run.bold)
+
+
+def atlas_files(
+    atlas: Path | None, space: str, kind: ImageKind, images: Sequence[Path]
+) -> tuple[Path, ...]:
+    """List the files that parcels are taken from, as far as they are on this machine.
+
+    Parameters
+    ----------
+    atlas
+        What ``--atlas`` says; None for the atlas of the poster's four regions.
+    space, kind
+        Space of the data as a `bidsapp.bids.records.Run` spells it, and kind of image.
+    images
+        Files of data or maps; the headers of GIFTI files are read.
+
+    Returns
+    -------
+    tuple of Path
+        Empty where the atlas is not at hand.
+    """
+    name = atlas_name(atlas or POSTER_ATLASES["volume" if kind == "volume" else "surface"])
+    if name is not None:
+        try:
+            return _named_files(name, space, kind, images)
+        except ResourceUnavailableError:
+            return ()
+    assert atlas is not None
+    files = {atlas, names_table(atlas)}
+    if kind != "volume" and atlas.name.endswith((".gii", ".annot")):
+        files.update(gifti_pair(atlas))
+    return tuple(sorted(path for path in files if path.is_file()))
+
+
+def _named_files(
+    name: AtlasName, space: str, kind: ImageKind, images: Sequence[Path]
+) -> tuple[Path, ...]:
+    if kind == "volume":
+        return (_volume_file(name, space),)
+    n = vertex_counts(images[:1])[0] if kind == "gifti" else N_VERTICES["fsLR32k"]
+    return _surface_files(name, space, n)[1]
 
 
 def _surface_files(
@@ -195,8 +236,9 @@ def _on_surface(
 ) -> tuple[NDArray[np.int64], Mapping[str, Mapping[int, str]], tuple[Path, ...]]:
     """Values of the units, tables of names by side, and the files."""
     template, pair, n_vertices = _surface_files(name, units.space, _n_vertices(units))
-    tables = _tables(pair, template, name)
-    dense = {side: values[:n_vertices] for side, values in read_dense(pair).items()}
+    whole_sides, inside = read_labels(pair)
+    tables = _tables(inside, template, name)
+    dense = {side: values[:n_vertices] for side, values in whole_sides.items()}
     if template != "fsLR" and units.space == "fsLR":
         whole = np.concatenate([dense[side] for side in CIFTI_SIDES])
         carried = np.split(whole[fsaverage5_to_fslr()[0]], 2)
@@ -214,19 +256,20 @@ def _n_vertices(units: UnitSpace) -> int:
 
 
 def _pair(template: str, name: AtlasName, density: str) -> tuple[Path, ...]:
-    entities: dict[str, Any] = {**name.surface, "density": density, "extension": ".label.gii"}
+    extension = ".annot" if name.atlas == HCP_MMP else ".label.gii"
+    entities: dict[str, Any] = {**name.surface, "density": density, "extension": extension}
     sides = [template_files(template, hemi=side, **entities)[:1] for side in "LR"]
     return (*sides[0], *sides[1]) if all(sides) else ()
 
 
 def _tables(
-    pair: tuple[Path, ...], template: str, name: AtlasName
+    inside: Mapping[str, Mapping[int, str]], template: str, name: AtlasName
 ) -> Mapping[str, Mapping[int, str]]:
     """Names by side: those in the files, completed by TemplateFlow's table."""
     listed = _names(template, name.surface)
     return {
-        side: {**listed.get("", {}), **listed.get(side, {}), **inside}
-        for side, inside in label_tables(pair).items()
+        side: {**listed.get("", {}), **listed.get(side, {}), **names}
+        for side, names in inside.items()
     }
 
 
@@ -251,9 +294,11 @@ def _absent(name: AtlasName, space: str) -> ResourceUnavailableError:
     home = templateflow_home()
     filled = home.is_dir() and any(home.iterdir())
     place = f"not in {home}" if filled else f"not there: TEMPLATEFLOW_HOME {home} is empty"
-    other = " (TemplateFlow does not have HCP-MMP)" if name.atlas.startswith("HCP") else ""
+    what = f"atlases {name}"
+    if name.atlas == HCP_MMP:
+        what = "hcp-mmp --accept-terms"
     msg = (
         f"--atlas {name}: the atlas for {space} is {place}; bring it with `musicotopy-tools fetch "
-        f"atlases {name}`, or give a file{other}."
+        f"{what}`, or give a file."
     )
     return ResourceUnavailableError(msg)

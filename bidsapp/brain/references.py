@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bidsapp import resources
-from bidsapp.bids.neuromaps import PREFIX, annotation_name
+from bidsapp.bids.neuromaps import PREFIX, annotation_name, annotation_paths
 from bidsapp.brain.annotations import annotation_map
 from bidsapp.brain.atlas import gifti_pair
 from bidsapp.brain.cortex import cortex_columns, cortex_mask, find_mesh
@@ -86,6 +86,25 @@ def reference_provenance(reference: str | Path, units: UnitSpace) -> dict[str, s
     return _load(reference, units)[1]
 
 
+def reference_files(reference: str | Path) -> tuple[Path, ...]:
+    """List the files of a reference map that are on this machine; none for those of the app.
+
+    Parameters
+    ----------
+    reference
+        As for `reference_map`.
+    """
+    text = str(reference)
+    if text in MARGULIES:
+        text = f"{PREFIX}{_margulies_name(text)}"
+    if text.startswith(PREFIX):
+        return annotation_paths(annotation_name(text))
+    path = Path(text)
+    if text in GRADIENTS or not path.name.endswith(_MAP_FILES):
+        return ()
+    return tuple(file for file in _files(path) if file.is_file())
+
+
 def _load(reference: str | Path, units: UnitSpace) -> tuple[NDArray[np.float64], dict[str, str]]:
     """`reference_map` and `reference_provenance` in one."""
     columns = cortex_columns(units)
@@ -114,9 +133,13 @@ def _shipped(name: str, mesh: Mesh) -> dict[str, str]:
     }
 
 
+def _margulies_name(name: str) -> str:
+    return f"margulies2016/{name}/fsLR/32k"
+
+
 def _margulies(name: str, mesh: Mesh) -> tuple[NDArray[np.floating[Any]], dict[str, str]]:
     try:
-        full, source = annotation_map(annotation_name(f"margulies2016/{name}/fsLR/32k"), mesh)
+        full, source = annotation_map(annotation_name(_margulies_name(name)), mesh)
     except ResourceUnavailableError as error:
         msg = f"{error}, or take {next(iter(GRADIENTS))}."
         raise ResourceUnavailableError(msg) from error

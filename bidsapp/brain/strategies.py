@@ -6,17 +6,16 @@ is an option of its own and enters the same regression (see `bidsapp.brain.clean
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
 
 from bidsapp.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Final
 
 
-@dataclass(frozen=True, slots=True)
 class Strategy:
     """What is read from an fMRIPrep confounds table.
 
@@ -30,9 +29,17 @@ class Strategy:
         Its further keywords.
     """
 
-    description: str
-    components: tuple[str, ...]
-    options: Mapping[str, str | int] = field(default_factory=dict)
+    __slots__ = ("components", "description", "options")
+
+    def __init__(
+        self,
+        description: str,
+        components: tuple[str, ...],
+        options: Mapping[str, str | int] = MappingProxyType({}),
+    ) -> None:
+        self.description = description
+        self.components = components
+        self.options = options
 
 
 _MOTION24: Final[Mapping[str, str | int]] = MappingProxyType({"motion": "full"})

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import functools
-import logging
-import multiprocessing
 import signal
 import sys
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from bidsapp.cli.parser import parse_arguments
+from bidsapp.cli.parser import build_parser
 from bidsapp.errors import AppError, OutputError, ResumableError, RunsLeftOutError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bidsapp.config import Config
     from bidsapp.engine.plan import Plan
     from bidsapp.engine.status import Record
-
-LOGGER = logging.getLogger("musicotopy")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the app and return its exit code (listed in ``--help``)."""
     _end_on_signals()
     try:
-        config = parse_arguments(arguments)
+        words = build_parser().parse_args(arguments)
+        from bidsapp.cli.configure import configure
+
+        config = configure(vars(words))
         _configure_logging(config)
         code = _run(config)
         sys.stdout.flush()
@@ -61,8 +60,9 @@ def _end_on_signals() -> None:
         return
 
     def end(number: int, frame: object) -> None:
-        if number == signal.SIGTERM:
-            for child in multiprocessing.active_children():
+        started = sys.modules.get("multiprocessing")  # without it there is no other process
+        if number == signal.SIGTERM and started is not None:
+            for child in started.active_children():
                 child.terminate()
         raise _Interrupted(signal.Signals(number).name)
 
@@ -194,14 +194,17 @@ def _finished(plan: Plan, config: Config) -> list[Record]:
 
 def _configure_logging(config: Config) -> None:
     """Send messages to standard error; -v and -q move the threshold in steps of five."""
+    import logging
+
     logging.addLevelName(25, "NOTE")
     level = 30 if config.quiet else max(25 - 5 * config.verbose, 10)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     handler.setLevel(level)
-    LOGGER.handlers[:] = [handler]
-    LOGGER.setLevel(10)  # the log file has everything
-    LOGGER.propagate = False
+    logger = logging.getLogger("musicotopy")
+    logger.handlers[:] = [handler]
+    logger.setLevel(10)  # the log file has everything
+    logger.propagate = False
 
 
 if __name__ == "__main__":

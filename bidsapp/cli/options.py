@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 from bidsapp.audio.networks import FAMILIES, NETWORKS
 from bidsapp.brain.strategies import CHOICES
 from bidsapp.recipes import RECIPES
 
-Kind = Literal["text", "path", "float", "int", "flag", "count", "mapping", "assignment"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    Kind = Literal["text", "path", "float", "int", "flag", "count", "mapping", "assignment"]
 
 VARIANTS = ("robust", "faithful")
 LEVELS = ("participant", "group")
@@ -25,7 +26,6 @@ GROUPS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
 class Option:
     """One option of the command line.
 
@@ -49,17 +49,34 @@ class Option:
         Placeholder in the help.
     prefix
         BIDS prefix stripped from values (``sub-``).
+    default
+        What `Config` holds without the option, where the help says it.
     """
 
-    name: str
-    group: str
-    kind: Kind
-    text: str
-    aliases: tuple[str, ...] = ()
-    many: bool = False
-    choices: tuple[str, ...] = ()
-    metavar: str | None = None
-    prefix: str = ""
+    def __init__(
+        self,
+        name: str,
+        group: str,
+        kind: Kind,
+        text: str,
+        *,
+        aliases: tuple[str, ...] = (),
+        many: bool = False,
+        choices: tuple[str, ...] = (),
+        metavar: str | None = None,
+        prefix: str = "",
+        default: str | float | None = None,
+    ) -> None:
+        self.name = name
+        self.group = group
+        self.kind = kind
+        self.text = text
+        self.aliases = aliases
+        self.many = many
+        self.choices = choices
+        self.metavar = metavar
+        self.prefix = prefix
+        self.default = default
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -138,7 +155,8 @@ OPTIONS = (
         "Label image (NIfTI, GIFTI or CIFTI in the space of the data) that defines the parcels "
         "of the subject-level test, or an atlas of TemplateFlow by name: Destrieux2009, "
         "Desikan2006, Schaefer2018:400Parcels7Networks (`musicotopy-tools fetch atlases` brings "
-        "it). Default: compact parcels of equal size.",
+        "it), or HCP-MMP (surfaces; `fetch hcp-mmp --accept-terms`). Default: compact parcels of "
+        "equal size.",
         metavar="ATLAS",
     ),
     Option(
@@ -237,6 +255,7 @@ OPTIONS = (
         "Analyses to run.",
         many=True,
         choices=tuple(RECIPES),
+        default=next(iter(RECIPES)),
     ),
     Option(
         "variant",
@@ -245,6 +264,7 @@ OPTIONS = (
         "'robust': the question of the paper with cross-validation and inference of controlled "
         "type-I error. 'faithful': what the paper did.",
         choices=VARIANTS,
+        default="robust",
     ),
     Option(
         "network",
@@ -265,6 +285,7 @@ OPTIONS = (
         "'random' (seeded untrained network) and 'permuted' (published weights permuted within "
         "each kernel), two controls that are marked in every output, or a file.",
         metavar="pretrained|random|permuted|FILE",
+        default="pretrained",
     ),
     Option(
         "confounds",
@@ -281,6 +302,7 @@ OPTIONS = (
         "Cut-off of the cosine high-pass filter in Hz; 0 filters nothing.",
         aliases=("--high-pass",),
         metavar="HZ",
+        default=1 / 128,
     ),
     Option(
         "smoothing_fwhm_mm",
@@ -297,6 +319,7 @@ OPTIONS = (
         "Ridge solver: 'gram' (exact, block-wise Gram matrices) or 'himalaya' (the library, "
         "slower; for comparison).",
         choices=SOLVERS,
+        default="gram",
     ),
     Option(
         "random_seed",
@@ -353,6 +376,7 @@ OPTIONS = (
         "processes on this machine, 'dask' on a dask cluster, 'slurm' on a dask cluster of SLURM "
         "jobs. Results are the same.",
         choices=EXECUTORS,
+        default="serial",
     ),
     Option(
         "workers",

@@ -19,8 +19,10 @@ from bidsapp.cli.commands import (
     index,
     inspect_network,
     listening,
+    match,
     sbatch,
     status,
+    surprise,
     train,
 )
 from bidsapp.cli.parser import Parser
@@ -88,6 +90,8 @@ def build_parser() -> argparse.ArgumentParser:
         index,
         listening,
         train,
+        match,
+        surprise,
         sbatch,
         status,
         calibrate,

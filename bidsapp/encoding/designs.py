@@ -184,6 +184,7 @@ class DesignStore:
             self.lags_s,
             self.folds,
             options,
+            timeline.pieces,
             timeline.piece,
             timeline.stim_time_s,
             timeline.tr_s,
@@ -192,9 +193,7 @@ class DesignStore:
         self._scratch = Scratch.of(cache_dir / "designs", "design", *parts)
         self._designs = self._scratch if keep else None
         if keep and run_filter is not None:
-            self._designs = Scratch.of(
-                cache_dir / "designs", "filtered", *parts, run_filter.rows, run_filter.bases
-            )
+            self._designs = Scratch.of(cache_dir / "designs", "filtered", *parts, run_filter)
 
     @property
     def n_layers(self) -> int:

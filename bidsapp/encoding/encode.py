@@ -14,7 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.encoding.designs import Design, DesignStore
-from bidsapp.models.ridge import AlphaMetric, FoldScores, batch_size, score_fold
+from bidsapp.models.ridge import (
+    AlphaMetric,
+    FoldScores,
+    batch_size,
+    ridge_weights,
+    score_fold,
+)
 from bidsapp.models.threads import map_single_threaded
 from bidsapp.progress import track
 from bidsapp.stats.folds import Fold
@@ -138,6 +144,44 @@ def encode(
                 low[layer, columns] += (index == 0) * share
                 high[layer, columns] += (index == len(grid) - 1) * share
     return Encoding(r, alpha, low, high)
+
+
+def predict_held_out(
+    store: DesignStore, layer: int, y: NDArray[Any], scorer: Scorer, n_features: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Predict each row by the models of the fold in which its block is held out.
+
+    The correlation with `y` inside each block is the score that `encode` gives.
+
+    Parameters
+    ----------
+    store
+        Designs of the network's layers.
+    layer
+        Number of the layer, from 0.
+    y
+        (n_rows, n_targets) targets, filtered where the store has a filter.
+    scorer
+        From `make_scorer`: chooses the penalties.
+    n_features
+        Regressors to return beside the predictions.
+
+    Returns
+    -------
+    predicted : array, (n_rows, n_targets)
+        Up to a constant of each block; NaN outside blocks, and for targets that are constant.
+    features : array, (n_rows, n_features)
+        The first regressors as they enter the model of that fold; NaN outside blocks.
+    """
+    predicted = np.full(y.shape, np.nan)
+    features = np.full((len(y), n_features), np.nan)
+    for _, fold, design in store.layer(layer):
+        chosen = scorer(design, y, fold).alpha_index
+        weights = ridge_weights(design.factors, np.asarray(design.x), y, chosen)
+        rows = np.isin(store.blocks.label, fold.test)
+        predicted[rows] = design.x[rows] @ weights
+        features[rows] = design.x[rows, :n_features]
+    return predicted, features
 
 
 def encode_with_null(

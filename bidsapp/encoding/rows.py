@@ -24,12 +24,15 @@ class FoldOptions:
         Gap in seconds between parts of a piece that stand on both sides of a fold.
     max_outer_folds, max_inner_folds
         Largest numbers of folds.
+    begin_s
+        Seconds after the onset of a presentation that are left out.
     """
 
     min_block_s: float = 40.0
     purge_s: float = 18.0
     max_outer_folds: int = 10
     max_inner_folds: int = 4
+    begin_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ def make_rows(
     InputInvalidError
         If there is too little music for nested cross-validation.
     """
-    times = timeline(runs, presentations, tuple(lags_s), durations_s)
+    times = timeline(runs, presentations, tuple(lags_s), durations_s, begin_s=options.begin_s)
     blocks = make_blocks(
         times.presentation,
         times.run,

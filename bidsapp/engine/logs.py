@@ -49,7 +49,7 @@ def prepare_output(plan: Plan, config: Config) -> None:
         stimuli_dir=config.stimuli_dir,
     )
     for name in plan.configuration_hashes:
-        write_descriptions(config.output_dir, RECIPES[name].descriptions)
+        write_descriptions(config.output_dir, RECIPES[name].descriptions())
     write_bidsignore(config.output_dir)
     write_readme(config.output_dir)
     write_text(logs / "config.toml", to_toml(config))

@@ -12,6 +12,8 @@ from typing import Any
 
 from bidsapp import progress
 from bidsapp.bids.dataset import Dataset
+from bidsapp.bids.describe import write_descriptions
+from bidsapp.bids.names import parse_name
 from bidsapp.bids.staging import Staging
 from bidsapp.config import Config
 from bidsapp.engine.plan import Job, settings_that_differ
@@ -104,6 +106,8 @@ def _run(
         _call(job, dataset, config, staging)
         report_path(config.output_dir, job.recipe, job.subject).unlink(missing_ok=True)
         outputs = tuple(staging.publish(replaces=known.outputs if known is not None else ()))
+        networks = sorted({parse_name(name).entities.get("model", "") for name in outputs})
+        write_descriptions(config.output_dir, RECIPES[job.recipe].descriptions(networks))
     except AppError as error:
         LOGGER.error("%s: %s", job.name, error)
         return failed(job, str(error), error.exit_code)

@@ -21,6 +21,8 @@ Ints = npt.NDArray[np.intp]
 Floats = npt.NDArray[np.float64]
 
 _ROUNDING_S = 1e-6
+MOST_ONSET = 0.2
+"""Share of a presentation that may be left out because it begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ def timeline(
     presentations: Sequence[Presentation],
     lags_s: Sequence[float],
     durations: Mapping[str, float] | None = None,
+    *,
+    begin_s: float = 0.0,
 ) -> Timeline:
     """List the volumes that all lags can explain.
 
@@ -72,6 +76,9 @@ def timeline(
         before it, as a control.
     durations
         Lengths of the sounds in seconds, if known: no row reaches beyond the end of a sound.
+    begin_s
+        Seconds after the onset of a presentation that are left out, at most a fifth of it. That
+        a sound begins is the same event in every piece, in the brain and in the sound.
 
     Returns
     -------
@@ -87,7 +94,7 @@ def timeline(
             continue
         run = runs[number[shown.run_name]]
         end = heard_until_s(shown, presentations, durations)
-        volumes, stim_time = _volumes(run, shown, end, lags_s)
+        volumes, stim_time = _volumes(run, shown, end, lags_s, begin_s)
         place = np.array([position, number[run.name], pieces.index(shown.piece)])
         where = np.vstack([np.tile(place[:, None], len(volumes)), volumes])
         rows.append((where, np.vstack([stim_time, np.full(len(volumes), run.tr_s)])))
@@ -141,12 +148,14 @@ def heard_until_s(
 
 
 def _volumes(
-    run: Run, shown: Presentation, end_s: float, lags_s: Sequence[float]
+    run: Run, shown: Presentation, end_s: float, lags_s: Sequence[float], begin_s: float
 ) -> tuple[Ints, Floats]:
     """Volumes of a presentation that all lags can explain, and their times in the sound."""
     since_onset = run.volume_times_s - shown.onset_s
     earliest = since_onset - max([0.0, *lags_s])
     latest = since_onset - min([0.0, *lags_s])
-    inside = (earliest >= -_ROUNDING_S) & (latest < end_s - shown.onset_s - _ROUNDING_S)
-    volumes = np.flatnonzero(inside)
+    length_s = end_s - shown.onset_s
+    inside = (earliest >= -_ROUNDING_S) & (latest < length_s - _ROUNDING_S)
+    begun = since_onset >= min(begin_s, MOST_ONSET * length_s) - _ROUNDING_S
+    volumes = np.flatnonzero(inside & begun)
     return volumes, shown.stim_start_s + since_onset[volumes]

@@ -27,8 +27,8 @@ def fetch_annotations(
 
     Yields
     ------
-    words : str
-        Licence and the works to cite.
+    licence : str
+        Of the annotation, and the works to cite.
     paths : list of Path
         The files, in the order of names.
 
@@ -74,4 +74,4 @@ def fetch_annotations(
             sums = {path.relative_to(folder).as_posix(): file_hash(path) for path in paths}
             write_sums(folder, read_sums(folder) | sums)
             facts = annotation_facts(name)
-            yield f"{name}: licence {facts['licence']}; cite {facts['citation']}", paths
+            yield f"{name}: {facts['licence']}; cite {facts['citation']}", paths

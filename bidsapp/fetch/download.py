@@ -58,7 +58,7 @@ def fetch_bundle(
         for file in bundle.files:
             recorded = read_sums(folder)
             promised = file.sha256 if len(file.sha256) == 64 else recorded.get(file.name, "")
-            path = _fetch(file, folder, promised or file.sha256, mirror, quiet=quiet)
+            path = _fetch(file, folder, promised or file.promised, mirror, quiet=quiet)
             sums = {**recorded, file.name: file_hash(path)}
             if sums != recorded:
                 write_sums(folder, sums)
@@ -81,11 +81,11 @@ def write_sums(folder: Path, sums: Mapping[str, str]) -> None:
     write_bytes(folder / SUMS, "".join(lines).encode())
 
 
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file as 64 hexadecimal digits."""
+def file_hash(path: Path, algorithm: str = "sha256") -> str:
+    """SHA-256 of a file as 64 hexadecimal digits, or its hash by another algorithm."""
     import pooch
 
-    return str(pooch.file_hash(str(path), alg="sha256"))
+    return str(pooch.file_hash(str(path), alg=algorithm))
 
 
 def _fetch(
@@ -109,12 +109,14 @@ def _fetch(
 
 
 def _check(path: Path, shown: Path | str, promised: str) -> None:
-    found = file_hash(path)
-    if not found.startswith(promised):
-        n_digits = min(len(promised), 16)
+    kind, _, digits = promised.rpartition(":")
+    digest = file_hash(path, kind or "sha256")
+    if not digest.startswith(digits):
+        n_digits = min(len(digits), 16)
         msg = (
-            f"{shown}: its SHA-256 begins with {found[:n_digits]}, promised is "
-            f"{promised[:n_digits]}; the file is damaged or another one, remove it and fetch again"
+            f"{shown}: its {'MD5' if kind else 'SHA-256'} begins with {digest[:n_digits]}, "
+            f"promised is {digits[:n_digits]}; the file is damaged or another one, remove it and "
+            f"fetch again"
         )
         raise InputInvalidError(msg)
 
@@ -127,7 +129,7 @@ class _Download:
     path
         The file's final name; parts are kept beside it, with ``.part`` appended.
     promised
-        Digits the SHA-256 must begin with.
+        Digits the SHA-256 must begin with, or ``md5:`` and the MD5.
     quiet
         Show no progress.
     """

@@ -12,6 +12,7 @@ _TAGGERS: Final = (
     "https://github.com/minzwon/sota-music-tagging-models/raw/"
     "1f4d282693ac19cde4d30b86811fe0ae2452f406/models/"
 )
+_FIGSHARE: Final = "https://ndownloader.figshare.com/files/"
 _TORCHAUDIO: Final = "https://download.pytorch.org/torchaudio/models/"
 
 
@@ -28,11 +29,19 @@ class RemoteFile:
     sha256
         All 64 hexadecimal digits, the first eight (the authors' promise in the file's name), or
         none: then the first download is trusted and recorded.
+    md5
+        32 hexadecimal digits, where only these are published.
     """
 
     name: str
     url: str
     sha256: str = ""
+    md5: str = ""
+
+    @property
+    def promised(self) -> str:
+        """What the file must hash to: digits of its SHA-256, ``md5:`` and digits, or empty."""
+        return self.sha256 or (f"md5:{self.md5}" if self.md5 else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +64,9 @@ class Bundle:
         (`bidsapp.fetch.templates`, `bidsapp.fetch.annotations`), or a repository lists them.
     repository
         ``OWNER/NAME`` of a model on the Hugging Face hub (see `bidsapp.fetch.hub`).
-    non_commercial
-        The licence forbids commercial use: fetched only with ``--non-commercial``.
+    consent
+        Option without which it is not fetched: ``--non-commercial`` where the licence forbids
+        commercial use, ``--accept-terms`` where terms of use have to be accepted.
     """
 
     name: str
@@ -66,7 +76,13 @@ class Bundle:
     use: str
     files: tuple[RemoteFile, ...] = ()
     repository: str = ""
-    non_commercial: bool = False
+    consent: Literal["", "--non-commercial", "--accept-terms"] = ""
+
+
+def _annotation(side: str, number: str, md5: str) -> RemoteFile:
+    """Return a hemisphere of HCP-MMP1.0 on fsaverage, named as TemplateFlow names atlases."""
+    name = f"tpl-fsaverage/tpl-fsaverage_hemi-{side}_den-164k_atlas-HCPMMP_dseg.annot"
+    return RemoteFile(name, _FIGSHARE + number, md5=md5)
 
 
 def _pipeline(name: str, title: str, file: str, size: str) -> Bundle:
@@ -174,7 +190,7 @@ BUNDLES: Final = {
             "CC BY-NC-SA 4.0 (Ke Chen and colleagues): not for commercial use",
             "the folder DIR/musicldm",
             repository="ucsd-reach/musicldm",
-            non_commercial=True,
+            consent="--non-commercial",
         ),
         Bundle(
             "audioldm",
@@ -183,7 +199,7 @@ BUNDLES: Final = {
             "CC BY-NC-SA 4.0 (Haohe Liu and colleagues): not for commercial use",
             "the folder DIR/audioldm-s-full-v2",
             repository="cvssp/audioldm-s-full-v2",
-            non_commercial=True,
+            consent="--non-commercial",
         ),
         Bundle(
             "templates",
@@ -203,6 +219,20 @@ BUNDLES: Final = {
             "--atlas NAME, with TEMPLATEFLOW_HOME=DIR",
         ),
         Bundle(
+            "hcp-mmp",
+            "HCP-MMP1.0 on fsaverage, 180 areas a hemisphere (Glasser et al. 2016; 3 MB)",
+            "templates",
+            "WU-Minn HCP Open Access Data Use Terms (humanconnectome.org): do not try to identify "
+            "participants, acknowledge the HCP in publications, pass data on under the same terms",
+            "--atlas HCP-MMP, with TEMPLATEFLOW_HOME=DIR; cite Glasser et al. (2016), Nature 536, "
+            "171-178",
+            (
+                _annotation("L", "5528816", "46a102b59b2fb1bb4bd62d51bf02e975"),
+                _annotation("R", "5528819", "75e96b331940227bbcb07c1c791c2463"),
+            ),
+            consent="--accept-terms",
+        ),
+        Bundle(
             "neuromaps",
             "maps of the cortex by the package neuromaps: SOURCE/DESC/SPACE/DENSITY ..., "
             "such as hcps1200/myelinmap/fsLR/32k",
@@ -213,4 +243,5 @@ BUNDLES: Final = {
     )
 }
 """Name → bundle. Sources: the projects' own addresses; the hash of MusiCNN was computed from the
-published file, that of VGGish agrees with the digits in its name."""
+published file, that of VGGish agrees with the digits in its name; address and MD5 of HCP-MMP1.0
+are those that MNE-Python publishes."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bidsapp.bids.atomic import output_errors, output_lock
-from bidsapp.bids.templateflow import atlas_name, client, split_template
+from bidsapp.bids.templateflow import HCP_MMP, atlas_name, client, split_template
 from bidsapp.errors import InputInvalidError, ResourceUnavailableError, UsageError
 from bidsapp.fetch.download import file_hash, read_sums, write_sums
 
@@ -61,8 +61,9 @@ def fetch_templates(
     kind
         ``templates`` or ``atlases``.
     wishes
-        Templates as ``TEMPLATE[+COHORT][:ENTITY=VALUE,…]`` (without entities: the brain mask, or
-        the midthickness and registered spheres of fsLR and fsaverage); atlases as
+        Templates as ``TEMPLATE[+COHORT][:ENTITY=VALUE,…]`` (without entities: the brain mask and
+        the probability of grey matter if there is one, or the midthickness and registered spheres
+        of fsLR and fsaverage); atlases as
         ``NAME[:PART]``. Empty for `DEFAULTS`.
     home
         Filled with the client's placeholders if it is empty.
@@ -94,7 +95,7 @@ def fetch_templates(
     with output_lock(home), output_errors(home):
         clients = _clients(home, mirror)
         for wish in wishes or DEFAULTS[kind]:
-            queries = _atlas(wish, clients) if kind == "atlases" else [_template(wish)]
+            queries = _atlas(wish, clients) if kind == "atlases" else _template(wish)
             names = {query.template for query in queries}
             listed = [path for query in queries for path in _listed(clients, query)]
             paths = sorted(set(listed))
@@ -105,7 +106,8 @@ def fetch_templates(
                 )
                 raise ResourceUnavailableError(msg)
             for query in queries:
-                _get(clients, query, home, quiet=quiet)
+                if _listed(clients, query):
+                    _get(clients, query, home, quiet=quiet)
             _record(home, paths)
             yield "; ".join(_licence(clients(name), name) for name in sorted(names)), paths
 
@@ -119,24 +121,25 @@ def _clients(home: Path, mirror: str | None) -> Clients:
     os.environ["TEMPLATEFLOW_HOME"] = str(home)
     from templateflow.conf.cache import CacheConfig, TemplateFlowCache
 
-    if not any(home.glob("tpl-*")):  # they come with the package
+    if not (home / "tpl-fsaverage" / "template_description.json").is_file():
+        # placeholders come with the package; what is there stays
         cache = TemplateFlowCache(CacheConfig(root=home, autoupdate=False))
         cache.update(local=True, overwrite=False, silent=True)
     address = {} if mirror is None else {"s3_root": mirror.rstrip("/")}
     return functools.cache(lambda template: client(home, template, **address))
 
 
-def _template(wish: str) -> Query:
+def _template(wish: str) -> list[Query]:
     name, entities = split_template(wish)
     template, _, cohort = name.partition("+")
-    if not entities:
-        surface = template in ("fsLR", "fsaverage")
-        entities = (
-            {"extension": ".surf.gii", "suffix": ["midthickness", "sphere"]}
-            if surface
-            else {"desc": "brain", "suffix": "mask"}
-        )
-    return Query(template, {**entities, "cohort": int(cohort)} if cohort else entities)
+    wanted: list[dict[str, Any]] = [entities]
+    if not entities and template in ("fsLR", "fsaverage"):
+        wanted = [{"extension": ".surf.gii", "suffix": ["midthickness", "sphere"]}]
+    elif not entities:
+        grey = {"label": "GM", "suffix": "probseg", "atlas": None, "extension": ".nii.gz"}
+        wanted = [{"desc": "brain", "suffix": "mask"}, grey]
+    own = {"cohort": int(cohort)} if cohort else {}
+    return [Query(template, {**each, **own}) for each in wanted]
 
 
 def _atlas(wish: str, clients: Clients) -> list[Query]:
@@ -147,6 +150,12 @@ def _atlas(wish: str, clients: Clients) -> list[Query]:
             f"fetch atlases {wish}: name an atlas as NAME[:PART]: Schaefer2018:400Parcels7Networks"
         )
         raise UsageError(msg)
+    if name.atlas == HCP_MMP:
+        msg = (
+            f"fetch atlases {wish}: TemplateFlow does not have it; `musicotopy-tools fetch "
+            f"hcp-mmp --accept-terms` brings it under its terms of use"
+        )
+        raise ResourceUnavailableError(msg)
     surface = {**name.surface, "extension": ".label.gii"}
     density = clients("fsaverage").ls("fsaverage", density=_COARSEST, **surface)
     queries = [Query("fsaverage", {**surface, "density": _COARSEST if density else "164k"})]

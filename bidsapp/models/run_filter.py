@@ -14,7 +14,7 @@ raw BOLD on these rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,11 +45,15 @@ class RunFilter:
         contained.
     n_rows
         Rows of the design; those in no block become 0.
+    common
+        (n_rows, k) orthonormal, removed from all runs at once after the runs' own regressors;
+        None for nothing. See `beyond`.
     """
 
     rows: tuple[Ints, ...]
     bases: tuple[Floats, ...]
     n_rows: int
+    common: Floats | None = None
 
     def __call__(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return what is left of some columns.
@@ -70,7 +74,37 @@ class RunFilter:
             part = part - part[:1]  # no digits are lost to a large mean
             q = torch.from_numpy(basis.astype(values.dtype, copy=False))
             out[rows] = (part - q @ (q.T @ part)).numpy()
+        if self.common is not None:
+            left = torch.from_numpy(out)
+            q = torch.from_numpy(self.common.astype(values.dtype, copy=False))
+            left -= q @ (q.T @ left)
         return out
+
+    def beyond(self, regressors: NDArray[Any]) -> RunFilter:
+        """Return the filter that also removes regressors with the same weights in all runs.
+
+        Parameters
+        ----------
+        regressors
+            (n_rows, k), as they are: the runs' own filter is applied to them first, so that both
+            steps are one projection (Frisch and Waugh 1933).
+
+        Raises
+        ------
+        InputInvalidError
+            Fewer than three degrees of freedom are left.
+        """
+        basis = _independent(self(np.asarray(regressors, np.float64)))
+        if self.common is not None:
+            basis = np.hstack([self.common, basis])
+        freedom = sum(self.freedom) - basis.shape[1]
+        if freedom < LEAST_FREEDOM:
+            msg = (
+                f"{basis.shape[1]} common regressors leave {freedom} degrees of freedom of "
+                f"{sum(self.freedom)}; give fewer"
+            )
+            raise InputInvalidError(msg)
+        return replace(self, common=basis)
 
     @property
     def freedom(self) -> tuple[int, ...]:
@@ -131,8 +165,13 @@ def _basis(regressors: Floats, labels: Ints) -> Floats:
     centred = regressors - constants @ (constants.T @ regressors)
     left = np.linalg.norm(centred, axis=0)
     varying = left > _RANK_TOLERANCE * np.maximum(norms, np.finfo(np.float64).tiny)
-    if not varying.any():
-        return np.ascontiguousarray(constants)
-    q, r, _ = qr(centred[:, varying] / left[varying], mode="economic", pivoting=True)
-    kept = np.abs(np.diag(r)) > _RANK_TOLERANCE
-    return np.ascontiguousarray(np.hstack([constants, q[:, kept]]))
+    return np.ascontiguousarray(np.hstack([constants, _independent(centred[:, varying])]))
+
+
+def _independent(columns: Floats) -> Floats:
+    """Orthonormal basis (n_rows, rank) of some columns."""
+    lengths = np.linalg.norm(columns, axis=0)
+    if not lengths.any():
+        return columns[:, :0]
+    q, r, _ = qr(columns[:, lengths > 0] / lengths[lengths > 0], mode="economic", pivoting=True)
+    return np.asarray(q[:, np.abs(np.diag(r)) > _RANK_TOLERANCE])

@@ -10,21 +10,27 @@ from __future__ import annotations
 import base64
 import functools
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from bidsapp.bids.atomic import write_text
 from bidsapp.report.figures.style import to_png, to_svg
+from bidsapp.report.sounds import TimedSound, timed_sound
 from bidsapp.results.cautions import Caution, Severity
 
 _LONG_TABLE = 30
 _LEVELS = (0.05, 0.01, 0.001)
+_LINKS = (
+    (re.compile(r"\bdoi:(10\.\d[^\s,;&<>]*[^\s.,;:&<>)])"), "https://doi.org/"),
+    (re.compile(r"\barXiv:(\d{4}\.\d{4,5})"), "https://arxiv.org/abs/"),
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image with its alternative text and caption."""
+    """An image with its alternative text and caption, and the sound that it shows over time."""
 
     kind: ClassVar[str] = "picture"
     source: str
@@ -62,6 +68,7 @@ class Picture:
     caption: str
     width: int
     height: int
+    sound: TimedSound | None = None
 
 
 @dataclass(frozen=True)
@@ -193,7 +200,9 @@ class Page:
     up: str = ""
 
 
-def picture(figure: Figure, *, alt: str, caption: str, vector: bool = True) -> Picture:
+def picture(
+    figure: Figure, *, alt: str, caption: str, vector: bool = True, mp3: bytes | None = None
+) -> Picture:
     """Embed a figure.
 
     Parameters
@@ -206,11 +215,15 @@ def picture(figure: Figure, *, alt: str, caption: str, vector: bool = True) -> P
         Says how to read it.
     vector
         SVG; False makes a PNG, for figures with very many elements.
+    mp3
+        Sound whose time, in seconds, is the abscissa of the figure; it gets a player, and a line
+        in the figure follows it.
     """
+    sound = None if mp3 is None else timed_sound(figure, mp3, f"Sound: {alt}")
     data, kind = (to_svg(figure), "svg+xml") if vector else (to_png(figure), "png")
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
     width, height = (round(96 * float(size)) for size in figure.get_size_inches())
-    return Picture(source, alt, caption, width, height)
+    return Picture(source, alt, caption, width, height, sound)
 
 
 def cell(value: Any, digits: int = 3) -> Cell:
@@ -279,16 +292,32 @@ def p_text(p: float, n_draws: int = 0) -> str:
     return f"p {sign} {p_cell(p).text}" if math.isfinite(p) else "p \u2013"
 
 
+def linked(text: str) -> Markup:
+    """Escape a text and make links of the DOIs and arXiv numbers in it.
+
+    Examples
+    --------
+    >>> print(linked("See doi:10.1/ab."))
+    See <a href="https://doi.org/10.1/ab">doi:10.1/ab</a>.
+    """
+    escaped = str(escape(text))
+    for pattern, address in _LINKS:
+        escaped = pattern.sub(rf'<a href="{address}\1">\g<0></a>', escaped)
+    return Markup(escaped)
+
+
 @functools.cache
 def environment() -> jinja2.Environment:
     """Return the template environment; undefined names are errors."""
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("bidsapp.report"),
         autoescape=jinja2.select_autoescape(["html", "html.j2"]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["linked"] = linked
+    return made
 
 
 def render(page: Page) -> str:

@@ -28,6 +28,7 @@ from bidsapp.report.html import (
     Section,
 )
 from bidsapp.report.methods import Methods, weights_text
+from bidsapp.report.rates import own_rates
 from bidsapp.report.tables import Row, table
 from bidsapp.results.cautions import Caution, in_order
 from bidsapp.results.inferences import INFERENCES, Inference
@@ -334,7 +335,7 @@ def claims(results: Results) -> Section | None:
         return None
     notes = [Note("note", f"{item.title}.", item.claim) for item in used]
     title = "What each test does and does not show"
-    return Section(title, "claims", [Notes(notes)], folded=True)
+    return Section(title, "claims", [*own_rates(results), Notes(notes)], folded=True)
 
 
 def claim(results: Results, *keys: str) -> list[Part]:

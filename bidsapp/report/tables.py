@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ def table(
     *,
     cells: Mapping[str, MakeCell] | None = None,
     keep_empty: bool = False,
+    floor: float = 0.0,
 ) -> Table:
     """Show a data frame with the titles and digits of its declared columns.
 
@@ -42,6 +44,8 @@ def table(
         Column → function of a row (a mapping) that makes its cell instead.
     keep_empty
         Whether columns without any value are shown, too.
+    floor
+        Smallest possible p-value: one that is as small is shown as ``≤ 0.025``.
     """
     made = cells or {}
     kept = [
@@ -53,7 +57,9 @@ def table(
     heads = [Head(item.head, numeric=is_numeric(item), prose=item.prose) for item in kept]
     rows = [
         [
-            made[column.name](row) if column.name in made else show(row[column.name], column)
+            made[column.name](row)
+            if column.name in made
+            else show(row[column.name], column, floor)
             for column in kept
         ]
         for row in records_of(frame)
@@ -71,11 +77,11 @@ def is_numeric(column: Column) -> bool:
     return not (column.text or column.prose)
 
 
-def show(value: Any, column: Column) -> Cell:
+def show(value: Any, column: Column, floor: float = 0.0) -> Cell:
     """Format one value as its column declares it.
 
     Missing values are an en dash and sort last, truth values ``yes`` and ``no``; p-values and
-    q-values get a fourth decimal below 0.01.
+    q-values get a fourth decimal below 0.01; a p-value at the `floor` is shown as ``≤``.
     """
     if isinstance(value, bool | np.bool_):
         return Cell("yes" if value else "no", float(value))
@@ -84,7 +90,9 @@ def show(value: Any, column: Column) -> Cell:
     if not is_numeric(column) or isinstance(value, str):
         return Cell(str(value), str(value))
     if column.by and column.name.split("_")[0] in _P_VALUES:
-        return p_cell(float(value))
+        made = p_cell(float(value))
+        at_floor = column.name.startswith("p") and float(value) <= floor * (1 + 1e-6)
+        return replace(made, text=f"\u2264\u2009{made.text}") if at_floor else made
     return cell(float(value), column.digits)
 
 

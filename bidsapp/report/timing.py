@@ -25,7 +25,7 @@ _RUNS = (
     Column("presentations", digits=0),
     Column("n_rows", title="volumes used", digits=0),
     Column("n_confounds", title="confounds", digits=0),
-    Column("cleaned", title="degrees of freedom they took", digits=0, unit="%"),
+    Column("cleaned", title="freedom taken", digits=0, unit="%"),
 )
 _PIECES = (
     Column("stim_file", title="piece", text=True),
@@ -239,6 +239,28 @@ def _played(row: Mapping[str, Any], envelopes: Mapping[str, Array]) -> Played:
     sound = float(row["sound_s"]) if pd.notna(row["sound_s"]) else duration
     envelope = envelopes.get(piece)
     return Played(piece, float(row["onset_s"]), duration, start, sound, used, envelope)
+
+
+def quality_section(frame: pd.DataFrame, declared: Table) -> Section | None:
+    """Tabulate motion and temporal signal-to-noise ratio of the runs; None without the table.
+
+    Parameters
+    ----------
+    frame
+        One row per run.
+    declared
+        Its declaration.
+    """
+    if frame.empty:
+        return None
+    caption = (
+        "FD: framewise displacement of the confounds table (\u2013 where it has none). A "
+        "correlation of FD with loudness says that people moved with the music, which confounds "
+        "what responses to it mean; volumes are autocorrelated, so it has no p."
+    )
+    cells = {"run": lambda row: cell(short_run(row["run"]))}
+    parts = [table(frame, declared.columns, caption, cells=cells, keep_empty=True)]
+    return Section("Quality of the data", "quality", parts)
 
 
 def folds_section(folds: pd.DataFrame, declared: Table, colours: Mapping[str, str]) -> Section:

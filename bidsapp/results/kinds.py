@@ -123,6 +123,7 @@ class Result:
     """
 
     suffix: ClassVar[str] = "stats"
+    datatype: ClassVar[str] = "func"
 
     desc: str
     title: str
@@ -147,6 +148,16 @@ class Result:
             raise ValueError(msg)
         texts = {name: getattr(self, name).format(label=label) for name in _FILLED}
         return replace(self, **texts, labels=())
+
+    def entities(self, network: str) -> dict[str, str]:
+        """Return the entities that its file names have beside participant and space.
+
+        Parameters
+        ----------
+        network
+            Of results by network.
+        """
+        return ({"model": network} if self.by_network else {}) | {"desc": self.desc}
 
     def at(self, level: str) -> bool:
         """Whether the participant or the group level writes it."""
@@ -173,9 +184,24 @@ class Maps(Result):
     scale: Scale = CORRELATION
     names: tuple[str, ...] = ()
 
+    def entities(self, network: str) -> dict[str, str]:
+        """Return the entities of `Result`, and what is mapped."""
+        return {**super().entities(network), "stat": self.stat}
+
 
 @dataclass(frozen=True, kw_only=True)
-class Labels(Result):
+class _Segmentation(Result):
+    """Named as BIDS names segmentations: in ``anat``, without ``model-``."""
+
+    datatype: ClassVar[str] = "anat"
+
+    def entities(self, network: str) -> dict[str, str]:
+        """Return the ``desc-`` label, which ends in the network."""
+        return {"desc": self.desc + (network if self.by_network else "")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels(_Segmentation):
     """A label at each unit; values (n_units,) of 0 (none) to the number of names."""
 
     suffix: ClassVar[str] = "dseg"
@@ -184,7 +210,7 @@ class Labels(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mask(Result):
+class Mask(_Segmentation):
     """Truth at each unit; values (n_units,)."""
 
     suffix: ClassVar[str] = "mask"
@@ -241,9 +267,19 @@ def expand(results: Iterable[Result], only: Iterable[str] | None = None) -> Iter
             yield result
 
 
-def descriptions(results: Iterable[Result]) -> dict[str, str]:
-    """Return every ``desc-`` label and its sentences, for ``descriptions.tsv``."""
+def descriptions(results: Iterable[Result], networks: Iterable[str] = ()) -> dict[str, str]:
+    """Return every ``desc-`` label and its sentences, for ``descriptions.tsv``.
+
+    Parameters
+    ----------
+    results
+        Declared results.
+    networks
+        Their labels: some ``desc-`` labels end in one.
+    """
     sentences: dict[str, list[str]] = {}
     for result in expand(results):
-        sentences.setdefault(result.desc, []).append(result.says)
+        for network in dict.fromkeys(("", *networks)) if result.by_network else ("",):
+            texts = sentences.setdefault(result.entities(network)["desc"], [])
+            texts.append(result.says)
     return {label: " ".join(dict.fromkeys(texts)) for label, texts in sentences.items()}

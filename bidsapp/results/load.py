@@ -30,7 +30,7 @@ def open_results(output_dir: Path | str) -> Any:
     """Return a pybids layout of an output folder.
 
     It knows our entities ``model`` and ``stat`` beside those of BIDS:
-    ``open_results(out).get(suffix="statmap", stat="r", desc="gradientspositive", subject="01")``.
+    ``open_results(out).get(suffix="statmap", desc="gradientspositivelags", subject="01")``.
 
     Parameters
     ----------
@@ -122,22 +122,31 @@ def map_files(
         Several have.
     """
     folder = Path(output_dir) / ("group" if participant is None else f"sub-{participant}")
-    found: dict[str, dict[str, Path]] = {}
+    images = _sides_of(folder, wanted)
+    if not images and "model" in wanted:  # labels and masks: the network ends their desc- label
+        rest = {key: value for key, value in wanted.items() if key != "model"}
+        images = _sides_of(folder, rest | {"desc": wanted["desc"] + wanted["model"]})
+    if not images:
+        msg = f"{folder}: no map has {wanted}; descriptions.tsv lists the labels"
+        raise InputMissingError(msg)
+    if len(images) > 1:
+        msg = (
+            f"{folder}: several maps have {wanted}: {', '.join(images)}; give stat, model or space"
+        )
+        raise InputInvalidError(msg)
+    (sides,) = images.values()
+    return sides
+
+
+def _sides_of(folder: Path, wanted: Mapping[str, str]) -> dict[str, dict[str, Path]]:
+    """Return the images with some entities: name without hemisphere to hemisphere to file."""
+    images: dict[str, dict[str, Path]] = {}
     for path in sorted(folder.rglob(f"*_desc-{wanted['desc']}_*")):
         entities = dict(parse_name(path).entities)
         if path.name.endswith(_IMAGES) and wanted.items() <= entities.items():
             side = entities.pop("hemi", "")
-            found.setdefault(path.name.replace(f"hemi-{side}_", ""), {})[side] = path
-    if not found:
-        msg = f"{folder}: no map has {wanted}; descriptions.tsv lists the labels"
-        raise InputMissingError(msg)
-    if len(found) > 1:
-        msg = (
-            f"{folder}: several maps have {wanted}: {', '.join(found)}; give stat, model or space"
-        )
-        raise InputInvalidError(msg)
-    (sides,) = found.values()
-    return sides
+            images.setdefault(path.name.replace(f"hemi-{side}_", ""), {})[side] = path
+    return images
 
 
 def _existing(output_dir: Path | str) -> Path:

@@ -321,7 +321,7 @@ class Results:
         return read_stats(paths[0], result.columns)
 
     def arrays(
-        self, result: Result, space: Space, network: str = ""
+        self, result: Result, space: Space | None = None, network: str = ""
     ) -> dict[str, NDArray[Any]] | None:
         """Read named arrays; None when not written.
 
@@ -398,11 +398,7 @@ class Results:
         wanted = {} if self.is_group else {"sub": self.subject}
         if result.by_space:
             wanted |= (space or self.spaces[0]).entities
-        if result.by_network:
-            wanted["model"] = network
-        if isinstance(result, Maps):
-            wanted["stat"] = result.stat
-        wanted |= {**(entities or {}), "desc": result.desc}
+        wanted |= {**result.entities(network), **(entities or {})}
         return self._files.get((result.suffix, frozenset(wanted.items())), [])
 
 

@@ -128,7 +128,8 @@ class Output:
             images = label_images(np.asarray(values), self.units, names, map_name=where["desc"])
             self._images(result, images, where, says, **fields)
             rows = [{"index": index, "name": name} for index, name in enumerate(names, start=1)]
-            write_tsv(self._path(where, result.suffix, ".tsv"), rows, ["index", "name"])
+            path = self._path(where, result.suffix, ".tsv", result.datatype)
+            write_tsv(path, rows, ["index", "name"])
         elif isinstance(result, Mask):
             images = mask_images(np.asarray(values), self.units)
             self._images(result, images, where, says, Type="ROI", **fields)
@@ -232,14 +233,12 @@ class Output:
         entities = {"sub": self.subject} if self.subject else {}
         if result.by_space:
             entities |= space_entities(self.units.space, self.units.resolution, self.units.density)
-        if result.by_network:
-            entities["model"] = network
-        if isinstance(result, Maps):
-            entities["stat"] = result.stat
-        return {**entities, **further, "desc": result.desc}
+        return {**entities, **result.entities(network), **further}
 
-    def _path(self, entities: Mapping[str, str], suffix: str, extension: str) -> Path:
-        return self.staging.path(build_path(entities, suffix, extension))
+    def _path(
+        self, entities: Mapping[str, str], suffix: str, extension: str, datatype: str = "func"
+    ) -> Path:
+        return self.staging.path(build_path(entities, suffix, extension, datatype=datatype))
 
     def _images(
         self,
@@ -259,10 +258,13 @@ class Output:
             **inference_fields(result.by),
             **fields,
         )
+        if isinstance(result, Labels):  # of the table of names, which both hemispheres share
+            write_json(self._path(where, result.suffix, ".json", result.datatype), content)
         for item in images:
             names = {**where, **item.entities}
-            write_image(self._path(names, result.suffix, item.extension), item.image)
-            write_json(self._path(names, result.suffix, ".json"), content)
+            kind = (result.suffix, item.extension, result.datatype)
+            write_image(self._path(names, *kind), item.image)
+            write_json(self._path(names, result.suffix, ".json", result.datatype), content)
 
     def _table(
         self,

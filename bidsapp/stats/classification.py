@@ -10,12 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.stats import t as student
 
 from bidsapp.stats.splits import Split
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
+
+LEAST_STRETCHES = 5
+"""With fewer, an interval over stretches means nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +36,7 @@ class ClassificationScores:
     calibration_error
         Expected calibration error of the winning class.
     recall, recall_low, recall_high : arrays of shape (n_classes,)
-        With Wilson's 95 % interval, which takes volumes as independent.
+        With a 95 % interval over stretches; see `share_interval`.
     confusion : integer array of shape (n_classes, n_classes)
         True class by predicted class.
     """
@@ -50,7 +53,9 @@ class ClassificationScores:
     confusion: IntArray
 
 
-def score_predictions(labels: IntArray, log_proba: FloatArray) -> ClassificationScores:
+def score_predictions(
+    labels: IntArray, log_proba: FloatArray, stretch: IntArray | None = None
+) -> ClassificationScores:
     """Score pooled predictions.
 
     Parameters
@@ -59,6 +64,9 @@ def score_predictions(labels: IntArray, log_proba: FloatArray) -> Classification
         -1 where there is none.
     log_proba : array of shape (n_volumes, n_classes)
         Log-probabilities; NaN rows where nothing was predicted.
+    stretch : integer array of shape (n_volumes,)
+        What is independent: the stretch of one class that a volume lies in, or the participant.
+        None: every volume.
 
     Returns
     -------
@@ -71,7 +79,9 @@ def score_predictions(labels: IntArray, log_proba: FloatArray) -> Classification
     predicted = found.argmax(axis=1) if len(true) else np.zeros(0, np.int64)
     table = confusion_matrix(true, predicted, n_classes)
     per_class, hits = table.sum(axis=1), np.diag(table)
-    low, high = wilson_interval(hits, per_class)
+    own = np.arange(len(labels)) if stretch is None else stretch
+    ends = [_of_class(true, predicted, own[used], number) for number in range(n_classes)]
+    low, high = np.array(ends).reshape(-1, 2).T
     recall = np.where(per_class > 0, hits / np.maximum(per_class, 1), np.nan)
     return ClassificationScores(
         int(used.sum()),
@@ -108,32 +118,67 @@ def balanced_accuracy(true: IntArray, predicted: IntArray, n_classes: int) -> fl
     return float(np.mean(np.diag(table)[there] / per_class[there])) if there.any() else np.nan
 
 
-def wilson_interval(
-    hits: IntArray, n: IntArray, *, level: float = 0.95
-) -> tuple[FloatArray, FloatArray]:
-    """Wilson's score interval of shares.
+def label_stretches(labels: IntArray, series: IntArray) -> IntArray:
+    """Give neighbouring volumes of a series that have the same label one number.
 
     Parameters
     ----------
-    hits, n : integer arrays of one shape
+    labels, series : integer arrays of shape (n_volumes,)
+        In the order in which they were measured.
+
+    Returns
+    -------
+    integer array of shape (n_volumes,)
+    """
+    changes = (np.diff(labels) != 0) | (np.diff(series) != 0)
+    return np.concatenate([[0], np.cumsum(changes)])[: len(labels)].astype(np.int64)
+
+
+def share_interval(hits: IntArray, n: IntArray, *, level: float = 0.95) -> tuple[float, float]:
+    """Interval of a share of which stretches of volumes, not volumes, are independent.
+
+    Parameters
+    ----------
+    hits, n : integer arrays of shape (n_stretches,)
+        Volumes that were recognised, and volumes, of each stretch.
     level
         Coverage.
 
     Returns
     -------
-    low, high : arrays
-        NaN where `n` is 0.
+    low, high : float
+        NaN for fewer than five stretches.
 
     Notes
     -----
-    Source: Wilson 1927, J Am Stat Assoc 22, 209-212.
+    Wilson's interval with the effective number of volumes: their number divided by how much
+    larger the variance over stretches is than that of independent volumes, and Student's t with
+    one degree of freedom less than stretches. Where all or none are hits, stretches count as
+    volumes. Source: Wilson 1927, J Am Stat Assoc 22, 209-212; Korn and Graubard 1998, Survey
+    Methodology 24, 193-201.
     """
-    z = float(norm.ppf(0.5 + level / 2))
-    size = np.where(np.asarray(n) > 0, n, np.nan).astype(np.float64)
-    share = hits / size
+    hits, n = hits[n > 0].astype(np.float64), n[n > 0].astype(np.float64)
+    k, total = len(n), n.sum()
+    if k < LEAST_STRETCHES:
+        return np.nan, np.nan
+    share = hits.sum() / total
+    binomial = share * (1 - share) / total
+    over = k / (k - 1) * ((hits - share * n) ** 2).sum() / total**2
+    size = float(k) if binomial == 0 else total / max(over / binomial, 1.0)
+    z = float(student.ppf(0.5 + level / 2, k - 1))
     centre = (share + z**2 / (2 * size)) / (1 + z**2 / size)
     half = z * np.sqrt(share * (1 - share) / size + z**2 / (4 * size**2)) / (1 + z**2 / size)
-    return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
+    return max(centre - half, 0.0), min(centre + half, 1.0)
+
+
+def _of_class(
+    true: IntArray, predicted: IntArray, stretch: IntArray, number: int
+) -> tuple[float, float]:
+    """Interval of the recall of one class."""
+    own = true == number
+    _, numbered = np.unique(stretch[own], return_inverse=True)
+    n = np.bincount(numbered)
+    return share_interval(np.bincount(numbered, predicted[own] == number), n)
 
 
 def calibration_error(true: IntArray, proba: FloatArray, *, n_bins: int = 10) -> float:

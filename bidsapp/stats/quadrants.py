@@ -1,4 +1,4 @@
-"""Valence and arousal as quadrants, and how well both are predicted.
+"""Valence and arousal as quadrants, how alike quadrants are, and how well both are predicted.
 
 ``quadrant``
     0 to 3: Q1 both high, Q2 low valence and high arousal, Q3 both low, Q4 high valence and low
@@ -82,6 +82,21 @@ def panel_agreement(
         return float("nan")
     with np.errstate(divide="ignore"):
         return float(ndtr(distance[known] / error[known]).prod(axis=1).mean())
+
+
+def entropy(probabilities: Floats) -> npt.NDArray[np.float64]:
+    """Entropy in bits over the last axis."""
+    p = np.maximum(probabilities, 1e-300)
+    return np.asarray(-(probabilities * np.log2(p)).sum(axis=-1))
+
+
+def similarity(first: Floats, second: Floats) -> npt.NDArray[np.float64]:
+    """Return 1 - Jensen-Shannon distance (base 2) of probabilities over the last axis.
+
+    1 for the same, 0 for distributions without a common class.
+    """
+    between = entropy((first + second) / 2) - (entropy(first) + entropy(second)) / 2
+    return np.asarray(1.0 - np.sqrt(np.clip(between, 0.0, 1.0)))
 
 
 def r_squared(true: Floats, predicted: Floats) -> float:

@@ -114,9 +114,9 @@ def test_maps_are_images_of_nilearn(tmp_path: Path) -> None:
         arrays = [
             nib.gifti.GiftiDataArray(np.full(10242, value + layer, np.float32)) for layer in (0, 1)
         ]
-        name = f"sub-01_hemi-{side}_space-fsaverage_den-10k_stat-r_desc-gradientspositive"
+        name = f"sub-01_hemi-{side}_space-fsaverage_den-10k_stat-r_desc-gradientspositivelags"
         nib.save(nib.GiftiImage(darrays=arrays), folder / f"{name}_statmap.func.gii")
-    image = musicotopy.load_maps(tmp_path, "gradientspositive", participant="01")
+    image = musicotopy.load_maps(tmp_path, "gradientspositivelags", participant="01")
     assert isinstance(image, SurfaceImage)
     assert image.shape == (20484, 2)
     assert image.data.parts["right"][0, 1] == 3.0

@@ -38,7 +38,8 @@ def deam(tmp_path):
         "2, 3.1, 0.94, 3, 0.63\n3, 5, 1.2, 6.5, 1.1\n"
     )
     (tmp_path / STATIC / "static_annotations_averaged_songs_2000_2058.csv").write_text(
-        "song_id, valence_mean, valence_std, arousal_mean, arousal_std\n2001, 7, 1, 7, 1\n"
+        "song_id, valence_mean, valence_std, valence_max_mean, valence_max_std, arousal_mean, "
+        "arousal_std, arousal_max_mean\n2001, 7, 1, 9, 0, 6, 1.5, 9\n"
     )
     return tmp_path
 
@@ -65,6 +66,8 @@ def test_static_ratings_of_deam_with_stray_spaces(deam):
     assert (first.valence.tolist(), first.arousal.tolist()) == ([3.1], [3.0])
     assert first.spread == (0.94, 0.63)
     assert first.n_raters == 10
+    wide = corpus.sounds[2]  # the second table of DEAM has columns of maxima in between
+    assert (wide.valence[0], wide.arousal[0], wide.spread) == (7.0, 6.0, (1.0, 1.5))
     assert first.times_s.size == 0
 
 

@@ -24,6 +24,7 @@ from bidsapp.bids.describe import (
 )
 from bidsapp.bids.names import build_path, space_entities
 from bidsapp.bids.staging import Staging
+from bidsapp.results.kinds import Labels, Maps, Mask
 
 MODEL = {"model": "vggish"}
 MAPS: tuple[tuple[str, dict[str, str]], ...] = (
@@ -32,12 +33,13 @@ MAPS: tuple[tuple[str, dict[str, str]], ...] = (
     ("statmap", MODEL | {"stat": "centroid", "desc": "positive"}),
     ("statmap", MODEL | {"stat": "alpha", "desc": "positive"}),
     ("statmap", {"stat": "ceiling"}),
-    ("dseg", MODEL | {"desc": "bestlayerpositive"}),
-    ("mask", MODEL | {"desc": "significant"}),
+    ("dseg", {"desc": "bestlayerpositivelagsvggish"}),
+    ("mask", {"desc": "significantvggish"}),
     ("dseg", {"desc": "parcels"}),
 )
-N_VALIDATED = 8
+N_VALIDATED = 76
 """What the validator has to look at, not pass over as ``.bidsignore`` tells it."""
+DATATYPES = {kind.suffix: kind.datatype for kind in (Maps, Labels, Mask)}
 TABLES = (
     *("parcels", "parcelsummary", "pieces", "null", "profile"),
     *("ratings", "alignment", "folds", "waveform"),
@@ -113,10 +115,12 @@ def _write_results(staging: Staging, subject: str, dataset, sources: list[Path])
             for hemi in hemispheres:
                 for extension, image in images(suffix).items():
                     where = place | names | hemi
-                    write_image(staging.path(build_path(where, suffix, extension)), image)
+                    kind = DATATYPES[suffix]
+                    path = build_path(where, suffix, extension, datatype=kind)
+                    write_image(staging.path(path), image)
                     extra = {"Type": "ROI"} if suffix == "mask" else {}
                     write_json(
-                        staging.path(build_path(where, suffix, ".json")),
+                        staging.path(build_path(where, suffix, ".json", datatype=kind)),
                         sidecar(
                             "A map.",
                             sources=uris,
@@ -126,8 +130,12 @@ def _write_results(staging: Staging, subject: str, dataset, sources: list[Path])
                             **extra,
                         ),
                     )
-        best = place | MODEL | {"desc": "bestlayerpositive"}
-        write_tsv(staging.path(build_path(best, "dseg", ".tsv")), [{"index": 1, "name": "conv1"}])
+        best = place | {"desc": "bestlayerpositivelagsvggish"}
+        path = build_path(best, "dseg", ".tsv", datatype="anat")
+        write_tsv(staging.path(path), [{"index": 1, "name": "conv1"}])
+        shared = sidecar("A map.", sources=uris, space=space, resolution=res, density=den)
+        path = build_path(best, "dseg", ".json", datatype="anat")
+        write_json(staging.path(path), shared)
         for table in TABLES:
             where = place | MODEL | {"desc": table}
             write_tsv(staging.path(build_path(where, "stats", ".tsv")), [{"parcel": 1, "r": 0.5}])

@@ -42,6 +42,17 @@ def raw_matrix(run, units):
 
 
 @pytest.mark.parametrize("kind", ["volume", "gifti", "cifti"])
+def test_signal_to_noise_ratio_is_that_before_cleaning(make, tmp_path, kind):
+    runs = make_runs(make, kind)
+    units = unit_space(runs)
+    bold = load_bold(runs, units, Cleaning("motion6", 1 / 128), tmp_path, quiet=True)
+    for run, ratio in zip(runs, bold.tsnr, strict=True):
+        raw = raw_matrix(run, units).astype(float)
+        spread = raw.std(axis=0)
+        assert ratio == pytest.approx(np.median((raw.mean(axis=0) / spread)[spread > 0]), rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["volume", "gifti", "cifti"])
 @pytest.mark.parametrize("strategy", ["none", "motion6", "motion24+wmcsf"])
 @pytest.mark.parametrize("high_pass_hz", [0, 1 / 128, 1 / 60])
 def test_equals_nilearn_signal_clean(make, tmp_path, kind, strategy, high_pass_hz):

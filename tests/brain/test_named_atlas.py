@@ -18,6 +18,7 @@ from bidsapp.brain.named_atlas import find_parcels, poster_parcels
 from bidsapp.brain.parcels import geometric_parcels, standard_parcels
 from bidsapp.brain.rois import find_rois
 from bidsapp.errors import InputInvalidError, ResourceUnavailableError, UsageError
+from bidsapp.fetch.table import BUNDLES
 from tests.brain.templateflow_home import write_surface_atlas, write_table, write_volume
 
 N5, N32 = 10242, 32492
@@ -55,6 +56,21 @@ def home(tmp_path, monkeypatch):
 @pytest.fixture
 def fsaverage5():
     return surface_units(N5, N5, space="fsaverage", density="10k")
+
+
+def write_hcp_mmp(home):
+    """Annotations of 163,842 vertices, named as `fetch hcp-mmp` names them."""
+    labels, files = {}, []
+    for number, side in enumerate("LR"):
+        values = np.roll(np.arange(163_842) % 3, number).astype(np.int32)
+        names = ["???", f"{side}_V1_ROI", f"{side}_A1_ROI"]
+        colours = np.array([[k, k, k, 0, k * 65793] for k in range(3)])
+        path = home / BUNDLES["hcp-mmp"].files[number].name
+        path.parent.mkdir(exist_ok=True)
+        nib.freesurfer.write_annot(path, values, colours, names)
+        labels[side] = values
+        files.append(path)
+    return labels, files
 
 
 def by_name(atlas):
@@ -171,9 +187,30 @@ def test_an_empty_home_is_one_sentence_and_stays_empty(home, fsaverage5):
     assert list(home.iterdir()) == []
 
 
-def test_hcp_mmp_is_said_to_be_a_file(home, fsaverage5):
-    with pytest.raises(ResourceUnavailableError, match="TemplateFlow does not have HCP-MMP"):
-        find_parcels(Path("HCP-MMP"), fsaverage5)
+@pytest.mark.parametrize("density", ["10k", "41k"])
+def test_hcp_mmp_serves_fsaverage_from_the_annotations_of_the_finest_mesh(home, density):
+    n = {"10k": N5, "41k": 40962}[density]
+    units = surface_units(n, n, space="fsaverage", density=density)
+    with pytest.raises(ResourceUnavailableError, match="fetch hcp-mmp --accept-terms"):
+        find_parcels(Path("HCP-MMP"), units)
+    labels, files = write_hcp_mmp(home)
+    atlas = find_parcels(Path("HCP-MMP1"), units)
+    assert atlas.files == tuple(files)
+    assert set(atlas.names) == {f"{side}_{area}_ROI" for side in "LR" for area in ("V1", "A1")}
+    for name, members in by_name(atlas).items():
+        number = 1 + ("A1" in name)
+        expected = (labels[name[0]][:n] == number)[np.arange(2 * n) % n]
+        np.testing.assert_array_equal(members, expected & (units.structure == name[0]))
+
+
+def test_hcp_mmp_serves_fslr_and_is_refused_for_volumes(home):
+    write_hcp_mmp(home)
+    units = surface_units(N32, N32, space="fsLR", density="32k")
+    atlas = find_parcels(Path("HCP-MMP"), units)
+    assert set(atlas.names) == {f"{side}_{area}_ROI" for side in "LR" for area in ("V1", "A1")}
+    voxels = volume_units(np.ones((2, 2, 2), bool), np.eye(4), space="MNI152NLin6Asym")
+    with pytest.raises(ResourceUnavailableError, match="atlas of surfaces; give a label image in"):
+        find_parcels(Path("HCP-MMP"), voxels)
 
 
 def test_labels_without_a_name_and_the_files_are_in_the_log(home, fsaverage5, tmp_path, caplog):
@@ -220,6 +257,7 @@ def test_the_mask_of_another_template_divides_everybody_alike(home):
         ("Destrieux2009", AtlasName("Destrieux2009")),
         ("Schaefer2018:400Parcels7Networks", AtlasName("Schaefer2018", "400Parcels7Networks")),
         ("HCP-MMP", AtlasName("HCPMMP")),
+        ("HCPMMP1", AtlasName("HCPMMP")),
         ("atlas.nii.gz", None),
         ("folder/atlas", None),
         ("lh.aparc.annot", None),

@@ -10,18 +10,28 @@ import numpy as np
 import pytest
 
 from bidsapp.encoding.parcels import parcel_test
+from bidsapp.recipes.gradients.acoustics import best_beyond
+from bidsapp.results.calibrations.acoustics import made, projected
 from bidsapp.results.calibrations.encoding import MadeDesigns, score_with_null, smooth
-from bidsapp.stats.metrics import best_layer
+from bidsapp.stats.displacement import displacement_test
+from bidsapp.stats.metrics import best_layer, fisher_z
 from bidsapp.stats.nulls import permutation_p
 
 LOG10_ALPHA = tuple(map(float, np.linspace(1, 5, 8)))
 N_SHIFTS = 39
 
 
-def lagged_features(rng, n_rows, n_components=8, ar=0.9):
+def lagged_features(rng, lengths, n_components=8, ar=0.9):
     """Three neighbouring lags of smooth components of unequal size."""
-    components = smooth(rng, n_rows + 2, n_components, ar) * np.logspace(0, -1, n_components)
-    return np.hstack([components[2 - lag : 2 - lag + n_rows] for lag in range(3)])
+    pieces = [smooth(rng, [length + 2], n_components, ar) for length in lengths]
+    scale = np.logspace(0, -1, n_components)
+    lags = range(3)
+    return np.vstack(
+        [
+            np.hstack([scale * piece[2 - lag : len(piece) - lag] for lag in lags])
+            for piece in pieces
+        ]
+    )
 
 
 @pytest.mark.slow
@@ -38,8 +48,8 @@ def test_null_data(lengths, ar):
     means, rates = [], []
     for seed in range(n_sets):
         rng = np.random.default_rng([seed, int(10 * ar), len(lengths)])
-        store = MadeDesigns([lagged_features(rng, sum(lengths))], lengths, LOG10_ALPHA)
-        y = smooth(rng, sum(lengths), n_units, ar)
+        store = MadeDesigns([lagged_features(rng, lengths)], lengths, LOG10_ALPHA)
+        y = smooth(rng, lengths, n_units, ar)
         observed, null = score_with_null(store, y, seed, N_SHIFTS)
         r = observed.mean_r[0]
         p = permutation_p(r, null[:, 0])
@@ -59,14 +69,14 @@ def test_planted_truth_is_found():
     """Two layers, units that follow the first, the second or neither; noise as in the null."""
     lengths = (168, 200, 256)
     rng = np.random.default_rng(0)
-    features = [lagged_features(rng, sum(lengths)) for _ in range(2)]
+    features = [lagged_features(rng, lengths) for _ in range(2)]
     store = MadeDesigns(features, lengths, LOG10_ALPHA)
     n_each = 30
     signal = np.hstack(
         [x @ rng.standard_normal((x.shape[1], n_each)) for x in features]
         + [np.zeros((sum(lengths), n_each))]
     )
-    noise = smooth(rng, sum(lengths), 3 * n_each, 0.6)
+    noise = smooth(rng, lengths, 3 * n_each, 0.6)
     y = signal / np.maximum(signal.std(axis=0), 1e-9) + 1.2 * noise / noise.std(axis=0)
     observed, null = score_with_null(store, y, 7, N_SHIFTS)
     r = observed.mean_r
@@ -85,3 +95,15 @@ def test_planted_truth_is_found():
     assert np.median(reached) > 0.7
     assert np.mean(p_family[planted] <= 0.05) > 0.9
     assert np.mean(p_family[2 * n_each :] <= 0.05) < 0.05
+
+
+def test_what_a_layer_adds_to_acoustics_is_found():
+    """Responses follow acoustics and the second layer's own part."""
+    rng = np.random.default_rng(5)
+    scores = projected(*made(rng, "acoustics and layer 2"), 1, N_SHIFTS)
+    z = fisher_z(scores)
+    test = displacement_test(z[0], z[1:])
+    assert (test.p_fwe[1] <= 0.05).mean() >= 0.5
+    assert (test.p_fwe[[0, 2]] <= 0.05).mean() <= 0.1
+    best = best_beyond(test, 0.05)
+    assert (best == 2).sum() >= 3 > (best == 1).sum() + (best == 3).sum()

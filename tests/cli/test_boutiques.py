@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from bidsapp.cli.parser import build_parser, parse_arguments
+from bidsapp.cli.configure import parse_arguments
+from bidsapp.cli.parser import build_parser
 from bidsapp.simulate.dataset import MusicOptions, simulate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,6 +106,24 @@ def test_the_example_gives_this_command(bosh: Bosh) -> None:
         "--recipe gradients --weights random --set gradients.n_components=30 "
         "--set gradients.n_shifts=199"
     )
+
+
+@pytest.mark.parametrize("atlas", ["HCP-MMP", "Schaefer2018:400Parcels7Networks", "mine.nii.gz"])
+def test_an_atlas_is_a_name_or_a_file(
+    bosh: Bosh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, atlas: str
+) -> None:
+    """A name is no file, and Boutiques refuses files that are absent."""
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    Path("mine.nii.gz").touch()
+    content = {"bids_dir": "data", "output_dir_name": "out", "analysis_level": "participant"}
+    Path("invocation.json").write_text(json.dumps({**content, "atlas": atlas}))
+    done = bosh("exec", "simulate", "-i", "invocation.json", FILE, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    words = done.stdout.splitlines()[-1].partition("; musicotopy ")[2].split()
+    config = parse_arguments(words)
+    assert config.atlas is not None
+    assert config.atlas.name == atlas
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import soundfile
 from bidsapp.bids.sounds import SoundLibrary
 from bidsapp.cli import tools
 from bidsapp.cli.commands import calibrate
+from bidsapp.report.rates import own_rates, own_rates_path
 from bidsapp.simulate.foreign import write_foreign_sounds
 
 SECONDS = (3.0, 2.0)
@@ -57,15 +59,36 @@ def test_p_values_of_all_sets_are_counted(stimuli, tmp_path, monkeypatch, capsys
 
     def p_values(output):
         rng = np.random.default_rng(len(calls))
-        yield "participant", "Parcels", "p", "Shift", np.append(rng.uniform(0.06, 1, 9), 0.01)
-        yield "group", "Displacement", "p_fwe", "Common", np.array([0.05, np.nan, 0.5, 0.6])
+        yield (
+            "gradients",
+            "participant",
+            "Parcels",
+            "p",
+            "Shift",
+            np.append(rng.uniform(0.06, 1, 9), 0.01),
+        )
+        yield (
+            "gradients",
+            "group",
+            "Displacement",
+            "p_fwe",
+            "Common",
+            np.array([0.05, np.nan, 0.5, 0.6]),
+        )
 
     monkeypatch.setattr(calibrate, "run_app", calls.append)
     monkeypatch.setattr(calibrate, "p_values", p_values)
     out = tmp_path / "out"
-    words = ["calibrate", "study", stimuli.parent, out, "--sets", 3, "--", "-q"]
+    real = tmp_path / "real"
+    words = ["calibrate", "study", stimuli.parent, out, "--sets", 3, "--for", real, "--", "-q"]
     assert tools.main([str(word) for word in words]) == 0
-    assert [call[-1] for call in calls] == ["-q"] * 3
+    assert [call[-1] for call in calls] == ["-q"] * 4
+    assert calls[3][1:5] == [str(real), "participant", "group", "--reports-only"]
+    assert own_rates_path(real).read_bytes() == (out / "calibration.tsv").read_bytes()
+    (shown,) = own_rates(SimpleNamespace(root=real, recipe="gradients", is_group=True))
+    assert [[cell.text for cell in row][3:6] for row in shown.rows] == [["0.333", "9", "3"]]
+    assert own_rates(SimpleNamespace(root=real, recipe="rsa", is_group=True)) == []
+    assert own_rates(SimpleNamespace(root=out, recipe="gradients", is_group=True)) == []
     assert calls[2][call_place(calls[2], "--stimuli-dir")] == str(out / "set-003" / "sounds")
     with (out / "calibration.tsv").open() as file:
         parcels, displacement = csv.DictReader(file, delimiter="\t")
@@ -80,7 +103,8 @@ def call_place(call, option):
 
 
 def test_the_registry_is_measured(capsys):
-    assert tools.main(["calibrate", "bench", "--sets", "40", "--only", "maximum_t", "wilson"]) == 0
+    only = ["--only", "maximum_t", "stretches"]
+    assert tools.main(["calibrate", "bench", "--sets", "40", *only]) == 0
     head, biased, interval = capsys.readouterr().out.splitlines()
     assert head.split("\t")[0] == "inference"
     assert float(biased.split("\t")[2]) > 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 
@@ -25,6 +26,35 @@ def test_nothing_heavy(module: str, flag: str) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert "LOADED []" in done.stdout
+
+
+def cpu_s(code: str) -> float:
+    """Smallest of twenty CPU times of an interpreter that runs `code`, in seconds."""
+    times = []
+    for _ in range(20):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+    return min(times)
+
+
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_the_app_answers_within_four_times_bare_python(flag: str) -> None:
+    assert cpu_s(f"from bidsapp.cli.app import main; main(['{flag}'])") <= 4 * cpu_s("pass")
+
+
+def test_help_looks_no_recipe_up() -> None:
+    """The parser needs names only; settings, results and the configuration wait for a run."""
+    code = (
+        "import sys\nfrom bidsapp.cli.app import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    print('LOADED', *sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.rpartition("LOADED ")[2].split())
+    assert "bidsapp.recipes" in loaded
+    assert not {name for name in loaded if name.startswith("bidsapp.recipes.")}
+    assert loaded.isdisjoint({"bidsapp.config", "dataclasses", "inspect", "logging", "typing"})
 
 
 @pytest.mark.parametrize("word", ["features", "inspect-network", "fetch"])

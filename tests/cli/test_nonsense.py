@@ -10,8 +10,8 @@ import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bidsapp.cli.configure import parse_arguments
 from bidsapp.cli.options import OPTIONS
-from bidsapp.cli.parser import parse_arguments
 from bidsapp.config import Config, sections
 from bidsapp.errors import AppError, InputMissingError, UsageError
 from bidsapp.recipes import RECIPES, SETTINGS_TABLES

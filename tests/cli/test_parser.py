@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bidsapp.cli.configure import parse_arguments
 from bidsapp.cli.options import OPTIONS, POSITIONALS
-from bidsapp.cli.parser import build_parser, parse_arguments
+from bidsapp.cli.parser import build_parser
 from bidsapp.config import Config, configuration_hash, parse_memory, read_toml, sections, to_toml
 from bidsapp.errors import InputMissingError, OutputError, UsageError
 
@@ -31,6 +32,16 @@ def test_table_and_config_agree() -> None:
     table = {option.name: option.group for option in (*POSITIONALS, *OPTIONS)}
     fields = {name: section for section, names in sections().items() for name in names}
     assert table == fields
+
+
+def test_defaults_of_the_help_are_those_of_the_run(bids: Path) -> None:
+    """The help names each default that is neither empty nor 'auto'."""
+    config = parse(bids)
+    for option in OPTIONS:
+        value = getattr(config, option.name)
+        plain = " ".join(value) if isinstance(value, tuple) else value
+        said_otherwise = value in (None, (), {}, 0, "auto", ("auto",))
+        assert option.default == (None if said_otherwise else plain), option.name
 
 
 def test_flags_are_unique() -> None:

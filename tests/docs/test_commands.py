@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bidsapp.cli import parser
+from bidsapp.cli import configure
 from bidsapp.cli.tools import parse_words
 from bidsapp.errors import UsageError
 
@@ -86,7 +86,7 @@ def check(words: list[str], folder: Path) -> None:
             prefix, colon, path = word.partition(":")
             if colon and prefix in ("onnx", "features"):
                 (folder / path).touch()
-        parser.parse_arguments(rest)
+        configure.parse_arguments(rest)
     elif program == "musicotopy-tools":
         try:
             parse_words(rest)
@@ -111,7 +111,7 @@ def test_every_command_parses(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(parser, "_check", lambda config: None)  # its folders are placeholders
+    monkeypatch.setattr(configure, "_check", lambda config: None)  # its folders are placeholders
     wrong = []
     for words in commands(page):
         for part in parts(words):

@@ -16,7 +16,7 @@ import pytest
 
 from bidsapp.bids.annotation_files import annotation_files
 from bidsapp.bids.overlay import read_overlay
-from bidsapp.cli.parser import parse_arguments
+from bidsapp.cli.configure import parse_arguments
 from bidsapp.cli.tools import parse_words
 from bidsapp.recipes import RECIPES
 from bidsapp.results.inferences import INFERENCES

@@ -101,6 +101,22 @@ def test_cache_key_follows_options(bank, runs, presentations, tmp_path) -> None:
     assert make_store(bank, runs, presentations, tmp_path, more).design(0, 0).x.shape[1] == 21
 
 
+def test_the_same_times_of_other_music_are_another_design(  # type: ignore[no-untyped-def]
+    bank, runs, presentations, tmp_path
+) -> None:
+    """A participant who heard pieces of one length in another order shares no regressors."""
+    names = [shown.stim_file for shown in presentations]
+    swapped = tuple(
+        dataclasses.replace(shown, stim_file=name)
+        for shown, name in zip(presentations, [*names[1:], names[0]], strict=True)
+    )
+    make_store(bank, runs, presentations, tmp_path / "shared").design(0, 0)
+    shared = make_store(bank, runs, swapped, tmp_path / "shared")
+    alone = make_store(bank, runs, swapped, tmp_path / "alone")
+    np.testing.assert_array_equal(shared.timeline.piece, alone.timeline.piece)
+    np.testing.assert_array_equal(shared.design(0, 0).x, alone.design(0, 0).x)
+
+
 def test_features_that_never_change_are_named(  # type: ignore[no-untyped-def]
     features, runs, presentations, tmp_path
 ) -> None:

@@ -10,7 +10,14 @@ import pytest
 
 from bidsapp.bids.records import Presentation, Rating, Run
 from bidsapp.encoding.designs import DesignOptions, DesignStore
-from bidsapp.encoding.encode import Encoding, Scorer, encode, encode_with_null, make_scorer
+from bidsapp.encoding.encode import (
+    Encoding,
+    Scorer,
+    encode,
+    encode_with_null,
+    make_scorer,
+    predict_held_out,
+)
 from bidsapp.encoding.parcels import parcel_test
 from bidsapp.encoding.ratings import rating_rows, rating_scores, rating_targets
 from bidsapp.encoding.rows import FoldOptions, Rows, make_rows
@@ -69,6 +76,22 @@ def test_planted_layers_come_back(store: DesignStore, bold: np.ndarray) -> None:
     assert np.abs(scores.mean_r[:, 18:].mean()) < 0.05
 
 
+def test_predictions_of_held_out_rows_have_the_scores(
+    store: DesignStore, bold: np.ndarray
+) -> None:
+    scores = run(store, bold)
+    predicted, features = predict_held_out(store, 1, bold, scorer_of(), 3)
+    label = store.blocks.label
+    assert np.isnan(predicted[label < 0]).all()
+    for block in range(store.n_blocks):
+        own = label == block
+        r = [np.corrcoef(a, b)[0, 1] for a, b in zip(predicted[own].T, bold[own].T, strict=True)]
+        np.testing.assert_allclose(r, scores.r[1, block], atol=2e-3)
+    for fold_number, fold, design in store.layer(1):
+        rows = np.isin(label, fold.test)
+        np.testing.assert_array_equal(features[rows], design.x[rows, :3], err_msg=str(fold_number))
+
+
 def test_slabs_and_solver_change_nothing(store: DesignStore, bold: np.ndarray) -> None:
     whole = run(store, bold)
     np.testing.assert_allclose(run(store, bold, slabs=5).r, whole.r, atol=2e-5)
@@ -111,11 +134,11 @@ def test_filtered_null_without_nuisance_is_the_null_that_shifts_responses(
     """Two ways to the same scores: features displaced back, responses displaced on."""
     lengths, alphas = (60, 80, 100), (0.0, 1.0, 2.0, 3.0)
     nothing = [np.empty((length, 0)) for length in lengths]
-    filtered = MadeDesigns([smooth(rng, 240, 5)], lengths, alphas, nothing)
+    filtered = MadeDesigns([smooth(rng, lengths, 5)], lengths, alphas, nothing)
     centre = filtered.run_filter
     assert centre is not None
     plain = MadeDesigns([centre(filtered.regressors(0, 0)[0])], lengths, alphas)
-    y = smooth(rng, 240, 10)
+    y = smooth(rng, lengths, 10)
     y[:, :5] += plain.regressors(0, 0)[0]
     (seen, moved), (also_seen, displaced) = (
         score_with_null(store, y, seed=3, n_shifts=6) for store in (plain, filtered)
@@ -133,9 +156,9 @@ def test_filter_on_both_sides_finds_more_and_keeps_the_error_rate() -> None:
     lengths, p, r = (60, 80, 100), [], {True: [], False: []}
     for seed in range(24):
         rng = np.random.default_rng(seed)
-        x = smooth(rng, sum(lengths), 5)
-        nuisance = [smooth(rng, length, 25, 0.95) for length in lengths]
-        noise = smooth(rng, sum(lengths), 40)
+        x = smooth(rng, lengths, 5)
+        nuisance = [smooth(rng, [length], 25, 0.95) for length in lengths]
+        noise = smooth(rng, lengths, 40)
         store = MadeDesigns([x], lengths, (1.0, 2.0, 3.0, 4.0), nuisance)
         observed, null = score_with_null(store, noise, seed)
         p.append(parcel_test(observed.mean_r, null).p[0] <= 0.05)

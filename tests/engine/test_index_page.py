@@ -11,6 +11,7 @@ from bidsapp.bids.atomic import write_json
 from bidsapp.cli.show import show_answer
 from bidsapp.engine.index_page import write_index
 from bidsapp.engine.status import Record, write_record
+from tests.report.browser import check_page, needs_chromium
 
 
 def record(subject: str, state: str = "done", reason: str = "") -> Record:
@@ -63,3 +64,15 @@ def test_what_was_found_stands_beside_the_pages(
     )
     show_answer([("gradients", "01")], tmp_path)
     assert not capsys.readouterr().out
+
+
+@needs_chromium[0]
+@needs_chromium[1]
+@needs_chromium[2]
+def test_it_is_whole_in_a_browser(tmp_path: Path) -> None:
+    (tmp_path / "sub-01_gradients.html").touch()
+    reason = "the sound is shorter than 2 s; replace it by a longer one, " * 3
+    made(tmp_path, record("01"), record("03", "failed", reason), record(""))
+    folder = tmp_path / "browser"
+    folder.mkdir()
+    check_page(tmp_path / "index.html", folder)

@@ -6,7 +6,7 @@ import json
 
 from bidsapp.audio.networks import network_entry
 from bidsapp.cli.app import main
-from bidsapp.cli.parser import parse_arguments
+from bidsapp.cli.configure import parse_arguments
 from bidsapp.engine.plan import make_plan
 from bidsapp.engine.preflight import checked
 from tests.engine.conftest import SETTINGS, first
@@ -34,7 +34,7 @@ def test_a_run_that_cannot_be_used_is_said_and_has_its_code(study, tmp_path, cap
     assert "nothing to do, 0 failed, 0 computed, 1 reused" in capsys.readouterr().out
     assert main([*words, "--reports-only"]) == 3
     assert "0 failed, 1 report written again" in capsys.readouterr().out
-    damaged = sorted((tmp_path / "out").rglob("*_desc-gradientspositive_statmap.func.gii"))[0]
+    damaged = sorted((tmp_path / "out").rglob("*_desc-gradientspositivelags_statmap.func.gii"))[0]
     damaged.write_bytes(damaged.read_bytes()[:3000])
     assert main([*words, "--reports-only"]) == 65
     error = capsys.readouterr().err

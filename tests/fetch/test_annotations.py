@@ -37,7 +37,7 @@ def test_annotations_arrive_with_licence_and_citation(
 ) -> None:
     monkeypatch.setenv("NEUROMAPS_DATA", str(tmp_path))
     ((words, paths),) = fetch_annotations([f"neuromaps:{WISH}"], tmp_path, quiet=True)
-    assert "licence" in words
+    assert "CC BY-NC-SA 4.0" in words
     assert "Glasser" in words
     assert [path.name.partition("_hemi-")[2][0] for path in paths] == ["L", "R"]
     assert annotation_files(annotation_name(WISH)) == tuple(paths)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -18,8 +20,9 @@ import pytest
 
 from bidsapp import resources
 from bidsapp.cli.commands import fetch
-from bidsapp.errors import UsageError
+from bidsapp.errors import InputInvalidError, ResourceUnavailableError, UsageError
 from bidsapp.fetch import table
+from bidsapp.fetch.download import SUMS, read_sums
 from bidsapp.fetch.table import Bundle, RemoteFile
 from bidsapp.simulate.dataset import MusicOptions, simulate
 from tests.brain.neuromaps_home import write_annotation
@@ -73,12 +76,17 @@ def test_weights_and_templates_go_to_their_folders(
         "weights": Bundle(
             "weights", "", "weights", "licence of weights", "DIR", (RemoteFile("weights.bin", ""),)
         ),
-        "templates": table.BUNDLES["templates"],
+        **{name: table.BUNDLES[name] for name in ("templates", "atlases")},
     }
     monkeypatch.setattr(fetch, "BUNDLES", bundles)
     mask = "tpl-MNIInfant/cohort-2/tpl-MNIInfant_cohort-2_res-2_desc-brain_mask.nii.gz"
-    server.files = {"weights.bin": b"1", mask: b"2"}
+    labels = [
+        f"tpl-fsaverage/tpl-fsaverage_hemi-{side}_den-10k_atlas-Destrieux2009_dseg.label.gii"
+        for side in "LR"
+    ]
+    server.files = {"weights.bin": b"1", mask: b"2", **dict.fromkeys(labels, b"3")}
     words = ["fetch", "weights", "templates", "MNIInfant+2:desc=brain,resolution=2,suffix=mask"]
+    words += ["atlases", "Destrieux2009"]
     options = parser().parse_args(
         [*words, "--mirror", server.url, "-q", "--weights-dir", str(tmp_path / "here")]
     )
@@ -87,8 +95,49 @@ def test_weights_and_templates_go_to_their_folders(
     assert (tmp_path / "flow" / mask).read_bytes() == b"2"
     shown = capsys.readouterr().out
     assert "licence of weights" in shown
-    assert "MNIInfant: " in shown
+    assert "templates: licence MNIInfant: " in shown
+    assert "atlases: licence fsaverage: " in shown
     assert str(tmp_path / "flow" / mask) in shown
+
+
+def test_hcp_mmp_is_fetched_when_its_terms_are_accepted(
+    server: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("TEMPLATEFLOW_HOME", str(tmp_path))
+    own = table.BUNDLES["hcp-mmp"]
+    content = {file.name: file.name.encode() for file in own.files}
+    files = tuple(
+        dataclasses.replace(file, md5=hashlib.md5(content[file.name]).hexdigest())
+        for file in own.files
+    )
+    monkeypatch.setitem(table.BUNDLES, "hcp-mmp", dataclasses.replace(own, files=files))
+    server.files = dict(content)
+    words = ["fetch", "hcp-mmp", "--mirror", server.url, "-q"]
+    options = parser().parse_args(words)
+    with pytest.raises(UsageError, match=r"Data Use Terms.*--accept-terms"):
+        options.function(options)
+    assert not server.asked
+    options = parser().parse_args([*words, "--accept-terms"])
+    options.function(options)
+    options.function(options)
+    assert len(server.asked) == 2
+    assert "Data Use Terms" in capsys.readouterr().out
+    for name, data in content.items():
+        assert (tmp_path / name).read_bytes() == data
+        assert read_sums(tmp_path)[name] == hashlib.sha256(data).hexdigest()
+    (tmp_path / own.files[0].name).unlink()
+    (tmp_path / SUMS).unlink()
+    server.files[own.files[0].name] = b"another"
+    with pytest.raises(InputInvalidError, match="MD5 begins with"):
+        options.function(options)
+    assert not (tmp_path / own.files[0].name).exists()
+    asked = parser().parse_args(["fetch", "atlases", "HCP-MMP", "--mirror", server.url, "-q"])
+    with pytest.raises(ResourceUnavailableError, match="fetch hcp-mmp --accept-terms"):
+        asked.function(asked)
 
 
 def test_words_that_are_neither_name_nor_query_are_refused() -> None:

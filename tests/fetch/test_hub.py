@@ -92,7 +92,7 @@ def test_non_commercial_weights_are_opt_in(hub: Any, tmp_path: Path) -> None:
         run(["musicldm", "--weights-dir", str(tmp_path), "--mirror", hub.url])
     assert not hub.asked
     for bundle in BUNDLES.values():
-        assert bundle.non_commercial == ("NC" in bundle.licence), bundle.name
+        assert (bundle.consent == "--non-commercial") == ("NC" in bundle.licence), bundle.name
 
 
 def test_answers_that_are_not_the_hubs(hub: Any) -> None:

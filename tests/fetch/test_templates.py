@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bidsapp.bids.anatomy import template_grey_matter
 from bidsapp.bids.templateflow import atlas_name, template_files
 from bidsapp.errors import (
     InputInvalidError,
@@ -74,6 +75,23 @@ def test_atlases_come_on_fsaverage5_and_at_2_mm_with_their_names(home: Path, ser
     assert "tpl-fsaverage/tpl-fsaverage_atlas-Destrieux2009_dseg.tsv" in tables
     assert "tpl-MNI152NLin6Asym/tpl-MNI152NLin6Asym_atlas-HOCPA_dseg.tsv" in tables
     assert all((home / name).stat().st_size for name in tables)
+
+
+def test_a_template_brings_its_brain_mask_and_its_grey_matter(home: Path, server: Any) -> None:
+    """MNIInfant has no grey matter at TemplateFlow, MNIPediatricAsym has."""
+    for template, cohort, images in (
+        ("MNIPediatricAsym", 2, ("desc-brain_mask", "label-GM_probseg")),
+        ("MNIInfant", 3, ("desc-brain_mask",)),
+    ):
+        stem = f"tpl-{template}/cohort-{cohort}/tpl-{template}_cohort-{cohort}"
+        every = [f"{stem}_res-{res}_{image}.nii.gz" for image in images for res in (1, 2)]
+        serve(server, *every)
+        paths = fetch("templates", [f"{template}+{cohort}"], home, server)
+        assert sorted(path.relative_to(home).as_posix() for path in paths) == sorted(every)
+    grey = template_grey_matter("MNIPediatricAsym+2")
+    assert grey is not None
+    assert grey.read_bytes().endswith(b"res-2_label-GM_probseg.nii.gz")
+    assert template_grey_matter("MNIInfant+3") is None
 
 
 def test_a_broken_download_leaves_a_placeholder(home: Path, server: Any) -> None:

@@ -15,6 +15,10 @@ import pytest
 from tests.integration.conftest import BASELINE, SMALL, Run
 from tests.processes import kill_at
 
+N_LABELS = 22
+"""Label maps, masks, their tables and sidecars of two participants: 11 each."""
+N_ROOT = 3
+"""``dataset_description.json``, ``README.md``, ``descriptions.tsv``."""
 VOLATILE = ("logs", "sub-01_gradients.html", "sub-02_gradients.html", ".work", ".locks")
 
 
@@ -31,14 +35,15 @@ def test_outputs_are_complete(finished: tuple[Path, Path]) -> None:
     output, _ = finished
     names = set(contents(output))
     stem = "sub-01/func/sub-01_space-MNI152NLin2009cAsym_model-baseline"
+    label = "sub-01/anat/sub-01_space-MNI152NLin2009cAsym"
     for expected in (
-        f"{stem}_stat-r_desc-gradientspositive_statmap.nii.gz",
-        f"{stem}_stat-r_desc-gradientspositivepieces_statmap.nii.gz",
-        f"{stem}_stat-centroid_desc-gradientsnegative_statmap.json",
-        f"{stem}_stat-alpha_desc-gradientspositive_statmap.nii.gz",
-        f"{stem}_desc-gradientsbestlayerpositive_dseg.nii.gz",
-        f"{stem}_desc-gradientsbestlayerpositive_dseg.tsv",
-        f"{stem}_desc-gradientssignificant_mask.nii.gz",
+        f"{stem}_stat-r_desc-gradientspositivelags_statmap.nii.gz",
+        f"{stem}_stat-r_desc-gradientspositivelagspieces_statmap.nii.gz",
+        f"{stem}_stat-centroid_desc-gradientsnegativelags_statmap.json",
+        f"{stem}_stat-alpha_desc-gradientspositivelags_statmap.nii.gz",
+        f"{label}_desc-gradientsbestlayerpositivelagsbaseline_dseg.nii.gz",
+        f"{label}_desc-gradientsbestlayerpositivelagsbaseline_dseg.tsv",
+        f"{label}_desc-gradientssignificantbaseline_mask.nii.gz",
         f"{stem}_desc-gradientsparcels_stats.tsv",
         f"{stem}_desc-gradientsparcelsummary_stats.tsv",
         f"{stem}_desc-gradientspieces_stats.tsv",
@@ -65,10 +70,9 @@ def test_maps_read_in_nilearn(finished: tuple[Path, Path]) -> None:
 
     output, _ = finished
     stem = output / "sub-01" / "func" / "sub-01_space-MNI152NLin2009cAsym_model-baseline"
-    scores = image.load_img(f"{stem}_stat-r_desc-gradientspositive_statmap.nii.gz")
-    columns = json.loads(Path(f"{stem}_stat-r_desc-gradientspositive_statmap.json").read_text())[
-        "Columns"
-    ]
+    stem = f"{stem}_stat-r_desc-gradientspositivelags_statmap"
+    scores = image.load_img(f"{stem}.nii.gz")
+    columns = json.loads(Path(f"{stem}.json").read_text())["Columns"]
     assert scores.shape[3] == len(columns) == 4
     values = scores.get_fdata()
     assert np.isnan(values[0, 0, 0]).all()
@@ -92,9 +96,14 @@ def test_validator_finds_no_error(finished: tuple[Path, Path]) -> None:
         "json",
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    issues = json.loads(done.stdout)["issues"]["issues"]
-    assert [issue for issue in issues if issue["severity"] == "error"] == []
+    report = json.loads(done.stdout)
+    errors = [item for item in report["issues"]["issues"] if item["severity"] == "error"]
+    assert errors == []
     assert done.returncode == 0
+    anatomical = [path for path in finished[0].glob("sub-*/anat/*") if path.is_file()]
+    assert len(anatomical) >= N_LABELS
+    # every label map, mask and sidecar of theirs is looked at, beside the files of the root
+    assert report["summary"]["totalFiles"] >= len(anatomical) + N_ROOT
 
 
 def test_second_run_does_nothing(
@@ -248,7 +257,7 @@ def test_memory_is_respected_and_changes_nothing(
 def _scores(stem: Path) -> np.ndarray:
     import nibabel
 
-    return nibabel.load(f"{stem}_stat-r_desc-gradientspositive_statmap.nii.gz").get_fdata()
+    return nibabel.load(f"{stem}_stat-r_desc-gradientspositivelags_statmap.nii.gz").get_fdata()
 
 
 def test_dry_run_imports_no_network_library(dataset: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -219,6 +220,23 @@ def test_held_out_labels_are_never_seen(small):
         for y in (labels, other)
     )
     assert np.array_equal(one, two)
+
+
+def test_networks_learn_from_all_training_rows(small):
+    """A class that occurs in the inner validation rows alone is known to the final network."""
+    volumes, labels, samples = small
+    fold = leave_run_out(samples).folds[0]
+    split = replace(leave_run_out(samples), folds=(fold,))
+    third = np.where(labels == 2, -1, labels)
+    third[fold.inner.val] = 2
+    settings = TrainingSettings(epochs=4, patience=3)
+    found = cross_validate(volumes, third, split, settings, n_classes=3, seeds=(0,))
+    ((network,),) = found.fits
+    assert len(network.history) == 4 >= network.best_epoch
+    assert np.exp(found.log_proba[fold.test, 2]).mean() > 0.15
+    inner = fit(volumes, third, fold.inner.train, None, settings, n_classes=3, seed=0)
+    missed = np.exp(predict_log_proba(inner, volumes, fold.test)[:, 2])
+    assert missed.mean() < np.exp(found.log_proba[fold.test, 2]).mean()
 
 
 def test_early_stopping_keeps_the_best(small):

@@ -85,3 +85,25 @@ def test_a_run_without_freedom_is_refused_by_name(rng) -> None:
     run, volume, label = design(rng)
     with pytest.raises(InputInvalidError, match=r"task-b: 64 volumes .* 64 .* smaller"):
         make_run_filter(run, volume, label, [np.eye(N_TRS)[:, :3], np.eye(N_TRS)], ["a", "task-b"])
+
+
+def test_common_regressors_have_the_same_weights_in_all_runs(rng) -> None:
+    """Filter and common regressors are one projection: weights of the joint least squares."""
+    run, volume, label = design(rng)
+    bases, used = nuisance_of(rng), label >= 0
+    x = np.cumsum(rng.standard_normal((run.size, 5)), axis=0)
+    common = np.cumsum(rng.standard_normal((run.size, 4)), axis=0)
+    common = np.hstack([common, common[:, :1]])  # one of them twice
+    y = x @ rng.standard_normal((5, 3)) + 3 * common @ rng.standard_normal((5, 3))
+    y += rng.standard_normal(y.shape)
+    columns = [x, common, (label[:, None] == np.arange(4)).astype(float)]
+    columns += [np.where(run[:, None] == i, bases[i][volume], 0.0) for i in range(N_RUNS)]
+    joint = np.linalg.lstsq(np.hstack(columns)[used], y[used], rcond=None)[0][:5]
+
+    keep = make_run_filter(run, volume, label, bases, ["a", "b"]).beyond(common)
+    filtered = np.linalg.lstsq(keep(x), keep(y), rcond=None)[0]
+    np.testing.assert_allclose(filtered, joint, atol=1e-9)
+    np.testing.assert_allclose(keep(common), 0.0, atol=1e-9)
+    assert keep.common.shape[1] == 4
+    with pytest.raises(InputInvalidError, match="degrees of freedom"):
+        keep.beyond(rng.standard_normal((run.size, run.size)))

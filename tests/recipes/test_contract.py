@@ -12,8 +12,8 @@ from typing import Any, get_args
 import pytest
 
 from bidsapp.bids.records import ImageKind
-from bidsapp.recipes import RECIPES, Recipe, load_function
-from bidsapp.recipes.base.recipe import Need
+from bidsapp.recipes import RECIPES, SETTINGS_TABLES, load_function
+from bidsapp.recipes.base.recipe import Need, Recipe
 from bidsapp.recipes.base.settings import fidelity, fields_of, override
 from bidsapp.report.references import references
 from bidsapp.results.inferences import INFERENCES
@@ -45,6 +45,7 @@ def repeated(items: Iterable[object]) -> list[object]:
 def test_names_are_labels_of_files_and_tables_of_settings() -> None:
     tables = [table for recipe in RECIPES.values() for table, _ in levels(recipe)]
     assert repeated(tables) == []
+    assert tables == list(SETTINGS_TABLES)
     for name, recipe in RECIPES.items():
         assert recipe.name == name
         assert name.isalnum()
@@ -129,6 +130,8 @@ def test_results_say_what_they_hold(recipe: Recipe) -> None:
             assert names or result.further, result.desc
             assert repeated(names) == [], result.desc
             assert set(result.same) <= set(names), result.desc
+            silent = [column.name for column in result.columns if not column.says]
+            assert silent == [], f"{result.desc}: columns that the sidecar would not explain"
 
 
 def test_a_summary_is_declared_at_both_levels(recipe: Recipe) -> None:

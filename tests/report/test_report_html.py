@@ -24,6 +24,7 @@ from bidsapp.report.html import (
     Section,
     Table,
     cell,
+    linked,
     number_text,
     p_cell,
     render,
@@ -122,3 +123,13 @@ def test_a_cell_may_lead_to_a_page() -> None:
     assert '<a href="sub-01_x.html">01</a>' in text
     assert text.count("<td") == 2
     assert text.count('<a href="sub') == 1
+
+
+def test_dois_and_arxiv_numbers_are_links() -> None:
+    text = "A (2016). B <i>. C.doi:10.1016/j.x(2).003. D. arXiv:2408.07113, end doi:10.5/a,b"
+    made = str(linked(text))
+    assert '<a href="https://doi.org/10.1016/j.x(2).003">doi:10.1016/j.x(2).003</a>. D.' in made
+    assert '<a href="https://arxiv.org/abs/2408.07113">arXiv:2408.07113</a>, end' in made
+    assert '<a href="https://doi.org/10.5/a">doi:10.5/a</a>,b' in made
+    assert "&lt;i&gt;" in made
+    assert linked("nothing") == "nothing"

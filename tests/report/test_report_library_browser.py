@@ -17,7 +17,15 @@ from bidsapp.report.html import Number, Section, write_page
 from bidsapp.report.sections import about, cautions, claims, fidelity, found, glance, page
 from bidsapp.report.tables import table
 from bidsapp.results.kinds import CORRELATION
-from tests.report.browser import NO_GL, browse, check_page, needs_chromium
+from tests.report.browser import (
+    FIRST_FIGURE_PX,
+    NO_GL,
+    browse,
+    check_page,
+    narrow,
+    needs_chromium,
+    pages_in_print,
+)
 from tests.report.toy import BEST, FEW, LAYERS, LONG, PARCELS, RANDOM, ROWS, surface, write_toy
 from tests.report.toy import scores_of as smooth
 
@@ -69,6 +77,10 @@ VIEWER = """
     pictures.key = picture();
     canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "Home", bubbles: true }));
     pictures.home = picture();
+    titled("Largest r").click();
+    pictures.all = picture();
+    pictures.only = press("[data-only]");
+    pictures.every = press("[data-only]");
     const names = Object.keys(pictures);
     seen.pictures = Object.fromEntries(names.map((name) =>
       [name, names.find((other) => pictures[other] === pictures[name])]));
@@ -104,8 +116,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         BrainMap.of(BEST, best, LAYERS),
         BrainMap("Red, green, blue", np.clip(scores.T * 10, 0, 1)),
     ]
-    group = MapGroup("VGGish", units, maps, layer_maps(scores, LAYERS, CORRELATION))
-    negative = replace(group, title="Other", maps=maps[:2], layers=())
+    passed = scores[0] > 0.05
+    layers = layer_maps(scores, LAYERS, CORRELATION)
+    group = MapGroup("VGGish", units, maps, layers, passed)
+    negative = replace(group, title="Other", maps=maps[:2], layers=(), significant=None)
     sections = [
         glance([Number("Runs", "3")]),
         cautions(results),
@@ -139,6 +153,7 @@ def test_clicks_drags_and_keys_change_the_picture(seen: dict[str, Any]) -> None:
     first_equal = dict(seen["pictures"])
     assert first_equal.pop("again") == "start"  # a picture depends on what is shown, only
     assert first_equal.pop("home") == "rgb"
+    assert first_equal.pop("all") == first_equal.pop("every") == "start"  # what was hidden is back
     assert all(first == name for name, first in first_equal.items()), first_equal
 
 
@@ -148,6 +163,7 @@ def test_another_map_is_named_and_labels_are_not_mixed(seen: dict[str, Any]) -> 
     assert seen["value"] in (1, 2, 3)
     assert seen["hovered"].startswith(f"{seen['value']:.0f} ")
     assert "left hemisphere, vertex" in seen["hovered"]
+    assert seen["hovered"].endswith("significant")
     assert seen["outside"] == ""
     assert seen["colours"] > 40  # three labels, shaded
 
@@ -191,3 +207,20 @@ def test_the_probe_can_fail(made: Path, tmp_path: Path) -> None:
     assert found["dead"] == ["claims"]
     assert found["doubled"] == ["cautions"]
     assert any("wide" in item for item in found["overflowing"])
+
+
+def test_the_narrow_probe_can_fail(made: Path, tmp_path: Path) -> None:
+    """A part that is cut off, text that cannot be read, and a figure far below are caught."""
+    bad = tmp_path / "bad.html"
+    text = made.read_text(encoding="utf-8").replace(
+        '<section class="answer"',
+        '<div style="height: 2000px; width: 500px">wide</div>'
+        '<p style="color: #333">pale</p><section class="answer"',
+    )
+    bad.write_text(text, encoding="utf-8")
+    seen = narrow(bad, tmp_path)
+    assert seen["scrolls"] > 0
+    assert any("wide" in item for item in seen["wide"])
+    assert ["pale" in item for item in seen["pale"]] == [True]
+    assert seen["figure"] > FIRST_FIGURE_PX
+    assert pages_in_print(bad, tmp_path) > pages_in_print(made, tmp_path)

@@ -115,3 +115,12 @@ def test_values_follow_the_layers_whatever_the_order_of_rows(
         assert values is not None
         expected = [place / 10 if place in kept else np.nan for place in range(3)]
         np.testing.assert_allclose(values, expected)
+
+
+def test_a_p_value_at_its_floor_says_so() -> None:
+    columns = (Column("p", by="sign_flip"), Column("q", by="sign_flip_fdr"), Column("r"))
+    frame = pd.DataFrame({"p": [0.025, 0.05], "q": [0.025, 0.05], "r": [0.025, 0.01]})
+    made = table(frame, columns, floor=1 / 40)
+    assert texts(made) == [["\u2264\u20090.025", "0.025", "0.025"], ["0.050", "0.050", "0.010"]]
+    assert [row[0].key for row in made.rows] == [0.025, 0.05]
+    assert texts(table(frame, columns))[0][0] == "0.025"

@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
+from bidsapp.results.calibrations.decoding import stretches
 from bidsapp.stats.classification import (
     calibration_error,
+    label_stretches,
     majority_line,
     prior_line,
     score_predictions,
-    wilson_interval,
+    share_interval,
 )
 from bidsapp.stats.samples import Samples
 from bidsapp.stats.splits import leave_run_out
@@ -41,10 +43,34 @@ def test_against_scikit_learn(seed, n_classes):
     assert scores.confusion.sum() == scores.n
 
 
-def test_wilson_interval():
-    low, high = wilson_interval(np.array([0, 5, 10, 0]), np.array([10, 10, 10, 0]))
-    assert low == pytest.approx([0, 0.23659, 0.72247, np.nan], abs=1e-5, nan_ok=True)
-    assert high == pytest.approx([0.27753, 0.76341, 1, np.nan], abs=1e-5, nan_ok=True)
+def test_an_interval_over_single_volumes_is_wilsons():
+    """With Student's t; the normal quantile is that of many volumes."""
+    hits = np.repeat([1, 0], 50_000)
+    low, high = share_interval(hits, np.ones_like(hits))
+    assert (low, high) == pytest.approx((0.4969010, 0.5030990), abs=1e-6)
+    low, high = share_interval(np.ones(10, int), np.ones(10, int))
+    assert (low, high) == pytest.approx((0.66150, 1.0), abs=1e-4)  # 10 / (10 + 2.2622**2)
+    assert np.isnan(share_interval(np.ones(4, int), np.full(4, 9))).all()
+
+
+def test_volumes_that_are_alike_count_once():
+    """Stretches that are right or wrong as a whole count like single volumes."""
+    right = np.array([1, 0, 1, 1, 0, 1, 0, 1])
+    single = share_interval(right, np.ones(8, int))
+    assert share_interval(12 * right, np.full(8, 12)) == pytest.approx(single, abs=0.02)
+
+
+@pytest.mark.parametrize("likeness", [0.02, 0.3, 0.8])
+def test_intervals_cover_the_rate(likeness):
+    covered = stretches(np.random.default_rng(0), 2000, likeness=likeness)
+    assert 0.925 <= covered.mean() <= 0.985
+
+
+def test_stretches_end_with_the_label_and_with_the_run():
+    labels = np.array([0, 0, 1, 1, 1, -1, 1, 1])
+    run = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    assert label_stretches(labels, run).tolist() == [0, 0, 1, 1, 2, 3, 4, 4]
+    assert label_stretches(labels[:0], run[:0]).size == 0
 
 
 def test_calibration():

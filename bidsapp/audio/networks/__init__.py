@@ -2,23 +2,24 @@
 
 A new network is one module with one subclass of `Network`, one entry here, and its proof in
 tests/audio. Beside the names of the registry there are two families, whose members are files of
-the user: ``onnx:FILE`` and ``features:PATH``. Importing this package imports no numerical library.
+the user: ``onnx:FILE`` and ``features:PATH``. Importing this package imports no numerical library
+and little else, because ``--help`` lists the names.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
 
 from bidsapp.errors import InputMissingError, ResourceUnavailableError, UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Final
+
     from bidsapp.audio.networks.base import Network
     from bidsapp.audio.networks.model_folders import FolderNetwork
 
@@ -32,7 +33,6 @@ CONTROLS: Final = (RANDOM, PERMUTED)
 DEFAULT_HOP_S = 0.48
 
 
-@dataclass(frozen=True, slots=True)
 class Choice:
     """What a network is built from.
 
@@ -51,11 +51,16 @@ class Choice:
         Time between frames in seconds.
     """
 
-    name: str
-    weights: str
-    weights_dir: Path | None
-    seed: int
-    hop_s: float
+    __slots__ = ("hop_s", "name", "seed", "weights", "weights_dir")
+
+    def __init__(
+        self, name: str, weights: str, weights_dir: Path | None, seed: int, hop_s: float
+    ) -> None:
+        self.name = name
+        self.weights = weights
+        self.weights_dir = weights_dir
+        self.seed = seed
+        self.hop_s = hop_s
 
     @property
     def is_random(self) -> bool:
@@ -87,6 +92,8 @@ class Choice:
     @property
     def path(self) -> Path:
         """File or folder of a member of a family."""
+        from pathlib import Path
+
         return Path(self.name.partition(":")[2])
 
     @property
@@ -95,7 +102,6 @@ class Choice:
         return self.seed if self.weights.partition(":")[0] == PERMUTED else None
 
 
-@dataclass(frozen=True, slots=True)
 class NetworkEntry:
     """One line of the registry.
 
@@ -120,14 +126,36 @@ class NetworkEntry:
         Whether its weights were trained on music, so that a network that was not is its control.
     """
 
-    summary: str
-    weight_files: Mapping[str, tuple[str, ...]]
-    build: Callable[[Choice], Network]
-    tool: str = ""
-    package: str = ""
-    extra: str = ""
-    in_folder: bool = False
-    on_music: bool = False
+    __slots__ = (
+        "build",
+        "extra",
+        "in_folder",
+        "on_music",
+        "package",
+        "summary",
+        "tool",
+        "weight_files",
+    )
+
+    def __init__(
+        self,
+        summary: str,
+        weight_files: Mapping[str, tuple[str, ...]],
+        build: Callable[[Choice], Network],
+        tool: str = "",
+        package: str = "",
+        extra: str = "",
+        in_folder: bool = False,
+        on_music: bool = False,
+    ) -> None:
+        self.summary = summary
+        self.weight_files = weight_files
+        self.build = build
+        self.tool = tool
+        self.package = package
+        self.extra = extra
+        self.in_folder = in_folder
+        self.on_music = on_music
 
 
 def _vggish(choice: Choice) -> Network:
@@ -380,6 +408,8 @@ def network_entry(name: str) -> NetworkEntry:
     InputMissingError
         There is no such file.
     """
+    from pathlib import Path
+
     prefix, colon, path = name.partition(":")
     if colon and prefix in FAMILIES:
         if not Path(path).exists():
@@ -404,8 +434,10 @@ def refuse_without_package(name: str) -> None:
     ResourceUnavailableError
         It is not there.
     """
+    from importlib.util import find_spec
+
     entry = network_entry(name)
-    if entry.package and importlib.util.find_spec(entry.package) is None:
+    if entry.package and find_spec(entry.package) is None:
         msg = f"{name}: needs the package {entry.package}: pip install 'musicotopy[{entry.extra}]'"
         raise ResourceUnavailableError(msg)
 
@@ -460,6 +492,8 @@ def network_label(name: str) -> str:
     >>> network_label("onnx:models/my-model.onnx")
     'onnxmymodel'
     """
+    from pathlib import Path
+
     prefix, colon, path = name.partition(":")
     if colon:
         name = f"{prefix}{Path(path).name.partition('.')[0]}"

@@ -8,11 +8,13 @@ Source: Hutchinson and Knopoff 1978 (roughness); Harrison and Pearce 2018 (harmo
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from bidsapp.audio.io import RESAMPLER
+from bidsapp.audio.io import RESAMPLER, load_audio
 from bidsapp.audio.networks.base import Layer
 from bidsapp.audio.networks.descriptors import DescriptorNetwork
 from bidsapp.audio.networks.harmonic import GRID
@@ -21,6 +23,7 @@ from bidsapp.audio.networks.windows import samples_in_hop
 from bidsapp.models.consonance import harmonicity, partial_spectrum, roughness
 from bidsapp.models.harmonic.bands import excitation
 from bidsapp.models.harmonic.networks import HarmonicSettings
+from bidsapp.models.pitch_class_sets import pitch_class_set
 
 Floats = npt.NDArray[np.float32]
 
@@ -139,6 +142,37 @@ def describe(windows: Floats) -> Floats:
         np.log10(mean_square)[:, None],
     ]
     return np.hstack(columns).astype(np.float32)
+
+
+def pitch_class_sets(path: Path, step_s: float) -> list[int]:
+    """Return the pitch classes of each stretch of a sound, as sets.
+
+    Parameters
+    ----------
+    path
+        The sound.
+    step_s
+        Length of a stretch in seconds, at least that of one spectrum (0.19 s).
+
+    Returns
+    -------
+    list of int
+        As `bidsapp.models.pitch_class_sets.pitch_class_set` gives them, one per whole stretch.
+
+    Raises
+    ------
+    InputMissingError, InputInvalidError
+        The sound cannot be read.
+    """
+    waveform = load_audio(path, GRID.sampling_hz)
+    step = round(step_s * GRID.sampling_hz)
+    stretches = waveform[: len(waveform) // step * step].reshape(-1, step)
+    step_hz = GRID.sampling_hz / GRID.n_fft
+    return [
+        pitch_class_set(*spectral_peaks(power, step_hz))
+        for start in range(0, len(stretches), _AT_ONCE)
+        for power in _mean_power(torch.tensor(stretches[start : start + _AT_ONCE]))
+    ]
 
 
 def _mean_power(sounds: torch.Tensor) -> npt.NDArray[np.float64]:

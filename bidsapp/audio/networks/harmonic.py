@@ -110,6 +110,11 @@ class Harmonic(LayeredNetwork):
         load_state(module, state, path, cls.name)
         return cls(module, facts, hop_s)
 
+    @property
+    def bands(self) -> npt.NDArray[np.int64]:
+        """Mel bands of each filter (12, k), `ABSENT` where one has fewer."""
+        return _rows(self.module.bands)
+
     def step(
         self, index: int, previous: torch.Tensor | None, frames: torch.Tensor
     ) -> torch.Tensor:
@@ -133,9 +138,13 @@ def _sized_like(state: Mapping[str, torch.Tensor]) -> BranchNetwork:
     if filters is None or bands is None or filters.ndim != 3 or len(bands) % 12:
         return _branches(HarmonicSettings())
     settings = HarmonicSettings(channels=max(1, len(filters) // 12), taps=filters.shape[2])
-    rows = bands.reshape(12, -1).long()
-    own = torch.where(rows < settings.n_bands, rows, ABSENT).numpy()
-    return BranchNetwork(settings, np.asarray(own, np.int64))
+    return BranchNetwork(settings, _rows(bands))
+
+
+def _rows(bands: torch.Tensor) -> npt.NDArray[np.int64]:
+    """Bands of twelve filters as a state dict has them, in rows; beyond the last is `ABSENT`."""
+    rows = bands.cpu().reshape(12, -1).long()
+    return np.asarray(torch.where(rows < GRID.n_bands, rows, ABSENT).numpy(), np.int64)
 
 
 def _branches(settings: HarmonicSettings) -> BranchNetwork:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -20,7 +21,20 @@ from typing import Any, get_args
 from bidsapp.errors import InputInvalidError, InputMissingError, UsageError
 
 LEVEL = 0.05
-_COLUMNS = ("level", "table", "column", "test", "studies", "values", "rate", "any", "low", "high")
+Key = tuple[str, str, str, str]
+_COLUMNS = (
+    "recipe",
+    "level",
+    "table",
+    "column",
+    "test",
+    "studies",
+    "values",
+    "rate",
+    "any",
+    "low",
+    "high",
+)
 
 
 def add(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -69,6 +83,14 @@ def _add_study(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         default="synthetic",
         help="synthetic: composed pieces (default); reversed: the sounds played backwards; own: "
         "the sounds themselves, to see that effects are found.",
+    )
+    study.add_argument(
+        "--for",
+        type=Path,
+        metavar="DIR",
+        dest="shown_in",
+        help="Results of the study as it is, made with the same options: their pages then show "
+        "these rates.",
     )
     study.set_defaults(function=_study, options=[])
 
@@ -122,6 +144,7 @@ class Count:
 
 
 def _study(options: argparse.Namespace) -> None:
+    from bidsapp.report.rates import own_rates_path
     from bidsapp.simulate.foreign import Music, write_foreign_sounds
 
     assert options.music in get_args(Music)
@@ -129,7 +152,7 @@ def _study(options: argparse.Namespace) -> None:
         msg = f"--sets {options.sets}: there is one set of {options.music} sounds; leave it out"
         raise UsageError(msg)
     folder = options.sounds or options.bids_dir / "stimuli"
-    counts: dict[tuple[str, str, str], Count] = {}
+    counts: dict[Key, Count] = {}
     for number in range(1, options.sets + 1):
         out = options.output_dir / f"set-{number:03d}"
         sounds = out / "sounds"
@@ -146,11 +169,17 @@ def _study(options: argparse.Namespace) -> None:
         writer.writerows(rows)
     for row in rows:
         print(
-            f"{row['level']}, {row['table']}, {row['column']} ({row['test']}): {row['rate']} of "
-            f"{row['values']} values pass; in {row['any']} of {row['studies']} "
+            f"{row['recipe']}, {row['level']}, {row['table']}, {row['column']} ({row['test']}): "
+            f"{row['rate']} of {row['values']} values pass; in {row['any']} of {row['studies']} "
             f"analyses at least one [{row['low']}, {row['high']}]"
         )
     print(f"wrote {path}")
+    if options.shown_in is not None:
+        kept = own_rates_path(options.shown_in)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, kept)
+        words = [options.bids_dir, options.shown_in, "participant", "group", "--reports-only"]
+        run_app([*map(str, words), *options.options])
 
 
 def run_app(words: Sequence[str]) -> None:
@@ -168,7 +197,7 @@ def run_app(words: Sequence[str]) -> None:
         raise InputInvalidError(msg)
 
 
-def count_p(output: Path, counts: dict[tuple[str, str, str], Count]) -> None:
+def count_p(output: Path, counts: dict[Key, Count]) -> None:
     """Add the p-values of all written tables.
 
     Parameters
@@ -176,20 +205,20 @@ def count_p(output: Path, counts: dict[tuple[str, str, str], Count]) -> None:
     output
         Results of the app.
     counts
-        (level, title of the table, column) → what was counted so far; changed in place.
+        (recipe, level, title of the table, column) → what was counted so far; changed in place.
     """
     import numpy as np
 
-    for level, table, column, test, values in p_values(output):
+    for recipe, level, table, column, test, values in p_values(output):
         known = values[np.isfinite(values)]
         if known.size:
-            count = counts.setdefault((level, table, column), Count(test))
+            count = counts.setdefault((recipe, level, table, column), Count(test))
             count.shares.append(float(np.mean(known <= LEVEL)))
             count.n_values += known.size
 
 
-def p_values(output: Path) -> Iterator[tuple[str, str, str, str, Any]]:
-    """Yield level, table, column, test and values of each written column of p-values."""
+def p_values(output: Path) -> Iterator[tuple[str, str, str, str, str, Any]]:
+    """Yield recipe, level, table, column, test and values of each written column of p-values."""
     from bidsapp.recipes import RECIPES
     from bidsapp.results.inferences import INFERENCES
     from bidsapp.results.kinds import Table
@@ -216,7 +245,7 @@ def p_values(output: Path) -> Iterator[tuple[str, str, str, str, Any]]:
                         if column.name in frame:
                             values = frame[column.name].to_numpy(float)
                             title = INFERENCES[column.by].title
-                            yield level, table.title, column.name, title, values
+                            yield recipe.name, level, table.title, column.name, title, values
 
 
 def _frames(results: Any, table: Any) -> Iterator[Any]:
@@ -228,7 +257,7 @@ def _frames(results: Any, table: Any) -> Iterator[Any]:
                 yield results.table(table, space, network)
 
 
-def rates(counts: dict[tuple[str, str, str], Count]) -> Iterator[dict[str, Any]]:
+def rates(counts: dict[Key, Count]) -> Iterator[dict[str, Any]]:
     """Yield one row per column of p-values.
 
     Parameters
@@ -244,14 +273,15 @@ def rates(counts: dict[tuple[str, str, str], Count]) -> Iterator[dict[str, Any]]
     """
     from bidsapp.stats.proportions import clopper_pearson
 
-    grouped: dict[str, list[tuple[tuple[str, str, str], Count]]] = defaultdict(list)
+    grouped: dict[str, list[tuple[Key, Count]]] = defaultdict(list)
     for key, count in counts.items():
-        grouped[key[0]].append((key, count))
+        grouped[key[1]].append((key, count))
     for level in ("participant", "group"):
-        for (_, table, column), count in grouped[level]:
+        for (recipe, _, table, column), count in grouped[level]:
             n, n_any = len(count.shares), sum(share > 0 for share in count.shares)
             low, high = clopper_pearson(n_any, n)
             yield {
+                "recipe": recipe,
                 "level": level,
                 "table": table,
                 "column": column,

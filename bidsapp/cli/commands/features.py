@@ -80,7 +80,7 @@ def _features(options: argparse.Namespace) -> None:
         memory_bytes=parse_memory(options.mem) // 2,
         quiet=options.quiet,
     )
-    stimuli = _stimuli(options.sounds)
+    stimuli = list_sounds(options.sounds)
     with tempfile.TemporaryDirectory() as scratch:
         cache_dir = options.work_dir / "features" if options.work_dir else Path(scratch)
         options.out_dir.mkdir(parents=True, exist_ok=True)
@@ -88,8 +88,14 @@ def _features(options: argparse.Namespace) -> None:
             print(path)
 
 
-def _stimuli(path: Path) -> list[tuple[str, Path]]:
-    """List the sounds of a folder by their relative paths."""
+def list_sounds(path: Path) -> list[tuple[str, Path]]:
+    """List the sounds of a folder by their relative paths, or the one that is named.
+
+    Raises
+    ------
+    InputMissingError
+        There is none.
+    """
     from bidsapp.bids.sounds import SoundLibrary
     from bidsapp.errors import InputMissingError
 

@@ -75,6 +75,11 @@ def add(tools: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="Fetch weights whose licence forbids commercial use, too.",
     )
+    tool.add_argument(
+        "--accept-terms",
+        action="store_true",
+        help="Accept the terms of use that are shown (hcp-mmp).",
+    )
     tool.add_argument("-q", "--quiet", action="store_true", help="Show no progress.")
     tool.set_defaults(function=_fetch)
 
@@ -136,8 +141,8 @@ def _fetch(options: argparse.Namespace) -> None:
             print(f"  use: {bundle.use.replace('DIR', str(folder))}")
             continue
         print(f"{name}: licence {bundle.licence}")
-        if bundle.non_commercial and not options.non_commercial:
-            msg = f"{name}: licence {bundle.licence}; fetch it with --non-commercial if that fits"
+        if bundle.consent and not getattr(options, bundle.consent[2:].replace("-", "_")):
+            msg = f"{name}: licence {bundle.licence}; fetch it with {bundle.consent} if that fits"
             raise UsageError(msg)
         if name in PACKAGES:
             paths = fetch_package(PACKAGES[name], folder, options.wheel)

@@ -145,7 +145,7 @@ def scripts(options: argparse.Namespace, folder: Path) -> dict[str, str]:
 def _participants(options: argparse.Namespace) -> tuple[tuple[str, ...], Config]:
     """Check the options of the app as the app would, and list the participants they leave."""
     from bidsapp.bids.dataset import open_dataset
-    from bidsapp.cli.parser import parse_arguments
+    from bidsapp.cli.configure import parse_arguments
     from bidsapp.config import parse_memory
     from bidsapp.engine.plan import select_participants
 

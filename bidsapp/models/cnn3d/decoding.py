@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +34,8 @@ class CrossValidated:
     log_proba : array of shape (n_volumes, n_classes)
         Of held-out volumes, averaged over seeds as probabilities; NaN where never tested.
     fits
-        For each fold, one network per seed.
+        For each fold, one network per seed. With early stopping, the history is that of the run
+        that chose the number of epochs.
     """
 
     log_proba: FloatArray
@@ -50,22 +51,24 @@ def cross_validate(
     n_classes: int,
     seeds: Sequence[int] = (0, 1, 2),
     device: str = "cpu",
-    checkpoint: Callable[[int, int], Checkpoint | None] | None = None,
+    checkpoint: Callable[[int, int, str], Checkpoint | None] | None = None,
     on_epoch: Callable[[int, int, EpochRecord], None] | None = None,
 ) -> CrossValidated:
-    """Train and test on every fold; training stops early on the fold's inner validation rows.
+    """Train and test on every fold, on all of its training rows.
+
+    How many epochs are trained is chosen on the fold's inner validation rows; a network is then
+    trained for as many on all training rows, which is what other decoders learn from.
 
     Parameters
     ----------
     volumes, labels, settings, n_classes, device
         See `bidsapp.models.cnn3d.training.fit`.
     split
-        Folds. With early stopping, networks learn from the inner training rows; without, from
-        all training rows.
+        Folds, with inner ones where training stops early.
     seeds
         One network each.
     checkpoint
-        From (fold, seed) to where that run is kept.
+        From (fold, seed, ``choose`` or ``final``) to where that run is kept.
     on_epoch
         Called with (fold, seed, row of the history), from the thread of the run.
 
@@ -81,19 +84,30 @@ def cross_validate(
     def one(job: tuple[int, int]) -> tuple[Fitted, FloatArray]:
         number, seed = job
         fold = split.folds[number]
-        stops = settings.patience is not None
-        fitted = fit(
-            volumes,
-            labels,
-            fold.inner.train if stops else fold.train,
-            fold.inner.val if stops else None,
-            settings,
-            n_classes=n_classes,
-            seed=int(np.random.SeedSequence([seed, number]).generate_state(1)[0]),
-            device=device,
-            checkpoint=None if checkpoint is None else checkpoint(number, seed),
-            on_epoch=None if on_epoch is None else lambda row: on_epoch(number, seed, row),
-        )
+
+        def run(
+            stage: str, train: IntArray, val: IntArray | None, how: TrainingSettings
+        ) -> Fitted:
+            return fit(
+                volumes,
+                labels,
+                train,
+                val,
+                how,
+                n_classes=n_classes,
+                seed=int(np.random.SeedSequence([seed, number]).generate_state(1)[0]),
+                device=device,
+                checkpoint=None if checkpoint is None else checkpoint(number, seed, stage),
+                on_epoch=None if on_epoch is None else lambda row: on_epoch(number, seed, row),
+            )
+
+        if settings.patience is None:
+            fitted = run("final", fold.train, None, settings)
+        else:
+            chosen = run("choose", fold.inner.train, fold.inner.val, settings)
+            how = replace(settings, epochs=chosen.best_epoch, patience=None)
+            fitted = run("final", fold.train, None, how)
+            fitted = replace(fitted, history=chosen.history)
         return fitted, predict_log_proba(fitted, volumes, fold.test, device=device)
 
     jobs = [(number, seed) for number in range(len(split.folds)) for seed in seeds]

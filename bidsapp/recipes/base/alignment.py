@@ -1,8 +1,11 @@
-"""The table of what was played when, which recipes on sounds write of each participant."""
+"""Tables of a participant's runs: what was played when, and the quality of the data."""
 
 from __future__ import annotations
 
 from bidsapp.results.kinds import Column, Table
+
+THRESHOLD_MM = 0.5
+"""Framewise displacement beyond which a volume counts as moved (Power et al. 2012)."""
 
 
 def alignment(recipe: str, *, required: bool = True) -> Table:
@@ -38,4 +41,47 @@ def alignment(recipe: str, *, required: bool = True) -> Table:
         by_space=False,
         by_network=False,
         required=required,
+    )
+
+
+def quality(recipe: str) -> Table:
+    """Declare the table of quality; its rows are `bidsapp.recipes.base.quality.quality_rows`.
+
+    Parameters
+    ----------
+    recipe
+        Whose label it has: ``<recipe>quality``.
+    """
+    return Table(
+        desc=f"{recipe}quality",
+        title="Quality of the runs",
+        by_space=True,
+        by_network=False,
+        says="Motion, temporal signal-to-noise ratio, and whether motion follows the loudness of "
+        "the music, run by run.",
+        columns=(
+            Column("run", "name of the run", text=True),
+            Column("n_trs", "volumes of the run", "volumes", 0),
+            Column("mean_fd", "mean framewise displacement", "mean FD", 3, "mm"),
+            Column("max_fd", "largest framewise displacement", "largest FD", 2, "mm"),
+            Column(
+                "n_moved",
+                f"volumes with a framewise displacement above {THRESHOLD_MM:g} mm",
+                f"volumes > {THRESHOLD_MM:g} mm",
+                0,
+            ),
+            Column(
+                "tsnr",
+                "median over voxels or vertices of mean over standard deviation, before cleaning",
+                "tSNR",
+                1,
+            ),
+            Column(
+                "r_fd_loudness",
+                "correlation of framewise displacement with the loudness (root mean square) of "
+                "the sound, over the volumes in which one was heard",
+                "r (FD, loudness)",
+                2,
+            ),
+        ),
     )

@@ -80,16 +80,12 @@ class NullSettings(Protocol):
         """Largest number of inner folds."""
 
     @property
-    def n_shifts(self) -> int:
-        """Displacements of the music."""
-
-    @property
     def filter_features(self) -> bool:
         """Whether every displacement needs decompositions of its own."""
 
 
 def null_time(
-    inputs: Inputs, settings: NullSettings, n_layers: int, n_lag_sets: int, n_threads: int
+    inputs: Inputs, settings: NullSettings, n_layers: int, n_copies: int, n_threads: int
 ) -> str:
     """Say how long the null of parcels takes, in words; empty for less than a minute.
 
@@ -101,8 +97,8 @@ def null_time(
         Of the recipe.
     n_layers
         Layers of all networks together.
-    n_lag_sets
-        Sets of lags: 2 with negative lags.
+    n_copies
+        Displacements of all sets of lags together.
     n_threads
         Cores.
     """
@@ -110,7 +106,7 @@ def null_time(
     n_folds = max(3, min(settings.max_outer_folds, n_pieces))
     n_inner = min(settings.max_inner_folds, n_folds - 1)
     n_features = settings.n_components * len(settings.lags_s)
-    fits = n_layers * n_lag_sets * n_folds * settings.n_shifts
+    fits = n_layers * n_copies * n_folds
     each_s = _DECOMPOSED_S * (n_inner + 2) * (n_features / 150) ** 2
     seconds = fits * (each_s if settings.filter_features else _SHIFTED_S)
     minutes = round(seconds / n_threads / 60)

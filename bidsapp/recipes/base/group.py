@@ -19,6 +19,7 @@ from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.records import ImageKind, Problem
 from bidsapp.config import Config
 from bidsapp.errors import AppError, InputInvalidError, InputMissingError, OutputError
+from bidsapp.recipes import load_function
 from bidsapp.recipes.base.inputs import JobInputs, collect_participant
 from bidsapp.recipes.base.recipe import Recipe
 from bidsapp.recipes.base.settings import override
@@ -55,6 +56,8 @@ class GroupInputs:
     members
         Label → what was collected of the participant again, if the recipe's group level reads
         BOLD.
+    shared_files
+        Atlases and maps of the cortex that are used, as far as they are on this machine.
     """
 
     recipe: Recipe
@@ -65,6 +68,7 @@ class GroupInputs:
     left_out: tuple[tuple[str, str], ...] = ()
     problems: tuple[Problem, ...] = ()
     members: Mapping[str, Any] = field(default_factory=dict)
+    shared_files: tuple[Path, ...] = ()
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -116,7 +120,7 @@ class GroupInputs:
         digest = hashlib.blake2b(digest_size=8)
         identity = (self.recipe.name, self.space, self.subjects, self.left_out)
         digest.update(repr(identity).encode())
-        for path in self.files:
+        for path in (*self.files, *self.shared_files):
             stat = path.stat()
             digest.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
         for member in self.members.values():
@@ -243,7 +247,11 @@ def _complete(
         members,
     )
     _check_units(inputs)
-    return inputs
+    if not recipe.group_files:
+        return inputs
+    settings = recipe.group_settings(config)
+    shared_files = load_function(recipe.group_files)(inputs, settings, config)
+    return replace(inputs, shared_files=tuple(shared_files))
 
 
 def _check_units(inputs: GroupInputs) -> None:

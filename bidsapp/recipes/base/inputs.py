@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bidsapp.audio.io import audio_duration_s, level_fault
-from bidsapp.bids.anatomy import find_grey_matter
+from bidsapp.bids.anatomy import find_grey_matter, template_grey_matter
 from bidsapp.bids.annotations import find_ratings
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.filters import Filters
@@ -24,7 +24,8 @@ from bidsapp.brain.confound_columns import n_regressors
 from bidsapp.config import Config
 from bidsapp.errors import AppError, InputInvalidError, InputMissingError, UsageError
 from bidsapp.features.align import alignment_table
-from bidsapp.recipes.base.recipe import Need, Recipe, load_function
+from bidsapp.recipes import load_function
+from bidsapp.recipes.base.recipe import Need, Recipe
 from bidsapp.text import text_table
 
 ALIGNMENT_COLUMNS = (
@@ -66,7 +67,10 @@ class Inputs:
     cleaning
         What cleaning will cost, in words.
     grey_matter
-        Its probability in the space of the volumes, where a recipe needs it and fMRIPrep wrote it.
+        Its probability in the space of the volumes, where a recipe needs it: fMRIPrep's, else
+        that of the template if it is on this machine.
+    atlas
+        Files behind ``--atlas``, as far as they are on this machine.
     """
 
     subject: str
@@ -79,6 +83,7 @@ class Inputs:
     problems: tuple[Problem, ...]
     cleaning: str = field(default="", kw_only=True)
     grey_matter: Path | None = field(default=None, kw_only=True)
+    atlas: tuple[Path, ...] = field(default=(), kw_only=True)
 
     @property
     def sounds(self) -> tuple[tuple[str, Path], ...]:
@@ -97,6 +102,7 @@ class Inputs:
         paths.update(item.source for item in annotations if item.source is not None)
         if self.grey_matter is not None:
             paths.add(self.grey_matter)
+        paths.update(self.atlas)
         return tuple(sorted(paths))
 
     def overview(self) -> str:
@@ -328,8 +334,9 @@ def collect(
         problems = [*problems, *more]
     grey_matter = None
     if "grey_matter" in needs and runs[0].kind == "volume":
-        resolution = runs[0].resolution
-        grey_matter = find_grey_matter(dataset.fmriprep, subject, runs[0].space, resolution)
+        image = runs[0].space, runs[0].resolution
+        grey_matter = find_grey_matter(dataset.fmriprep, subject, *image)
+        grey_matter = grey_matter or template_grey_matter(runs[0].space)
     return Inputs(
         subject=subject,
         space=space,
@@ -341,7 +348,17 @@ def collect(
         problems=tuple(dict.fromkeys(problems)),
         cleaning=cleaning_cost(runs, config.confounds, config.high_pass_hz),
         grey_matter=grey_matter,
+        atlas=_atlas(config, runs[0]),
     )
+
+
+def _atlas(config: Config, run: Run) -> tuple[Path, ...]:
+    """List the files behind ``--atlas``."""
+    if config.atlas is None:
+        return ()
+    from bidsapp.brain.named_atlas import atlas_files
+
+    return atlas_files(config.atlas, run.space, run.kind, run.bold)
 
 
 def cleaning_cost(runs: Sequence[Run], confounds: str, high_pass_hz: float) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -55,6 +54,9 @@ class Recipe:
         ``(inputs, settings, config) → Cost`` of one participant in one space.
     participant, group
         ``(ParticipantStudy) → None`` and ``(GroupStudy) → None``: analyse and write.
+    group_files
+        ``(inputs, settings, config) → paths``: atlases and maps on this machine that the group
+        level reads beside results; a result depends on them. Empty when there are none.
     report
         ``(Results) → (Page, Methods)``: the page of a participant or of the group, and the
         methods text with its citations, from written results.
@@ -77,6 +79,7 @@ class Recipe:
     group_reads_inputs: bool = False
     least_participants: int = 1
     prepare: str = ""
+    group_files: str = ""
     cost: str
     participant: str
     group: str
@@ -88,10 +91,15 @@ class Recipe:
         """Name of the group level's settings in configuration files and ``--set``."""
         return f"{self.name}_group"
 
-    @property
-    def descriptions(self) -> dict[str, str]:
-        """Every ``desc-`` label of its files, and what it means."""
-        return descriptions(self.results)
+    def descriptions(self, networks: Iterable[str] = ()) -> dict[str, str]:
+        """Return every ``desc-`` label of its files, and what it means.
+
+        Parameters
+        ----------
+        networks
+            Labels of the networks whose results are described.
+        """
+        return descriptions(self.results, networks)
 
     def settings(self, config: Config) -> Any:
         """Return the settings of the participant level with the user's changes.
@@ -115,9 +123,3 @@ class Recipe:
         table = self.group_table
         changes = config.recipe_settings.get(table, {})
         return override(self.group_variants[config.variant], table, changes)
-
-
-def load_function(address: str) -> Any:
-    """Import and return what an address ``module:name`` stands for."""
-    module, _, name = address.partition(":")
-    return getattr(importlib.import_module(module), name)

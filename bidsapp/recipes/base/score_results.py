@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bidsapp.results.kinds import Column, Labels, Mask, Table
 
+N_COMPONENTS = 3
+"""Regressors that are written beside the prediction."""
 SHIFT, SHIFT_FDR = "circular_shift", "circular_shift_fdr"
 
 LAYER_COLUMNS = (
@@ -126,4 +128,30 @@ def folds(recipe: str) -> Table:
         columns=_FOLDS_COLUMNS,
         by_space=False,
         by_network=False,
+    )
+
+
+def peak_courses(recipe: str) -> Table:
+    """Declare the courses of the parcel with the largest score."""
+    components = (
+        Column(f"component_{number}", f"regressor {number} of the layer, standardised likewise")
+        for number in range(1, N_COMPONENTS + 1)
+    )
+    return Table(
+        desc=f"{recipe}peak",
+        title="Predicted and measured response",
+        says="Response of the parcel with the largest score and its prediction from music that "
+        "was held out, volume by volume. The parcel and its layer were chosen by this score.",
+        columns=(
+            Column("parcel", "number from 1", digits=0),
+            Column("layer", "name of the layer", text=True),
+            Column("block", "held-out block, from 1", digits=0),
+            Column("piece", "sound file, or run where a block holds several", text=True),
+            Column("r", "correlation of prediction and response inside the block"),
+            Column("volume", "of the run, from 0", digits=0),
+            Column("stim_time_s", "position in the sound", unit="s"),
+            Column("measured", "cleaned BOLD, mean over the parcel, standardised in the block"),
+            Column("predicted", "prediction of the held-out block, standardised in the block"),
+            *components,
+        ),
     )

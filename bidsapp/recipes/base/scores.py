@@ -182,10 +182,18 @@ def filter_of(study: ParticipantStudy, rows: Rows) -> RunFilter | None:
     settings: EncodingSettings = study.settings
     if not settings.filter_features:
         return None
+    return run_filter_of(study, rows, study.bold.nuisance)
+
+
+def run_filter_of(
+    study: ParticipantStudy, rows: Rows, nuisance: Sequence[NDArray[np.float64]]
+) -> RunFilter:
+    """Return the projection that takes regressors (n_trs, k) of each run out of the rows."""
+    settings: EncodingSettings = study.settings
     times, label = rows.timeline, rows.blocks.label
     centred = label if settings.centre == "block" else np.where(label >= 0, times.run, -1)
     names = [run.name for run in study.inputs.runs]
-    return make_run_filter(times.run, times.volume, centred, study.bold.nuisance, names)
+    return make_run_filter(times.run, times.volume, centred, nuisance, names)
 
 
 def filtered(y: NDArray[np.float32], run_filter: RunFilter | None) -> NDArray[np.float32]:
@@ -194,15 +202,19 @@ def filtered(y: NDArray[np.float32], run_filter: RunFilter | None) -> NDArray[np
 
 
 def design_store(
-    study: ParticipantStudy, bank: FeatureBank, rows: Rows, run_filter: RunFilter | None
+    study: ParticipantStudy,
+    bank: FeatureBank,
+    rows: Rows,
+    run_filter: RunFilter | None,
+    options: DesignOptions | None = None,
 ) -> DesignStore:
-    """Return the designs of a network's layers.
+    """Return the designs of a network's layers, as the settings say or with other options.
 
     They are kept for other participants where these share them: without a filter, or where only
     slow drifts are removed, which are the same in runs of one length.
     """
     settings: EncodingSettings = study.settings
-    options = DesignOptions(
+    options = options or DesignOptions(
         settings.n_components, settings.log10_alpha, settings.pca_fit, settings.centre
     )
     return DesignStore(

@@ -45,6 +45,10 @@ class RowSettings(Protocol):
     def purge_s(self) -> float:
         """Gap between parts of a piece in seconds."""
 
+    @property
+    def begin_s(self) -> float:
+        """Seconds after the onset of a sound that are left out."""
+
 
 def rows_of(inputs: Inputs, settings: RowSettings, lags: str, lags_s: Sequence[float]) -> Rows:
     """List the volumes that a set of lags can explain, their blocks and folds.
@@ -63,6 +67,7 @@ def rows_of(inputs: Inputs, settings: RowSettings, lags: str, lags_s: Sequence[f
         settings.purge_s,
         settings.max_outer_folds,
         settings.max_inner_folds,
+        settings.begin_s,
     )
     durations_s = {row["stim_file"]: float(row["sound_s"]) for row in inputs.alignment}
     return make_rows(inputs.runs, inputs.presentations, durations_s, lags, lags_s, options)
@@ -115,17 +120,21 @@ def _used(
 ) -> Mapping[str, Any]:
     """Return a row of the alignment with the volumes that are in a block."""
     own = rows.timeline.presentation == position
+    n_begin = row["n_rows"] - np.count_nonzero(own)
     used = rows.timeline.volume[own & (rows.blocks.label >= 0)]
     if used.size == row["n_rows"]:
         return row
     heard_s = np.count_nonzero(own) * float(row["tr_s"])
     first, last = (int(used[0]), int(used[-1])) if used.size else (math.nan, math.nan)
-    note = (
-        f"{row['n_rows'] - used.size} volumes between parts left out"
-        if used.size
-        else f"left out: {heard_s:.1f} s at all lags are less than min_block_s {min_block_s:g}"
-    )
-    notes = "; ".join(filter(None, (row["note"], note)))
+    n_between = int(np.count_nonzero(own)) - used.size
+    if used.size:
+        begin = f"{n_begin} volumes after its onset left out" if n_begin else ""
+        between = f"{n_between} volumes between parts left out" if n_between else ""
+        reasons = [begin, between]
+    else:
+        short = f"less than min_block_s {min_block_s:g}"
+        reasons = [f"left out: {heard_s:.1f} s at all lags are {short}"]
+    notes = "; ".join(filter(None, (row["note"], *reasons)))
     return {
         **row,
         "n_rows": int(used.size),

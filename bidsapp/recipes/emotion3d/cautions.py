@@ -125,9 +125,9 @@ def of_labels(inputs: EmotionInputs) -> Iterator[Caution]:
     n_volumes, n_blocks = (sum(row[key] for row in rows) for key in ("n_volumes", "n_blocks"))
     text = (
         f"{n_volumes} labelled volumes are {n_blocks} contiguous segments of one class each: "
-        "Wilson's intervals take volumes as independent and are too narrow."
+        "intervals of recalls are over these, and other listeners' or pieces' are not covered."
     )
-    yield Caution("caution", "Intervals are too narrow", text)
+    yield Caution("note", "Segments, not volumes, are independent", text)
     yield from what_labels_are([inputs])
 
 

@@ -42,11 +42,12 @@ def estimate(inputs: EmotionInputs, settings: Emotion3dSettings, config: Config)
     wanted = BASE_BYTES + _PASSES * 8 * n_volumes * n_units + longest
     folds = [n_folds(name, len(inputs.runs)) for name in split_names(len(inputs.runs), settings)]
     n_trainings = settings.n_seeds * (sum(folds) + folds[0] * settings.n_cnn_shifts)
-    # a training sees all folds' volumes but the held-out and the inner run's
-    volumes = n_volumes * max(len(inputs.runs) - 2, 1) / len(inputs.runs)
+    # to choose the number of epochs without the held-out and the inner run, then with the latter
+    n_runs, stops = len(inputs.runs), settings.patience > 0
+    volumes = n_volumes * (max(n_runs - 1, 1) + stops * max(n_runs - 2, 1)) / n_runs
     seconds = n_trainings * settings.epochs * volumes * n_units * _UNIT_S[settings.network]
     minutes = max(1, math.ceil(seconds / config.n_threads / 60))
-    checkpoints = settings.n_seeds * (sum(folds) + folds[0]) * _CHECKPOINT_BYTES
+    checkpoints = settings.n_seeds * (1 + stops) * (sum(folds) + folds[0]) * _CHECKPOINT_BYTES
     return Cost(
         min(wanted, config.memory_bytes),
         stored + checkpoints,

@@ -232,7 +232,11 @@ class NetworkTask:
             seeds=self.seeds,
             device=self.device,
             checkpoint=(
-                (lambda fold, seed: self.scratch.checkpoint(f"{stem}-{fold}-{seed}"))
+                (
+                    lambda fold, seed, stage: self.scratch.checkpoint(
+                        f"{stem}-{fold}-{seed}-{stage}"
+                    )
+                )
                 if name
                 else None
             ),

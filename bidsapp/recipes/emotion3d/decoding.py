@@ -65,6 +65,8 @@ def make_decoding(
     labels: NDArray[np.integer],
     log_proba: NDArray[np.floating],
     null: NDArray[np.floating] | None = None,
+    *,
+    stretch: NDArray[np.integer],
 ) -> Decoding:
     """Score predictions.
 
@@ -76,9 +78,11 @@ def make_decoding(
         -1 where there is none.
     log_proba : array of shape (n_volumes, n_classes)
         NaN where never tested.
+    stretch : integer array of shape (n_volumes,)
+        What is independent; see `bidsapp.stats.classification.score_predictions`.
     """
     empty: NDArray[np.float64] = np.zeros(0)
-    scores = score_predictions(labels, log_proba)
+    scores = score_predictions(labels, log_proba, stretch)
     return Decoding(split, decoder, log_proba, empty if null is None else null, scores)
 
 

@@ -54,7 +54,7 @@ from bidsapp.recipes.emotion3d.group_volumes import GroupVolumes, group_volumes
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings, GroupSettings
 from bidsapp.results.write import Output
 from bidsapp.scratch import Scratch
-from bidsapp.stats.classification import majority_line
+from bidsapp.stats.classification import label_stretches, majority_line
 from bidsapp.stats.splits import SPLITTERS, Split
 
 LOGGER = logging.getLogger("musicotopy")
@@ -232,7 +232,8 @@ def decode(data: Data, split: Split) -> Iterator[CrossDecoding]:
 def _cross(
     data: Data, split: Split, decoder: str, log_proba: LogProba, null: NDArray[np.float64]
 ) -> CrossDecoding:
-    decoding = make_decoding(split, decoder, data.labels, log_proba, null[:, 0])
+    who = data.found.samples.participant
+    decoding = make_decoding(split, decoder, data.labels, log_proba, null[:, 0], stretch=who)
     return CrossDecoding(decoding, data.own_scores(data.labels, log_proba), null[:, 1:])
 
 
@@ -265,7 +266,14 @@ def write_decodings(out: Output, data: Data, decodings: list[Decoding]) -> None:
 def _of_participant(data: Data, pooled: Decoding, number: int) -> Decoding:
     """Score one participant of a decoding."""
     own = data.found.samples.participant == number
-    return make_decoding(pooled.split, pooled.decoder, data.labels[own], pooled.log_proba[own])
+    labels, series = data.labels[own], data.found.samples.series[own]
+    return make_decoding(
+        pooled.split,
+        pooled.decoder,
+        labels,
+        pooled.log_proba[own],
+        stretch=label_stretches(labels, series),
+    )
 
 
 def _shares(confusion: NDArray[np.integer]) -> NDArray[np.float64]:

@@ -52,7 +52,7 @@ from bidsapp.recipes.emotion3d.names import PREDICTED
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
 from bidsapp.results.write import Output
 from bidsapp.scratch import Scratch
-from bidsapp.stats.classification import majority_line, prior_line
+from bidsapp.stats.classification import label_stretches, majority_line, prior_line
 from bidsapp.stats.splits import Split
 
 LOGGER = logging.getLogger("musicotopy")
@@ -125,6 +125,7 @@ class Data:
         self.volumes: Volumes = self.stored.volumes(self.settings.n_frames)
         self.labelled: LabelledVolumes = self.inputs.labelled()
         self.labels = self.labelled.labels
+        self.stretches = label_stretches(self.labels, self.labelled.samples.series)
         self.splits = make_splits(self.labelled, len(self.inputs.runs), self.settings, self.seed)
         self.scratch = Scratch.of(
             study.scratch / "emotion3d",
@@ -188,9 +189,10 @@ def decode_linear(data: Data, split: Split, tasks: list[LinearTask]) -> Iterator
     """Decode with each linear decoder, and with the labels shifted; last by the majority."""
     for task in tasks:
         null = task.null(data.shifts, split, data.settings.n_shifts)
-        yield make_decoding(split, task.name, data.labels, task.predict(data.labels), null)
+        predicted = task.predict(data.labels)
+        yield make_decoding(split, task.name, data.labels, predicted, null, stretch=data.stretches)
     lines = majority_line(data.labels, split, data.n_classes)
-    yield make_decoding(split, "majority", data.labels, lines)
+    yield make_decoding(split, "majority", data.labels, lines, stretch=data.stretches)
 
 
 def decode_network(
@@ -210,7 +212,10 @@ def decode_network(
     fitted = networks.fit(data.labels, "true")
     n_shifts = 0 if split.leaky else data.settings.n_cnn_shifts
     null, shifted = networks.null(data.shifts, n_shifts)
-    return make_decoding(split, "cnn", data.labels, fitted.log_proba, null), fitted, shifted
+    decoding = make_decoding(
+        split, "cnn", data.labels, fitted.log_proba, null, stretch=data.stretches
+    )
+    return decoding, fitted, shifted
 
 
 def scan_lags(data: Data, task: LinearTask) -> Iterator[Row]:

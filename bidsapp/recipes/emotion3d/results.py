@@ -26,8 +26,8 @@ _LEVEL = Column(
     text=True,
 )
 _WHO = Column("participant", "label; n/a for the pool of all", text=True)
-_CLASS = Column("class", text=True)
-_RUN = Column("run", text=True)
+_CLASS = Column("class", "emotion of the label", text=True)
+_RUN = Column("run", "name of the run", text=True)
 _LABEL = Column("label", "class of the volume; n/a without", text=True)
 _RECALL = (
     _SPLIT,
@@ -35,8 +35,8 @@ _RECALL = (
     _CLASS,
     Column("n", "volumes of the class", "volumes", 0),
     Column("recall", "share of them that was recognised"),
-    Column("low", "Wilson's 95 % interval, which takes volumes as independent", by="wilson"),
-    Column("high", by="wilson"),
+    Column("low", "95 % interval over stretches of one class, or participants", by="stretches"),
+    Column("high", "upper end of the interval", by="stretches"),
     _LEAKY,
 )
 _TRUE = (
@@ -142,8 +142,8 @@ NULL = _table(
     "participants) and all folds fitted again.",
     _SPLIT,
     _DECODER,
-    Column("shift"),
-    Column("balanced_accuracy"),
+    Column("shift", "number of the shift, from 1", digits=0),
+    Column("balanced_accuracy", "mean recall over classes"),
     _LEAKY,
     level="both",
     required=True,
@@ -220,14 +220,14 @@ CURVES = _table(
     "Learning curves: losses on augmented training volumes and on the inner held-out part, "
     "by which training stops.",
     _SPLIT,
-    Column("fold", text=True),
-    Column("seed", digits=0),
-    Column("epoch", digits=0),
-    Column("loss", unit="nats"),
-    Column("accuracy"),
+    Column("fold", "name of the held-out fold", text=True),
+    Column("seed", "number of the network of the ensemble", digits=0),
+    Column("epoch", "pass over the training volumes", digits=0),
+    Column("loss", "on augmented training volumes", unit="nats"),
+    Column("accuracy", "on augmented training volumes"),
     Column("val_loss", "on the inner held-out part", unit="nats"),
     Column("val_accuracy", "on the inner held-out part"),
-    Column("learning_rate", digits=5),
+    Column("learning_rate", "of the optimiser in this epoch", digits=5),
     Column("kept", "1 for the epoch whose weights are used", digits=0),
     _LEAKY,
 )
@@ -237,7 +237,7 @@ RANDOMISATION = _table(
     "Rank correlation of absolute attributions with those after layers were made random "
     "(from the output down), or labels were shifted. Near 1: the map shows the data, not what "
     "was learned.",
-    Column("method", text=True),
+    Column("method", "of attribution", text=True),
     Column("randomised", "last layer that is random; labels: labels shifted", text=True),
     Column("similarity", "rank correlation"),
 )
@@ -247,9 +247,9 @@ EMBEDDING = _table(
     "Hidden layer of held-out volumes on its first two principal components; axes differ "
     "between folds, whose networks differ.",
     _SPLIT,
-    Column("fold", text=True),
+    Column("fold", "name of the held-out fold", text=True),
     _RUN,
-    Column("volume", digits=0),
+    Column("volume", "number in the run's file, from 0", digits=0),
     _LABEL,
     Column("x", "first principal component"),
     Column("y", "second principal component"),
@@ -261,11 +261,11 @@ PARTICIPANTS = _table(
     "Participants",
     "Balanced accuracy of each participant, within and across participants, and what it is "
     "with labels shifted in time.",
-    Column("participant", text=True),
+    Column("participant", "label", text=True),
     _LEVEL,
     _SPLIT,
     _DECODER,
-    Column("balanced_accuracy"),
+    Column("balanced_accuracy", "mean recall over classes"),
     Column("chance", "mean with labels shifted in time", "own chance"),
     Column("above_chance", "the difference"),
     Column("p", "(b + 1) / (m + 1) over shifts, one-sided", by="label_shift"),
@@ -299,7 +299,7 @@ TESTS = _table(
         "p (consistency)",
         by="sign_flip_scores",
     ),
-    Column("alternative", text=True),
+    Column("alternative", "hypothesis that the test is against", text=True),
     level="group",
 )
 PREVALENCE = _table(
@@ -318,7 +318,7 @@ PREVALENCE = _table(
     ),
     Column("prevalence", "most probable share (Ince et al. 2021)", digits=2),
     Column("low", "its interval of highest density, 95 %", by="prevalence_density"),
-    Column("high", by="prevalence_density"),
+    Column("high", "upper end of the interval", by="prevalence_density"),
     Column(
         "p_global",
         "nobody shows the effect: smallest score over participants among those with labels "

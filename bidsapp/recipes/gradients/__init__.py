@@ -27,5 +27,6 @@ RECIPE = Recipe(
     cost=f"{_HERE}.cost:estimate",
     participant=f"{_HERE}.participant:participant",
     group=f"{_HERE}.group:group",
+    group_files=f"{_HERE}.group_files:group_files",
     report=f"{_HERE}.report:report",
 )

@@ -8,7 +8,7 @@ set by the largest size of the correlation.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,30 +22,11 @@ from bidsapp.bids.neuromaps import (
 from bidsapp.brain.spin_surface import Cortex, Reference
 from bidsapp.errors import ResourceUnavailableError
 from bidsapp.recipes.base.spins import LayerMap
+from bidsapp.recipes.gradients.axes import AXES, KNOWN
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
 from bidsapp.results.cautions import Caution
 from bidsapp.stats.spins.null import SpinNull
 from bidsapp.stats.spins.p_values import spin_test
-
-KNOWN: Final = "known"
-"""Word for those of `AXES` that are on this machine."""
-AXES: Final = tuple(
-    f"{PREFIX}{name}"
-    for name in (
-        *("hcps1200/myelinmap/fsLR/32k", "hcps1200/thickness/fsLR/32k"),
-        *(f"margulies2016/fcgradient0{number}/fsLR/32k" for number in (1, 2, 3)),
-        *("sydnor2021/SAaxis/fsLR/32k", "abagen/genepc1/fsaverage/10k"),
-        *("xu2020/evoexp/fsLR/32k", "xu2020/FChomology/fsLR/32k"),
-        *("neurosynth/cogpc1/MNI152/2mm", "satterthwaite2014/meancbf/MNI152/1mm"),
-        *(
-            f"beliveau2017/{ligand}/fsaverage/164k"
-            for ligand in ("cimbi36", "cumi101", "az10419369", "sb207145", "dasb")
-        ),
-        *("norgaard2021/flumazenil/fsaverage/164k", "sandiego2015/flb457/MNI152/1mm"),
-        *("finnema2016/ucbj/MNI152/1mm", "smart2019/abp688/MNI152/1mm"),
-    )
-)
-"""Annotations of which a profile is made by default, those that are at hand."""
 
 
 def find_annotations(

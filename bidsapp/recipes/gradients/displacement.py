@@ -22,6 +22,7 @@ from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients import results
 from bidsapp.results.cautions import Caution
 from bidsapp.results.inferences.base import smallest_p
+from bidsapp.results.kinds import Result
 from bidsapp.results.write import Output, tidy
 from bidsapp.stats.displacement import displacement_test
 from bidsapp.stats.layer_sets import layer_sets
@@ -151,11 +152,17 @@ def _too_coarse(network: str, reference: str, n_parcels: int) -> Caution:
     return Caution("caution", f"Too few parcels for {reference} ({network})", text)
 
 
-def output(study: GroupStudy, units: UnitSpace, network: str, where: ParcelCourses) -> Output:
+def output(
+    study: GroupStudy,
+    units: UnitSpace,
+    network: str,
+    where: ParcelCourses,
+    scores: Result = results.NULL_SCORES,
+) -> Output:
     """Return the writer of what is made from the participants' scores of displaced music."""
     files = [
         path
         for participant in study.inputs.participants
-        for path in participant.files(results.NULL_SCORES, where.at, network)
+        for path in participant.files(scores, where.at, network)
     ]
     return study.output(units, files)

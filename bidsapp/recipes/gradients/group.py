@@ -51,7 +51,7 @@ from bidsapp.recipes.base.spins import (
 )
 from bidsapp.recipes.base.stack import ScoreStack
 from bidsapp.recipes.base.study import GroupStudy
-from bidsapp.recipes.gradients import cautions, group_cautions, results
+from bidsapp.recipes.gradients import acoustics, cautions, group_cautions, results
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.alignment_tests import (
     KINDS,
@@ -161,6 +161,13 @@ class GradientsGroup:
             if passed is not None:
                 self.displaced[network] = passed
             preference: Array | None = None
+            acoustics.write_group(
+                output(self.study, self.units, network, courses, results.BEYOND_SCORES),
+                self.study,
+                self.units,
+                network,
+                courses,
+            )
             has_depth = len(layers) > 1 and network != cautions.BASELINE
             if averaged is not None and self.cortex is not None and has_depth:
                 shared = output(self.study, self.units, network, courses)

@@ -10,6 +10,7 @@ from bidsapp.recipes.base.score_results import (
 )
 from bidsapp.recipes.gradients.results import (
     ANNOTATION,
+    BEYOND_COLUMNS,
     BOOTSTRAP,
     DISPLACED,
     DISPLACED_ALONG,
@@ -42,7 +43,7 @@ from bidsapp.results.kinds import (
 # ------------------------------------------------------------------ group: maps
 
 MEAN = Maps(
-    desc="gradients{label}mean",
+    desc="gradients{label}lagsmean",
     title="Mean prediction, {label} lags",
     says="Mean correlation over participants (Fisher z, back-transformed) at {label} lags.",
     labels=LAGS,
@@ -50,7 +51,7 @@ MEAN = Maps(
     stat="r",
 )
 T = Maps(
-    desc="gradients{label}",
+    desc="gradients{label}lags",
     title="t over participants, {label} lags",
     says="One-sample t of Fisher z over participants at {label} lags.",
     labels=LAGS,
@@ -59,7 +60,7 @@ T = Maps(
     scale=Scale("t", colours="signed", least=2.0),
 )
 D = Maps(
-    desc="gradients{label}",
+    desc="gradients{label}lags",
     title="Cohen's d, {label} lags",
     says="Cohen's d of Fisher z over participants at {label} lags.",
     labels=LAGS,
@@ -68,7 +69,7 @@ D = Maps(
     scale=Scale("d", colours="signed", least=0.5),
 )
 P_FWE = Maps(
-    desc="gradients{label}fwe",
+    desc="gradients{label}lagsfwe",
     title="Family-wise p, {label} lags",
     says="Sign-flip p at {label} lags, corrected over units and layers by the largest t.",
     labels=LAGS,
@@ -78,7 +79,7 @@ P_FWE = Maps(
     by=FLIP,
 )
 Q = Maps(
-    desc="gradients{label}fdr",
+    desc="gradients{label}lagsfdr",
     title="False discovery rate, {label} lags",
     says="False discovery rate (Benjamini-Hochberg) of the sign-flip p over units and layers at "
     "{label} lags.",
@@ -89,7 +90,7 @@ Q = Maps(
     by=FLIP_FDR,
 )
 P_TFCE = Maps(
-    desc="gradients{label}tfce",
+    desc="gradients{label}lagstfce",
     title="Family-wise p of clusters, {label} lags",
     says="Sign-flip p of threshold-free cluster enhancement at {label} lags, corrected over units "
     "and layers.",
@@ -108,7 +109,7 @@ CONSISTENT = Mask(
     by=FLIP,
 )
 PC = Maps(
-    desc="gradients{label}",
+    desc="gradients{label}lags",
     title="Principal components, {label} lags",
     says="Principal components of mean scores at {label} lags, layers as variables, units as "
     "observations.",
@@ -130,7 +131,7 @@ REFERENCE = Maps(
     scale=Scale("reference", colours="sequential"),
 )
 PROJECTED = Maps(
-    desc="gradients{label}meanprojected",
+    desc="gradients{label}lagsmeanprojected",
     title="Mean prediction on the surface, {label} lags",
     says="Mean correlation over participants at {label} lags, projected from the volume layer by "
     "layer.",
@@ -139,7 +140,7 @@ PROJECTED = Maps(
     stat="r",
 )
 CENTROID_PROJECTED = Maps(
-    desc="gradients{label}projected",
+    desc="gradients{label}lagsprojected",
     title="Centroid layer on the surface, {label} lags",
     says="Centroid layer of each layer's mean score map at {label} lags, projected from the "
     "volume.",
@@ -150,7 +151,7 @@ CENTROID_PROJECTED = Maps(
     names=("centroid",),
 )
 BEST_PROJECTED = Labels(
-    desc="gradientsbestlayer{label}projected",
+    desc="gradientsbestlayer{label}lagsprojected",
     title="Best layer on the surface, {label} lags",
     says="Best layer of each layer's mean score map at {label} lags, projected from the volume.",
     labels=LAGS,
@@ -259,6 +260,14 @@ SIGNIFICANT = Mask(
     "against music displaced alike in all participants (positive lags).",
     level="group",
     by=DISPLACED,
+)
+BEYOND = Table(
+    desc="gradientsgroupbeyond",
+    title="Beyond acoustics, over participants",
+    says="What each layer predicts in each parcel beyond acoustics, mean over participants, among "
+    "scores of layers displaced alike in all of them (positive lags).",
+    level="group",
+    columns=(*BEYOND_COLUMNS, Column("n", "participants", digits=0)),
 )
 CLAIMS = Table(
     desc="gradientsclaims",
@@ -456,6 +465,7 @@ RESULTS: tuple[Result, ...] = (
     RELIABILITY,
     LOADINGS,
     DISPLACEMENT,
+    BEYOND,
     SIGNIFICANT,
     CLAIMS,
     PREFERENCE,

@@ -22,12 +22,15 @@ from bidsapp.brain.clean import BoldMatrix
 from bidsapp.brain.parcels import parcel_means
 from bidsapp.encoding.courses import course_rows
 from bidsapp.encoding.parcels import Parcels, make_parcels
-from bidsapp.encoding.repeats import repeated_responses
+from bidsapp.encoding.repeats import repeated_rows
 from bidsapp.encoding.rows import Rows
 from bidsapp.features.sampling import sampling_matrix
+from bidsapp.recipes.base.peak import peak_rows
+from bidsapp.recipes.base.quality import quality_rows
 from bidsapp.recipes.base.scores import (
     Scores,
     by_piece,
+    filter_of,
     fold_rows,
     parcel_rows,
     profile_rows,
@@ -36,9 +39,12 @@ from bidsapp.recipes.base.scores import (
     row_set,
     score,
     sound_lengths,
+    unit_slabs,
+    volumes_of,
 )
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.gradients import cautions, results
+from bidsapp.recipes.gradients.acoustics import write_beyond
 from bidsapp.recipes.gradients.settings import GradientsSettings
 from bidsapp.results.write import Output, tidy
 from bidsapp.stats.ceilings import repeat_ceiling
@@ -70,14 +76,16 @@ def participant(study: ParticipantStudy) -> None:
             everything.setdefault(bank.network, []).append(scores)
     for name, both in everything.items():
         write_network(out, name, both, parcels, settings)
-    responses = repeated_responses(study.inputs.runs, study.inputs.presentations, bold)
-    if responses is not None:
-        min_shift = round(settings.min_shift_s / study.inputs.runs[0].tr_s)
-        ceiling = repeat_ceiling(*responses, min_shift, seed=study.config.random_seed)
+        out.write(results.PEAK, peak_rows(study, both[0], means), network=name)
+    positive = {name: both[0] for name, both in everything.items()}
+    write_beyond(out, study, row_sets[0], positive, parcels, means)
+    ceiling = noise_ceiling(study, row_sets[0])
+    if ceiling is not None:
         out.write(results.CEILING, ceiling)
     names = [f"parcel{number + 1:03d}" for number in range(parcels.n_parcels)]
     out.write(results.PARCEL_LABELS, parcels.labels + 1, names=names)
     out.write(results.ALIGNMENT, study.inputs.alignment)
+    out.write(results.QUALITY, quality_rows(study))
     out.write(results.FOLDS, fold_rows(row_sets[0], study))
     courses = course_rows(study.inputs.runs, study.inputs.presentations, durations_s, means)
     out.write(results.COURSES, courses)
@@ -87,6 +95,23 @@ def participant(study: ParticipantStudy) -> None:
     facts = summary(study, bold, parcels, row_sets, everything)
     out.write(results.SUMMARY, facts)
     bold.remove()
+
+
+def noise_ceiling(study: ParticipantStudy, rows: Rows) -> NDArray[np.floating[Any]] | None:
+    """Return the ceiling (n_units,) from repeats of a sound; None where nothing is repeated."""
+    settings: GradientsSettings = study.settings
+    repeats, piece = repeated_rows(rows, study.inputs.presentations)
+    if not repeats:
+        return None
+    volumes, run_filter = volumes_of(study.bold, rows), filter_of(study, rows)
+    at_once = max(256, study.memory_bytes // (4 * 8 * rows.timeline.n_rows))
+    min_shift, seed = round(settings.min_shift_s / rows.timeline.tr_s[0]), study.config.random_seed
+    return np.concatenate(
+        [
+            repeat_ceiling(np.stack([y[some] for some in repeats]), piece, min_shift, seed=seed)
+            for _, y in unit_slabs(study.bold, volumes, at_once, run_filter)
+        ]
+    )
 
 
 # ------------------------------------------------------------------ writing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bidsapp.recipes.base.alignment import alignment
+from bidsapp.recipes.base.alignment import alignment, quality
 from bidsapp.recipes.base.score_results import (
     LAGS_COLUMN,
     LAYER_COLUMNS,
@@ -15,6 +15,7 @@ from bidsapp.recipes.base.score_results import (
     folds,
     parcel_labels,
     parcel_scores,
+    peak_courses,
     profile,
     ratings,
     significant,
@@ -37,12 +38,13 @@ RATERS, BOOTSTRAP = "displacement_raters", "bootstrap"
 SPIN, SPIN_PEOPLE, EFFECT = "spin", "sign_flip_alignment", "effect_size"
 ANNOTATION, SECOND_NULL = "annotation_spin", "second_null"
 DISPLACED, DISPLACED_ALONG = "displacement", "displacement_along"
+BEYOND_ACOUSTICS = "beyond_acoustics"
 MONTE_CARLO, SHARE = "monte_carlo", "bootstrap_layers"
 
 # ------------------------------------------------------------------ participant: maps
 
 SCORE = Maps(
-    desc="gradients{label}",
+    desc="gradients{label}lags",
     title="Prediction at {label} lags",
     says="Correlation of predicted and measured BOLD inside held-out blocks at {label} lags, "
     "averaged over blocks.",
@@ -50,7 +52,7 @@ SCORE = Maps(
     stat="r",
 )
 SCORE_PIECES = Maps(
-    desc="gradients{label}pieces",
+    desc="gradients{label}lagspieces",
     title="Prediction at {label} lags, by piece",
     says="Correlation of predicted and measured BOLD inside held-out blocks at {label} lags, one "
     "map per layer and piece.",
@@ -58,7 +60,7 @@ SCORE_PIECES = Maps(
     stat="r",
 )
 CENTROID = Maps(
-    desc="gradients{label}",
+    desc="gradients{label}lags",
     title="Centroid layer, {label} lags",
     says="Mean layer number weighted by positive scores at {label} lags.",
     labels=LAGS,
@@ -68,14 +70,14 @@ CENTROID = Maps(
     names=("centroid",),
 )
 BEST_LAYER = Labels(
-    desc="gradientsbestlayer{label}",
+    desc="gradientsbestlayer{label}lags",
     title="Best layer, {label} lags",
     says="Layer with the largest score at {label} lags; 0 where there is none.",
     labels=LAGS,
     level="both",
 )
 ALPHA = Maps(
-    desc="gradients{label}",
+    desc="gradients{label}lags",
     title="Ridge penalty, {label} lags",
     says="log10 of the ridge penalty at {label} lags, averaged over outer folds.",
     labels=LAGS,
@@ -133,6 +135,40 @@ NULL_SCORES = Result(
     "by the same time in all participants.",
     required=True,
 )
+BEYOND_COLUMNS = (
+    PARCEL_COLUMN,
+    *LAYER_COLUMNS,
+    *PLACE_COLUMNS,
+    Column("r", "correlation inside held-out blocks, acoustics removed on both sides"),
+    Column("effect", "in standard deviations of its null, above the null mean", digits=1),
+    Column("p", "(b + 1) / (m + 1) over displacements of the layer", by=BEYOND_ACOUSTICS),
+    Column(
+        "p_fwe",
+        "effect against the largest over layers and parcels",
+        "p (FWE)",
+        by=BEYOND_ACOUSTICS,
+    ),
+)
+BEYOND = Table(
+    desc="gradientsbeyond",
+    title="Beyond acoustics",
+    says="What each layer predicts in each parcel when the components of the acoustic baseline "
+    "have been projected out of responses and layer (positive lags).",
+    columns=BEYOND_COLUMNS,
+)
+BEYOND_SCORES = Result(
+    desc="gradientsbeyondscores",
+    title="Scores beyond acoustics of displaced layers",
+    says="Score of each layer in each parcel beyond acoustics, and under each displacement of the "
+    "layer: observed (layers, parcels), null (copies, layers, parcels).",
+)
+BEYOND_BEST = Labels(
+    desc="gradientsbeyondbestlayer",
+    title="Best layer beyond acoustics",
+    says="Layer that adds most to acoustics, in standard deviations of its null, among those that "
+    "pass family-wise; 0 where none does.",
+    level="both",
+)
 PIECES = Table(
     desc="gradientspieces",
     title="Scores of pieces",
@@ -163,6 +199,8 @@ RATINGS_NULL = Table(
     by_space=False,
 )
 ALIGNMENT = alignment(RECIPE, required=False)
+QUALITY = quality(RECIPE)
+PEAK = peak_courses(RECIPE)
 FOLDS = folds(RECIPE)
 WAVEFORM = Table(
     desc="gradientswaveform",
@@ -206,11 +244,16 @@ RESULTS: tuple[Result, ...] = (
     PARCEL_SUMMARY,
     NULL,
     NULL_SCORES,
+    BEYOND,
+    BEYOND_SCORES,
+    BEYOND_BEST,
     PIECES,
     PROFILE,
     RATINGS,
     RATINGS_NULL,
     ALIGNMENT,
+    QUALITY,
+    PEAK,
     FOLDS,
     WAVEFORM,
     COURSES,

@@ -84,6 +84,14 @@ class GradientsSettings:
         source="-",
         why="a correlation inside a shorter clip says nothing; clips of a run are pooled",
     )
+    begin_s: float = setting(
+        12.0,
+        paper="not stated",
+        source="-",
+        why="that a sound begins is one event in brain and sound (docs/calibration.md); at most "
+        "a fifth of a presentation is left out",
+        least=0,
+    )
     purge_s: float = setting(
         18.0,
         paper="not stated",
@@ -103,6 +111,21 @@ class GradientsSettings:
         source="-",
         why="circular shifts with refit keep the error rate; least p: 1 / (n_shifts + 1)",
     )
+    n_beyond: int = setting(
+        99,
+        paper="none: no acoustic control",
+        source="-",
+        why="displacements for what a layer adds to acoustics, at most n_shifts; 0: not tested",
+        least=0,
+    )
+    acoustic_components: int = setting(
+        8,
+        paper="none: no acoustic control",
+        source="-",
+        why="components of each acoustic layer that are removed; fewer where a regressor would "
+        "have less than 8 volumes",
+        least=1,
+    )
     min_shift_s: float = setting(
         15.0, paper="none", source="-", why="longer than the haemodynamic response"
     )
@@ -118,7 +141,13 @@ class GradientsSettings:
 VARIANTS = {
     "robust": GradientsSettings(),
     "faithful": GradientsSettings(
-        networks=("vggish",), pca_fit="all", centre="train", filter_features=False, mask_maps=False
+        networks=("vggish",),
+        pca_fit="all",
+        centre="train",
+        filter_features=False,
+        begin_s=0.0,
+        n_beyond=0,
+        mask_maps=False,
     ),
 }
 """Defaults of both variants."""

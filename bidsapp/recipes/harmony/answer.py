@@ -10,6 +10,8 @@ from bidsapp.models.harmonic.names import QUADRANTS
 from bidsapp.recipes.harmony import results as declared
 from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.html import number_text, plural
+from bidsapp.report.methods import has_random_weights
+from bidsapp.report.sections import flips_can_pass
 from bidsapp.results.read import Results, Space
 
 
@@ -23,6 +25,7 @@ def sentences(results: Results) -> Iterator[str]:
     """
     if not results.is_group:
         yield from _emotions(results)
+        yield from _parcels(results)
     for space in results.spaces:
         yield from _unique(results, space)
 
@@ -32,10 +35,34 @@ def _emotions(results: Results) -> Iterator[str]:
     columns = [name for name in QUADRANTS if name in courses]
     if courses.empty or not columns:
         return
+    if has_random_weights(results, "harmonic"):
+        yield "The harmonic network is untrained: the emotions it gives sounds mean nothing."
+        return
     means = courses.groupby("piece")[columns].mean()
     counts = means.idxmax(axis=1).value_counts()
     listed = ", ".join(f"{counts.get(name, 0)} {name}" for name in columns)
     yield f"Emotion predicted for {plural(len(means), 'sound')}, by quadrant: {listed}."
+
+
+def _parcels(results: Results) -> Iterator[str]:
+    """Yield in how many parcels each network predicts held-out music, in the first space."""
+    space = results.spaces[0]
+    counts, n_parcels = [], 0
+    for network in results.networks(space):
+        rows = results.table(declared.PARCELS, space, network)
+        mask = results.maps(declared.SIGNIFICANT, space, network)
+        labels = results.maps(declared.PARCEL_LABELS, space)
+        if rows.empty or mask is None or labels is None:
+            continue
+        n_parcels = rows["parcel"].nunique()
+        passed = np.unique(labels.values[0][mask.values[0] > 0])
+        counts.append(f"{passed.size} by layers of {network}")
+    if counts:
+        level = results.setting("significance", space)
+        yield (
+            f"Of {plural(n_parcels, 'parcel')}, responses to held-out music were predicted in "
+            f"{', '.join(counts)} (family-wise p \u2264 {level:g} against displaced music)."
+        )
 
 
 def _unique(results: Results, space: Space) -> Iterator[str]:
@@ -45,13 +72,21 @@ def _unique(results: Results, space: Space) -> Iterator[str]:
         return
     word, words = unit_words(maps.units)[:2]
     adds = dict(zip(result.names, maps.values, strict=True))
-    means = " and ".join(
-        f"{name} adds {number_text(float(np.nanmean(values)), 4)}" for name, values in adds.items()
+    harmony, acoustics = (
+        number_text(float(np.nanmean(adds[name])), 4)
+        for name in (declared.HARMONY, declared.ACOUSTICS)
     )
-    yield f"To the r of the other, on average over {words}, {means}."
+    text = (
+        f"On average over {words}, harmony adds {harmony} to the r of acoustics, and acoustics "
+        f"add {acoustics} to the r of harmony"
+    )
     tested = results.maps(declared.UNIQUE_P, space) if results.is_group else None
     if tested is None:
-        yield "Within a participant this is descriptive."
+        yield f"{text} (descriptive: not tested within a participant)."
+        return
+    yield f"{text}."
+    if not flips_can_pass(results, space):
+        yield "With so few listeners, no test of what is unique to harmony can pass."
         return
     level = results.setting("significance", space)
     n = int((tested.values[0] <= level).sum())

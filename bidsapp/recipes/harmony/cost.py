@@ -29,5 +29,5 @@ def estimate(inputs: Inputs, settings: HarmonySettings, config: Config) -> Cost:
     cost = encoding_cost(
         inputs, settings.hop_s, config.memory_bytes, n_grams=_N_GRAMS, frame_bytes=_FRAME_BYTES
     )
-    time = null_time(inputs, settings, _N_GRAMS, 1, config.n_threads)
+    time = null_time(inputs, settings, _N_GRAMS, settings.n_shifts, config.n_threads)
     return replace(cost, size=", ".join(filter(None, (cost.size, time))))

@@ -6,39 +6,50 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bidsapp.models.harmonic.names import PITCH_CLASSES, QUADRANTS
+from bidsapp.recipes.harmony.listen import Spectrogram
 
+_MOST_COLUMNS = 1200
+_TICKS_HZ = (200, 500, 1000, 2000, 5000, 10000)
 QUADRANT_COLOURS = ("#e08a1e", "#b3364c", "#3c5a9a", "#4f9a5b")
 """Of Q1 exuberance, Q2 anxiety, Q3 sadness, Q4 contentment."""
 QUADRANT_WORDS = ("Q1 exuberance", "Q2 anxiety", "Q3 sadness", "Q4 contentment")
 
 
-def sound_figure(course: pd.DataFrame, gradcam: pd.DataFrame) -> Figure:
-    """Draw the quadrants, Grad-CAM and consonance of one sound over time.
+def sound_figure(
+    course: pd.DataFrame,
+    gradcam: pd.DataFrame,
+    spectrogram: Spectrogram | None = None,
+) -> Figure:
+    """Draw the quadrants, spectrogram, Grad-CAM and consonance of one sound over time.
 
     Parameters
     ----------
     course, gradcam
         Rows of one sound of the tables of these names.
+    spectrogram
+        With Grad-CAM on it; None for a figure without it.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Three panels that share time.
+        Panels that share time in the sound, in seconds.
     """
-    figure = Figure((9.0, 6.0), layout="constrained")
-    top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(1.2, 1.2, 1.0))
+    heights = (1.2, 1.6, 1.2, 1.0) if spectrogram is not None else (1.2, 1.2, 1.0)
+    figure = Figure((9.0, 1.8 * sum(heights)), layout="constrained")
+    panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+    top, *shown, middle, bottom = panels
     time_s = course["time_s"].to_numpy(float)
-    shares = [course[name].to_numpy(float) for name in QUADRANTS]
-    top.stackplot(time_s, *shares, colors=QUADRANT_COLOURS, labels=QUADRANT_WORDS)
-    top.set_ylim(0, 1)
-    top.set_ylabel("probability")
-    top.legend(ncols=4, frameon=False, fontsize=7, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    maps = gradcam[list(PITCH_CLASSES)].to_numpy(float).T
     step = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 1.0
-    extent = (time_s[0] - step / 2, time_s[-1] + step / 2, len(maps) - 0.5, -0.5)
+    span = time_s[0] - step / 2, time_s[-1] + step / 2
+    _draw_quadrants(top, course)
+    if spectrogram is not None:
+        _draw_spectrogram(shown[0], spectrogram, span)
+    maps = gradcam[list(PITCH_CLASSES)].to_numpy(float).T
+    extent = (*span, len(maps) - 0.5, -0.5)
     image = middle.imshow(maps, aspect="auto", extent=extent, cmap="magma", vmin=0)
     middle.set_yticks(range(len(PITCH_CLASSES)), PITCH_CLASSES, fontsize=7)
     middle.set_ylabel("pitch class")
@@ -49,9 +60,49 @@ def sound_figure(course: pd.DataFrame, gradcam: pd.DataFrame) -> Figure:
     bottom.set_ylabel("z in this sound")
     bottom.set_xlabel("time in the sound (s)")
     bottom.legend(ncols=2, frameon=False, fontsize=7, loc="upper right")
+    bottom.set_xlim(0.0, span[1] if spectrogram is None else max(span[1], spectrogram.duration_s))
     for axes in (top, bottom):
         axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _draw_quadrants(axes: Axes, course: pd.DataFrame) -> None:
+    """Stack the probabilities of the quadrants over time."""
+    shares = [course[name].to_numpy(float) for name in QUADRANTS]
+    axes.stackplot(
+        course["time_s"].to_numpy(float), *shares, colors=QUADRANT_COLOURS, labels=QUADRANT_WORDS
+    )
+    axes.set_ylim(0, 1)
+    axes.set_ylabel("probability")
+    axes.legend(ncols=4, frameon=False, fontsize=7, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+
+
+def _draw_spectrogram(
+    axes: Axes,
+    spectrogram: Spectrogram,
+    span: tuple[float, float],
+) -> None:
+    """Draw a spectrogram in grey, and Grad-CAM in colour on the bands that filters see."""
+    n_rows, n_times = spectrogram.values.shape
+    whole = (0.0, spectrogram.duration_s, -0.5, n_rows - 0.5)
+    values = spectrogram.values[:, :: max(1, n_times // _MOST_COLUMNS)]
+    axes.imshow(values, aspect="auto", extent=whole, cmap="gray_r", origin="lower")
+    laid = spectrogram.gradcam
+    largest = np.nanmax(laid) or 1.0
+    opacity = np.clip(np.nan_to_num(laid) / largest, 0, 1)
+    axes.imshow(
+        np.nan_to_num(laid),
+        aspect="auto",
+        extent=(*span, -0.5, n_rows - 0.5),
+        cmap="autumn_r",
+        origin="lower",
+        alpha=opacity,
+        interpolation="nearest",
+    )
+    places = np.interp(_TICKS_HZ, spectrogram.hz, np.arange(n_rows))
+    axes.set_yticks(places, [f"{hz:g}" for hz in _TICKS_HZ], fontsize=7)
+    axes.set_ylim(-0.5, n_rows - 0.5)
+    axes.set_ylabel("Hz")
 
 
 def plane_figure(courses: pd.DataFrame) -> Figure:
@@ -72,7 +123,7 @@ def plane_figure(courses: pd.DataFrame) -> Figure:
         x, y = own["valence"].to_numpy(float), own["arousal"].to_numpy(float)
         colour = f"C{number % 10}"
         axes.plot(x, y, color=colour, linewidth=0.7, alpha=0.5)
-        axes.plot(x.mean(), y.mean(), "o", color=colour, markersize=6)
+        axes.plot(x.mean(), y.mean(), "o", color=colour, markersize=6, clip_on=False)
         if number < 10:
             axes.annotate(_short(piece), (x.mean(), y.mean()), fontsize=7, xytext=(5, 3),
                           textcoords="offset points")  # fmt: skip

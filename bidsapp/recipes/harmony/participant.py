@@ -17,11 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bidsapp.audio.quadrant_match import match_rows
 from bidsapp.brain.parcels import parcel_means
 from bidsapp.encoding.bands import BandScores, Member, join_bands, two_bands
 from bidsapp.encoding.parcels import Parcels, make_parcels
 from bidsapp.encoding.ratings import RatingTargets, rating_targets
 from bidsapp.encoding.rows import Rows
+from bidsapp.recipes.base.peak import peak_rows
+from bidsapp.recipes.base.quality import quality_rows
 from bidsapp.recipes.base.scores import (
     Scores,
     design_store,
@@ -38,6 +41,7 @@ from bidsapp.recipes.base.scores import (
 )
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.harmony import cautions, results
+from bidsapp.recipes.harmony.listen import sound_arrays
 from bidsapp.recipes.harmony.settings import HarmonySettings
 from bidsapp.recipes.harmony.stimuli import (
     SoundCourse,
@@ -46,7 +50,6 @@ from bidsapp.recipes.harmony.stimuli import (
     gradcam_rows,
     sound_courses,
 )
-from bidsapp.recipes.harmony.use import similarity_rows
 from bidsapp.results.write import Output, tidy
 
 LOGGER = logging.getLogger("musicotopy")
@@ -81,6 +84,7 @@ def participant(study: ParticipantStudy) -> None:
     out = study.output(bold.units)
     for name, scores in everything.items():
         write_network(out, name, scores, parcels, settings.significance)
+        out.write(results.PEAK, peak_rows(study, scores, means), network=name)
     unique = unique_contributions(study, rows, everything, means)
     if unique is not None:
         write_unique(out, *unique, parcels)
@@ -88,6 +92,7 @@ def participant(study: ParticipantStudy) -> None:
     out.write(results.PARCEL_LABELS, parcels.labels + 1, names=names)
     write_sounds(out, study, courses)
     out.write(results.ALIGNMENT, study.inputs.alignment)
+    out.write(results.QUALITY, quality_rows(study))
     out.write(results.FOLDS, fold_rows(rows, study))
     networks: dict[str, dict[str, Any]] = {
         name: {"layers": scores.layers, "weights": dict(scores.bank.weights)}
@@ -195,11 +200,18 @@ def write_sounds(out: Output, study: ParticipantStudy, courses: list[SoundCourse
     settings: HarmonySettings = study.settings
     out.write(results.COURSES, course_rows(courses))
     out.write(results.GRADCAM, gradcam_rows(courses))
+    if settings.n_players > 0 and courses:
+        paths = dict(study.inputs.sounds)
+        files = [paths[course.piece] for course in courses]
+        arrays = sound_arrays(
+            files, study.network("harmonic"), settings.n_players, settings.player_s
+        )
+        out.arrays(results.SOUNDS, arrays)
     agreement = list(
         agreement_rows(courses, study.inputs.ratings, settings.ratings_are, settings.hop_s)
     )
     if agreement:
         out.write(results.AGREEMENT, agreement)
-    similarity = list(similarity_rows(courses, settings.moment_s))
+    similarity = list(match_rows(courses, settings.moment_s))
     if similarity:
         out.write(results.SIMILARITY, similarity)

@@ -6,21 +6,26 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from bidsapp.models.harmonic.names import PITCH_CLASSES
 from bidsapp.recipes.base.score_results import SHIFT, SHIFT_FDR
 from bidsapp.recipes.harmony import results as declared
 from bidsapp.recipes.harmony.answer import sentences
 from bidsapp.recipes.harmony.figures import plane_figure, sound_figure, unique_figure
+from bidsapp.recipes.harmony.listen import Arrays, written_sound
 from bidsapp.report import sections
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.places import coordinate_words, region_after_z, with_regions
 from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.brain.scales import largest, smallest
+from bidsapp.report.courses import peak_section
 from bidsapp.report.html import (
     Note,
     Notes,
     Number,
     Page,
+    Picture,
     Prose,
     Section,
     number_text,
@@ -36,7 +41,7 @@ from bidsapp.report.methods import (
     shared_context,
 )
 from bidsapp.report.tables import table
-from bidsapp.report.timing import alignment_section
+from bidsapp.report.timing import alignment_section, quality_section
 from bidsapp.results.kinds import P_VALUE
 from bidsapp.results.read import Results
 
@@ -74,6 +79,7 @@ def report(results: Results) -> tuple[Page, Methods]:
         *(unique(results, space) for space in results.spaces),
         None if results.is_group else ratings(results),
         None if results.is_group else timing(results),
+        None if results.is_group else quality(results),
         sections.claims(results),
         sections.methods_section(text),
         sections.fidelity(results),
@@ -134,17 +140,12 @@ def emotion(results: Results) -> Section:
         caption="Predicted valence (Q1 and Q4 less Q2 and Q3) and arousal (Q1 and Q2 less Q3 "
         "and Q4) of each sound over time; dots are means.",
     )
+    arrays = results.arrays(declared.SOUNDS) or {}
     children = []
-    for number, piece in enumerate(pieces[:_MOST_SOUNDS]):
-        own = [frame[frame["piece"] == piece] for frame in (courses, gradcam)]
-        figure = picture(
-            sound_figure(own[0], own[1]),
-            alt=f"Quadrants, Grad-CAM and consonance of {piece} over time",
-            caption="Top: probabilities of the quadrants in windows of 6 s. Middle: Grad-CAM, "
-            "what raises the logit of the likeliest quadrant, by pitch-class filter. Bottom: "
-            "roughness and harmonicity, standardised within the sound.",
-        )
-        children.append(Section(piece, f"sound{number + 1}", [figure]))
+    for number, piece in enumerate(pieces[:_MOST_SOUNDS], start=1):
+        course, maps = (frame[frame["piece"] == piece] for frame in (courses, gradcam))
+        shown = sound(piece, number, course, maps, arrays)
+        children.append(Section(piece, f"sound{number}", [shown]))
     left = len(pieces) - len(children)
     notes = [Prose(f"{plural(left, 'more sound')} in the table of courses.")] if left else []
     agreement = results.table(declared.AGREEMENT)
@@ -156,6 +157,34 @@ def emotion(results: Results) -> Section:
         caption = f"{declared.AGREEMENT.says} No test: moments of a sound are not independent."
         parts.append(table(agreement, declared.AGREEMENT.columns, caption))
     return Section("Emotion of the sounds", "emotion", parts, children)
+
+
+def sound(
+    piece: str, number: int, course: pd.DataFrame, gradcam: pd.DataFrame, arrays: Arrays
+) -> Picture:
+    """Show one sound over time, with its spectrogram and a player if they were written."""
+    known = written_sound(arrays, number, gradcam[list(PITCH_CLASSES)].to_numpy(float))
+    spectrogram, mp3 = known or (None, None)
+    second = (
+        " Second: mel spectrogram, and on it in colour Grad-CAM, on the bands that filters see. "
+        "Third:"
+    )
+    player = (
+        " A line follows the player (the beginning of a long sound); a click in the picture plays "
+        "from there."
+    )
+    caption = (
+        f"Top: probabilities of the quadrants in windows of 6 s.{second if known else ' Middle:'} "
+        "Grad-CAM, what raises the logit of the likeliest quadrant, by pitch-class filter. "
+        "Bottom: roughness and harmonicity, standardised within the sound."
+        f"{player if known else ''}"
+    )
+    return picture(
+        sound_figure(course, gradcam, spectrogram),
+        alt=f"Quadrants, Grad-CAM and consonance of {piece} over time",
+        caption=caption,
+        mp3=mp3,
+    )
 
 
 def use(results: Results) -> Section | None:
@@ -183,12 +212,20 @@ def encoding(results: Results, pair: Any) -> Section:
     tested = results.maps(declared.P_FWE, pair.space, pair.network) if results.is_group else None
     if tested is not None and sections.flips_can_pass(results, pair.space):
         drawn.append(BrainMap("Smallest family-wise p", smallest(tested.values), P_VALUE))
-    what = "significant parcels" if not results.is_group else "significant units"
-    caption = f"Outlined: {what} (FWE p \u2264 {results.setting('significance', pair.space):g})."
+    level = results.setting("significance", pair.space)
+    what = unit_words(units)[1] if results.is_group else "parcels"
+    caption = f"Outlined: significant {what} (FWE p \u2264 {level:g})."
+    if mask is None or not mask.any():
+        caption = f"No {what} are significant (FWE p \u2264 {level:g})."
+    if results.is_group and not sections.flips_can_pass(results, pair.space):
+        caption = "Not tested: sign flips of so few participants cannot pass."
     profile = declared.GROUP_PROFILE if results.is_group else declared.PROFILE
     rows = table(results.table(profile, pair.space, pair.network), profile.columns, profile.says)
+    peak = results.table(declared.PEAK, pair.space, pair.network)
+    courses = None if results.is_group else peak_section(peak, declared.PEAK, pair.suffix)
     children = [
         Section("Maps", f"maps{pair.suffix}", draw(drawn, units, mask, caption)),
+        *([courses] if courses is not None else []),
         Section("Layers", f"layers{pair.suffix}", [rows]),
     ]
     key = declared.FLIP if results.is_group else SHIFT
@@ -259,6 +296,11 @@ def ratings(results: Results) -> Section | None:
 def timing(results: Results) -> Section:
     """Show which sound meets which volumes."""
     return alignment_section(results.table(declared.ALIGNMENT), declared.ALIGNMENT, None)
+
+
+def quality(results: Results) -> Section | None:
+    """Show motion and signal-to-noise ratio of the runs."""
+    return quality_section(results.table(declared.QUALITY), declared.QUALITY)
 
 
 def methods(results: Results) -> Methods:

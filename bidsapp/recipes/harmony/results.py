@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from bidsapp.models.harmonic.names import PITCH_CLASSES, QUADRANTS
-from bidsapp.recipes.base.alignment import alignment
+from typing import Any
+
+from bidsapp.models.harmonic.names import MATCH_COLUMNS, PITCH_CLASSES, QUADRANTS
+from bidsapp.recipes.base.alignment import alignment, quality
 from bidsapp.recipes.base.score_results import (
     PARCEL_COLUMN,
     PLACE_COLUMNS,
     folds,
     parcel_labels,
     parcel_scores,
+    peak_courses,
     profile,
     ratings,
     significant,
@@ -59,6 +62,13 @@ PARCEL_LABELS = parcel_labels(RECIPE, required=False)
 PARCELS = parcel_scores(RECIPE, lags=False)
 PROFILE = profile(RECIPE, lags=False)
 RATINGS = ratings(RECIPE, lags=False)
+_MATCH_SHOWN: dict[str, dict[str, Any]] = {
+    "start_s": {"title": "start", "digits": 1, "unit": "s"},
+    "similarity": {"digits": 2},
+    "valence_contrast": {"digits": 2},
+    "arousal_contrast": {"digits": 2},
+    "uncertainty": {"digits": 2, "unit": "bits"},
+}
 _BANDS = (
     Column("r_joint", "harmony and acoustics together", "together"),
     Column("r_harmony", "harmony alone", "harmony"),
@@ -117,6 +127,14 @@ GRADCAM = Table(
     by_space=False,
     by_network=False,
 )
+SOUNDS = Result(
+    desc="harmonysounds",
+    title="Sounds",
+    says="Spectrograms (dB as 0 to 255, two mel bands and 0.2 s per value) and MP3 excerpts "
+    "(bytes) of the first sounds in the order of the courses, and the mel bands of the filters.",
+    by_space=False,
+    by_network=False,
+)
 AGREEMENT = Table(
     desc="harmonyagreement",
     title="Agreement with ratings",
@@ -138,19 +156,16 @@ SIMILARITY = Table(
     title="Moments and candidates",
     says="How alike the predicted emotion of each moment of a sound is to that of each other "
     "sound as a whole.",
-    columns=(
-        Column("piece", "sound with the moment", text=True),
-        Column("start_s", "start of the moment", "start", 1, "s"),
-        Column("candidate", "other sound", text=True),
-        Column("similarity", "1 - Jensen-Shannon distance of the quadrants", digits=2),
-        Column("valence_contrast", "candidate less moment", digits=2),
-        Column("arousal_contrast", "candidate less moment", digits=2),
-        Column("uncertainty", "entropy of both on average", digits=2, unit="bits"),
+    columns=tuple(
+        Column(name, text, **_MATCH_SHOWN.get(name, {"text": True}))
+        for name, text in MATCH_COLUMNS.items()
     ),
     by_space=False,
     by_network=False,
 )
 ALIGNMENT = alignment(RECIPE, required=False)
+QUALITY = quality(RECIPE)
+PEAK = peak_courses(RECIPE)
 FOLDS = folds(RECIPE)
 
 # ------------------------------------------------------------------ group
@@ -230,9 +245,12 @@ RESULTS: tuple[Result, ...] = (
     UNIQUE_RATINGS,
     COURSES,
     GRADCAM,
+    SOUNDS,
     AGREEMENT,
     SIMILARITY,
     ALIGNMENT,
+    QUALITY,
+    PEAK,
     FOLDS,
     summary(RECIPE, "participant"),
     MEAN,

@@ -33,6 +33,15 @@ class HarmonySettings:
         source=_PAPER,
         why="stretches of each sound that are compared with the other sounds",
     )
+    n_players: int = setting(
+        12,
+        paper="none",
+        source="-",
+        why="sounds that the page shows over time, each with a player; 0 for none",
+    )
+    player_s: float = setting(
+        90.0, paper="none", source="-", why="longest excerpt in the page; half a megabyte"
+    )
     ratings_are: Literal["not stated", "felt", "perceived"] = setting(
         "not stated",
         paper="perceived (DEAM and Soundtracks)",
@@ -76,6 +85,14 @@ class HarmonySettings:
     min_block_s: float = setting(
         40.0, paper=_NO_BRAIN, source="-", why="a correlation inside a shorter clip says nothing"
     )
+    begin_s: float = setting(
+        12.0,
+        paper=_NO_BRAIN,
+        source="-",
+        why="that a sound begins is one event in brain and sound (docs/calibration.md); at most "
+        "a fifth of a presentation is left out",
+        least=0,
+    )
     purge_s: float = setting(
         18.0,
         paper=_NO_BRAIN,
@@ -94,7 +111,7 @@ class HarmonySettings:
 
 VARIANTS = {
     "robust": HarmonySettings(),
-    "faithful": HarmonySettings(networks=("harmonic",)),
+    "faithful": HarmonySettings(networks=("harmonic",), begin_s=0.0),
 }
 """Defaults of both variants."""
 

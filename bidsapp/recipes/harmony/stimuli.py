@@ -23,7 +23,7 @@ from bidsapp.features.sampling import sample_series
 from bidsapp.models.harmonic.explain import branch_maps, brightness
 from bidsapp.models.harmonic.names import PITCH_CLASSES, QUADRANTS
 from bidsapp.progress import track
-from bidsapp.stats.quadrants import CENTRES
+from bidsapp.stats.quadrants import CENTRES, entropy
 
 Floats = npt.NDArray[np.float64]
 Row = dict[str, Any]
@@ -69,12 +69,6 @@ class SoundCourse:
     def uncertainty(self) -> Floats:
         """(n,) entropy of the probabilities in bits; 2 is no knowledge."""
         return entropy(self.probabilities)
-
-
-def entropy(probabilities: Floats) -> Floats:
-    """Entropy in bits over the last axis."""
-    p = np.maximum(probabilities, 1e-300)
-    return np.asarray(-(probabilities * np.log2(p)).sum(axis=-1))
 
 
 def sound_courses(

@@ -21,9 +21,12 @@ def sentences(results: Results) -> Iterator[str]:
     results
         Of a participant or of the group.
     """
-    for space in results.spaces:
-        for network in results.networks(space):
-            yield from _of_network(results, space, network)
+    (first, *others) = [
+        (space, network) for space in results.spaces for network in results.networks(space)
+    ]
+    yield from _of_network(results, *first)
+    if others:
+        yield f"Likewise: {'; '.join(_in_short(results, *other) for other in others)}."
 
 
 def row_of(rows: pd.DataFrame, decoder: str, candidates: str) -> dict[str, Any]:
@@ -75,6 +78,15 @@ def _of_network(results: Results, space: Space, network: str) -> Iterator[str]:
     if results.is_group and np.isfinite(overall["n_significant"]):
         n = number_text(overall["n_significant"], 0)
         yield f"Significant in {n} of {results.n_participants} participants one by one."
+
+
+def _in_short(results: Results, space: Space, network: str) -> str:
+    result = declared.GROUP_DECODING if results.is_group else declared.DECODING
+    overall = row_of(results.table(result, space, network), declared.ENSEMBLE, declared.ALL)
+    where = f" in {space.title}" if len(results.spaces) > 1 else ""
+    if not overall:
+        return f"{network}{where} was not tested"
+    return f"{network}{where} {100 * overall['identification']:.0f} %{_p(overall, results)}"
 
 
 def _p(row: dict[str, Any], results: Results, before: str = ", ", after: str = "") -> str:

@@ -18,6 +18,7 @@ import numpy as np
 
 from bidsapp.errors import UsageError
 from bidsapp.features.courses import CourseBank
+from bidsapp.recipes.base.quality import quality_rows
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.reconstruct import cautions, results
 from bidsapp.recipes.reconstruct.classes import class_rows, telling
@@ -74,6 +75,7 @@ def participant(study: ParticipantStudy) -> None:
     out.write(results.REGION_LABELS, regions.label + 1, names=regions.names)
     out.write(results.FOLDS, fold_rows(clips, next(iter(spaces.values())).judge.fold))
     out.write(results.ALIGNMENT, study.inputs.alignment)
+    out.write(results.QUALITY, quality_rows(study))
     facts = study.summary(
         bold.units,
         networks={

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from bidsapp.recipes.reconstruct.encoding.report import encoding
 from bidsapp.recipes.reconstruct.encoding.results import KEYS as ENCODING_KEYS
 from bidsapp.recipes.reconstruct.encoding.results import SCORES as ENCODING_SCORES
 from bidsapp.recipes.reconstruct.figures import accuracy_figure, curve_figure, genre_figure
-from bidsapp.report import sections
+from bidsapp.report import sections, sounds
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.html import (
     Embedded,
@@ -37,7 +37,8 @@ from bidsapp.report.methods import (
     shared_context,
 )
 from bidsapp.report.tables import choose, table
-from bidsapp.report.timing import alignment_section
+from bidsapp.report.timing import alignment_section, quality_section
+from bidsapp.results.inferences.base import smallest_p
 from bidsapp.results.kinds import P_VALUE, Table
 from bidsapp.results.read import Results
 
@@ -60,12 +61,16 @@ def report(results: Results) -> tuple[Page, Methods]:
     page = [
         sections.glance(design(results), [(p.title, list(numbers(results, p))) for p in pairs]),
         sections.cautions(results),
-        *(of_space(results, pair) for pair in pairs),
+        *(
+            replace(of_space(results, pair), folded=results.is_group and number > 0)
+            for number, pair in enumerate(pairs)
+        ),
         *(
             encoding(results, space, f"-{number}" if len(results.spaces) > 1 else "")
             for number, space in enumerate(results.spaces, start=1)
         ),
         listening(results) if results.is_group else timing(results),
+        None if results.is_group else quality(results),
         sections.claims(results),
         sections.methods_section(text),
         sections.fidelity(results),
@@ -86,6 +91,12 @@ def design(results: Results) -> list[Number]:
     folds = plural(facts["n_folds"], "fold")
     found.append(Number("Clips", str(facts["n_held_out"]), f"held out, in {folds}"))
     return found
+
+
+def floor(results: Results) -> float:
+    """Return the smallest possible p of exchanged clips; 0 where none were exchanged."""
+    n = n_exchanges(results)
+    return smallest_p(n) if n else 0.0
 
 
 def decoding(results: Results, pair: Any) -> pd.DataFrame:
@@ -161,7 +172,7 @@ def identification(results: Results, pair: Any) -> Section:
             alt="Identification accuracy of each decoder and set of candidates",
             caption=caption,
         ),
-        table(rows, columns, result.says),
+        table(rows, columns, result.says, floor=floor(results)),
         *sections.claim(results, declared.GROUP_KEY if results.is_group else declared.CLIPS_KEY),
     ]
     return Section("Identification", f"identification{pair.suffix}", parts)
@@ -170,8 +181,8 @@ def identification(results: Results, pair: Any) -> Section:
 def examples(results: Results, pair: Any) -> Section | None:
     """Let the reader hear clips and the candidates most like what was decoded."""
     rows = results.table(declared.EXAMPLES, pair.space, pair.network)
-    sounds = results.arrays(declared.SOUNDS, pair.space, pair.network)
-    if rows.empty or sounds is None:
+    excerpts = results.arrays(declared.SOUNDS, pair.space, pair.network)
+    if rows.empty or excerpts is None:
         return None
     kinds = [name for name in ("retrieved", "generated") if (rows["kind"] == name).any()]
     also = f" {' and '.join(kinds).capitalize()}: by the decoded embedding." if kinds else ""
@@ -187,7 +198,7 @@ def examples(results: Results, pair: Any) -> Section | None:
     for _, own in rows.groupby("example", sort=True):
         heard = own.iloc[0]["clip"]
         shown = own[own["place"].astype(int) <= np.where(own["kind"] == "candidate", 3, 1)]
-        cells = [player(row, sounds[f"sound{number}"], heard) for number, row in shown.iterrows()]
+        cells = [player(row, excerpts[f"sound{k}"], heard) for k, row in shown.iterrows()]
         lines.append(f"<tr>{''.join(cells)}</tr>")
     markup = Markup('<div class="table"><table>{}</table></div>').format(
         Markup("".join(map(str, lines)))
@@ -197,16 +208,17 @@ def examples(results: Results, pair: Any) -> Section | None:
 
 def player(row: Any, sound: Any, heard: str) -> Markup:
     """Return a cell with the name of a clip and a player of its sound."""
-    data = base64.b64encode(np.asarray(sound, np.uint8).tobytes()).decode("ascii")
+    mp3 = np.asarray(sound, np.uint8).tobytes()
     right = row["kind"] == "candidate" and row["clip"] == heard
     mark = " \u2713" if right else ""
     facts = [row["genre"] if isinstance(row["genre"], str) else ""]
     facts += [f"r = {number_text(float(row['r']), 2)}"] if np.isfinite(row["r"]) else []
-    return Markup(
-        '<td style="vertical-align:top"><div>{}{}</div><div>{}</div><audio controls '
-        'preload="none" style="width:13em" aria-label="{} {}" '
-        'src="data:audio/mpeg;base64,{}"></audio></td>'
-    ).format(row["clip"], mark, ", ".join(filter(None, facts)), row["kind"], row["clip"], data)
+    return Markup('<td style="vertical-align:top"><div>{}{}</div><div>{}</div>{}</td>').format(
+        row["clip"],
+        mark,
+        ", ".join(filter(None, facts)),
+        sounds.player(mp3, f"{row['kind']} {row['clip']}", width="13em"),
+    )
 
 
 def retrieval(results: Results, pair: Any) -> Section | None:
@@ -251,7 +263,7 @@ def clips(results: Results, pair: Any) -> Section:
         )
     ordered = rows.sort_values("identification", ascending=False)
     parts.append(table(ordered, result.columns, f"{result.says} Best first."))
-    return Section("Clips", f"clips{pair.suffix}", parts)
+    return Section("Clips", f"clips{pair.suffix}", parts, folded=results.is_group)
 
 
 def where(results: Results, pair: Any) -> Section:
@@ -279,7 +291,7 @@ def where(results: Results, pair: Any) -> Section:
     )
     parts = [
         *draw(drawn, maps.units, mask, caption),
-        table(best, of_regions.columns, says),
+        table(best, of_regions.columns, says, floor=floor(results)),
         *sections.claim(results, key),
     ]
     return Section("Where", f"where{pair.suffix}", parts)
@@ -336,8 +348,8 @@ def across(results: Results, pair: Any) -> Section | None:
         f"across{pair.suffix}",
         [
             Prose(intro),
-            table(rows, declared.ACROSS.columns, declared.ACROSS.says),
-            table(gains, declared.GAINS.columns, declared.GAINS.says),
+            table(rows, declared.ACROSS.columns, declared.ACROSS.says, floor=floor(results)),
+            table(gains, declared.GAINS.columns, declared.GAINS.says, floor=floor(results)),
             *sections.claim(results, declared.GAIN_KEY),
             *sections.claim(results, declared.GAIN_INTERVAL_KEY),
         ],
@@ -357,6 +369,11 @@ def listening(results: Results) -> Section | None:
 def timing(results: Results) -> Section:
     """Show which sound meets which volumes."""
     return alignment_section(results.table(declared.ALIGNMENT), declared.ALIGNMENT, None)
+
+
+def quality(results: Results) -> Section | None:
+    """Show motion and signal-to-noise ratio of the runs."""
+    return quality_section(results.table(declared.QUALITY), declared.QUALITY)
 
 
 def methods(results: Results) -> Methods:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bidsapp.recipes.base.alignment import alignment
+from bidsapp.recipes.base.alignment import alignment, quality
 from bidsapp.recipes.reconstruct.encoding import results as encoding
 from bidsapp.results.kinds import (
     P_VALUE,
@@ -252,6 +252,7 @@ EXCHANGES = Result(
     required=True,
 )
 ALIGNMENT = alignment(RECIPE)
+QUALITY = quality(RECIPE)
 
 _N = Column("n_participants", "participants", "participants", 0)
 GROUP_DECODING = Table(
@@ -407,6 +408,7 @@ RESULTS: tuple[Result, ...] = (
     RETRIEVAL,
     EXCHANGES,
     ALIGNMENT,
+    QUALITY,
     SUMMARY,
     PARTICIPANTS,
     GROUP_DECODING,

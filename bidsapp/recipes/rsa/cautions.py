@@ -20,6 +20,10 @@ from bidsapp.stats.rsa.clip_permutation import is_enumerated, smallest_p
 from bidsapp.stats.rsa.inference import maximum_of_noise
 from bidsapp.stats.rsa.order import OrderCheck
 
+NO_GREY = "brain mask: no grey-matter segmentation was found in this space"
+"""Where searchlights lie if there is no segmentation; written into the summary."""
+TEMPLATE_GREY = "grey matter of the template"
+"""First words of the mask if the segmentation is the template's."""
 _FEW_ITEMS, _FEW_PARTICIPANTS = 16, 12
 _SAFE_BORDER_S = 12.0
 _WORDS = {"volume": "voxels", "gifti": "vertices", "cifti": "grayordinates"}
@@ -42,12 +46,7 @@ def of_data(study: ParticipantStudy, lights: Neighbourhoods, mask: str) -> Itera
     yield from shared.raw_bold(study.inputs.runs)
     yield from shared.no_confounds(study.config.confounds)
     yield from shared.freedom(study.inputs.runs, bold.confounds)
-    if "no grey-matter" in mask:
-        text = (
-            "No grey-matter segmentation was found in this space: searchlights cover the whole "
-            "brain mask, white matter and ventricles included."
-        )
-        yield Caution("caution", "No grey-matter mask", text)
+    yield from of_mask(mask, study.inputs.runs[0].space)
     few = int(np.sum(lights.sizes < settings.searchlight_count))
     if few and settings.searchlight_radius_mm <= 0:
         text = (
@@ -56,6 +55,32 @@ def of_data(study: ParticipantStudy, lights: Neighbourhoods, mask: str) -> Itera
         )
         yield Caution("note", "Small searchlights", text)
     yield from shared.of_problems([*study.inputs.problems, *bold.problems, *bold.units.problems])
+
+
+def of_mask(mask: str, space: str) -> Iterator[Caution]:
+    """Yield cautions about where grey matter was taken from.
+
+    Parameters
+    ----------
+    mask
+        From `bidsapp.recipes.rsa.participant.searchlight_mask`.
+    space
+        Of the runs.
+    """
+    if mask == NO_GREY:
+        text = (
+            "No grey-matter segmentation was found in this space: searchlights cover the whole "
+            "brain mask, white matter and ventricles included. fMRIPrep writes one for each of "
+            f"its --output-spaces; `musicotopy-tools fetch templates {space}` brings that of the "
+            "template where TemplateFlow has it."
+        )
+        yield Caution("caution", "No grey-matter mask", text)
+    elif mask.startswith(TEMPLATE_GREY):
+        text = (
+            f"fMRIPrep's segmentation in {space} is not there; grey matter is that of the "
+            "template, the same for every participant."
+        )
+        yield Caution("note", "Grey matter of the template", text)
 
 
 def of_items(items: Items, orders: OrderCheck) -> Iterator[Caution]:

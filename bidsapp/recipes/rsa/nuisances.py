@@ -21,14 +21,12 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.bids.records import Run
-from bidsapp.bids.tables import Table, number, read_table
 from bidsapp.errors import UsageError
 from bidsapp.recipes.base.inputs import Inputs
+from bidsapp.recipes.base.quality import framewise_displacement
 from bidsapp.recipes.rsa.items import Items
 from bidsapp.stats.rsa.pairs import difference_rdm, different_rdms, pair_items, varying_rdms
 
-_DISPLACEMENT = "framewise_displacement"
 Floats = NDArray[np.float64]
 
 
@@ -137,17 +135,6 @@ def _motion_rdm(inputs: Inputs, items: Items) -> Floats | None:
     there = items.row >= 0
     mean = here.sum(axis=(1, 2)) / there.sum(axis=(1, 2))
     return difference_rdm(mean)
-
-
-def framewise_displacement(run: Run) -> Floats | None:
-    """Framewise displacement of a run in mm, (n_trs,), 0 where missing; None without a table."""
-    if run.confounds is None:
-        return None
-    table = read_table(run.confounds)
-    if not isinstance(table, Table) or _DISPLACEMENT not in table.columns:
-        return None
-    values = np.array([number(row[_DISPLACEMENT]) for row in table.rows])
-    return np.nan_to_num(values) if values.size == run.n_trs else None
 
 
 _MAKERS: Mapping[str, Callable[[Inputs, Items], Floats | None]] = {

@@ -21,11 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.audio.networks import RANDOM, network_entry
+from bidsapp.bids.anatomy import is_of_template
 from bidsapp.brain.cortex import cortex_mask
 from bidsapp.brain.grey_matter import grey_matter
 from bidsapp.brain.searchlights import searchlights
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.models.rdm import rdm
+from bidsapp.recipes.base.quality import quality_rows
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.rsa import cautions, results
 from bidsapp.recipes.rsa.acoustics import NUISANCE, Acoustics, acoustics
@@ -225,9 +227,10 @@ def searchlight_mask(study: ParticipantStudy) -> tuple[NDArray[np.bool_], str]:
         return valid, "brain mask"
     path = study.inputs.grey_matter
     if path is None:
-        return valid, "brain mask: no grey-matter segmentation was found in this space"
+        return valid, cautions.NO_GREY
     grey = grey_matter(path, units, least)
-    return valid & grey, f"grey matter: {path.name} >= {least:g}"
+    whose = cautions.TEMPLATE_GREY if is_of_template(path) else "grey matter"
+    return valid & grey, f"{whose}: {path.name} >= {least:g}"
 
 
 def untrained_models(study: ParticipantStudy, name: str, items: Items) -> list[LayerModels]:
@@ -433,6 +436,7 @@ def write_shared(
     if beside.names:
         out.write(results.NUISANCE, rdm_rows(beside.rdms, beside.names))
     out.write(results.ALIGNMENT, study.inputs.alignment)
+    out.write(results.QUALITY, quality_rows(study))
 
 
 def lag_rows(

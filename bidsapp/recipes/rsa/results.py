@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bidsapp.recipes.base.alignment import alignment
+from bidsapp.recipes.base.alignment import alignment, quality
 from bidsapp.results.kinds import (
     LAYER,
     P_VALUE,
@@ -109,6 +109,7 @@ LAG = Table(
     by_network=False,
 )
 ALIGNMENT = alignment(RECIPE)
+QUALITY = quality(RECIPE)
 
 # ------------------------------------------------------------------ scores and their test
 
@@ -347,7 +348,7 @@ PARTICIPANTS = Table(
 SUMMARY, GROUP_SUMMARY = summary(RECIPE, "participant"), summary(RECIPE, "group")
 
 RESULTS: tuple[Result, ...] = (
-    SIZE, N, RADIUS, PATTERNS, ITEMS, MODELS, NUISANCE, LAG, ALIGNMENT,
+    SIZE, N, RADIUS, PATTERNS, ITEMS, MODELS, NUISANCE, LAG, ALIGNMENT, QUALITY,
     SCORE, RAW, UNTRAINED, P, P_FWE, SIGNIFICANT, BEST_LAYER, CENTROID, PROFILE, NULL, SUMMARY,
     MEAN, T, Q, MAX, MAX_LAYER, MAX_T, MAX_P, MAX_Q, MAX_EXPECTED, DIFFERENCE, CONFIDENCE,
     LOWER, UPPER, GROUP_PROFILE, LAYERS, GYRUS, PARTICIPANTS, GROUP_SUMMARY,

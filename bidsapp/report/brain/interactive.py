@@ -51,6 +51,8 @@ class CorticalMap:
     series, place
         Maps of one series with a place from 1 on are the points of a profile (layers), which is
         drawn for the place that was clicked on while a map of the series is shown.
+    mask
+        Hemisphere → (n_vertices,), NaN where nothing is significant; None without a test.
     """
 
     group: str
@@ -62,6 +64,7 @@ class CorticalMap:
     note: str = ""
     series: str = ""
     place: int = 0
+    mask: Mapping[str, Array] | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ def viewer(maps: Sequence[CorticalMap], meshes: Mapping[str, Mesh], regions: Reg
         groups=_groups(maps),
         data=Markup(text.replace("<", "\\u003c")),
         has_series=any(each.place for each in maps),
+        has_mask=any(each.mask is not None for each in maps),
     )
     return Embedded(Markup(html))
 
@@ -106,13 +110,23 @@ def payload(
     maps: Sequence[CorticalMap], meshes: Mapping[str, Mesh], regions: Regions
 ) -> dict[str, Any]:
     """Return what the script reads: numbers, names and base64 of little-endian arrays."""
+    masks: list[str] = []
+    entries = []
+    for number, each in enumerate(maps):
+        entry = _map(each, number)
+        if each.mask is not None:
+            packed = _packed(np.isfinite(_both(each.mask)), np.uint8)
+            masks += [packed] * (packed not in masks)
+            entry["mask"] = masks.index(packed)
+        entries.append(entry)
     return {
         "meshes": _meshes(meshes),
         "regions": {
             "names": list(regions.names),
             "index": _packed(_both(regions.index), np.uint16),
         },
-        "maps": [_map(each, number) for number, each in enumerate(maps)],
+        "maps": entries,
+        "masks": masks,
     }
 
 

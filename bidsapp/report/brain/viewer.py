@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -37,12 +37,23 @@ class MapGroup:
         In order.
     layers
         One map per layer: listed last, and drawn as a profile at the vertex that is clicked.
+    significant
+        (n_units,) bool: what is left when only significant places are to be shown; None where
+        nothing is.
     """
 
     title: str
     units: UnitSpace
     maps: Sequence[BrainMap]
     layers: Sequence[BrainMap] = ()
+    significant: Array | None = None
+
+    def mask(self) -> Mapping[str, Array] | None:
+        """Return the significant vertices of each hemisphere; None where nothing is."""
+        if self.significant is None or not np.any(self.significant):
+            return None
+        labels = np.where(self.significant, 1.0, np.nan)
+        return to_cortex(self.units, labels, ordinal=True)
 
 
 def layer_maps(scores: Array, names: Sequence[str], scale: Scale) -> list[BrainMap]:
@@ -103,18 +114,25 @@ def regions() -> Regions:
 
 
 def _maps(group: MapGroup, series: str) -> Iterator[CorticalMap]:
+    mask = group.mask()
     for each in group.maps:
         heading = f"{group.title}, {each.heading}" if each.heading else group.title
-        yield from _entry(group, each, heading, series if group.layers else "")
+        yield from _entry(group, each, heading, series if group.layers else "", mask=mask)
 
 
 def _layers(group: MapGroup) -> Iterator[CorticalMap]:
+    heading, mask = f"{group.title}, single layers", group.mask()
     for place, each in enumerate(group.layers, start=1):
-        yield from _entry(group, each, f"{group.title}, single layers", group.title, place)
+        yield from _entry(group, each, heading, group.title, place, mask)
 
 
 def _entry(
-    group: MapGroup, each: BrainMap, heading: str, series: str, place: int = 0
+    group: MapGroup,
+    each: BrainMap,
+    heading: str,
+    series: str,
+    place: int = 0,
+    mask: Mapping[str, Array] | None = None,
 ) -> Iterator[CorticalMap]:
     units = each.units or group.units
     if each.values.ndim == 2:
@@ -124,7 +142,7 @@ def _entry(
                 side: np.column_stack([part[side] for part in colours if part]) for side in "LR"
             }
             yield CorticalMap(
-                heading, each.title, stacked, None, "rgb", note=each.note, series=series
+                heading, each.title, stacked, None, "rgb", note=each.note, series=series, mask=mask
             )
         return
     if not each.is_defined:
@@ -134,6 +152,7 @@ def _entry(
         return
     kind: Kind = "labels" if each.ordinal else "continuous"
     names = tuple(each.names) if each.ordinal else ()
+    look = each.look(_TICKS)
     yield CorticalMap(
-        heading, each.title, values, each.look(_TICKS), kind, names, each.note, series, place
+        heading, each.title, values, look, kind, names, each.note, series, place, mask
     )

@@ -89,6 +89,14 @@
     if (map.kind === "rgb") return map.codes[4 * index + 3] ? 1 : NaN;
     return map.codes[index] === NO_VALUE ? NaN : map.from + map.step * map.codes[index];
   }
+  function isSignificant(map, index) { // null where nothing was tested
+    if (map.mask === undefined) return null;
+    if (typeof data.masks[map.mask] === "string") data.masks[map.mask] = unpack(data.masks[map.mask], Uint8Array);
+    return data.masks[map.mask][index] === 1;
+  }
+  function shownOf(map, index) { // the value, unless only significant places are to be shown
+    return state.only && isSignificant(map, index) === false ? NaN : valueOf(map, index);
+  }
   function colourOf(map, value) { // offset into the table of colours
     const n = map.table.length / 3;
     const place = map.kind === "labels" ? value - 1 : Math.floor(n * (value - map.low) / (map.high - map.low));
@@ -100,7 +108,7 @@
     const out = new Uint8Array(4 * faces.length);
     for (let f = 0; f < faces.length; f += 3) {
       const corners = [faces[f] + start, faces[f + 1] + start, faces[f + 2] + start];
-      const values = corners.map((corner) => valueOf(map, corner));
+      const values = corners.map((corner) => shownOf(map, corner));
       const known = values.filter((value) => !Number.isNaN(value));
       if (known.length < 2) continue;
       const middle = known.slice().sort((a, b) => a - b)[known.length === 3 ? 1 : 0];
@@ -259,6 +267,8 @@
     const region = data.regions.names[data.regions.index[index]];
     const parts = [words(state.map, value, index), `${SIDE_NAMES[spot.side]} hemisphere, vertex ${spot.vertex}`];
     if (region) parts.push(`Schaefer parcel ${region}`);
+    const passed = isSignificant(state.map, index);
+    if (passed !== null) parts.push(passed ? "significant" : "not significant");
     return parts.join(" \u00b7 ");
   }
   function say(spot) {
@@ -329,6 +339,7 @@
     canvas.setAttribute("aria-label", `Both hemispheres, ${state.view}: ${map.group}, ${map.title}`);
     root.dataset.map = id;
     find("[data-peak]").disabled = map.kind === "rgb";
+    if (find("[data-only]")) find("[data-only]").disabled = map.mask === undefined;
     say(state.kept);
     profile();
     draw();
@@ -336,6 +347,7 @@
   function legend(map) {
     const ramp = find(".cortex-ramp canvas"), ticks = find(".cortex-ticks");
     find(".cortex-label").textContent = map.kind === "rgb" ? "red, green, blue: components 1, 2, 3" : map.label;
+    find(".cortex-names").textContent = map.names.map((name, place) => `${place + 1} ${name}`).join(" \u00b7 ");
     ticks.replaceChildren();
     find(".cortex-ramp").hidden = map.kind === "rgb";
     if (map.kind === "rgb") return;
@@ -378,7 +390,7 @@
   function peak() {
     let best = -1, largest = -Infinity;
     for (let i = 0; i < 2 * data.meshes.n; i++) {
-      const value = state.map.kind === "rgb" ? NaN : valueOf(state.map, i);
+      const value = state.map.kind === "rgb" ? NaN : shownOf(state.map, i);
       if (value > largest) [best, largest] = [i, value];
     }
     if (best < 0) return;
@@ -399,6 +411,10 @@
     for (const button of root.querySelectorAll("[data-zoom]"))
       button.addEventListener("click", () => zoom(Number(button.dataset.zoom)));
     find("[data-peak]").addEventListener("click", peak);
+    find("[data-only]")?.addEventListener("change", (event) => {
+      state.only = event.target.checked;
+      show(state.map.id);
+    });
     const at = (event) => {
       const box = canvas.getBoundingClientRect();
       return [event.clientX - box.left, event.clientY - box.top];
@@ -438,7 +454,7 @@
 
   // ---- start
 
-  const state = { turn: VIEWS.lateral.slice(), view: "lateral", zoom: 1, map: null, kept: null };
+  const state = { turn: VIEWS.lateral.slice(), view: "lateral", zoom: 1, map: null, kept: null, only: false };
   const scene = { program: null, mesh: {}, buffers: {} };
   const gl = canvas.getContext("webgl", { antialias: true, alpha: false });
   if (!gl) {

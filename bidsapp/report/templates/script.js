@@ -38,6 +38,25 @@ for (const button of document.querySelectorAll(".copy")) {
     setTimeout(() => { button.textContent = "Copy"; }, 1500);
   });
 }
+for (const timed of document.querySelectorAll(".timed")) {
+  const audio = timed.nextElementSibling;
+  const line = timed.querySelector(".now");
+  const { left, right, start, stop } = Object.fromEntries(
+    Object.entries(timed.dataset).map(([name, text]) => [name, Number(text)]));
+  const follow = () => {
+    const share = (audio.currentTime - start) / (stop - start);
+    line.hidden = share < 0 || share > 1;
+    line.style.left = `${100 * (left + share * (right - left))}%`;
+  };
+  audio.addEventListener("timeupdate", follow);
+  audio.addEventListener("seeking", follow);
+  timed.addEventListener("click", (event) => {
+    const box = timed.getBoundingClientRect();
+    const share = ((event.clientX - box.left) / box.width - left) / (right - left);
+    audio.currentTime = Math.max(0, start + share * (stop - start));
+    audio.play();
+  });
+}
 const links = new Map([...document.querySelectorAll(".toc a")].map((a) => [a.hash.slice(1), a]));
 if ("IntersectionObserver" in window) {
   const seen = new IntersectionObserver((entries) => {

@@ -11,7 +11,7 @@ from scipy.signal import lfilter
 
 from bidsapp.models.cnn3d.embedding import silhouette
 from bidsapp.models.linear_decoder import decode, prepare
-from bidsapp.stats.classification import score_predictions, wilson_interval
+from bidsapp.stats.classification import score_predictions, share_interval
 from bidsapp.stats.label_nulls import chance, label_null
 from bidsapp.stats.nulls import permutation_p
 from bidsapp.stats.prevalence import bayesian_prevalence, minimum_statistic
@@ -121,11 +121,28 @@ def label_shift_alike(rng: np.random.Generator, n_sets: int) -> Floats:
     return np.array([float(permutation_p(np.asarray(mean), null)) for mean, null in means])
 
 
-def wilson(rng: np.random.Generator, n_sets: int) -> Truths:
-    """Whether the interval covers the rate, (n_sets,), of independent volumes."""
-    rate, n = rng.uniform(0.1, 0.9, n_sets), np.full(n_sets, 50)
-    low, high = wilson_interval(rng.binomial(n, rate), n)
-    return np.asarray((low <= rate) & (rate <= high))
+def stretches(
+    rng: np.random.Generator, n_sets: int, n_stretches: int = 20, likeness: float = 0.3
+) -> Truths:
+    """Whether the interval covers the rate, (n_sets,), where volumes of a stretch are alike.
+
+    Parameters
+    ----------
+    rng, n_sets
+        Of the calibration.
+    n_stretches
+        Of 4 to 12 volumes each.
+    likeness
+        Correlation of hits inside a stretch (beta-binomial).
+    """
+    covered = []
+    for rate in rng.uniform(0.15, 0.85, n_sets):
+        n = rng.integers(4, 13, n_stretches)
+        size = 1 / likeness - 1
+        hits = rng.binomial(n, rng.beta(rate * size, (1 - rate) * size, n_stretches))
+        low, high = share_interval(hits, n)
+        covered.append(low <= rate <= high)
+    return np.array(covered)
 
 
 def _people(rng: np.random.Generator) -> tuple[Floats, Floats]:

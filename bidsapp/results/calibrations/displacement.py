@@ -31,15 +31,14 @@ def group_scores(rng: np.random.Generator, amplitude: float = 0.0) -> tuple[Floa
     observed : (n_layers, n_parcels)
     copies : (m, n_layers, n_parcels)
     """
-    n_rows = sum(LENGTHS)
-    layers = [smooth(rng, n_rows, _N_COMPONENTS, ar) for ar in np.linspace(0.6, 0.9, _N_LAYERS)]
+    layers = [smooth(rng, LENGTHS, _N_COMPONENTS, ar) for ar in np.linspace(0.6, 0.9, _N_LAYERS)]
     store = MadeDesigns(layers, LENGTHS, _LOG10_ALPHA)
-    shared = smooth(rng, n_rows, _N_PARCELS, 0.9)
+    shared = smooth(rng, LENGTHS, _N_PARCELS, 0.9)
     shared = np.sqrt(_SHARED) * shared / shared.std(axis=0)
     if amplitude:
         course = layers[0] @ rng.standard_normal((_N_COMPONENTS, 1))
         shared += amplitude * course / course.std() * np.linspace(0.2, 1.0, _N_PARCELS)
-    own = [smooth(rng, n_rows, _N_PARCELS, 0.6) for _ in range(_N_PARTICIPANTS)]
+    own = [smooth(rng, LENGTHS, _N_PARCELS, 0.6) for _ in range(_N_PARTICIPANTS)]
     y = np.hstack([shared + np.sqrt(1 - _SHARED) * noise / noise.std(axis=0) for noise in own])
     observed, null = score_with_null(store, y, int(rng.integers(1 << 31)), _N_COPIES)
     r = np.concatenate([observed.mean_r[None], null])
@@ -66,10 +65,9 @@ def rating_scores(
     observed : (n_layers, n_raters)
     copies : (m, n_layers, n_raters)
     """
-    n_rows = sum(LENGTHS)
-    layers = [smooth(rng, n_rows, _N_COMPONENTS, ar) for ar in np.linspace(0.6, 0.9, _N_LAYERS)]
+    layers = [smooth(rng, LENGTHS, _N_COMPONENTS, ar) for ar in np.linspace(0.6, 0.9, _N_LAYERS)]
     store = MadeDesigns(layers, LENGTHS, _LOG10_ALPHA)
-    common, own = smooth(rng, n_rows, 1, 0.9), smooth(rng, n_rows, n_raters, 0.9)
+    common, own = smooth(rng, LENGTHS, 1, 0.9), smooth(rng, LENGTHS, n_raters, 0.9)
     y = np.sqrt(shared) * common / common.std() + np.sqrt(1 - shared) * own / own.std(axis=0)
     observed, null = score_with_null(store, y, int(rng.integers(1 << 31)), n_copies)
     return np.asarray(fisher_z(observed.mean_r), np.float64), np.asarray(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
@@ -9,7 +11,7 @@ from scipy.signal import lfilter
 from bidsapp.encoding.designs import Design, DesignOptions, DesignStore
 from bidsapp.encoding.encode import Encoding, encode_with_null, make_scorer
 from bidsapp.encoding.parcels import ParcelTest, parcel_test
-from bidsapp.models.run_filter import make_run_filter
+from bidsapp.models.run_filter import RunFilter, make_run_filter
 from bidsapp.stats.displacement import piece_shifts
 from bidsapp.stats.folds import Blocks, nested_folds
 
@@ -55,8 +57,13 @@ class MadeDesigns(DesignStore):
             names = [f"run {piece + 1}" for piece in pieces]
             self.run_filter = make_run_filter(labels, volume, labels, nuisance, names)
         self._layers = layers
+        self.refilter(self.run_filter)
+
+    def refilter(self, run_filter: RunFilter | None) -> None:
+        """Make all designs again with another filter."""
+        self.run_filter = run_filter
         folds = range(len(self.folds))
-        self._made = [[self.factorised(x, 1.0, fold) for fold in folds] for x in layers]
+        self._made = [[self.factorised(x, 1.0, fold) for fold in folds] for x in self._layers]
 
     @property
     def n_layers(self) -> int:
@@ -72,10 +79,16 @@ class MadeDesigns(DesignStore):
         return self._layers[layer], 1.0
 
 
-def smooth(rng: np.random.Generator, n_rows: int, n_columns: int, ar: float = 0.8) -> Floats:
-    """Autocorrelated noise, (n_rows, n_columns)."""
-    noise = rng.standard_normal((n_rows + 50, n_columns))
-    return np.asarray(lfilter([1.0], [1.0, -ar], noise, axis=0)[50:])
+def smooth(
+    rng: np.random.Generator, lengths: Sequence[int], n_columns: int, ar: float = 0.8
+) -> Floats:
+    """Autocorrelated noise (sum of lengths, n_columns), every piece drawn on its own.
+
+    One long series cut into pieces would make neighbours alike in features and responses at once:
+    a likeness that displacement inside pieces does not break.
+    """
+    noise = [rng.standard_normal((length + 50, n_columns)) for length in lengths]
+    return np.vstack([lfilter([1.0], [1.0, -ar], piece, axis=0)[50:] for piece in noise])
 
 
 def score_with_null(
@@ -93,10 +106,9 @@ def score_with_null(
 
 
 def _test(rng: np.random.Generator) -> ParcelTest:
-    n_rows = sum(LENGTHS)
-    layers = [smooth(rng, n_rows, _N_COMPONENTS) for _ in range(_N_LAYERS)]
+    layers = [smooth(rng, LENGTHS, _N_COMPONENTS) for _ in range(_N_LAYERS)]
     store = MadeDesigns(layers, LENGTHS, _LOG10_ALPHA)
-    y = smooth(rng, n_rows, _N_PARCELS)
+    y = smooth(rng, LENGTHS, _N_PARCELS)
     observed, null = score_with_null(store, y, int(rng.integers(1 << 31)))
     return parcel_test(observed.mean_r, null)
 

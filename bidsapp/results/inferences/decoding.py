@@ -24,18 +24,18 @@ ENTRIES = (
         calibrate=f"{_CALIBRATIONS}:label_shift",
     ),
     Inference(
-        key="wilson",
-        title="Wilson's interval",
-        draws="nothing: the binomial distribution of independent volumes",
-        method="Recalls and accuracies have Wilson's 95 % intervals, which take volumes as "
-        "independent.",
-        shows="The interval covers the recognition rate of volumes like these if volumes were "
-        "independent.",
-        does_not_show="Neighbours in time are alike, so that it is too narrow; compare scores "
-        "with shifted labels instead.",
-        cites=("wilson1927",),
+        key="stretches",
+        title="Interval over stretches",
+        draws="nothing: Wilson's interval with the effective number of volumes",
+        method="Recalls have Wilson's 95 % interval with the number of volumes divided by the "
+        "design effect over contiguous stretches of one class (over participants where they are "
+        "pooled), and Student's t.",
+        shows="The interval covers the recognition rate over stretches like these.",
+        does_not_show="It does not say whether the rate is above chance: compare scores with "
+        "shifted labels. None is given for fewer than five stretches.",
+        cites=("wilson1927", "korn1998"),
         gives="interval",
-        calibrate=f"{_CALIBRATIONS}:wilson",
+        calibrate=f"{_CALIBRATIONS}:stretches",
     ),
     Inference(
         key="label_shift_hidden",

@@ -21,6 +21,22 @@ ENTRIES = (
         calibrate="bidsapp.results.calibrations.displacement:displacement",
     ),
     Inference(
+        key="beyond_acoustics",
+        title="Layers beyond acoustics, against displaced layers",
+        draws="displacements of the layer, acoustics left in place",
+        method="Components of acoustic descriptors at the lags of the model were projected out of "
+        "responses and layers; scores were compared with those of {n_draws} displacements of the "
+        "layer, the same in all participants, each projected in the same way. p = (b + 1) / "
+        "(m + 1), family-wise by the maximum over layers and parcels of scores in standard "
+        "deviations of their own null.",
+        shows="A small p says that the layer predicts what these acoustic components, at these "
+        "lags, do not.",
+        does_not_show="Acoustics that the components or the lags miss may remain in responses and "
+        "layer; what layer and acoustics share is not attributed to either.",
+        cites=("phipson2010",),
+        calibrate="bidsapp.results.calibrations.acoustics:beyond_acoustics",
+    ),
+    Inference(
         key="displacement_along",
         title="Layers along the reference, against displaced music",
         draws="displacements of the music, the same in all participants",

@@ -58,9 +58,9 @@ def test_the_null_takes_the_minutes_that_were_measured(filtered: bool, minutes: 
     table = tuple({"stim_file": f"{name}.wav", "n_rows": 160} for name in "abc")
     inputs = Inputs("01", "T1w", (), (), (), (), table, ())
     settings = replace(VARIANTS["robust"], filter_features=filtered)
-    text = null_time(inputs, settings, 24, 2, 2)
+    text = null_time(inputs, settings, 24, 400, 2)
     assert text == f"null of parcels about {minutes} min on 2 cores"
-    assert null_time(inputs, replace(settings, n_shifts=1), 1, 1, 2) == ""
+    assert null_time(inputs, settings, 1, 1, 2) == ""
 
 
 def test_no_runs_no_caution() -> None:

@@ -26,6 +26,7 @@ class Settings:
     max_inner_folds: int = 4
     min_block_s: float = 40.0
     purge_s: float = 18.0
+    begin_s: float = 0.0
 
 
 def inputs_of(lengths_s: tuple[float, ...]) -> Inputs:
@@ -85,6 +86,20 @@ def test_purged_volumes_are_not_counted_either() -> None:
     assert sum(row["n_rows"] for row in prepared.alignment) == rows.n_used
     assert all("between parts left out" in row["note"] for row in prepared.alignment)
     assert not prepared.problems
+
+
+def test_the_beginning_of_a_sound_is_left_out_up_to_a_fifth() -> None:
+    settings = Settings(begin_s=12.0)
+    inputs = inputs_of((90.0, 100.0, 110.0))
+    prepared = prepare(None, inputs, settings, None)
+    rows = rows_of(prepared, settings, "positive", settings.lags_s)
+    assert rows.timeline.stim_time_s.min() == 12.75
+    assert [row["note"] for row in prepared.alignment] == [
+        "4 volumes after its onset left out"
+    ] * 3
+    pooled = Settings(begin_s=12.0, min_block_s=15.0)
+    short = rows_of(inputs_of((35.0,) * 5), pooled, "positive", (0.0,))
+    assert short.timeline.stim_time_s.min() == 8.25  # first volume after 7 of 35 s
 
 
 def test_too_little_music_is_refused_before_any_work() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bidsapp.report.html import Page, write_page
 from bidsapp.report.methods import Methods
-from tests.report.browser import browse, needs_chromium
+from tests.report.browser import check_page, needs_chromium
 
 pytestmark = needs_chromium
 
@@ -18,7 +18,5 @@ def test_a_page_in_a_browser(
     subject: str, reports: dict[str, tuple[Page, Methods]], tmp_path: Path
 ) -> None:
     page, _ = reports[subject]
-    seen, console = browse(write_page(page, tmp_path / "page.html"), tmp_path)
-    assert console == []
-    assert seen["images"] == seen["decoded"] >= 11
-    assert seen["fetched"] == seen["overflowing"] == seen["dead"] == seen["doubled"] == []
+    seen = check_page(write_page(page, tmp_path / "page.html"), tmp_path)
+    assert seen["images"] >= 11

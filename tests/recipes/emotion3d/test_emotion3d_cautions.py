@@ -27,7 +27,8 @@ def decoding(decoder, accuracy, null=(), split=SPLIT):
     right = np.arange(len(LABELS)) % N_VOLUMES % 20 < 20 * accuracy
     predicted = np.where(right, LABELS, 1 - LABELS)
     log_proba = np.log(np.where(np.eye(2)[predicted] > 0, 0.9, 0.1))
-    return make_decoding(split, decoder, LABELS, log_proba, np.array(null))
+    stretch = np.arange(len(LABELS))
+    return make_decoding(split, decoder, LABELS, log_proba, np.array(null), stretch=stretch)
 
 
 def titles(found):
@@ -101,7 +102,7 @@ def test_clocks_and_scenes(film, config, inputs_of, tmp_path):
     scan[1]["balanced_accuracy"] = 0.600
     assert not titles(cautions.of_timing(inputs, scan, stimulus_times_known=True))
     few = titles(cautions.of_labels(inputs))
-    assert {"Intervals are too narrow", "Emotions portrayed, not felt"} <= set(few)
+    assert {"Segments, not volumes, are independent", "Emotions portrayed, not felt"} <= set(few)
 
 
 def test_maps_that_survive_randomisation():

@@ -88,7 +88,7 @@ def test_tables_agree_and_everything_declared_is_written(planted, result):
         assert list(planted.maps(maps, space).names) == facts["classes"]
     titles = {item.title for item in planted.cautions()}
     assert {"Chance is measured, not 1/K", "Emotions portrayed, not felt"} <= titles
-    assert {"Few independent samples", "Intervals are too narrow"} <= titles
+    assert {"Few independent samples", "Segments, not volumes, are independent"} <= titles
 
 
 @pytest.mark.slow

@@ -69,9 +69,11 @@ def write_participant(
         shape = (len(layers), len(names))
         rng = np.random.default_rng(int(subject))
         arrays = {"observed": rng.normal(size=shape), "null": rng.normal(size=(19, *shape))}
+        scaled = {name: 0.1 * values for name, values in arrays.items()}
         for network in networks:
-            scaled = {name: 0.1 * values for name, values in arrays.items()}
             out.arrays(declared.NULL_SCORES, scaled, network=network)
+        if "baseline" in networks:
+            out.arrays(declared.BEYOND_SCORES, scaled, network="vggish")
         for network in networks if ratings is not None else ():
             out.write(declared.RATINGS, ratings, network=network)
             if ratings_null is not None:

@@ -91,6 +91,8 @@ class Participants:
                     if lags == "positive":
                         displaced = self._displaced(scores, random)
                         out.arrays(declared.NULL_SCORES, displaced, network=network)
+                        if network != "baseline":
+                            out.arrays(declared.BEYOND_SCORES, displaced, network=network)
             names = [f"parcel{number:03d}" for number in range(1, self.shared.shape[1] + 1)]
             out.write(declared.PARCEL_LABELS, self.parcels, names=names)
             out.write(declared.COURSES, list(self._courses(names, random)))

@@ -177,13 +177,13 @@ def test_participants_agree(group: Path) -> None:
 def test_maps_hold_the_mean_and_missing_is_missing(
     group: Path, fsaverage5: UnitSpace, gradient: np.ndarray
 ) -> None:
-    pattern = "hemi-?_*stat-r_desc-gradientspositivemean_statmap.func.gii"
+    pattern = "hemi-?_*stat-r_desc-gradientspositivelagsmean_statmap.func.gii"
     mean = maps_of(group, pattern, fsaverage5)
     output = group.parent
     each = np.stack(
         [
             maps_of(
-                output / f"sub-{k:02d}/func", "*stat-r_desc-gradientspositive_statmap.func.gii"
+                output / f"sub-{k:02d}/func", "*stat-r_desc-gradientspositivelags_statmap.func.gii"
             )
             for k in range(1, 8)
         ]
@@ -198,18 +198,22 @@ def test_maps_hold_the_mean_and_missing_is_missing(
     assert n[HOLE].max() == 6
     assert n[LONE] == 2
     assert n[np.isnan(gradient)].max() == 0
-    best = maps_of(group, "hemi-?_*desc-gradientsbestlayerpositive_dseg.label.gii", fsaverage5)[0]
+    best = maps_of(
+        group, "hemi-?_*desc-gradientsbestlayerpositivelagsvggish_dseg.label.gii", fsaverage5
+    )[0]
     centroid = maps_of(
-        group, "hemi-?_*stat-centroid_desc-gradientspositive_statmap.func.gii", fsaverage5
+        group, "hemi-?_*stat-centroid_desc-gradientspositivelags_statmap.func.gii", fsaverage5
     )
     assert best[LONE] == 0
     assert np.isnan(centroid[0, LONE])
     assert np.array_equal(best > 0, np.isfinite(centroid[0]))
-    p = maps_of(group, "hemi-?_*stat-p_desc-gradientspositivefwe_statmap.func.gii", fsaverage5)
+    p = maps_of(group, "hemi-?_*stat-p_desc-gradientspositivelagsfwe_statmap.func.gii", fsaverage5)
     assert np.nanmin(p) == pytest.approx(1 / 2**7)
-    mask = maps_of(group, "hemi-?_*desc-gradientsconsistent_mask.func.gii", fsaverage5)[0]
+    mask = maps_of(group, "hemi-?_*desc-gradientsconsistentvggish_mask.func.gii", fsaverage5)[0]
     assert np.array_equal(mask == 1, np.nan_to_num(p, nan=1).min(axis=0) < 0.05)
-    assert maps_of(group, "hemi-?_*stat-pc_desc-gradientspositive_*gii", fsaverage5).shape[0] == 3
+    assert (
+        maps_of(group, "hemi-?_*stat-pc_desc-gradientspositivelags_*gii", fsaverage5).shape[0] == 3
+    )
 
 
 def test_tables_of_regions(group: Path) -> None:
@@ -255,6 +259,7 @@ def test_summary_can_be_audited(group: Path) -> None:
 def test_every_file_has_a_sidecar_with_sources_and_a_description(group: Path) -> None:
     files = [path for path in group.iterdir() if path.suffix != ".json"]
     assert len(files) > 30
+    labels = RECIPES["gradients"].descriptions(["baseline", "vggish"])
     for path in files:
         name = parse_name(path)
         if name.suffix == "dseg" and path.suffix == ".tsv":
@@ -263,14 +268,14 @@ def test_every_file_has_a_sidecar_with_sources_and_a_description(group: Path) ->
         content = json.loads(sidecar.read_text())
         assert content["Description"]
         assert content["ConfigurationHash"] == "cafe0001"
-        assert name.entities["desc"] in RECIPES["gradients"].descriptions
+        assert name.entities["desc"] in labels
         if name.entities["desc"] == "gradientspreference":
             assert len(content["Sources"]) >= 7
             assert all("_desc-gradientsnullscores" in source for source in content["Sources"])
         elif name.suffix == "statmap" and name.entities.get("model"):
             lags = "negative" if "negative" in name.entities["desc"] else "positive"
             assert len(content["Sources"]) == 14
-            assert all(f"_desc-gradients{lags}_" in source for source in content["Sources"])
+            assert all(f"_desc-gradients{lags}lags_" in source for source in content["Sources"])
 
 
 def test_atlas_and_user_reference(
@@ -356,16 +361,19 @@ def test_volumes_are_projected_layer_by_layer(
     assert main_row(spin, "positive", "centroid").p < 0.01
     assert set(spin.lags) == {"positive"}
     projected = maps_of(
-        folder, "hemi-?_space-fsaverage_den-10k_*desc-gradientspositivemeanprojected*gii"
+        folder, "hemi-?_space-fsaverage_den-10k_*desc-gradientspositivelagsmeanprojected*gii"
     )
     assert projected.shape == (N_LAYERS, 20484)
     label = "label-MNI152NLin2009cAsym2"
     best = maps_of(
-        folder, f"hemi-?_*{label}_desc-gradientsbestlayerpositiveprojected_dseg.label.gii"
+        folder,
+        f"hemi-?_*{label}_desc-gradientsbestlayerpositivelagsprojectedvggish_dseg.label.gii",
     )[0]
     filled = np.isfinite(projected).all(axis=0) & (projected > 0).any(axis=0)
     assert np.array_equal(best[filled], projected[:, filled].argmax(axis=0) + 1)
-    sidecar = next(folder.glob(f"hemi-L_*centroid_{label}_desc-gradientspositiveprojected_*.json"))
+    sidecar = next(
+        folder.glob(f"hemi-L_*centroid_{label}_desc-gradientspositivelagsprojected_*.json")
+    )
     content = json.loads(sidecar.read_text())
     assert content["ProjectedFrom"] == "MNI152NLin2009cAsym"
     assert content["Projection"]["Affine"] == "none: MNI305 taken as MNI152"
@@ -392,7 +400,9 @@ def test_grayordinates_are_spun_on_their_own_mesh(
     assert row.p < 0.01
     assert row.n_units <= cortex.sum()
     assert facts(folder)["spin"]["mesh"] == "fsLR32k"
-    best = nib.load(next(folder.glob("*desc-gradientsbestlayerpositive_dseg.dlabel.nii")))
+    best = nib.load(
+        next(folder.glob("*desc-gradientsbestlayerpositivelagsvggish_dseg.dlabel.nii"))
+    )
     assert best.shape == (1, units.n_units)
     assert np.asarray(best.dataobj)[0, -64:].min() > 0
     assert "Default" in set(table(folder, "regions").roi)
@@ -410,7 +420,7 @@ def test_one_participant_works_with_warnings(
     (inputs,) = find(tmp_path)
     folder = analyse(make_study(inputs, tmp_path, QUICK))
     assert main_row(table(folder, "spin"), "positive", "best").p < 0.01
-    assert not list(folder.glob("*stat-t_*")) + list(folder.glob("*consistent_mask.func.gii"))
+    assert not list(folder.glob("*stat-t_*")) + list(folder.glob("*consistent*_mask.func.gii"))
     tests = table(folder, "participanttest")
     assert tests.p.isna().all()
     content = facts(folder)
@@ -424,7 +434,7 @@ def test_spaces_without_a_sphere_have_maps_only(
     output = toy_group(4)
     (inputs,) = find(output)
     folder = analyse(make_study(inputs, output, QUICK))
-    assert list(folder.glob("*stat-t_desc-gradientspositive_statmap.func.gii"))
+    assert list(folder.glob("*stat-t_desc-gradientspositivelags_statmap.func.gii"))
     assert not list(folder.glob("*desc-spin_stats.tsv"))
     content = facts(folder)
     assert content["spin"] is None
@@ -460,8 +470,8 @@ def test_faithful_does_what_the_poster_did_and_says_so(
     assert set(spin.statistic) == {"pearson"}
     assert set(spin.reference) == {"gradient1"}
     assert set(spin.direction) == {"reference rotated"}
-    best = maps_of(folder, "hemi-?_*desc-gradientsbestlayernegative_dseg.label.gii")[0]
-    mean = maps_of(folder, "hemi-?_*stat-r_desc-gradientsnegativemean_statmap.func.gii")
+    best = maps_of(folder, "hemi-?_*desc-gradientsbestlayernegativelagsvggish_dseg.label.gii")[0]
+    mean = maps_of(folder, "hemi-?_*stat-r_desc-gradientsnegativelagsmean_statmap.func.gii")
     known = np.isfinite(mean).all(axis=0)
     assert np.array_equal(best[known], mean[:, known].argmax(axis=0) + 1)
     assert (mean[:, known] < 0).all(axis=0).any()

@@ -20,7 +20,8 @@ from bidsapp.brain.surrogates import require
 from bidsapp.errors import ResourceUnavailableError
 from bidsapp.recipes.base.spins import LayerMap, SpinOptions, annotation_null
 from bidsapp.recipes.gradients import group_results as declared
-from bidsapp.recipes.gradients.annotations import AXES, annotation_rows, find_annotations
+from bidsapp.recipes.gradients.annotations import annotation_rows, find_annotations
+from bidsapp.recipes.gradients.axes import AXES
 from bidsapp.recipes.gradients.report import report
 from bidsapp.recipes.gradients.second_null import second_null_rows
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings

@@ -101,6 +101,7 @@ class TestPage:
             "Maximal prediction accuracy",
             "Representational gradients",
             "Against displaced music",
+            "Beyond acoustics",
             "Spin tests",
             "Known axes of the cortex",
             "Alignment of participants",
@@ -194,7 +195,7 @@ class TestMaps:
         values = view.layer_map("positive", "centroid")
         assert values is not None
         for side, part in zip("LR", np.split(values, 2), strict=True):
-            name = f"hemi-{side}_*model-vggish_stat-centroid_desc-gradientspositive_*.gii"
+            name = f"hemi-{side}_*model-vggish_stat-centroid_desc-gradientspositivelags_*.gii"
             (path,) = view.results.root.rglob(f"group/{name}")
             np.testing.assert_array_equal(part, nib.load(path).darrays[0].data)
 
@@ -276,7 +277,7 @@ def test_volumes_show_what_was_projected_and_slices(tmp_path: Path) -> None:
         True,
     ]
     assert "determined after projection" in pictures(accuracy)[0].caption
-    pattern = "hemi-L_*model-vggish_stat-centroid_label-*_desc-gradientspositiveprojected*.gii"
+    pattern = "hemi-L_*model-vggish_stat-centroid_label-*_desc-gradientspositivelagsprojected*.gii"
     (path,) = results.root.rglob(pattern)
     values = view.layer_map("positive", "centroid")
     assert values is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bidsapp.bids.dataset import open_dataset
@@ -42,9 +43,9 @@ POSITIVE, NEGATIVE = declared.LAGS
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    """One participant, three pieces of 24 s, one of them twice, in voxels of 12 mm."""
+    """One participant, three pieces of 28 s, one of them twice, in voxels of 12 mm."""
     folder = tmp_path_factory.mktemp("music")
-    options = MusicOptions.quick(n_participants=1, n_pieces=3, piece_s=24.0)
+    options = MusicOptions.quick(n_participants=1, n_pieces=3, piece_s=28.0)
     simulate(folder / "data", options, features=noise_features, quiet=True)
     settings = override(VARIANTS["robust"], "gradients", SMALL)
     config = Config(
@@ -138,6 +139,37 @@ def test_parcels_are_means_over_their_voxels(written: Results) -> None:
     assert set(own["n_units"]) == {int(known.sum())}
 
 
+def test_the_course_of_the_best_parcel_has_its_score(written: Results) -> None:
+    (at,) = written.spaces
+    courses = written.table(declared.PEAK, at, "musicnn")
+    parcels = written.table(declared.PARCELS, at, "musicnn")
+    best = parcels[parcels["lags"] == POSITIVE].nlargest(1, "r").iloc[0]
+    assert set(courses["parcel"]) == {best["parcel"]}
+    assert set(courses["layer"]) == {best["layer"]}
+    scores = courses.groupby("block").apply(
+        lambda rows: np.corrcoef(rows["measured"], rows["predicted"])[0, 1], include_groups=False
+    )
+    assert np.allclose(scores, courses.groupby("block")["r"].first(), atol=1e-6)
+    assert np.isclose(scores.mean(), best["r"], atol=5e-3)
+    folds = written.table(declared.FOLDS)
+    assert courses.groupby("block").size().tolist() == folds["n_rows"].tolist()
+
+
+def test_quality_is_that_of_the_confounds_tables(written: Results) -> None:
+    (at,) = written.spaces
+    quality = written.table(declared.QUALITY, at).set_index("run")
+    folder = written.root.parent / "data" / "derivatives" / "fmriprep" / "sub-01" / "func"
+    tables = sorted(folder.glob("*_desc-confounds_timeseries.tsv"))
+    assert len(tables) == len(quality)
+    for path in tables:
+        moved = pd.read_table(path)["framewise_displacement"]
+        row = quality.loc[path.name.removesuffix("_desc-confounds_timeseries.tsv")]
+        assert row["mean_fd"] == pytest.approx(moved.mean())
+        assert row["n_moved"] == (moved > 0.5).sum()
+        assert row["tsnr"] > 1
+        assert abs(row["r_fd_loudness"]) < 1
+
+
 def test_ratings_have_a_mean_and_one_row_per_piece(written: Results) -> None:
     ratings = written.table(declared.RATINGS, None, "musicnn")
     groups = ratings.groupby(["lags", "rating", "rater", "layer"], dropna=False)
@@ -168,9 +200,11 @@ def test_the_page_has_the_numbers_of_the_tables(written: Results) -> None:
     results = next(section for section in page.sections if section.title == "Results: musicnn")
     assert [child.title for child in results.children] == [
         "Maps",
+        "Predicted and measured response",
         "Layer profile",
         "Scores against their null distribution",
         "Parcels",
+        "Beyond acoustics",
         "Scores by piece",
         "Ridge penalties",
     ]

@@ -95,6 +95,8 @@ def test_pages_say_what_was_done_and_what_to_doubt(own: Results, study) -> None:
         assert "banded ridge" in text
         assert "harmonic has random weights" in text
     assert "Moments and candidates" in pages["sub-01"]
+    assert pages["sub-01"].count("<audio") == pages["sub-01"].count('class="timed"') == 3
+    assert "<audio" not in pages["group"]
     assert "its quadrants mean nothing" in pages["sub-01"]
     assert "9 circular shifts" in pages["sub-01"]
     assert "Only 3 pieces" in {item.title for item in own.cautions()}

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 import soundfile
 
 from bidsapp.audio.io import load_audio
 from bidsapp.audio.networks import get_network
+from bidsapp.audio.quadrant_match import match_rows
 from bidsapp.bids.records import Rating
+from bidsapp.recipes.harmony.listen import on_bands, sound_arrays, spectrogram, written_sound
 from bidsapp.recipes.harmony.stimuli import (
     SoundCourse,
     agreement_rows,
     course_rows,
-    entropy,
     gradcam_rows,
     sound_courses,
 )
-from bidsapp.recipes.harmony.use import similarity, similarity_rows
+from bidsapp.stats.quadrants import entropy, similarity
 
 HOP_S = 0.48
 RATE = 22_050
@@ -76,6 +79,45 @@ def test_rows_have_one_line_per_moment(courses):
     assert maps[0]["C#"] == courses[0].gradcam[0, 4]
 
 
+def test_a_tone_is_at_its_frequency_and_time_in_the_spectrogram(sounds):
+    """Ten seconds, 220 Hz, then 311 Hz; the second octave of either is weaker."""
+    network = get_network("harmonic", hop_s=HOP_S)
+    arrays = sound_arrays([path for _, path in sounds], network, 1, 4.0)
+    assert set(arrays) == {"bands", "hz", "spectrogram1", "sound1"}
+    values, hz = arrays["spectrogram1"], arrays["hz"]
+    assert values.shape == (128, 50)
+    assert values.max() == 255
+    for columns, expected in ((slice(2, 23), 220.0), (slice(27, 48), 311.1)):
+        loudest = hz[values[:, columns].argmax(axis=0)]
+        assert np.abs(loudest - expected).max() < 16
+    known, mp3 = written_sound(arrays, 1, np.ones((9, 12)))
+    assert known.duration_s == pytest.approx(10.0)
+    wave, rate = soundfile.read(io.BytesIO(mp3))
+    assert wave.size / rate == pytest.approx(4.0, abs=0.15)
+    assert written_sound(arrays, 2, np.ones((9, 12))) is None
+    assert written_sound({}, 1, np.ones((9, 12))) is None
+
+
+def test_long_sounds_are_transformed_in_blocks_of_the_same_columns():
+    noise = 0.1 * np.random.default_rng(0).standard_normal(130 * RATE).astype(np.float32)
+    whole = spectrogram(noise)
+    assert whole.shape == (128, 650)
+    part = spectrogram(noise[60 * RATE :])
+    assert np.abs(whole[:, 310:600].astype(int) - part[:, 10:300]).max() <= 12  # other maximum
+
+
+def test_gradcam_lies_on_the_bands_of_its_filters():
+    network = get_network("harmonic", hop_s=HOP_S)
+    gradcam = np.zeros((4, 12))
+    gradcam[:, 3] = [1.0, 2.0, 0.0, 3.0]
+    laid = on_bands(gradcam, network.bands, 128)
+    seen = np.zeros(128, bool)
+    seen[network.bands.ravel() // 2] = True
+    np.testing.assert_array_equal(np.isfinite(laid).all(axis=1), seen)
+    np.testing.assert_array_equal(laid[network.bands[3] // 2], np.tile(gradcam[:, 3], (6, 1)))
+    assert np.nansum(laid) == pytest.approx(6 * 6.0)
+
+
 def test_entropy_is_two_bits_without_knowledge():
     assert entropy(np.full(4, 0.25)) == pytest.approx(2.0)
     assert entropy(np.array([1.0, 0, 0, 0])) == 0.0
@@ -109,10 +151,10 @@ def test_moments_are_compared_with_the_other_sounds():
     happy = course("happy.wav", np.tile([0.7, 0.1, 0.1, 0.1], (30, 1)))
     sad = course("sad.wav", np.tile([0.1, 0.1, 0.7, 0.1], (30, 1)))
     glad = course("glad.wav", np.tile([0.6, 0.2, 0.1, 0.1], (30, 1)))
-    rows = list(similarity_rows([happy, sad, glad], 12.0))
+    rows = list(match_rows([happy, sad, glad], 12.0))
     assert len(rows) == 3 * 2 * 2
     own = {row["candidate"]: row for row in rows if row["piece"] == "happy.wav"}
     assert set(own) == {"sad.wav", "glad.wav"}
     assert own["glad.wav"]["similarity"] > own["sad.wav"]["similarity"]
     assert own["sad.wav"]["valence_contrast"] == pytest.approx(-1.2)
-    assert not list(similarity_rows([happy], 12.0))
+    assert not list(match_rows([happy], 12.0))

@@ -22,6 +22,8 @@ SPACE = "MNI152NLin2009cAsym"
 LAYERS = ["mel", "frontend", "conv1", "conv2", "conv3", "dense", "tags"]
 FILES = f"sub-01_space-{SPACE}_"
 MODEL = f"{FILES}model-musicnn_"
+BEST = f"{FILES}desc-rsabestlayermusicnn_dseg.nii.gz"
+SIGNIFICANT = f"{FILES}desc-rsasignificantmusicnn_mask.nii.gz"
 
 
 def maps(folder: Path, name: str) -> np.ndarray:
@@ -51,8 +53,6 @@ def test_every_file_of_the_contract(robust: Path, faithful: Path) -> None:
         *(f"{MODEL}stat-rho_desc-{d}_statmap.nii.gz" for d in ("rsa", "rsaraw", "rsauntrained")),
         *(f"{MODEL}stat-p_desc-{d}_statmap.nii.gz" for d in ("rsa", "rsafwe")),
         f"{MODEL}stat-centroid_desc-rsa_statmap.nii.gz",
-        f"{MODEL}desc-rsabestlayer_dseg.nii.gz",
-        f"{MODEL}desc-rsasignificant_mask.nii.gz",
         *(f"{FILES}stat-{s}_desc-rsa_statmap.nii.gz" for s in ("pattern", "radius", "size")),
         *(f"{MODEL}desc-{d}_stats.tsv" for d in ("rsaprofile", "rsanull")),
         f"{FILES}desc-rsalag_stats.tsv",
@@ -60,10 +60,13 @@ def test_every_file_of_the_contract(robust: Path, faithful: Path) -> None:
         "sub-01_model-musicnn_desc-rsamodels_stats.tsv",
         *(f"sub-01_desc-{d}_stats.tsv" for d in ("rsaitems", "rsanuisance", "rsaalignment")),
     }
-    found = {path.name for path in robust.iterdir()}
-    assert expected <= found
-    labels = {name.split("desc-")[1].split("_")[0] for name in found}
-    assert labels == {item.desc for item in declared.RESULTS if item.at("participant")}
+    names = {path.name for path in robust.iterdir()}
+    assert expected <= names
+    anatomical = {path.name for path in (robust.parent / "anat").iterdir()}
+    assert {BEST, SIGNIFICANT, BEST.replace(".nii.gz", ".tsv")} <= anatomical
+    labels = {name.split("desc-")[1].split("_")[0] for name in names | anatomical}
+    written = [item for item in declared.RESULTS if item.at("participant")]
+    assert labels == {item.entities("musicnn")["desc"] for item in written}
     missing = {f"{MODEL}stat-rho_desc-rsauntrained_statmap.nii.gz"}
     assert {path.name for path in faithful.iterdir()} & missing == set()
 
@@ -82,8 +85,8 @@ def test_tables_fit_the_maps(robust: Path) -> None:
     assert profile["layer"].tolist() == LAYERS
     rho = maps(robust, f"{MODEL}stat-rho_desc-rsa_statmap.nii.gz")
     np.testing.assert_allclose(profile["mean_rho"], np.nanmean(rho, axis=1), atol=1e-5)
-    significant = maps(robust, f"{MODEL}desc-rsasignificant_mask.nii.gz")[0] > 0
-    best = maps(robust, f"{MODEL}desc-rsabestlayer_dseg.nii.gz")[0]
+    significant = maps(robust.parent / "anat", SIGNIFICANT)[0] > 0
+    best = maps(robust.parent / "anat", BEST)[0]
     np.testing.assert_array_equal(best > 0, significant)
     centroid = maps(robust, f"{MODEL}stat-centroid_desc-rsa_statmap.nii.gz")[0]
     np.testing.assert_array_equal(np.isfinite(centroid), significant)
@@ -155,7 +158,7 @@ def test_null_tissue_is_null(robust: Path, planted: np.ndarray) -> None:
     assert far.sum() > 50
     p = maps(robust, f"{MODEL}stat-p_desc-rsa_statmap.nii.gz")[:, far]
     assert (p <= 0.05).mean() < 0.12  # few independent searchlights, one draw of sounds
-    assert not (maps(robust, f"{MODEL}desc-rsasignificant_mask.nii.gz")[0, far] > 0).any()
+    assert not (maps(robust.parent / "anat", SIGNIFICANT)[0, far] > 0).any()
 
 
 def test_cautions_are_those_of_the_variant(robust: Path, faithful: Path) -> None:
@@ -169,7 +172,7 @@ def test_cautions_are_those_of_the_variant(robust: Path, faithful: Path) -> None
     assert severities[biased] == "serious"
     network = summary(faithful)["networks"]["musicnn"]
     assert 0 < network["expected_maximum"] < network["mean_maximum"]
-    best = maps(faithful, f"{MODEL}desc-rsabestlayer_dseg.nii.gz")[0]
+    best = maps(faithful.parent / "anat", BEST)[0]
     assert np.count_nonzero(best) > 0.9 * summary(faithful)["n_searchlights"]
 
 

@@ -15,7 +15,7 @@ from bidsapp.stats.proportions import clopper_pearson
 from bidsapp.stats.spins.mesh import spin_indices, spin_mesh
 from bidsapp.stats.spins.null import SpinNull, advance, spin_null, spin_problem, start_null
 from bidsapp.stats.spins.p_values import spin_difference, spin_test
-from bidsapp.stats.spins.rotations import haar_rotations
+from bidsapp.stats.spins.rotations import haar_rotations, mirrored
 
 N_SIDE = 642
 
@@ -84,6 +84,39 @@ def test_null_equals_the_oracle(references, maps, statistic):
     expected, overlap = oracle(references, maps, 3, 12, statistic)
     assert np.allclose(null.correlations[:, 0], expected, atol=1e-12)
     assert np.allclose(null.overlap, overlap, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_null_is_that_of_neuromaps_on_the_same_rotations(references, maps, monkeypatch):
+    """neuromaps' alexander_bloch makes the surrogates, from its own nearest vertices."""
+    theirs = pytest.importorskip("neuromaps.nulls.spins")
+    nulls = pytest.importorskip("neuromaps.nulls")
+    n = 99
+    rotations = haar_rotations(3, 0, n)
+    pairs = iter(zip(rotations, mirrored(rotations), strict=True))
+    monkeypatch.setattr(theirs, "_gen_rotation", lambda seed=None: next(pairs))
+    triangle = nib.gifti.GiftiDataArray(np.zeros((1, 3), np.int32), "NIFTI_INTENT_TRIANGLE")
+    surfaces = tuple(
+        nib.gifti.GiftiImage(
+            darrays=[
+                nib.gifti.GiftiDataArray(points.astype(np.float32), "NIFTI_INTENT_POINTSET"),
+                triangle,
+            ]
+        )
+        for points in (SPHERE, sphere("right"))
+    )
+    surrogates = nulls.alexander_bloch(None, n_perm=n, seed=0, surfaces=surfaces)
+    drawn = references[0][surrogates].T  # (n, n_units)
+    null = spin_null(MESH, references[:1], maps, n_rotations=n, seed=3, statistics=["pearson"])
+    test = spin_test(null, overlap_floor=0.0)
+    for t, values in enumerate(maps):
+        good = np.isfinite(drawn) & np.isfinite(values)
+        expected = np.array(
+            [stats.pearsonr(x[g], values[g])[0] for x, g in zip(drawn, good, strict=True)]
+        )
+        np.testing.assert_allclose(null.correlations[:, 0, 0, t], expected, atol=1e-10)
+        b = np.count_nonzero(np.abs(expected) >= abs(test.r[0, 0, t]) - 1e-10)
+        assert test.p[0, 0, t] == (b + 1) / (n + 1)
 
 
 def test_observed_correlation_is_scipys(references, maps):

@@ -14,7 +14,6 @@ from bidsapp.recipes.emotion3d.figures.colours import RED, decoder_colour, stamp
 from bidsapp.recipes.emotion3d.names import DECODERS
 from bidsapp.report.figures import style
 from bidsapp.report.figures.style import Array
-from bidsapp.stats.classification import wilson_interval
 
 _BLUES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#9cc3e0", "#0b5c94"])
 _DARK = 0.6
@@ -70,7 +69,7 @@ def _matrix(axes: Axes, table: Confusion, classes: Sequence[str], *, first: bool
 
 @dataclass(frozen=True)
 class Recalls:
-    """Recall (n_classes,) of one decoder with Wilson's interval; NaN where a class is missing."""
+    """Recall (n_classes,) of one decoder with its interval; NaN where unknown."""
 
     decoder: str
     value: Array
@@ -176,9 +175,6 @@ def reliability_figure(decoders: Sequence[Reliability]) -> Figure:
         axes.plot([0, 1], [0, 1], color=style.MUTED, linewidth=0.8, linestyle="--")
         there = one.n > 0
         size = 14 + 160 * one.n[there] / one.n.sum()
-        low, high = wilson_interval(np.rint(one.accuracy * one.n)[there], one.n[there])
-        axes.vlines(one.confidence[there], low, high, color=decoder_colour(one.decoder),
-                    linewidth=1)  # fmt: skip
         axes.scatter(one.confidence[there], one.accuracy[there], s=size, zorder=3,
                      color=decoder_colour(one.decoder), alpha=0.85)  # fmt: skip
         axes.set_xlim(0, 1.03)

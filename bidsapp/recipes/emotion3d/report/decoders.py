@@ -39,7 +39,6 @@ from bidsapp.report.sections import claim
 from bidsapp.report.tables import Row, choose, interval, rows_of, table
 from bidsapp.results.cautions import Severity
 from bidsapp.results.kinds import Column
-from bidsapp.stats.classification import wilson_interval
 
 _LINES = {"majority": "always the most frequent class", "prior": "drawn from class shares"}
 _FEW = 3
@@ -48,7 +47,7 @@ _COLUMNS = (
     Column("value", title="balanced accuracy"),
     Column("chance", title="chance (95 %)"),
     *choose(SCORES.columns, "p"),
-    Column("accuracy", title="accuracy (Wilson)"),
+    Column("accuracy", title="accuracy"),
     Column("macro_f1", title="macro F1"),
 )
 _CALIBRATION = (
@@ -124,24 +123,15 @@ def _alt(panels: Sequence[SplitScores]) -> str:
 
 
 def _table(view: View, split: SplitInfo) -> Table:
-    caption = (
-        f"{split.title}: scores of held-out volumes, pooled over folds. Wilson's interval of the "
-        "accuracy takes volumes as independent and is too narrow."
-    )
+    caption = f"{split.title}: scores of held-out volumes, pooled over folds."
     rows = rows_of(view.scores, split=split.name)
     frame = rows[rows["measure"] == BALANCED].set_index("decoder")
     for measure in ("accuracy", "macro_f1"):
         frame[measure] = rows[rows["measure"] == measure].set_index("decoder")["value"]
     frame = frame.reindex(view.decoders(split)).reset_index()
-    real = frame["decoder"] != "prior"
-    n = frame["n_volumes"].to_numpy(float)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ends = wilson_interval(np.rint(frame["accuracy"].to_numpy(float) * n), n)
-    frame["from"], frame["to"] = (np.where(real & (n > 0), end, np.nan) for end in ends)
     cells = {
         "decoder": decoder_cell,
         "chance": interval("chance", "low", "high"),
-        "accuracy": interval("accuracy", "from", "to"),
     }
     return table(frame, _COLUMNS, caption, cells=cells)
 
@@ -233,9 +223,9 @@ def recall(view: View) -> Section:
         recalls = [_recalls(item, view.classes) for item in rows if not item.empty]
         panels[split.title] = (split.leaky, recalls)
     caption = (
-        "Share of the volumes of each class that were recognised, with Wilson's 95 % interval. "
-        "These intervals take volumes as independent, which neighbours in time are not: they are "
-        "too narrow."
+        "Share of the volumes of each class that were recognised, with its 95 % interval over "
+        "stretches of one class (over participants where they are pooled); none for fewer than "
+        "five."
     )
     alt = "Recall of each class: " + ", ".join(view.classes) + "."
     figure = recall_figure(panels, view.classes)
@@ -259,7 +249,7 @@ def calibration(view: View) -> Section | None:
         return None
     caption = (
         "Held-out volumes in bins of the probability that the decoder gave to the class it chose; "
-        "circles grow with the number of volumes, bars are Wilson's intervals. On the dashed line "
+        "circles grow with the number of volumes. On the dashed line "
         "a probability of 0.7 is right in 70 % of the volumes; below it the decoder is too sure "
         "of itself."
     )

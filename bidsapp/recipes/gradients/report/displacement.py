@@ -15,6 +15,7 @@ from bidsapp.report.brain.places import coordinate_words, region_after_z, with_r
 from bidsapp.report.html import Cell, Number, Part, Prose, Section, number_text, p_text, plural
 from bidsapp.report.sections import claim
 from bidsapp.report.tables import choose, records_of, rows_of, table
+from bidsapp.results.inferences.base import smallest_p
 
 _TOP = 20
 _QUESTIONS = {
@@ -54,8 +55,9 @@ def numbers(view: GroupView) -> Iterator[Number]:
     names = view.references
     for row in records_of(rows_of(claims, reference=names[0]) if names else claims.iloc[:0]):
         title = f"{_QUESTIONS[row['question']]} {reference_title(row['reference'])}"
-        remark = f"slope {number_text(row['statistic'], 2)}, {int(row['n_copies'])} displacements"
-        yield Number(title, p_text(row["p"], int(row["n_copies"])), remark)
+        p = p_text(row["p"], int(row["n_copies"]))
+        remark = f"slope; {p}, {int(row['n_copies'])} displacements"
+        yield Number(title, number_text(row["statistic"], 2), remark)
 
 
 def section(view: GroupView) -> Section | None:
@@ -90,7 +92,14 @@ def _claims(view: GroupView) -> list[Part]:
         maps = [BrainMap.of(declared.PREFERENCE, preference[0])]
         text = "Above zero: deeper layers do better than the common profile says (descriptive). "
         drawn = draw(maps, view.units, view.significant, text)
-    return [table(claims, _CLAIMS, caption), *claim(view.results, DISPLACED_ALONG), *drawn]
+    made = table(claims, _CLAIMS, caption, floor=_floor(view))
+    return [made, *claim(view.results, DISPLACED_ALONG), *drawn]
+
+
+def _floor(view: GroupView) -> float:
+    """Return the smallest possible p of the displacements; 0 where they were not counted."""
+    counts = view.table(declared.CLAIMS)["n_copies"].dropna()
+    return smallest_p(int(counts.max())) if len(counts) else 0.0
 
 
 def _table(view: GroupView, best: pd.DataFrame, parcels: pd.DataFrame) -> Part:
@@ -111,4 +120,5 @@ def _table(view: GroupView, best: pd.DataFrame, parcels: pd.DataFrame) -> Part:
         "May be best: layers that are not worse than the best one under displacement; their "
         f"number in brackets. {coordinate_words(view.units)}"
     )
-    return table(shown, region_after_z(_PARCELS), caption, cells={"may_be_best": layers})
+    cells = {"may_be_best": layers}
+    return table(shown, region_after_z(_PARCELS), caption, cells=cells, floor=_floor(view))

@@ -11,6 +11,7 @@ import numpy as np
 
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.report import (
+    acoustics,
     answer,
     axes,
     displacement,
@@ -39,6 +40,7 @@ _PARTS = (
     group_maps.accuracy,
     group_maps.gradients,
     displacement.section,
+    acoustics.beyond_acoustics,
     group_tests.spin_tests,
     axes.second_null,
     axes.annotation_profile,

@@ -377,7 +377,11 @@ def _group(view: GroupView, isc: BrainMap | None) -> MapGroup:
         ]
     scores = view.cortical_scores(POSITIVE)
     layers = [] if scores is None else layer_maps(scores, view.layers, _MEAN_R)
-    return MapGroup(view.pair.title, FSAVERAGE5, maps, layers)
+    significant = None
+    if view.significant is not None:
+        labels = carried(view.units, np.where(view.significant, 1.0, np.nan), ordinal=True)
+        significant = None if labels is None else np.isfinite(labels)
+    return MapGroup(view.pair.title, FSAVERAGE5, maps, layers, significant)
 
 
 def _listed_maps(view: GroupView) -> Iterator[BrainMap]:

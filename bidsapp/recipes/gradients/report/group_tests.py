@@ -29,6 +29,7 @@ from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Cell, Part, Section, Table, cell, number_text, p_text, picture
 from bidsapp.report.sections import claim
 from bidsapp.report.tables import MISSING, choose, rows_of, table
+from bidsapp.results.inferences.base import smallest_p
 from bidsapp.results.kinds import Column
 
 Row = Mapping[str, Any]
@@ -136,7 +137,10 @@ def _lags(row: Row) -> Cell:
 
 def _table(rows: pd.DataFrame, caption: str, *, is_main: bool = False) -> Table:
     columns = [item for item in _SPINS if not (is_main and item.name in MAIN)]
-    return table(rows, columns, caption, cells={"lags": _lags, "p_low": _monte_carlo})
+    drawn = rows["n_rotations"].dropna()
+    floor = smallest_p(int(drawn.max())) if len(drawn) else 0.0
+    cells = {"lags": _lags, "p_low": _monte_carlo}
+    return table(rows, columns, caption, cells=cells, floor=floor)
 
 
 def _main_caption(view: GroupView) -> str:

@@ -115,7 +115,8 @@ def _draws(results: Results) -> Mapping[str, Mapping[str, Any]]:
     level = {"level": settings["significance"]}
     if not results.is_group:
         shifts = {"n_draws": settings["n_shifts"], **level}
-        return dict.fromkeys((score_results.SHIFT, score_results.SHIFT_FDR), shifts)
+        counts = dict.fromkeys((score_results.SHIFT, score_results.SHIFT_FDR), shifts)
+        return counts | {declared.BEYOND_ACOUSTICS: {"n_draws": settings["n_beyond"], **level}}
     flips = (facts["sign_flips"] or {"n_flips": 0})["n_flips"]
     copies = facts["participant_settings"]["n_shifts"]
     rotations = (facts["spin"] or {"n_rotations": 0})["n_rotations"]
@@ -127,6 +128,7 @@ def _draws(results: Results) -> Mapping[str, Mapping[str, Any]]:
         declared.BOOTSTRAP: settings["n_bootstrap"],
         declared.SHARE: settings["n_bootstrap"],
         declared.DISPLACED: copies,
+        declared.BEYOND_ACOUSTICS: facts["participant_settings"]["n_beyond"],
         declared.DISPLACED_ALONG: copies,
         declared.SPIN: rotations,
         declared.ANNOTATION: rotations,

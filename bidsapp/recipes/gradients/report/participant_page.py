@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from bidsapp.recipes.gradients import results as declared
-from bidsapp.recipes.gradients.report import answer, scores
+from bidsapp.recipes.gradients.report import acoustics, answer, scores
 from bidsapp.recipes.gradients.report.participant_view import POSITIVE, ParticipantView, views
 from bidsapp.report import sections, timing
 from bidsapp.report.brain.viewer import viewer
@@ -40,6 +40,7 @@ def participant_page(results: Results, methods: Methods) -> Page:
         sections.cautions(results),
         timing.analysed(alignment, results.facts()["runs"]),
         timing.alignment_section(alignment, declared.ALIGNMENT, results.table(declared.WAVEFORM)),
+        timing.quality_section(results.table(declared.QUALITY), declared.QUALITY),
         viewer([scores.group_of_maps(view) for view in every]),
         *(network(view) for view in every),
         *(scores.ratings(results, view, alone=len(first) == 1) for view in first.values()),
@@ -63,16 +64,17 @@ def network(view: ParticipantView) -> Section:
     """Return the sections of one network in one space."""
     made = (
         scores.maps,
+        scores.peak_courses,
         scores.profile,
         scores.null,
         scores.parcels,
+        acoustics.beyond_acoustics,
         scores.pieces,
         scores.penalties,
     )
     anchor = f"results-{view.pair.space.anchor}-{view.pair.network}"
-    return Section(
-        f"Results: {view.pair.title}", anchor, children=[section(view) for section in made]
-    )
+    children = [section for make in made if (section := make(view)) is not None]
+    return Section(f"Results: {view.pair.title}", anchor, children=children)
 
 
 def numbers(view: ParticipantView) -> Iterator[Number]:

@@ -19,6 +19,7 @@ from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.places import coordinate_words, region_after_z, with_regions
 from bidsapp.report.brain.scales import largest, limits
 from bidsapp.report.brain.viewer import MapGroup, layer_maps
+from bidsapp.report.courses import peak_section
 from bidsapp.report.figures import style
 from bidsapp.report.figures.crossval import alpha_figure, piece_figure
 from bidsapp.report.figures.layers import Line, Panel, Profile, panels_figure, profile_figure
@@ -90,7 +91,12 @@ def _maps(view: ParticipantView) -> Iterator[BrainMap]:
 def group_of_maps(view: ParticipantView) -> MapGroup:
     """Return the maps of the interactive cortex: those of the figures, and single layers."""
     layers = layer_maps(view.positive, view.layers, _SCORE)
-    return MapGroup(view.pair.title, view.units, list(_maps(view)), layers)
+    return MapGroup(view.pair.title, view.units, list(_maps(view)), layers, view.significant)
+
+
+def peak_courses(view: ParticipantView) -> Section | None:
+    """Draw prediction and response of the parcel with the largest score."""
+    return peak_section(view.table(declared.PEAK), declared.PEAK, view.suffix)
 
 
 # ------------------------------------------------------------------ layer profile
@@ -218,7 +224,8 @@ def parcels(view: ParticipantView) -> Section:
     )
     cells = {"best_layer": numbered("best_layer_index", "best_layer")}
     named = with_regions(shown, view.units)
-    parts = [table(named, region_after_z(columns), caption, cells=cells)]
+    floor = smallest_p(n_shifts)
+    parts = [table(named, region_after_z(columns), caption, cells=cells, floor=floor)]
     return Section("Parcels", f"parcels{view.suffix}", parts)
 
 

@@ -20,6 +20,7 @@ from bidsapp.report.methods import (
     render_methods,
     shared_context,
 )
+from bidsapp.report.timing import quality_section
 from bidsapp.results.read import Results
 
 _HEADING = "Similarity of music in searchlights and layers"
@@ -55,9 +56,10 @@ def report(results: Results) -> tuple[Page, Methods]:
     return made, text
 
 
-def _of_participant(results: Results, views: Sequence[RsaView]) -> list[Section]:
+def _of_participant(results: Results, views: Sequence[RsaView]) -> list[Section | None]:
     return [
         items.analysed(results),
+        quality_section(results.table(declared.QUALITY), declared.QUALITY),
         items.dissimilarities(results, views),
         items.searchlights(results),
     ]

@@ -99,6 +99,7 @@ def group_of_maps(view: RsaView) -> MapGroup:
             *(BrainMap.of(item, values) for item, values in found if values is not None),
         ],
         layer_maps(view.scores, view.layers, declared.RHO),
+        view.significant,
     )
 
 
@@ -131,7 +132,8 @@ def peaks(view: RsaView) -> Section | None:
         "inflated (circular)"
     )
     cells = {"layer": numbered("layer_index", "layer")}
-    parts = [table(frame, _PEAKS, caption, cells=cells)]
+    floor = float(view.summary.get("smallest_p") or 0.0)
+    parts = [table(frame, _PEAKS, caption, cells=cells, floor=floor)]
     return Section("Peaks", f"peaks{view.pair.suffix}", parts)
 
 

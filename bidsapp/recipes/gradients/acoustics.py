@@ -1,0 +1,179 @@
+"""What layers add to acoustics, of a participant and of the group.
+
+Components of the acoustic baseline, at the lags of the model, are projected out of responses and
+of every layer's regressors; the layer then predicts what is left. The null displaces the layer
+and leaves acoustics where they are, so that responses that follow acoustics alone are no evidence
+(`benchmarks/beyond_acoustics.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidsapp.brain.geometry import UnitSpace
+from bidsapp.encoding.designs import DesignOptions
+from bidsapp.encoding.encode import encode_with_null
+from bidsapp.encoding.parcels import Parcels
+from bidsapp.encoding.rows import Rows
+from bidsapp.models.run_filter import RunFilter
+from bidsapp.recipes.base.displacement import group_null
+from bidsapp.recipes.base.isc import ParcelCourses, parcel_places
+from bidsapp.recipes.base.scores import (
+    Scores,
+    design_store,
+    displacements,
+    filter_of,
+    filtered,
+    run_filter_of,
+    scorer_of,
+    volumes_of,
+)
+from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
+from bidsapp.recipes.gradients import group_results as declared
+from bidsapp.recipes.gradients import results
+from bidsapp.recipes.gradients.cautions import BASELINE
+from bidsapp.recipes.gradients.settings import GradientsSettings
+from bidsapp.results.write import Output, tidy
+from bidsapp.stats.displacement import DisplacementTest, displacement_test
+from bidsapp.stats.metrics import fisher_z
+
+ROWS_PER_REGRESSOR = 8
+"""Rows that each acoustic regressor needs: with fewer, less components of acoustics are taken."""
+Row = dict[str, Any]
+
+
+def write_beyond(
+    out: Output,
+    study: ParticipantStudy,
+    rows: Rows,
+    everything: Mapping[str, Scores],
+    parcels: Parcels,
+    means: NDArray[np.float32],
+) -> None:
+    """Test what the layers of each network add to acoustics, and write it.
+
+    Parameters
+    ----------
+    out
+        Writer of the participant's results.
+    study
+        The participant.
+    rows
+        At positive lags.
+    everything
+        Network → its scores at these lags; without the acoustic baseline nothing is tested.
+    parcels
+        Of the units.
+    means
+        (n_trs_total, n_parcels) cleaned BOLD averaged over parcels.
+    """
+    settings: GradientsSettings = study.settings
+    others = [name for name in everything if name != BASELINE]
+    if BASELINE not in everything or not others or not settings.n_beyond:
+        return
+    run_filter, n_components = acoustic_filter(study, everything[BASELINE], rows)
+    y = filtered(means[volumes_of(study.bold, rows)], run_filter)
+    shifts = displacements(study, rows)[: settings.n_beyond]
+    for name in others:
+        store = design_store(study, everything[name].bank, rows, run_filter)
+        observed, null = encode_with_null(
+            store,
+            y,
+            shifts,
+            scorer_of(study),
+            columns_at_once=y.shape[1],
+            label=f"{name} beyond acoustics",
+            quiet=study.config.quiet,
+        )
+        r = observed.mean_r
+        test = displacement_test(fisher_z(r), fisher_z(null))
+        layers, numbers = everything[name].layers, range(1, parcels.n_parcels + 1)
+        out.write(
+            results.BEYOND,
+            tidy(table_columns(parcels.columns, r, test), parcel=numbers, layer=layers),
+            network=name,
+            AcousticComponents=n_components,
+        )
+        arrays: Row = {"observed": r.astype(np.float32), "null": null.astype(np.float16)}
+        out.arrays(results.BEYOND_SCORES, arrays, network=name)
+        best = best_beyond(test, settings.significance)
+        labels = np.append(best, 0)[parcels.labels]
+        out.write(results.BEYOND_BEST, labels, network=name, names=layers)
+
+
+def acoustic_filter(
+    study: ParticipantStudy, baseline: Scores, rows: Rows
+) -> tuple[RunFilter, int]:
+    """Return the projection that removes acoustics as well, and the components of each layer."""
+    settings: GradientsSettings = study.settings
+    n_columns = len(baseline.layers) * len(rows.lags_s)
+    n_components = rows.n_used // (ROWS_PER_REGRESSOR * n_columns)
+    n_components = max(1, min(n_components, settings.acoustic_components))
+    options = DesignOptions(n_components, settings.log10_alpha, pca_fit="all")
+    store = design_store(study, baseline.bank, rows, None, options)
+    regressors = np.hstack([store.regressors(layer, 0)[0] for layer in range(store.n_layers)])
+    run_filter = filter_of(study, rows)
+    if run_filter is None:
+        nothing = [np.empty((run.n_trs, 0)) for run in study.inputs.runs]
+        run_filter = run_filter_of(study, rows, nothing)
+    return run_filter.beyond(regressors), n_components
+
+
+def write_group(
+    out: Output,
+    study: GroupStudy,
+    units: UnitSpace,
+    network: str,
+    where: ParcelCourses,
+) -> None:
+    """Test over participants what layers add to acoustics, and write it.
+
+    Parameters
+    ----------
+    out
+        Writer of the group's results.
+    study
+        The group.
+    units
+        Of the group.
+    network
+        Whose layers.
+    where
+        What participants have written of their parcels.
+    """
+    participants = study.inputs.participants
+    averaged, _ = group_null(participants, where, results.BEYOND_SCORES, network, units)
+    if averaged is None:
+        return
+    layers = study.inputs.networks[network]
+    test = displacement_test(averaged.observed, averaged.copies)
+    places = parcel_places(averaged.labels, units)
+    columns = table_columns(places, np.tanh(test.score), test) | {"n": averaged.n[:, None]}
+    numbers = range(1, len(averaged.n) + 1)
+    out.write(declared.BEYOND, tidy(columns, parcel=numbers, layer=layers), network=network)
+    best = best_beyond(test, study.settings.significance)
+    out.write(
+        results.BEYOND_BEST, np.append(best, 0)[averaged.labels], network=network, names=layers
+    )
+
+
+def table_columns(places: Mapping[str, Any], r: NDArray[Any], test: DisplacementTest) -> Row:
+    """Columns of parcels × layers: places, scores (n_layers, n_parcels), and their test."""
+    return {
+        "layer_index": np.arange(1, len(r) + 1),
+        **{name: np.asarray(column, object)[:, None] for name, column in places.items()},
+        "r": r.T,
+        "effect": test.effect.T,
+        "p": test.p.T,
+        "p_fwe": test.p_fwe.T,
+    }
+
+
+def best_beyond(test: DisplacementTest, level: float) -> NDArray[np.int64]:
+    """Return the layer (n_parcels,) with the largest effect among those that pass; 0 for none."""
+    effect = np.where(test.p_fwe <= level, test.effect, -np.inf)
+    return np.where(np.isfinite(effect).any(axis=0), effect.argmax(axis=0) + 1, 0)
