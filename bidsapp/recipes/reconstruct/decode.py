@@ -317,7 +317,7 @@ def decode_chosen(
     alphas = [10.0**x for x in settings.log10_alpha]
     shape = (len(responses), len(rows.block), rows.embedding.shape[2])
     predicted = np.full(shape, np.nan)
-    for region in np.flatnonzero(chosen.any(axis=0)):
+    for region in np.flatnonzero(chosen.any(axis=0)).tolist():
         folds = tuple(rows.folds[number] for number in np.flatnonzero(chosen[:, region]))
         some = ClipRows(rows.embedding, rows.block, folds)
         decoding = decode_region(responses[region].T, some, alphas, metric=settings.alpha_metric)
