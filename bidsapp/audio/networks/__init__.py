@@ -367,6 +367,7 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             summary="w2v-BERT 2.0, 25 layers, trained on speech without labels (or random)",
             weight_files={"2.0": ("w2v-bert-2.0",)},
             build=_folder("w2v_bert", "W2vBert"),
+            tool="fetch w2v-bert",
             package="transformers",
             extra="embeddings",
             in_folder=True,
