@@ -12,19 +12,15 @@ a file
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bidsapp import resources
-from bidsapp.bids.neuromaps import (
-    PREFIX,
-    annotation_files,
-    annotation_name,
-    annotation_paths,
-)
-from bidsapp.brain.annotations import annotation_map
+from bidsapp.bids.neuromaps import PREFIX, annotation_name, annotation_paths
+from bidsapp.brain.annotations import annotation_map, refuse_annotation
 from bidsapp.brain.atlas import gifti_pair
 from bidsapp.brain.cortex import cortex_columns, cortex_mask, find_mesh
 from bidsapp.brain.geometry import UnitSpace
@@ -74,6 +70,37 @@ def reference_map(reference: str | Path, units: UnitSpace) -> NDArray[np.float64
     return _load(reference, units)[0]
 
 
+def refuse_reference(reference: str | Path, spaces: Sequence[str]) -> None:
+    """Refuse a reference map that cannot be read or is on another mesh than the data.
+
+    Parameters
+    ----------
+    reference
+        As for `reference_map`.
+    spaces
+        Of the data, as runs spell them. Volumes and surfaces of FreeSurfer meet references on
+        fsaverage5. Without any, a file may be on either mesh.
+
+    Raises
+    ------
+    AppError
+        As `reference_map`, except that the content of an annotation is not read.
+    """
+    if str(reference) in GRADIENTS:
+        return
+    if str(reference) in MARGULIES:
+        refuse_annotation(annotation_name(f"margulies2016/{reference}/fsLR/32k"))
+    elif str(reference).startswith(PREFIX):
+        refuse_annotation(annotation_name(str(reference)))
+    else:
+        path = _existing(reference)
+        found = find_mesh(read_maps(_files(path)).units)
+        on_fslr: dict[bool, Mesh] = {True: "fsLR32k", False: "fsaverage5"}
+        wanted = {on_fslr[space.startswith("fsLR")] for space in spaces}
+        for mesh in wanted or {found or "fsaverage5"}:
+            _read_whole(path, mesh)
+
+
 def reference_provenance(reference: str | Path, units: UnitSpace) -> dict[str, str]:
     """Say where a reference map is from.
 
@@ -89,30 +116,6 @@ def reference_provenance(reference: str | Path, units: UnitSpace) -> dict[str, s
         one was needed.
     """
     return _load(reference, units)[1]
-
-
-def refuse_absent_reference(reference: str | Path) -> None:
-    """Refuse a reference that is neither a name nor a file, or is not on this machine.
-
-    Parameters
-    ----------
-    reference
-        As for `reference_map`; no map is read.
-
-    Raises
-    ------
-    UsageError, ResourceUnavailableError, InputInvalidError
-        As `reference_map`.
-    """
-    text = str(reference)
-    if text in GRADIENTS:
-        return
-    if text in MARGULIES:
-        text = f"{PREFIX}{_margulies_name(text)}"
-    if text.startswith(PREFIX):
-        annotation_files(annotation_name(text))
-        return
-    _files(_existing(reference))
 
 
 def reference_files(reference: str | Path) -> tuple[Path, ...]:

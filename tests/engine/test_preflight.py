@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-
-import pytest
+import re
 
 from bidsapp.audio.networks import network_entry
+from bidsapp.cli import tools
 from bidsapp.cli.app import main
 from bidsapp.cli.configure import parse_arguments
 from bidsapp.engine.plan import make_plan
@@ -54,31 +54,6 @@ def test_a_group_is_counted_on_the_participants_of_the_same_command(
     assert "planned or done: 01" in out or "1 participants will be there" in out
 
 
-@pytest.mark.parametrize(
-    ("reference", "code", "message"),
-    [
-        ("nowhere", 2, "nowhere is no reference map"),
-        ("neuromaps:a/b", 2, "name an annotation as"),
-        ("neuromaps:hcps1200/myelinmap/fsLR/32k", 69, "musicotopy-tools fetch neuromaps"),
-        ("fcgradient01", 69, "musicotopy-tools fetch neuromaps"),
-    ],
-)
-def test_absent_references_are_refused_before_anything_is_computed(
-    study, tmp_path, capsys, monkeypatch, reference, code, message
-) -> None:
-    monkeypatch.setenv("NEUROMAPS_DATA", str(tmp_path / "none"))
-    output = tmp_path / "out"
-    words = [str(study), str(output), "participant", "group", *SETTINGS]
-    words += ["--set", f"gradients_group.references={reference}"]
-    assert main(words) == code
-    assert message in capsys.readouterr().err
-    assert not output.exists()
-    main([*words, "--dry-run"])
-    assert f"not ready: {reference}" in capsys.readouterr().out.replace(
-        "neuromaps:marg", reference
-    )
-
-
 def test_other_weights_are_other_inputs(study, tmp_path) -> None:
     folder = tmp_path / "weights"
     folder.mkdir()
@@ -93,3 +68,17 @@ def test_other_weights_are_other_inputs(study, tmp_path) -> None:
         assert [path.name for path in job.weights] == [name]
         hashes.append(job.inputs_hash)
     assert hashes[0] != hashes[1]
+
+
+def test_init_calls_nothing_ready_that_a_run_refuses(study, capsys) -> None:
+    """Two short pieces are there by name and do not fill the folds."""
+    for path in study.rglob("*task-*_events.tsv"):
+        lines = path.read_text().splitlines()
+        path.write_text("\n".join(lines[:2]) + "\n")
+    assert tools.main(["init", str(study)]) == 0
+    text = capsys.readouterr().out
+    reason = re.search(r"^ *gradients +missing: (sub-01: .*)$", text, re.MULTILINE)
+    assert reason is not None
+    words = ["--weights", "random", "--dry-run"]
+    assert main([str(study), str(study.parent / "out"), "participant", *words]) == 65
+    assert reason[1] in capsys.readouterr().out
