@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 from bidsapp.encoding.bands import SHARES, BandScores, two_bands
 from bidsapp.encoding.designs import DesignOptions, DesignStore
 from bidsapp.encoding.encode import encode, make_scorer
 from bidsapp.encoding.rows import FoldOptions, make_rows
+from bidsapp.stats.signflip import sign_flip_test
 
 ALPHAS = (0.0, 1.0, 2.0, 3.0, 4.0)
 LAGS_S = (4.0, 5.0)
@@ -53,6 +55,27 @@ def test_unique_contributions_are_where_they_were_planted(scores: BandScores) ->
     assert np.abs(second[:5]).max() < 0.1
     assert np.abs(first[5:10]).max() < 0.1
     assert abs(first[15:].mean()) < 0.1
+
+
+def test_nothing_is_unique_over_participants_where_the_first_group_drives_nothing(
+    store: DesignStore, rng: np.random.Generator
+) -> None:
+    """Family-wise p over units of 12 participants who hear the same, slow noise, 40 studies."""
+    n_studies, n_participants, n_units = 40, 12, 6
+    second = store.design(1, 0).x[:, :6]
+    noise = rng.standard_normal((len(second), n_studies, n_participants, n_units))
+    noise = lfilter([1.0], [1.0, -0.7], noise, axis=0)
+    driven = np.einsum("nk,kru->nru", second, rng.standard_normal((6, n_studies, n_units)))
+    for y in (noise, noise + 0.5 * driven[:, :, None] / driven.std() * noise.std()):
+        targets = y.reshape(len(second), -1).astype(np.float32)
+        scores = two_bands([(store, 0)], [(store, 1)], targets, scorer())
+        unique = np.arctanh(scores.unique_first).reshape(n_studies, n_participants, n_units)
+        p = [
+            sign_flip_test(study, n_permutations=199, alternative="greater").p_fwe.min()
+            for study in unique
+        ]
+        assert np.mean(np.array(p) <= 0.05) <= 0.15  # 6 of 40: p < .014 at a rate of .05
+        assert unique.mean() < 0.005
 
 
 def test_shares_follow_the_group_that_drives_a_unit(scores: BandScores) -> None:
