@@ -167,6 +167,20 @@ def test_settings_out_of_range(bids: Path, assignment) -> None:
         RECIPES["gradients"].settings(config)
 
 
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        *("hop_s=0.0", "moment_s=0.0", "n_components=0", "n_parcels=0", "log10_alpha=[400.0]"),
+        *("max_outer_folds=1", "max_inner_folds=1", "significance=0.0"),
+    ],
+)
+def test_settings_of_harmony_out_of_range(bids: Path, assignment) -> None:
+    words = [str(bids), str(bids.parent / "out"), "participant", "--recipe", "harmony"]
+    config = parse_arguments([*words, "--set", f"harmony.{assignment}"])
+    with pytest.raises(UsageError, match=r"harmony\.\w+ = .*should be"):
+        RECIPES["harmony"].settings(config)
+
+
 @pytest.mark.parametrize("name", list(RECIPES))
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -7])
 def test_every_number_of_every_recipe_has_a_range(bids: Path, name, bad) -> None:

@@ -26,12 +26,14 @@ class HarmonySettings:
         paper="windows of 6 s, distance not stated",
         source=_PAPER,
         why="quadrants are followed over time",
+        above=0.0,
     )
     moment_s: float = setting(
         12.0,
         paper="moments of a video into which an advertisement is inserted",
         source=_PAPER,
         why="stretches of each sound that are compared with the other sounds",
+        above=0.0,
     )
     n_players: int = setting(
         12,
@@ -49,7 +51,7 @@ class HarmonySettings:
         why="what listeners felt is not what they heard expressed; say which was rated",
     )
     n_components: int = setting(
-        50, paper=_NO_BRAIN, source="-", why="principal components of each layer"
+        50, paper=_NO_BRAIN, source="-", why="principal components of each layer", least=1
     )
     pca_fit: Literal["train", "all"] = setting(
         "train", paper=_NO_BRAIN, source="-", why="nothing is fitted on the held-out piece"
@@ -74,14 +76,18 @@ class HarmonySettings:
         paper=_NO_BRAIN,
         source="-",
         why="spans no to complete shrinkage when the mean feature variance is 1",
+        least=-30,
+        most=30,
     )
     alpha_metric: Literal["correlation", "mse"] = setting(
         "correlation", paper=_NO_BRAIN, source="-", why="the measure that is reported"
     )
     max_outer_folds: int = setting(
-        10, paper=_NO_BRAIN, source="-", why="one piece per fold up to ten folds"
+        10, paper=_NO_BRAIN, source="-", why="one piece per fold up to ten folds", least=2
     )
-    max_inner_folds: int = setting(4, paper=_NO_BRAIN, source="-", why="penalties need few folds")
+    max_inner_folds: int = setting(
+        4, paper=_NO_BRAIN, source="-", why="penalties need few folds", least=2
+    )
     min_block_s: float = setting(
         40.0, paper=_NO_BRAIN, source="-", why="a correlation inside a shorter clip says nothing"
     )
@@ -100,13 +106,13 @@ class HarmonySettings:
         why="longest lag plus 12 s of haemodynamic memory between parts of one piece",
     )
     n_parcels: int = setting(
-        200, paper=_NO_BRAIN, source="-", why="the null is refitted for each parcel"
+        200, paper=_NO_BRAIN, source="-", why="the null is refitted for each parcel", least=1
     )
     n_shifts: int = setting(200, paper=_NO_BRAIN, source="-", why="least p: 1 / (n_shifts + 1)")
     min_shift_s: float = setting(
         15.0, paper=_NO_BRAIN, source="-", why="longer than the haemodynamic response"
     )
-    significance: float = setting(0.05, paper="p < .05", source=_PAPER)
+    significance: float = setting(0.05, paper="p < .05", source=_PAPER, above=0.0, most=0.5)
 
 
 VARIANTS = {
@@ -127,9 +133,16 @@ class HarmonyGroupSettings:
         "greater", paper=_NO_BRAIN, source="-", why="a negative accuracy is no finding"
     )
     min_share: float = setting(
-        0.5, paper=_NO_BRAIN, source="-", why="a unit needs values of this share of participants"
+        0.5,
+        paper=_NO_BRAIN,
+        source="-",
+        why="a unit needs values of this share of participants",
+        least=0.0,
+        most=1.0,
     )
-    significance: float = setting(0.05, paper=_NO_BRAIN, source="-", why="family-wise")
+    significance: float = setting(
+        0.05, paper=_NO_BRAIN, source="-", why="family-wise", above=0.0, most=0.5
+    )
 
 
 GROUP_VARIANTS = {"robust": HarmonyGroupSettings(), "faithful": HarmonyGroupSettings()}
