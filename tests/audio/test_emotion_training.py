@@ -181,9 +181,7 @@ def test_a_stopped_training_ends_with_the_same_weights(prepared, tmp_path):
     assert len(resumed.history) == 4
     for name, value in straight.state.items():
         assert torch.equal(value, resumed.state[name]), name
-    with pytest.raises(
-        InputInvalidError, match=r"fold\.pt: the checkpoint is of another"
-    ):
+    with pytest.raises(InputInvalidError, match=r"fold\.pt: the checkpoint is of another"):
         fit_network("harmonic", windows.quadrant, contents, fold, whole, seed=2, checkpoint=path)
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(InputInvalidError, match=r"fold\.pt: cannot be read as a checkpoint"):
