@@ -87,16 +87,21 @@ class CorpusIndex:
                 f"{folder} --network NAME`"
             )
             raise InputMissingError(msg)
-        facts = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        embeddings = np.load(folder / EMBEDDINGS, mmap_mode="r")
-        with (folder / WINDOWS).open(encoding="utf-8", newline="") as table:
-            rows = list(csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE))
-        names = list(dict.fromkeys(row["file"] for row in rows))
+        try:
+            facts = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+            embeddings = np.load(folder / EMBEDDINGS, mmap_mode="r")
+            with (folder / WINDOWS).open(encoding="utf-8", newline="") as table:
+                rows = list(csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE))
+            names = list(dict.fromkeys(row["file"] for row in rows))
+            n_windows = int(facts["n_windows"])
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            msg = f"{folder}: cannot be read ({error}); remove it and make the index again"
+            raise InputInvalidError(msg) from error
         place = {name: number for number, name in enumerate(names)}
-        if len(rows) != len(embeddings) or len(rows) != facts["n_windows"]:
+        if len(rows) != len(embeddings) or len(rows) != n_windows:
             msg = (
                 f"{folder}: {WINDOWS} has {len(rows)} rows, {EMBEDDINGS} {len(embeddings)}, "
-                f"{INDEX} says {facts['n_windows']}; remove the folder and make the index again"
+                f"{INDEX} says {n_windows}; remove the folder and make the index again"
             )
             raise InputInvalidError(msg)
         return cls(

@@ -272,6 +272,28 @@ def _flac(samples: Singles, sampling_hz: int) -> bytes:
     return buffer.getvalue()
 
 
+def generator_space(folder: Path) -> str:
+    """Name the embedding space of a generator without loading it.
+
+    Parameters
+    ----------
+    folder
+        Pipeline as diffusers saves it.
+
+    Raises
+    ------
+    ResourceUnavailableError
+        diffusers or transformers is not installed.
+    InputMissingError
+        The folder holds no pipeline.
+    InputInvalidError
+        It is another pipeline, or wants code of its own.
+    """
+    _class_name(folder)
+    _import_diffusers()
+    return space_id(folder / "text_encoder")
+
+
 def _class_name(folder: Path) -> str:
     """Read which pipeline a folder holds; its weights alone do not tell."""
     index = read_json(folder, "model_index.json")
@@ -296,7 +318,8 @@ def _class_name(folder: Path) -> str:
     return name
 
 
-def _load(folder: Path, name: str) -> Any:
+def _import_diffusers() -> Any:
+    """Import diffusers and the transformers it is used with."""
     import_transformers("generation of music")
     try:
         import diffusers
@@ -306,6 +329,11 @@ def _load(folder: Path, name: str) -> Any:
             f"pip install 'musicotopy[embeddings]'"
         )
         raise ResourceUnavailableError(msg) from error
+    return diffusers
+
+
+def _load(folder: Path, name: str) -> Any:
+    diffusers = _import_diffusers()
     diffusers.logging.set_verbosity_error()
     diffusers.logging.disable_progress_bar()
     try:

@@ -27,18 +27,26 @@ class TimeAxis:
     tr_s: float | None
 
 
+NO_CONTENT = (
+    "has 0 bytes",
+    "is a git-annex pointer without content",
+    "is a link whose target is absent (git-annex?)",
+)
+"""What is wrong with files whose content was not fetched yet."""
+
+
 def content_problem(path: Path) -> Problem | None:
     """Return what keeps a data file from being read: absent, dangling, empty, a pointer."""
     fetch = f"fetch its content with `datalad get {path}`"
     try:
         size = path.stat().st_size
         if size == 0:
-            return Problem(path, "has 0 bytes", fetch)
+            return Problem(path, NO_CONTENT[0], fetch)
         if size < _POINTER_BYTES and path.read_bytes().startswith(b"/annex/objects/"):
-            return Problem(path, "is a git-annex pointer without content", fetch)
+            return Problem(path, NO_CONTENT[1], fetch)
     except FileNotFoundError:
         if path.is_symlink():
-            return Problem(path, "is a link whose target is absent (git-annex?)", fetch)
+            return Problem(path, NO_CONTENT[2], fetch)
         return Problem(path, "does not exist", "restore the file")
     except OSError as error:
         return Problem(path, f"cannot be read ({error})", "check permissions and mounts")

@@ -117,7 +117,8 @@ def _sampled(path: Path, metadata: Mapping[str, Any]) -> tuple[Series | None, li
         what = f"has {width} columns and its sidecar names {len(names)}"
         return None, [*problems, Problem(path, what, "correct Columns in the JSON sidecar")]
     cells = {name: [row[index] for row in rows] for index, name in enumerate(names)}
-    columns = {name: tuple(map(_value, column)) for name, column in cells.items()}
+    known = {cell: _value(cell) for row in rows for cell in row}
+    columns = {name: tuple(known[cell] for cell in column) for name, column in cells.items()}
     problems += _odd_cells(path, cells)
     return Series(columns, float(rate), float(start), metadata), problems
 
@@ -129,7 +130,8 @@ def _value(cell: str) -> float:
 
 def _odd_cells(path: Path, cells: Mapping[str, Sequence[str]]) -> list[Problem]:
     """Quote the cells that are no numbers or not written as BIDS has them; say so if none is."""
-    odd = [(n, c) for n, column in cells.items() for c in column if not is_plain(c)]
+    plain = {c: is_plain(c) for c in {c for column in cells.values() for c in column}}
+    odd = [(n, c) for n, column in cells.items() for c in column if not plain[c]]
     words = [pair for pair in odd if _is_word(pair[1])]
     commas = [pair for pair in odd if not _is_word(pair[1])]
     problems = []

@@ -89,8 +89,8 @@ class Survey:
         Facts by task.
     sounds
         Sounds on disk, by name.
-    stim_files
-        Sounds that are named as played.
+    stim_files, longest_s
+        Sounds that are named as played, and the longest of their presentations in seconds.
     ratings, intervals
         Names and labels found.
     catalogue
@@ -113,6 +113,7 @@ class Survey:
     tasks: Mapping[str, TaskFacts]
     sounds: Mapping[str, Path]
     stim_files: tuple[str, ...]
+    longest_s: float
     ratings: tuple[str, ...]
     intervals: Mapping[str, int]
     catalogue: Catalogue
@@ -174,6 +175,7 @@ def survey(
         tasks={task: _task(task, found, detail) for task in sorted(tasks)},
         sounds=library.files,
         stim_files=tuple(sorted({item.stim_file for item in detail.presentations})),
+        longest_s=max((item.duration_s for item in detail.presentations), default=0.0),
         ratings=tuple(sorted(detail.ratings)),
         intervals=dict(detail.intervals.most_common()),
         catalogue=catalogue,

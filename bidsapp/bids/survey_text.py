@@ -5,8 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Protocol
 
+from bidsapp.bids.headers import NO_CONTENT
 from bidsapp.bids.names import space_kind
 from bidsapp.bids.overlay import OVERLAY
 from bidsapp.bids.sounds import sound_duration_s
@@ -28,6 +30,8 @@ class Demands(Protocol):
         Kinds of image it can analyse.
     least_sounds
         Number of different sounds below which it has little to work on.
+    least_sound_s
+        Length of a sound in seconds below which several share a block of cross-validation.
     """
 
     @property
@@ -39,8 +43,14 @@ class Demands(Protocol):
     @property
     def least_sounds(self) -> int: ...  # noqa: D102
 
+    @property
+    def least_sound_s(self) -> float: ...  # noqa: D102
+
 
 Recipes = Mapping[str, Demands]
+Refused = Mapping[str, str]
+"""Name of a recipe → why a run would be refused although nothing is missing by name."""
+NONE_REFUSED: Refused = MappingProxyType({})
 
 
 def few_sounds(n_sounds: int, least: int) -> str:
@@ -57,13 +67,24 @@ def few_sounds(n_sounds: int, least: int) -> str:
     return f"{n_sounds} {word} few, {least} or more are better; long ones can be cut into clips"
 
 
-def proposed(found: Survey, recipes: Recipes) -> str:
-    """Return the recipe that lacks least of a dataset."""
-    missing = missing_for(found, recipes)
-    return min(missing, key=lambda name: (len(missing[name]), bool(_few(found, recipes[name]))))
+def proposed(found: Survey, recipes: Recipes, refused: Refused = NONE_REFUSED) -> str:
+    """Return the recipe that lacks least of a dataset; of several, one that fits its sounds."""
+    missing = missing_for(found, recipes, refused)
+
+    def lacks(name: str) -> tuple[int, bool, bool]:
+        recipe = recipes[name]
+        short = 0 < found.longest_s < recipe.least_sound_s
+        return len(missing[name]), bool(_few(found, recipe)), short
+
+    return min(missing, key=lacks)
 
 
-def survey_text(found: Survey, recipes: Recipes, weights: Sequence[str] = ()) -> str:
+def survey_text(
+    found: Survey,
+    recipes: Recipes,
+    weights: Sequence[str] = (),
+    refused: Refused = NONE_REFUSED,
+) -> str:
     """Return the survey as lines of text.
 
     Parameters
@@ -74,15 +95,17 @@ def survey_text(found: Survey, recipes: Recipes, weights: Sequence[str] = ()) ->
         Name → what it needs, for the table of recipes and the next command.
     weights
         Commands that bring the weights which the networks of the proposed recipe lack.
+    refused
+        Why recipes that lack nothing would be refused, as a dry run says it.
     """
     blocks = [
         _table(_dataset_rows(found)),
         "Tasks\n" + _table(_task_rows(found)) if found.tasks else "",
         "BOLD\n" + _table(_space_rows(found)) if found.spaces else "",
         "What listeners heard and said\n" + _table(_sound_rows(found)),
-        "Recipes\n" + _table(_recipe_rows(found, recipes)),
+        "Recipes\n" + _table(_recipe_rows(found, recipes, refused)),
         _problems(found),
-        "Next\n" + "\n".join(f"  {line}" for line in _next(found, recipes, weights)),
+        "Next\n" + "\n".join(f"  {line}" for line in _next(found, recipes, weights, refused)),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
@@ -98,9 +121,14 @@ def survey_tables(found: Survey) -> dict[str, str]:
     return tables
 
 
-def missing_for(found: Survey, recipes: Recipes) -> dict[str, list[str]]:
+def missing_for(
+    found: Survey, recipes: Recipes, refused: Refused = NONE_REFUSED
+) -> dict[str, list[str]]:
     """Return, for each recipe, what the dataset lacks; an empty list means that it can run."""
-    return {name: _missing(found, recipe) for name, recipe in recipes.items()}
+    return {
+        name: [*_missing(found, recipe), *([refused[name]] if name in refused else [])]
+        for name, recipe in recipes.items()
+    }
 
 
 def _missing(found: Survey, recipe: Demands) -> list[str]:
@@ -135,8 +163,22 @@ def _missing_bold(found: Survey, kinds: Iterable[str]) -> list[str]:
 
 def _missing_sounds(found: Survey) -> list[str]:
     missing = [] if found.tasks_with_sound else ["what was played when (presentations.tsv)"]
-    n_absent = sum(facts.n_missing for facts in found.tasks.values())
-    return [*missing, f"{n_absent} sounds"] if n_absent else missing
+    n_empty, n_absent = len(_on_disk(found)), _n_absent(found)
+    if n_empty:
+        missing.append(f"the content of {n_empty} sounds (datalad get)")
+    return [*missing, f"{n_absent} sounds"] if n_absent > 0 else missing
+
+
+def _n_absent(found: Survey) -> int:
+    """Count the sounds that were played and are not on disk, not even without content."""
+    return sum(facts.n_missing for facts in found.tasks.values()) - len(_on_disk(found))
+
+
+def _on_disk(found: Survey) -> list[str]:
+    """Return the sounds that were played and are on disk by name, with content or without."""
+    empty = {problem.path.name for problem in found.problems if problem.what in NO_CONTENT}
+    names = {PurePosixPath(name).name for name in found.stim_files}
+    return sorted(names & empty & {PurePosixPath(name).name for name in found.sounds})
 
 
 def _open_variants(found: Survey) -> list[str]:
@@ -207,9 +249,9 @@ def _sound_rows(found: Survey) -> list[list[str]]:
     ]
 
 
-def _recipe_rows(found: Survey, recipes: Recipes) -> list[list[str]]:
+def _recipe_rows(found: Survey, recipes: Recipes, refused: Refused) -> list[list[str]]:
     rows = []
-    for name, missing in missing_for(found, recipes).items():
+    for name, missing in missing_for(found, recipes, refused).items():
         few = _few(found, recipes[name])
         state = f"missing: {'; '.join(missing)}" if missing else "ready"
         rows.append([name, f"{state}; {few}" if few else state])
@@ -218,17 +260,23 @@ def _recipe_rows(found: Survey, recipes: Recipes) -> list[list[str]]:
 
 def _problems(found: Survey) -> str:
     lines = [f"  {reason}" for reason in found.variants.values()]
-    lines += [f"  {problem}" for problem in found.problems[:_N_SHOWN]]
-    more = len(found.problems) - _N_SHOWN
+    empty = [problem for problem in found.problems if problem.what in NO_CONTENT]
+    others = [problem for problem in found.problems if problem.what not in NO_CONTENT]
+    if empty:
+        others_too = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
+        first = f"{empty[0].path} {empty[0].what}{others_too}"
+        lines.append(f"  {first}; see below how to fetch them")
+    lines += [f"  {problem}" for problem in others[:_N_SHOWN]]
+    more = len(others) - _N_SHOWN
     if more > 0:
         lines.append(f"  ... and {more} more")
     return "Problems\n" + "\n".join(lines) if lines else ""
 
 
-def _next(found: Survey, recipes: Recipes, weights: Sequence[str]) -> list[str]:
+def _next(found: Survey, recipes: Recipes, weights: Sequence[str], refused: Refused) -> list[str]:
     """Return what to do next: what is missing for the recipe that lacks least, then a dry run."""
-    recipe = proposed(found, recipes)
-    missing = missing_for(found, recipes)[recipe]
+    recipe = proposed(found, recipes, refused)
+    missing = missing_for(found, recipes, refused)[recipe]
     lines = []
     if missing:
         lines.append(f"no recipe can run yet; {recipe} lacks least: {'; '.join(missing)}")
@@ -239,21 +287,21 @@ def _next(found: Survey, recipes: Recipes, weights: Sequence[str]) -> list[str]:
         lines.append(
             f"write what was played when into {OVERLAY} (init --write DIR starts it), then"
         )
-    command = [*_command(found), *(["--weights-dir", "weights"] if weights else [])]
+    command = [*command_words(found), *(["--weights-dir", "weights"] if weights else [])]
     command += ["--recipe", recipe]
-    if any(absent for _, _, absent in found.spaces.values()):
+    if any(absent for _, _, absent in found.spaces.values()) or _on_disk(found):
         lines.append(f"{shlex.join([*command, '--list-inputs'])} | xargs -d '\\n' datalad get")
     return [*lines, shlex.join([*command, "--dry-run"])]
 
 
-def _command(found: Survey) -> list[str]:
+def command_words(found: Survey) -> list[str]:
     """Return the command of a run, with the options that this dataset needs."""
     command = ["musicotopy", str(found.dataset.bids_dir), "OUT_DIR", "participant"]
     for name, path in found.dataset.derivatives.items():
         command += ["-d", f"{name}={path}"]
     if found.sounds_dir is not None:
         command += ["--stimuli-dir", str(found.sounds_dir)]
-    elif OVERLAY in survey_tables(found) or any(facts.n_missing for facts in found.tasks.values()):
+    elif OVERLAY in survey_tables(found) or _n_absent(found) > 0:
         command += ["--stimuli-dir", "DIR"]
     if found.adapter:
         command += ["--adapter", found.adapter]

@@ -97,6 +97,19 @@ def annotation_map(
     }
 
 
+def refuse_annotation(name: AnnotationName) -> None:
+    """Refuse an annotation that is not on this machine, or on a mesh without a way to the data.
+
+    Raises
+    ------
+    AppError
+        As `annotation_map`; the content of files is not read.
+    """
+    files = annotation_files(name)
+    if name.space not in _READERS:
+        _refuse(name, files)
+
+
 Read = tuple["NDArray[np.floating[Any]]", Mesh, str]
 
 

@@ -6,7 +6,9 @@ Looked at before a run starts and again when the table is used, so that both say
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bidsapp.bids.headers import content_problem
@@ -19,11 +21,37 @@ from bidsapp.errors import InputInvalidError, InputMissingError
 _MOTION = tuple(f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz")
 _EXPANSIONS = ("", "_derivative1", "_power2", "_derivative1_power2")
 _OLD_NAMES: Mapping[str, str] = {
-    **{f"trans_{axis}": axis.upper() for axis in "xyz"},
-    **{f"rot_{axis}": f"Rot{axis.upper()}" for axis in "xyz"},
-    **{"csf": "CSF", "white_matter": "WhiteMatter", "global_signal": "GlobalSignal"},
+    **{axis.upper(): f"trans_{axis}" for axis in "xyz"},
+    **{"CSF": "csf", "stdDVARS": "std_dvars", "non_stdDVARS": "dvars"},
 }
-"""Names in fMRIPrep 1.0 and 1.1."""
+"""Names in fMRIPrep 1.0 and 1.1 that are more than another spelling, and those of today."""
+_WORD_WITHIN = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=[0-9]{2})")
+
+
+def modern_names(header: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of columns as fMRIPrep 1.2 and later spell them.
+
+    Parameters
+    ----------
+    header
+        Names as they stand in a table; ``RotX`` becomes ``rot_x``, ``aCompCor00``
+        ``a_comp_cor_00``. A name whose modern form stands in the table, too, is left as it is.
+
+    Examples
+    --------
+    >>> modern_names(["X", "RotY_derivative1", "WhiteMatter", "aCompCor01", "cosine00"])
+    ('trans_x', 'rot_y_derivative1', 'white_matter', 'a_comp_cor_01', 'cosine00')
+    """
+    renamed = []
+    for name in header:
+        base, mark, end = name.partition("_derivative1" if "_derivative1" in name else "_power2")
+        plain = _OLD_NAMES.get(base) or (
+            base if base == base.lower() else _WORD_WITHIN.sub("_", base).lower()
+        )
+        plain = re.sub(r"^(cosine|non_steady_state_outlier)_(?=[0-9])", r"\1", plain)
+        modern = plain + mark + end
+        renamed.append(name if modern != name and modern in header else modern)
+    return tuple(renamed)
 
 
 def refuse_confounds(run: Run, strategy: str) -> None:
@@ -97,6 +125,7 @@ def n_regressors(run: Run, strategy: str, high_pass_hz: float) -> int | None:
     table = None if run.confounds is None else read_table(run.confounds)
     if not isinstance(table, Table):
         return None
+    table = replace(table, header=modern_names(table.header))
     names = [name for name in _columns(table, strategy)[0] if not name.startswith("a_comp_cor_")]
     spikes = [name for name in table.columns if name.startswith("non_steady_state")]
     return n + len(names) + len(spikes) + int(chosen.options.get("n_compcor", 0))
@@ -117,7 +146,7 @@ def _table(run: Run, strategy: str) -> Table:
     if isinstance(table, Problem):
         msg = f"{table.path} cannot serve --confounds {strategy} ({table.what}); {table.remedy}."
         raise InputMissingError(msg)
-    return table
+    return replace(table, header=modern_names(table.header))
 
 
 def _columns(table: Table, strategy: str) -> tuple[list[str], list[str]]:
@@ -134,10 +163,7 @@ def _columns(table: Table, strategy: str) -> tuple[list[str], list[str]]:
         wanted.append("global_signal")
     names: list[str] = []
     for name in wanted:
-        base, mark, end = name.partition("_derivative1" if "_derivative1" in name else "_power2")
-        old = _OLD_NAMES.get(base, base) + mark + end
-        spelled = name if name in table.columns or old not in table.columns else old
-        (names if spelled in table.columns else missing).append(spelled)
+        (names if name in table.columns else missing).append(name)
     for component, start in (("compcor", "a_comp_cor_"), ("ica_aroma", "aroma_motion_")):
         if component in chosen.components:
             found = [name for name in table.columns if name.startswith(start)]

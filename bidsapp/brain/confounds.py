@@ -2,7 +2,8 @@
 
 nilearn reads the fMRIPrep tables (1.2 to 25, ``_regressors.tsv`` and ``_timeseries.tsv``). It
 finds a table by the name of a BOLD file, which fails for several names that exist; so it is
-shown the table that was found by entities under a name it knows.
+shown the table that was found by entities under a name it knows, and the columns of older tables
+under their modern names.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import numpy as np
 from scipy.linalg import qr
 
 from bidsapp.bids.records import Problem
-from bidsapp.brain.confound_columns import n_cosines, refuse_confounds
+from bidsapp.bids.tables import Table, read_table
+from bidsapp.brain.confound_columns import modern_names, n_cosines, refuse_confounds
 from bidsapp.brain.strategies import get_strategy, run_strategy
 from bidsapp.errors import InputInvalidError, InputMissingError
 
@@ -201,6 +203,7 @@ def _ask_nilearn(path: Path, strategy: str) -> tuple[pd.DataFrame, NDArray[np.in
         for source in (path, path.with_suffix(".json")):
             if source.exists():
                 stem.with_suffix(source.suffix).symlink_to(source.resolve())
+        _spell_anew(path, stem.with_suffix(path.suffix))
         image = str(Path(folder) / "sub-x_desc-preproc_bold.nii.gz")
         try:
             table, kept = load_confounds(
@@ -211,3 +214,13 @@ def _ask_nilearn(path: Path, strategy: str) -> tuple[pd.DataFrame, NDArray[np.in
             msg = f"{path} cannot serve --confounds {strategy} ({reason}); choose another one."
             raise InputMissingError(msg) from error
     return table, kept
+
+
+def _spell_anew(path: Path, link: Path) -> None:
+    """Put a copy with modern names in the place of a link to a table that has others."""
+    table = read_table(path)
+    assert isinstance(table, Table)  # `refuse_confounds` has read it
+    names = modern_names(table.header)
+    if names != table.header:
+        link.unlink()
+        link.write_text("\t".join(names) + "\n" + table.body, encoding="utf-8")

@@ -12,6 +12,7 @@ a file
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from bidsapp import resources
 from bidsapp.bids.neuromaps import PREFIX, annotation_name, annotation_paths
-from bidsapp.brain.annotations import annotation_map
+from bidsapp.brain.annotations import annotation_map, refuse_annotation
 from bidsapp.brain.atlas import gifti_pair
 from bidsapp.brain.cortex import cortex_columns, cortex_mask, find_mesh
 from bidsapp.brain.geometry import UnitSpace
@@ -67,6 +68,37 @@ def reference_map(reference: str | Path, units: UnitSpace) -> NDArray[np.float64
         Unreadable, another mesh, several maps, or a constant one.
     """
     return _load(reference, units)[0]
+
+
+def refuse_reference(reference: str | Path, spaces: Sequence[str]) -> None:
+    """Refuse a reference map that cannot be read or is on another mesh than the data.
+
+    Parameters
+    ----------
+    reference
+        As for `reference_map`.
+    spaces
+        Of the data, as runs spell them. Volumes and surfaces of FreeSurfer meet references on
+        fsaverage5. Without any, a file may be on either mesh.
+
+    Raises
+    ------
+    AppError
+        As `reference_map`, except that the content of an annotation is not read.
+    """
+    if str(reference) in GRADIENTS:
+        return
+    if str(reference) in MARGULIES:
+        refuse_annotation(annotation_name(f"margulies2016/{reference}/fsLR/32k"))
+    elif str(reference).startswith(PREFIX):
+        refuse_annotation(annotation_name(str(reference)))
+    else:
+        path = _existing(reference)
+        found = find_mesh(read_maps(_files(path)).units)
+        on_fslr: dict[bool, Mesh] = {True: "fsLR32k", False: "fsaverage5"}
+        wanted = {on_fslr[space.startswith("fsLR")] for space in spaces}
+        for mesh in wanted or {found or "fsaverage5"}:
+            _read_whole(path, mesh)
 
 
 def reference_provenance(reference: str | Path, units: UnitSpace) -> dict[str, str]:

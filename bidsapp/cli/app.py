@@ -106,6 +106,7 @@ def _list_inputs(config: Config) -> int:
             filters=query_filters(config),
             stimuli_dir=config.stimuli_dir,
             adapter=config.adapter,
+            grey_matter="grey_matter" in RECIPES[recipe].needs,
         )
     }
     print("\n".join(map(str, sorted(paths))))
@@ -129,10 +130,12 @@ def _dry_run(plan: Plan, config: Config) -> int:
         write_plan(parts, config.plan_json, config)
     if config.dry_run:
         show_plans(parts, config, refusal)
+    if refusal is not None:
+        return refusal.exit_code
     errors = [job.error for part in parts for job in part.jobs if job.error]
     left_out = any(job.left_out for part in parts for job in part.jobs)
     code = RunsLeftOutError.exit_code if left_out else 0
-    return max((error.exit_code for error in (*errors, refusal) if error), default=code)
+    return max((error.exit_code for error in errors), default=code)
 
 
 def _execute(plan: Plan, config: Config) -> int:

@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bidsapp import __version__
 from bidsapp.cli.commands import (
@@ -35,6 +35,9 @@ from bidsapp.errors import (
 )
 from bidsapp.recipes import RECIPES, truth_checks
 from bidsapp.text import silence_output
+
+if TYPE_CHECKING:
+    from bidsapp.bids.survey import Survey
 
 T = TypeVar("T")
 
@@ -133,7 +136,9 @@ def _init(options: argparse.Namespace) -> None:
     pairs = [item.partition("=") for item in options.derivatives]
     derivatives = {name: Path(path) for name, _, path in pairs}
     found = survey(options.bids_dir, sounds=options.sounds, derivatives=derivatives)
-    print(survey_text(found, RECIPES, _weights_to_bring(proposed(found, RECIPES))))
+    refused = _refused(found)
+    weights = _weights_to_bring(proposed(found, RECIPES, refused))
+    print(survey_text(found, RECIPES, weights, refused))
     if options.write is None:
         return
     options.write.mkdir(parents=True, exist_ok=True)
@@ -144,6 +149,28 @@ def _init(options: argparse.Namespace) -> None:
             continue
         path.write_text(text, encoding="utf-8")
         print(f"wrote {path}: fill in what it leaves open")
+
+
+def _refused(found: Survey) -> dict[str, str]:
+    """Return why recipes that lack nothing would be refused, by the preflight of a run."""
+    from bidsapp.bids.survey_text import command_words, missing_for
+    from bidsapp.cli.configure import parse_arguments
+    from bidsapp.engine.plan import make_plan
+    from bidsapp.engine.preflight import checked
+
+    reasons = {}
+    for name, missing in missing_for(found, RECIPES).items():
+        if missing:
+            continue
+        words = [*command_words(found)[1:], "--recipe", name, "--weights", "random"]
+        try:
+            config = parse_arguments([*words, "--participant-label", found.looked_at[0]])
+            errors = [job.error for job in checked(make_plan(config), config).jobs if job.error]
+        except AppError as error:
+            errors = [error]
+        if errors:
+            reasons[name] = str(errors[0]).splitlines()[0]
+    return reasons
 
 
 def _weights_to_bring(recipe: str) -> list[str]:

@@ -20,6 +20,8 @@ from bidsapp.features.sampling import sample_series
 from bidsapp.features.timeline import Timeline
 from bidsapp.stats.nulls import permutation_p
 
+_SLOW = 10
+
 
 @dataclass(frozen=True)
 class RatingScores:
@@ -143,6 +145,25 @@ def rating_scores(
         RatingScores(name, rater, r[:, :, column], p[:, column], null[:, :, column])
         for column, (name, rater) in enumerate(targets.names)
     )
+
+
+def slow_ratings(targets: RatingTargets, rows: Rows) -> list[str]:
+    """Name the ratings that wander over whole pieces, as a random walk does.
+
+    Displacing the music breaks the alignment of courses that come back to their mean several
+    times in a piece. A rating whose variance inside blocks is more than a tenth of the rows of a
+    block times that of a step counts as slow: .95 at 100 rows as the weight of the value before.
+    """
+    if not targets.names:
+        return []
+    kept = rows.blocks.label >= 0
+    y, label = targets.y[kept], rows.blocks.label[kept]
+    lengths = np.bincount(label)
+    means = np.stack([np.bincount(label, column) / lengths for column in y.T], axis=1)
+    within = ((y - means[label]) ** 2).mean(axis=0)
+    steps = np.diff(y, axis=0)[np.diff(label) == 0]
+    slow = within > lengths.mean() / _SLOW * (steps**2).mean(axis=0)
+    return list(dict.fromkeys(targets.names[k][0] for k in np.flatnonzero(slow)))
 
 
 def _rating_order(item: tuple[tuple[str, str | None], list[Rating]]) -> tuple[str, str]:

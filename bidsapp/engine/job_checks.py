@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,21 @@ def _refuse_images(job: Job, config: Config) -> None:
             refuse_absent_atlas(config.atlas, runs[0])
     elif hasattr(job.settings, "n_parcels"):
         refuse_unknown_mesh(runs[0])
+
+
+def named_files(settings: Any) -> tuple[Path, ...]:
+    """Return the files that settings name, and those in the folders they name, sorted.
+
+    Parameters
+    ----------
+    settings
+        Of a recipe. Text names a file or folder that exists where it is free, that is empty by
+        default; other text is a choice, whatever lies in the working directory.
+    """
+    free = [item.name for item in dataclasses.fields(settings) if item.default == ""]
+    paths = [Path(text) for name in free if (text := getattr(settings, name))]
+    inside = (path.rglob("*") if path.is_dir() else [path] for path in paths)
+    return tuple(sorted({path for some in inside for path in some if path.is_file()}))
 
 
 class NetworkChecks:

@@ -49,7 +49,7 @@ class Job:
     left_out
         Runs of its tasks that lie there and are not part of it.
     weights
-        Files of parameters that its networks are built from.
+        Files of parameters that its networks are built from, and files that its settings name.
     number
         ``[2/5]`` among those that a run has to do.
     """

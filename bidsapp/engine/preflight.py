@@ -19,10 +19,10 @@ from bidsapp.bids.records import Problem
 from bidsapp.bids.staging import refuse_leftovers
 from bidsapp.bids.survey_text import few_sounds
 from bidsapp.config import Config
-from bidsapp.engine.job_checks import NetworkChecks, job_error
+from bidsapp.engine.job_checks import NetworkChecks, job_error, named_files
 from bidsapp.engine.plan import Job, Plan, check_configuration, group_plan
 from bidsapp.engine.status import is_complete, read_record, read_records
-from bidsapp.errors import AppError, InputMissingError
+from bidsapp.errors import AppError, InputMissingError, OutputError
 from bidsapp.recipes import RECIPES, load_function
 
 _INDIVIDUAL = ("T1w", "native", "fsnative")
@@ -50,7 +50,7 @@ def checked(plan: Plan, config: Config) -> Plan:
         changes: dict[str, Any] = {"inputs": None, "error": error}
         if error is None:
             names = getattr(job.settings, "networks", ()) if job.level == "participant" else ()
-            changes = {"weights": networks.files(names)}
+            changes = {"weights": (*networks.files(names), *named_files(job.settings))}
         jobs.append(dataclasses.replace(job, **changes))
     return dataclasses.replace(plan, jobs=tuple(jobs))
 
@@ -67,6 +67,8 @@ def refuse_before_start(plan: Plan, config: Config) -> None:
         A task or session that was asked for exists in none of the participants.
     UsageError, ResourceUnavailableError
         ``--executor`` or ``--device`` cannot serve.
+    AppError
+        What the settings of a recipe name is not there or cannot serve.
     """
     refuse_output(config.output_dir, plan.dataset, config.stimuli_dir)
     refuse_leftovers(config.output_dir)
@@ -78,7 +80,18 @@ def refuse_before_start(plan: Plan, config: Config) -> None:
     check_configuration(recorded, plan, config)
     _refuse_unmet(plan, config)
     if not config.reports_only:
+        _refuse_named(plan, config)
         _refuse_machine(config)
+
+
+def _refuse_named(plan: Plan, config: Config) -> None:
+    """Refuse what the settings of a recipe name and what cannot serve."""
+    for name in config.recipe:
+        recipe = RECIPES[name]
+        if recipe.refuse:
+            spaces = sorted({job.space for job in plan.jobs if job.recipe == name and job.inputs})
+            settings, group = recipe.settings(config), recipe.group_settings(config)
+            load_function(recipe.refuse)(settings, group, config, spaces)
 
 
 def _refuse_machine(config: Config) -> None:
@@ -254,8 +267,11 @@ def verdict(parts: Sequence[Plan], config: Config, refusal: AppError | None) -> 
     todo = [job for job in jobs if job.error is None and not _is_done(job, config)]
     need = needs(todo, config)
     lines = [""]
-    output = str(refusal) if refusal else f"{config.output_dir}: free to be written"
-    lines.append(_line(refusal is None, "output", output))
+    if isinstance(refusal, OutputError):
+        lines.append(_line(False, "output", str(refusal)))
+    else:
+        lines.append(_line(True, "output", f"{config.output_dir}: free to be written"))
+        lines += [_line(False, "options", str(refusal))] * (refusal is not None)
     lines += [_line(False, job.name, str(job.error)) for job in errors]
     left_out = dict.fromkeys(name for job in jobs for name in job.left_out)
     if left_out:

@@ -211,8 +211,9 @@ BUNDLES: Final = {
         ),
         Bundle(
             "templates",
-            "templates of TemplateFlow: [TEMPLATE[+COHORT][:ENTITY=VALUE,...] ...]. Default: "
-            "registered spheres between fsLR and fsaverage, better than the shipped approximation",
+            "templates of TemplateFlow: [TEMPLATE[+COHORT][:ENTITY=VALUE,...] ...]; without "
+            "entities brain mask and grey matter. Default: registered spheres between fsLR and "
+            "fsaverage, better than the shipped approximation",
             "templates",
             "that of each template, shown when it is fetched",
             "TEMPLATEFLOW_HOME=DIR",

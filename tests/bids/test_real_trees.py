@@ -210,6 +210,25 @@ class TestStudyforrest:
         assert "emotion labels (intervals or stimuli.tsv)" not in missing
 
 
+def test_sounds_without_content_are_fetched_not_given(test_data: Path) -> None:
+    """ds004007: 16 sounds lie in stimuli/ as links; the folder needs no option."""
+    found = survey(test_data / "ds004007" / "bids")
+    missing = missing_for(found, RECIPES)["gradients"]
+    assert missing[-1] == "the content of 16 sounds (datalad get)"
+    text = survey_text(found, RECIPES)
+    assert text.count("has 0 bytes") == 1
+    fetch, run = text.splitlines()[-2:]
+    assert fetch.endswith("--recipe gradients --list-inputs | xargs -d '\\n' datalad get")
+    assert "--stimuli-dir" not in fetch + run
+
+
+@pytest.mark.parametrize("name", ["ds003720", "ds000113"])
+def test_clips_of_seconds_are_proposed_for_rsa(test_data: Path, name: str) -> None:
+    found = survey(test_data / name / "bids")
+    assert 0 < found.longest_s < 40
+    assert "--recipe rsa --dry-run" in survey_text(found, RECIPES)
+
+
 def test_real_bold_of_haxby(test_data: Path) -> None:
     dataset = open_dataset(test_data / "haxby_bids")
     filters = Filters(bids_filter={"bold": {"acquisition": "25mm"}}, allow_raw_bold=True)

@@ -44,7 +44,11 @@ def test_a_complete_dataset(complete) -> None:
     assert missing["emotion3d"] == ["emotion labels (intervals or stimuli.tsv)"]
     text = survey_text(found, RECIPES)
     assert re.search(r"^ *gradients +ready$", text, re.MULTILINE)
-    assert f"musicotopy {raw.root} OUT_DIR participant --recipe gradients --dry-run" in text
+    assert 0 < found.longest_s < RECIPES["gradients"].least_sound_s  # clips are for rsa
+    assert f"musicotopy {raw.root} OUT_DIR participant --recipe rsa --dry-run" in text
+    refused = survey_text(found, RECIPES, refused={"rsa": "there is one clip"})
+    assert re.search(r"^ *rsa +missing: there is one clip$", refused, re.MULTILINE)
+    assert "--recipe reconstruct --dry-run" in refused
 
 
 def test_labels_complete_the_other_recipes(complete) -> None:
@@ -123,6 +127,7 @@ class Needing:
     needs: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ("gifti", "cifti", "volume")
     least_sounds: int = 0
+    least_sound_s: float = 0.0
 
 
 def test_what_is_missing_follows_from_what_a_recipe_declares(complete) -> None:

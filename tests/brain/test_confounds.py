@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 
@@ -94,6 +95,29 @@ def test_any_bold_kind_and_any_table_name(make, kind, name):
     path = make.folder / name
     shutil.move(make.confounds("c", 40), path)
     assert len(nuisance(make.plain(kind, confounds=path), "motion24", 0).columns) == 24
+
+
+OLD = {
+    **{f"trans_{axis}": axis.upper() for axis in "xyz"},
+    **{f"rot_{axis}": f"Rot{axis.upper()}" for axis in "xyz"},
+    **{"csf": "CSF", "white_matter": "WhiteMatter", "global_signal": "GlobalSignal"},
+}
+
+
+@pytest.mark.parametrize("strategy", ["motion6", "motion24+wmcsf", "motion24+wmcsf+gsr"])
+def test_tables_of_fmriprep_1_0_give_the_same_model(make, strategy):
+    """Its names are those of another spelling; what else is in the table does not matter."""
+    path = make.confounds("c", 40)
+    modern = nuisance(make.plain("cifti", confounds=path), strategy, 0)
+    table = pd.read_csv(path, sep="\t")
+    for base, other in OLD.items():
+        table = table.rename(columns=lambda name, a=base, b=other: re.sub(f"^{a}(?=_|$)", b, name))
+    table["FramewiseDisplacement"], table["aCompCor00"], table["stdDVARS"] = 0.1, 0.2, 0.3
+    old = make.folder / "sub-01_task-x_bold_confounds.tsv"
+    table.to_csv(old, sep="\t", index=False, na_rep="n/a")
+    model = nuisance(make.plain("cifti", confounds=old), strategy, 0)
+    assert model.columns == modern.columns
+    np.testing.assert_allclose(model.basis, modern.basis, atol=1e-12)
 
 
 def test_a_missing_table_names_the_run_and_the_option(make):

@@ -19,7 +19,13 @@ from bidsapp.encoding.encode import (
     predict_held_out,
 )
 from bidsapp.encoding.parcels import parcel_test
-from bidsapp.encoding.ratings import rating_rows, rating_scores, rating_targets
+from bidsapp.encoding.ratings import (
+    RatingTargets,
+    rating_rows,
+    rating_scores,
+    rating_targets,
+    slow_ratings,
+)
 from bidsapp.encoding.rows import FoldOptions, Rows, make_rows
 from bidsapp.features.extract import FeatureBank
 from bidsapp.results.calibrations.encoding import MadeDesigns, score_with_null, smooth
@@ -212,6 +218,17 @@ def test_ratings_follow_their_layer(
     assert felt.name == "felt"
     assert felt.r_blocks.mean(axis=1).argmax() == 1
     assert felt.p[1] == pytest.approx(1 / 20)
+
+
+def test_ratings_that_wander_are_named(rows: Rows) -> None:
+    lengths = rows.blocks.lengths
+    steady = {f"AR {ar}": smooth(np.random.default_rng(3), lengths, 1, ar) for ar in (0.6, 0.8)}
+    walk = smooth(np.random.default_rng(4), lengths, 1, 1.0)
+    y = np.zeros((rows.timeline.n_rows, 4))
+    y[rows.blocks.label >= 0] = np.hstack([*steady.values(), walk, walk])
+    names = (*((name, None) for name in steady), ("walk", "01"), ("walk", "02"))
+    assert slow_ratings(RatingTargets(names, y), rows) == ["walk"]
+    assert slow_ratings(RatingTargets((), y[:, :0]), rows) == []
 
 
 def test_run_locked_ratings_use_run_time(rows: Rows, runs: tuple[Run, ...]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 
 from bidsapp.audio.networks import network_entry
+from bidsapp.cli import tools
 from bidsapp.cli.app import main
 from bidsapp.cli.configure import parse_arguments
 from bidsapp.engine.plan import make_plan
@@ -66,3 +68,17 @@ def test_other_weights_are_other_inputs(study, tmp_path) -> None:
         assert [path.name for path in job.weights] == [name]
         hashes.append(job.inputs_hash)
     assert hashes[0] != hashes[1]
+
+
+def test_init_calls_nothing_ready_that_a_run_refuses(study, capsys) -> None:
+    """Two short pieces are there by name and do not fill the folds."""
+    for path in study.rglob("*task-*_events.tsv"):
+        lines = path.read_text().splitlines()
+        path.write_text("\n".join(lines[:2]) + "\n")
+    assert tools.main(["init", str(study)]) == 0
+    text = capsys.readouterr().out
+    reason = re.search(r"^ *gradients +missing: (sub-01: .*)$", text, re.MULTILINE)
+    assert reason is not None
+    words = ["--weights", "random", "--dry-run"]
+    assert main([str(study), str(study.parent / "out"), "participant", *words]) == 65
+    assert reason[1] in capsys.readouterr().out

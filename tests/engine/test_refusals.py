@@ -18,12 +18,19 @@ import pytest
 import soundfile
 
 import bidsapp
+from bidsapp.audio.corpus_index import build_index
+from bidsapp.audio.networks import get_network
 from bidsapp.cli.app import main
 from bidsapp.errors import AppError
 from tests.engine.conftest import FMRIPREP, SETTINGS, first
 
 Case = Callable[[Path, Path], list[str]]
 MNI = ["--space", "MNI152NLin2009cAsym"]
+SHORT = [
+    *("--set", "reconstruct.clip_s=10", "--set", "reconstruct.embedding_window_s=6"),
+    *("--set", "reconstruct.n_folds=3"),
+]
+"""Settings with which the study has clips to decode."""
 
 
 # ---------------------------------------------------------------- what is asked for
@@ -294,6 +301,55 @@ def rsa(*assignments: str) -> Case:
     return options("--recipe", "rsa", *words, *MNI)
 
 
+def group(*assignments: str) -> Case:
+    """Return a case of settings of the group level, which both levels of a command refuse."""
+    words = [word for item in assignments for word in ("--set", f"gradients_group.{item}")]
+    return options("group", *words)
+
+
+def a_reference_of_one_side(study: Path, _: Path) -> list[str]:
+    path = study.parent / "mine_hemi-L.func.gii"
+    shutil.copy(first(study, "*hemi-L_space-fsaverage5_bold.func.gii"), path)
+    return ["group", "--set", f'gradients_group.references=["{path}"]']
+
+
+def a_reference_on_another_mesh(study: Path, _: Path) -> list[str]:
+    import nibabel
+
+    path = study.parent / "mine_hemi-L.func.gii"
+    values = np.arange(2562, dtype=np.float32)
+    for side in "LR":
+        image = nibabel.gifti.GiftiImage(darrays=[nibabel.gifti.GiftiDataArray(values)])
+        nibabel.save(image, path.with_name(f"mine_hemi-{side}.func.gii"))
+    return ["group", "--set", f'gradients_group.references=["{path}"]']
+
+
+def reconstruct(*assignments: str) -> Case:
+    words = [word for item in assignments for word in ("--set", f"reconstruct.{item}")]
+    return options("--recipe", "reconstruct", *words, "--network", "baseline", *SHORT, *MNI)
+
+
+def a_corpus(spoil: str) -> Case:
+    """Return a case of an index that is of another network, half gone, or whose sounds are."""
+
+    def asked(study: Path, output: Path) -> list[str]:
+        folder = study.parent / "index"
+        network, layer = get_network("consonance" if spoil == "network" else "baseline"), 0
+        sounds = [("a.wav", study / "stimuli" / sounds_of(study)[0])]
+        build_index(sounds, folder, network, layer, window_s=4, hop_s=4, memory_bytes=2**28)
+        if spoil == "cut":
+            path = folder / "embeddings.npy"
+            path.write_bytes(path.read_bytes()[:40])
+        name = network.layers[0].name if spoil in ("cut", "sounds") else ""
+        place = [f'corpus_sounds="{study}"'] if spoil == "sounds" else []
+        return reconstruct(f'corpus="{folder}"', f'embedding_layer="{name}"', *place)(
+            study, output
+        )
+
+    asked.__name__ = f"corpus, wrong: {spoil}"
+    return asked
+
+
 def emotion(*words: str) -> Case:
     return options("--recipe", "emotion3d", *words)
 
@@ -355,6 +411,18 @@ REFUSALS: dict[Case, int] = {
     crossnobis_of_one_presentation: 65,
     options("--recipe", "reconstruct", "--set", 'reconstruct.test_task="nowhere"', *MNI): 65,
     labels_that_do_not_occur: 66,
+    group('references=["gradient9"]'): 2,
+    group('references=["neuromaps:a/b"]'): 2,
+    group('references=["neuromaps:hcps1200/myelinmap/fsLR/32k"]'): 69,
+    group('annotations=["fcgradient01"]'): 69,
+    group('annotations=["{study}/README"]'): 65,
+    a_reference_of_one_side: 66,
+    a_reference_on_another_mesh: 65,
+    reconstruct('embedding_layer="no_layer"'): 2,
+    reconstruct('corpus="{study}"'): 66,
+    reconstruct('generator="{study}"'): 66,
+    **dict.fromkeys(map(a_corpus, ("network", "layer", "cut")), 65),
+    a_corpus("sounds"): 66,
     emotion("--space", "fsaverage5"): 2,
     emotion("--set", 'emotion3d.label_map="nowhere"', *MNI): 2,
     emotion("--network", "baseline"): 2,
@@ -363,8 +431,8 @@ REFUSALS: dict[Case, int] = {
 ELSEWHERE = {
     **dict.fromkeys(
         (
-            *("audio.corpora", "audio.corpus_index", "audio.emotion_corpora", "audio.generation"),
-            *("audio.listening", "audio.training", "cli.commands", "cli.tools", "features.export"),
+            *("audio.corpora", "audio.emotion_corpora", "audio.listening"),
+            *("audio.training", "cli.commands", "cli.tools", "features.export"),
             *("fetch", "simulate"),
         ),
         "musicotopy-tools",
@@ -372,7 +440,7 @@ ELSEWHERE = {
     **dict.fromkeys(
         (
             *("brain.clean", "brain.confounds", "brain.cortex", "brain.geometry", "brain.images"),
-            *("brain.maps", "brain.projection", "brain.references", "brain.searchlights"),
+            *("brain.maps", "brain.projection", "brain.searchlights"),
             *("brain.stored_volumes", "brain.surfaces", "brain.units", "brain.working_grid"),
         ),
         "what only the content of images tells, which is not read beforehand",
@@ -386,7 +454,6 @@ ELSEWHERE = {
             *("audio.onnx_graph", "features.banks", "features.design", "features.extract"),
             *("models", "stats", "recipes.reconstruct.windows"),
             *("audio.networks.self_supervised", "recipes.reconstruct.decode"),
-            *("recipes.reconstruct.participant",),
         ),
         "arguments and content of computations; what they share with preflight is refused there",
     ),
@@ -394,8 +461,8 @@ ELSEWHERE = {
         (
             *("recipes.base.group", "recipes.base.group_maps", "recipes.emotion3d.group_volumes"),
             *("recipes.rsa.design", "recipes.rsa.group", "recipes.reconstruct.group", "results"),
-            *("recipes.reconstruct.across", "recipes.reconstruct.examples"),
-            *("bids.neuromaps", "bids.templateflow", "brain.annotations", "brain.surrogates"),
+            *("recipes.reconstruct.across", "bids.templateflow", "brain.annotations"),
+            "brain.surrogates",
         ),
         "results and references, which the group level reads",
     ),
@@ -440,7 +507,9 @@ def test_both_refuse_the_same(study, tmp_path, capsys, monkeypatch, refusal) -> 
     if refusal is a_file_above_the_output:
         output = output / "sub"
     settings = [] if "--recipe" in asked else SETTINGS
-    words = [str(study), str(output), "participant", *settings, *asked]
+    monkeypatch.setenv("NEUROMAPS_DATA", str(tmp_path / "neuromaps"))
+    levels = ["participant", *asked[: asked[:1] == ["group"]]]
+    words = [str(study), str(output), *levels, *settings, *asked[len(levels) - 1 :]]
     words += [] if "--weights" in words else ["--weights", "random"]
     before = files(tmp_path)
     assert main([*words, "--dry-run"]) == REFUSALS[refusal]

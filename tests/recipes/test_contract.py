@@ -21,7 +21,7 @@ from bidsapp.results.kinds import Facts, Maps, Table, expand
 from bidsapp.simulate.checks.shared import Check
 from bidsapp.simulate.dataset import DESIGNS
 
-FUNCTIONS = {"prepare": 4, "cost": 3, "participant": 1, "group": 1, "report": 1}
+FUNCTIONS = {"refuse": 4, "prepare": 4, "cost": 3, "participant": 1, "group": 1, "report": 1}
 """Function of a recipe → number of its parameters."""
 
 
@@ -95,7 +95,7 @@ def test_needs_and_kinds_are_known(recipe: Recipe) -> None:
 def test_its_functions_can_be_imported_and_called(recipe: Recipe) -> None:
     for name, n_parameters in FUNCTIONS.items():
         address = getattr(recipe, name)
-        if name == "prepare" and not address:
+        if name in ("refuse", "prepare") and not address:
             continue
         signature = inspect.signature(load_function(address))
         signature.bind(*range(n_parameters))

@@ -10,8 +10,10 @@ from bidsapp.bids.records import Problem, Run
 from bidsapp.results.cautions import Caution
 
 if TYPE_CHECKING:
+    from bidsapp.encoding.rows import Rows
     from bidsapp.recipes.base.group import GroupInputs
     from bidsapp.recipes.base.group_maps import SignFlipMaps
+    from bidsapp.recipes.base.study import ParticipantStudy
 
 MUCH_WITHOUT_DATA = 0.02
 """Share of units without data that is worth a caution; on surfaces beside the medial wall."""
@@ -154,6 +156,29 @@ def smallest_p(
             "serious",
             f"{what} cannot be significant",
             f"With {n_draws} {draws} the smallest possible p is {smallest:.3g}, above {level:g}.",
+        )
+
+
+def wandering_ratings(study: ParticipantStudy, rows: Rows) -> Iterator[Caution]:
+    """Yield a caution about ratings that wander over whole pieces.
+
+    Parameters
+    ----------
+    study
+        The participant.
+    rows
+        Of the models.
+    """
+    from bidsapp.encoding.ratings import rating_targets, slow_ratings
+
+    names = slow_ratings(rating_targets(rows, study.inputs.ratings, study.inputs.runs), rows)
+    if names:
+        yield Caution(
+            "caution",
+            "Ratings change slowly",
+            f"{', '.join(names)}: within a piece the course hardly comes back to its mean. Music "
+            "displaced in time is then less different from music in place, and tests pass in "
+            ".06 to .07 of the cases instead of .05 (docs/calibration.md).",
         )
 
 

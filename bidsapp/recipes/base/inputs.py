@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from bidsapp.bids.anatomy import find_grey_matter, template_grey_matter
 from bidsapp.bids.annotations import find_ratings
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.filters import Filters
+from bidsapp.bids.headers import NO_CONTENT
 from bidsapp.bids.index import find_acquisitions, find_runs, spaces
 from bidsapp.bids.intervals import find_intervals
 from bidsapp.bids.names import space_kind
@@ -113,9 +115,10 @@ class Inputs:
         return "\n".join(filter(None, (table, rated, self.cleaning)))
 
     def identity(self) -> str:
-        """Return a hash of the input: names, sizes and times of files, and all timings."""
+        """Return a hash of the input: names, sizes and times of files, timings, annotations."""
         digest = hashlib.blake2b(digest_size=8)
-        for path in self.files:
+        described = (run.confounds.with_suffix(".json") for run in self.runs if run.confounds)
+        for path in (*self.files, *(path for path in described if path.is_file())):
             status = path.stat()
             digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())
         for item in self.presentations:
@@ -123,6 +126,11 @@ class Inputs:
             digest.update(f"{timing} {item.stim_start_s}\n".encode())
         for run in self.runs:
             digest.update(f"{run.name} {run.n_trs} {run.tr_s} {run.start_time_s}\n".encode())
+        for rating in self.ratings:  # sidecars change them, too
+            digest.update(repr(replace(rating, source=None)).encode())
+            digest.update(array("d", rating.values).tobytes())
+        for interval in self.intervals:
+            digest.update(repr(replace(interval, source=None)).encode())
         return digest.hexdigest()
 
 
@@ -295,11 +303,7 @@ def collect(
     if config.confounds == "none":
         problems = [problem for problem in problems if problem.what != NO_CONFOUNDS]
     if not runs:
-        msg = (
-            f"sub-{subject}: no usable BOLD run in space {space}; check --space and the "
-            f"filters{_listed(problems)}"
-        )
-        raise InputMissingError(msg)
+        raise _no_runs(subject, space, problems)
     presentations, more = find_presentations(
         dataset, runs, stimuli_dir=config.stimuli_dir, adapter=config.adapter
     )
@@ -387,6 +391,24 @@ def cleaning_cost(runs: Sequence[Run], confounds: str, high_pass_hz: float) -> s
         f"{run.n_trs} volumes of {run.name}: {100 * share:.0f} % of the degrees of freedom "
         f"(from {100 * least:.0f} % over {len(runs)} run{'s' * (len(runs) != 1)})"
     )
+
+
+def _no_runs(subject: str, space: str, problems: Sequence[Problem]) -> InputMissingError:
+    """Say why no run in a space can be used; files that were not fetched are counted."""
+    empty = [problem for problem in problems if problem.what in NO_CONTENT]
+    if empty and len(empty) == len(problems):
+        more = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
+        msg = (
+            f"sub-{subject}: none of its images in space {space} has content: {empty[0].path} "
+            f"{empty[0].what}{more}; fetch what --list-inputs lists: add --list-inputs to this "
+            "command, and | xargs -d '\\n' datalad get"
+        )
+        return InputMissingError(msg)
+    msg = (
+        f"sub-{subject}: no usable BOLD run in space {space}; check --space and the "
+        f"filters{_listed(problems)}"
+    )
+    return InputMissingError(msg)
 
 
 def _listed(problems: Sequence[Problem]) -> str:

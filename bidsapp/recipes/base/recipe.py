@@ -39,6 +39,8 @@ class Recipe:
         Kinds of image it can analyse.
     least_sounds
         Number of different sounds below which it has little to work on.
+    least_sound_s
+        Length of a sound in seconds below which several share a block of cross-validation.
     design
         Simulated design that it can be tried on (`bidsapp.simulate.dataset.DESIGNS`).
     remarks
@@ -47,6 +49,10 @@ class Recipe:
         Whether the group level reads the participants' BOLD and annotations again.
     least_participants
         How many participants the group level needs.
+    refuse
+        ``(settings, group_settings, config, spaces) → None``: refuses files and names in the
+        settings of both levels that cannot serve, once for all participants, whose spaces it is
+        given; computes nothing. Empty where settings name nothing.
     prepare
         ``(dataset, inputs, settings, config) → inputs``: checks what was collected, or makes
         more of it; computes nothing. Empty when there is nothing to check.
@@ -74,10 +80,12 @@ class Recipe:
     needs: tuple[Need, ...] = ("sounds",)
     kinds: tuple[ImageKind, ...] = ("gifti", "cifti", "volume")
     least_sounds: int = 0
+    least_sound_s: float = 0.0
     design: str = ""
     remarks: Sequence[Mapping[str, str]] = ()
     group_reads_inputs: bool = False
     least_participants: int = 1
+    refuse: str = ""
     prepare: str = ""
     group_files: str = ""
     cost: str

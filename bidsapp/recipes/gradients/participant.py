@@ -45,6 +45,7 @@ from bidsapp.recipes.base.scores import (
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.gradients import cautions, results
 from bidsapp.recipes.gradients.acoustics import write_beyond
+from bidsapp.recipes.gradients.delay import delay_rows
 from bidsapp.recipes.gradients.settings import GradientsSettings
 from bidsapp.results.write import Output, tidy
 from bidsapp.stats.ceilings import repeat_ceiling
@@ -77,6 +78,7 @@ def participant(study: ParticipantStudy) -> None:
     for name, both in everything.items():
         write_network(out, name, both, parcels, settings)
         out.write(results.PEAK, peak_rows(study, both[0], means), network=name)
+        out.write(results.DELAY, delay_rows(study, both[0], parcels, means), network=name)
     positive = {name: both[0] for name, both in everything.items()}
     write_beyond(out, study, row_sets[0], positive, parcels, means)
     ceiling = noise_ceiling(study, row_sets[0])

@@ -169,6 +169,19 @@ BEYOND_BEST = Labels(
     "pass family-wise; 0 where none does.",
     level="both",
 )
+DELAY = Table(
+    desc="gradientsdelay",
+    title="Haemodynamic delay",
+    says="Score of each parcel with music at one single lag, in the layer that is best at all "
+    "lags together.",
+    columns=(
+        PARCEL_COLUMN,
+        Column("lag_s", "how long after the music the response is", "lag", 1, "s"),
+        *PLACE_COLUMNS,
+        LAYER_COLUMNS[0],
+        Column("r", "mean correlation over blocks"),
+    ),
+)
 PIECES = Table(
     desc="gradientspieces",
     title="Scores of pieces",
@@ -247,6 +260,7 @@ RESULTS: tuple[Result, ...] = (
     BEYOND,
     BEYOND_SCORES,
     BEYOND_BEST,
+    DELAY,
     PIECES,
     PROFILE,
     RATINGS,

@@ -38,6 +38,12 @@ class GradientsSettings:
     lags_s: tuple[float, ...] = setting(
         (4.0, 5.0, 6.0), paper="4, 5, 6 s", source=f"{_METHODS}: encoding models"
     )
+    delay_lags_s: tuple[float, ...] = setting(
+        (0.0, 2.0, 4.0, 6.0, 8.0, 10.0),
+        paper="none: one delay everywhere",
+        source="-",
+        why="single lags at which each parcel is predicted, to see its delay; none: not done",
+    )
     control_lags_s: tuple[float, ...] = setting(
         (-6.0, -5.0, -4.0), paper="-6, -5, -4 s", source=f"{_METHODS}: gradient mapping"
     )
@@ -147,6 +153,7 @@ VARIANTS = {
         filter_features=False,
         begin_s=0.0,
         n_beyond=0,
+        delay_lags_s=(),
         mask_maps=False,
     ),
 }

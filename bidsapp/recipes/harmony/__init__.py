@@ -21,6 +21,7 @@ RECIPE = Recipe(
     results=results.RESULTS,
     needs=("sounds", "ratings"),
     remarks=REMARKS,
+    least_sound_s=VARIANTS["robust"].min_block_s,
     design="music",
     check=f"{_HERE}.check_truth:CHECK",
     prepare="bidsapp.recipes.base.used_rows:prepare",

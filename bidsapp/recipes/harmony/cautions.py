@@ -52,6 +52,7 @@ def of_participant(
             bold.n_constant + bold.n_nan, bold.units.n_units, bold.units.kind, "units"
         ),
         *_of_design(study, rows),
+        *cautions.wandering_ratings(study, rows),
         *_of_emotion(study, courses),
         *cautions.of_problems(problems),
     ]

@@ -142,12 +142,14 @@ def emotion(results: Results) -> Section:
     )
     arrays = results.arrays(declared.SOUNDS) or {}
     children = []
-    for number, piece in enumerate(pieces[:_MOST_SOUNDS], start=1):
+    n_shown = max(_MOST_SOUNDS, sum(name.startswith("sound") for name in arrays))
+    for number, piece in enumerate(pieces[:n_shown], start=1):
         course, maps = (frame[frame["piece"] == piece] for frame in (courses, gradcam))
         shown = sound(piece, number, course, maps, arrays)
         children.append(Section(piece, f"sound{number}", [shown]))
     left = len(pieces) - len(children)
-    notes = [Prose(f"{plural(left, 'more sound')} in the table of courses.")] if left else []
+    more = f"{plural(left, 'more sound')} in the table of courses; all of them are shown with "
+    notes = [Prose(f"{more}--set harmony.n_players={len(pieces)}.")] if left else []
     agreement = results.table(declared.AGREEMENT)
     parts: list[Any] = [plane, *notes]
     if has_random_weights(results, "harmonic"):

@@ -25,6 +25,7 @@ RECIPE = Recipe(
     design="genres",
     group_reads_inputs=True,
     prepare=f"{_HERE}.clips:prepare",
+    refuse=f"{_HERE}.refusals:refuse",
     check=f"{_HERE}.check_truth:CHECK",
     cost=f"{_HERE}.cost:estimate",
     participant=f"{_HERE}.participant:participant",

@@ -19,11 +19,11 @@ import numpy as np
 
 from bidsapp.audio.excerpts import excerpt_flac, excerpt_mp3
 from bidsapp.bids.atomic import write_bytes
-from bidsapp.errors import UsageError
 from bidsapp.features.courses import CourseBank
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.reconstruct import results
 from bidsapp.recipes.reconstruct.clips import Clips
+from bidsapp.recipes.reconstruct.refusals import refuse_space
 from bidsapp.recipes.reconstruct.retrieval import Retrieved, unstandardised
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.space import Space
@@ -65,15 +65,8 @@ def open_generator(
 
     options = DiffusionSettings(settings.generator_steps, device=device)
     generator = DiffusionGenerator(Path(settings.generator), options)
-    spaces = {bank.network: str(bank.weights.get("space", "none")) for bank in banks}
-    if generator.space not in spaces.values():
-        known = ", ".join(f"{network}: {space}" for network, space in spaces.items())
-        msg = (
-            f"reconstruct.generator={settings.generator!r} was trained on embeddings of space "
-            f"{generator.space}, the networks have {known}; run it with --network clap --weights "
-            "and the CLAP of the generator (the text_encoder folder of MusicLDM)"
-        )
-        raise UsageError(msg)
+    known = {bank.network: bank.weights for bank in banks}
+    refuse_space(settings.generator, generator.space, known)
     return generator
 
 

@@ -10,14 +10,11 @@ Source: Denk et al. 2025, Nature Communications, Brain2Music.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from bidsapp.errors import UsageError
-from bidsapp.features.courses import CourseBank
 from bidsapp.recipes.base.quality import quality_rows
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.reconstruct import cautions, results
@@ -26,6 +23,7 @@ from bidsapp.recipes.reconstruct.clips import Clips
 from bidsapp.recipes.reconstruct.decode import Regions, make_regions
 from bidsapp.recipes.reconstruct.encoding.fit import encode_spaces, write_encoding
 from bidsapp.recipes.reconstruct.examples import open_generator, write_examples
+from bidsapp.recipes.reconstruct.refusals import refuse_layer
 from bidsapp.recipes.reconstruct.retrieval import retrieve_music
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.space import Space, decode_space
@@ -51,7 +49,8 @@ def participant(study: ParticipantStudy) -> None:
     )
     networks = [study.network(name) for name in settings.networks]
     banks = [study.courses(network) for network in networks]
-    check_layer(settings.embedding_layer, banks)
+    layers = {bank.network: [layer.name for layer in bank.layers] for bank in banks}
+    refuse_layer(settings.embedding_layer, layers)
     generator = open_generator(settings, banks, study.device)
     spaces = {
         bank.network: decode_space(study, network, bank, clips, rows_of, regions, scratch)
@@ -103,21 +102,6 @@ def participant(study: ParticipantStudy) -> None:
     out.write(results.SUMMARY, facts)
     scratch.remove()
     bold.remove()
-
-
-def check_layer(wish: str, banks: Sequence[CourseBank]) -> None:
-    """Refuse an embedding layer that no network has.
-
-    Raises
-    ------
-    UsageError
-        No network has the layer.
-    """
-    names = {bank.network: [layer.name for layer in bank.layers] for bank in banks}
-    if wish and not any(wish in own for own in names.values()):
-        known = "; ".join(f"{network}: {', '.join(own)}" for network, own in names.items())
-        msg = f"reconstruct.embedding_layer={wish!r}: no network has this layer; known are {known}"
-        raise UsageError(msg)
 
 
 def write_space(out: Output, network: str, space: Space, clips: Clips, regions: Regions) -> None:

@@ -40,18 +40,18 @@ for (const button of document.querySelectorAll(".copy")) {
 }
 for (const timed of document.querySelectorAll(".timed")) {
   const audio = timed.nextElementSibling;
-  const line = timed.querySelector(".now");
+  const [image, line] = timed.children;
   const { left, right, start, stop } = Object.fromEntries(
     Object.entries(timed.dataset).map(([name, text]) => [name, Number(text)]));
   const follow = () => {
     const share = (audio.currentTime - start) / (stop - start);
     line.hidden = share < 0 || share > 1;
-    line.style.left = `${100 * (left + share * (right - left))}%`;
+    line.style.left = `${image.offsetLeft + image.offsetWidth * (left + share * (right - left))}px`;
   };
   audio.addEventListener("timeupdate", follow);
   audio.addEventListener("seeking", follow);
   timed.addEventListener("click", (event) => {
-    const box = timed.getBoundingClientRect();
+    const box = image.getBoundingClientRect();
     const share = ((event.clientX - box.left) / box.width - left) / (right - left);
     audio.currentTime = Math.max(0, start + share * (stop - start));
     audio.play();

@@ -49,7 +49,7 @@ ENTRIES = (
         shows="A small p says that two parcellated maps agree more than maps of the same spatial "
         "autocorrelation do.",
         does_not_show="It is no independent replication: the same maps are tested again with "
-        "other assumptions. On unrelated smooth maps (docs/benchmarks.md) hungarian and moran "
+        "other assumptions. On unrelated smooth maps (docs/calibration.md) hungarian and moran "
         "held the level of .05, vasa and burt2020 rejected 8 and 10 %.",
         cites=("markello2021", "markello2022", "phipson2010"),
         calibrate="bidsapp.results.calibrations.spatial:second_null",

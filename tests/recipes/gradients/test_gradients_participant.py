@@ -155,6 +155,18 @@ def test_the_course_of_the_best_parcel_has_its_score(written: Results) -> None:
     assert courses.groupby("block").size().tolist() == folds["n_rows"].tolist()
 
 
+def test_single_lags_end_where_a_sound_was_not_yet_playing(written: Results) -> None:
+    """Rows begin 6 s after the onset, so 8 and 10 s cannot be asked for."""
+    (at,) = written.spaces
+    delay = written.table(declared.DELAY, at, "musicnn")
+    parcels = written.table(declared.PARCELS, at, "musicnn")
+    best = parcels[parcels["lags"] == POSITIVE].sort_values("r").groupby("parcel").last()
+    assert set(delay["lag_s"]) == {0.0, 2.0, 4.0, 6.0}
+    assert (delay.groupby("parcel")["layer"].first() == best["layer"]).all()
+    largest = delay.groupby("parcel")["r"].max()
+    assert np.corrcoef(largest, best["r"])[0, 1] > 0.8  # one lag of those that did best together
+
+
 def test_quality_is_that_of_the_confounds_tables(written: Results) -> None:
     (at,) = written.spaces
     quality = written.table(declared.QUALITY, at).set_index("run")
@@ -205,6 +217,7 @@ def test_the_page_has_the_numbers_of_the_tables(written: Results) -> None:
         "Scores against their null distribution",
         "Parcels",
         "Beyond acoustics",
+        "Haemodynamic delay",
         "Scores by piece",
         "Ridge penalties",
     ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from bidsapp.recipes.gradients import results as declared
-from bidsapp.recipes.gradients.report import acoustics, answer, scores
+from bidsapp.recipes.gradients.report import acoustics, answer, delay, scores
 from bidsapp.recipes.gradients.report.participant_view import POSITIVE, ParticipantView, views
 from bidsapp.report import sections, timing
 from bidsapp.report.brain.viewer import viewer
@@ -69,6 +69,7 @@ def network(view: ParticipantView) -> Section:
         scores.null,
         scores.parcels,
         acoustics.beyond_acoustics,
+        delay.delay,
         scores.pieces,
         scores.penalties,
     )

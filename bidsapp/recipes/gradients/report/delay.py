@@ -1,0 +1,59 @@
+"""How late the responses of a participant come."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bidsapp.recipes.gradients import results as declared
+from bidsapp.recipes.gradients.report.participant_view import ParticipantView
+from bidsapp.report.figures import style
+from bidsapp.report.html import Section, picture, plural
+
+_TOP = 10
+
+
+def delay(view: ParticipantView) -> Section | None:
+    """Draw scores at single lags of the parcels that are predicted; None where not computed."""
+    rows = view.table(declared.DELAY).dropna(subset=["r"])
+    if rows.empty:
+        return None
+    passed = view.passed["parcel"] if len(view.passed) else None
+    by_lag = rows.pivot_table(index="parcel", columns="lag_s", values="r")
+    chosen = by_lag.loc[by_lag.index.isin(passed)] if passed is not None else by_lag.iloc[:0]
+    who = f"the {plural(len(chosen), 'significant parcel')}"
+    if chosen.empty:
+        chosen = by_lag.loc[by_lag.max(axis=1).nlargest(_TOP).index]
+        who = f"the {plural(len(chosen), 'parcel')} with the largest score (none is significant)"
+    best = chosen.idxmax(axis=1)
+    model = [float(lag) for lag in view.results.setting("lags_s")]
+    words = (
+        f"Scores of {who} with music at one single lag, in the layer that is best at all lags "
+        f"together. Thick: mean. Grey: lags of the model ({min(model):g} to {max(model):g} s). "
+        f"Half of these parcels are best at {best.median():g} s or later. Slow music makes "
+        "neighbouring lags alike; nothing was tested."
+    )
+    low, high = best.quantile([0.25, 0.75])
+    alt = f"Best lag: median {best.median():g} s, middle half from {low:g} to {high:g} s."
+    return Section(
+        "Haemodynamic delay",
+        f"delay{view.suffix}",
+        [picture(_figure(chosen, model), alt=alt, caption=words)],
+    )
+
+
+@style.styled
+def _figure(by_lag: pd.DataFrame, model: list[float]) -> Figure:
+    """Draw one line per parcel (index) over lags (columns), and their mean."""
+    figure = style.new_figure(5.0, 3.0)
+    axes = figure.add_subplot()
+    axes.axvspan(min(model), max(model), color=style.FAINT, alpha=0.5, zorder=0)
+    lags = by_lag.columns.to_numpy(float)
+    axes.plot(lags, by_lag.to_numpy().T, color=style.MUTED, linewidth=0.5, alpha=0.5)
+    axes.plot(lags, np.nanmean(by_lag.to_numpy(), axis=0), "o-", color=style.POSITIVE, linewidth=2)
+    axes.axhline(0, color=style.MUTED, linewidth=0.6)
+    axes.set_xlabel("lag of the response behind the music (s)")
+    axes.set_ylabel("r")
+    style.quiet_grid(axes)
+    return figure
