@@ -90,9 +90,8 @@ def encoding(n_units: int) -> None:
         np.array_split(np.arange(n_units), -(-n_units // 400)),
     )
     spent = time.process_time() - middle
-    print(
-        f"encoding models of {n_units:,} voxels: {middle - start:.0f} s, their exchanges {spent:.0f} s"
-    )
+    fitting = middle - start
+    print(f"encoding models of {n_units:,} voxels: {fitting:.0f} s, exchanges {spent:.0f} s")
 
 
 def p_values(rng: np.random.Generator, design: tuple[int, int, int, int]) -> tuple[float, ...]:
