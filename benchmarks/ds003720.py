@@ -5,11 +5,12 @@
 
 TREE has the real event files of ds003720 (folder ``bids``), MUSIC sounds of any kind, WEIGHTS the
 networks of ``musicotopy-tools fetch musicnn``; with ``--clap`` it also has a folder of CLAP
-(``larger_clap_music``), which is a second embedding instead of acoustic descriptors. Each track that the events name becomes 30 s of a
-recording of its own; recordings are dealt to genres, so that clips of a genre have something in
-common. BOLD of sub-001 carries the penultimate layer of ``musicnn-mtt`` around the auditory
-cortices (topography and noise of the design ``genres``). The app then runs with the paper's split
-(clips of the test runs held out), and the script prints what it found, seconds, and peak memory.
+(``larger_clap_music``), a second embedding instead of acoustic descriptors. Each track that the
+events name becomes 30 s of a recording of its own; recordings are dealt to genres, so that clips
+of a genre have something in common. BOLD of sub-001 carries the penultimate layer of
+``musicnn-mtt`` around the auditory cortices (topography and noise of the design ``genres``). The
+app then runs with the paper's split (clips of the test runs held out), and the script prints what
+it found, seconds, and peak memory.
 """
 
 from __future__ import annotations
