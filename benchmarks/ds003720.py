@@ -1,14 +1,16 @@
 """The design of ds003720 with real music and synthetic BOLD, through the app.
 
 ``python benchmarks/ds003720.py TREE MUSIC WEIGHTS WORK [--voxel-mm MM] [--runs N] [--snr R]
-[--clap FOLDER] [--set KEY=VALUE ...]``
+[--clap] [--set KEY=VALUE ...]``
 
 TREE has the real event files of ds003720 (folder ``bids``), MUSIC sounds of any kind, WEIGHTS the
-networks of ``musicotopy-tools fetch musicnn``. Each track that the events name becomes 30 s of a
-recording of its own; recordings are dealt to genres, so that clips of a genre have something in
-common. BOLD of sub-001 carries the penultimate layer of ``musicnn-mtt`` around the auditory
-cortices (topography and noise of the design ``genres``). The app then runs with the paper's split
-(clips of the test runs held out), and the script prints what it found, seconds, and peak memory.
+networks of ``musicotopy-tools fetch musicnn``; with ``--clap`` it also has a folder of CLAP
+(``larger_clap_music``), a second embedding instead of acoustic descriptors. Each track that the
+events name becomes 30 s of a recording of its own; recordings are dealt to genres, so that clips
+of a genre have something in common. BOLD of sub-001 carries the penultimate layer of
+``musicnn-mtt`` around the auditory cortices (topography and noise of the design ``genres``). The
+app then runs with the paper's split (clips of the test runs held out), and the script prints what
+it found, seconds, and peak memory.
 """
 
 from __future__ import annotations
@@ -202,7 +204,7 @@ def main() -> None:
     parser.add_argument("--voxel-mm", type=int, default=8)
     parser.add_argument("--runs", type=int, default=12)
     parser.add_argument("--snr", type=float, default=1.0)
-    parser.add_argument("--clap", type=Path)
+    parser.add_argument("--clap", action="store_true")
     parser.add_argument("--set", action="append", default=[], dest="changes")
     options = parser.parse_args()
     data, out = options.work / "data", options.work / "out"
