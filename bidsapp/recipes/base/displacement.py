@@ -7,7 +7,7 @@ mean over participants, as for the observed alignment.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.brain.geometry import UnitSpace
-from bidsapp.recipes.base.isc import ParcelCourses, same_parcels
+from bidsapp.recipes.base.isc import WrittenParcels, parcel_places, same_parcels
 from bidsapp.results.cautions import Caution
 from bidsapp.results.kinds import Result
 from bidsapp.results.read import Results
+from bidsapp.results.write import tidy
+from bidsapp.stats.displacement import displacement_test
+from bidsapp.stats.layer_sets import layer_sets
 from bidsapp.stats.metrics import fisher_z
 
 Floats = NDArray[np.float64]
@@ -48,7 +51,7 @@ class GroupNull:
 
 def group_null(
     participants: Sequence[Results],
-    where: ParcelCourses,
+    where: WrittenParcels,
     null: Result,
     network: str,
     units: UnitSpace,
@@ -94,3 +97,43 @@ def group_null(
     enough = count >= max(1, len(kept) / 2)
     mean = np.where(enough, total / np.maximum(count, 1), np.nan)
     return GroupNull(labels, mean[0], mean[1:], count), cautions
+
+
+def parcel_rows(
+    null: GroupNull, units: UnitSpace, layers: Sequence[str], level: float
+) -> tuple[Iterator[dict[str, Any]], NDArray[np.bool_]]:
+    """Test the parcels of a group against displaced music.
+
+    Parameters
+    ----------
+    null
+        From `group_null`.
+    units
+        Of the group.
+    layers
+        Names.
+    level
+        P-value that counts as significant.
+
+    Returns
+    -------
+    rows : iterator of dict
+        One per parcel and layer, as `bidsapp.recipes.base.score_results.group_parcels` declares.
+    passed : boolean array of shape (n_units,)
+        Units of parcels where a layer passes.
+    """
+    test = displacement_test(null.observed, null.copies)
+    places = parcel_places(null.labels, units)
+    values: dict[str, Any] = {
+        "layer_index": np.arange(1, len(layers) + 1),
+        **{name: np.asarray(column, object)[:, None] for name, column in places.items()},
+        "mean_r": np.tanh(test.score.T),
+        "effect": test.effect.T,
+        "p": test.p.T,
+        "p_fwe": test.p_fwe.T,
+        "may_be_best": layer_sets(null.observed, null.copies, level=level).T,
+        "n": null.n[:, None],
+    }
+    rows = tidy(values, parcel=range(1, len(null.n) + 1), layer=layers)
+    passed = np.append((test.p_fwe <= level).any(axis=0), False)[null.labels]
+    return rows, passed

@@ -55,19 +55,31 @@ class ParcelIsc:
 
 
 @dataclass(frozen=True)
-class ParcelCourses:
-    """Where the participants' parcels and their time courses are written.
+class WrittenParcels:
+    """Where the participants' parcels are written.
 
     Attributes
     ----------
     at
         The space.
-    labels, courses
-        Declared results: the parcels, and their courses by piece, repeat and time in the sound.
+    labels
+        Declared result: the parcels.
     """
 
     at: Space
     labels: Labels
+
+
+@dataclass(frozen=True)
+class ParcelCourses(WrittenParcels):
+    """Where the time courses of the participants' parcels are written, too.
+
+    Attributes
+    ----------
+    courses
+        Declared result: courses by piece, repeat and time in the sound.
+    """
+
     courses: Table
 
     def read(self, participant: Results) -> pd.DataFrame:
@@ -121,7 +133,7 @@ def _none(reason: str) -> Caution:
 
 
 def same_parcels(
-    participants: Sequence[Results], where: ParcelCourses, units: UnitSpace
+    participants: Sequence[Results], where: WrittenParcels, units: UnitSpace
 ) -> tuple[list[Results], NDArray[np.integer[Any]], list[Caution]]:
     """Keep participants whose parcels are those of the first one.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from bidsapp.results.kinds import Column, Labels, Mask, Table
+from bidsapp.results.kinds import Column, Labels, Mask, Result, Table
 
 N_COMPONENTS = 3
 """Regressors that are written beside the prediction."""
 SHIFT, SHIFT_FDR = "circular_shift", "circular_shift_fdr"
+DISPLACED = "displacement"
 
 LAYER_COLUMNS = (
     Column("layer", "name of the layer", text=True),
@@ -95,6 +96,57 @@ def parcel_scores(recipe: str, *, lags: bool) -> Table:
         title="Scores of parcels",
         says="Score of each layer in each parcel against the refitted temporal null.",
         columns=_PARCELS_COLUMNS[not lags :],
+    )
+
+
+def null_scores(recipe: str, where: str = "") -> Result:
+    """Declare the scores of displaced music that the group level reads."""
+    return Result(
+        desc=f"{recipe}nullscores",
+        title="Scores of displaced music",
+        says=f"Score of each layer in each parcel{where}, and under each displacement of the "
+        "music: observed (layers, parcels), null (copies, layers, parcels). Copy k moves each "
+        "piece by the same time in all participants.",
+        required=True,
+    )
+
+
+def group_parcels(recipe: str, where: str = "") -> Table:
+    """Declare the parcels of a group against music displaced alike in everybody."""
+    return Table(
+        desc=f"{recipe}groupparcels",
+        title="Parcels of the group",
+        says="Mean score of each layer in each parcel over participants, among those of music "
+        f"displaced alike in all of them{where}.",
+        level="group",
+        columns=(
+            PARCEL_COLUMN,
+            *LAYER_COLUMNS,
+            *PLACE_COLUMNS,
+            Column("mean_r", "mean over participants (Fisher z)", "mean r"),
+            Column("effect", "in standard deviations of its null, above the null mean", digits=1),
+            Column("p", "(b + 1) / (m + 1) over displacements", by=DISPLACED),
+            Column(
+                "p_fwe",
+                "effect against the largest over layers and parcels",
+                "p (FWE)",
+                by=DISPLACED,
+            ),
+            Column("may_be_best", "whether the layer is not worse than the best one", text=True),
+            Column("n", "participants", digits=0),
+        ),
+    )
+
+
+def group_significant(recipe: str, where: str = "") -> Mask:
+    """Declare the mask of the parcels of a group that pass against displaced music."""
+    return Mask(
+        desc=f"{recipe}groupsignificant",
+        title="Significant parcels of the group",
+        says="Units in parcels in which some layer passes, family-wise over layers and parcels, "
+        f"against music displaced alike in all participants{where}.",
+        level="group",
+        by=DISPLACED,
     )
 
 

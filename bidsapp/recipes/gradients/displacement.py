@@ -7,7 +7,6 @@ align with it, and does the preference for layers change along it beyond amplitu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +14,15 @@ from numpy.typing import NDArray
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.spin_surface import Cortex, Reference
 from bidsapp.recipes.base import cautions
-from bidsapp.recipes.base.displacement import GroupNull, group_null
-from bidsapp.recipes.base.isc import ParcelCourses, parcel_places
+from bidsapp.recipes.base.displacement import GroupNull, group_null, parcel_rows
+from bidsapp.recipes.base.isc import ParcelCourses
 from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients import results
 from bidsapp.results.cautions import Caution
 from bidsapp.results.inferences.base import smallest_p
 from bidsapp.results.kinds import Result
-from bidsapp.results.write import Output, tidy
-from bidsapp.stats.displacement import displacement_test
-from bidsapp.stats.layer_sets import layer_sets
+from bidsapp.results.write import Output
 from bidsapp.stats.preference import LEAST_PARCELS, gradient_claims
 
 
@@ -64,22 +61,9 @@ def write_displacement(
     doubts += cautions.smallest_p(
         "Displaced music", n_copies, smallest, level, draws="displacements"
     )
-    test = displacement_test(averaged.observed, averaged.copies)
-    places = parcel_places(averaged.labels, units)
-    values: dict[str, Any] = {
-        "layer_index": np.arange(1, len(layers) + 1),
-        **{name: np.asarray(column, object)[:, None] for name, column in places.items()},
-        "mean_r": np.tanh(test.score.T),
-        "effect": test.effect.T,
-        "p": test.p.T,
-        "p_fwe": test.p_fwe.T,
-        "may_be_best": layer_sets(averaged.observed, averaged.copies, level=level).T,
-        "n": averaged.n[:, None],
-    }
+    rows, passed = parcel_rows(averaged, units, layers, level)
     out = output(study, units, network, where)
-    numbers = range(1, len(averaged.n) + 1)
-    out.write(declared.DISPLACEMENT, tidy(values, parcel=numbers, layer=layers), network=network)
-    passed = np.append((test.p_fwe <= level).any(axis=0), False)[averaged.labels]
+    out.write(declared.DISPLACEMENT, rows, network=network)
     out.write(declared.SIGNIFICANT, passed, network=network, note=f"p <= {level:g}.")
     return averaged, passed, doubts
 

@@ -7,12 +7,13 @@ from bidsapp.recipes.base.score_results import (
     LAYER_COLUMNS,
     PARCEL_COLUMN,
     PLACE_COLUMNS,
+    group_parcels,
+    group_significant,
 )
 from bidsapp.recipes.gradients.results import (
     ANNOTATION,
     BEYOND_COLUMNS,
     BOOTSTRAP,
-    DISPLACED,
     DISPLACED_ALONG,
     EFFECT,
     FLIP,
@@ -230,37 +231,8 @@ LOADINGS = Table(
         Column("explained", "share of the variance", digits=2),
     ),
 )
-DISPLACEMENT = Table(
-    desc="gradientsgroupparcels",
-    title="Parcels of the group",
-    says="Mean score of each layer in each parcel over participants, among those of music "
-    "displaced alike in all of them (positive lags).",
-    level="group",
-    columns=(
-        PARCEL_COLUMN,
-        *LAYER_COLUMNS,
-        *PLACE_COLUMNS,
-        Column("mean_r", "mean over participants (Fisher z)", "mean r"),
-        Column("effect", "in standard deviations of its null, above the null mean", digits=1),
-        Column("p", "(b + 1) / (m + 1) over displacements", by=DISPLACED),
-        Column(
-            "p_fwe",
-            "effect against the largest over layers and parcels",
-            "p (FWE)",
-            by=DISPLACED,
-        ),
-        Column("may_be_best", "whether the layer is not worse than the best one", text=True),
-        Column("n", "participants", digits=0),
-    ),
-)
-SIGNIFICANT = Mask(
-    desc="gradientsgroupsignificant",
-    title="Significant parcels of the group",
-    says="Units in parcels in which some layer passes, family-wise over layers and parcels, "
-    "against music displaced alike in all participants (positive lags).",
-    level="group",
-    by=DISPLACED,
-)
+DISPLACEMENT = group_parcels(RECIPE, " (positive lags)")
+SIGNIFICANT = group_significant(RECIPE, " (positive lags)")
 BEYOND = Table(
     desc="gradientsgroupbeyond",
     title="Beyond acoustics, over participants",

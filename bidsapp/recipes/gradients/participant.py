@@ -32,6 +32,7 @@ from bidsapp.recipes.base.scores import (
     by_piece,
     filter_of,
     fold_rows,
+    null_arrays,
     parcel_rows,
     profile_rows,
     rating_null_rows,
@@ -141,12 +142,7 @@ def write_network(
     table(results.PARCEL_SUMMARY, lambda scores: parcel_summary_rows(scores, parcels))
     table(results.NULL, null_rows)
     table(results.PIECES, piece_rows)
-    test = both[0].test
-    arrays: dict[str, Any] = {
-        "observed": test.r.astype(np.float32),
-        "null": test.null.astype(np.float16),
-    }
-    out.arrays(results.NULL_SCORES, arrays, network=network)
+    out.arrays(results.NULL_SCORES, null_arrays(both[0].test), network=network)
     table(results.PROFILE, lambda scores: profile_rows(scores, significant))
     if any(scores.ratings for scores in both):
         table(results.RATINGS, rating_rows)

@@ -13,6 +13,7 @@ from bidsapp.recipes.base.score_results import (
     SHIFT,
     SHIFT_FDR,
     folds,
+    null_scores,
     parcel_labels,
     parcel_scores,
     peak_courses,
@@ -37,7 +38,7 @@ FLIP, FLIP_FDR, TFCE = "sign_flip", "sign_flip_fdr", "sign_flip_tfce"
 RATERS, BOOTSTRAP = "displacement_raters", "bootstrap"
 SPIN, SPIN_PEOPLE, EFFECT = "spin", "sign_flip_alignment", "effect_size"
 ANNOTATION, SECOND_NULL = "annotation_spin", "second_null"
-DISPLACED, DISPLACED_ALONG = "displacement", "displacement_along"
+DISPLACED_ALONG = "displacement_along"
 BEYOND_ACOUSTICS = "beyond_acoustics"
 MONTE_CARLO, SHARE = "monte_carlo", "bootstrap_layers"
 
@@ -127,14 +128,7 @@ NULL = Table(
         Column("mean_r", "mean over layers and parcels"),
     ),
 )
-NULL_SCORES = Result(
-    desc="gradientsnullscores",
-    title="Scores of displaced music",
-    says="Score of each layer in each parcel at positive lags, and under each displacement of the "
-    "music: observed (layers, parcels), null (copies, layers, parcels). Copy k moves each piece "
-    "by the same time in all participants.",
-    required=True,
-)
+NULL_SCORES = null_scores(RECIPE, " at positive lags")
 BEYOND_COLUMNS = (
     PARCEL_COLUMN,
     *LAYER_COLUMNS,

@@ -26,6 +26,8 @@ def sentences(results: Results) -> Iterator[str]:
     if not results.is_group:
         yield from _emotions(results)
         yield from _parcels(results)
+    else:
+        yield from _group_parcels(results)
     for space in results.spaces:
         yield from _unique(results, space)
 
@@ -62,6 +64,25 @@ def _parcels(results: Results) -> Iterator[str]:
         yield (
             f"Of {plural(n_parcels, 'parcel')}, responses to held-out music were predicted in "
             f"{', '.join(counts)} (family-wise p \u2264 {level:g} against displaced music)."
+        )
+
+
+def _group_parcels(results: Results) -> Iterator[str]:
+    """Yield in how many parcels each network passes against displaced music."""
+    space, level = results.spaces[0], results.setting("significance", results.spaces[0])
+    counts, n_parcels = [], 0
+    for network in results.networks(space):
+        rows = results.table(declared.DISPLACEMENT, space, network).dropna(subset=["effect"])
+        if len(rows):
+            least = rows.groupby("parcel")["p_fwe"].min()
+            n_parcels = len(least)
+            counts.append(f"{int((least <= level).sum())} by layers of {network}")
+    if counts:
+        n = plural(results.n_participants, "listener")
+        yield (
+            f"Over {n}, responses to held-out music were predicted in {', '.join(counts)} of "
+            f"{plural(n_parcels, 'parcel')} better than the same music displaced alike in "
+            f"everybody (family-wise p \u2264 {level:g})."
         )
 
 

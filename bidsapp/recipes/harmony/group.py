@@ -1,7 +1,8 @@
 """`harmony`, group level.
 
-Scores of all participants are averaged layer by layer and tested over participants by sign flips;
-so are the unique contributions of harmony and of acoustics.
+Scores of all participants are averaged layer by layer; parcels are tested against music displaced
+alike in everybody, which leaves in place what listeners share. Sign flips of participants say how
+consistent single units, and the unique contributions of harmony and acoustics, are.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import numpy as np
 
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.maps import read_maps
+from bidsapp.recipes.base import cautions as shared
+from bidsapp.recipes.base.displacement import group_null, parcel_rows
 from bidsapp.recipes.base.group_maps import (
     GroupMapOptions,
     GroupMaps,
@@ -22,10 +25,13 @@ from bidsapp.recipes.base.group_maps import (
     group_units,
     participant_maps,
 )
+from bidsapp.recipes.base.isc import WrittenParcels
 from bidsapp.recipes.base.stack import ScoreStack
 from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.recipes.harmony import cautions, results
 from bidsapp.recipes.harmony.settings import HarmonyGroupSettings
+from bidsapp.results.cautions import Caution
+from bidsapp.results.inferences.base import smallest_p
 from bidsapp.results.write import tidy
 from bidsapp.stats.metrics import fisher_z
 
@@ -44,6 +50,7 @@ def group(study: GroupStudy) -> None:
     level = settings.significance
     everything: dict[str, GroupMaps] = {}
     mean_r: dict[str, Any] = {}
+    doubts: list[Caution] = []
     for network, layers in inputs.networks.items():
         maps, mean_r[network] = averaged(study, network, units)
         assert maps is not None
@@ -52,6 +59,7 @@ def group(study: GroupStudy) -> None:
         out.write(results.MEAN, maps.mean_r, **named)
         if maps.test is not None:
             out.write(results.P_FWE, maps.test.p_fwe, **named, SmallestP=maps.test.smallest_p)
+        doubts += displaced(study, units, network)
         out.write(results.GROUP_PROFILE, profile_rows(maps, layers, level), network=network)
     unique, of_each = averaged(study, "", units)
     if unique is not None:
@@ -63,11 +71,38 @@ def group(study: GroupStudy) -> None:
     facts = study.summary(
         units,
         networks=inputs.network_facts,
-        cautions=cautions.of_group(study, everything[first]),
+        cautions=[*cautions.of_group(study, everything[first]), *dict.fromkeys(doubts)],
         n_flips=0 if tested is None else tested.n_flips,
         has_unique=unique is not None,
     )
     out.write(results.GROUP_SUMMARY, facts)
+
+
+def displaced(study: GroupStudy, units: UnitSpace, network: str) -> list[Caution]:
+    """Test the parcels of a network against music displaced alike in everybody, and write it.
+
+    Returns
+    -------
+    list of Caution
+        Who is left out and why, and whether a test can pass.
+    """
+    inputs, level = study.inputs, study.settings.significance
+    where = WrittenParcels(inputs.at, results.PARCEL_LABELS)
+    null, doubts = group_null(inputs.participants, where, results.NULL_SCORES, network, units)
+    if null is None:
+        return doubts
+    files = [
+        path
+        for participant in inputs.participants
+        for path in participant.files(results.NULL_SCORES, inputs.at, network)
+    ]
+    out = study.output(units, files)
+    rows, passed = parcel_rows(null, units, inputs.networks[network], level)
+    out.write(results.DISPLACEMENT, rows, network=network)
+    out.write(results.GROUP_SIGNIFICANT, passed, network=network, note=f"p <= {level:g}.")
+    n = len(null.copies)
+    few = shared.smallest_p("Displaced music", n, smallest_p(n), level, draws="displacements")
+    return [*doubts, *few]
 
 
 def averaged(

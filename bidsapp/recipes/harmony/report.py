@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bidsapp.brain.geometry import UnitSpace
 from bidsapp.models.harmonic.names import PITCH_CLASSES
-from bidsapp.recipes.base.score_results import SHIFT, SHIFT_FDR
+from bidsapp.recipes.base.score_results import DISPLACED, SHIFT, SHIFT_FDR
 from bidsapp.recipes.harmony import results as declared
 from bidsapp.recipes.harmony.answer import sentences
 from bidsapp.recipes.harmony.figures import plane_figure, sound_figure, unique_figure
@@ -40,7 +41,7 @@ from bidsapp.report.methods import (
     render_methods,
     shared_context,
 )
-from bidsapp.report.tables import table
+from bidsapp.report.tables import choose, table
 from bidsapp.report.timing import alignment_section, quality_section
 from bidsapp.results.kinds import P_VALUE
 from bidsapp.results.read import Results
@@ -225,9 +226,11 @@ def encoding(results: Results, pair: Any) -> Section:
     rows = table(results.table(profile, pair.space, pair.network), profile.columns, profile.says)
     peak = results.table(declared.PEAK, pair.space, pair.network)
     courses = None if results.is_group else peak_section(peak, declared.PEAK, pair.suffix)
+    found = results.table(declared.DISPLACEMENT, pair.space, pair.network)
     children = [
         Section("Maps", f"maps{pair.suffix}", draw(drawn, units, mask, caption)),
         *([courses] if courses is not None else []),
+        *([displaced(results, pair, found, units)] if len(found) else []),
         Section("Layers", f"layers{pair.suffix}", [rows]),
     ]
     key = declared.FLIP if results.is_group else SHIFT
@@ -237,6 +240,21 @@ def encoding(results: Results, pair: Any) -> Section:
         sections.claim(results, key),
         children,
     )
+
+
+def displaced(results: Results, pair: Any, rows: pd.DataFrame, units: UnitSpace) -> Section:
+    """Show the parcels of a group against music displaced alike in everybody."""
+    best = rows.loc[rows.dropna(subset=["effect"]).groupby("parcel")["effect"].idxmax()]
+    shown = with_regions(best.sort_values("effect", ascending=False).head(20), units)
+    places = ("parcel", "structure", "x", "y", "z", "n_units")
+    scores = ("layer", "mean_r", "effect", "p", "p_fwe")
+    columns = region_after_z(choose(declared.DISPLACEMENT.columns, *places, *scores))
+    caption = (
+        f"The {len(shown)} parcels with the largest effect, in standard deviations of their null, "
+        f"and the layer that has it. {coordinate_words(units)}"
+    )
+    parts = [table(shown, columns, caption), *sections.claim(results, DISPLACED)]
+    return Section("Against displaced music", f"displacement{pair.suffix}", parts)
 
 
 def unique(results: Results, space: Any) -> Section | None:
@@ -317,6 +335,7 @@ def methods(results: Results) -> Methods:
     draws: dict[str, dict[str, Any]] = {
         **{key: {"n_draws": option("n_shifts") if option else 0} for key in (SHIFT, SHIFT_FDR)},
         declared.FLIP: {"n_draws": facts.get("n_flips", 0)},
+        DISPLACED: {"n_draws": option("n_shifts") if option else 0},
     }
     lags = ", ".join(f"{lag:g}" for lag in option("lags_s")) if option else ""
     context = shared_context(results) | {

@@ -10,6 +10,9 @@ from bidsapp.recipes.base.score_results import (
     PARCEL_COLUMN,
     PLACE_COLUMNS,
     folds,
+    group_parcels,
+    group_significant,
+    null_scores,
     parcel_labels,
     parcel_scores,
     peak_courses,
@@ -55,11 +58,12 @@ UNIQUE = Maps(
     names=(HARMONY, ACOUSTICS),
     by_network=False,
 )
-PARCEL_LABELS = parcel_labels(RECIPE, required=False)
+PARCEL_LABELS = parcel_labels(RECIPE, required=True)
 
 # ------------------------------------------------------------------ participant: tables
 
 PARCELS = parcel_scores(RECIPE, lags=False)
+NULL_SCORES = null_scores(RECIPE)
 PROFILE = profile(RECIPE, lags=False)
 RATINGS = ratings(RECIPE, lags=False)
 _MATCH_SHOWN: dict[str, dict[str, Any]] = {
@@ -220,6 +224,8 @@ GROUP_PROFILE = Table(
         Column("n_significant", "significant voxels or vertices, family-wise", "significant", 0),
     ),
 )
+DISPLACEMENT = group_parcels(RECIPE)
+GROUP_SIGNIFICANT = group_significant(RECIPE)
 PARTICIPANTS = Table(
     desc="harmonyparticipants",
     title="Participants",
@@ -239,6 +245,7 @@ RESULTS: tuple[Result, ...] = (
     UNIQUE,
     PARCEL_LABELS,
     PARCELS,
+    NULL_SCORES,
     PROFILE,
     RATINGS,
     UNIQUE_PARCELS,
@@ -258,6 +265,8 @@ RESULTS: tuple[Result, ...] = (
     UNIQUE_MEAN,
     UNIQUE_P,
     GROUP_PROFILE,
+    DISPLACEMENT,
+    GROUP_SIGNIFICANT,
     PARTICIPANTS,
     summary(RECIPE, "group"),
 )

@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from bidsapp.recipes.base.score_results import DISPLACED
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.report.group_view import GroupView, reference_title
-from bidsapp.recipes.gradients.results import DISPLACED, DISPLACED_ALONG
+from bidsapp.recipes.gradients.results import DISPLACED_ALONG
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.places import coordinate_words, region_after_z, with_regions
 from bidsapp.report.html import Cell, Number, Part, Prose, Section, number_text, p_text, plural

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from bidsapp.recipes.base.score_results import DISPLACED
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.figures.components import loading_figure, rgb_figure
 from bidsapp.recipes.gradients.report.group_view import (
@@ -20,7 +21,7 @@ from bidsapp.recipes.gradients.report.group_view import (
     each_lags,
     reference_title,
 )
-from bidsapp.recipes.gradients.results import DISPLACED, FLIP, FLIP_FDR, TFCE
+from bidsapp.recipes.gradients.results import FLIP, FLIP_FDR, TFCE
 from bidsapp.report.brain.draw import NOT_DRAWN, BrainMap, draw, slices
 from bidsapp.report.brain.scales import largest, limits, smallest
 from bidsapp.report.brain.template import SIZE, cortex

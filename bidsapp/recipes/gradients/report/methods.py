@@ -127,7 +127,7 @@ def _draws(results: Results) -> Mapping[str, Mapping[str, Any]]:
         declared.RATERS: copies,
         declared.BOOTSTRAP: settings["n_bootstrap"],
         declared.SHARE: settings["n_bootstrap"],
-        declared.DISPLACED: copies,
+        score_results.DISPLACED: copies,
         declared.BEYOND_ACOUSTICS: facts["participant_settings"]["n_beyond"],
         declared.DISPLACED_ALONG: copies,
         declared.SPIN: rotations,
