@@ -52,7 +52,8 @@ def _outputs() -> Iterator[str]:
         "| `_statmap` | values at vertices or voxels: GIFTI for each hemisphere (fsaverage5), "
         "CIFTI (fsLR), or NIfTI |",
         "| `_dseg` | one label at each vertex or voxel, 0 where there is none; names in the TSV "
-        "of the same name |",
+        "of the same name. Labels and masks of participants lie in `anat`, where BIDS has them, "
+        "and their `desc-` ends in the network: `desc-gradientsbestlayerpositivelagsvggish` |",
         "| `_mask` | 1 where significant |",
         "| `_stats` | a table (TSV), or an object of settings, counts and cautions (JSON) |",
         "",

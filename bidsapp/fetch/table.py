@@ -184,6 +184,14 @@ BUNDLES: Final = {
             repository="facebook/encodec_24khz",
         ),
         Bundle(
+            "w2v-bert",
+            "w2v-BERT 2.0, 24 blocks, speech of many languages (2.3 GB)",
+            "weights",
+            "MIT (Meta AI)",
+            "--network w2v-bert --weights-dir DIR",
+            repository="facebook/w2v-bert-2.0",
+        ),
+        Bundle(
             "musicldm",
             "MusicLDM: generates music from an embedding of its own CLAP (several GB)",
             "weights",

@@ -42,6 +42,12 @@ ENCODEC: dict[str, Any] = {
     "codebook_dim": 32,
     "codebook_size": 64,
 }
+W2V_BERT: dict[str, Any] = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+}
 CAPTIONS = ["a calm piano piece", "fast drums with shouting and a distorted guitar", "piano"]
 
 
@@ -54,11 +60,13 @@ def use_small_configurations(monkeypatch: Any) -> None:
     from bidsapp.audio.networks.ast import AudioSpectrogramTransformer
     from bidsapp.audio.networks.clap import Clap
     from bidsapp.audio.networks.encodec import Encodec
+    from bidsapp.audio.networks.w2v_bert import W2vBert
 
     small = (
         (Clap, lambda: transformers.ClapAudioConfig(**CLAP_AUDIO)),
         (AudioSpectrogramTransformer, lambda: transformers.ASTConfig(**AST)),
         (Encodec, lambda: transformers.EncodecConfig(**ENCODEC)),
+        (W2vBert, lambda: transformers.Wav2Vec2BertConfig(**W2V_BERT)),
     )
     for network, config in small:
         monkeypatch.setattr(network, "default_config", config)
@@ -119,6 +127,17 @@ def save_ast(folder: Path) -> Path:
     torch.manual_seed(1)
     transformers.ASTForAudioClassification(transformers.ASTConfig(**AST)).save_pretrained(folder)
     transformers.ASTFeatureExtractor().save_pretrained(folder)
+    return folder
+
+
+def save_w2v_bert(folder: Path, seed: int = 0) -> Path:
+    """Save a small w2v-BERT with its feature extractor."""
+    import transformers
+
+    torch.manual_seed(seed)
+    config = transformers.Wav2Vec2BertConfig(**W2V_BERT)
+    transformers.Wav2Vec2BertModel(config).save_pretrained(folder)
+    transformers.SeamlessM4TFeatureExtractor().save_pretrained(folder)
     return folder
 
 

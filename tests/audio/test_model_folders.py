@@ -12,7 +12,13 @@ from safetensors.torch import load_file, save_file
 
 from bidsapp.audio.networks import get_network
 from bidsapp.errors import InputInvalidError, InputMissingError, ResourceUnavailableError
-from tests.audio.small_models import CAPTIONS, save_ast, save_clap, save_encodec
+from tests.audio.small_models import (
+    CAPTIONS,
+    save_ast,
+    save_clap,
+    save_encodec,
+    save_w2v_bert,
+)
 
 transformers = pytest.importorskip("transformers")
 from bidsapp.audio.networks.clap import embed_texts, space_id  # noqa: E402
@@ -26,6 +32,7 @@ def folders(tmp_path_factory):
         "clap": save_clap(folder / "clap"),
         "ast": save_ast(folder / "ast"),
         "encodec": save_encodec(folder / "encodec"),
+        "w2v-bert": save_w2v_bert(folder / "w2v-bert"),
     }
 
 
@@ -109,6 +116,21 @@ def test_encodec_gives_the_latents_that_the_codec_quantises(folders):
     assert [layer.n_times for layer in network.layers] == [24_000, 12_000, 3000, 600, 75, 75, 75]
 
 
+def test_w2v_bert_is_the_librarys_with_its_own_front_end(folders):
+    network = get_network("w2v-bert", weights=folders["w2v-bert"])
+    waveform = sound(160_000)
+    extractor = transformers.SeamlessM4TFeatureExtractor.from_pretrained(folders["w2v-bert"])
+    inputs = extractor(waveform, sampling_rate=16_000, return_tensors="pt")
+    ours = network.spectrogram(torch.tensor(waveform)[None])
+    torch.testing.assert_close(ours, inputs["input_features"], atol=5e-3, rtol=0)
+    model = transformers.Wav2Vec2BertModel.from_pretrained(folders["w2v-bert"]).eval()
+    with torch.no_grad():
+        expected = model(**inputs).last_hidden_state
+    layers = layers_of(network, waveform[None])
+    torch.testing.assert_close(layers["block2"], expected.transpose(1, 2), atol=5e-3, rtol=1e-3)
+    assert [layer.n_times for layer in network.layers] == [499, 499, 499]
+
+
 def test_stereo_codecs_are_refused(tmp_path):
     with pytest.raises(InputInvalidError, match="2 audio channels"):
         get_network("encodec", weights=save_encodec(tmp_path / "two", audio_channels=2))
@@ -170,7 +192,7 @@ def test_a_space_is_named_by_its_projection_alone(folders, tmp_path):
     assert space_id(folders["ast"]) == ""
 
 
-@pytest.mark.parametrize("name", ["clap", "ast", "encodec"])
+@pytest.mark.parametrize("name", ["clap", "ast", "encodec", "w2v-bert"])
 def test_identity_follows_the_weights(folders, tmp_path, name):
     first = get_network(name, weights=folders[name])
     copy = shutil.copytree(folders[name], tmp_path / folders[name].name)

@@ -157,7 +157,7 @@ def test_real_weights_hear_what_is_played(name, test_data, musicnn_weights):
         sound = load_audio(path, 16_000)[: 60 * 16_000]
         last = len(network.layers) - 1
         means = dict(network.channels(network.frames(sound), memory_bytes=2**28))[last].mean(0)
-        first = {network.tags[index] for index in np.argsort(-means)[:n_first]}
+        first = {network.classes[index] for index in np.argsort(-means)[:n_first]}
         assert tags <= first, fragment
         if (name, fragment) == ("musicnn-mtt", "ragtime"):
             assert means[TAGS["mtt"].index("piano")] == pytest.approx(0.89, abs=0.03)

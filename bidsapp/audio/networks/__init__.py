@@ -363,6 +363,15 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             extra="embeddings",
             in_folder=True,
         ),
+        "w2v-bert": NetworkEntry(
+            summary="w2v-BERT 2.0, 25 layers, trained on speech without labels (or random)",
+            weight_files={"2.0": ("w2v-bert-2.0",)},
+            build=_folder("w2v_bert", "W2vBert"),
+            tool="fetch w2v-bert",
+            package="transformers",
+            extra="embeddings",
+            in_folder=True,
+        ),
         "encodec": NetworkEntry(
             summary="encoder of EnCodec, 7 layers, trained to compress sound (or random)",
             weight_files={"24khz": ("encodec_24khz",)},

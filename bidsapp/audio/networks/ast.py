@@ -83,11 +83,14 @@ class AudioSpectrogramTransformer(FolderNetwork):
         yield outputs.logits
 
 
-def kaldi_log_mel(waveforms: torch.Tensor, sampling_hz: int, n_mels: int) -> torch.Tensor:
+def kaldi_log_mel(
+    waveforms: torch.Tensor, sampling_hz: int, n_mels: int, window_power: float = 1.0
+) -> torch.Tensor:
     """Log-mel spectra as Kaldi computes them, without dither.
 
     Frames of 25 ms every 10 ms, no padding; mean removed, pre-emphasis .97, symmetric Hann
-    window, power, triangles of peak 1 that are straight on the mel axis from 20 Hz on.
+    window to some power, power spectra, triangles of peak 1 that are straight on the mel axis from
+    20 Hz on.
 
     Parameters
     ----------
@@ -97,6 +100,8 @@ def kaldi_log_mel(waveforms: torch.Tensor, sampling_hz: int, n_mels: int) -> tor
         Their rate in Hz.
     n_mels
         Bands.
+    window_power
+        Of the window: 1 for a Hann window, .85 for Kaldi's own.
 
     Returns
     -------
@@ -107,7 +112,7 @@ def kaldi_log_mel(waveforms: torch.Tensor, sampling_hz: int, n_mels: int) -> tor
     frames = waveforms.unfold(1, size, step)
     frames = frames - frames.mean(dim=2, keepdim=True)
     before = torch.cat([frames[..., :1], frames[..., :-1]], dim=2)
-    window = torch.hann_window(size, periodic=False, device=waveforms.device)
+    window = torch.hann_window(size, periodic=False, device=waveforms.device) ** window_power
     spectra = torch.fft.rfft((frames - _PREEMPHASIS * before) * window, _N_FFT)
     power = spectra.real**2 + spectra.imag**2
     filters = _triangles(sampling_hz, n_mels).to(waveforms.device)

@@ -20,7 +20,7 @@ _AUDIO_HZ, _ENVELOPE_HZ = 16_000, 10.0
 
 
 def quality_rows(study: ParticipantStudy) -> Iterator[dict[str, Any]]:
-    """Yield one row per run; NaN where the confounds table has no displacement.
+    """Yield one row per run; NaN where there is no displacement, or no sound at hand.
 
     Parameters
     ----------
@@ -30,6 +30,7 @@ def quality_rows(study: ParticipantStudy) -> Iterator[dict[str, Any]]:
     envelopes = {
         name: rms_envelope(load_audio(path, _AUDIO_HZ), _AUDIO_HZ, _ENVELOPE_HZ)
         for name, path in study.inputs.sounds
+        if path.is_file()  # features of a table need no sounds
     }
     for run, tsnr in zip(study.inputs.runs, study.bold.tsnr, strict=True):
         moved = _displacement(run)

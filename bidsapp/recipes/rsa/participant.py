@@ -166,6 +166,7 @@ def participant(study: ParticipantStudy) -> None:
         )
         write_network(out, network, settings, beside, shares)
     write_shared(out, study, lights, scores, patterns, items, beside)
+    out.write(results.QUALITY, quality_rows(study))
     out.write(results.LAG, lag_rows(lights, patterns, beside, items, trained[0], settings))
     orders = run_orders(study.inputs, items, settings.clip_s)
     n_clips, n_permutations, wanted = len(items.clips), len(permutations), settings.n_permutations
@@ -436,7 +437,6 @@ def write_shared(
     if beside.names:
         out.write(results.NUISANCE, rdm_rows(beside.rdms, beside.names))
     out.write(results.ALIGNMENT, study.inputs.alignment)
-    out.write(results.QUALITY, quality_rows(study))
 
 
 def lag_rows(

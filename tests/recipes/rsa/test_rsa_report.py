@@ -152,7 +152,12 @@ def test_pages_are_offline_and_every_picture_is_described(
     for results in (on_surface, of_group, of_faithful_group):
         page, methods = made(results)
         html = render(page)
-        assert not re.search(r'(src|href)="(https?:)?//', html)
+        assert not re.search(r'src="(https?:)?//', html)
+        # links are addresses of cited works, and follow no text but theirs
+        links = re.findall(r'href="((?:https?:)?//[^"]*)">([^<]*)<', html)
+        assert len(links) == len(re.findall(r'href="(?:https?:)?//', html)) > 0
+        for address, text in links:
+            assert address in (f"https://doi.org/{text[4:]}", f"https://arxiv.org/abs/{text[6:]}")
         described = re.findall(r'<img[^>]* alt="([^"]*)"', html)
         assert len(described) >= 8
         assert min(map(len, described)) > 10

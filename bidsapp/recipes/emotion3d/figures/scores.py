@@ -21,7 +21,10 @@ _DASHES = ((0, (4, 2)), (0, (1, 1.5)))
 
 @dataclass(frozen=True)
 class Scored:
-    """One decoder: balanced accuracy, the null's mean and central 95 %, p; NaN where unknown."""
+    """One decoder: balanced accuracy, the null's mean and central 95 %, p; NaN where unknown.
+
+    `n_draws` of the null say whether p is as small as it can be; 0 where not known.
+    """
 
     decoder: str
     value: float
@@ -29,6 +32,7 @@ class Scored:
     high: float = np.nan
     chance: float = np.nan
     p: float = np.nan
+    n_draws: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,9 @@ def _panel(axes: Axes, split: SplitScores, n_classes: int) -> None:
 def _words(one: Scored) -> str:
     if not np.isfinite(one.p):
         return f"{one.value:.2f}"
-    return f"{one.value:.2f}, p = {one.p:.3g}"
+    at_floor = one.n_draws and one.p * (one.n_draws + 1) < 1 + 1e-6
+    sign = "\u2264" if at_floor else "="
+    return f"{one.value:.2f}, p {sign} {one.p:.3g}"
 
 
 def _legend(splits: Sequence[SplitScores]) -> list[Line2D | Patch]:

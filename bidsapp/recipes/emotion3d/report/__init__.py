@@ -12,7 +12,7 @@ from bidsapp.recipes.emotion3d.names import BRAIN, DECODERS, SplitInfo
 from bidsapp.recipes.emotion3d.report import answer, data, decoders, people
 from bidsapp.recipes.emotion3d.report.view import View, views
 from bidsapp.recipes.emotion3d.results import LABELS, MAPS, RANDOMISATION, SCORES, TESTS
-from bidsapp.report.html import Number, Page, Section, number_text, p_cell, plural
+from bidsapp.report.html import Number, Page, Section, number_text, p_text, plural
 from bidsapp.report.methods import (
     Methods,
     first_participant,
@@ -130,16 +130,20 @@ def _numbers(view: View) -> Iterator[Number]:
             if row is not None:
                 name = DECODERS[decoder].title
                 label = f"{name}, {split.short}" if several else name
-                yield Number(label, number_text(row["value"], 2), _against(row))
+                yield Number(
+                    label,
+                    number_text(row["value"], 2),
+                    _against(row, len(view.nulls(split, decoder))),
+                )
     if view.is_group:
         yield from _means_within(view)
 
 
-def _against(row: Any) -> str:
-    """Say in a few words what a score is beside its chance."""
+def _against(row: Any, n_draws: int) -> str:
+    """Say in a few words what a score is beside its chance, from so many draws of the null."""
     if np.isnan(row["chance"]):
         return "chance not estimated"
-    return f"chance {number_text(row['chance'], 2)}, p = {p_cell(row['p']).text}"
+    return f"chance {number_text(row['chance'], 2)}, {p_text(row['p'], n_draws)}"
 
 
 def _means_within(view: View) -> Iterator[Number]:
@@ -147,7 +151,7 @@ def _means_within(view: View) -> Iterator[Number]:
     for row in records_of(rows_of(view.table(TESTS), level="within")):
         decoder = str(row["test"]).removesuffix(" > chance")
         if decoder in BRAIN:
-            remark = f"chance {number_text(row['chance'], 2)}, p = {p_cell(row['p']).text}"
+            remark = f"chance {number_text(row['chance'], 2)}, {p_text(row['p'])}"
             label = f"{DECODERS[decoder].title}, within: {SplitInfo(str(row['split'])).short}"
             yield Number(label, number_text(row["mean"], 2), remark)
 

@@ -33,6 +33,7 @@ from bidsapp.report.html import (
     Table,
     cell,
     p_cell,
+    p_text,
     picture,
 )
 from bidsapp.report.sections import claim
@@ -107,7 +108,8 @@ def observed(view: View, split: SplitInfo, decoder: str) -> Scored:
     """Return the balanced accuracy of a decoder with its chance; NaN where unknown."""
     row = view.score(split, decoder)
     assert row is not None
-    return Scored(decoder, *(float(row[name]) for name in ("value", "low", "high", "chance", "p")))
+    values = {name: float(row[name]) for name in ("value", "low", "high", "chance", "p")}
+    return Scored(decoder, **values, n_draws=len(view.nulls(split, decoder)))
 
 
 def _alt(panels: Sequence[SplitScores]) -> str:
@@ -166,7 +168,7 @@ def chance(view: View) -> Section | None:
 
 
 def _null_panel(title: str, null: Sequence[float], scored: Scored) -> NullPanel:
-    words = f"p = {p_cell(scored.p).text}, {len(null)} shifts"
+    words = f"{p_text(scored.p, len(null))}, {len(null)} shifts"
     colour = decoder_colour(scored.decoder)
     return NullPanel(title, np.array(null), scored.value, words, colour)
 
