@@ -469,7 +469,12 @@ ELSEWHERE = {
         (
             *("recipes.base.group", "recipes.base.group_maps", "recipes.emotion3d.group_volumes"),
             *("recipes.rsa.design", "recipes.rsa.group", "recipes.reconstruct.group", "results"),
-            *("recipes.reconstruct.across", "bids.templateflow", "brain.annotations"),
+            *(
+                "recipes.reconstruct.across",
+                "recipes.reconstruct.encoding",
+                "bids.templateflow",
+                "brain.annotations",
+            ),
             "brain.surrogates",
         ),
         "results and references, which the group level reads",
