@@ -22,7 +22,7 @@ $(VENV)/.app: pyproject.toml constraints.txt
 	touch $@
 
 # a study draws more shifts and keeps more components: the demo has five minutes on two cores
-DEMO_SCALE := --set gradients.n_shifts=39 --set gradients.n_parcels=100 \
+DEMO_SCALE := --set gradients.n_shifts=24 --set gradients.n_beyond=19 --set gradients.n_parcels=100 \
 	--set gradients.max_inner_folds=2 --set gradients.n_components=30
 
 # a trained music network where pip can bring it, the untrained VGGish elsewhere

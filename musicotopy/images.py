@@ -33,7 +33,8 @@ def load_maps(
     participant
         Label without ``sub-``; None for the group.
     stat, model, space
-        Further entities, where several files have the label.
+        Further entities, where several files have the label. The label of label maps and masks
+        ends in the network: give it there, or as `model`.
 
     Returns
     -------

@@ -120,6 +120,11 @@ def test_maps_are_images_of_nilearn(tmp_path: Path) -> None:
     assert isinstance(image, SurfaceImage)
     assert image.shape == (20484, 2)
     assert image.data.parts["right"][0, 1] == 3.0
+    best = tmp_path / "sub-01" / "anat" / "sub-01_space-MNI_desc-gradientsbestvggish_dseg.nii.gz"
+    best.parent.mkdir()
+    nib.save(nib.Nifti1Image(np.ones((2, 2, 2), np.uint8), np.eye(4)), best)
+    for how in ({"desc": "gradientsbestvggish"}, {"desc": "gradientsbest", "model": "vggish"}):
+        assert musicotopy.load_maps(tmp_path, participant="01", **how).shape == (2, 2, 2)
     with pytest.raises(InputMissingError, match=r"descriptions\.tsv"):
         musicotopy.load_maps(tmp_path, "nothing", participant="01")
 

@@ -45,9 +45,9 @@ def noise_features(stimuli: Stimuli) -> LayerFeatures:
 
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two participants, three pieces of 24 s in two runs, 12 mm voxels."""
+    """Two participants, three pieces of 28 s in two runs, 12 mm voxels."""
     folder = tmp_path_factory.mktemp("simulated") / "data set"  # a space in the path, on purpose
-    options = MusicOptions.quick(n_participants=2, n_pieces=3, piece_s=24.0)
+    options = MusicOptions.quick(n_participants=2, n_pieces=3, piece_s=28.0)
     simulate(folder, options, features=noise_features, quiet=True)
     return folder
 

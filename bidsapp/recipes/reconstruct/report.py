@@ -353,6 +353,7 @@ def across(results: Results, pair: Any) -> Section | None:
             *sections.claim(results, declared.GAIN_KEY),
             *sections.claim(results, declared.GAIN_INTERVAL_KEY),
         ],
+        folded=True,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from bidsapp.report.figures import style
 from bidsapp.report.figures.style import Array
@@ -40,7 +41,10 @@ def course_figure(
     figure = style.new_figure(9.0, max(3.6, 1.2 + 0.24 * len(names)))
     grid = figure.add_gridspec(2, 2, width_ratios=[3, 1], height_ratios=[1, 1.6])
     design, lines = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 0])
-    _design(design, time_s, components)
+    image = _design(design, time_s, components)
+    bar = figure.colorbar(image, ax=[design, lines], shrink=0.36, anchor=(0.0, 1.0), aspect=8)
+    bar.set_label("z")
+    bar.outline.set_visible(False)
     lines.plot(time_s, courses["measured"], color=style.MUTED, linewidth=1.2, label="measured")
     lines.plot(
         time_s, courses["predicted"], color=style.POSITIVE, linewidth=1.6, label="predicted"
@@ -54,7 +58,7 @@ def course_figure(
     return figure
 
 
-def _design(axes: Axes, time_s: Array, components: Array) -> None:
+def _design(axes: Axes, time_s: Array, components: Array) -> AxesImage:
     step = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 1.0
     extent = (time_s[0] - step / 2, time_s[-1] + step / 2, len(components) + 0.5, 0.5)
     image = axes.imshow(
@@ -69,9 +73,7 @@ def _design(axes: Axes, time_s: Array, components: Array) -> None:
     axes.set_yticks(range(1, len(components) + 1))
     axes.set_ylabel("regressor")
     axes.tick_params(length=0, labelbottom=False)
-    bar = axes.figure.colorbar(image, ax=axes, location="right", aspect=8, pad=0.01)
-    bar.set_label("z")
-    bar.outline.set_visible(False)
+    return image
 
 
 def _scores(axes: Axes, names: Sequence[str], pieces: Sequence[str], r: Array, shown: int) -> None:

@@ -72,11 +72,17 @@ def of_group(view: GroupView) -> Iterator[str]:
     else:
         least = parcels.groupby("parcel")["p_fwe"].min()
         passed = int((least <= view.level).sum())
-        where = f"in {passed} of {plural(len(least), 'parcel')} " if passed else "in no parcel "
+        than = (
+            "better than the same music displaced alike in everybody (family-wise p \u2264 "
+            f"{view.level:g})"
+        )
+        of_parcels = plural(len(least), "parcel")
         yield (
-            f"Over {n}, layers of {view.pair.title} predicted responses to held-out music {where}"
-            f"better than the same music displaced alike in everybody (family-wise p \u2264 "
-            f"{view.level:g})."
+            f"Over {n}, layers of {view.pair.title} predicted responses to held-out music in "
+            f"{passed} of {of_parcels} {than}."
+            if passed
+            else f"Over {n}, it is not shown that layers of {view.pair.title} predict responses "
+            f"to held-out music {than}, in any of {of_parcels}."
         )
     mean = view.scores(POSITIVE)
     if mean is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -80,8 +80,10 @@ def encoding(results: Results, space: Space, suffix: str) -> Section | None:
         "their embeddings, voxel by voxel or vertex by vertex; responses and embeddings are "
         "averaged over the windows of a clip."
     )
-    found = [section for section in children if section is not None]
-    return Section("Encoding", f"encoding{suffix}", [intro], found)
+    shown = [section for section in children if section is not None]
+    if results.is_group:  # details are folded, and not printed
+        shown = [replace(section, folded=place > 0) for place, section in enumerate(shown)]
+    return Section("Encoding", f"encoding{suffix}", [intro], shown)
 
 
 def _maps(
