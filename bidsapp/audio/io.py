@@ -119,6 +119,28 @@ def level_fault(path: Path) -> str:
     return "is silent as one channel: its channels cancel each other"
 
 
+def leading_silence_s(path: Path) -> float:
+    """Measure the silence that a sound begins with, in whole seconds; its length if all is.
+
+    Parameters
+    ----------
+    path
+        Sound file; it is decoded only as far as it is silent.
+
+    Raises
+    ------
+    InputMissingError, InputInvalidError
+        As `load_audio`.
+    """
+    silent_s = 0.0
+    with _opened(path) as sound:
+        while (part := sound.read(sound.samplerate, dtype="float32", always_2d=True)).size:
+            if float(np.sqrt(np.square(part).mean())) > _SILENT:
+                break
+            silent_s += 1.0
+    return silent_s
+
+
 def content_hash(path: Path) -> str:
     """SHA-256 of a file's bytes as 64 hexadecimal digits.
 

@@ -13,6 +13,7 @@ from bidsapp.audio import io
 from bidsapp.audio.io import (
     audio_duration_s,
     content_hash,
+    leading_silence_s,
     level_fault,
     load_audio,
     rms_envelope,
@@ -170,3 +171,16 @@ class TestLevel:
     def test_integers_written_as_floats(self, tmp_path) -> None:
         noise = 3000 * np.random.default_rng(0).standard_normal(16000)
         assert "times full scale" in self.fault(tmp_path, noise, subtype="FLOAT")
+
+
+@pytest.mark.parametrize("silent_s", [0.0, 0.5, 3.0])
+def test_silence_in_front_is_counted_in_whole_seconds(tmp_path: Path, silent_s: float) -> None:
+    tone = 0.1 * np.sin(np.arange(16000) / 10)
+    path = tmp_path / "sound.wav"
+    soundfile.write(path, np.r_[np.zeros(int(silent_s * 8000)), tone], 8000)
+    assert leading_silence_s(path) == int(silent_s)
+
+
+def test_a_silent_sound_is_silent_to_its_end(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "none.wav", np.zeros(4 * 8000), 8000)
+    assert leading_silence_s(tmp_path / "none.wav") == 4

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 
+import numpy as np
+import soundfile
+
 from bidsapp.audio.networks import network_entry
 from bidsapp.cli import tools
 from bidsapp.cli.app import main
@@ -82,3 +85,13 @@ def test_init_calls_nothing_ready_that_a_run_refuses(study, capsys) -> None:
     words = ["--weights", "random", "--dry-run"]
     assert main([str(study), str(study.parent / "out"), "participant", *words]) == 65
     assert reason[1] in capsys.readouterr().out
+
+
+def test_silence_in_front_of_a_sound_is_said(study, capsys) -> None:
+    """As long as before, and exported with three seconds of silence: the onset is off by them."""
+    path = sorted((study / "stimuli").glob("*.flac"))[0]
+    samples, rate = soundfile.read(path)
+    soundfile.write(path, np.r_[np.zeros(3 * rate), samples[: -3 * rate]], rate)
+    words = [str(study), str(study.parent / "out"), "participant", *SETTINGS, "--dry-run"]
+    assert main(words) == 0
+    assert f"{path.name}: begins with 3 s of silence" in capsys.readouterr().out

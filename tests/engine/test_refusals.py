@@ -64,6 +64,13 @@ def smoothing(_: Path, __: Path) -> list[str]:
     return ["--smoothing-fwhm-mm", "4", "--space", "fsaverage5"]
 
 
+def images_not_fetched(study: Path, _: Path) -> list[str]:
+    for path in study.rglob("*desc-preproc_bold.nii.gz"):
+        path.unlink()
+        path.symlink_to("../.git/annex/objects/absent")
+    return MNI
+
+
 def output_of_another_tool(_: Path, output: Path) -> list[str]:
     output.mkdir()
     content = {"Name": "x", "GeneratedBy": [{"Name": "XCP-D"}]}
@@ -359,6 +366,7 @@ REFUSALS: dict[Case, int] = {
     words_in_confounds: 65,
     aroma: 66,
     no_weights: 69,
+    images_not_fetched: 66,
     smoothing: 2,
     output_of_another_tool: 73,
     silent_sounds: 65,
@@ -461,7 +469,12 @@ ELSEWHERE = {
         (
             *("recipes.base.group", "recipes.base.group_maps", "recipes.emotion3d.group_volumes"),
             *("recipes.rsa.design", "recipes.rsa.group", "recipes.reconstruct.group", "results"),
-            *("recipes.reconstruct.across", "bids.templateflow", "brain.annotations"),
+            *(
+                "recipes.reconstruct.across",
+                "recipes.reconstruct.encoding",
+                "bids.templateflow",
+                "brain.annotations",
+            ),
             "brain.surrogates",
         ),
         "results and references, which the group level reads",

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from bidsapp.audio.io import audio_duration_s, level_fault
+from bidsapp.audio.io import audio_duration_s, leading_silence_s, level_fault
 from bidsapp.bids.anatomy import find_grey_matter, template_grey_matter
 from bidsapp.bids.annotations import find_ratings
 from bidsapp.bids.dataset import Dataset
@@ -30,6 +30,7 @@ from bidsapp.recipes import load_function
 from bidsapp.recipes.base.recipe import Need, Recipe
 from bidsapp.text import text_table
 
+_LONG_SILENCE_S = 2.0
 ALIGNMENT_COLUMNS = (
     "run",
     "n_trs",
@@ -318,14 +319,14 @@ def collect(
                 f"--stimuli-dir (with presentations.tsv) or --adapter{_listed(problems)}"
             )
             raise InputMissingError(msg)
-        durations, unreadable = _durations(presentations)
+        durations, odd = _durations(presentations)
         presentations = [item for item in presentations if item.stim_file in durations]
         if not presentations:
-            problems = [*problems, *unreadable]
+            problems = [*problems, *odd]
             msg = f"sub-{subject}: none of its sounds can be analysed{_listed(problems)}"
             raise InputInvalidError(msg)
         rows, notes = alignment_table(runs, presentations, lags_s, durations)
-        alignment, problems = list(rows), [*problems, *unreadable, *notes]
+        alignment, problems = list(rows), [*problems, *odd, *notes]
     ratings: Sequence[Rating] = ()
     intervals: Sequence[Interval] = ()
     if "ratings" in needs:
@@ -429,11 +430,16 @@ def _durations(presentations: Sequence[Presentation]) -> tuple[dict[str, float],
             continue
         try:
             duration_s, fault = audio_duration_s(item.path), level_fault(item.path)
+            silent_s = leading_silence_s(item.path)
         except AppError as error:
             problems.append(Problem(item.path, str(error), "its presentations are left out"))
             continue
         if fault:
             problems.append(Problem(item.path, fault, "its presentations are left out"))
-        else:
-            durations[item.stim_file] = duration_s
+            continue
+        durations[item.stim_file] = duration_s
+        if silent_s >= _LONG_SILENCE_S:
+            what = f"begins with {silent_s:g} s of silence"
+            remedy = "if music began at the onset, the file is another than was played"
+            problems.append(Problem(item.path, what, remedy))
     return durations, problems
