@@ -21,7 +21,7 @@ from bidsapp.encoding.parcels import Parcels
 from bidsapp.encoding.rows import Rows
 from bidsapp.models.run_filter import RunFilter
 from bidsapp.recipes.base.displacement import group_null
-from bidsapp.recipes.base.isc import ParcelCourses, parcel_places
+from bidsapp.recipes.base.isc import WrittenParcels, parcel_places
 from bidsapp.recipes.base.scores import (
     Scores,
     design_store,
@@ -36,6 +36,7 @@ from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients import results
 from bidsapp.recipes.gradients.cautions import BASELINE
+from bidsapp.recipes.gradients.displacement import output
 from bidsapp.recipes.gradients.settings import GradientsSettings
 from bidsapp.results.write import Output, tidy
 from bidsapp.stats.displacement import DisplacementTest, displacement_test
@@ -123,19 +124,11 @@ def acoustic_filter(
     return run_filter.beyond(regressors), n_components
 
 
-def write_group(
-    out: Output,
-    study: GroupStudy,
-    units: UnitSpace,
-    network: str,
-    where: ParcelCourses,
-) -> None:
+def write_group(study: GroupStudy, units: UnitSpace, network: str, where: WrittenParcels) -> None:
     """Test over participants what layers add to acoustics, and write it.
 
     Parameters
     ----------
-    out
-        Writer of the group's results.
     study
         The group.
     units
@@ -150,6 +143,7 @@ def write_group(
     if averaged is None:
         return
     layers = study.inputs.networks[network]
+    out = output(study, units, network, where, results.BEYOND_SCORES)
     test = displacement_test(averaged.observed, averaged.copies)
     places = parcel_places(averaged.labels, units)
     columns = table_columns(places, np.tanh(test.score), test) | {"n": averaged.n[:, None]}

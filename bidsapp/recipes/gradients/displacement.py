@@ -15,7 +15,7 @@ from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.spin_surface import Cortex, Reference
 from bidsapp.recipes.base import cautions
 from bidsapp.recipes.base.displacement import GroupNull, group_null, parcel_rows
-from bidsapp.recipes.base.isc import ParcelCourses
+from bidsapp.recipes.base.isc import WrittenParcels
 from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients import results
@@ -27,7 +27,7 @@ from bidsapp.stats.preference import LEAST_PARCELS, gradient_claims
 
 
 def write_displacement(
-    study: GroupStudy, units: UnitSpace, network: str, where: ParcelCourses
+    study: GroupStudy, units: UnitSpace, network: str, where: WrittenParcels
 ) -> tuple[GroupNull | None, NDArray[np.bool_] | None, list[Caution]]:
     """Test the parcels of the group and write the table and the mask.
 
@@ -140,7 +140,7 @@ def output(
     study: GroupStudy,
     units: UnitSpace,
     network: str,
-    where: ParcelCourses,
+    where: WrittenParcels,
     scores: Result = results.NULL_SCORES,
 ) -> Output:
     """Return the writer of what is made from the participants' scores of displaced music."""

@@ -161,13 +161,7 @@ class GradientsGroup:
             if passed is not None:
                 self.displaced[network] = passed
             preference: Array | None = None
-            acoustics.write_group(
-                output(self.study, self.units, network, courses, results.BEYOND_SCORES),
-                self.study,
-                self.units,
-                network,
-                courses,
-            )
+            acoustics.write_group(self.study, self.units, network, courses)
             has_depth = len(layers) > 1 and network != cautions.BASELINE
             if averaged is not None and self.cortex is not None and has_depth:
                 shared = output(self.study, self.units, network, courses)
