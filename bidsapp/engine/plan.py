@@ -71,7 +71,7 @@ class Job:
     def whose(self) -> str:
         """Whose data, and in which space: ``[2/5] sub-02 · fsaverage5``."""
         who = f"sub-{self.subject}" if self.subject else "group"
-        return " · ".join((f"{self.number} {who}".strip(), self.space))
+        return " · ".join(filter(None, (f"{self.number} {who}".strip(), self.space)))
 
     @property
     def inputs_hash(self) -> str:
