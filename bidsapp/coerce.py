@@ -56,7 +56,11 @@ def _coerce(kind: Any, value: Any) -> Any:
         return {str(key): _coerce(inner[1], item) for key, item in value.items()}
     if kind is Path and isinstance(value, str | Path) and "\0" not in str(value):
         return Path(value)
-    if kind is float and type(value) is int and abs(value) > _LARGEST_WHOLE:
+    if (
+        kind is float
+        and type(value) is int
+        and (abs(value) > _LARGEST_WHOLE or int(float(value)) != value)
+    ):
         raise TypeError
     if type(value) is kind or (kind is float and type(value) is int):
         return kind(value)

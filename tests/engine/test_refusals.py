@@ -484,6 +484,7 @@ ELSEWHERE = {
         "files that are written, and names that the parser has refused before",
     ),
     "cli.app": "--reports-only without results",
+    "scratch": "a checkpoint in the work folder that is cut off, found when training goes on",
     "recipes.emotion3d.folds": "folds that a label's segments do not fill",
 }
 

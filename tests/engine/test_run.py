@@ -54,7 +54,7 @@ def recipe(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any], None]],
         monkeypatch.setattr(
             engine,
             "RECIPES",
-            {"gradients": SimpleNamespace(participant="", group="")},
+            {"gradients": SimpleNamespace(participant="", group="", descriptions=lambda _: {})},
         )
         monkeypatch.setattr(engine, "load_function", lambda address: function)
 

@@ -264,7 +264,7 @@ def test_dry_run_imports_no_network_library(dataset: Path, tmp_path: Path) -> No
     """A table of features is read; own files of weights are built, which is another case."""
     stimuli = dataset / "stimuli"
     sounds = [path.relative_to(stimuli).as_posix() for path in stimuli.rglob("*.flac")]
-    rows = [f"{sound}\t{0.5 + second}\t{second}" for sound in sounds for second in range(24)]
+    rows = [f"{sound}\t{0.5 + second}\t{second}" for sound in sounds for second in range(28)]
     table = "\n".join(["stim_file\ttime\tloudness", *rows])
     (tmp_path / "table.tsv").write_text(f"{table}\n")
     own = [f"features:{tmp_path / 'table.tsv'}"]

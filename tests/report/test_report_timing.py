@@ -81,7 +81,7 @@ def test_runs_and_pieces_are_tabulated(alignment: pd.DataFrame) -> None:
     first, _, third = cells(by_run)
     assert first == {"run": "run-1", "volumes": "100", "TR (s)": "2.00", "scan (s)": "200.0",
                      "presentations": "2", "volumes used": "50", "confounds": "2",
-                     "degrees of freedom they took (%)": "2"}  # fmt: skip
+                     "freedom taken (%)": "2"}  # fmt: skip
     assert (third["presentations"], third["confounds"]) == ("0", "\u2013")
     played = {row["piece"]: (row["presentations"], row["played (s)"]) for row in cells(by_piece)}
     assert played == {"a.wav": ("2", "120.0"), "b.wav": ("1", "60.0")}

@@ -400,7 +400,7 @@ def _no_runs(subject: str, space: str, problems: Sequence[Problem]) -> InputMiss
     if empty and len(empty) == len(problems):
         more = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
         msg = (
-            f"sub-{subject}: none of its images in space {space} has content: {empty[0].path} "
+            f"sub-{subject}: none of its images in space {space} has content: {empty[0].path}: "
             f"{empty[0].what}{more}; fetch what --list-inputs lists: add --list-inputs to this "
             "command, and | xargs -d '\\n' datalad get"
         )

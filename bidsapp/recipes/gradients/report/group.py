@@ -57,6 +57,7 @@ _FOLDED = frozenset(
     {
         group_tests.participants_alignment,
         group_profiles.stability,
+        group_profiles.noise_ceiling,
         group_maps.components,
         group_maps.inference,
     }
