@@ -309,11 +309,13 @@ def _read_run(
         matrix[rows, here] = block.values
         del matrix
     constant = ~missing & (low == high)
-    varying = ~missing & ~constant
-    mean = sums[varying] / run.n_trs
-    spread = np.sqrt(np.maximum(squares[varying] / run.n_trs - mean**2, 0.0))
-    ratio = mean[spread > 0] / spread[spread > 0]
-    return missing, constant, float(np.median(ratio)) if ratio.size else np.nan
+    sums /= run.n_trs  # in place from here on: means, then variances
+    squares /= run.n_trs
+    squares -= sums**2
+    varying = ~missing & ~constant & (squares > 0)
+    sums, squares = sums[varying], squares[varying]
+    sums /= np.sqrt(squares, out=squares)
+    return missing, constant, float(np.median(sums)) if sums.size else np.nan
 
 
 def _stream(run: Run, units: UnitSpace, cleaning: Cleaning, memory_bytes: int) -> Iterator[Block]:
