@@ -84,7 +84,8 @@ class BoldMatrix:
     nuisance
         For each run, (n_trs, rank) orthonormal basis of what was regressed.
     tsnr
-        For each run, the median over units of mean over standard deviation, before cleaning.
+        For each run, the median of mean over standard deviation, before cleaning, over at most
+        10,000 units that are evenly spread.
     problems
         Oddities that did not stop the work.
     """
@@ -293,7 +294,7 @@ def _read_run(
     Returns which units are missing, which are constant, and the median of the temporal
     signal-to-noise ratios of some of them.
     """
-    every = max(1, units.n_units // _RATED)
+    every = -(-units.n_units // _RATED)
     sums, squares = np.zeros((2, -(-units.n_units // every)))
     low = np.full(units.n_units, np.inf, dtype=np.float32)
     high = np.full(units.n_units, -np.inf, dtype=np.float32)

@@ -142,16 +142,7 @@ def train_harmony(
         agreement = rater_agreement(corpus, windows)
         facts: Row = {
             "network": "harmonic",
-            "corpus": corpus.name,
-            "emotion": corpus.kind,
-            "thresholds": list(corpus.thresholds),
-            "sounds": len(corpus.sounds),
-            "songs": windows.n_songs,
-            "windows": len(windows.quadrant),
-            "windows_on_a_threshold": windows.n_ties,
-            "windows_without_rating": windows.n_missing,
-            "windows_per_quadrant": np.bincount(windows.quadrant, minlength=4).tolist(),
-            "left_out": list(corpus.notes),
+            **_corpus_facts(corpus, windows),
             "folds": "songs" if settings.by_song else "windows",
             "caution": "" if settings.by_song else LEAKY,
             "rater_agreement": agreement,
@@ -188,6 +179,22 @@ def train_harmony(
         )
         raise OutputError(msg) from error
     return facts
+
+
+def _corpus_facts(corpus: RatedCorpus, windows: RatedWindows) -> Row:
+    """Return what a corpus holds, for ``training.json``."""
+    return {
+        "corpus": corpus.name,
+        "emotion": corpus.kind,
+        "thresholds": list(corpus.thresholds),
+        "sounds": len(corpus.sounds),
+        "songs": windows.n_songs,
+        "windows": len(windows.quadrant),
+        "windows_on_a_threshold": windows.n_ties,
+        "windows_without_rating": windows.n_missing,
+        "windows_per_quadrant": np.bincount(windows.quadrant, minlength=4).tolist(),
+        "left_out": list(corpus.notes),
+    }
 
 
 def _write_scores(

@@ -336,9 +336,9 @@ def rating_null_rows(scores: Scores) -> Iterator[Row]:
         yield from tidy(columns, copy=range(1, len(rating.null) + 1), layer=scores.layers)
 
 
-def null_arrays(test: ParcelTest) -> dict[str, Any]:
+def null_arrays(r: NDArray[Any], null: NDArray[Any]) -> dict[str, Any]:
     """Scores of parcels and of displaced music, as `score_results.null_scores` declares."""
-    return {"observed": test.r.astype(np.float32), "null": test.null.astype(np.float16)}
+    return {"observed": r.astype(np.float32), "null": null.astype(np.float16)}
 
 
 def fold_rows(rows: Rows, study: ParticipantStudy) -> Iterator[Row]:

@@ -28,6 +28,7 @@ from bidsapp.recipes.base.scores import (
     displacements,
     filter_of,
     filtered,
+    null_arrays,
     run_filter_of,
     scorer_of,
     volumes_of,
@@ -99,8 +100,7 @@ def write_beyond(
             network=name,
             AcousticComponents=n_components,
         )
-        arrays: Row = {"observed": r.astype(np.float32), "null": null.astype(np.float16)}
-        out.arrays(results.BEYOND_SCORES, arrays, network=name)
+        out.arrays(results.BEYOND_SCORES, null_arrays(r, null), network=name)
         best = best_beyond(test, settings.significance)
         labels = np.append(best, 0)[parcels.labels]
         out.write(results.BEYOND_BEST, labels, network=name, names=layers)

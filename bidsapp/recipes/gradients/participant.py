@@ -142,7 +142,9 @@ def write_network(
     table(results.PARCEL_SUMMARY, lambda scores: parcel_summary_rows(scores, parcels))
     table(results.NULL, null_rows)
     table(results.PIECES, piece_rows)
-    out.arrays(results.NULL_SCORES, null_arrays(both[0].test), network=network)
+    out.arrays(
+        results.NULL_SCORES, null_arrays(both[0].test.r, both[0].test.null), network=network
+    )
     table(results.PROFILE, lambda scores: profile_rows(scores, significant))
     if any(scores.ratings for scores in both):
         table(results.RATINGS, rating_rows)

@@ -126,7 +126,7 @@ def write_network(
     out.write(results.SCORE, scores.units.mean_r, **named, Weights=weights)
     out.write(results.SIGNIFICANT, significant, network=network)
     out.write(results.PARCELS, parcel_rows(scores, parcels), network=network)
-    out.arrays(results.NULL_SCORES, null_arrays(scores.test), network=network)
+    out.arrays(results.NULL_SCORES, null_arrays(scores.test.r, scores.test.null), network=network)
     out.write(results.PROFILE, profile_rows(scores, significant), network=network)
     if scores.ratings:
         out.write(results.RATINGS, rating_rows(scores), network=network)
