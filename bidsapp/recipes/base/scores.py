@@ -21,6 +21,7 @@ from bidsapp.encoding.ratings import RatingScores, rating_scores, rating_targets
 from bidsapp.encoding.rows import Rows
 from bidsapp.features.extract import FeatureBank
 from bidsapp.models.run_filter import RunFilter, make_run_filter
+from bidsapp.recipes.base.layers import competing
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.base.used_rows import RowSettings, rows_of
 from bidsapp.results.write import tidy
@@ -58,6 +59,10 @@ class EncodingSettings(RowSettings, Protocol):
         """Project the nuisance of the runs out of the features as well."""
 
     @property
+    def input_layers(self) -> Literal["apart", "compete"]:
+        """Whether a network's input may be the best layer."""
+
+    @property
     def n_shifts(self) -> int:
         """Circular shifts of the null."""
 
@@ -84,6 +89,8 @@ class Scores:
         Variance in the components of each layer.
     ratings
         Scores of the ratings.
+    competes
+        (n_layers,) layers that may be the best one.
     """
 
     bank: FeatureBank
@@ -93,6 +100,7 @@ class Scores:
     test: ParcelTest
     explained: tuple[float, ...]
     ratings: tuple[RatingScores, ...]
+    competes: NDArray[np.bool_]
 
     @property
     def layers(self) -> list[str]:
@@ -166,6 +174,7 @@ def score(
         test=parcel_test(of_parcels.mean_r, null),
         explained=store.explained_variance(),
         ratings=of_ratings,
+        competes=competing(bank.layers, settings.input_layers),
     )
 
 
@@ -282,7 +291,7 @@ def profile_rows(scores: Scores, significant: NDArray[np.bool_]) -> Iterator[Row
     r = scores.units.mean_r
     valid = np.asarray(np.isfinite(r).all(axis=0))
     responding = valid & significant
-    best = best_layer(np.where(responding, r, np.nan))
+    best = best_layer(np.where(responding, r, np.nan), competes=scores.competes)
 
     def over(some: NDArray[np.bool_], value: Any, of: NDArray[Any] = r) -> NDArray[Any]:
         return np.array([value(row[some]) if some.any() else np.nan for row in of])
