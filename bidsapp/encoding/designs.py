@@ -193,7 +193,9 @@ class DesignStore:
         self._scratch = Scratch.of(cache_dir / "designs", "design", *parts)
         self._designs = self._scratch if keep else None
         if keep and run_filter is not None:
-            self._designs = Scratch.of(cache_dir / "designs", "filtered by fold", *parts, run_filter)
+            self._designs = Scratch.of(
+                cache_dir / "designs", "filtered by fold", *parts, run_filter
+            )
 
     @property
     def n_layers(self) -> int:

@@ -164,10 +164,12 @@ def write_maps(out: Output, scores: Scores, mask: NDArray[np.bool_] | None) -> N
         values = by_piece(scores.units.r, scores.rows).reshape(len(names), -1)
         out.write(results.SCORE_PIECES.of(lags), values, network=network, names=names, **fields)
     where = "Shown where a layer is significant." if mask is not None else ""
+    apart = [layer for layer, may in zip(scores.layers, scores.competes, strict=True) if not may]
+    maps: dict[str, Any] = {"network": network, "note": where, "LayersApart": apart}
     centroid = centroid_layer(r, mask=mask, competes=scores.competes)
-    out.write(results.CENTROID.of(lags), centroid, network=network, note=where, **fields)
+    out.write(results.CENTROID.of(lags), centroid, **maps, **fields)
     best = best_layer(r, mask=mask, competes=scores.competes)
-    out.write(results.BEST_LAYER.of(lags), best, network=network, names=scores.layers, note=where)
+    out.write(results.BEST_LAYER.of(lags), best, names=scores.layers, **maps)
     alpha = scores.units.log10_alpha
     out.write(results.ALPHA.of(lags), alpha, network=network, names=scores.layers, **fields)
 
