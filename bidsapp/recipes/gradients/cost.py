@@ -29,6 +29,6 @@ def estimate(inputs: Inputs, settings: GradientsSettings, config: Config) -> Cos
     cost = encoding_cost(
         inputs, settings.hop_s, config.memory_bytes, n_grams=_N_GRAMS, frame_bytes=_FRAME_BYTES
     )
-    n_copies = settings.n_shifts * (1 + bool(settings.control_lags_s)) + settings.n_beyond
+    n_copies = settings.n_shifts + settings.n_beyond
     time = null_time(inputs, settings, _N_GRAMS, n_copies, config.n_threads)
     return replace(cost, size=", ".join(filter(None, (cost.size, time))))

@@ -75,7 +75,8 @@ def participant(study: ParticipantStudy) -> None:
         bank = study.features(study.network(name))
         for rows in row_sets:
             LOGGER.info("%s: %s, %s lags", study.label, name, rows.lags)
-            scores = score(study, bank, rows, parcels, means)
+            tested = rows.lags == "positive"  # the control has no p-values
+            scores = score(study, bank, rows, parcels, means, tested=tested)
             everything.setdefault(bank.network, []).append(scores)
     for name, both in everything.items():
         write_network(out, name, both, parcels, settings)
