@@ -49,7 +49,9 @@ class LayerModels:
         return tuple(layer.name for layer in self.bank.layers)
 
 
-def layer_models(bank: CourseBank, items: Items, settings: RsaSettings) -> LayerModels:
+def layer_models(
+    bank: CourseBank, items: Items, settings: RsaSettings, delay_s: float = 0.0
+) -> LayerModels:
     """Compute the RDM of every layer.
 
     Parameters
@@ -60,10 +62,12 @@ def layer_models(bank: CourseBank, items: Items, settings: RsaSettings) -> Layer
         What the rows are.
     settings
         ``dissimilarity``, ``standardise_channels``.
+    delay_s
+        How much later than the canonical response the brain answers.
     """
     rdms, kinds = [], []
     for index in range(len(bank.layers)):
-        patterns = predicted_patterns(bank, np.asarray(bank.course(index)), items)
+        patterns = predicted_patterns(bank, np.asarray(bank.course(index)), items, delay_s)
         if settings.standardise_channels:
             patterns = standardised(patterns)
         kinds.append(layer_dissimilarity(patterns.shape[1], settings))
@@ -96,7 +100,9 @@ def standardised(patterns: Floats) -> Floats:
     return np.asarray(centred[:, varies] / deviation[varies])
 
 
-def predicted_patterns(bank: CourseBank, course: NDArray[np.floating], items: Items) -> Floats:
+def predicted_patterns(
+    bank: CourseBank, course: NDArray[np.floating], items: Items, delay_s: float = 0.0
+) -> Floats:
     """Predict the response of each channel to each item.
 
     Parameters
@@ -107,6 +113,8 @@ def predicted_patterns(bank: CourseBank, course: NDArray[np.floating], items: It
         (n_frames, n_channels).
     items
         What the rows are.
+    delay_s
+        As for `layer_models`.
 
     Returns
     -------
@@ -117,7 +125,7 @@ def predicted_patterns(bank: CourseBank, course: NDArray[np.floating], items: It
         bank.frame_time_s[rows] - stretch.start_s
         for rows, stretch in zip(frames, items.stretches, strict=True)
     ]
-    return sampled_responses(course, frames, times, bank.hop_s, items)
+    return sampled_responses(course, frames, times, bank.hop_s, items, delay_s)
 
 
 def sampled_responses(
@@ -126,6 +134,7 @@ def sampled_responses(
     times: Sequence[Floats],
     dt_s: float,
     items: Items,
+    delay_s: float = 0.0,
 ) -> Floats:
     """Convolve the courses of stretches and average them as the volumes of each item are.
 
@@ -139,6 +148,8 @@ def sampled_responses(
         Time between frames.
     items
         What the rows are.
+    delay_s
+        As for `layer_models`.
 
     Returns
     -------
@@ -149,7 +160,7 @@ def sampled_responses(
     for number, (rows, clock) in enumerate(zip(frames, times, strict=True)):
         length_s = items.stretches[number].length_s
         zeros = np.zeros(rows.size, dtype=np.intp)
-        responses = convolve_pieces(course[rows], zeros, clock, dt_s, [length_s])
+        responses = convolve_pieces(course[rows], zeros, clock, dt_s, [length_s], delay_s=delay_s)
         item, hearing = np.nonzero(items.stretch == number)
         wanted = items.stretch_time_s[item, hearing].ravel()
         values = responses.at(0, wanted, items.tr_s)
