@@ -90,7 +90,7 @@ def participant(study: ParticipantStudy) -> None:
     names = [f"parcel{number + 1:03d}" for number in range(parcels.n_parcels)]
     out.write(results.PARCEL_LABELS, parcels.labels + 1, names=names)
     out.write(results.ALIGNMENT, study.inputs.alignment)
-    out.write(results.QUALITY, quality_rows(study))
+    out.write(results.QUALITY, quality_rows(study.inputs, study.bold.tsnr))
     out.write(results.FOLDS, fold_rows(row_sets[0], study))
     courses = course_rows(study.inputs.runs, study.inputs.presentations, durations_s, means)
     out.write(results.COURSES, courses)

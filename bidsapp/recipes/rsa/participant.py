@@ -174,7 +174,7 @@ def participant(study: ParticipantStudy) -> None:
         )
         write_network(out, network, settings, beside, shares)
     write_shared(out, study, lights, scores, patterns, items, beside)
-    out.write(results.QUALITY, quality_rows(study))
+    out.write(results.QUALITY, quality_rows(study.inputs, study.bold.tsnr))
     out.write(results.LAG, lag_rows(lights, patterns, beside, items, trained[0], settings))
     orders = run_orders(study.inputs, items, settings.clip_s)
     n_clips, n_permutations, wanted = len(items.clips), len(permutations), settings.n_permutations
