@@ -103,7 +103,6 @@ STAGES = (
     Stage(19, "embeddings.2", (4096, 4096), (1, 1), pooled=False),
     Stage(21, "embeddings.4", (128, 4096), (1, 1), pooled=False),
 )
-N_PARAMETERS = sum(int(np.prod(stage.shape)) + stage.shape[0] for stage in STAGES)
 
 _PREFIXES = {"features_network.": "features.", "embedding_network.": "embeddings."}
 _NO_PCA = "none: the last layer repeats the one before"
