@@ -15,6 +15,7 @@ from bidsapp.results.kinds import (
 KEY, FWE_KEY, FDR_KEY = "encoding_exchange", "encoding_exchange_fwe", "encoding_exchange_fdr"
 GAIN_KEY, GAIN_FWE_KEY = "encoding_exchange_gain", "encoding_exchange_gain_fwe"
 GROUP_KEY, GROUP_FWE_KEY = "encoding_exchange_alike", "encoding_exchange_alike_fwe"
+KEYS = (KEY, FWE_KEY, FDR_KEY, GAIN_KEY, GAIN_FWE_KEY, GROUP_KEY, GROUP_FWE_KEY)
 JOINT, GENRE = "all embeddings", "genre"
 """Models, beside those of one embedding, which have the name of its network."""
 MOST_BANDS = 3
