@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from bidsapp.brain.maps import Maps as MapValues
 
 GROUP = "group"
+APART = "layers_apart"
+"""Key of a network's facts: layers that are shown, but never chosen as the best one."""
 _SPACE_NAMES = {
     ("fsaverage", "10k"): "fsaverage5 surface",
     ("fsLR", "91k"): "fsLR 91k grayordinates",
@@ -177,6 +179,13 @@ class Results:
     def layers(self, name: str, space: Space | None = None) -> tuple[str, ...]:
         """Return the names of a network's layers, first to last."""
         return tuple(map(str, self.network(name, space)["layers"]))
+
+    def competes(self, name: str, space: Space | None = None) -> NDArray[np.bool_]:
+        """(n_layers,) whether each layer of a network may be the best one."""
+        import numpy as np
+
+        apart = self.network(name, space).get(APART, ())
+        return np.array([layer not in apart for layer in self.layers(name, space)])
 
     def cautions(self, space: Space | None = None) -> list[Caution]:
         """Return the cautions of one space, or of all."""

@@ -121,6 +121,7 @@ class ClipsStudy(PatternStudy):
         topography = plant(
             space.coordinates_mm,
             len(self.features.layers),
+            n_inputs=self.features.n_inputs,
             radius_mm=self.options.radius_mm,
             shift_mm=person.shift_mm,
             seed=self.options.seed,

@@ -6,10 +6,14 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bidsapp.simulate.signals import LayerFeatures
+
+if TYPE_CHECKING:
+    from bidsapp.audio.networks.base import Layer
 
 Stimuli = Sequence[tuple[str, Path]]
 FeatureSource = Callable[[Stimuli], LayerFeatures]
@@ -97,6 +101,7 @@ def layer_features(
         frame_piece=np.asarray(bank.frame_piece, dtype=np.int64),
         frame_time_s=np.asarray(bank.frame_time_s, dtype=np.float64),
         scores=tuple(scores),
+        n_inputs=n_inputs(bank.layers),
     )
 
 
@@ -138,4 +143,13 @@ def course_features(
         frame_piece=np.asarray(bank.frame_piece, dtype=np.int64),
         frame_time_s=np.asarray(bank.frame_time_s, dtype=np.float64),
         scores=tuple(courses),
+        n_inputs=n_inputs(bank.layers),
     )
+
+
+def n_inputs(layers: Sequence[Layer]) -> int:
+    """Count the layers before the first one that a network computes; 0 if there is none."""
+    from bidsapp.audio.networks.base import INPUT
+
+    computed = [number for number, layer in enumerate(layers) if layer.kind != INPUT]
+    return min(computed, default=0)

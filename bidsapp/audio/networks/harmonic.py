@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from bidsapp.audio.networks.base import Layer
+from bidsapp.audio.networks.base import INPUT, Layer
 from bidsapp.audio.networks.layered import LayeredNetwork
 from bidsapp.audio.networks.mel_db import MelGrid, mel_db
 from bidsapp.audio.networks.weights import load_state, random_facts, read_parameters
@@ -82,7 +82,7 @@ class Harmonic(LayeredNetwork):
         self.module: BranchNetwork = module.eval()
         n_times, n_channels = GRID.n_times(SAMPLES), module.n_branches * module.channels
         self.layers = (
-            Layer("mel", "input", GRID.n_bands * n_times, GRID.n_bands, n_times),
+            Layer("mel", INPUT, GRID.n_bands * n_times, GRID.n_bands, n_times),
             Layer("branches", "conv", n_channels * n_times, n_channels, n_times),
             Layer("pooled", "pool", n_channels * module.n_pooled, n_channels, module.n_pooled),
             Layer("quadrants", "quadrants", len(QUADRANTS)),

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn.functional import relu
 
-from bidsapp.audio.networks.base import Layer
+from bidsapp.audio.networks.base import INPUT, Layer
 from bidsapp.audio.networks.layered import LayeredNetwork
 from bidsapp.audio.networks.mel_db import MelGrid
 from bidsapp.audio.networks.mel_db import mel_db as grid_mel_db
@@ -37,7 +37,7 @@ TAGS = (
 )
 """The 50 tags of the MagnaTagATune parameters, in order of the last layer."""
 LAYERS = (
-    Layer("mel", "input", N_BANDS * TIMES, N_BANDS, TIMES),
+    Layer("mel", INPUT, N_BANDS * TIMES, N_BANDS, TIMES),
     Layer("frontend", "conv", 561 * TIMES, 561, TIMES),
     Layer("conv1", "conv", 64 * TIMES, 64, TIMES),
     Layer("conv2", "conv", 64 * TIMES, 64, TIMES),

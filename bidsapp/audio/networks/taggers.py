@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch.nn.functional import batch_norm, conv1d, conv2d, linear, max_pool2d, pad, relu
 
-from bidsapp.audio.networks.base import Layer
+from bidsapp.audio.networks.base import INPUT, Layer
 from bidsapp.audio.networks.front_end import MelFrontEnd
 from bidsapp.audio.networks.tapped import TappedNetwork
 from bidsapp.audio.networks.weights import he_normal, random_facts, read_parameters
@@ -59,7 +59,7 @@ _MUSIC = (1.9, 1.65)
 untrained networks normalise their input with them."""
 _TALL, _LONG, _N_MIDDLE, _N_DENSE, _N_VGG = (38, 67), (128, 64, 32), 64, 200, 128
 _N_FRONT = 2 * 204 + 3 * 51
-_MEL = Layer("mel", "input", TIMES * FRONT_END.n_mels, FRONT_END.n_mels, TIMES)
+_MEL = Layer("mel", INPUT, TIMES * FRONT_END.n_mels, FRONT_END.n_mels, TIMES)
 _VGG_POOLS = (((4, 1), 2), ((2, 2), 2), ((2, 2), 2), ((2, 2), 2), ((4, 4), 4))
 _VGG_CELLS = ((92, 48), (46, 24), (23, 12), (11, 6), (2, 1))
 

@@ -20,7 +20,7 @@ from torch.nn.functional import conv2d, linear, max_pool2d
 
 from bidsapp.audio import mel
 from bidsapp.audio.io import RESAMPLER
-from bidsapp.audio.networks.base import Layer, Network
+from bidsapp.audio.networks.base import INPUT, Layer, Network
 from bidsapp.audio.networks.scratch import Scratch
 from bidsapp.audio.networks.weights import (
     he_normal,
@@ -35,7 +35,7 @@ Parameters = tuple[torch.Tensor, torch.Tensor]
 """Weight (outputs, inputs, …) and bias (outputs,) of one stage."""
 
 LAYERS = (
-    Layer("InputBatch", "input", 6_144, 64, 96),
+    Layer("InputBatch", INPUT, 6_144, 64, 96),
     Layer("conv1", "conv", 393_216, 64, 96),
     Layer("relu", "relu", 393_216, 64, 96),
     Layer("pool1", "pool", 98_304, 64, 48),

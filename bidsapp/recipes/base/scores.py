@@ -21,6 +21,7 @@ from bidsapp.encoding.ratings import RatingScores, rating_scores, rating_targets
 from bidsapp.encoding.rows import Rows
 from bidsapp.features.extract import FeatureBank
 from bidsapp.models.run_filter import RunFilter, make_run_filter
+from bidsapp.recipes.base.layers import competing
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.base.used_rows import EncodingSettings, rows_of
 from bidsapp.results.write import tidy
@@ -48,6 +49,8 @@ class Scores:
         Variance in the components of each layer.
     ratings
         Scores of the ratings.
+    competes
+        (n_layers,) layers that may be the best one.
     """
 
     bank: FeatureBank
@@ -57,6 +60,7 @@ class Scores:
     test: ParcelTest
     explained: tuple[float, ...]
     ratings: tuple[RatingScores, ...]
+    competes: NDArray[np.bool_]
 
     @property
     def layers(self) -> list[str]:
@@ -130,6 +134,7 @@ def score(
         test=parcel_test(of_parcels.mean_r, null),
         explained=store.explained_variance(),
         ratings=of_ratings,
+        competes=competing(bank.layers, settings.input_layers),
     )
 
 
@@ -246,7 +251,7 @@ def profile_rows(scores: Scores, significant: NDArray[np.bool_]) -> Iterator[Row
     r = scores.units.mean_r
     valid = np.asarray(np.isfinite(r).all(axis=0))
     responding = valid & significant
-    best = best_layer(np.where(responding, r, np.nan))
+    best = best_layer(np.where(responding, r, np.nan), competes=scores.competes)
 
     def over(some: NDArray[np.bool_], value: Any, of: NDArray[Any] = r) -> NDArray[Any]:
         return np.array([value(row[some]) if some.any() else np.nan for row in of])

@@ -82,6 +82,10 @@ class EncodingSettings(RowSettings, Protocol):
         """Project the nuisance of the runs out of the features as well."""
 
     @property
+    def input_layers(self) -> Literal["apart", "compete"]:
+        """Whether a network's input may be the best layer."""
+
+    @property
     def n_shifts(self) -> int:
         """Circular shifts of the null."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bidsapp.recipes.base.settings import setting
+from bidsapp.recipes.base.settings import input_layers, setting
 
 _METHODS = "poster, Methods"
 
@@ -59,6 +59,9 @@ class GradientsSettings:
         source=f"{_METHODS}: encoding models",
         why="the projection that cleans a run is applied to the lagged features too; predictions "
         "are attenuated otherwise",
+    )
+    input_layers: Literal["apart", "compete"] = input_layers(
+        "24 layers, among them InputBatch", f"{_METHODS}: feature extraction"
     )
     log10_alpha: tuple[float, ...] = setting(
         (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0),
@@ -151,6 +154,7 @@ VARIANTS = {
         pca_fit="all",
         centre="train",
         filter_features=False,
+        input_layers="compete",
         begin_s=0.0,
         n_beyond=0,
         delay_lags_s=(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bidsapp.recipes.base.settings import setting
+from bidsapp.recipes.base.settings import input_layers, setting
 
 _PAPER = "arXiv 2408.07113"
 _NO_BRAIN = "none: no brain data"
@@ -59,6 +59,7 @@ class HarmonySettings:
     lags_s: tuple[float, ...] = setting(
         (4.0, 5.0, 6.0), paper=_NO_BRAIN, source="-", why="haemodynamic delay"
     )
+    input_layers: Literal["apart", "compete"] = input_layers(_NO_BRAIN, "-")
     centre: Literal["block", "train"] = setting(
         "block",
         paper=_NO_BRAIN,

@@ -27,6 +27,7 @@ from bidsapp.brain.grey_matter import grey_matter
 from bidsapp.brain.searchlights import searchlights
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.models.rdm import rdm
+from bidsapp.recipes.base.layers import competing, network_facts
 from bidsapp.recipes.base.quality import quality_rows
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.rsa import cautions, results
@@ -184,7 +185,9 @@ def participant(study: ParticipantStudy) -> None:
         ]
     summary = study.summary(
         bold.units,
-        networks={network.models.bank.network: network_facts(network) for network in networks},
+        networks={
+            network.models.bank.network: facts_of(network, settings) for network in networks
+        },
         cautions=doubts,
         confounds=bold.confounds,
         mask=mask,
@@ -347,10 +350,11 @@ def write_network(
     if network.test is not None:
         write(results.P, network.test.p, NumberOfPermutations=n_permutations)
         write(results.P_FWE, network.test.p_fwe, NumberOfPermutations=n_permutations)
-    best = best_layer(network.score, mask=shown)
+    competes = competing(network.models.bank.layers, settings.input_layers)
+    best = best_layer(network.score, mask=shown, competes=competes)
     where = "a layer is significant" if settings.mask_maps else "a score is positive"
     write(results.BEST_LAYER, best, note=f"Shown where {where}.")
-    centroid = centroid_layer(network.score, mask=shown)
+    centroid = centroid_layer(network.score, mask=shown, competes=competes)
     out.write(results.CENTROID, centroid, network=name, note=f"Shown where {where}.", **facts)
     test = f"Permutation of clips, family-wise p <= {settings.significance:g}."
     out.write(results.SIGNIFICANT, network.significant, network=name, note=test)
@@ -465,12 +469,12 @@ def lag_rows(
     return tidy({"n_pairs": n_pairs, **columns}, lag_s=list(lags))
 
 
-def network_facts(network: NetworkScores) -> dict[str, Any]:
+def facts_of(network: NetworkScores, settings: RsaSettings) -> dict[str, Any]:
     """Return what the summary says of one network."""
     observed, expected = network.maxima
+    bank = network.models.bank
     return {
-        "layers": list(network.models.layers),
-        "weights": dict(network.models.bank.weights),
+        **network_facts(bank.layers, bank.weights, settings.input_layers),
         "mean_maximum": observed,
         "expected_maximum": expected if network.test else None,
         "n_untrained": len(network.untrained),

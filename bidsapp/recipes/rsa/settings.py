@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bidsapp.recipes.base.settings import setting
+from bidsapp.recipes.base.settings import input_layers, setting
 
 _RSA = "Methods: Representational Similarity Analysis"
 _NETWORK = "Methods: Deep neural network"
@@ -102,6 +102,9 @@ class RsaSettings:
         paper="q = .05 / 10 over participants",
         source=_STATISTICS,
         why="family-wise over units and layers",
+    )
+    input_layers: Literal["apart", "compete"] = input_layers(
+        "ten layers, none of them an input", "Methods: network"
     )
     mask_maps: bool = setting(
         True,

@@ -36,8 +36,8 @@ from bidsapp.recipes.rsa.layer_models import LayerModels
 from bidsapp.recipes.rsa.nuisances import Nuisances, lag_rdm
 from bidsapp.recipes.rsa.participant import (
     NetworkScores,
+    facts_of,
     lag_rows,
-    network_facts,
     participant,
     write_network,
     write_shared,
@@ -258,7 +258,9 @@ def write_person(output: Path, subject: str, person: Person) -> None:
         out.write(declared.LAG, lags)
         summary = study.summary(
             person.units,
-            networks={network.models.bank.network: network_facts(network) for network in networks},
+            networks={
+                network.models.bank.network: facts_of(network, settings) for network in networks
+            },
             cautions=person.cautions,
             mask="brain mask",
             n_searchlights=int(known.sum()),

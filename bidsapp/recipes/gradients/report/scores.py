@@ -53,7 +53,7 @@ def maps(view: ParticipantView) -> Section:
     return Section(
         "Maps",
         f"maps{view.suffix}",
-        draw(list(_maps(view)), view.units, view.significant, caption),
+        draw(list(_maps(view)), view.units, view.significant, caption + view.apart),
     )
 
 
@@ -131,6 +131,7 @@ def profile(view: ParticipantView) -> Section:
         f"in the same {view.words}. Shaded columns group the stages of the network; markers are "
         "layer kinds (circle convolution, triangle ReLU, diamond pooling, plus fully connected, "
         "square input and output). Bars: variance of the layer that its components keep."
+        f"{view.apart}"
     )
     if view.significant.any():
         caption += " Parcels were selected with the same data; the mean r is inflated (circular)."

@@ -57,7 +57,7 @@ def maps(view: RsaView) -> Section:
     shown = list(_maps(view))
     if not view.by_maximum:  # the mask shows as much
         shown = [item for item in shown if item.scale is not declared.P_FWE.scale]
-    parts = draw(shown, view.units, view.significant, caption)
+    parts = draw(shown, view.units, view.significant, caption + view.apart)
     return Section("Maps", f"maps{view.pair.suffix}", parts)
 
 
