@@ -52,8 +52,6 @@ class ClipNull:
         score exists.
     exceed_count : int64 array of shape (n_models, n_centres)
         Permutations that reach the observed score; all of them where it is NaN.
-    total : float64 array of shape (n_models, n_centres)
-        Sum over permutations.
     expected_max_over_models : float64 array of shape (n_centres,)
         Mean over permutations of the largest score among models.
     """
@@ -61,13 +59,7 @@ class ClipNull:
     observed: npt.NDArray[np.float64]
     maximum: npt.NDArray[np.float64]
     exceed_count: npt.NDArray[np.int64]
-    total: npt.NDArray[np.float64]
     expected_max_over_models: npt.NDArray[np.float64]
-
-    @property
-    def mean(self) -> npt.NDArray[np.float64]:
-        """Mean of permuted scores, (n_models, n_centres)."""
-        return self.total / self.maximum.size
 
 
 def clip_null(
@@ -128,7 +120,6 @@ def clip_null(
     n_models, n_centres, n_perm = table.n_models, neighbourhoods.n_centres, drawn.shape[1]
     observed = np.full((n_models, n_centres), np.nan)
     exceed = np.full((n_models, n_centres), n_perm, dtype=np.int64)
-    total = observed.copy()
     expected = np.full(n_centres, np.nan)
 
     pool = Pool(lambda: GroupRdms(len(datasets), table, dissimilarity))
@@ -148,7 +139,6 @@ def clip_null(
             observed[:, centre] = found
             reached = ~(permuted < found[:, None] - ROUNDING)
             exceed[:, centre] = reached.sum(axis=1)
-            total[:, centre] = permuted.sum(axis=1)
             best = np.fmax.reduce(permuted, axis=0)
             expected[centre] = best.mean()
             np.fmax(maximum, best, out=maximum)
@@ -157,7 +147,7 @@ def clip_null(
     size = group_chunk(datasets, neighbourhoods)
     parts = over_chunks(work, neighbourhoods, size, n_threads=n_threads, progress=progress)
     maximum = np.fmax.reduce([np.full(n_perm, np.nan), *parts])
-    return ClipNull(observed, maximum, exceed, total, expected)
+    return ClipNull(observed, maximum, exceed, expected)
 
 
 class _PermutedScores:

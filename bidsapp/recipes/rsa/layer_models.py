@@ -35,13 +35,10 @@ class LayerModels:
         Its channel courses.
     rdms
         (n_layers, n_pairs).
-    dissimilarities
-        How the patterns of each layer were compared.
     """
 
     bank: CourseBank
     rdms: Floats
-    dissimilarities: tuple[Dissimilarity, ...]
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -61,14 +58,13 @@ def layer_models(bank: CourseBank, items: Items, settings: RsaSettings) -> Layer
     settings
         ``dissimilarity``, ``standardise_channels``.
     """
-    rdms, kinds = [], []
+    rdms = []
     for index in range(len(bank.layers)):
         patterns = predicted_patterns(bank, np.asarray(bank.course(index)), items)
         if settings.standardise_channels:
             patterns = standardised(patterns)
-        kinds.append(layer_dissimilarity(patterns.shape[1], settings))
-        rdms.append(rdm(patterns, kinds[-1]))
-    return LayerModels(bank, np.array(rdms), tuple(kinds))
+        rdms.append(rdm(patterns, layer_dissimilarity(patterns.shape[1], settings)))
+    return LayerModels(bank, np.array(rdms))
 
 
 def layer_dissimilarity(n_channels: int, settings: RsaSettings) -> Dissimilarity:

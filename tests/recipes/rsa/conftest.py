@@ -295,7 +295,7 @@ def _network(person: Person, name: str, known: np.ndarray) -> NetworkScores:
     test = None if exceed is None else clip_test(score, exceed, null)
     untrained = np.empty((0, *score.shape)) if person.untrained is None else person.untrained[None]
     return NetworkScores(
-        models=LayerModels(bank, person.models, ("spearman",) * len(layers)),
+        models=LayerModels(bank, person.models),
         score=score,
         raw=score + 0.01,
         untrained=np.asarray(untrained, dtype=np.float32),
