@@ -111,10 +111,9 @@ def convolve_pieces(
     dt_s: float,
     piece_s: npt.ArrayLike,
     *,
-    from_first_frame: bool = False,
     delay_s: float = 0.0,
 ) -> Responses:
-    """Convolve the course of every sound with the response, each for itself.
+    """Convolve the course of every sound with the response, each for itself, after silence.
 
     Parameters
     ----------
@@ -128,9 +127,6 @@ def convolve_pieces(
         Time between frames.
     piece_s
         (n_pieces,) lengths of the sounds.
-    from_first_frame
-        Take the first frame of each sound as zero, so that its response has no onset: only what
-        changes within the sound is left. Silence before a sound is zero otherwise.
     delay_s
         Of the response, see `hrf`.
 
@@ -149,8 +145,6 @@ def convolve_pieces(
         heard = np.pad(
             np.asarray(course[rows], dtype=np.float64), ((before, after), (0, 0)), mode="edge"
         )
-        if from_first_frame:
-            heard = heard - heard[0]
         values.append(fftconvolve(heard, kernel[:, None], axes=0)[: len(heard)])
         times.append(clock[0] + dt_s * np.arange(-before, len(rows) + after))
         pieces.append(np.full(len(heard), piece))

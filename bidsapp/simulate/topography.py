@@ -46,11 +46,6 @@ class Topography:
     layer: npt.NDArray[np.int64]
     amplitude: Floats
 
-    @property
-    def null(self) -> npt.NDArray[np.bool_]:
-        """Units without any signal."""
-        return np.asarray(self.layer == 0)
-
     def truth(self, strength: float) -> dict[str, npt.NDArray[Any]]:
         """Return the maps of the truth; at amplitude 1 the signal-to-noise ratio is `strength`."""
         return {"layer": self.layer, "snr": strength * self.amplitude}

@@ -20,7 +20,7 @@ from torch.nn.functional import batch_norm, conv1d, conv2d, linear, max_pool2d, 
 from bidsapp.audio.networks.base import INPUT, Layer
 from bidsapp.audio.networks.front_end import MelFrontEnd
 from bidsapp.audio.networks.tapped import TappedNetwork
-from bidsapp.audio.networks.weights import he_normal, read_parameters
+from bidsapp.audio.networks.weights import he_normal, random_facts, read_parameters
 from bidsapp.errors import InputInvalidError
 
 State = Mapping[str, torch.Tensor]
@@ -157,8 +157,7 @@ class Tagger(TappedNetwork):
                 state[key] = torch.full(shape, 1.0 if one else 0.0)
         for part, value in zip(("moving_mean", "moving_variance"), _MUSIC, strict=True):
             state[f"{_INPUT_NORM}/{part}"] = torch.tensor([value])
-        facts: dict[str, object] = {"source": "random", "initialisation": "He normal"}
-        return cls(name, state, {**facts, "seed": seed}, hop_s)
+        return cls(name, state, random_facts(seed), hop_s)
 
     @classmethod
     def from_file(cls, name: str, path: Path, hop_s: float, permuted: int | None = None) -> Tagger:
@@ -191,18 +190,10 @@ class Tagger(TappedNetwork):
                 raise InputInvalidError(msg)
         return cls(name, state, facts, hop_s)
 
-    def taps(self, frames: torch.Tensor, wanted: Sequence[int]) -> Iterator[torch.Tensor]:
-        """Yield some layers; the pass ends with the last of them."""
-        if self._state["dense/kernel"].device != frames.device:
-            self._state = {key: value.to(frames.device) for key, value in self._state.items()}
-        every = enumerate(self._forward(self._state, FRONT_END(frames)))
-        left = list(wanted)
-        for index, values in every:
-            if left and index == left[0]:
-                yield values
-                left.pop(0)
-            if not left:
-                return
+    def activations(self, frames: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Yield every layer of some windows."""
+        self._state = {key: value.to(frames.device) for key, value in self._state.items()}
+        return self._forward(self._state, FRONT_END(frames))
 
 
 def _musicnn(state: State, mel: torch.Tensor) -> Iterator[torch.Tensor]:

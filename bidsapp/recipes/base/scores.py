@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,52 +23,12 @@ from bidsapp.features.extract import FeatureBank
 from bidsapp.models.run_filter import RunFilter, make_run_filter
 from bidsapp.recipes.base.layers import competing
 from bidsapp.recipes.base.study import ParticipantStudy
-from bidsapp.recipes.base.used_rows import RowSettings, rows_of
+from bidsapp.recipes.base.used_rows import EncodingSettings, rows_of
 from bidsapp.results.write import tidy
 from bidsapp.stats.displacement import piece_shifts
 from bidsapp.stats.metrics import best_layer
 
 Row = dict[str, Any]
-
-
-class EncodingSettings(RowSettings, Protocol):
-    """Settings that recipes with encoding models have; see those of `gradients`."""
-
-    @property
-    def n_components(self) -> int:
-        """Principal components of each layer."""
-
-    @property
-    def pca_fit(self) -> Literal["train", "all"]:
-        """Frames that components are fitted on."""
-
-    @property
-    def centre(self) -> Literal["block", "train"]:
-        """Centre inside blocks, or by the mean of all training rows."""
-
-    @property
-    def log10_alpha(self) -> tuple[float, ...]:
-        """Grid of ridge penalties."""
-
-    @property
-    def alpha_metric(self) -> Literal["correlation", "mse"]:
-        """What chooses the penalty."""
-
-    @property
-    def filter_features(self) -> bool:
-        """Project the nuisance of the runs out of the features as well."""
-
-    @property
-    def input_layers(self) -> Literal["apart", "compete"]:
-        """Whether a network's input may be the best layer."""
-
-    @property
-    def n_shifts(self) -> int:
-        """Circular shifts of the null."""
-
-    @property
-    def min_shift_s(self) -> float:
-        """Shortest shift in seconds."""
 
 
 @dataclass(frozen=True)

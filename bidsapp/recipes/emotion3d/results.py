@@ -9,8 +9,6 @@ from bidsapp.recipes.emotion3d.names import DECODERS, LEAKY
 from bidsapp.results.kinds import Column, Level, Maps, Scale, Table, summary
 
 NAME = "emotion3d"
-METHODS = ("ig", "haufe", "gradcam")
-"""Kinds of maps, in the order in which they are shown."""
 
 _SPLIT = Column(
     "split", f"how volumes were divided; {LEAKY} where scores say nothing about the brain",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bidsapp.recipes.gradients.condition import Condition
 
 BASELINE = "baseline"
-_FEW_PIECES, _FEW_SHIFTS, _FEW_ROTATIONS, _FEW_PARTICIPANTS = 6, 99, 999, 12
+_FEW_PIECES, _FEW_ROTATIONS, _FEW_PARTICIPANTS = 6, 999, 12
 _MUCH_AT_EDGE, _LITTLE_COVERAGE, _SIMILAR_LAYERS, _MANY_PARCELS = 0.2, 0.5, 0.9, 0.25
 _CONTROL_RATIO = 0.8
 
@@ -43,13 +43,7 @@ def of_participant(
     bold = study.bold
     weights = {name: both[0].bank.weights for name, both in networks.items()}
     found = [
-        *cautions.random_weights(weights),
-        *cautions.raw_bold(study.inputs.runs),
-        *cautions.no_confounds(study.config.confounds),
-        *cautions.freedom(study.inputs.runs, study.bold.confounds),
-        *cautions.without_data(
-            bold.n_constant + bold.n_nan, bold.units.n_units, bold.units.kind, "units"
-        ),
+        *cautions.of_encoded_bold(study, weights),
         *_of_design(study, rows),
         *cautions.wandering_ratings(study, rows),
     ]
@@ -104,12 +98,7 @@ def _of_design(study: ParticipantStudy, rows: Rows) -> Iterator[Caution]:
             "Best and centroid layers are shown at every voxel or vertex: where nothing responds "
             "they are dominated by noise.",
         )
-    if settings.n_shifts < _FEW_SHIFTS:
-        yield Caution(
-            "caution",
-            "Low p-value resolution",
-            f"With {settings.n_shifts} shifts no p-value is below 1/{settings.n_shifts + 1}.",
-        )
+    yield from cautions.few_shifts(settings.n_shifts)
 
 
 def _of_network(

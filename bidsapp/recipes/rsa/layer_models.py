@@ -35,13 +35,10 @@ class LayerModels:
         Its channel courses.
     rdms
         (n_layers, n_pairs).
-    dissimilarities
-        How the patterns of each layer were compared.
     """
 
     bank: CourseBank
     rdms: Floats
-    dissimilarities: tuple[Dissimilarity, ...]
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -65,14 +62,13 @@ def layer_models(
     delay_s
         How much later than the canonical response the brain answers.
     """
-    rdms, kinds = [], []
+    rdms = []
     for index in range(len(bank.layers)):
         patterns = predicted_patterns(bank, np.asarray(bank.course(index)), items, delay_s)
         if settings.standardise_channels:
             patterns = standardised(patterns)
-        kinds.append(layer_dissimilarity(patterns.shape[1], settings))
-        rdms.append(rdm(patterns, kinds[-1]))
-    return LayerModels(bank, np.array(rdms), tuple(kinds))
+        rdms.append(rdm(patterns, layer_dissimilarity(patterns.shape[1], settings)))
+    return LayerModels(bank, np.array(rdms))
 
 
 def layer_dissimilarity(n_channels: int, settings: RsaSettings) -> Dissimilarity:

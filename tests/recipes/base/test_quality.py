@@ -4,22 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from bidsapp.bids.records import Presentation, Run
+from bidsapp.bids.records import Presentation
 from bidsapp.recipes.base.quality import loudness
+from tests.runs import on_surface
 
-RUN = Run(
-    entities={"sub": "01", "task": "music"},
-    space="fsaverage5",
-    resolution=None,
-    density=None,
-    kind="gifti",
-    bold=(),
-    mask=None,
-    confounds=None,
-    tr_s=2.0,
-    n_trs=10,
-    start_time_s=1.0,
-)
+RUN = on_surface(tr_s=2.0, n_trs=10, start_time_s=1.0)
 
 
 def test_loudness_is_that_of_the_moment_that_is_heard() -> None:

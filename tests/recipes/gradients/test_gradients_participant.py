@@ -24,7 +24,7 @@ from bidsapp.report.html import write_page
 from bidsapp.results.read import Results
 from bidsapp.simulate.dataset import MusicOptions, simulate
 from bidsapp.stats.metrics import best_layer, centroid_layer
-from tests.integration.conftest import noise_features
+from tests.noise import noise_features
 from tests.report.browser import check_page, needs_chromium
 
 pytestmark = pytest.mark.slow

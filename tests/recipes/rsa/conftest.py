@@ -296,7 +296,7 @@ def _network(person: Person, name: str, known: np.ndarray) -> NetworkScores:
     untrained = np.empty((0, *score.shape)) if person.untrained is None else person.untrained[None]
     shrunk = np.array([0.5, 0.8, 0.9, 0.4]) if person.variant == "robust" else np.empty(0)
     return NetworkScores(
-        models=LayerModels(bank, person.models, ("spearman",) * len(layers)),
+        models=LayerModels(bank, person.models),
         score=score,
         raw=score + 0.01,
         untrained=np.asarray(untrained, dtype=np.float32),
