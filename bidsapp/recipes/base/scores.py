@@ -84,6 +84,8 @@ def score(
     rows: Rows,
     parcels: Parcels,
     means: NDArray[np.float32],
+    *,
+    tested: bool = True,
 ) -> Scores:
     """Score units, parcels (with their null) and ratings with every layer of a network.
 
@@ -99,6 +101,8 @@ def score(
         Parcels of the units with data.
     means
         (n_trs_total, n_parcels) cleaned BOLD averaged over parcels.
+    tested
+        Displace the music; without, nothing has a p-value.
     """
     settings: EncodingSettings = study.settings
     run_filter = filter_of(study, rows)
@@ -113,7 +117,7 @@ def score(
     units = encode(store, slabs, n_units, scorer, label=label, quiet=quiet)
     with_null = partial(
         encode_with_null,
-        shifts=displacements(study, rows),
+        shifts=displacements(study, rows)[: None if tested else 0],
         scorer=scorer,
         columns_at_once=at_once,
         label=f"{label} null",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bidsapp.recipes.base.alignment import quality
 from bidsapp.recipes.emotion3d.names import DECODERS, LEAKY
 from bidsapp.results.kinds import Column, Level, Maps, Scale, Table, summary
 
@@ -339,6 +340,7 @@ PREVALENCE = _table(
     ),
     level="group",
 )
+QUALITY = quality(NAME)
 SUMMARY = summary(NAME, "participant")
 GROUP_SUMMARY = summary(NAME, "group")
 
@@ -358,6 +360,7 @@ RESULTS = (
     LABELS,
     PREDICTIONS,
     LAGS,
+    QUALITY,
     CURVES,
     RANDOMISATION,
     EMBEDDING,

@@ -14,7 +14,7 @@ _FRAME_BYTES = 12_000 * 64 * 4
 
 def estimate(inputs: Inputs, settings: GradientsSettings, config: Config) -> Cost:
     """Estimate what one participant in one space costs; see `encoding_cost`."""
-    n_copies = settings.n_shifts * (1 + bool(settings.control_lags_s)) + settings.n_beyond
+    n_copies = settings.n_shifts + settings.n_beyond
     return encoding_cost(
         inputs,
         settings,

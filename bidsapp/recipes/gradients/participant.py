@@ -75,7 +75,8 @@ def participant(study: ParticipantStudy) -> None:
         bank = study.features(study.network(name))
         for rows in row_sets:
             LOGGER.info("%s: %s, %s lags", study.label, name, rows.lags)
-            scores = score(study, bank, rows, parcels, means)
+            tested = rows.lags == "positive"  # the control has no p-values
+            scores = score(study, bank, rows, parcels, means, tested=tested)
             everything.setdefault(bank.network, []).append(scores)
     for name, both in everything.items():
         write_network(out, name, both, parcels, settings)
@@ -89,7 +90,7 @@ def participant(study: ParticipantStudy) -> None:
     names = [f"parcel{number + 1:03d}" for number in range(parcels.n_parcels)]
     out.write(results.PARCEL_LABELS, parcels.labels + 1, names=names)
     out.write(results.ALIGNMENT, study.inputs.alignment)
-    out.write(results.QUALITY, quality_rows(study))
+    out.write(results.QUALITY, quality_rows(study.inputs, study.bold.tsnr))
     out.write(results.FOLDS, fold_rows(row_sets[0], study))
     courses = course_rows(study.inputs.runs, study.inputs.presentations, durations_s, means)
     out.write(results.COURSES, courses)

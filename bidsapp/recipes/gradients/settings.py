@@ -45,7 +45,10 @@ class GradientsSettings:
         why="single lags at which each parcel is predicted, to see its delay; none: not done",
     )
     control_lags_s: tuple[float, ...] = setting(
-        (-6.0, -5.0, -4.0), paper="-6, -5, -4 s", source=f"{_METHODS}: gradient mapping"
+        (-6.0, -5.0, -4.0),
+        paper="-6, -5, -4 s",
+        source=f"{_METHODS}: gradient mapping",
+        why="a picture beside the scores, without p-values; none: not done",
     )
     centre: Literal["block", "train"] = setting(
         "block",

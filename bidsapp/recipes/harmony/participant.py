@@ -94,7 +94,7 @@ def participant(study: ParticipantStudy) -> None:
     out.write(results.PARCEL_LABELS, parcels.labels + 1, names=names)
     write_sounds(out, study, courses)
     out.write(results.ALIGNMENT, study.inputs.alignment)
-    out.write(results.QUALITY, quality_rows(study))
+    out.write(results.QUALITY, quality_rows(study.inputs, study.bold.tsnr))
     out.write(results.FOLDS, fold_rows(rows, study))
     networks = {
         name: network_facts(scores.bank.layers, scores.bank.weights, settings.input_layers)

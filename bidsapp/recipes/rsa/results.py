@@ -108,6 +108,26 @@ LAG = Table(
     further="mean over pairs in this layer of the first network",
     by_network=False,
 )
+DELAY = Table(
+    desc="rsadelay",
+    title="Haemodynamic delay",
+    says="Scores at other delays than that of the canonical response, mean over significant "
+    "searchlights (over all where none is significant).",
+    columns=(
+        Column("delay_s", "later than the canonical response; 0 is the score", "delay", 1, "s"),
+        Column("layer", "name", text=True),
+        Column("layer_index", "number from 1", "no.", 0),
+        Column("mean_rho", "mean over searchlights", "mean \u03c1", 4),
+        Column("n_units", "searchlights", "searchlights", 0),
+    ),
+)
+DELAY_MAP = Maps(
+    desc="rsa",
+    title="Delay of the largest score",
+    says="Delay at which the best layer scores most, later than the canonical response (s).",
+    stat="delay",
+    scale=Scale("delay", "s", colours="signed"),
+)
 ALIGNMENT = alignment(RECIPE)
 QUALITY = quality(RECIPE)
 
@@ -348,7 +368,8 @@ PARTICIPANTS = Table(
 SUMMARY, GROUP_SUMMARY = summary(RECIPE, "participant"), summary(RECIPE, "group")
 
 RESULTS: tuple[Result, ...] = (
-    SIZE, N, RADIUS, PATTERNS, ITEMS, MODELS, NUISANCE, LAG, ALIGNMENT, QUALITY,
+    SIZE, N, RADIUS, PATTERNS, ITEMS, MODELS, NUISANCE, LAG, DELAY, DELAY_MAP, ALIGNMENT,
+    QUALITY,
     SCORE, RAW, UNTRAINED, P, P_FWE, SIGNIFICANT, BEST_LAYER, CENTROID, PROFILE, NULL, SUMMARY,
     MEAN, T, Q, MAX, MAX_LAYER, MAX_T, MAX_P, MAX_Q, MAX_EXPECTED, DIFFERENCE, CONFIDENCE,
     LOWER, UPPER, GROUP_PROFILE, LAYERS, GYRUS, PARTICIPANTS, GROUP_SUMMARY,

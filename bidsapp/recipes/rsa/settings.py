@@ -103,6 +103,15 @@ class RsaSettings:
         source=_STATISTICS,
         why="family-wise over units and layers",
     )
+    delays_s: tuple[float, ...] = setting(
+        (-4.0, -2.0, 2.0, 4.0),
+        paper="none: one canonical response everywhere",
+        source=_STATISTICS,
+        why="seconds by which responses are later than the canonical one, to see their delay; "
+        "none: not done",
+        least=-10,
+        most=10,
+    )
     input_layers: Literal["apart", "compete"] = input_layers(
         "ten layers, none of them an input", "Methods: network"
     )
@@ -118,6 +127,7 @@ VARIANTS = {
     "robust": RsaSettings(),
     "faithful": RsaSettings(
         n_untrained=0,
+        delays_s=(),
         drop_s=6.0,
         standardise_channels=False,
         pairs="all",

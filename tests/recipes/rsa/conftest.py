@@ -294,11 +294,13 @@ def _network(person: Person, name: str, known: np.ndarray) -> NetworkScores:
     exceed = (score[..., None] <= null).sum(axis=-1) if person.n_permutations else None
     test = None if exceed is None else clip_test(score, exceed, null)
     untrained = np.empty((0, *score.shape)) if person.untrained is None else person.untrained[None]
+    shrunk = np.array([0.5, 0.8, 0.9, 0.4]) if person.variant == "robust" else np.empty(0)
     return NetworkScores(
         models=LayerModels(bank, person.models),
         score=score,
         raw=score + 0.01,
         untrained=np.asarray(untrained, dtype=np.float32),
+        delayed=np.asarray(shrunk[:, None, None] * score, dtype=np.float32),
         test=test,
         null_maximum=null,
         expected=np.where(known, 0.0456, np.nan),

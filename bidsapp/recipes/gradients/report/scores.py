@@ -175,22 +175,15 @@ def profile_words(view: ParticipantView, mean: Array, references: dict[str, floa
 def null(view: ParticipantView) -> Section:
     """Draw what circular shifts produce beside what was observed."""
     draws = view.table(declared.NULL)
-    panels = []
-    for lags, colour, name in (
-        (POSITIVE, style.POSITIVE, "positive lags"),
-        (NEGATIVE, style.NEGATIVE, _CONTROL),
-    ):
-        shifted, parcels = rows_of(draws, lags=lags), rows_of(view.parcels, lags=lags)
-        if parcels.empty:
-            continue
-        largest_r, maxima = float(parcels["r_max"].max()), shifted["max_r"].to_numpy(float)
-        n = int((parcels["p_fwe"] < view.level).sum())
-        words = f"r = {largest_r:.3f}\n{plural(n, 'significant parcel')}"
-        limit = threshold(maxima, view.level, strict=True)
-        panels.append(NullPanel(f"Largest score, {name}", maxima, largest_r, words, colour, limit))
+    shifted, parcels = rows_of(draws, lags=POSITIVE), rows_of(view.parcels, lags=POSITIVE)
+    largest_r, maxima = float(parcels["r_max"].max()), shifted["max_r"].to_numpy(float)
+    n = int((parcels["p_fwe"] <= view.level).sum())
+    words = f"r = {largest_r:.3f}\n{plural(n, 'significant parcel')}"
+    limit = threshold(maxima, view.level, strict=True)
+    panels = [NullPanel("Largest score", maxima, largest_r, words, style.POSITIVE, limit)]
     means = rows_of(draws, lags=POSITIVE)["mean_r"].to_numpy(float)
     observed = float(rows_of(view.table(declared.PARCELS), lags=POSITIVE)["r"].mean())
-    panels.append(NullPanel("Mean score, positive lags", means, observed, f"r = {observed:.4f}"))
+    panels.append(NullPanel("Mean score", means, observed, f"r = {observed:.4f}"))
     caption = (
         "Grey: largest (and mean) score over layers and parcels of each circular shift of the "
         "responses, with the whole cross-validation repeated. Coloured line: observed. Dashed: "
