@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from bidsapp.simulate.signals import LayerFeatures
 
 if TYPE_CHECKING:
     from bidsapp.audio.networks.base import Layer
+    from bidsapp.features.banks import Bank
 
 Stimuli = Sequence[tuple[str, Path]]
 FeatureSource = Callable[[Stimuli], LayerFeatures]
@@ -94,15 +96,7 @@ def layer_features(
         for index in range(len(bank.layers)):
             pca = bank.components(index, everything, _N_COMPONENTS)
             scores.append(pca.scores / np.sqrt(pca.scores.var(axis=0).sum()))
-    return LayerFeatures(
-        network=net.name,
-        layers=tuple(layer.name for layer in bank.layers),
-        pieces=bank.pieces,
-        frame_piece=np.asarray(bank.frame_piece, dtype=np.int64),
-        frame_time_s=np.asarray(bank.frame_time_s, dtype=np.float64),
-        scores=tuple(scores),
-        n_inputs=n_inputs(bank.layers),
-    )
+    return _planted(net.name, bank, scores)
 
 
 def course_features(
@@ -136,13 +130,18 @@ def course_features(
         courses = [
             np.array(bank.course(index), dtype=np.float64) for index in range(len(bank.layers))
         ]
+    return _planted(network, bank, courses)
+
+
+def _planted(network: str, bank: Bank, scores: Sequence[npt.NDArray[np.float64]]) -> LayerFeatures:
+    """Return scores (n_frames, k) of each layer on the clock of a bank."""
     return LayerFeatures(
         network=network,
         layers=tuple(layer.name for layer in bank.layers),
         pieces=bank.pieces,
         frame_piece=np.asarray(bank.frame_piece, dtype=np.int64),
         frame_time_s=np.asarray(bank.frame_time_s, dtype=np.float64),
-        scores=tuple(courses),
+        scores=tuple(scores),
         n_inputs=n_inputs(bank.layers),
     )
 

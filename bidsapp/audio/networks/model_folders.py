@@ -27,6 +27,8 @@ from bidsapp.errors import InputInvalidError, InputMissingError, ResourceUnavail
 
 _WEIGHTS = ("*.safetensors", "*.bin")
 _SETTINGS = ("config.json", "preprocessor_config.json")
+WINDOW_S = 10.0
+"""Sound that one frame sees, where a network says nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,9 +302,10 @@ class FolderNetwork(TappedNetwork):
         return {}
 
     @classmethod
-    @abstractmethod
     def read_front_end(cls, config: Any, settings: Mapping[str, Any]) -> FrontEnd:
-        """Read rate, window and constants from the settings of a folder."""
+        """Read the constants; those of the library where the folder has none."""
+        rate = int(settings.get("sampling_rate", 16_000))
+        return FrontEnd(rate, round(WINDOW_S * rate), settings)
 
     @classmethod
     @abstractmethod

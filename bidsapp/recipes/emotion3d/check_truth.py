@@ -13,6 +13,7 @@ from bidsapp.recipes.emotion3d.names import LEAKY
 from bidsapp.recipes.emotion3d.results import HAUFE, NAME, RESULTS, SCORES
 from bidsapp.results.read import read_stats
 from bidsapp.simulate.checks.shared import Check, Found, Written, said, written
+from bidsapp.simulate.nuisance import standard
 from bidsapp.simulate.oracle import bold_paths, read_grid
 from bidsapp.simulate.participant import FMRIPREP
 from bidsapp.simulate.planted import Truth
@@ -109,12 +110,12 @@ def matched_filter(
     units = np.flatnonzero(np.nan_to_num(np.abs(patterns).sum(axis=0)) > 0)
     if len(units) == 0:
         return math.nan
-    known = _standard(patterns[:, units].T)
+    known = standard(patterns[:, units].T)
     hits: dict[str, list[bool]] = {name: [] for name in emotions}
     for run in truth.runs(subject):
         entities = {"sub": subject, **run.entities}
         data = read_grid(bold_paths(data_dir / FMRIPREP, entities, space))[units].T
-        volumes = _standard(_standard(data.astype(np.float64)).T)
+        volumes = standard(standard(data.astype(np.float64)).T)
         chosen = (volumes.T @ known).argmax(axis=1)
         name = f"task-{run.entities['task']}_run-{run.entities['run']}_truth.tsv"
         labels = read_stats(truth.folder / name)["emotion"]
@@ -141,12 +142,6 @@ def _pattern_r(item: Written, patterns: Floats, truth: Truth) -> dict[str, float
         both = units & np.isfinite(values)
         correlations[name] = float(np.corrcoef(values[both], pattern[both])[0, 1])
     return correlations
-
-
-def _standard(data: Floats) -> Floats:
-    """Give every column mean 0 and variance 1."""
-    spread = data.std(axis=0)
-    return np.asarray((data - data.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
 
 
 CHECK = Check("emotions", check_emotions, say_emotions)
