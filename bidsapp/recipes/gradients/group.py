@@ -34,6 +34,7 @@ from bidsapp.recipes.base.group_maps import (
     participant_maps,
 )
 from bidsapp.recipes.base.isc import ParcelCourses, ParcelIsc, isc_columns, parcel_isc
+from bidsapp.recipes.base.rating_tests import rating_rows
 from bidsapp.recipes.base.regions import (
     Profiles,
     Regions,
@@ -66,7 +67,6 @@ from bidsapp.recipes.gradients.annotations import (
 )
 from bidsapp.recipes.gradients.condition import Condition, write_components, write_maps
 from bidsapp.recipes.gradients.displacement import output, write_claims, write_displacement
-from bidsapp.recipes.gradients.rating_tests import rating_rows
 from bidsapp.recipes.gradients.reference_names import reference_labels
 from bidsapp.recipes.gradients.second_null import second_null_rows
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
@@ -367,7 +367,11 @@ class GradientsGroup:
         ]
         if loadings:
             out.write(declared.LOADINGS, loadings, network=network)
-        ratings = list(rating_rows(self.inputs, network, self.settings, seed))
+        tables = (results.RATINGS, results.RATINGS_NULL)
+        n_bootstrap = self.settings.n_bootstrap
+        ratings = list(
+            rating_rows(self.inputs, network, tables, n_bootstrap=n_bootstrap, seed=seed)
+        )
         if ratings:
             out.write(declared.RATINGS, ratings, network=network)
 

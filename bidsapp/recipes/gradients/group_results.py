@@ -5,24 +5,24 @@ from __future__ import annotations
 from functools import partial
 
 from bidsapp.recipes.base.score_results import (
+    BOOTSTRAP,
     LAGS_COLUMN,
     LAYER_COLUMNS,
     PARCEL_COLUMN,
     PLACE_COLUMNS,
     group_parcels,
+    group_ratings,
     group_significant,
 )
 from bidsapp.recipes.gradients.results import (
     ANNOTATION,
     BEYOND_COLUMNS,
-    BOOTSTRAP,
     DISPLACED_ALONG,
     EFFECT,
     FLIP,
     FLIP_FDR,
     LAGS,
     MONTE_CARLO,
-    RATERS,
     RECIPE,
     SECOND_NULL,
     SHARE,
@@ -254,23 +254,7 @@ PREFERENCE = _group_maps(
     scale=Scale("contrast", colours="signed", least=1.0),
     names=("preference",),
 )
-RATINGS = _group_table(
-    desc="gradientsratingsmean",
-    title="Ratings over raters",
-    says="Prediction of continuous ratings by each layer, over raters.",
-    by_space=False,
-    columns=(
-        LAGS_COLUMN,
-        Column("rating", "what was rated", text=True),
-        *LAYER_COLUMNS,
-        Column("mean_r", "mean over raters (Fisher z)", "mean r"),
-        Column("ci_low", "95 % interval over raters", "low", by=BOOTSTRAP),
-        Column("ci_high", "95 % interval over raters", "high", by=BOOTSTRAP),
-        Column("n", "raters", digits=0),
-        Column("p", "against displaced music; not corrected over layers", by=RATERS),
-        Column("p_fwe", "the same, family-wise over layers", "p (FWE)", by=RATERS),
-    ),
-)
+RATINGS = group_ratings(RECIPE, lags=True)
 ISC = _group_table(
     desc="gradientsisc",
     title="Inter-subject correlation",

@@ -35,6 +35,7 @@ from bidsapp.recipes.base.scores import (
     null_arrays,
     parcel_rows,
     profile_rows,
+    rating_null_rows,
     rating_rows,
     row_set,
     score,
@@ -131,6 +132,7 @@ def write_network(
     out.write(results.PROFILE, profile_rows(scores, significant), network=network)
     if scores.ratings:
         out.write(results.RATINGS, rating_rows(scores), network=network)
+        out.write(results.RATINGS_NULL, rating_null_rows(scores), network=network)
 
 
 def unique_contributions(

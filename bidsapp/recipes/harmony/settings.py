@@ -110,6 +110,7 @@ class HarmonyGroupSettings:
     min_share: float = _ours(
         0.5, why="a unit needs values of this share of participants", least=0.0, most=1.0
     )
+    n_bootstrap: int = _ours(2000, why="resamples of raters for intervals of mean scores")
     significance: float = _ours(0.05, why="family-wise", above=0.0, most=0.5)
 
 
