@@ -48,7 +48,7 @@ STEPS = {
     "BOLD read": "brain.clean:_read_all",
     "BOLD cleaned": "brain.clean:_clean_all",
     "responses of windows": "recipes.reconstruct.windows:fill_responses",
-    "decoding": "recipes.reconstruct.participant:decode_space",
+    "decoding: other": "recipes.reconstruct.participant:decode_networks",
     "decoding: regions": "recipes.reconstruct.decode:decode_regions",
     "decoding: all regions together": "recipes.reconstruct.decode:decode_whole",
     "decoding: genres left out": "recipes.reconstruct.space:ablation_rows",
@@ -57,7 +57,7 @@ STEPS = {
     "encoding: other": "recipes.reconstruct.participant:encode_spaces",
     "encoding: models": "recipes.reconstruct.encoding.fit:encode_clips",
     "encoding: exchanges": "recipes.reconstruct.encoding.fit:exchange_scores",
-    "encoding: variance divided": "recipes.reconstruct.encoding.fit:divided",
+    "encoding: variance divided": "recipes.reconstruct.encoding.blocks:divided",
     "writing": "recipes.reconstruct.participant:write_encoding",
     "page": "engine.reports:write_reports",
 }

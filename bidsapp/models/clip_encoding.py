@@ -170,7 +170,8 @@ class _Models:
     def is_wide(self, number: int) -> bool:
         """Whether there are more features than training clips."""
         used = bands_used(self.grid[number])
-        return sum(self.bands[band].shape[1] for band in used) > len(self.train)
+        n_features = sum(int(self.bands[band].shape[1]) for band in used)
+        return n_features > len(self.train)
 
     def kernel(self, number: int) -> Floats:
         """Weighted sum of the kernels of bands, (n_clips, n_clips)."""
@@ -190,16 +191,24 @@ class _Models:
                 device=self.device,
                 batch_units=at_once,
             )
-            index, inner = chosen.alpha_index, chosen.inner_score
+            index: Ints = chosen.alpha_index
+            inner: NDArray[np.floating] = chosen.inner_score
         else:
             used = bands_used(self.grid[number])
             x = np.hstack([self.bands[band] * np.sqrt(self.grid[number, band]) for band in used])
             factors = factorise(x, self.block, self.fold, self.alphas, centre="train")
             self.factors[number] = factors, x
-            at_once = batch_size(self.memory_bytes, *x.shape, n_alphas, n_blocks)
-            options = {"alpha_metric": "mse", "device": self.device, "batch_units": at_once}
-            fitted = score_fold(factors, x, self.y, **options)
-            index, inner = fitted.alpha_index, fitted.inner_score
+            n_rows, n_features = x.shape
+            at_once = batch_size(self.memory_bytes, n_rows, n_features, n_alphas, n_blocks)
+            fitted = score_fold(
+                factors,
+                x,
+                self.y,
+                alpha_metric="mse",
+                device=self.device,
+                batch_units=at_once,
+            )
+            index, inner = fitted.alpha_index.astype(np.int64), fitted.inner_score
         weights_index = np.where(index >= 0, number, -1)
         return SubsetScores(np.empty((0, len(index))), inner, weights_index, index)
 
@@ -209,7 +218,7 @@ class _Models:
             matrices = None
             for subset, chosen in best.items():
                 units = np.flatnonzero(chosen.weights_index == number)
-                index = chosen.alpha_index[units]
+                index = chosen.alpha_index[units].astype(np.int64)
                 if not units.size:
                     continue
                 if not self.is_wide(number):

@@ -250,7 +250,7 @@ class _Split:
             first += n_rows
         squared = residual.square_().view(n_alphas, len(measured), -1)
         lengths = [block.stop - block.start for block in self.blocks]
-        parts = squared.split(lengths, dim=1)
+        parts = torch.split(squared, lengths, dim=1)
         return torch.stack([part.mean(1) for part in parts]).sum(0)
 
 

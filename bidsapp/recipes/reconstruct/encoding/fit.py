@@ -229,7 +229,7 @@ def encode_responses(
 def _fit_responses(
     fit: Callable[..., BandedEncoding],
     bands: Sequence[Floats],
-    grid: Floats,
+    grid: NDArray[np.floating],
     responses: NDArray[np.float32],
 ) -> BandedEncoding:
     """Fit models of given bands to the responses (n_clips, n_units) of some units."""
