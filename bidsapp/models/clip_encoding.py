@@ -38,6 +38,9 @@ from bidsapp.stats.folds import Fold
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
+_FEATURE_COST = 6
+"""Multiplications per squared feature, target and inner fold of `bidsapp.models.ridge`, with what
+is not a matrix product counted by its time (540 clips, 80 to 400 features)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,8 +142,8 @@ def encode_clips(
 class _Models:
     """Models of one outer fold, one for each row of the grid of weights.
 
-    Where the bands that a model uses have more features than there are training clips, it works
-    with kernels of clips (`bidsapp.models.row_kernels`), else with features.
+    Models of many features work with kernels of clips (`bidsapp.models.row_kernels`), others with
+    features: which one costs less depends on the design only, and both give the same.
     """
 
     def __init__(
@@ -168,10 +171,13 @@ class _Models:
         self.factors: dict[int, tuple[FoldFactors, Floats]] = {}
 
     def is_wide(self, number: int) -> bool:
-        """Whether there are more features than training clips."""
+        """Whether kernels cost less: many features, short held-out blocks."""
         used = bands_used(self.grid[number])
         n_features = sum(int(self.bands[band].shape[1]) for band in used)
-        return n_features > len(self.train)
+        n_train, n_inner = len(self.train), len(self.fold.inner)
+        n_held_out = n_train / n_inner
+        by_kernels = len(self.alphas) * n_held_out * (n_train - n_held_out)
+        return _FEATURE_COST * min(n_features, n_train) ** 2 > by_kernels
 
     def kernel(self, number: int) -> Floats:
         """Weighted sum of the kernels of bands, (n_clips, n_clips)."""

@@ -1,4 +1,4 @@
-"""Encoding models keep to the memory they are given, and give the same with less of it."""
+"""Encoding models and decoding of the whole brain keep to the memory that they are given."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from bidsapp.models.region_decoder import ClipRows
 from bidsapp.recipes.base.clips import Clip
 from bidsapp.recipes.reconstruct.clips import Clips
-from bidsapp.recipes.reconstruct.decode import Regions, make_judge
+from bidsapp.recipes.reconstruct.decode import Regions, decode_whole, make_judge
 from bidsapp.recipes.reconstruct.encoding.fit import EncodedClips, encode_responses
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.stats.folds import nested_folds
@@ -72,4 +72,21 @@ def test_predictions_of_all_units_are_never_held(responses: np.ndarray) -> None:
         tracemalloc.stop()
     of_units = 4 * N_UNITS * N_CLIPS
     assert peaks[0] > 6 * of_units  # predictions of four models, and copies
-    assert peaks[1] < 2.5 * of_units + 2 * LITTLE  # responses once, and maps of scores
+    assert peaks[1] < 1.5 * of_units + 1.5 * LITTLE  # responses once, and maps of scores
+
+
+def test_responses_of_the_whole_brain_are_read_in_parts(responses: np.ndarray) -> None:
+    rng = np.random.default_rng(6)
+    block = np.arange(N_CLIPS) % N_FOLDS
+    embedding = rng.standard_normal((N_CLIPS, 1, 3))
+    embedding[..., 0] += responses[:4000].mean(axis=0)[:, None] * 60
+    rows = ClipRows(embedding, block, nested_folds(np.arange(N_FOLDS)))
+    regions = Regions(("a", "b"), np.arange(N_UNITS) // (N_UNITS // 2), 0)
+    decoded, peaks = [], []
+    for memory_bytes in (1 << 30, 1 << 20):
+        tracemalloc.start()
+        decoded += decode_whole(responses, regions, [rows], SETTINGS, memory_bytes, "cpu")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    np.testing.assert_allclose(decoded[1].predicted, decoded[0].predicted, atol=1e-9)
+    assert peaks[1] < 3 << 20 < peaks[0]
