@@ -47,7 +47,7 @@ from bidsapp.simulate.participant import (
     write_confounds,
 )
 from bidsapp.simulate.signals import LayerFeatures, Playing
-from bidsapp.simulate.spaces import mni_space
+from bidsapp.simulate.spaces import VolumeSpace, mni_space
 from bidsapp.simulate.study import ScheduledRun, draw_person
 
 LABEL, NETWORK, LAYER = "001", "musicnn-mtt", "penultimate"
@@ -140,13 +140,23 @@ def write_study(options: argparse.Namespace, data: Path) -> None:
         frame_time_s=np.asarray(bank.frame_time_s, np.float64),
         scores=(np.array(bank.course(layer), np.float64),),
     )
+    study = GenresStudy(GenresOptions(n_participants=1, snr=options.snr), features, ())
+    write_fmriprep(study, rows, names, mni_space(options.voxel_mm), data)
+
+
+def write_fmriprep(
+    study: GenresStudy,
+    rows: dict[tuple[str, str], list[list[str]]],
+    names: list[str],
+    space: VolumeSpace,
+    data: Path,
+) -> None:
+    """Write BOLD that carries the study's layer, and confounds, as fMRIPrep names them."""
     runs = tuple(
         ScheduledRun({"task": task, "run": number}, N_TRS, TR_S, TR_S / 2, playing(own, names))
         for (task, number), own in rows.items()
     )
-    study = GenresStudy(GenresOptions(n_participants=1, snr=options.snr), features, ())
     person = draw_person(study.options, LABEL, 1, runs)
-    space = mni_space(options.voxel_mm)
     print(f"{len(space.coordinates_mm):,} voxels, {len(runs)} runs", flush=True)
     planting = study.plant(space, person)
     rng = np.random.default_rng(1)
@@ -168,9 +178,10 @@ def write_study(options: argparse.Namespace, data: Path) -> None:
 
 def playing(rows: list[list[str]], names: list[str]) -> tuple[Playing, ...]:
     """Say what a run plays; a track is heard from the second that the events name."""
+    place = {Path(name).stem: number for number, name in enumerate(names)}
     return tuple(
         Playing(
-            names.index(f"{genre.strip(chr(39))}/{genre.strip(chr(39))}.{int(track):05d}.wav"),
+            place[f"{genre.strip(chr(39))}.{int(track):05d}"],
             float(onset),
             float(duration),
             float(start),

@@ -24,7 +24,14 @@ from numpy.typing import NDArray
 
 from bidsapp.models.banded import simplex_grid
 from bidsapp.models.clip_encoding import encode_clips
-from bidsapp.models.region_decoder import ClipRows, best_regions, decode_region, ensemble
+from bidsapp.models.region_decoder import (
+    ClipRows,
+    best_regions,
+    decode_kernel,
+    decode_region,
+    ensemble,
+    scaled_kernel,
+)
 from bidsapp.stats.clip_exchange import CHANCE, WIDENING, exchange_clips
 from bidsapp.stats.encoding_exchange import exchange_scores
 from bidsapp.stats.folds import nested_folds
@@ -56,7 +63,8 @@ def cost(n_regions: int) -> None:
         f"a region of 400 voxels: {each:.1f} s of processor time, 150: {150 * each / 60:.1f} min"
     )
     start = time.process_time()
-    decode_region(rng.standard_normal((2160, 60_000), np.float32), rows, _ALPHAS)
+    parts = (rng.standard_normal((2160, 4_000), np.float32) for _ in range(15))
+    decode_kernel(scaled_kernel(parts), [rows], _ALPHAS)
     print(f"60,000 voxels together: {time.process_time() - start:.0f} s of processor time")
     one_fold = ClipRows(rows.embedding, rows.block, rows.folds[:1])
     start = time.process_time()

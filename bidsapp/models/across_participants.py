@@ -31,8 +31,8 @@ from scipy import linalg
 
 from bidsapp.errors import InputInvalidError
 from bidsapp.models.alignment import fit_rotations
+from bidsapp.models.block_ridge import Metric
 from bidsapp.models.region_decoder import ClipRows, decode_region
-from bidsapp.models.ridge import AlphaMetric
 from bidsapp.stats.folds import Fold
 
 Floats = NDArray[np.float64]
@@ -47,8 +47,7 @@ def decode_across(
     alphas: Sequence[float],
     *,
     n_components: int,
-    metric: AlphaMetric = "mse",
-    memory_bytes: int = 1 << 30,
+    metric: Metric = "mse",
 ) -> dict[Source, Floats]:
     """Predict the held-out clips of one fold in every participant by the four decoders.
 
@@ -65,7 +64,7 @@ def decode_across(
         Regularisations, for responses of mean variance 1.
     n_components
         Components of the region, at most; fewer where there are fewer units or training clips.
-    metric, memory_bytes
+    metric
         As for `decode_region`.
 
     Returns
@@ -109,7 +108,6 @@ def decode_across(
                     rows.folds[fold],
                     alphas,
                     metric,
-                    memory_bytes,
                 )
             )
     return {source: np.stack(each) for source, each in predicted.items()}
@@ -148,8 +146,7 @@ def _predict(
     rows: ClipRows,
     fold: Fold,
     alphas: Sequence[float],
-    metric: AlphaMetric,
-    memory_bytes: int,
+    metric: Metric,
 ) -> Floats:
     """Learn from the training clips of some participants, and predict the test clips of one."""
     test = np.isin(rows.block, fold.test)
@@ -160,5 +157,5 @@ def _predict(
         np.concatenate([rows.block[~test]] * copies + [rows.block[test]]),
         (fold,),
     )
-    decoded = decode_region(stacked, learnt, alphas, metric=metric, memory_bytes=memory_bytes)
+    decoded = decode_region(stacked, learnt, alphas, metric=metric)
     return decoded.predicted[-int(test.sum()) :]

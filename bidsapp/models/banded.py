@@ -135,10 +135,10 @@ def score_banded(
         raise InputInvalidError(msg)
     rows = np.flatnonzero((labels >= 0) & ~np.isin(labels, fold.test))
     scaled = [scale_columns(np.asarray(band, np.float64), rows) for band in bands]
-    best: dict[Subset, SubsetScores] = {}
-    for number, weights in enumerate(grid):
-        used = tuple(int(band) for band in np.flatnonzero(weights > 0))
-        x = np.hstack([scaled[band] * np.sqrt(weights[band]) for band in used])
+
+    def fit(number: int) -> SubsetScores:
+        used = bands_used(grid[number])
+        x = np.hstack([scaled[band] * np.sqrt(grid[number, band]) for band in used])
         factors = factorise(x, labels, fold, alphas, centre=centre)
         scores = (
             score_fold(factors, x, y, alpha_metric=alpha_metric)
@@ -146,10 +146,39 @@ def score_banded(
             else score(factors, x)
         )
         index = np.where(scores.alpha_index >= 0, number, -1)
-        here = SubsetScores(scores.r, scores.inner_score, index, scores.alpha_index)
-        for subset in _supersets(used, len(bands)):
-            best[subset] = _better(best[subset], here) if subset in best else here
+        return SubsetScores(scores.r, scores.inner_score, index, scores.alpha_index)
+
+    return best_subsets(grid, fit)
+
+
+def best_subsets(
+    grid: FloatArray, fit: Callable[[int], SubsetScores]
+) -> dict[Subset, SubsetScores]:
+    """Go through a grid of weights of bands, and keep the best model of each subset.
+
+    Parameters
+    ----------
+    grid : array of shape (n_points, n_bands)
+        From `simplex_grid`.
+    fit
+        Scores the model of a row of the grid.
+
+    Returns
+    -------
+    dict
+        As from `score_banded`.
+    """
+    best: dict[Subset, SubsetScores] = {}
+    for number, weights in enumerate(grid):
+        scores = fit(number)
+        for subset in _supersets(bands_used(weights), len(weights)):
+            best[subset] = _better(best[subset], scores) if subset in best else scores
     return best
+
+
+def bands_used(weights: FloatArray) -> Subset:
+    """Return the bands whose weight is not zero."""
+    return tuple(int(band) for band in np.flatnonzero(weights > 0))
 
 
 def _supersets(used: Subset, n_bands: int) -> Iterator[Subset]:

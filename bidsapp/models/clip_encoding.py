@@ -1,8 +1,9 @@
 r"""Banded ridge from the embeddings of clips to responses: held-out predictions of every subset.
 
 Each embedding is a band. For every subset of bands, a unit takes the weights of bands and the
-penalty with the largest inner score (`bidsapp.models.banded`), and its responses to the held-out
-clips are predicted. Weights and penalties are chosen in training clips only.
+penalty with the smallest squared error in inner folds (`bidsapp.models.banded`), and its
+responses to the held-out clips are predicted. Weights and penalties are chosen in training clips
+only.
 
 Source: Denk et al. 2025, encoding (section 4.2) and variance partitioning (A.1.8); Dupre la Tour
 et al. 2022.
@@ -16,22 +17,30 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.models.banded import Subset, SubsetScores, score_banded
+from bidsapp.errors import InputInvalidError
+from bidsapp.models.banded import Subset, SubsetScores, bands_used, best_subsets
 from bidsapp.models.ridge import (
-    AlphaMetric,
     FoldFactors,
-    FoldScores,
     batch_size,
     factorise,
     ridge_weights,
     scale_columns,
     score_fold,
 )
+from bidsapp.models.row_kernels import (
+    TrainingTargets,
+    apply_matrices,
+    choose_penalties,
+    prediction_matrices,
+)
 from bidsapp.stats.folds import Fold
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
+_FEATURE_COST = 6
+"""Multiplications per squared feature, target and inner fold of `bidsapp.models.ridge`, with what
+is not a matrix product counted by its time (540 clips, 80 to 400 features)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +76,6 @@ def encode_clips(
     alphas: Sequence[float],
     grid: NDArray[np.floating],
     *,
-    metric: AlphaMetric = "mse",
     memory_bytes: int = 1 << 29,
     device: str = "cpu",
 ) -> BandedEncoding:
@@ -87,8 +95,6 @@ def encode_clips(
         Increasing penalties; embeddings are scaled to a mean variance of 1 in training clips.
     grid
         (n_points, n_bands) weights of bands, from `bidsapp.models.banded.simplex_grid`.
-    metric
-        What chooses weights of bands and penalty of each unit in inner folds.
     memory_bytes
         For temporary arrays, without predictions.
     device
@@ -105,31 +111,22 @@ def encode_clips(
     """
     y = np.asarray(responses, np.float32)
     n_clips, n_units = y.shape
-    n_bands, n_features = len(bands), sum(band.shape[1] for band in bands)
+    n_bands = len(bands)
+    if grid.ndim != 2 or grid.shape[1] != n_bands:
+        msg = f"a grid of shape {grid.shape} does not fit {n_bands} bands"
+        raise InputInvalidError(msg)
     predicted: dict[Subset, Singles] = {}
     share, penalty = np.zeros((n_bands, n_units)), np.zeros((n_bands, n_units))
     n_used = np.zeros((n_bands, n_units))
     alpha_index = {band: np.full((len(folds), n_units), -1) for band in range(n_bands)}
-    at_once = batch_size(memory_bytes, n_clips, n_features, len(alphas), len(set(block.tolist())))
     for number, fold in enumerate(folds):
-        designs: list[tuple[FoldFactors, Floats]] = []
-
-        def score(
-            factors: FoldFactors,
-            x: NDArray[np.floating],
-            designs: list[tuple[FoldFactors, Floats]] = designs,
-        ) -> FoldScores:
-            designs.append((factors, np.asarray(x)))
-            return score_fold(
-                factors, x, y, alpha_metric=metric, device=device, batch_units=at_once
-            )
-
-        best = score_banded(bands, block, fold, alphas, y, grid, score=score, centre="train")
+        models = _Models(bands, y, block, fold, alphas, grid, memory_bytes, device)
+        best = best_subsets(grid, models.scores)
         for subset, chosen in best.items():
-            values = predicted.setdefault(subset, np.full((n_clips, n_units), np.nan, np.float32))
-            _predict(values, designs, chosen, y, block, fold)
+            predicted.setdefault(subset, np.full((n_clips, n_units), np.nan, np.float32))
             if len(subset) == 1:
                 alpha_index[subset[0]][number] = chosen.alpha_index
+        models.predict(predicted, best)
         joint = best[tuple(range(n_bands))]
         known = joint.weights_index >= 0
         weights = np.where(known, grid[joint.weights_index].T, np.nan)
@@ -142,22 +139,107 @@ def encode_clips(
     return BandedEncoding(predicted, share, mean, alpha_index)
 
 
-def _predict(
-    out: Singles,
-    designs: Sequence[tuple[FoldFactors, Floats]],
-    chosen: SubsetScores,
-    y: Singles,
-    block: Ints,
-    fold: Fold,
-) -> None:
-    """Fill the rows of the clips that a fold holds out."""
-    test = np.flatnonzero(np.isin(block, fold.test))
-    train = np.flatnonzero((block >= 0) & ~np.isin(block, fold.test))
-    for point in np.unique(chosen.weights_index[chosen.weights_index >= 0]):
-        factors, x = designs[point]
-        units = np.flatnonzero(chosen.weights_index == point)
-        weights = ridge_weights(factors, x, y[:, units], chosen.alpha_index[units])
-        out[np.ix_(test, units)] = (x[test] - x[train].mean(axis=0)) @ weights
+class _Models:
+    """Models of one outer fold, one for each row of the grid of weights.
+
+    Models of many features work with kernels of clips (`bidsapp.models.row_kernels`), others with
+    features: which one costs less depends on the design only, and both give the same.
+    """
+
+    def __init__(
+        self,
+        bands: Sequence[Floats],
+        y: Singles,
+        block: Ints,
+        fold: Fold,
+        alphas: Sequence[float],
+        grid: NDArray[np.floating],
+        memory_bytes: int,
+        device: str,
+    ) -> None:
+        self.y, self.alphas, self.grid, self.device = y, alphas, grid, device
+        self.memory_bytes = memory_bytes
+        self.test = np.flatnonzero(np.isin(block, fold.test))
+        self.block = np.where(np.isin(block, fold.test), -1, block)
+        self.fold = Fold((), fold.inner)  # chooses and fits; held-out clips are predicted apart
+        train = self.block >= 0
+        self.train = np.flatnonzero(train)
+        self.bands = [scale_columns(np.asarray(band, np.float64), train) for band in bands]
+        centred = [band - band[train].mean(axis=0) for band in self.bands]
+        self.kernels = [band @ band.T for band in centred]
+        self.targets = TrainingTargets.of(y, block, fold)
+        self.factors: dict[int, tuple[FoldFactors, Floats]] = {}
+
+    def is_wide(self, number: int) -> bool:
+        """Whether kernels cost less: many features, short held-out blocks."""
+        used = bands_used(self.grid[number])
+        n_features = sum(int(self.bands[band].shape[1]) for band in used)
+        n_train, n_inner = len(self.train), len(self.fold.inner)
+        n_held_out = n_train / n_inner
+        by_kernels = len(self.alphas) * n_held_out * (n_train - n_held_out)
+        return _FEATURE_COST * min(n_features, n_train) ** 2 > by_kernels
+
+    def kernel(self, number: int) -> Floats:
+        """Weighted sum of the kernels of bands, (n_clips, n_clips)."""
+        weighted = zip(self.grid[number], self.kernels, strict=True)
+        return np.asarray(sum(weight * kernel for weight, kernel in weighted))
+
+    def scores(self, number: int) -> SubsetScores:
+        """Choose the penalty of each unit for one row of the grid."""
+        n_alphas, n_blocks = len(self.alphas), len(self.fold.inner)
+        if self.is_wide(number):
+            at_once = batch_size(self.memory_bytes, len(self.y), len(self.y), n_alphas, n_blocks)
+            chosen = choose_penalties(
+                self.kernel(number),
+                self.targets,
+                self.fold,
+                self.alphas,
+                device=self.device,
+                batch_units=at_once,
+            )
+            index: Ints = chosen.alpha_index
+            inner: NDArray[np.floating] = chosen.inner_score
+        else:
+            used = bands_used(self.grid[number])
+            x = np.hstack([self.bands[band] * np.sqrt(self.grid[number, band]) for band in used])
+            factors = factorise(x, self.block, self.fold, self.alphas, centre="train")
+            self.factors[number] = factors, x
+            n_rows, n_features = x.shape
+            at_once = batch_size(self.memory_bytes, n_rows, n_features, n_alphas, n_blocks)
+            fitted = score_fold(
+                factors,
+                x,
+                self.y,
+                alpha_metric="mse",
+                device=self.device,
+                batch_units=at_once,
+            )
+            index, inner = fitted.alpha_index.astype(np.int64), fitted.inner_score
+        weights_index = np.where(index >= 0, number, -1)
+        return SubsetScores(np.empty((0, len(index))), inner, weights_index, index)
+
+    def predict(self, out: Mapping[Subset, Singles], best: Mapping[Subset, SubsetScores]) -> None:
+        """Fill the rows of the clips that the fold holds out, for every subset of bands."""
+        for number in range(len(self.grid)):
+            matrices = None
+            for subset, chosen in best.items():
+                units = np.flatnonzero(chosen.weights_index == number)
+                index = chosen.alpha_index[units].astype(np.int64)
+                if not units.size:
+                    continue
+                if not self.is_wide(number):
+                    factors, x = self.factors[number]
+                    weights = ridge_weights(factors, x, self.y[:, units], index)
+                    values = (x[self.test] - x[self.train].mean(axis=0)) @ weights
+                else:
+                    if matrices is None:
+                        matrices = prediction_matrices(
+                            self.kernel(number), self.targets.rows, self.test, self.alphas
+                        )
+                    values = apply_matrices(
+                        matrices, self.targets, index, units, device=self.device
+                    )
+                out[subset][np.ix_(self.test, units)] = values
 
 
 def band_weights(

@@ -7,28 +7,30 @@ block
     Clips that are held out together. The regularisation of each dimension of the embedding is
     chosen by holding out each block of the training clips in turn.
 
-A region with more voxels than rows is turned into its principal coordinates first, which changes
-no prediction (the dual form).
+A region with more voxels than training rows is decoded through the products of rows with each
+other, which changes no prediction (the dual form).
 
 Source: Denk et al. 2025, section 3.3, equation 1, and appendix on hyperparameter tuning.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from bidsapp.models.ridge import (
-    AlphaMetric,
-    batch_size,
-    factorise,
-    ridge_weights,
-    scale_columns,
-    score_nested,
+from bidsapp.errors import InputInvalidError
+from bidsapp.models.block_ridge import (
+    Design,
+    FeatureDesign,
+    KernelDesign,
+    Metric,
+    predict_nested,
 )
+from bidsapp.models.ridge import scale_columns
 from bidsapp.stats.folds import Fold
 
 Floats = NDArray[np.float64]
@@ -121,26 +123,35 @@ class RegionDecoding:
     alpha_edge_high: float
 
 
-def coordinates(responses: NDArray[np.floating]) -> Floats:
-    """Scale responses to a mean variance of 1, and rotate them where voxels outnumber rows.
+def scaled_kernel(responses: Iterable[NDArray[np.floating]]) -> Floats:
+    """Return the products of rows with each other, responses scaled to a mean variance of 1.
 
     Parameters
     ----------
     responses
-        (n_rows, n_units), finite.
+        Parts (n_rows, n_units of the part), finite; the parts are gone through one by one.
 
     Returns
     -------
-    array, (n_rows, n_units or less)
-        With the same differences between rows, up to one factor and a rotation.
+    array, (n_rows, n_rows)
+        Of units less their mean over rows.
     """
-    x = scale_columns(np.asarray(responses, np.float64), np.arange(len(responses)))
-    if x.shape[1] <= x.shape[0]:
-        return np.asarray(x, np.float64)
-    x = x - x.mean(axis=0)
-    values, vectors = np.linalg.eigh(x @ x.T)
-    kept = values > values[-1] * len(x) * np.finfo(np.float64).eps
-    return np.asarray(vectors[:, kept] * np.sqrt(values[kept]))
+    total: torch.Tensor | None = None
+    variance, n_units = 0.0, 0
+    for part in responses:
+        values = np.array(part, np.float64, order="C")
+        values -= values.mean(axis=0)
+        x = torch.from_numpy(values)
+        product = x @ x.T
+        total = product if total is None else total.add_(product)
+        variance += float(x.square().sum()) / len(x)
+        n_units += x.shape[1]
+    if total is None:
+        msg = "there are no responses to decode from"
+        raise InputInvalidError(msg)
+    if variance > 0:
+        total /= variance / n_units
+    return np.asarray(total)
 
 
 def decode_region(
@@ -148,90 +159,126 @@ def decode_region(
     rows: ClipRows,
     alphas: Sequence[float],
     *,
-    metric: AlphaMetric = "mse",
-    memory_bytes: int = 1 << 29,
+    metric: Metric = "mse",
     device: str = "cpu",
 ) -> RegionDecoding:
     """Predict the embedding of every held-out clip from the responses of one region.
 
     Parameters
     ----------
-    responses
-        (n_rows, n_units), finite; row ``clip * n_windows + w``.
+    responses, alphas, metric, device
+        As for `decode_spaces`.
     rows
         Embeddings and folds.
+    """
+    (decoding,) = decode_spaces(responses, [rows], alphas, metric=metric, device=device)
+    return decoding
+
+
+def decode_spaces(
+    responses: NDArray[np.floating],
+    spaces: Sequence[ClipRows],
+    alphas: Sequence[float],
+    *,
+    metric: Metric = "mse",
+    device: str = "cpu",
+) -> list[RegionDecoding]:
+    """Predict several embeddings of every held-out clip from the responses of one region.
+
+    Parameters
+    ----------
+    responses
+        (n_rows, n_units), finite; row ``clip * n_windows + w``.
+    spaces
+        Embeddings of the same clips in the same folds.
     alphas
         Increasing regularisations; responses are scaled to a mean variance of 1.
     metric
         What chooses the regularisation of each dimension: mean squared error, or correlation,
         in the blocks held out of the training clips.
-    memory_bytes
-        For temporary arrays.
     device
         Torch device.
 
     Returns
     -------
-    RegionDecoding
-
-    Raises
-    ------
-    InputInvalidError
-        If no block is left to train on.
+    list of RegionDecoding
+        One for each embedding.
     """
-    x, labels = coordinates(responses), rows.labels
-    targets = rows.embedding.reshape(len(x), -1)
-    factors = [factorise(x, labels, fold, alphas, centre="train") for fold in rows.folds]
-    n_blocks = len(set(labels.tolist()))
-    n_alphas = len(alphas)
-    scores = score_nested(
-        factors,
-        [x] * len(factors),
-        targets,
-        alpha_metric=metric,
-        batch_units=batch_size(memory_bytes, len(x), x.shape[1], n_alphas, n_blocks, itemsize=8),
-        device=device,
-    )
-    predicted = np.full((len(rows.block), targets.shape[1]), np.nan)
-    for number, fold in enumerate(rows.folds):
-        test = np.isin(labels, fold.test)
-        weights = ridge_weights(factors[number], x, targets, scores.alpha_index[number])
-        windows = (x[test] - x[~test].mean(axis=0)) @ np.nan_to_num(weights)
-        of_clips = windows.reshape(-1, rows.n_windows, targets.shape[1]).mean(axis=1)
-        _, sd = rows.training_moments(number)
-        predicted[rows.fold == number] = of_clips / np.where(sd > 0, sd, np.inf)
-    inner = np.asarray(scores.inner_score, np.float64)
-    if metric == "mse":
-        inner *= _variance_ratio(rows)
-    chosen = scores.alpha_index[scores.alpha_index >= 0]
-    return RegionDecoding(
-        predicted,
-        np.nanmean(inner, axis=1),
-        float((chosen == 0).mean()),
-        float((chosen == n_alphas - 1).mean()),
-    )
+    labels = spaces[0].labels
+    targets = _stacked(spaces)
+    if is_wide(responses.shape[1], spaces[0]):
+        design: Design = KernelDesign(scaled_kernel([responses]), targets, labels)
+    else:
+        x = scale_columns(np.asarray(responses, np.float64), np.arange(len(responses)))
+        design = FeatureDesign(np.asarray(x, np.float64), targets, labels)
+    return _decode(design, spaces, alphas, metric, device)
 
 
-def _variance_ratio(rows: ClipRows) -> Floats:
-    """Variance within all blocks over that within the training blocks, (n_folds, n_dimensions).
+def decode_kernel(
+    kernel: Floats,
+    spaces: Sequence[ClipRows],
+    alphas: Sequence[float],
+    *,
+    metric: Metric = "mse",
+    device: str = "cpu",
+) -> list[RegionDecoding]:
+    """Do what `decode_spaces` does with responses whose kernel is known.
 
-    `score_nested` divides errors by the first, which the held-out clips have a part in.
+    Parameters
+    ----------
+    kernel
+        (n_rows, n_rows) from `scaled_kernel`.
+    spaces, alphas, metric, device
+        As for `decode_spaces`.
     """
-    n_blocks = int(rows.block.max()) + 1
-    power = np.stack(
-        [
-            (own - own.mean(axis=(0, 1))).var(axis=(0, 1)) * own.shape[0]
-            for own in (rows.embedding[rows.block == block] for block in range(n_blocks))
-        ]
-    )
-    size = np.bincount(rows.block, minlength=n_blocks)
-    overall = power.sum(axis=0) / size.sum()
-    training = []
-    for fold in rows.folds:
-        train = ~np.isin(np.arange(n_blocks), fold.test)
-        training.append(power[train].sum(axis=0) / size[train].sum())
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(overall / np.stack(training))
+    design = KernelDesign(kernel, _stacked(spaces), spaces[0].labels)
+    return _decode(design, spaces, alphas, metric, device)
+
+
+def is_wide(n_units: int, rows: ClipRows) -> bool:
+    """Whether a region has more units than rows that are trained on, in the smallest fold."""
+    least = min(int((~np.isin(rows.labels, fold.test)).sum()) for fold in rows.folds)
+    return n_units > least
+
+
+def _stacked(spaces: Sequence[ClipRows]) -> Floats:
+    """Embeddings of all spaces side by side, (n_rows, n_dimensions)."""
+    n_rows = len(spaces[0].labels)
+    return np.hstack([own.embedding.reshape(n_rows, -1) for own in spaces])
+
+
+def _decode(
+    design: Design,
+    spaces: Sequence[ClipRows],
+    alphas: Sequence[float],
+    metric: Metric,
+    device: str,
+) -> list[RegionDecoding]:
+    first = spaces[0]
+    nested = predict_nested(design, first.folds, alphas, metric=metric, device=device)
+    order = {block: np.flatnonzero(first.block == block) for block in design.targets}
+    ends = np.cumsum([own.embedding.shape[2] for own in spaces])
+    decodings = []
+    for rows, end in zip(spaces, ends, strict=True):
+        own = slice(int(end) - rows.embedding.shape[2], int(end))
+        predicted = np.full((len(rows.block), rows.embedding.shape[2]), np.nan)
+        for number, fold in enumerate(rows.folds):
+            clips = np.concatenate([order[block] for block in fold.test])
+            windows = nested.predicted[number][:, own]
+            of_clips = windows.reshape(len(clips), rows.n_windows, -1).mean(axis=1)
+            _, sd = rows.training_moments(number)
+            predicted[clips] = of_clips / np.where(sd > 0, sd, np.inf)
+        chosen = nested.alpha_index[:, own]
+        chosen = chosen[chosen >= 0]
+        decodings.append(
+            RegionDecoding(
+                predicted,
+                np.nanmean(nested.inner_score[:, own], axis=1),
+                float((chosen == 0).mean()),
+                float((chosen == len(alphas) - 1).mean()),
+            )
+        )
+    return decodings
 
 
 def best_regions(scores: Floats, n_best: int) -> NDArray[np.bool_]:

@@ -89,13 +89,16 @@ def exchange_scores(
     orders: Ints,
     contrasts: Floats,
     groups: Sequence[Ints],
+    *,
+    memory_bytes: int = 1 << 28,
 ) -> EncodingExchange:
     """Score models and differences of models, and compare them with exchanged clips.
 
     Parameters
     ----------
     predicted
-        From numbers of units to (n_clips, n_units) predictions of each model.
+        From numbers of units to (n_clips, n_units) predictions of each model; asked for group by
+        group, in order.
     responses
         (n_clips, n_units) measured.
     fold
@@ -107,6 +110,8 @@ def exchange_scores(
         (n_scores, n_models): 1 for a model, 1 and -1 for a difference.
     groups
         Units of each group (region); units of no group are not scored.
+    memory_bytes
+        For exchanged scores: units of a group are gone through in as many parts as it asks for.
 
     Returns
     -------
@@ -123,23 +128,28 @@ def exchange_scores(
     place = np.full(len(fold), -1)
     place[held_out] = np.arange(held_out.size)
     sources = place[np.vstack([np.arange(len(fold)), orders])[:, held_out]]
-    for number, units in enumerate(groups):
-        target = standardised(responses[:, units], fold)[held_out]
-        each = [
-            _exchanged(standardised(values, fold)[held_out], target, sources)
-            for values in predicted(units)
-        ]
-        values = np.tensordot(contrasts, np.stack(each), axes=1)  # n_scores, 1 + m, n_units
-        score[:, units] = values[:, 0]
-        null = widening * np.moveaxis(values[:, 1:], 1, 0)
-        observed[:, number] = values[:, 0].mean(axis=-1)
-        null_of_groups.append(null.mean(axis=-1))
-        if m:
-            p[:, units] = permutation_p(values[:, 0], null)
-            size = np.sqrt(np.square(null).mean(axis=0))
-            scale = np.where(size > 0, size, np.inf)
-            effect[:, units] = values[:, 0] / scale
-            largest = np.maximum(largest, (null / scale).max(axis=-1))
+    at_once = max(_TILE, memory_bytes // (8 * (m + 1) * (2 * contrasts.shape[1] + 3 * n_scores)))
+    for number, of_group in enumerate(groups):
+        sums = np.zeros((m, n_scores))
+        for start in range(0, len(of_group), at_once):
+            units = of_group[start : start + at_once]
+            target = standardised(responses[:, units], fold)[held_out]
+            each = [
+                _exchanged(standardised(values, fold)[held_out], target, sources)
+                for values in predicted(units)
+            ]
+            values = np.tensordot(contrasts, np.stack(each), axes=1)  # n_scores, 1 + m, n_units
+            score[:, units] = values[:, 0]
+            null = widening * np.moveaxis(values[:, 1:], 1, 0)
+            sums += null.sum(axis=-1)
+            if m:
+                p[:, units] = permutation_p(values[:, 0], null)
+                size = np.sqrt(np.square(null).mean(axis=0))
+                scale = np.where(size > 0, size, np.inf)
+                effect[:, units] = values[:, 0] / scale
+                largest = np.maximum(largest, (null / scale).max(axis=-1))
+        observed[:, number] = score[:, of_group].mean(axis=-1)
+        null_of_groups.append(sums / len(of_group))
     p_fwe = np.full_like(p, np.nan)
     for row in range(n_scores if m else 0):
         p_fwe[row] = max_statistic_p(effect[row], largest[:, row])

@@ -5,14 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bidsapp.models.block_ridge import FeatureDesign, KernelDesign, Metric, predict_nested
 from bidsapp.models.region_decoder import (
     ClipRows,
     best_regions,
-    coordinates,
+    decode_kernel,
     decode_region,
+    decode_spaces,
     ensemble,
+    is_wide,
+    scaled_kernel,
 )
-from bidsapp.stats.folds import nested_folds
+from bidsapp.models.ridge import factorise, scale_columns, score_fold
+from bidsapp.stats.folds import Fold, nested_folds
 
 ALPHAS = tuple(np.logspace(-1, 5, 7))
 N_CLIPS, N_WINDOWS, N_BLOCKS = 20, 3, 4
@@ -56,13 +61,46 @@ def test_predictions_are_closed_form_ridge(n_units: int) -> None:
         )
 
 
-def test_the_dual_form_has_the_same_gram_matrix() -> None:
-    responses, _ = study(200)
-    x = coordinates(responses)
+def test_the_kernel_is_that_of_all_units_in_any_parts() -> None:
+    responses, rows = study(200)
+    kernel = scaled_kernel([responses[:, :30], responses[:, 30:31], responses[:, 31:]])
     centred = responses - responses.mean(axis=0)
     scale = responses.var(axis=0).mean()
-    assert x.shape[1] < len(responses)
-    np.testing.assert_allclose(x @ x.T, centred @ centred.T / scale, atol=1e-8)
+    np.testing.assert_allclose(kernel, centred @ centred.T / scale, atol=1e-8)
+    (whole,) = decode_kernel(kernel, [rows], ALPHAS)
+    region = decode_region(responses, rows, ALPHAS)
+    assert is_wide(200, rows)
+    np.testing.assert_allclose(whole.predicted, region.predicted, atol=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["mse", "correlation"])
+@pytest.mark.parametrize("n_units", [12, 100])
+def test_penalties_and_scores_are_those_of_single_folds(metric: Metric, n_units: int) -> None:
+    """The solver of voxelwise encoding, fold by fold, in float64."""
+    responses, rows = study(n_units)
+    x = scale_columns(responses, np.arange(len(responses)))
+    targets = rows.embedding.reshape(len(x), -1)
+    design = (KernelDesign if n_units == 100 else FeatureDesign)(
+        x @ x.T if n_units == 100 else x, targets, rows.labels
+    )
+    nested = predict_nested(design, rows.folds, ALPHAS, metric=metric)
+    for number, fold in enumerate(rows.folds):
+        labels = np.where(np.isin(rows.labels, fold.test), -1, rows.labels)
+        factors = factorise(x, labels, Fold((), fold.inner), ALPHAS, centre="train")
+        expected = score_fold(factors, x, targets, alpha_metric=metric)
+        np.testing.assert_array_equal(nested.alpha_index[number], expected.alpha_index)
+        np.testing.assert_allclose(nested.inner_score[number], expected.inner_score, atol=2e-5)
+
+
+def test_embeddings_that_go_through_together_do_not_meet() -> None:
+    responses, rows = study(12)
+    other = ClipRows(rows.embedding[:, :, :2] ** 2, rows.block, rows.folds)
+    together = decode_spaces(responses, [rows, other], ALPHAS)
+    for decoding, own in zip(together, (rows, other), strict=True):
+        alone = decode_region(responses, own, ALPHAS)
+        np.testing.assert_allclose(decoding.predicted, alone.predicted, atol=1e-9)
+        np.testing.assert_allclose(decoding.score, alone.score, rtol=1e-5)
+        assert decoding.alpha_edge_high == alone.alpha_edge_high
 
 
 def test_nothing_of_the_held_out_clips_is_learned() -> None:

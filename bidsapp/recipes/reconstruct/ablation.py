@@ -34,8 +34,6 @@ def ablation_rows(
     judge: Judge,
     decoded: Decoded,
     settings: ReconstructSettings,
-    *,
-    memory_bytes: int = 1 << 29,
 ) -> Iterator[dict[str, Any]]:
     """Yield one row per genre, and one for all, of the accuracy without the genre.
 
@@ -51,8 +49,6 @@ def ablation_rows(
         With all genres: which regions each fold takes, and what is compared.
     settings
         Penalties.
-    memory_bytes
-        For temporary arrays.
 
     Yields
     ------
@@ -65,7 +61,7 @@ def ablation_rows(
         return
     full = judge.identify(decoded.ensemble).accuracy
     m = len(judge.orders)
-    fitted = (decoded, settings, memory_bytes)
+    fitted = (decoded, settings)
     sums: dict[str, Floats] = {}
     numbers: dict[str, int] = {}
     compared = {name: np.zeros(len(genre), np.bool_) for name in names}
@@ -112,13 +108,12 @@ def without_genre(
     fold: int,
     decoded: Decoded,
     settings: ReconstructSettings,
-    memory_bytes: int,
 ) -> tuple[Floats, Floats] | None:
     """Predict the held-out clips of a genre by decoders that are fitted without the genre.
 
     Parameters
     ----------
-    responses, regions, rows, fold, decoded, settings, memory_bytes
+    responses, regions, rows, fold, decoded, settings
         As for `bidsapp.recipes.reconstruct.decode.decode_part`, which also says what is returned.
     ablated
         (n_clips,) clips of the genre.
@@ -134,5 +129,4 @@ def without_genre(
         fold,
         decoded.chosen[fold],
         settings=settings,
-        memory_bytes=memory_bytes,
     )

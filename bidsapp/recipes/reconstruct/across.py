@@ -291,7 +291,6 @@ def decode_everybody(
                 [10.0**x for x in settings.log10_alpha],
                 n_components=study.settings.n_components,
                 metric=settings.alpha_metric,
-                memory_bytes=study.memory_bytes // 4,
             )
             for source, values in decoded.items():
                 predicted[source][:, rows.fold == fold] += values / shared[fold].sum()

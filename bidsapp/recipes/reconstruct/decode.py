@@ -21,9 +21,14 @@ from bidsapp.models.region_decoder import (
     ClipRows,
     RegionDecoding,
     best_regions,
+    decode_kernel,
     decode_region,
+    decode_spaces,
     ensemble,
+    is_wide,
+    scaled_kernel,
 )
+from bidsapp.models.threads import map_single_threaded
 from bidsapp.progress import track
 from bidsapp.recipes.reconstruct.clips import Clips, genre_groups
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
@@ -32,6 +37,9 @@ from bidsapp.stats.folds import Fold
 from bidsapp.stats.identification import Identification, class_means, identify, permute_within
 
 _LEAST_INNER = 2
+_AT_ONCE = 8
+"""Regions between two steps of the progress bar."""
+_UNITS_AT_ONCE, _COPIES = 4_000, 4
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -213,7 +221,7 @@ class Decoded:
     edges
         (2,) mean shares of penalties at the lowest and the highest of the grid.
     n_dual
-        Regions with more units than rows.
+        Regions with more units than rows that are trained on.
     """
 
     regions: Floats
@@ -228,14 +236,14 @@ class Decoded:
 def decode(
     responses: NDArray[np.float32],
     regions: Regions,
-    rows: ClipRows,
+    spaces: Sequence[ClipRows],
     settings: ReconstructSettings,
     *,
     memory_bytes: int,
     device: str = "cpu",
     label: str = "",
     quiet: bool = True,
-) -> Decoded:
+) -> list[Decoded]:
     """Decode from every region, choose the best ones in inner folds, and average them.
 
     Parameters
@@ -244,51 +252,117 @@ def decode(
         (n_units, n_rows) mean responses; NaN where a unit has no data.
     regions
         What is decoded from.
-    rows
-        Embeddings, blocks, folds.
+    spaces
+        Embeddings of the same clips in the same folds: what depends on responses only is computed
+        once for all of them.
     settings
         ``log10_alpha``, ``alpha_metric``, ``n_best``, ``whole_brain``.
     memory_bytes
-        For temporary arrays.
+        For responses of all regions together, which are read in parts.
     device
         Torch device.
     label, quiet
         Of the progress bar.
+
+    Returns
+    -------
+    list of Decoded
+        One for each space.
+    """
+    each = decode_regions(responses, regions, spaces, settings, device, label, quiet)
+    whole = None
+    if settings.whole_brain and len(regions.names) > 1:
+        whole = decode_whole(responses, regions, spaces, settings, memory_bytes, device)
+    n_dual = sum(
+        is_wide(len(regions.units(number)), spaces[0]) for number in range(len(regions.names))
+    )
+    decoded = []
+    for number, rows in enumerate(spaces):
+        own = [of_region[number] for of_region in each]
+        scores = np.stack([item.score for item in own], axis=1)
+        chosen = best_regions(scores, settings.n_best)
+        predicted = np.stack([item.predicted for item in own])
+        low, high = (
+            [getattr(item, f"alpha_edge_{end}") for item in own] for end in ("low", "high")
+        )
+        decoded.append(
+            Decoded(
+                predicted,
+                chosen,
+                ensemble(predicted, chosen, rows.fold),
+                None if whole is None else whole[number].predicted,
+                scores,
+                (float(np.mean(low)), float(np.mean(high))),
+                n_dual,
+            )
+        )
+    return decoded
+
+
+def decode_regions(
+    responses: NDArray[np.float32],
+    regions: Regions,
+    spaces: Sequence[ClipRows],
+    settings: ReconstructSettings,
+    device: str,
+    label: str,
+    quiet: bool,
+) -> list[list[RegionDecoding]]:
+    """Decode every embedding from every region, several regions at the same time.
+
+    Parameters
+    ----------
+    responses, regions, spaces, settings, device, label, quiet
+        As for `decode`.
+
+    Returns
+    -------
+    list
+        For each region, its decoding of each space.
     """
     alphas = [10.0**x for x in settings.log10_alpha]
 
-    def of_units(units: Ints) -> RegionDecoding:
-        return decode_region(
-            np.asarray(responses[units]).T,
-            rows,
-            alphas,
-            metric=settings.alpha_metric,
-            memory_bytes=memory_bytes,
-            device=device,
-        )
+    def of_region(number: int) -> list[RegionDecoding]:
+        own = np.asarray(responses[regions.units(number)]).T
+        return decode_spaces(own, spaces, alphas, metric=settings.alpha_metric, device=device)
 
     numbers = range(len(regions.names))
-    each = [
-        of_units(regions.units(number))
-        for number in track(numbers, total=len(numbers), label=label, quiet=quiet)
-    ]
-    scores = np.stack([item.score for item in each], axis=1)
-    chosen = best_regions(scores, settings.n_best)
-    predicted = np.stack([item.predicted for item in each])
-    whole = None
-    if settings.whole_brain and len(regions.names) > 1:
-        whole = of_units(np.flatnonzero(regions.label >= 0)).predicted
-    low, high = ([getattr(item, f"alpha_edge_{end}") for item in each] for end in ("low", "high"))
-    n_rows = len(rows.labels)
-    return Decoded(
-        predicted,
-        chosen,
-        ensemble(predicted, chosen, rows.fold),
-        whole,
-        scores,
-        (float(np.mean(low)), float(np.mean(high))),
-        sum(len(regions.units(number)) > n_rows for number in numbers),
+    parts = [numbers[start : start + _AT_ONCE] for start in range(0, len(numbers), _AT_ONCE)]
+    n_workers = None if device == "cpu" else 1
+    each: list[list[RegionDecoding]] = []
+    for part in track(parts, total=len(parts), label=label, quiet=quiet):
+        each += map_single_threaded(of_region, part, n_workers=n_workers)
+    return each
+
+
+def decode_whole(
+    responses: NDArray[np.float32],
+    regions: Regions,
+    spaces: Sequence[ClipRows],
+    settings: ReconstructSettings,
+    memory_bytes: int,
+    device: str,
+) -> list[RegionDecoding]:
+    """Decode every embedding from all regions together.
+
+    Parameters
+    ----------
+    responses, regions, spaces, settings, memory_bytes, device
+        As for `decode`.
+    """
+    alphas = [10.0**x for x in settings.log10_alpha]
+    units = np.flatnonzero(regions.label >= 0)
+    metric = settings.alpha_metric
+    if not is_wide(len(units), spaces[0]):
+        own = np.asarray(responses[units]).T
+        return decode_spaces(own, spaces, alphas, metric=metric, device=device)
+    n_rows = responses.shape[1]
+    at_once = int(np.clip(memory_bytes // (_COPIES * 8 * n_rows), 64, _UNITS_AT_ONCE))
+    starts = range(0, len(units), at_once)
+    kernel = scaled_kernel(
+        np.asarray(responses[units[start : start + at_once]]).T for start in starts
     )
+    return decode_kernel(kernel, spaces, alphas, metric=metric, device=device)
 
 
 def decode_chosen(
@@ -317,11 +391,14 @@ def decode_chosen(
     alphas = [10.0**x for x in settings.log10_alpha]
     shape = (len(responses), len(rows.block), rows.embedding.shape[2])
     predicted = np.full(shape, np.nan)
-    for region in np.flatnonzero(chosen.any(axis=0)).tolist():
+
+    def of_region(region: int) -> None:
         folds = tuple(rows.folds[number] for number in np.flatnonzero(chosen[:, region]))
         some = ClipRows(rows.embedding, rows.block, folds)
         decoding = decode_region(responses[region].T, some, alphas, metric=settings.alpha_metric)
         predicted[region] = decoding.predicted
+
+    map_single_threaded(of_region, np.flatnonzero(chosen.any(axis=0)).tolist())
     return ensemble(predicted, chosen, rows.fold)
 
 
@@ -335,7 +412,6 @@ def decode_part(
     chosen: NDArray[np.bool_],
     *,
     settings: ReconstructSettings,
-    memory_bytes: int,
 ) -> tuple[Floats, Floats] | None:
     """Predict some held-out clips of a fold by decoders that some of its other clips are left to.
 
@@ -356,8 +432,6 @@ def decode_part(
         (n_regions,) regions whose predictions are averaged.
     settings
         ``log10_alpha``, ``alpha_metric``, ``standardise``.
-    memory_bytes
-        For temporary arrays.
 
     Returns
     -------
@@ -383,16 +457,14 @@ def decode_part(
     n_windows = rows.n_windows
     of_rows = (kept[:, None] * n_windows + np.arange(n_windows)).ravel()
     alphas = [10.0**x for x in settings.log10_alpha]
-    each = [
-        decode_region(
-            np.asarray(responses[regions.units(int(region))])[:, of_rows].T,
-            learnt,
-            alphas,
-            metric=settings.alpha_metric,
-            memory_bytes=memory_bytes,
-        ).predicted[test[kept]]
-        for region in np.flatnonzero(chosen)
-    ]
+
+    def of_region(region: int) -> Floats:
+        own = np.asarray(responses[regions.units(region)])[:, of_rows].T
+        return decode_region(own, learnt, alphas, metric=settings.alpha_metric).predicted[
+            test[kept]
+        ]
+
+    each = map_single_threaded(of_region, np.flatnonzero(chosen).tolist())
     predicted = np.mean(each, axis=0)
     mean, sd = learnt.training_moments(0)
     if not settings.standardise:

@@ -26,7 +26,7 @@ from bidsapp.recipes.reconstruct.examples import open_generator, write_examples
 from bidsapp.recipes.reconstruct.refusals import refuse_layer
 from bidsapp.recipes.reconstruct.retrieval import retrieve_music
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
-from bidsapp.recipes.reconstruct.space import Space, decode_space
+from bidsapp.recipes.reconstruct.space import Space, decode_networks
 from bidsapp.recipes.reconstruct.tables import clip_rows, decoding_rows, fold_rows
 from bidsapp.recipes.reconstruct.windows import scanned_clips
 from bidsapp.results.write import Output, tidy
@@ -52,10 +52,7 @@ def participant(study: ParticipantStudy) -> None:
     layers = {bank.network: [layer.name for layer in bank.layers] for bank in banks}
     refuse_layer(settings.embedding_layer, layers)
     generator = open_generator(settings, banks, study.device)
-    spaces = {
-        bank.network: decode_space(study, network, bank, clips, rows_of, regions, scratch)
-        for network, bank in zip(networks, banks, strict=True)
-    }
+    spaces = decode_networks(study, networks, banks, clips, rows_of, regions, scratch)
     out = study.output(bold.units)
     for name, space in spaces.items():
         write_space(out, name, space, clips, regions)

@@ -76,7 +76,6 @@ def session_rows(
                 decoded,
                 settings,
                 seed=study.config.random_seed,
-                memory_bytes=study.memory_bytes // 4,
             )
             if n_clips:
                 yield {
@@ -97,7 +96,6 @@ def between(
     settings: ReconstructSettings,
     *,
     seed: int,
-    memory_bytes: int,
 ) -> tuple[Exchange, int]:
     """Identify the held-out clips of one session by decoders learnt in another.
 
@@ -111,7 +109,7 @@ def between(
         As for `session_rows`.
     seed
         Of the exchanges.
-    settings, memory_bytes
+    settings
         As for `bidsapp.recipes.reconstruct.decode.decode_part`.
 
     Returns
@@ -137,7 +135,6 @@ def between(
             fold,
             decoded.chosen[fold],
             settings=settings,
-            memory_bytes=memory_bytes,
         )
         if part is not None:
             predicted[test], targets[test] = part[0], part[1][test]

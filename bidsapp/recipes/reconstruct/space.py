@@ -1,9 +1,9 @@
-"""One embedding space: decoded from every region, judged, and with other response windows."""
+"""Embedding spaces: decoded from every region, judged, and with other response windows."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -88,35 +88,42 @@ class Space:
         return self.bank.layers[self.layer].name
 
 
-def decode_space(
+def decode_networks(
     study: ParticipantStudy,
-    network: Network,
-    bank: CourseBank,
+    networks: Sequence[Network],
+    banks: Sequence[CourseBank],
     clips: Clips,
     rows_of: ClipRows,
     regions: Regions,
     scratch: Scratch,
-) -> Space:
-    """Decode the embedding of one network from every region, and judge the predictions.
+) -> dict[str, Space]:
+    """Decode the embeddings of all networks from every region, and judge the predictions.
 
     Parameters
     ----------
     study
         The participant.
-    network, bank
-        The network and its frames.
+    networks, banks
+        The networks and their frames.
     clips, rows_of
         Clips; blocks and folds.
     regions
         What is decoded from.
     scratch
         Keeps responses on disk.
+
+    Returns
+    -------
+    dict
+        Network → its space.
     """
     settings: ReconstructSettings = study.settings
-    layer = embedding_layer(bank.layers, settings.embedding_layer)
-    embedding = window_embeddings(bank, layer, clips, settings.embedding_window_s)
-    rows = ClipRows(embedding, rows_of.block, rows_of.folds)
-    judge = make_judge(rows, clips, settings, study.config.random_seed)
+    window_s = settings.embedding_window_s
+    rows = []
+    for bank in banks:
+        layer = embedding_layer(bank.layers, settings.embedding_layer)
+        embedding = window_embeddings(bank, layer, clips, window_s)
+        rows.append(ClipRows(embedding, rows_of.block, rows_of.folds))
     responses = mean_responses(study, clips, scratch)
     decoded = decode(
         responses,
@@ -125,25 +132,55 @@ def decode_space(
         settings,
         memory_bytes=study.memory_bytes // 4,
         device=study.device,
-        label=f"{bank.network}: regions",
+        label=f"{study.label}: regions",
         quiet=study.config.quiet,
     )
     LOGGER.info(
-        "%s %s: %d regions, %d in the dual form",
+        "%s: %d regions, %d in the dual form",
         study.label,
-        bank.network,
         len(regions.names),
-        decoded.n_dual,
+        decoded[0].n_dual,
     )
+    return {
+        bank.network: judge_space(study, network, bank, own, part, clips, regions, responses)
+        for network, bank, own, part in zip(networks, banks, rows, decoded, strict=True)
+    }
+
+
+def judge_space(
+    study: ParticipantStudy,
+    network: Network,
+    bank: CourseBank,
+    rows: ClipRows,
+    decoded: Decoded,
+    clips: Clips,
+    regions: Regions,
+    responses: NDArray[np.float32],
+) -> Space:
+    """Compare the predictions of one embedding with clips, exchanged clips and other decoders.
+
+    Parameters
+    ----------
+    study
+        The participant.
+    network, bank
+        The network and its frames.
+    rows, decoded
+        The embedding of each window, and its predictions.
+    clips, regions
+        Clips; what was decoded from.
+    responses
+        (n_units, n_rows).
+    """
+    settings: ReconstructSettings = study.settings
+    judge = make_judge(rows, clips, settings, study.config.random_seed)
     ablation: list[dict[str, Any]] = []
     if settings.genre_ablation:
-        memory_bytes = study.memory_bytes // 4
-        parts = (responses, regions, clips, judge, decoded, settings)
-        ablation = list(ablation_rows(*parts, memory_bytes=memory_bytes))
+        ablation = list(ablation_rows(responses, regions, clips, judge, decoded, settings))
     return Space(
         network,
         bank,
-        layer,
+        embedding_layer(bank.layers, settings.embedding_layer),
         judge,
         decoded,
         judge.identify(decoded.ensemble),

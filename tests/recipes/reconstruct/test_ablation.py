@@ -46,7 +46,7 @@ def test_training_clips_of_the_genre_have_no_part() -> None:
     responses, rows = planted(1, 1.0, of_genre=1.0)
     _, decoded = run(responses, rows)
     ablated, held_out = GENRE == "g2", rows.fold == 1
-    arguments = (decoded, SETTINGS, 1 << 28)
+    arguments = (decoded, SETTINGS)
     before = without_genre(responses, REGIONS, rows, ablated, 1, *arguments)
     changed = np.where(np.repeat(ablated & ~held_out, 2), 50 * responses + 7, responses)
     embedding = np.where((ablated & ~held_out)[:, None, None], -9.0, rows.embedding)
@@ -62,5 +62,5 @@ def test_genres_that_fill_blocks_alone_and_unknown_genres_are_left_out() -> None
     clips = replace(CLIPS, genre=("a",) * 30 + ("b",) * 30)
     assert not list(ablation_rows(responses, REGIONS, clips, judge, decoded, SETTINGS))
     by_block = np.isin(rows.block, (1, 2))
-    left = without_genre(responses, REGIONS, rows, by_block, 0, decoded, SETTINGS, 1 << 28)
+    left = without_genre(responses, REGIONS, rows, by_block, 0, decoded, SETTINGS)
     assert left is None

@@ -63,7 +63,7 @@ def test_categories_are_identified_from_the_responses_that_follow_them(
     folds = nested_folds(np.arange(N_RUNS))
     rows = ClipRows(embedding[known, None], block[known], folds)
     brain = Regions(("slice",), np.zeros(data.shape[1], np.int64), 0)
-    decoded = decode(responses[:, known], brain, rows, SETTINGS, memory_bytes=1 << 28)
+    (decoded,) = decode(responses[:, known], brain, [rows], SETTINGS, memory_bytes=1 << 28)
     judge = make_judge(rows, seen.take(known, "it was not scanned"), SETTINGS, seed=1)
     exchange = judge.exchange(decoded.ensemble)
     print(float(exchange.observed), exchange.p)

@@ -68,7 +68,7 @@ def planted(
 
 
 def run(responses: np.ndarray, rows: ClipRows) -> tuple[Judge, Decoded]:
-    decoded = decode(responses, REGIONS, rows, SETTINGS, memory_bytes=1 << 28)
+    (decoded,) = decode(responses, REGIONS, [rows], SETTINGS, memory_bytes=1 << 28)
     return make_judge(rows, CLIPS, SETTINGS, seed=3), decoded
 
 
@@ -122,7 +122,7 @@ def test_an_embedding_of_genres_alone_is_not_identified_within_genres() -> None:
 def test_raw_embeddings_are_compared_in_their_own_units() -> None:
     responses, rows = planted(2, 1.0)
     rows = ClipRows(5 + rows.embedding * np.logspace(0, 2, N_DIMENSIONS), rows.block, rows.folds)
-    decoded = decode(responses, REGIONS, rows, SETTINGS, memory_bytes=1 << 28)
+    (decoded,) = decode(responses, REGIONS, [rows], SETTINGS, memory_bytes=1 << 28)
     raw = make_judge(rows, CLIPS, replace(SETTINGS, standardise=False), seed=3)
     mean = rows.embedding.mean(axis=1)
     np.testing.assert_allclose(raw.compared(raw.target), mean, atol=1e-6)
@@ -182,7 +182,7 @@ def test_regions_chosen_on_all_clips_inflate_and_inner_folds_do_not() -> None:
         responses = rng.standard_normal((20 * 10, 30)).astype(np.float32)
         settings = replace(SETTINGS, n_best=3, whole_brain=False)
         regions = Regions(tuple(map(str, range(20))), np.repeat(np.arange(20), 10), 0)
-        decoded = decode(responses, regions, rows, settings, memory_bytes=1 << 28)
+        (decoded,) = decode(responses, regions, [rows], settings, memory_bytes=1 << 28)
         clips = replace(CLIPS, clips=CLIPS.clips[:30], genre=("",) * 30)
         judge = make_judge(rows, clips, settings, seed=0)
         inner.append(float(judge.identify(decoded.ensemble).mean))

@@ -53,7 +53,6 @@ def identified(
         decoded,
         SETTINGS,
         seed=1,
-        memory_bytes=1 << 28,
     )
     assert n_clips == (N_CLIPS if heard is None else heard.sum())
     return exchange

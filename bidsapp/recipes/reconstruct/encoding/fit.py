@@ -10,7 +10,7 @@ Source: Denk et al. 2025, encoding (section 4.2) and variance partitioning (A.1.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -19,18 +19,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.models.banded import Subset, partition, simplex_grid
+from bidsapp.models.banded import Subset, simplex_grid
 from bidsapp.models.clip_encoding import BandedEncoding, band_weights, encode_clips
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.reconstruct.clips import NO_GENRE, Clips
 from bidsapp.recipes.reconstruct.decode import Judge, Regions
 from bidsapp.recipes.reconstruct.encoding import results
+from bidsapp.recipes.reconstruct.encoding.blocks import BlockwiseModels
 from bidsapp.recipes.reconstruct.encoding.components import Components, components_of
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.space import Space, mean_responses
 from bidsapp.results.write import Output, tidy
 from bidsapp.scratch import Scratch
-from bidsapp.stats.encoding_exchange import EncodingExchange, exchange_scores, standardised
+from bidsapp.stats.encoding_exchange import EncodingExchange, exchange_scores
 from bidsapp.stats.fdr import benjamini_hochberg
 
 Floats = NDArray[np.float64]
@@ -82,8 +83,8 @@ class EncodedClips:
         (n_modelled,) units of the regions, of all units.
     variance
         Part of the explained variance → (n_modelled,); empty with one band.
-    fitted
-        Shares and penalties of bands.
+    log10_penalty
+        (n_bands, n_modelled) of the model of all bands, mean over folds.
     components
         Of the weights of the first band.
     """
@@ -93,7 +94,7 @@ class EncodedClips:
     exchange: EncodingExchange
     units: Ints
     variance: Mapping[str, Floats]
-    fitted: BandedEncoding
+    log10_penalty: Floats
     components: Components
 
 
@@ -175,7 +176,8 @@ def encode_responses(
     settings
         ``log10_alpha``, ``band_steps``, ``n_weights``.
     memory_bytes
-        For temporary arrays.
+        For predictions and temporary arrays: units are gone through in as many parts as it asks
+        for.
     device
         Torch device.
     """
@@ -186,71 +188,52 @@ def encode_responses(
     alphas = [10.0**x for x in settings.log10_alpha]
     fit = partial(
         encode_clips,
-        responses=y,
         block=rows.block,
         folds=rows.folds,
         alphas=alphas,
-        memory_bytes=memory_bytes,
+        memory_bytes=memory_bytes // 4,
         device=device,
     )
-    fitted = fit(list(embeddings.values()), grid=simplex_grid(len(bands), settings.band_steps))
     scores = scores_of(bands, genre=genre is not None)
-    predicted = [fitted.predicted[subset] for subset in scores.subsets]
-    if genre is not None:
-        predicted.append(fit([genre], grid=np.ones((1, 1))).predicted[0,])
     label = regions.label[units]
+    groups = [np.flatnonzero(label == number) for number in range(len(regions.names))]
+    grid = simplex_grid(len(bands), settings.band_steps)
+    models = BlockwiseModels(
+        partial(_fit_responses, fit, list(embeddings.values()), grid),
+        None if genre is None else partial(_fit_responses, fit, [genre], np.ones((1, 1))),
+        y,
+        np.concatenate(groups),
+        rows.fold,
+        bands,
+        scores.subsets,
+        memory_bytes // 2,
+    )
     exchange = exchange_scores(
-        lambda own: [values[:, own] for values in predicted],
+        models.predicted,
         y,
         rows.fold,
         judge.orders,
         scores.contrasts,
-        [np.flatnonzero(label == number) for number in range(len(regions.names))],
+        groups,
+        memory_bytes=memory_bytes // 4,
     )
-    variance = divided(fitted, y, rows.fold, bands) if len(bands) > 1 else {}
     order = np.argsort(-exchange.score[0], kind="stable")[: settings.n_weights]
     band = embeddings[bands[0]]
-    index = fitted.alpha_index[0][:, order]
+    index = models.alpha_index[:, order]
     weights = band_weights(band, y[:, order], rows.block, rows.folds, alphas, index)
     components = components_of(weights, band, units[order])
-    return EncodedClips(bands, scores, exchange, units, variance, fitted, components)
+    penalty = models.log10_penalty
+    return EncodedClips(bands, scores, exchange, units, models.explained, penalty, components)
 
 
-def divided(
-    fitted: BandedEncoding, y: NDArray[np.float32], fold: Ints, bands: Sequence[str]
-) -> dict[str, Floats]:
-    """Divide explained variance, r times its size, among bands.
-
-    Parameters
-    ----------
-    fitted
-        Predictions of all subsets.
-    y
-        (n_clips, n_units) responses.
-    fold
-        (n_clips,) fold that holds each clip out; -1 for none.
-    bands
-        Their names.
-
-    Returns
-    -------
-    dict
-        ``all embeddings``, ``only NAME`` and ``shared by …`` → (n_units,).
-    """
-    target = standardised(y, fold)
-    explained = {}
-    for subset, values in fitted.predicted.items():
-        products = standardised(values, fold)
-        products *= target
-        r = products.sum(axis=0, dtype=np.float64)
-        explained[subset] = r * np.abs(r)
-    parts = partition(explained)
-    named: dict[str, Floats] = {results.JOINT: np.asarray(parts.total)}
-    named |= {f"only {bands[k]}": np.asarray(x) for k, x in parts.unique.items()}
-    for subset, values in parts.shared.items():
-        names = " and ".join(bands[k] for k in subset)
-        named[f"shared by {names}"] = np.asarray(values)
-    return named
+def _fit_responses(
+    fit: Callable[..., BandedEncoding],
+    bands: Sequence[Floats],
+    grid: NDArray[np.floating],
+    responses: NDArray[np.float32],
+) -> BandedEncoding:
+    """Fit models of given bands to the responses (n_clips, n_units) of some units."""
+    return fit(bands, responses=responses, grid=grid)
 
 
 def encode_spaces(
@@ -285,7 +268,7 @@ def encode_spaces(
         regions,
         judge,
         study.settings,
-        memory_bytes=study.memory_bytes // 8,
+        memory_bytes=study.memory_bytes // 4,
         device=study.device,
     )
 
@@ -327,7 +310,7 @@ def write_encoding(
     if encoded.variance:
         values = on_units(np.stack(list(encoded.variance.values())))
         out.write(results.VARIANCE, values, names=list(encoded.variance))
-        penalties = on_units(encoded.fitted.log10_penalty)
+        penalties = on_units(encoded.log10_penalty)
         out.write(results.PENALTIES, penalties, names=list(encoded.bands))
     columns = {
         "kind": scores.kinds,
