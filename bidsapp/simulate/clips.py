@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from bidsapp.errors import UsageError
 from bidsapp.simulate import bold, planted, signals
+from bidsapp.simulate.conditions import piece_lengths
 from bidsapp.simulate.features import Source, course_features
 from bidsapp.simulate.music import Piece, write_pieces
 from bidsapp.simulate.signals import LayerFeatures, Playing
@@ -135,20 +136,20 @@ class ClipsStudy:
     def runs(self, number: int) -> tuple[ScheduledRun, ...]:
         """Say in which order participant `number` (from 1) hears the clips in each run."""
         options = self.options
-        onsets = _LEAD_S + np.arange(options.n_pieces) * (options.piece_s + options.gap_s)
-        return tuple(
-            scheduled_run(
-                _TASK,
-                run,
-                options.tr_s,
-                onsets[-1] + options.piece_s + _TAIL_S,
-                tuple(
-                    Playing(int(clip), float(onset), options.piece_s)
-                    for clip, onset in zip(order, onsets, strict=True)
-                ),
+        lengths = np.full(options.n_pieces, options.piece_s)
+        if options.conditions.piece_range_s:
+            lengths = np.array([piece.seconds for piece in self.pieces])
+        runs = []
+        for run, order in enumerate(clip_orders(options, number), start=1):
+            ends = np.cumsum(lengths[order] + options.gap_s)
+            onsets = _LEAD_S + np.concatenate([[0.0], ends[:-1]])
+            playing = tuple(
+                Playing(int(clip), float(onset), float(lengths[clip]))
+                for clip, onset in zip(order, onsets, strict=True)
             )
-            for run, order in enumerate(clip_orders(options, number), start=1)
-        )
+            seconds = float(onsets[-1]) + playing[-1].duration_s + _TAIL_S
+            runs.append(scheduled_run(_TASK, run, options.tr_s, seconds, playing))
+        return tuple(runs)
 
     def plant(self, space: Space, person: Person) -> Planting:
         """Plant local patterns that carry the geometry of layers."""
@@ -200,9 +201,10 @@ def clips_study(out_dir: Path, options: ClipsOptions, source: Source) -> ClipsSt
     source
         Where channel courses come from; the network of `options` by default.
     """
-    pieces, stimuli = write_pieces(
-        out_dir / "stimuli", options.n_pieces, options.piece_s, options.seed
+    lengths_s = piece_lengths(
+        options.n_pieces, options.piece_s, options.conditions.piece_range_s, options.seed
     )
+    pieces, stimuli = write_pieces(out_dir / "stimuli", lengths_s, options.seed)
     features = (
         source.given(stimuli)
         if source.given

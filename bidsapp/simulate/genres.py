@@ -201,9 +201,8 @@ def genres_study(out_dir: Path, options: GenresOptions, source: Source) -> Genre
     UsageError
         The network has no such layer.
     """
-    pieces, stimuli = write_pieces(
-        out_dir / "stimuli", options.n_pieces, options.piece_s, options.seed
-    )
+    lengths_s = [options.piece_s] * options.n_pieces
+    pieces, stimuli = write_pieces(out_dir / "stimuli", lengths_s, options.seed)
     features = (
         source.given(stimuli)
         if source.given
