@@ -1,15 +1,17 @@
 """What a plain analysis that knows the design gets out of the same data.
 
-It knows the haemodynamic response, so that it needs no lags; it knows which units carry signal;
-it cleans with the confounds that were mixed in. Beyond that: 50 components per layer, ridge,
-leave one piece out, penalty of each unit by an inner loop of the same kind, correlation within
-each held-out presentation. It shares no code with the app: where both recover the same, the app
-lost nothing; where the oracle fails, the data do not hold more.
+It knows the haemodynamic response, so that it needs no lags; it knows which units carry signal
+and when each of them was measured; it cleans data and responses with the confounds that were
+mixed in. Beyond that: 50 components per layer, ridge, leave one piece out, penalty of each unit
+by an inner loop of the same kind, correlation within each held-out presentation. It shares no
+code with the app: where both recover the same, the app lost nothing; where the oracle fails, the
+data do not hold more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -51,11 +53,24 @@ def oracle_scores(data_dir: Path, truth: Truth, subject: str, space: str, units:
         (n_layers, n_units) mean correlation over held-out presentations.
     """
     runs = truth.runs(subject)
-    bold = [_clean_run(data_dir, subject, run, space, units) for run in runs]
-    return score_layers(truth.features, runs, np.concatenate(bold))
+    bold, bases = clean_runs(data_dir, runs, subject, space, units)
+    times_s = truth.slice_times(subject, space)
+    if times_s is None:
+        return score_layers(truth.features, runs, bold, bases)
+    scores = np.empty((len(truth.features.layers), len(units)))
+    for time_s in np.unique(times_s[units]):
+        own = times_s[units] == time_s
+        moved = [replace(run, start_s=float(time_s)) for run in runs]
+        scores[:, own] = score_layers(truth.features, moved, bold[:, own], bases)
+    return scores
 
 
-def score_layers(features: LayerFeatures, runs: Sequence[ScheduledRun], bold: Floats) -> Floats:
+def score_layers(
+    features: LayerFeatures,
+    runs: Sequence[ScheduledRun],
+    bold: Floats,
+    bases: Sequence[Floats] = (),
+) -> Floats:
     """Score of every layer for clean targets.
 
     Parameters
@@ -66,6 +81,8 @@ def score_layers(features: LayerFeatures, runs: Sequence[ScheduledRun], bold: Fl
         Schedule.
     bold
         (n_trs of all runs, n_units).
+    bases
+        Per run (n_trs, k), from `clean_runs`: what was removed from the data.
 
     Returns
     -------
@@ -74,6 +91,8 @@ def score_layers(features: LayerFeatures, runs: Sequence[ScheduledRun], bold: Fl
     """
     rows, presentation, piece = music_rows(runs)
     responses = [response_matrix(run.times_s, run.playing, features) for run in runs]
+    if bases:
+        responses = [x - basis @ (basis.T @ x) for x, basis in zip(responses, bases, strict=True)]
     matrix = np.concatenate(responses)[rows]
     targets = _centre(bold[rows], presentation)
     with threadpool_limits(1):  # small matrices: more threads than one wait for each other
@@ -156,8 +175,34 @@ def _centre(data: Floats, groups: Ints) -> Floats:
     return centred
 
 
-def _clean_run(data_dir: Path, subject: str, run: ScheduledRun, space: str, units: Ints) -> Floats:
-    """BOLD of some units without confounds, z-scored: (n_trs, n_units)."""
+def clean_runs(
+    data_dir: Path, runs: Sequence[ScheduledRun], subject: str, space: str, units: Ints
+) -> tuple[Floats, list[Floats]]:
+    """Clean BOLD of some units, and what was removed.
+
+    Parameters
+    ----------
+    data_dir
+        Simulated dataset.
+    runs
+        Schedule.
+    subject, space, units
+        As for `oracle_scores`.
+
+    Returns
+    -------
+    bold : Floats
+        (n_trs of all runs, n_units), z-scored in each run.
+    bases : list
+        Per run (n_trs, k) orthonormal columns of the confounds and the constant.
+    """
+    clean = [_clean_run(data_dir, subject, run, space, units) for run in runs]
+    return np.concatenate([bold for bold, _ in clean]), [basis for _, basis in clean]
+
+
+def _clean_run(
+    data_dir: Path, subject: str, run: ScheduledRun, space: str, units: Ints
+) -> tuple[Floats, Floats]:
     import pandas as pd
 
     entities = {"sub": subject, **run.entities}
@@ -169,9 +214,9 @@ def _clean_run(data_dir: Path, subject: str, run: ScheduledRun, space: str, unit
     columns += [name for name in table.columns if name.startswith("cosine")]
     nuisance = table[columns].fillna(0.0).to_numpy()
     nuisance = nuisance / np.maximum(nuisance.std(axis=0), 1e-12)
-    design = np.column_stack([np.ones(len(bold)), nuisance])
-    bold -= design @ np.linalg.lstsq(design, bold, rcond=None)[0]
-    return np.asarray(bold / np.maximum(bold.std(axis=0), 1e-12))
+    basis, _ = np.linalg.qr(np.column_stack([np.ones(len(bold)), nuisance]))
+    bold -= basis @ (basis.T @ bold)
+    return np.asarray(bold / np.maximum(bold.std(axis=0), 1e-12)), basis
 
 
 def bold_paths(root: Path, entities: dict[str, str], space: str) -> list[Path]:

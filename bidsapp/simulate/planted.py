@@ -96,6 +96,11 @@ class Truth:
             for run in json.loads(path.read_text())["runs"]
         )
 
+    def slice_times(self, subject: str, space: str) -> npt.NDArray[np.float64] | None:
+        """Return (n_grid,) s since the volume began; None where slice times are corrected."""
+        with np.load(self.maps()[subject, space]) as arrays:
+            return arrays["slice_time_s"].astype(np.float64) if "slice_time_s" in arrays else None
+
     def maps(self) -> dict[tuple[str, str], Path]:
         """Return (participant label, space) to the file with its planted map."""
         found = {}

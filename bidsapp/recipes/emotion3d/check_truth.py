@@ -14,6 +14,7 @@ from bidsapp.recipes.emotion3d.names import LEAKY
 from bidsapp.recipes.emotion3d.results import HAUFE, NAME, RESULTS, SCORES
 from bidsapp.results.read import Results, Space, read_stats
 from bidsapp.simulate.checks.shared import Check, Found, said, written
+from bidsapp.simulate.decoding_oracle import decode_emotions
 from bidsapp.simulate.oracle import bold_paths, read_grid
 from bidsapp.simulate.participant import FMRIPREP
 from bidsapp.simulate.planted import Truth
@@ -35,13 +36,15 @@ def check_emotions(
     truth
         Of the dataset.
     oracle
-        Also decode by a matched filter that knows the patterns.
+        Also decode by a matched filter that knows the patterns, and by logistic regression that
+        knows which units have one.
 
     Returns
     -------
     dict
         ``participants``: per participant and space the ``scores`` (balanced accuracy of every
-        split and decoder, with chance and p), the ``oracle``'s balanced accuracy, and per emotion
+        split and decoder, with chance and p), the balanced accuracy of both oracles (``oracle``,
+        ``oracle_decoder``), and per emotion
         the correlation of the linear decoder's pattern with the planted one, if both are on one
         grid; ``group``: scores of the group per space; ``planted``: whether there is any signal.
     """
@@ -56,6 +59,10 @@ def check_emotions(
             entry["scores"] = read_scores(results, at)
             if oracle:
                 entry["oracle"] = matched_filter(data_dir, truth, subject, space, patterns)
+                units = np.flatnonzero(np.nan_to_num(np.abs(patterns).sum(axis=0)) > 0)
+                if units.size:
+                    decoded = decode_emotions(data_dir, truth, subject, space, units)
+                    entry["oracle_decoder"] = decoded
             entries.append(entry | {"pattern_r": _pattern_r(results, at, patterns, truth)})
     for space in sorted({space for _, space in truth.maps()}):
         for results, at in written(output_dir, NAME, RESULTS, "", space):
@@ -83,6 +90,11 @@ def say_emotions(found: Found) -> list[str]:
             lines.append(
                 f"{who}, {entry['space']}: a filter that knows the patterns reaches "
                 f"{said(entry['oracle'])}"
+            )
+        if entry.get("oracle_decoder") is not None:
+            lines.append(
+                f"{who}, {entry['space']}: a decoder that knows which units have a pattern "
+                f"reaches {said(entry['oracle_decoder'])}"
             )
     return lines
 

@@ -13,6 +13,7 @@ from bidsapp.recipes.reconstruct.encoding import results as encoding
 from bidsapp.recipes.reconstruct.results import RECIPE, RESULTS
 from bidsapp.results.read import Results, Space
 from bidsapp.simulate.checks.shared import Check, Found, said, written
+from bidsapp.simulate.decoding_oracle import identify_clips
 from bidsapp.simulate.oracle import read_grid
 from bidsapp.simulate.planted import Truth, read_map
 
@@ -29,7 +30,7 @@ def check_reconstruct(
     truth
         Of the dataset.
     oracle
-        Not used: the identification of a perfect decoder is 1.
+        Also decode the planted layer from the planted units by a plain pipeline that knows them.
 
     Returns
     -------
@@ -38,7 +39,8 @@ def check_reconstruct(
         ``within_genre`` and ``p`` of the ensemble, and the mean identification of regions where
         the embedding is planted (``planted``) and where it is not (``null``); with encoding
         models also the mean correlation of this network's model in planted and other units
-        (``encoding_planted``, ``encoding_null``). None without results.
+        (``encoding_planted``, ``encoding_null``); the ``oracle``'s identification. None without
+        results.
     """
     if truth.design != "genres":
         return None
@@ -69,6 +71,11 @@ def check_reconstruct(
                     "null": 0.5 + _mean(above[known & (layer == 0)]),
                 }
             )
+            if oracle:
+                number = truth.features.layers.index(str(truth.facts["planted_layer"]))
+                units = np.flatnonzero(layer > 0)
+                decoded = identify_clips(data_dir, truth, subject, space, units, number)
+                entries[-1]["oracle"] = decoded
     return {"participants": entries} if entries else None
 
 
@@ -99,6 +106,11 @@ def say_reconstruct(found: Found) -> list[str]:
         f"identification {said(entry['identification'])} (p = {said(entry['p'])}), within genres "
         f"{said(entry['within_genre'])}; regions where the embedding is planted "
         f"{said(entry['planted'])}, where it is not {said(entry['null'])}"
+        + (
+            f"; a plain decoder that knows the design identifies {said(entry['oracle'])}"
+            if "oracle" in entry
+            else ""
+        )
         + (
             f"; encoding r {said(entry['encoding_planted'])} and {said(entry['encoding_null'])}"
             if "encoding_planted" in entry

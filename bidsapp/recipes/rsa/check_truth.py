@@ -17,6 +17,7 @@ from bidsapp.recipes.rsa import results as declared
 from bidsapp.results.kinds import Result
 from bidsapp.results.read import Results, Space
 from bidsapp.simulate.checks.shared import Check, Found, mean_of, said, written
+from bidsapp.simulate.pattern_oracle import pattern_scores
 from bidsapp.simulate.planted import PlantedMap, Truth, read_map
 from bidsapp.simulate.recovery import correlation, recovery
 from bidsapp.simulate.spaces import Space as PlantedSpace
@@ -26,6 +27,7 @@ Floats = npt.NDArray[np.float64]
 
 _ALPHA = 0.05
 _USUAL_RADIUS_MM = 25.0
+_ORACLE_CENTRES = 200
 
 
 def check_rsa(
@@ -40,7 +42,7 @@ def check_rsa(
     truth
         Of the dataset.
     oracle
-        Not used: the layer maps are judged by themselves.
+        Also analyse searchlights of planted units by a plain pipeline that knows the design.
 
     Returns
     -------
@@ -59,6 +61,8 @@ def check_rsa(
         for one in _written(output_dir, subject, space, network):
             comparison = compare_rsa(one, planted, _space(truth, space))
             entries.append({"participant": subject, "space": space} | comparison)
+            if oracle:
+                entries[-1]["oracle"] = _oracle(data_dir, truth, subject, space, planted)
     for space, planted in seen.items():
         for one in _written(output_dir, "", space, network):
             comparison = compare_rsa(one, planted, _space(truth, space))
@@ -78,6 +82,13 @@ def say_rsa(found: Found) -> list[str]:
     parts = [(f"{space}, mean of participants", mean) for space, mean in found["mean"].items()]
     parts += [(f"group, {entry['space']}", entry) for entry in found["group"]]
     for where, entry in parts:
+        if "oracle" in entry:
+            known = entry["oracle"]
+            lines.append(
+                f"{where}: a plain analysis that knows the design reaches "
+                f"{said(known['centroid_r'])} with the centroid layer and "
+                f"{said(known['best_layer_r'])} with the best layer"
+            )
         lines += [
             f"{where}: centroid layer and planted layer correlate at "
             f"{said(entry['centroid_r'])}, best layer and planted layer at "
@@ -88,6 +99,17 @@ def say_rsa(found: Found) -> list[str]:
             f"below .05, and {said(entry['null_share_fwe05'])} corrected ones",
         ]
     return lines
+
+
+def _oracle(
+    data_dir: Path, truth: Truth, subject: str, space: str, planted: PlantedMap
+) -> dict[str, float]:
+    """Recovery by the plain analysis in an even sample of searchlights of planted units."""
+    units = np.flatnonzero(planted.layer > 0)
+    centres = np.arange(len(units))[:: max(1, len(units) // _ORACLE_CENTRES)]
+    at = _space(truth, space)
+    scores = pattern_scores(data_dir, truth, subject, at, units, centres)
+    return recovery(scores, planted.layer[units[centres]])
 
 
 @dataclass(frozen=True)
