@@ -89,7 +89,7 @@ class HarmonySettings:
         4, paper=_NO_BRAIN, source="-", why="penalties need few folds", least=2
     )
     min_block_s: float = setting(
-        40.0, paper=_NO_BRAIN, source="-", why="a correlation inside a shorter clip says nothing"
+        40.0, paper=_NO_BRAIN, source="-", why="as in gradients: shorter presentations are pooled"
     )
     begin_s: float = setting(
         12.0,
