@@ -118,6 +118,7 @@ CHANGES: dict[str, dict[str, str]] = {
     | {
         "begin_s=0": "--set gradients.begin_s=0",
         "min_block_s=20": "--set gradients.min_block_s=20",
+        "min_block_s=30": "--set gradients.min_block_s=30",
         "features not filtered": "--set gradients.filter_features=false",
         "pca_fit=all": "--set gradients.pca_fit=all",
     },
@@ -125,7 +126,7 @@ CHANGES: dict[str, dict[str, str]] = {
     | {
         "acoustics stay": "--set rsa.acoustics=[]",
         "no nuisance RDMs": "--set rsa.nuisance=[]",
-        "clips of 15 s": "--set rsa.clip_s=15",
+        "clips of 30 s": "--set rsa.clip_s=30",
         "drop_s=6": "--set rsa.drop_s=6",
         "channels as they are": "--set rsa.standardise_channels=false",
     },
@@ -141,6 +142,7 @@ CHANGES: dict[str, dict[str, str]] = {
     | {
         "begin_s=0": "--set harmony.begin_s=0",
         "min_block_s=20": "--set harmony.min_block_s=20",
+        "min_block_s=30": "--set harmony.min_block_s=30",
     },
 }
 """Recipe → label of a change → words for the app."""
@@ -254,7 +256,7 @@ def main() -> None:
                 with path.open("a", newline="") as file:
                     writer = csv.writer(file, delimiter="\t")
                     writer.writerows([COLUMNS, *rows] if is_new else rows)
-                print(*(f"{row[0]} {row[2]} {row[3]}: {row[4:]}" for row in rows), sep="\n")
+                print(*(f"{row[0]} {row[2]} {row[3]}: {row[4:]}" for row in rows), sep="\n", flush=True)
     print("\n".join(table(read_rows(path))))
 
 

@@ -1,7 +1,7 @@
 """What plain decoders that know the design get out of emotions and of clips.
 
-They know which units carry signal and how late, clean with the confounds that were mixed in, and
-learn everything else from the training runs or clips. They share no code with the app.
+They know how late the responses are, clean with the confounds that were mixed in, and learn
+everything else from the training runs or clips. They share no code with the app.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def decode_emotions(data_dir: Path, truth: Truth, subject: str, space: str, unit
     subject, space
         Participant label and space.
     units
-        Places in the flattened grid of the units that carry signal.
+        Places in the flattened grid of the units to decode from.
     """
     runs = truth.runs(subject)
     bold, _ = clean_runs(data_dir, runs, subject, space, units)

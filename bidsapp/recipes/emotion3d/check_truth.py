@@ -36,8 +36,8 @@ def check_emotions(
     truth
         Of the dataset.
     oracle
-        Also decode by a matched filter that knows the patterns, and by logistic regression that
-        knows which units have one.
+        Also decode by a matched filter that knows the patterns, and by logistic regression on the
+        whole brain that knows the delay and what disturbs.
 
     Returns
     -------
@@ -59,10 +59,9 @@ def check_emotions(
             entry["scores"] = read_scores(results, at)
             if oracle:
                 entry["oracle"] = matched_filter(data_dir, truth, subject, space, patterns)
-                units = np.flatnonzero(np.nan_to_num(np.abs(patterns).sum(axis=0)) > 0)
-                if units.size:
-                    decoded = decode_emotions(data_dir, truth, subject, space, units)
-                    entry["oracle_decoder"] = decoded
+                units = np.flatnonzero(np.isfinite(patterns).all(axis=0))
+                decoded = decode_emotions(data_dir, truth, subject, space, units)
+                entry["oracle_decoder"] = decoded
             entries.append(entry | {"pattern_r": _pattern_r(results, at, patterns, truth)})
     for space in sorted({space for _, space in truth.maps()}):
         for results, at in written(output_dir, NAME, RESULTS, "", space):
@@ -93,8 +92,8 @@ def say_emotions(found: Found) -> list[str]:
             )
         if entry.get("oracle_decoder") is not None:
             lines.append(
-                f"{who}, {entry['space']}: a decoder that knows which units have a pattern "
-                f"reaches {said(entry['oracle_decoder'])}"
+                f"{who}, {entry['space']}: a plain decoder that knows the design reaches "
+                f"{said(entry['oracle_decoder'])}"
             )
     return lines
 
