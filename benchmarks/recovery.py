@@ -66,13 +66,13 @@ def _layers(own: str) -> dict[str, tuple[str, str]]:
 
 STUDIES = {
     "gradients": Study(
-        "--design music --participants 2 --pieces 6 --runs 2 --tr-s 1.5 --voxel-mm 8 --snr 1.2",
+        "--design music --participants 1 --pieces 6 --runs 2 --tr-s 1.5 --voxel-mm 8 --snr 1.2",
         "--network vggish --weights random",
         ("n_shifts=1", "n_parcels=20", "n_beyond=0", "delay_lags_s=[]"),
         _layers(""),
     ),
     "rsa": Study(
-        "--design clips --participants 2 --pieces 8 --runs 3 --tr-s 1.5 --voxel-mm 6 --snr 1.2",
+        "--design clips --participants 1 --pieces 8 --runs 3 --tr-s 1.5 --voxel-mm 6 --snr 1.2",
         "--network resnet1d --weights random",
         ("n_permutations=1", "n_untrained=0"),
         _layers(""),
@@ -98,7 +98,7 @@ STUDIES = {
         {"identification of held-out clips": ("identification", "oracle")},
     ),
     "harmony": Study(
-        "--design music --network consonance --participants 2 --pieces 6 --runs 2 --tr-s 1.5 "
+        "--design music --network consonance --participants 1 --pieces 6 --runs 2 --tr-s 1.5 "
         "--voxel-mm 8 --snr 1.2",
         "--weights random",
         ("n_shifts=1", "n_parcels=20", "n_players=0"),
@@ -117,8 +117,8 @@ CHANGES: dict[str, dict[str, str]] = {
     "gradients": _CLEANING
     | {
         "begin_s=0": "--set gradients.begin_s=0",
-        "min_block_s=20": "--set gradients.min_block_s=20",
-        "min_block_s=30": "--set gradients.min_block_s=30",
+        "one lag, 5 s": "--set gradients.lags_s=[5]",
+        "lags 2 to 10 s": "--set gradients.lags_s=[2,4,6,8,10]",
         "features not filtered": "--set gradients.filter_features=false",
         "pca_fit=all": "--set gradients.pca_fit=all",
     },
@@ -127,6 +127,7 @@ CHANGES: dict[str, dict[str, str]] = {
         "acoustics stay": "--set rsa.acoustics=[]",
         "no nuisance RDMs": "--set rsa.nuisance=[]",
         "clips of 30 s": "--set rsa.clip_s=30",
+        "clips of 30 s, acoustics stay": "--set rsa.clip_s=30 --set rsa.acoustics=[]",
         "drop_s=6": "--set rsa.drop_s=6",
         "channels as they are": "--set rsa.standardise_channels=false",
     },
@@ -141,8 +142,7 @@ CHANGES: dict[str, dict[str, str]] = {
     "harmony": _CLEANING
     | {
         "begin_s=0": "--set harmony.begin_s=0",
-        "min_block_s=20": "--set harmony.min_block_s=20",
-        "min_block_s=30": "--set harmony.min_block_s=30",
+        "lags 2 to 10 s": "--set harmony.lags_s=[2,4,6,8,10]",
     },
 }
 """Recipe → label of a change → words for the app."""
@@ -164,6 +164,8 @@ def measure(folder: Path, recipe: str, scenario: str, seed: int, label: str) -> 
     words = [str(data), str(out), "participant", "--recipe", recipe, *study.app.split(), *changed]
     for setting in study.small:
         words += ["--set", f"{recipe}.{setting}"]
+    if "--participants 1 " in study.simulate:
+        words += ["--participant-label", "01"]
     words += ["-w", str(work), "--nprocs", "1", "-q"]
     start = time.perf_counter()
     if app(words):
@@ -256,7 +258,8 @@ def main() -> None:
                 with path.open("a", newline="") as file:
                     writer = csv.writer(file, delimiter="\t")
                     writer.writerows([COLUMNS, *rows] if is_new else rows)
-                print(*(f"{row[0]} {row[2]} {row[3]}: {row[4:]}" for row in rows), sep="\n", flush=True)
+                for row in rows:
+                    print(*row, sep="  ", flush=True)
     print("\n".join(table(read_rows(path))))
 
 

@@ -72,15 +72,15 @@ def plant_slices(study: Study, space: Space, person: Person) -> Planting:
     """Plant in one space, each unit at the time of its slice where times are not corrected."""
     if not study.options.conditions.slice_times:
         return study.plant(space, person)
-    slots, times = slice_slots(space.coordinates_mm), np.array(slot_times(study.options.tr_s))
-    signal, maps = None, {}
-    for slot, time_s in enumerate(times):
+    slots, times_s = slice_slots(space.coordinates_mm), np.array(slot_times(study.options.tr_s))
+    plantings = []
+    for time_s in times_s:
         runs = tuple(replace(run, start_s=float(time_s)) for run in person.runs)
-        planting = study.plant(space, replace(person, runs=runs))
-        signal, maps = planting.signal if signal is None else signal, planting.maps
+        plantings.append(study.plant(space, replace(person, runs=runs)))
+    signal = plantings[0].signal
+    for slot, planting in enumerate(plantings):
         signal[:, slots == slot] = planting.signal[:, slots == slot]
-    assert signal is not None
-    return Planting(signal, {**maps, "slice_time_s": times[slots]})
+    return Planting(signal, {**plantings[0].maps, "slice_time_s": times_s[slots]})
 
 
 def write_confounds(
