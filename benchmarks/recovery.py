@@ -109,7 +109,7 @@ STUDIES = {
 
 _CLEANING = {
     "confounds none": "--confounds none",
-    "motion6+wmcsf": "--confounds motion6+wmcsf",
+    "motion24+wmcsf": "--confounds motion24+wmcsf",
     "no high-pass": "--high-pass-hz 0",
     "no cleaning": "--confounds none --high-pass-hz 0",
 }

@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/untrained_controls.py DATA OUT WORK WEIGHTS [--seeds 10]
 
-DATA is a study of the design ``clips``. The app compares searchlights with trained musicnn-mtt and
+DATA is a study of the design ``clips``. The app compares searchlights with trained musicnn and
 with as many untrained ones as asked for. With k controls the difference of mean scores has, over
 draws of the controls, the standard deviation of one seed divided by the square root of k.
 """
@@ -20,7 +20,7 @@ from bidsapp.recipes.rsa import results as declared
 from bidsapp.results.read import Results
 from bidsapp.simulate.planted import read_truth
 
-NETWORK, COUNTS = "musicnn-mtt", (1, 2, 3, 5, 10)
+NETWORK, COUNTS = "musicnn", (1, 2, 3, 5, 10)
 
 
 def main() -> None:
