@@ -41,7 +41,7 @@ def decode_emotions(data_dir: Path, truth: Truth, subject: str, space: str, unit
         Places in the flattened grid of the units to decode from.
     """
     runs = truth.runs(subject)
-    bold, _ = clean_runs(data_dir, runs, subject, space, units)
+    bold = clean_runs(data_dir, runs, subject, space, units)
     labels, run_of, shared = [], [], []
     for number, run in enumerate(runs):
         name = f"task-{run.entities['task']}_run-{run.entities['run']}_truth.tsv"
@@ -112,7 +112,7 @@ def identify_clips(
         correlates less with the prediction than their own.
     """
     runs, features = truth.runs(subject), truth.features
-    bold, _ = clean_runs(data_dir, runs, subject, space, units)
+    bold = clean_runs(data_dir, runs, subject, space, units)
     responses = [response_matrix(run.times_s, run.playing, features) for run in runs]
     n_clips = len(features.pieces)
     of_clip = (features.frame_piece[:, None] == np.arange(n_clips)).astype(np.float64)

@@ -73,7 +73,7 @@ def draw_nuisance(n_trs: int, tr_s: float, rng: np.random.Generator) -> Nuisance
     drift = np.column_stack([np.linspace(-1, 1, n_trs), slow])
     breath = np.sin(2 * np.pi * (0.31 * time + np.cumsum(rng.normal(0, 0.03, n_trs))))
     physiology = np.column_stack([breath, breath]) + ar1(n_trs, 2, 0.6, rng)
-    return Nuisance(motion, _effect(motion), _standard(drift), _standard(physiology))
+    return Nuisance(motion, _effect(motion), standard(drift), standard(physiology))
 
 
 def motion_nuisance(nuisance: Nuisance, motion: Floats) -> Nuisance:
@@ -82,7 +82,7 @@ def motion_nuisance(nuisance: Nuisance, motion: Floats) -> Nuisance:
 
 
 def _effect(motion: Floats) -> Floats:
-    return _standard(np.hstack([motion, _derivative(motion, fill=0.0)]))
+    return standard(np.hstack([motion, _derivative(motion, fill=0.0)]))
 
 
 def cosines(n_trs: int, tr_s: float) -> Floats:
@@ -212,6 +212,7 @@ def _led(values: Floats) -> Floats:
     return np.concatenate([[np.nan], values])
 
 
-def _standard(data: Floats) -> Floats:
+def standard(data: Floats) -> Floats:
+    """Give every column mean 0 and variance 1."""
     spread = data.std(axis=0)
     return np.asarray((data - data.mean(axis=0)) / np.where(spread > 0, spread, 1.0))

@@ -1,11 +1,12 @@
 """What a plain analysis that knows the design gets out of the same data.
 
 It knows the haemodynamic response, so that it needs no lags; it knows which units carry signal
-and when each of them was measured; it cleans data and responses with the confounds that were
-mixed in. Beyond that: 50 components per layer, ridge, leave one piece out, penalty of each unit
-by an inner loop of the same kind, correlation within each held-out presentation. It shares no
-code with the app: where both recover the same, the app lost nothing; where the oracle fails, the
-data do not hold more.
+and when each of them was measured; it cleans the data with the confounds that were mixed in (not
+the responses: filtered together in a run, they would make its pieces depend on each other).
+Beyond that: 50 components per layer, ridge, leave one piece out, penalty of each unit by an inner
+loop of the same kind, correlation within each held-out presentation. It shares no code with the
+app: where both recover the same, the app lost nothing; where the oracle fails, the data do not
+hold more.
 """
 
 from __future__ import annotations
@@ -53,24 +54,19 @@ def oracle_scores(data_dir: Path, truth: Truth, subject: str, space: str, units:
         (n_layers, n_units) mean correlation over held-out presentations.
     """
     runs = truth.runs(subject)
-    bold, bases = clean_runs(data_dir, runs, subject, space, units)
+    bold = clean_runs(data_dir, runs, subject, space, units)
     times_s = truth.slice_times(subject, space)
     if times_s is None:
-        return score_layers(truth.features, runs, bold, bases)
+        return score_layers(truth.features, runs, bold)
     scores = np.empty((len(truth.features.layers), len(units)))
     for time_s in np.unique(times_s[units]):
         own = times_s[units] == time_s
         moved = [replace(run, start_s=float(time_s)) for run in runs]
-        scores[:, own] = score_layers(truth.features, moved, bold[:, own], bases)
+        scores[:, own] = score_layers(truth.features, moved, bold[:, own])
     return scores
 
 
-def score_layers(
-    features: LayerFeatures,
-    runs: Sequence[ScheduledRun],
-    bold: Floats,
-    bases: Sequence[Floats] = (),
-) -> Floats:
+def score_layers(features: LayerFeatures, runs: Sequence[ScheduledRun], bold: Floats) -> Floats:
     """Score of every layer for clean targets.
 
     Parameters
@@ -81,8 +77,6 @@ def score_layers(
         Schedule.
     bold
         (n_trs of all runs, n_units).
-    bases
-        Per run (n_trs, k), from `clean_runs`: what was removed from the data.
 
     Returns
     -------
@@ -91,8 +85,6 @@ def score_layers(
     """
     rows, presentation, piece = music_rows(runs)
     responses = [response_matrix(run.times_s, run.playing, features) for run in runs]
-    if bases:
-        responses = [x - basis @ (basis.T @ x) for x, basis in zip(responses, bases, strict=True)]
     matrix = np.concatenate(responses)[rows]
     targets = _centre(bold[rows], presentation)
     with threadpool_limits(1):  # small matrices: more threads than one wait for each other
@@ -177,8 +169,8 @@ def _centre(data: Floats, groups: Ints) -> Floats:
 
 def clean_runs(
     data_dir: Path, runs: Sequence[ScheduledRun], subject: str, space: str, units: Ints
-) -> tuple[Floats, list[Floats]]:
-    """Clean BOLD of some units, and what was removed.
+) -> Floats:
+    """Clean BOLD of some units.
 
     Parameters
     ----------
@@ -191,18 +183,13 @@ def clean_runs(
 
     Returns
     -------
-    bold : Floats
+    Floats
         (n_trs of all runs, n_units), z-scored in each run.
-    bases : list
-        Per run (n_trs, k) orthonormal columns of the confounds and the constant.
     """
-    clean = [_clean_run(data_dir, subject, run, space, units) for run in runs]
-    return np.concatenate([bold for bold, _ in clean]), [basis for _, basis in clean]
+    return np.concatenate([_clean_run(data_dir, subject, run, space, units) for run in runs])
 
 
-def _clean_run(
-    data_dir: Path, subject: str, run: ScheduledRun, space: str, units: Ints
-) -> tuple[Floats, Floats]:
+def _clean_run(data_dir: Path, subject: str, run: ScheduledRun, space: str, units: Ints) -> Floats:
     import pandas as pd
 
     entities = {"sub": subject, **run.entities}
@@ -216,7 +203,7 @@ def _clean_run(
     nuisance = nuisance / np.maximum(nuisance.std(axis=0), 1e-12)
     basis, _ = np.linalg.qr(np.column_stack([np.ones(len(bold)), nuisance]))
     bold -= basis @ (basis.T @ bold)
-    return np.asarray(bold / np.maximum(bold.std(axis=0), 1e-12)), basis
+    return np.asarray(bold / np.maximum(bold.std(axis=0), 1e-12))
 
 
 def bold_paths(root: Path, entities: dict[str, str], space: str) -> list[Path]:

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 from scipy.stats import rankdata
 
-from bidsapp.simulate.clips import principal_courses
 from bidsapp.simulate.oracle import clean_runs
+from bidsapp.simulate.patterns import principal_courses
 from bidsapp.simulate.planted import Truth
 from bidsapp.simulate.signals import response_matrix
 from bidsapp.simulate.spaces import Space
@@ -55,7 +55,7 @@ def pattern_scores(
         (n_layers, n_centres) Spearman correlation over pairs of volumes of different clips.
     """
     runs = truth.runs(subject)
-    bold, _ = clean_runs(data_dir, runs, subject, space.name, units)
+    bold = clean_runs(data_dir, runs, subject, space.name, units)
     averaging, clip = clip_volumes(runs)
     first, second = np.triu_indices(len(clip), 1)
     between = clip[first] != clip[second]

@@ -9,7 +9,7 @@ import numpy as np
 
 from bidsapp.recipes.harmony.results import RECIPE, RESULTS, SCORE
 from bidsapp.simulate.checks.shared import Check, Found, said, written
-from bidsapp.simulate.oracle import oracle_scores, read_grid
+from bidsapp.simulate.oracle import oracle_scores
 from bidsapp.simulate.planted import Truth, read_map
 from bidsapp.simulate.recovery import recovery
 
@@ -19,17 +19,9 @@ _ORACLE_UNITS = 600
 def check_harmony(
     data_dir: Path, output_dir: Path, truth: Truth, *, oracle: bool
 ) -> dict[str, Any] | None:
-    """Compare scores of units with and without a planted response; None without results.
+    """Compare scores of units with and without a planted response; see `Check.run`.
 
-    Parameters
-    ----------
-    data_dir, output_dir
-        Simulated dataset, results.
-    truth
-        Of the dataset.
-    oracle
-        Also analyse the planted network, where the results hold it, by a plain pipeline that knows
-        the design.
+    Where the planted network is analysed the oracle is the plain pipeline of encoding models.
 
     Returns
     -------
@@ -39,31 +31,27 @@ def check_harmony(
         over layers); of the planted network also ``recovery`` of the planted layers, and that of
         the ``oracle``.
     """
-    if truth.design != "music":
-        return None
     entries = []
-    for (subject, space), path in truth.maps().items():
-        layer = read_map(path).layer
-        for results, at in written(output_dir, RECIPE, RESULTS, subject, space):
-            for network in results.networks(at):
-                r = read_grid(results.images(SCORE, at, network)).T.astype(np.float64)
-                known = np.isfinite(r).all(axis=0)
-                entries.append(
-                    {
-                        "participant": subject,
-                        "space": space,
-                        "network": network,
-                        "planted_r": float(r.max(axis=0)[known & (layer > 0)].mean()),
-                        "null_r": float(r[:, known & (layer == 0)].mean()),
-                    }
-                )
-                if network == truth.facts["network"]:
-                    units = np.flatnonzero(known & (layer > 0))
-                    entries[-1]["recovery"] = recovery(r[:, units], layer[units])
-                    if oracle:
-                        units = units[:: max(1, len(units) // _ORACLE_UNITS)]
-                        scores = oracle_scores(data_dir, truth, subject, space, units)
-                        entries[-1]["oracle"] = recovery(scores, layer[units])
+    for item in written(output_dir, RECIPE, RESULTS, truth):
+        layer = read_map(item.planted).layer
+        for network in item.results.networks(item.at):
+            r = item.required(SCORE, network)
+            known = np.isfinite(r).all(axis=0)
+            entries.append(
+                item.place
+                | {
+                    "network": network,
+                    "planted_r": float(r.max(axis=0)[known & (layer > 0)].mean()),
+                    "null_r": float(r[:, known & (layer == 0)].mean()),
+                }
+            )
+            if network == truth.facts["network"]:
+                units = np.flatnonzero(known & (layer > 0))
+                entries[-1]["recovery"] = recovery(r[:, units], layer[units])
+                if oracle:
+                    units = units[:: max(1, len(units) // _ORACLE_UNITS)]
+                    scores = oracle_scores(data_dir, truth, item.subject, item.space, units)
+                    entries[-1]["oracle"] = recovery(scores, layer[units])
     return {"participants": entries} if entries else None
 
 
@@ -83,4 +71,4 @@ def say_harmony(found: Found) -> list[str]:
     ]
 
 
-CHECK = Check(check_harmony, say_harmony)
+CHECK = Check("music", check_harmony, say_harmony)

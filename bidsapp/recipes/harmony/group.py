@@ -97,7 +97,8 @@ def displaced(study: GroupStudy, units: UnitSpace, network: str) -> list[Caution
         for path in participant.files(results.NULL_SCORES, inputs.at, network)
     ]
     out = study.output(units, files)
-    rows, passed = parcel_rows(null, units, inputs.networks[network], level)
+    layers, competes = inputs.networks[network], inputs.competes(network)
+    rows, passed = parcel_rows(null, units, layers, competes, level)
     out.write(results.DISPLACEMENT, rows, network=network)
     out.write(results.GROUP_SIGNIFICANT, passed, network=network, note=f"p <= {level:g}.")
     n = len(null.copies)
@@ -150,6 +151,7 @@ def averaged(
         maps = group_maps(
             stack,
             options(settings),
+            competes=inputs.competes(network) if network else None,
             seed=study.config.random_seed,
             label=f"{network or 'unique'}: flips",
             quiet=study.config.quiet,

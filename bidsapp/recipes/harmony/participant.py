@@ -23,6 +23,7 @@ from bidsapp.encoding.bands import BandScores, Member, join_bands, two_bands
 from bidsapp.encoding.parcels import Parcels, make_parcels
 from bidsapp.encoding.ratings import RatingTargets, rating_targets
 from bidsapp.encoding.rows import Rows
+from bidsapp.recipes.base.layers import network_facts
 from bidsapp.recipes.base.peak import peak_rows
 from bidsapp.recipes.base.quality import quality_rows
 from bidsapp.recipes.base.scores import (
@@ -93,10 +94,10 @@ def participant(study: ParticipantStudy) -> None:
     out.write(results.PARCEL_LABELS, parcels.labels + 1, names=names)
     write_sounds(out, study, courses)
     out.write(results.ALIGNMENT, study.inputs.alignment)
-    out.write(results.QUALITY, quality_rows(study))
+    out.write(results.QUALITY, quality_rows(study.inputs, study.bold.tsnr))
     out.write(results.FOLDS, fold_rows(rows, study))
-    networks: dict[str, dict[str, Any]] = {
-        name: {"layers": scores.layers, "weights": dict(scores.bank.weights)}
+    networks = {
+        name: network_facts(scores.bank.layers, scores.bank.weights, settings.input_layers)
         for name, scores in everything.items()
     }
     facts = study.summary(

@@ -11,6 +11,7 @@ import pandas as pd
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.models.harmonic.names import PITCH_CLASSES
 from bidsapp.recipes.base.score_results import DISPLACED, SHIFT, SHIFT_FDR
+from bidsapp.recipes.harmony import RECIPE
 from bidsapp.recipes.harmony import results as declared
 from bidsapp.recipes.harmony.answer import sentences
 from bidsapp.recipes.harmony.figures import plane_figure, sound_figure, unique_figure
@@ -47,7 +48,6 @@ from bidsapp.results.kinds import P_VALUE
 from bidsapp.results.read import Results
 
 _HEADING = "Harmony and the emotion of music"
-_QUESTION = "What does harmony explain of music's emotion, of ratings and of responses to it?"
 _TITLES = {
     "harmonic": "harmonic network",
     "consonance": "roughness and harmonicity",
@@ -88,7 +88,7 @@ def report(results: Results) -> tuple[Page, Methods]:
     ]
     shown = encoding(results, pairs[0]) if pairs else None
     answered = sections.found(results, sentences(results), shown)
-    return sections.page(results, _QUESTION, page, heading=_HEADING, answer=answered), text
+    return sections.page(results, RECIPE.question, page, heading=_HEADING, answer=answered), text
 
 
 def design(results: Results) -> list[Number]:
