@@ -6,8 +6,8 @@
 fmralign asks for a newer torch than the app, so that it is kept in a folder of its own and only
 its linear methods (`methods.procrustes`, `methods.srm`), which need neither, are imported.
 Largest differences are printed of: the rotation of one parcel onto another, the map into a shared
-space of fewer dimensions, generalised Procrustes rotations and the shared response model of
-several participants (their step, repeated with our start and our number of iterations).
+space of fewer dimensions, and generalised Procrustes rotations of several participants (their
+step, repeated with our start and our number of iterations).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.models.alignment import fit_rotations, fit_shared_responses, orthonormal_map
+from bidsapp.models.alignment import fit_rotations, orthonormal_map
 
 N_CLIPS, N_UNITS, N_FEATURES, N_PEOPLE = 400, 300, 50, 5
 Array = NDArray[np.float64]
@@ -85,12 +85,6 @@ def main() -> None:
     theirs = repeated(lambda: procrustes.Procrustes(scaling=False), centred, start, n)
     shown = f"template of generalised Procrustes, {n} rounds"
     print(line.format(shown, np.abs(rotated.shared - theirs).max()))
-    shared = fit_shared_responses(people, N_FEATURES)
-    first = fit_shared_responses(people, N_FEATURES, n_iterations=1)
-    rest = len(shared.errors) - 1
-    theirs = repeated(lambda: srm.DetSRM(N_FEATURES), centred, first.shared, rest)
-    shown = f"shared response model, {rest + 1} rounds"
-    print(line.format(shown, np.abs(shared.shared - theirs).max()))
 
 
 if __name__ == "__main__":

@@ -157,7 +157,7 @@ def bands(options: argparse.Namespace) -> None:
     import torch
 
     from bidsapp.audio.networks.mel_db import mel_db
-    from bidsapp.models.harmonic.bands import excitation, harmonic_bands, note_hz, pitch_class
+    from bidsapp.models.harmonic.bands import excitation, harmonic_bands, note_hz
     from bidsapp.models.mel_filters import mel_edges
 
     notes = range(28, 109)
@@ -182,7 +182,7 @@ def bands(options: argparse.Namespace) -> None:
                     )
                     winners = excitation(np.array(spectra, np.float64), rows).argmax(axis=1)
                     right = np.array(
-                        [w == pitch_class(n) for w, n in zip(winners, notes, strict=True)]
+                        [w == (n - 69) % 12 for w, n in zip(winners, notes, strict=True)]
                     )
                     high = right[np.array(notes) >= 52]
                     print(

@@ -27,7 +27,7 @@ from bidsapp.stats.metrics import best_layer, fisher_z
 from bidsapp.stats.nulls import max_statistic_p
 from bidsapp.stats.rsa.clip_permutation import clip_permutations
 from bidsapp.stats.rsa.inference import faithful_test
-from bidsapp.stats.rsa.pairs import difference_rdm, keep_items, pair_items, pair_mask
+from bidsapp.stats.rsa.pairs import difference_rdm, pair_items, pair_mask
 from bidsapp.stats.signflip import sign_flip_test
 
 Array = NDArray[np.float64]
@@ -129,7 +129,7 @@ def draw(design: Design, seed: int) -> Draw:
         np.arange(n) if design.same_order else rng.permutation(n) for _ in range(design.n_subjects)
     ]
     time = np.tile(np.arange(t) * TR_S, n)
-    keep = keep_items(time, border_s=BORDER_S if design.pairs == "trimmed" else 0.0)
+    keep = time >= (BORDER_S if design.pairs == "trimmed" else 0.0)
     clip = np.repeat(np.arange(n), t)
     data = [
         participant(rng, design, order, driven).reshape(n * t, -1)[keep].astype(np.float32)

@@ -17,15 +17,12 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import soundfile
 
 from bidsapp.audio.io import load_audio
 from bidsapp.bids.atomic import write_tsv
 from bidsapp.errors import InputInvalidError, InputMissingError
 from bidsapp.stats.listening import ChoiceTest, choice_test
-
-Singles = npt.NDArray[np.float32]
 
 SAMPLING_HZ: Final = 24_000
 KEY_COLUMNS: Final = ("trial", "condition", "clip", "correct", "options", "option_clips")

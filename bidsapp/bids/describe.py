@@ -73,7 +73,6 @@ def dataset_description(
     dataset: Dataset,
     output_dir: Path,
     *,
-    version: str = __version__,
     configuration_hashes: Mapping[str, str] | None = None,
     stimuli_dir: Path | None = None,
     environment: Mapping[str, str] | None = None,
@@ -86,8 +85,6 @@ def dataset_description(
         What the results were made from.
     output_dir
         Where they are written: links are relative to it.
-    version
-        Of this app.
     configuration_hashes
         Recipe to hash of the settings that change its results.
     stimuli_dir
@@ -95,7 +92,7 @@ def dataset_description(
     environment
         Of the process; the image sets ``MUSICOTOPY_DOCKER_TAG`` or ``MUSICOTOPY_SINGULARITY_URL``.
     """
-    generated: dict[str, Any] = {"Name": "musicotopy", "Version": version}
+    generated: dict[str, Any] = {"Name": "musicotopy", "Version": __version__}
     if url := code_url():
         generated["CodeURL"] = url
     container = _container(os.environ if environment is None else environment)
@@ -179,7 +176,6 @@ def write_dataset_description(
     output_dir: Path,
     dataset: Dataset,
     *,
-    version: str = __version__,
     configuration_hashes: Mapping[str, str] | None = None,
     stimuli_dir: Path | None = None,
 ) -> None:
@@ -189,7 +185,7 @@ def write_dataset_description(
     ----------
     output_dir
         Output folder.
-    dataset, version, configuration_hashes, stimuli_dir
+    dataset, configuration_hashes, stimuli_dir
         As for `dataset_description`.
 
     Raises
@@ -203,7 +199,6 @@ def write_dataset_description(
         content = dataset_description(
             dataset,
             output_dir,
-            version=version,
             configuration_hashes=hashes,
             stimuli_dir=stimuli_dir,
         )
@@ -230,7 +225,7 @@ def write_bidsignore(output_dir: Path) -> None:
     _write_if_new(path, "".join(f"{line}\n" for line in (*BIDSIGNORE, *added)))
 
 
-def write_readme(output_dir: Path, *, version: str = __version__) -> None:
+def write_readme(output_dir: Path) -> None:
     """Write ``README.md``, unless somebody else's stands there."""
     path = output_dir / "README.md"
     try:
@@ -238,7 +233,7 @@ def write_readme(output_dir: Path, *, version: str = __version__) -> None:
     except (OSError, UnicodeDecodeError):
         is_other = path.exists()
     if not is_other:
-        _write_if_new(path, _README.format(title=README_TITLE, version=version))
+        _write_if_new(path, _README.format(title=README_TITLE, version=__version__))
 
 
 def write_descriptions(output_dir: Path, descriptions: Mapping[str, str]) -> None:

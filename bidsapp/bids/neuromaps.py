@@ -143,22 +143,30 @@ def annotation_paths(name: AnnotationName) -> tuple[Path, ...]:
 
 def _expected(name: AnnotationName, folder: Path) -> Iterator[Path]:
     """Yield the files that the annotation has, there or not."""
-    listed = list(records(name))
-    if not listed:
-        msg = f"{name}: neuromaps has no such annotation; `neuromaps.datasets` lists them"
-        raise UsageError(msg)
-    for record in listed:
+    for record in records(name):
         yield folder / "annotations" / str(record["rel_path"]) / str(record["fname"])
 
 
-def records(name: AnnotationName) -> Iterator[Mapping[str, Any]]:
-    """Yield what neuromaps knows of the files of an annotation: path, address, checksum."""
+def records(name: AnnotationName) -> list[Mapping[str, Any]]:
+    """Return what neuromaps knows of the files of an annotation: path, address, checksum.
+
+    Raises
+    ------
+    UsageError
+        It knows none.
+    """
     datasets()
     from neuromaps.datasets.utils import get_dataset_info
 
-    for record in get_dataset_info("annotations", return_restricted=False):
-        if all(record.get(key) == value for key, value in name.query.items()):
-            yield record
+    listed = [
+        record
+        for record in get_dataset_info("annotations", return_restricted=False)
+        if all(record.get(key) == value for key, value in name.query.items())
+    ]
+    if not listed:
+        msg = f"{name}: neuromaps has no such annotation; `neuromaps.datasets` lists them"
+        raise UsageError(msg)
+    return listed
 
 
 def _licence(stated: Mapping[str, str] | str | None) -> str:

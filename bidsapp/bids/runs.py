@@ -145,13 +145,11 @@ def _stated(
     return Stated(own, raw, axis, n_raw), problems
 
 
-def raw_file(
-    root: Path, entities: Mapping[str, str], suffix: str = "bold", extension: str = ".nii.gz"
-) -> Path:
-    """Return where a file of an acquisition lies, or would lie, in the raw dataset."""
+def raw_file(root: Path, entities: Mapping[str, str]) -> Path:
+    """Return where the BOLD of an acquisition lies, or would lie, in the raw dataset."""
     known = {key: label for key, label in entities.items() if label}
     folders = [f"{key}-{known[key]}" for key in ("sub", "ses") if key in known]
-    return root.joinpath(*folders, "func", build_name(known, suffix, extension))
+    return root.joinpath(*folders, "func", build_name(known, "bold", ".nii.gz"))
 
 
 def _confounds(

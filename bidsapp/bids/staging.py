@@ -121,27 +121,22 @@ class Staging:
             if path.is_file() and path != self.folder / _JOURNAL
         )
 
-    def publish(self, *, last: Sequence[str] = (), replaces: Sequence[str] = ()) -> list[str]:
+    def publish(self, *, replaces: Sequence[str] = ()) -> list[str]:
         """Move every file into place and return their names.
 
         Parameters
         ----------
-        last
-            Files that go last: whoever sees them knows that the others are there.
         replaces
             Files of an earlier result, relative to the output folder, that are removed unless
             they are written anew.
         """
         files = self.files()
-        ordered = [name for name in files if name not in last] + [
-            name for name in last if name in files
-        ]
         stale = sorted({inside(name) for name in replaces} - set(files))
         with output_errors(self.output_dir):
             # from here on the result is complete: who finds the journal finishes the renames
-            write_json(self.folder / _JOURNAL, {"remove": stale, "move": ordered})
+            write_json(self.folder / _JOURNAL, {"remove": stale, "move": files})
             _roll_forward(self.folder, self.output_dir)
-        return ordered
+        return files
 
 
 def clean_leftovers(output_dir: Path) -> list[str]:

@@ -77,9 +77,7 @@ def geometric_parcels(
     return labels
 
 
-def standard_parcels(
-    units: UnitSpace, n_parcels: int, *, valid: NDArray[np.bool_] | None = None
-) -> NDArray[np.int32]:
+def standard_parcels(units: UnitSpace, n_parcels: int) -> NDArray[np.int32]:
     """Divide the template into parcels and read those of the units.
 
     Parcels do not depend on which units a participant has: shared units have equal labels.
@@ -91,7 +89,7 @@ def standard_parcels(
     fsLR-32k          cortex of the mesh; CIFTI also each subcortical structure of the file
     MNI152 volumes    nilearn's ICBM152 brain mask, on the voxel grid of the data
     other templates   the brain mask of TemplateFlow, if it is on this machine
-    other             the valid units, as by `geometric_parcels`
+    other             the units, as by `geometric_parcels`
     ================  ================================================================
 
     Parameters
@@ -100,13 +98,11 @@ def standard_parcels(
         Where parcels are wanted.
     n_parcels
         How many the template is divided into; as for `geometric_parcels`.
-    valid
-        (n_units,) units to label; all when None.
 
     Returns
     -------
     (n_units,) array
-        0, 1, …; -1 outside `valid` and outside the template. A number may be missing where a
+        0, 1, …; -1 outside the template. A number may be missing where a
         participant has no unit in the parcel.
 
     Raises
@@ -118,14 +114,12 @@ def standard_parcels(
     """
     template = _template_image(units)
     if template is not None and isinstance(units.geometry, VolumeGrid):
-        labels = _volume_labels(units, units.geometry, n_parcels, template)
-    elif find_mesh(units) is None:
-        return geometric_parcels(units, n_parcels, valid=valid)
-    elif isinstance(units.geometry, Grayordinates):
-        labels = _cifti_labels(units, units.geometry.axis, n_parcels)
-    else:
-        labels = geometric_parcels(units, n_parcels, valid=cortex_mask(units))
-    return labels if valid is None else np.where(valid, labels, np.int32(-1))
+        return _volume_labels(units, units.geometry, n_parcels, template)
+    if find_mesh(units) is None:
+        return geometric_parcels(units, n_parcels)
+    if isinstance(units.geometry, Grayordinates):
+        return _cifti_labels(units, units.geometry.axis, n_parcels)
+    return geometric_parcels(units, n_parcels, valid=cortex_mask(units))
 
 
 def _template_image(units: UnitSpace) -> Any:

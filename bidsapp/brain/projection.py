@@ -140,36 +140,6 @@ def volume_projection(units: UnitSpace, *, mni305: bool) -> Projection:
     return Projection(weights, _provenance(weights, cortex.size, mni305))
 
 
-def project_volume(
-    values: ArrayLike, units: UnitSpace, *, mni305: bool
-) -> tuple[NDArray[np.float32], dict[str, Any]]:
-    """Project maps to fsaverage5; `volume_projection` once and `Projection.apply`.
-
-    Parameters
-    ----------
-    values
-        (n_maps, n_units), continuous; NaN is missing.
-    units, mni305
-        As for `volume_projection`.
-
-    Returns
-    -------
-    values : (n_maps, 20484) array
-        NaN outside cortex and where there are no data.
-    provenance : dict
-        For the sidecar.
-
-    Raises
-    ------
-    InputInvalidError
-        Units that are no voxels in an MNI152 space.
-    ValueError
-        Another number of units, or integers: labels cannot be averaged.
-    """
-    projection = volume_projection(units, mni305=mni305)
-    return projection.apply(values), projection.provenance
-
-
 def _weights(
     rows: NDArray[np.intp],
     voxels: NDArray[np.float64],

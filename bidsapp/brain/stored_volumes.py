@@ -29,7 +29,8 @@ from bidsapp.models.rows import Rows
 from bidsapp.progress import track
 from bidsapp.scratch import identity, make_once
 
-_FORMAT = 2  # part of the name of the cache: raise it when the numbers change
+_RATED = 10_000
+_FORMAT = 3  # part of the name of the cache: raise it when the numbers change
 _CHUNK_BYTES = 256 << 20
 _LEAST_VOLUMES = 10
 
@@ -78,6 +79,8 @@ class StoredVolumes:
         For each run, what was regressed.
     problems
         In words.
+    tsnr
+        For each run, median over units of mean over standard deviation, before cleaning.
     """
 
     folder: Path
@@ -87,6 +90,7 @@ class StoredVolumes:
     constant: NDArray[np.bool_]
     confounds: tuple[tuple[str, ...], ...]
     problems: tuple[str, ...]
+    tsnr: tuple[float, ...]
 
     def volumes(self, n_frames: int = 1) -> Volumes:
         """Return what decoders take, `n_frames` volumes stacked as channels."""
@@ -170,6 +174,7 @@ def _build(
         raise OutputError(msg)
     constant = np.zeros(n_units, bool)
     names: list[list[str]] = []
+    tsnr: list[float] = []
     problems: list[str] = []
     scale = 0.0
     label = f"sub-{runs[0].subject}: reading volumes"
@@ -187,6 +192,7 @@ def _build(
         model = nuisance(run, cleaning.confounds, cleaning.high_pass_hz)
         problems += [str(problem) for problem in model.problems]
         names.append(list(model.columns))
+        tsnr.append(_tsnr(raw))
         whole = raw.mean(axis=1, dtype=np.float64)
         signal = 100 * (whole / (whole.mean() or 1.0) - 1)
         np.save(folder / f"global-{index}.npy", signal.astype(np.float32))
@@ -194,8 +200,16 @@ def _build(
         scale = scale or float(np.abs(whole.mean())) or 1.0
         _store(folder / f"run-{index}.npy", raw, basis, treatment, scale, constant)
     np.save(folder / "constant.npy", constant)
-    facts = {"confounds": names, "problems": problems}
+    facts = {"confounds": names, "problems": problems, "tsnr": tsnr}
     write_json(folder / "volumes.json", facts)
+
+
+def _tsnr(raw: NDArray[np.float32]) -> float:
+    """Median of mean over standard deviation of some units that vary; NaN without any."""
+    some = raw[:, :: -(-raw.shape[1] // _RATED)].astype(np.float64)
+    mean, deviation = some.mean(axis=0), some.std(axis=0)
+    varying = deviation > 0
+    return float(np.median(mean[varying] / deviation[varying])) if varying.any() else np.nan
 
 
 def _store(
@@ -255,4 +269,5 @@ def _open(folder: Path, runs: Sequence[Run], units: UnitSpace) -> StoredVolumes:
         np.load(folder / "constant.npy"),
         tuple(tuple(names) for names in facts["confounds"]),
         tuple(facts["problems"]),
+        tuple(np.nan if value is None else value for value in facts["tsnr"]),
     )

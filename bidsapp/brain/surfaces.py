@@ -1,23 +1,21 @@
-"""Registration spheres and networks of cortical units, and values carried between two meshes.
+"""Registration spheres and networks of cortical units.
 
 Two meshes are served, fsaverage5 and fsLR-32k (`bidsapp.brain.cortex`), from what comes with the
 app (`bidsapp.resources`) and with nilearn; nothing is downloaded. The spheres of the two are NOT
-registered to each other: matching them by nearest vertices misses by 40 to 64 mm. The one way
-between the meshes is `to_fsaverage5`.
+registered to each other: matching them by nearest vertices misses by 40 to 64 mm.
+The way between the meshes is `bidsapp.brain.correspondence`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bidsapp import resources
-from bidsapp.brain.correspondence import carry
 from bidsapp.brain.cortex import cortex_columns
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.meshes import fsaverage5_spheres
-from bidsapp.errors import InputInvalidError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,36 +99,3 @@ def network_labels(
     if by_hemisphere:
         names = tuple(f"{side} {name}" for side in "LR" for name in names)
     return labels.astype(np.int64), names
-
-
-def to_fsaverage5(
-    values: NDArray[Any], units: UnitSpace
-) -> tuple[NDArray[np.floating[Any]], dict[str, Any]]:
-    """Carry values from fsLR-32k to the corresponding vertices of fsaverage5.
-
-    Parameters
-    ----------
-    values
-        (..., n_units), labels or continuous: nothing is interpolated.
-    units
-        GIFTI or CIFTI, on fsLR-32k; what is no cortex is left out.
-
-    Returns
-    -------
-    values : (..., 20484) array
-        Floating point; NaN outside cortex and where the corresponding vertex is no unit.
-    provenance : dict
-        For the sidecar.
-
-    Raises
-    ------
-    InputInvalidError
-        Units on another mesh.
-    """
-    columns = cortex_columns(units)
-    if columns.mesh != "fsLR32k":
-        msg = f"The data are on {columns.mesh}; only fsLR-32k can be carried to fsaverage5."
-        raise InputInvalidError(msg)
-    carried, how = carry(columns.scatter(values))
-    reached, _ = carry(columns.scatter(np.ones(units.n_units)))
-    return carried, {"From": "fsLR-32k", **how, "CortexVerticesReached": int(np.nansum(reached))}

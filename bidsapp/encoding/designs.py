@@ -193,7 +193,9 @@ class DesignStore:
         self._scratch = Scratch.of(cache_dir / "designs", "design", *parts)
         self._designs = self._scratch if keep else None
         if keep and run_filter is not None:
-            self._designs = Scratch.of(cache_dir / "designs", "filtered", *parts, run_filter)
+            self._designs = Scratch.of(
+                cache_dir / "designs", "filtered by fold", *parts, run_filter
+            )
 
     @property
     def n_layers(self) -> int:
@@ -246,9 +248,11 @@ class DesignStore:
     def factorised(self, x: FloatArray, explained: float, fold: int) -> Design:
         """Filter and scale regressors, and decompose the training sets of an outer fold."""
         label, blocks = self.blocks.label, self.folds[fold]
+        train = self._training_rows(fold)
         if self.run_filter is not None:
             x = self.run_filter(x)
-        x = scale_columns(x, (label >= 0) & ~np.isin(label, blocks.test))
+            x = np.where(train[:, None], self._training_filters[fold](x), x)
+        x = scale_columns(x, train)
         alphas = 10.0 ** np.asarray(self.options.log10_alpha)
         factors = factorise(x, label, blocks, alphas, centre=self.options.centre)
         return Design(x, factors, explained)
@@ -265,6 +269,17 @@ class DesignStore:
             float(np.mean([self.regressors(layer, fold)[1] for fold in folds]))
             for layer in range(self.n_layers)
         )
+
+    def _training_rows(self, fold: int) -> NDArray[np.bool_]:
+        label = self.blocks.label
+        return np.asarray((label >= 0) & ~np.isin(label, self.folds[fold].test))
+
+    @cached_property
+    def _training_filters(self) -> tuple[RunFilter, ...]:
+        """Filters of the training rows of each fold: no noise of its test rows is fitted."""
+        assert self.run_filter is not None
+        folds = range(len(self.folds))
+        return tuple(self.run_filter.training(self._training_rows(fold)) for fold in folds)
 
     @cached_property
     def _operators(self) -> tuple[csr_array, ...]:

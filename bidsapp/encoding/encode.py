@@ -227,6 +227,8 @@ def encode_with_null(
     if store.run_filter is not None:
         slab = [(slice(0, n_targets), y)]
         seen = encode(store, slab, n_targets, scorer, label="", quiet=True)
+        if not len(shifts):
+            return seen, np.empty((0, store.n_layers, n_targets), np.float32)
         return seen, _displaced(store, y, shifts, scorer, label=label, quiet=quiet)
     copies = np.vstack([np.zeros((1, shifts.shape[1]), dtype=shifts.dtype), shifts])
     means = np.empty((len(copies), store.n_layers, n_targets), dtype=np.float32)

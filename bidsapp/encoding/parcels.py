@@ -128,10 +128,12 @@ def parcel_test(r: Array, null: Array) -> ParcelTest:
     Returns
     -------
     ParcelTest
-        One-sided p-values, (b + 1) / (m + 1).
+        One-sided p-values, (b + 1) / (m + 1); NaN where nothing was shifted.
     """
     known = np.isfinite(r).all(axis=0)
     p, p_parcel, p_family = (np.full(shape, np.nan) for shape in (r.shape, *[r.shape[1]] * 2))
+    if not len(null):
+        return ParcelTest(r, null, p, p, p_parcel, p_parcel, p_family)
     seen, shifted = r[:, known], null[:, :, known]
     p[:, known] = permutation_p(seen, shifted)
     p_parcel[known] = permutation_p(seen.max(axis=0), shifted.max(axis=1))

@@ -138,9 +138,10 @@ def rating_scores(
     r
         (n_layers, n_blocks, n_ratings).
     null
-        (n_copies, n_layers, n_ratings) mean scores of displaced music.
+        (n_copies, n_layers, n_ratings) mean scores of displaced music; p is NaN without any.
     """
-    p = permutation_p(r.mean(axis=1), null)
+    mean = r.mean(axis=1)
+    p = permutation_p(mean, null) if len(null) else np.full(mean.shape, np.nan)
     return tuple(
         RatingScores(name, rater, r[:, :, column], p[:, column], null[:, :, column])
         for column, (name, rater) in enumerate(targets.names)

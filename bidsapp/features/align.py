@@ -24,7 +24,6 @@ def alignment_table(
     presentations: Sequence[Presentation],
     lags_s: Sequence[float],
     durations: Mapping[str, float],
-    tolerance_s: float | None = None,
 ) -> tuple[list[Row], list[Problem]]:
     """Say for each presentation how sound, scan and volumes meet.
 
@@ -38,8 +37,6 @@ def alignment_table(
         Lags of the model in seconds.
     durations
         Length of each sound in seconds by stim_file; unknown where the sound was not found.
-    tolerance_s
-        How far sound and scan may disagree; one TR + 0.5 s if None.
 
     Returns
     -------
@@ -53,7 +50,7 @@ def alignment_table(
     Raises
     ------
     InputInvalidError
-        Beyond the tolerance: a presentation lies outside its scan, ends after it though the sound
+        Beyond one TR + 0.5 s: a presentation lies outside its scan, ends after it though the sound
         is no longer than the scan, asks for more than the sound has, or overlaps the next one.
     """
     by_name = {run.name: run for run in runs}
@@ -64,7 +61,7 @@ def alignment_table(
         if shown.run_name not in by_name:
             continue
         run = by_name[shown.run_name]
-        slack = run.tr_s + TOLERANCE_S if tolerance_s is None else tolerance_s
+        slack = run.tr_s + TOLERANCE_S
         sound = durations.get(shown.stim_file, math.nan)
         _refuse(run, shown, sound, slack)
         _refuse_overlap(shown, presentations, slack)

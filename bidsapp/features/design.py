@@ -75,21 +75,15 @@ def _piece_operator(
     return mine[rows], frames[columns], part.data
 
 
-def lagged_design(
-    scores: Floats, bank: FeatureBank, timeline: Timeline, lags_s: Sequence[float]
-) -> Floats:
-    """Design matrix: the scores heard ``lag`` seconds before each row, lags side by side.
+def apply_lags(scores: Floats, operators: Sequence[csr_array]) -> Floats:
+    """Design matrix: the scores heard some lags before each row, lags side by side.
 
     Parameters
     ----------
     scores
         (n_frames, k) scores of the bank's frames.
-    bank
-        Says which frame is when in which piece.
-    timeline
-        Rows of the design, made with the same lags.
-    lags_s
-        Lags in seconds.
+    operators
+        From `lag_operators`.
 
     Returns
     -------
@@ -97,16 +91,6 @@ def lagged_design(
         (n_rows, k · n_lags): ``[S(t - lag_1) | S(t - lag_2) | …]``, where S(t) is the mean over
         the frames within half a TR of t.
 
-    Raises
-    ------
-    InputInvalidError
-        As `lag_operators`.
-
     Source: poster, Encoding models (lags of 4, 5 and 6 s).
     """
-    return apply_lags(scores, lag_operators(bank, timeline, lags_s))
-
-
-def apply_lags(scores: Floats, operators: Sequence[csr_array]) -> Floats:
-    """Design matrix from operators made before (see `lagged_design`)."""
     return np.hstack([operator @ scores for operator in operators])

@@ -33,13 +33,10 @@ class Pca:
         (n_frames, k), in the units of the features; the mean of the training frames is 0.
     explained_ratio
         (k,) share of the training frames' variance.
-    total_variance
-        Variance of the training frames, summed over features.
     """
 
     scores: Floats
     explained_ratio: Floats
-    total_variance: float
 
 
 def accumulate(gram: Floats, columns: torch.Tensor) -> None:
@@ -133,7 +130,7 @@ def gram_pca(gram: Floats, train_rows: npt.ArrayLike, n_components: int) -> Pca:
     vectors = vectors[:, kept] / np.sqrt(values[kept])
     scores = cross @ vectors
     scores *= _signs(scores[rows])
-    return Pca(scores, values[kept] / total, total / (rows.size - 1))
+    return Pca(scores, values[kept] / total)
 
 
 def _signs(scores: Floats) -> Floats:

@@ -26,7 +26,7 @@ PEAK_S, UNDERSHOOT_S = 6.0, 16.0
 UNDERSHOOT_RATIO = 1.0 / 6.0
 
 
-def hrf(dt_s: float, length_s: float = LENGTH_S) -> Floats:
+def hrf(dt_s: float, length_s: float = LENGTH_S, *, delay_s: float = 0.0) -> Floats:
     """Canonical response to an impulse: difference of two gamma densities.
 
     Parameters
@@ -35,13 +35,16 @@ def hrf(dt_s: float, length_s: float = LENGTH_S) -> Floats:
         Time between samples.
     length_s
         Length of the response.
+    delay_s
+        How much later than the canonical one it is. An earlier one lacks its beginning: nothing
+        answers to sound that is still to come.
 
     Returns
     -------
     numpy.ndarray
         (n_samples,) at 0, dt, 2 dt, …; sums to 1, so that a constant stays what it is.
     """
-    times = dt_s * np.arange(round(length_s / dt_s))
+    times = dt_s * np.arange(round(length_s / dt_s)) - delay_s
     response: Floats = gamma.pdf(times, PEAK_S) - UNDERSHOOT_RATIO * gamma.pdf(times, UNDERSHOOT_S)
     response /= response.sum()
     return response
@@ -108,9 +111,9 @@ def convolve_pieces(
     dt_s: float,
     piece_s: npt.ArrayLike,
     *,
-    from_first_frame: bool = False,
+    delay_s: float = 0.0,
 ) -> Responses:
-    """Convolve the course of every sound with the response, each for itself.
+    """Convolve the course of every sound with the response, each for itself, after silence.
 
     Parameters
     ----------
@@ -124,16 +127,15 @@ def convolve_pieces(
         Time between frames.
     piece_s
         (n_pieces,) lengths of the sounds.
-    from_first_frame
-        Take the first frame of each sound as zero, so that its response has no onset: only what
-        changes within the sound is left. Silence before a sound is zero otherwise.
+    delay_s
+        Of the response, see `hrf`.
 
     Returns
     -------
     Responses
         On the clock of the frames, continued to both ends of each sound.
     """
-    kernel = hrf(dt_s)
+    kernel = hrf(dt_s, delay_s=delay_s)
     values, pieces, times = [], [], []
     for piece, length_s in enumerate(np.asarray(piece_s, dtype=np.float64)):
         rows = np.flatnonzero(frame_piece == piece)
@@ -143,8 +145,6 @@ def convolve_pieces(
         heard = np.pad(
             np.asarray(course[rows], dtype=np.float64), ((before, after), (0, 0)), mode="edge"
         )
-        if from_first_frame:
-            heard = heard - heard[0]
         values.append(fftconvolve(heard, kernel[:, None], axes=0)[: len(heard)])
         times.append(clock[0] + dt_s * np.arange(-before, len(rows) + after))
         pieces.append(np.full(len(heard), piece))

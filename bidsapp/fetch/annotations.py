@@ -52,9 +52,7 @@ def fetch_annotations(
     module = datasets()
     names = [annotation_name(wish) for wish in wishes]
     for name in names:
-        if not list(records(name)):
-            msg = f"{name}: neuromaps has no such annotation; `neuromaps.datasets` lists them"
-            raise UsageError(msg)
+        records(name)
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with output_lock(folder), output_errors(folder):

@@ -163,12 +163,7 @@ class _Download:
             with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as answer:
                 if answer.status_code == 416:  # nothing is left to send
                     return
-                if not answer.ok:
-                    msg = (
-                        f"{url}: the server answers {answer.status_code} {answer.reason}; try "
-                        "again later, or name another server with --mirror"
-                    )
-                    raise ResourceUnavailableError(msg)
+                refuse_answer(url, answer)
                 self._receive(answer, done if answer.status_code == 206 else 0)
         except requests.RequestException as error:
             kept = self._part.stat().st_size if self._part.exists() else 0
@@ -209,3 +204,19 @@ class _Download:
             for block in answer.iter_content(_BLOCK_BYTES):
                 yield block
                 bar.update(len(block))
+
+
+def refuse_answer(url: str, answer: Any) -> None:
+    """Refuse what a server (an answer of ``requests``) does not deliver.
+
+    Raises
+    ------
+    ResourceUnavailableError
+        It answers with an error.
+    """
+    if not answer.ok:
+        msg = (
+            f"{url}: the server answers {answer.status_code} {answer.reason}; try again later, "
+            f"or name another server with --mirror"
+        )
+        raise ResourceUnavailableError(msg)

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from bidsapp.errors import InputInvalidError, ResourceUnavailableError
+from bidsapp.fetch.download import refuse_answer
 from bidsapp.fetch.table import RemoteFile
 
 HUB: Final = "https://huggingface.co"
@@ -71,12 +72,7 @@ def _ask(url: str) -> dict[str, Any]:
             f"another server with --mirror"
         )
         raise ResourceUnavailableError(msg) from error
-    if not answer.ok:
-        msg = (
-            f"{url}: the server answers {answer.status_code} {answer.reason}; try again later, "
-            f"or name another server with --mirror"
-        )
-        raise ResourceUnavailableError(msg)
+    refuse_answer(url, answer)
     try:
         content = json.loads(answer.content)
     except ValueError as error:

@@ -1,20 +1,14 @@
-"""Responses of several participants to the same stimuli, brought into one space.
-
-``shared response model``
-    X_i ≈ S W_iᵀ with W_iᵀ W_i = I: one time course S for all, one orthonormal map per participant.
-``generalised Procrustes``
-    the same with as many features as units: rotations onto a common template.
+"""Responses of several participants to the same stimuli, rotated onto a common template.
 
 Everything is fitted to the rows that are given; rows of held-out stimuli must not be among them,
 and are transformed afterwards.
 
-Source: Chen et al. 2015, A reduced-dimension fMRI shared response model, §3 (deterministic model);
-Haxby et al. 2011, hyperalignment, for the rotations; Schönemann 1966 for their solution.
+Source: Haxby et al. 2011, hyperalignment; Schönemann 1966 for the solution.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,9 +32,9 @@ class SharedSpace:
     means
         Per participant: mean response of each unit over the fitted rows, (n_units,).
     maps
-        Per participant: orthonormal map (n_units, n_features).
+        Per participant: rotation (n_units, n_units).
     shared
-        (n_rows, n_features) mean of the participants' transformed responses.
+        (n_rows, n_units) mean of the participants' transformed responses.
     errors
         Sum of squared residuals after each iteration; never increases.
     """
@@ -63,34 +57,10 @@ class SharedSpace:
         Returns
         -------
         numpy.ndarray
-            (n, n_features).
+            (n, n_units).
         """
-        return to_space(responses, self.means[participant], self.maps[participant])
-
-    def join(self, responses: Floats) -> tuple[Doubles, Doubles]:
-        """Find the way into the space for a participant who had no part in it.
-
-        Parameters
-        ----------
-        responses
-            (n_rows, n_units) responses to the stimuli of `shared`, in its order.
-
-        Returns
-        -------
-        mean
-            (n_units,).
-        map
-            (n_units, n_features), for `to_space`.
-        """
-        _check([responses], len(self.shared), at_least=1)
-        mean = _mean(responses)
-        return mean, orthonormal_map(responses - mean, self.shared)
-
-
-def to_space(responses: Floats, mean: Doubles, mapping: Doubles) -> Doubles:
-    """Subtract a mean and apply a map: (n, n_units) → (n, n_features)."""
-    transformed: Doubles = (responses - mean) @ mapping
-    return transformed
+        transformed: Doubles = (responses - self.means[participant]) @ self.maps[participant]
+        return transformed
 
 
 def orthonormal_map(source: Floats, target: Floats) -> Doubles:
@@ -117,38 +87,6 @@ def orthonormal_map(source: Floats, target: Floats) -> Doubles:
     return rotation
 
 
-def fit_shared_responses(
-    responses: Sequence[Floats], n_features: int, n_iterations: int = 20
-) -> SharedSpace:
-    """Fit the deterministic shared response model.
-
-    Maps and shared responses are updated in turn, each the exact minimiser given the other. The
-    start is the leading eigenvectors of the sum of the participants' Gram matrices, so that no
-    random number is needed; memory stays at one (n_rows, n_rows) matrix beyond the data.
-
-    Parameters
-    ----------
-    responses
-        Per participant (n_rows, n_units); rows are the same stimuli in the same order, units may
-        differ.
-    n_features
-        Dimensions of the space: below the number of rows, and at most that of the units.
-    n_iterations
-        At most; the loop ends when the error decreases by less than a millionth.
-
-    Raises
-    ------
-    InputInvalidError
-        Fewer than two participants, other rows, values that are not finite, or too many features.
-
-    Source: Chen et al. 2015, §3.1, equations 2 and 3.
-    """
-    _check(responses, len(responses[0]) if responses else 0, n_features)
-    means = tuple(_mean(values) for values in responses)
-    centred = [values - mean for values, mean in zip(responses, means, strict=True)]
-    return _iterate(centred, means, _leading(centred, n_features), n_iterations)
-
-
 def fit_rotations(responses: Sequence[Floats], n_iterations: int = 10) -> SharedSpace:
     """Rotate participants onto their common template (generalised Procrustes).
 
@@ -158,92 +96,25 @@ def fit_rotations(responses: Sequence[Floats], n_iterations: int = 10) -> Shared
         Per participant (n_rows, n_units), the same units in all (one parcel in a common space);
         the template starts as their mean.
     n_iterations
-        At most, as for `fit_shared_responses`.
+        At most; the loop ends when the error decreases by less than a millionth.
 
     Raises
     ------
     InputInvalidError
-        As `fit_shared_responses`, or units differ in number.
+        Fewer than two participants, other rows or units, or values that are not finite.
     """
-    _check(responses, len(responses[0]) if responses else 0)
+    _check(responses)
     sizes = {values.shape[1] for values in responses}
     if len(sizes) > 1:
         msg = (
             f"participants have {min(sizes)} to {max(sizes)} units; rotations need the same units "
-            f"in all, the shared response model does not"
+            "in all"
         )
         raise InputInvalidError(msg)
     means = tuple(_mean(values) for values in responses)
     centred = [values - mean for values, mean in zip(responses, means, strict=True)]
     template: Doubles = np.mean(np.stack(centred), axis=0, dtype=np.float64)
     return _iterate(centred, means, template, n_iterations)
-
-
-def fit_parcels(
-    responses: Sequence[Floats],
-    parcels: Sequence[npt.NDArray[np.integer]],
-    fit: Callable[[Sequence[Floats]], SharedSpace],
-) -> dict[int, SharedSpace]:
-    """Fit one space for each parcel.
-
-    Parameters
-    ----------
-    responses
-        Per participant (n_rows, n_units).
-    parcels
-        Per participant (n_units,) number of each unit's parcel; 0 is left out, and so are parcels
-        that some participant lacks.
-    fit
-        Takes the responses of one parcel: `fit_rotations`, or `fit_shared_responses` with its
-        number of features.
-
-    Returns
-    -------
-    dict
-        Parcel → space, in order of the numbers.
-    """
-    common = set.intersection(*(set(np.unique(labels).tolist()) for labels in parcels)) - {0}
-    return {
-        parcel: fit(
-            [
-                values[:, labels == parcel]
-                for values, labels in zip(responses, parcels, strict=True)
-            ]
-        )
-        for parcel in sorted(common)
-    }
-
-
-def transform_parcels(
-    spaces: dict[int, SharedSpace],
-    participant: int,
-    responses: Floats,
-    parcels: npt.NDArray[np.integer],
-) -> Doubles:
-    """Bring responses into the spaces of all parcels, side by side.
-
-    Parameters
-    ----------
-    spaces
-        From `fit_parcels`.
-    participant
-        Position among those the spaces were fitted to.
-    responses
-        (n, n_units) of this participant, any rows.
-    parcels
-        (n_units,) parcel of each unit, as it was fitted.
-
-    Returns
-    -------
-    numpy.ndarray
-        (n, n_features of all parcels).
-    """
-    return np.hstack(
-        [
-            space.transform(participant, responses[:, parcels == parcel])
-            for parcel, space in spaces.items()
-        ]
-    )
 
 
 def _iterate(
@@ -269,26 +140,12 @@ def _mean(responses: Floats) -> Doubles:
     return mean
 
 
-def _leading(centred: Sequence[Floats], n_features: int) -> Doubles:
-    """Leading eigenvectors of the sum of Gram matrices, (n_rows, n_features), signs fixed."""
-    n_rows = len(centred[0])
-    gram = np.zeros((n_rows, n_rows))
-    for values in centred:
-        gram += np.asarray(values @ values.T, np.float64)
-    _, vectors = linalg.eigh(gram, subset_by_index=(n_rows - n_features, n_rows - 1))
-    vectors = vectors[:, ::-1]
-    largest = np.abs(vectors).argmax(axis=0)
-    signed: Doubles = vectors * np.sign(vectors[largest, np.arange(n_features)])
-    return signed
-
-
-def _check(
-    responses: Sequence[Floats], n_rows: int, n_features: int = 0, at_least: int = 2
-) -> None:
+def _check(responses: Sequence[Floats]) -> None:
     """Refuse responses that cannot be aligned."""
-    if len(responses) < at_least:
+    if len(responses) < 2:
         msg = f"{len(responses)} participants; a shared space needs two at least"
         raise InputInvalidError(msg)
+    n_rows = len(responses[0])
     for number, values in enumerate(responses, start=1):
         if values.ndim != 2 or len(values) != n_rows:
             msg = (
@@ -298,13 +155,4 @@ def _check(
             raise InputInvalidError(msg)
         if not np.isfinite(values).all():
             msg = f"participant {number}: responses hold NaN or infinite values; leave units out"
-            raise InputInvalidError(msg)
-        if n_features and not 0 < n_features < n_rows:
-            msg = f"{n_features} shared features from {n_rows} rows; choose 1 to {n_rows - 1}"
-            raise InputInvalidError(msg)
-        if n_features > values.shape[1]:
-            msg = (
-                f"participant {number} has {values.shape[1]} units, fewer than {n_features} "
-                f"shared features; choose fewer features or larger parcels"
-            )
             raise InputInvalidError(msg)

@@ -13,14 +13,10 @@ Harrison and Pearce 2018, ISMIR, and 2020, Psychol Rev 127, 216-244 (parameters 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-
-N_PARTIALS = 11
 """Partials of a note in `chord_partials`, the fundamental included."""
 ROUGHEST = 0.25
 """Distance of the roughest pair, in critical bandwidths."""
@@ -33,31 +29,6 @@ DECAY = 0.75
 """Exponent with which harmonics of a pitch class lose weight."""
 SPREAD_CENTS = 6.83
 _C4_HZ = 440.0 * 2.0**-0.75
-
-
-def chord_partials(midi: Iterable[float], n_partials: int = N_PARTIALS) -> tuple[Floats, Floats]:
-    """Return the partials of notes, with amplitudes 1, 1/2, 1/3 and so on.
-
-    Parameters
-    ----------
-    midi
-        Note numbers; 69 is 440 Hz.
-    n_partials
-        Of each note.
-
-    Returns
-    -------
-    frequencies_hz, amplitudes : arrays of shape (n_distinct,)
-        In ascending order; amplitudes of partials at the same place add as powers do.
-    """
-    powers: dict[float, float] = {}
-    for note in midi:
-        for number in range(1, n_partials + 1):
-            place = round(note + 12 * np.log2(number), 6)
-            powers[place] = powers.get(place, 0.0) + number**-2.0
-    places = np.array(sorted(powers))
-    amplitudes = np.sqrt([powers[place] for place in places])
-    return 440.0 * 2.0 ** ((places - 69.0) / 12.0), amplitudes
 
 
 def roughness(frequencies_hz: npt.ArrayLike, amplitudes: npt.ArrayLike) -> float:
@@ -92,25 +63,6 @@ def roughness(frequencies_hz: npt.ArrayLike, amplitudes: npt.ArrayLike) -> float
     return float(pairs.sum()) / power
 
 
-def class_spectrum(weights: npt.ArrayLike) -> Floats:
-    """Fold pitch classes and their harmonics into one octave and smooth them.
-
-    Parameters
-    ----------
-    weights
-        (n, 12) weight of each pitch class, or (12,).
-
-    Returns
-    -------
-    array of shape (n, 1200), or (1200,)
-        Weight at each cent. Harmonics stand at the nearest whole cent.
-    """
-    given = np.asarray(weights, np.float64)
-    kernel = _complex_tone()
-    steps = np.stack([np.roll(kernel, 100 * number) for number in range(12)])
-    return np.asarray(given @ steps)
-
-
 def partial_spectrum(frequencies_hz: npt.ArrayLike, amplitudes: npt.ArrayLike) -> Floats:
     """Fold partials that were measured in a sound into one octave and smooth them.
 
@@ -134,7 +86,7 @@ def harmonicity(spectrum: npt.ArrayLike) -> Floats:
     Parameters
     ----------
     spectrum
-        (n, 1200) or (1200,), from `class_spectrum` or `partial_spectrum`; scale does not matter.
+        (n, 1200) or (1200,), from `partial_spectrum`; scale does not matter.
 
     Returns
     -------

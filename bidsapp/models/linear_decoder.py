@@ -147,14 +147,11 @@ class Decoded:
     ----------
     log_proba : array of shape (n_volumes, n_classes)
         NaN where never tested.
-    strength
-        Chosen in each fold; NaN where the fold could not be fitted.
     models
         Weights of each fold in its projected features, or None.
     """
 
     log_proba: FloatArray
-    strength: tuple[float, ...]
     models: tuple[LinearModel | None, ...]
 
 
@@ -196,7 +193,7 @@ def decode(
     grid = tuple(strengths or STRENGTHS[decoder])
     fit = DECODERS[decoder]
     out = np.full((len(labels), n_classes), np.nan)
-    chosen, models = [], []
+    models = []
     for fold in prepared:
         strength = _choose(fold.inner, labels, fit, n_classes, grid)
         model = _fit_part(fold.outer, labels, fit, n_classes, strength)
@@ -204,9 +201,8 @@ def decode(
             out[fold.outer.test] = _only_class(labels[fold.outer.train], n_classes)
         else:
             out[fold.outer.test] = model.log_proba(fold.outer.x_test)
-        chosen.append(np.nan if model is None else strength)
         models.append(model)
-    return Decoded(out, tuple(chosen), tuple(models))
+    return Decoded(out, tuple(models))
 
 
 def haufe_patterns(prepared: Sequence[PreparedFold], decoded: Decoded) -> FloatArray:

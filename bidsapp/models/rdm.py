@@ -29,7 +29,6 @@ Dissimilarity = Literal["spearman", "pearson", "euclid", "crossnobis"]
 Comparison = Literal["spearman", "pearson", "rho-a"]
 FloatArray = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.integer]
 
 MIN_FEATURES: dict[Dissimilarity, int] = {
     "spearman": 2,

@@ -17,7 +17,7 @@ from bidsapp.report.html import plural
 from bidsapp.report.methods import has_random_weights
 from bidsapp.report.sections import Pair
 from bidsapp.results.kinds import Result, Table
-from bidsapp.results.read import Results
+from bidsapp.results.read import APART, Results
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,17 @@ class View:
     def layers(self) -> tuple[str, ...]:
         """Names of the layers, first to last."""
         return self.results.layers(self.pair.network, self.pair.space)
+
+    @property
+    def apart(self) -> str:
+        """A sentence on the layers that are no candidates for the best one; empty for none."""
+        names = self.facts.get(APART) or ()
+        if not names:
+            return ""
+        return (
+            f" {', '.join(names)}: what goes into the network; its score is shown beside those of "
+            "the layers, but it is not chosen as best layer and does not enter the centroid."
+        )
 
     @property
     def level(self) -> float:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from bidsapp.brain.maps import Maps as MapValues
 
 GROUP = "group"
+APART = "layers_apart"
+"""Key of a network's facts: layers that are shown, but never chosen as the best one."""
 _SPACE_NAMES = {
     ("fsaverage", "10k"): "fsaverage5 surface",
     ("fsLR", "91k"): "fsLR 91k grayordinates",
@@ -154,7 +156,7 @@ class Results:
 
     def facts(self, space: Space | None = None) -> Mapping[str, Any]:
         """Return the summary of a space; of the first one without an argument."""
-        (path,) = self._paths(self.summary, space or self.spaces[0], "", None)
+        (path,) = self._paths(self.summary, space or self.spaces[0], "")
         return read_json(path)
 
     def setting(self, name: str, space: Space | None = None) -> Any:
@@ -178,6 +180,13 @@ class Results:
         """Return the names of a network's layers, first to last."""
         return tuple(map(str, self.network(name, space)["layers"]))
 
+    def competes(self, name: str, space: Space | None = None) -> NDArray[np.bool_]:
+        """(n_layers,) whether each layer of a network may be the best one."""
+        import numpy as np
+
+        apart = self.network(name, space).get(APART, ())
+        return np.array([layer not in apart for layer in self.layers(name, space)])
+
     def cautions(self, space: Space | None = None) -> list[Caution]:
         """Return the cautions of one space, or of all."""
         spaces = self.spaces if space is None else (space,)
@@ -199,7 +208,7 @@ class Results:
     @property
     def date(self) -> str:
         """When the results were written (UTC)."""
-        paths = [self._paths(self.summary, space, "", None)[0] for space in self.spaces]
+        paths = [self._paths(self.summary, space, "")[0] for space in self.spaces]
         latest = max(path.stat().st_mtime for path in paths)
         return f"{datetime.fromtimestamp(latest, UTC):%Y-%m-%d %H:%M} UTC"
 
@@ -224,10 +233,9 @@ class Results:
         result: Result,
         space: Space | None = None,
         network: str = "",
-        entities: Mapping[str, str] | None = None,
     ) -> bool:
         """Whether a result is there: not only its sidecar, and both hemispheres of surfaces."""
-        paths = self._paths(result, space, network, entities)
+        paths = self._paths(result, space, network)
         if not isinstance(result, Facts):
             paths = [path for path in paths if path.suffix != _JSON]
         sides = {parse_name(path).entities.get("hemi") for path in paths} - {None}
@@ -238,7 +246,6 @@ class Results:
         result: Result,
         space: Space,
         network: str = "",
-        entities: Mapping[str, str] | None = None,
         units: UnitSpace | None = None,
     ) -> MapValues | None:
         """Read maps, labels or a mask; None when not written.
@@ -252,7 +259,7 @@ class Results:
         """
         from bidsapp.brain.maps import read_maps
 
-        paths = self.images(result, space, network, entities)
+        paths = self.images(result, space, network)
         return read_maps(paths, units or self.units(space)) if paths else None
 
     def values(
@@ -308,14 +315,11 @@ class Results:
         result: Table,
         space: Space | None = None,
         network: str = "",
-        entities: Mapping[str, str] | None = None,
     ) -> pd.DataFrame:
         """Read a table; without rows, but with its columns, when not written."""
         import pandas as pd
 
-        paths = [
-            path for path in self._paths(result, space, network, entities) if path.suffix == ".tsv"
-        ]
+        paths = [path for path in self._paths(result, space, network) if path.suffix == ".tsv"]
         if not paths:
             return pd.DataFrame(columns=result.header)
         return read_stats(paths[0], result.columns)
@@ -332,7 +336,7 @@ class Results:
         """
         import numpy as np
 
-        for path in self._paths(result, space, network, None):
+        for path in self._paths(result, space, network):
             if path.suffix == ".npz":
                 try:
                     with np.load(path) as content:
@@ -347,10 +351,9 @@ class Results:
         result: Result,
         space: Space | None = None,
         network: str = "",
-        entities: Mapping[str, str] | None = None,
     ) -> Mapping[str, Any]:
         """Return the metadata beside a result; empty when it is not written."""
-        for path in self._paths(result, space, network, entities):
+        for path in self._paths(result, space, network):
             if path.suffix == _JSON:
                 return read_json(path)
         return {}
@@ -359,7 +362,7 @@ class Results:
         self, result: Result, space: Space | None = None, network: str = ""
     ) -> tuple[Path, ...]:
         """Return the files of a result, sidecars included; none when it is not written."""
-        return tuple(self._paths(result, space, network, None))
+        return tuple(self._paths(result, space, network))
 
     def missing(self, space: Space) -> list[str]:
         """Return the labels of required results that are not written in a space.
@@ -384,7 +387,10 @@ class Results:
         network: str = "",
         entities: Mapping[str, str] | None = None,
     ) -> list[Path]:
-        """Return the image of a result, of GIFTI the left and the right one; else none."""
+        """Return the image of a result, of GIFTI the left and the right one; else none.
+
+        Further `entities` are those of maps on a surface that are kept beside a volume.
+        """
         paths = self._paths(result, space, network, entities)
         return [path for path in paths if path.suffix not in (_JSON, ".tsv")]
 
@@ -393,7 +399,7 @@ class Results:
         result: Result,
         space: Space | None,
         network: str,
-        entities: Mapping[str, str] | None,
+        entities: Mapping[str, str] | None = None,
     ) -> list[Path]:
         wanted = {} if self.is_group else {"sub": self.subject}
         if result.by_space:

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,10 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bidsapp.errors import UsageError
-from bidsapp.simulate import bold, planted, signals
-from bidsapp.simulate.features import Source, course_features
-from bidsapp.simulate.music import Piece, write_pieces
-from bidsapp.simulate.signals import LayerFeatures, Playing
+from bidsapp.simulate.features import Source
+from bidsapp.simulate.patterns import PatternOptions, PatternStudy, compose_clips
+from bidsapp.simulate.signals import Playing
 from bidsapp.simulate.spaces import Space
 from bidsapp.simulate.study import (
     MNI,
@@ -35,37 +34,26 @@ from bidsapp.simulate.study import (
     Task,
     scheduled_run,
 )
-from bidsapp.simulate.topography import axis_rank, plant, smooth_fields
-from bidsapp.simulate.tree import write_catalogue
+from bidsapp.simulate.topography import axis_rank, plant
 
-Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-Bulk = npt.NDArray[np.float32]
 
 _TASK = "clips"
 _ORDERS = ("latin", "common")
 _LEAD_S, _TAIL_S = 6.0, 12.0
-_LOADING_MM = 4.0
-_N_WAVES = 600
 _N_COMPONENTS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class ClipsOptions(StudyOptions):
-    """Options of the design ``clips``, beside those of `StudyOptions`.
+class ClipsOptions(PatternOptions):
+    """Options of the design ``clips``, beside those of `PatternOptions`.
 
     Attributes
     ----------
-    n_pieces
-        Clips; each is heard once in every run.
-    piece_s, gap_s
-        Length of a clip, and of the silence after it.
+    gap_s
+        Silence after each clip, which is heard once in every run.
     order
         ``latin`` (other orders in every run and participant) or ``common`` (always the same).
-    network
-        Whose channels are planted, with random weights (seed 0).
-    radius_mm
-        Extent of the planted tissue around Heschl's gyri.
     """
 
     design: ClassVar[str] = "clips"
@@ -80,12 +68,8 @@ class ClipsOptions(StudyOptions):
 
     n_participants: int = 4
     n_runs: int = 4
-    n_pieces: int = 8
-    piece_s: float = 20.0
     gap_s: float = 8.0
     order: str = "latin"
-    network: str = "resnet1d"
-    radius_mm: float = 55.0
 
     def check(self) -> None:
         """Raise `UsageError` if there is nothing to simulate."""
@@ -99,24 +83,11 @@ class ClipsOptions(StudyOptions):
 
 
 @dataclass(frozen=True)
-class ClipsStudy:
-    """Clips in changing order, patterns of layers (see `bidsapp.simulate.study.Study`).
-
-    Attributes
-    ----------
-    options
-        As asked for.
-    features
-        Courses of every channel of every layer.
-    pieces
-        The clips.
-    """
+class ClipsStudy(PatternStudy):
+    """Clips in changing order, patterns of layers."""
 
     options: ClipsOptions
-    features: LayerFeatures
-    pieces: Sequence[Piece]
 
-    noise = bold.NoiseModel()
     task = Task(
         _TASK,
         "Simulated listening to clips",
@@ -126,11 +97,6 @@ class ClipsStudy:
         "music",
         "A clip",
     )
-
-    @property
-    def sounds(self) -> tuple[str, ...]:
-        """Sound files."""
-        return self.features.pieces
 
     def runs(self, number: int) -> tuple[ScheduledRun, ...]:
         """Say in which order participant `number` (from 1) hears the clips in each run."""
@@ -155,37 +121,14 @@ class ClipsStudy:
         topography = plant(
             space.coordinates_mm,
             len(self.features.layers),
+            n_inputs=self.features.n_inputs,
             radius_mm=self.options.radius_mm,
             shift_mm=person.shift_mm,
             seed=self.options.seed,
             rank=axis_rank,
         )
-        matrix = np.concatenate(
-            [
-                signals.response_matrix(run.times_s, run.playing, self.features)
-                for run in person.runs
-            ]
-        )
-        signal = np.zeros((len(matrix), len(space.coordinates_mm)), dtype=np.float32)
-        for number, channels in enumerate(self.features.scores, start=1):
-            units = np.flatnonzero(topography.layer == number)
-            response = matrix @ principal_courses(channels, _N_COMPONENTS)
-            seed = [*person.seed, 50 + number]
-            signal[:, units] = pattern_courses(response, space.coordinates_mm[units], seed)
-        signal *= (person.strength * topography.amplitude).astype(np.float32)
-        return Planting(signal, topography.truth(person.strength))
-
-    def facts(self) -> dict[str, Any]:
-        """Name the network."""
-        return planted.feature_facts(self.features)
-
-    def write_shared(self, out_dir: Path) -> None:
-        """Write features and catalogue."""
-        planted.write_features(out_dir / planted.TRUTH, self.features)
-        write_catalogue(out_dir / "stimuli", self.pieces)
-
-    def write_own(self, out_dir: Path, person: Person, rng: np.random.Generator) -> None:
-        """Write nothing: nobody rates clips."""
+        seeds = {number: 50 + number for number in range(1, 1 + len(self.features.layers))}
+        return self.planting(space, person, topography, seeds, _N_COMPONENTS)
 
 
 def clips_study(out_dir: Path, options: ClipsOptions, source: Source) -> ClipsStudy:
@@ -200,16 +143,7 @@ def clips_study(out_dir: Path, options: ClipsOptions, source: Source) -> ClipsSt
     source
         Where channel courses come from; the network of `options` by default.
     """
-    pieces, stimuli = write_pieces(
-        out_dir / "stimuli", options.n_pieces, options.piece_s, options.seed
-    )
-    features = (
-        source.given(stimuli)
-        if source.given
-        else course_features(
-            stimuli, options.network, cache_dir=source.cache_dir, quiet=source.quiet
-        )
-    )
+    pieces, features = compose_clips(out_dir, options, source)
     return ClipsStudy(options, features, pieces)
 
 
@@ -234,50 +168,3 @@ def latin_square(n: int) -> Ints:
     """
     first = [(step + 1) // 2 if step % 2 else (n - step // 2) % n for step in range(n)]
     return (np.array(first) + np.arange(n)[:, None]) % n
-
-
-def principal_courses(channels: Floats, n_components: int) -> Floats:
-    """Standardise channels and rotate them to their principal components.
-
-    Parameters
-    ----------
-    channels
-        (n_frames, n_channels).
-    n_components
-        Kept at most.
-
-    Returns
-    -------
-    Floats
-        (n_frames, k), total variance 1. Distances between frames are those between standardised
-        channels, but for the components left out.
-    """
-    spread = channels.std(axis=0)
-    standard = (channels - channels.mean(axis=0)) / np.where(spread > 0, spread, np.inf)
-    basis, values, _ = np.linalg.svd(standard, full_matrices=False)
-    courses = basis[:, :n_components] * values[:n_components]
-    return np.asarray(courses / np.sqrt(max(courses.var(axis=0).sum(), 1e-12)))
-
-
-def pattern_courses(response: Floats, coordinates_mm: Floats, seed: list[int]) -> Bulk:
-    """Give every unit its own mixture of courses, unit variance each.
-
-    Parameters
-    ----------
-    response
-        (n_times, n_courses).
-    coordinates_mm
-        (n_units, 3); loadings are correlated over 4 mm.
-    seed
-        Of the loadings.
-
-    Returns
-    -------
-    Bulk
-        (n_times, n_units).
-    """
-    loadings = smooth_fields(
-        coordinates_mm, response.shape[1], length_mm=_LOADING_MM, seed=seed, n_waves=_N_WAVES
-    )
-    course = (response @ loadings).astype(np.float32)
-    return np.asarray(course / np.maximum(course.std(axis=0), 1e-12), dtype=np.float32)

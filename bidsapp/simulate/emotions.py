@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from bidsapp.errors import UsageError
 from bidsapp.simulate import bold, files, planted
@@ -39,8 +38,6 @@ from bidsapp.simulate.study import (
     scheduled_run,
 )
 from bidsapp.simulate.topography import smooth_fields
-
-Floats = npt.NDArray[np.float64]
 
 AMYGDALA_MM = np.array([[-23.0, -4.0, -18.0], [23.0, -4.0, -18.0]])
 _TASK = "film"

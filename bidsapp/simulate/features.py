@@ -6,10 +6,16 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from bidsapp.simulate.signals import LayerFeatures
+
+if TYPE_CHECKING:
+    from bidsapp.audio.networks.base import Layer
+    from bidsapp.features.banks import Bank
 
 Stimuli = Sequence[tuple[str, Path]]
 FeatureSource = Callable[[Stimuli], LayerFeatures]
@@ -90,14 +96,7 @@ def layer_features(
         for index in range(len(bank.layers)):
             pca = bank.components(index, everything, _N_COMPONENTS)
             scores.append(pca.scores / np.sqrt(pca.scores.var(axis=0).sum()))
-    return LayerFeatures(
-        network=net.name,
-        layers=tuple(layer.name for layer in bank.layers),
-        pieces=bank.pieces,
-        frame_piece=np.asarray(bank.frame_piece, dtype=np.int64),
-        frame_time_s=np.asarray(bank.frame_time_s, dtype=np.float64),
-        scores=tuple(scores),
-    )
+    return _planted(net.name, bank, scores)
 
 
 def course_features(
@@ -131,11 +130,25 @@ def course_features(
         courses = [
             np.array(bank.course(index), dtype=np.float64) for index in range(len(bank.layers))
         ]
+    return _planted(network, bank, courses)
+
+
+def _planted(network: str, bank: Bank, scores: Sequence[npt.NDArray[np.float64]]) -> LayerFeatures:
+    """Return scores (n_frames, k) of each layer on the clock of a bank."""
     return LayerFeatures(
         network=network,
         layers=tuple(layer.name for layer in bank.layers),
         pieces=bank.pieces,
         frame_piece=np.asarray(bank.frame_piece, dtype=np.int64),
         frame_time_s=np.asarray(bank.frame_time_s, dtype=np.float64),
-        scores=tuple(courses),
+        scores=tuple(scores),
+        n_inputs=n_inputs(bank.layers),
     )
+
+
+def n_inputs(layers: Sequence[Layer]) -> int:
+    """Count the layers before the first one that a network computes; 0 if there is none."""
+    from bidsapp.audio.networks.base import INPUT
+
+    computed = [number for number, layer in enumerate(layers) if layer.kind != INPUT]
+    return min(computed, default=0)

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,11 +19,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bidsapp.errors import UsageError
-from bidsapp.simulate import bold, planted, signals
-from bidsapp.simulate.clips import pattern_courses, principal_courses
-from bidsapp.simulate.features import Source, course_features
-from bidsapp.simulate.music import Piece, write_pieces
-from bidsapp.simulate.signals import LayerFeatures, Playing
+from bidsapp.simulate.features import Source
+from bidsapp.simulate.patterns import PatternOptions, PatternStudy, compose_clips
+from bidsapp.simulate.signals import Playing
 from bidsapp.simulate.spaces import Space
 from bidsapp.simulate.study import (
     MNI,
@@ -35,7 +33,6 @@ from bidsapp.simulate.study import (
     scheduled_run,
 )
 from bidsapp.simulate.topography import Topography, plant
-from bidsapp.simulate.tree import write_catalogue
 
 _TASK = "genres"
 _TAIL_S = 16.0
@@ -44,19 +41,13 @@ _ORDER_SEED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class GenresOptions(StudyOptions):
-    """Options of the design ``genres``, beside those of `StudyOptions`.
+class GenresOptions(PatternOptions):
+    """Options of the design ``genres``, beside those of `PatternOptions`.
 
     Attributes
     ----------
-    n_pieces
-        Clips; each is heard once, and one in each run a second time.
-    piece_s
-        Length of a clip.
-    network, layer
-        Whose layer is planted, with random weights (seed 0); the last layer if not named.
-    radius_mm
-        Extent of the planted tissue around Heschl's gyri.
+    layer
+        Of the network, which is planted; the last one if not named.
     """
 
     design: ClassVar[str] = "genres"
@@ -90,24 +81,11 @@ class GenresOptions(StudyOptions):
 
 
 @dataclass(frozen=True)
-class GenresStudy:
-    """Clips of several genres, an embedding planted (see `bidsapp.simulate.study.Study`).
-
-    Attributes
-    ----------
-    options
-        As asked for.
-    features
-        Courses of every channel of every layer.
-    pieces
-        The clips.
-    """
+class GenresStudy(PatternStudy):
+    """Clips of several genres, an embedding planted."""
 
     options: GenresOptions
-    features: LayerFeatures
-    pieces: Sequence[Piece]
 
-    noise = bold.NoiseModel()
     task = Task(
         _TASK,
         "Simulated listening to clips of several genres",
@@ -117,11 +95,6 @@ class GenresStudy:
         "music",
         "A clip",
     )
-
-    @property
-    def sounds(self) -> tuple[str, ...]:
-        """Sound files."""
-        return self.features.pieces
 
     @property
     def layer(self) -> int:
@@ -156,32 +129,12 @@ class GenresStudy:
             seed=self.options.seed,
         )
         topography = Topography(around.layer * (self.layer + 1), around.amplitude)
-        matrix = np.concatenate(
-            [
-                signals.response_matrix(run.times_s, run.playing, self.features)
-                for run in person.runs
-            ]
-        )
-        units = np.flatnonzero(topography.layer > 0)
-        signal = np.zeros((len(matrix), len(space.coordinates_mm)), dtype=np.float32)
-        response = matrix @ principal_courses(self.features.scores[self.layer], _N_COMPONENTS)
-        seed = [*person.seed, 50]
-        signal[:, units] = pattern_courses(response, space.coordinates_mm[units], seed)
-        signal *= (person.strength * topography.amplitude).astype(np.float32)
-        return Planting(signal, topography.truth(person.strength))
+        return self.planting(space, person, topography, {self.layer + 1: 50}, _N_COMPONENTS)
 
     def facts(self) -> dict[str, Any]:
         """Name the network and the planted layer."""
         layer = self.features.layers[self.layer]
-        return planted.feature_facts(self.features) | {"planted_layer": layer}
-
-    def write_shared(self, out_dir: Path) -> None:
-        """Write features and catalogue."""
-        planted.write_features(out_dir / planted.TRUTH, self.features)
-        write_catalogue(out_dir / "stimuli", self.pieces)
-
-    def write_own(self, out_dir: Path, person: Person, rng: np.random.Generator) -> None:
-        """Write nothing: nobody rates clips."""
+        return super().facts() | {"planted_layer": layer}
 
 
 def genres_study(out_dir: Path, options: GenresOptions, source: Source) -> GenresStudy:
@@ -201,16 +154,7 @@ def genres_study(out_dir: Path, options: GenresOptions, source: Source) -> Genre
     UsageError
         The network has no such layer.
     """
-    pieces, stimuli = write_pieces(
-        out_dir / "stimuli", options.n_pieces, options.piece_s, options.seed
-    )
-    features = (
-        source.given(stimuli)
-        if source.given
-        else course_features(
-            stimuli, options.network, cache_dir=source.cache_dir, quiet=source.quiet
-        )
-    )
+    pieces, features = compose_clips(out_dir, options, source)
     if options.layer and options.layer not in features.layers:
         msg = f"{options.network} has no layer {options.layer}, but {', '.join(features.layers)}"
         raise UsageError(msg)

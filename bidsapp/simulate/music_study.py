@@ -103,6 +103,7 @@ class MusicStudy:
         return plant(
             space.coordinates_mm,
             len(self.world.features.layers),
+            n_inputs=self.world.features.n_inputs,
             radius_mm=self.options.radius_mm,
             shift_mm=person.shift_mm,
             seed=self.options.seed,

@@ -74,7 +74,7 @@ def draw_nuisance(n_trs: int, tr_s: float, rng: np.random.Generator) -> Nuisance
     drift = np.column_stack([np.linspace(-1, 1, n_trs), slow])
     breath = np.sin(2 * np.pi * (0.31 * time + np.cumsum(rng.normal(0, 0.03, n_trs))))
     physiology = np.column_stack([breath, breath]) + ar1(n_trs, 2, 0.6, rng)
-    return Nuisance(motion, _standard(effect), _standard(drift), _standard(physiology))
+    return Nuisance(motion, standard(effect), standard(drift), standard(physiology))
 
 
 def cosines(n_trs: int, tr_s: float) -> Floats:
@@ -204,6 +204,7 @@ def _led(values: Floats) -> Floats:
     return np.concatenate([[np.nan], values])
 
 
-def _standard(data: Floats) -> Floats:
+def standard(data: Floats) -> Floats:
+    """Give every column mean 0 and variance 1."""
     spread = data.std(axis=0)
     return np.asarray((data - data.mean(axis=0)) / np.where(spread > 0, spread, 1.0))

@@ -35,6 +35,8 @@ class LayerFeatures:
         (n_frames,) centre of each frame in piece time.
     scores
         Per layer (n_frames, k), mean zero.
+    n_inputs
+        Layers at the beginning that are the network's input; no unit follows them.
     """
 
     network: str
@@ -43,6 +45,7 @@ class LayerFeatures:
     frame_piece: npt.NDArray[np.int64]
     frame_time_s: Floats
     scores: tuple[Floats, ...]
+    n_inputs: int = 0
 
     @property
     def hop_s(self) -> float:

@@ -46,11 +46,6 @@ class Topography:
     layer: npt.NDArray[np.int64]
     amplitude: Floats
 
-    @property
-    def null(self) -> npt.NDArray[np.bool_]:
-        """Units without any signal."""
-        return np.asarray(self.layer == 0)
-
     def truth(self, strength: float) -> dict[str, npt.NDArray[Any]]:
         """Return the maps of the truth; at amplitude 1 the signal-to-noise ratio is `strength`."""
         return {"layer": self.layer, "snr": strength * self.amplitude}
@@ -60,6 +55,7 @@ def plant(
     coordinates_mm: Floats,
     n_layers: int,
     *,
+    n_inputs: int = 0,
     radius_mm: float = 55.0,
     shift_mm: Floats | None = None,
     seed: int = 0,
@@ -73,6 +69,8 @@ def plant(
         (n_units, 3) template coordinates.
     n_layers
         Depth reached at the edge of the planted tissue.
+    n_inputs
+        Layers at the beginning that no unit follows.
     radius_mm
         Extent of the planted tissue around Heschl's gyri.
     shift_mm
@@ -85,13 +83,14 @@ def plant(
     Returns
     -------
     Topography
-        Layers 1 to `n_layers`, about as many units for each.
+        Layers `n_inputs` + 1 to `n_layers`, about as many units for each.
     """
     centres = HESCHL_MM + (0.0 if shift_mm is None else shift_mm)
     distance = _distance(coordinates_mm, centres)
     planted = distance < radius_mm
     home = coordinates_mm - (centres - HESCHL_MM)[_nearest_centre(coordinates_mm, centres)]
-    layer = np.where(planted, 1 + np.floor(n_layers * (rank or gradient_rank)(home, radius_mm)), 0)
+    depth = (rank or gradient_rank)(home, radius_mm)
+    layer = np.where(planted, n_inputs + 1 + np.floor((n_layers - n_inputs) * depth), 0)
     bumps = smooth_fields(coordinates_mm, 1, length_mm=30.0, seed=seed)[0]
     amplitude = np.where(planted, 0.85 + 0.15 * np.tanh(bumps), 0.0)
     return Topography(layer.astype(np.int64), amplitude)

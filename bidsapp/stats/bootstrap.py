@@ -118,7 +118,9 @@ def bootstrap_interval(
 
 
 def best_layer_confidence(
-    scores: NDArray[np.floating[Any]], counts: NDArray[np.float64]
+    scores: NDArray[np.floating[Any]],
+    counts: NDArray[np.float64],
+    competes: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Best layer of the group profile, and how often resampled groups agree on it.
 
@@ -129,6 +131,8 @@ def best_layer_confidence(
         n_resamples × n_layers × n_units × 8 bytes.
     counts
         From `resample_counts`.
+    competes : ndarray of bool, shape (n_layers,)
+        Layers that may be the best; all by default.
 
     Returns
     -------
@@ -138,7 +142,8 @@ def best_layer_confidence(
         Share of the resamples with the same best layer; NaN where `best` is 0.
     """
     n_layers, n_units = scores.shape[1:]
-    best = best_layer(resampled_means(scores, np.ones((1, len(scores))))[0]).astype(np.int64)
+    mean = resampled_means(scores, np.ones((1, len(scores))))[0]
+    best = best_layer(mean, competes=competes).astype(np.int64)
     means = np.moveaxis(resampled_means(scores, counts), 1, 0).reshape(n_layers, -1)
-    agree = best_layer(means).reshape(len(counts), n_units) == best
+    agree = best_layer(means, competes=competes).reshape(len(counts), n_units) == best
     return best, np.where(best > 0, agree.mean(axis=0), np.nan)

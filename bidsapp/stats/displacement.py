@@ -103,15 +103,12 @@ class DisplacementTest:
         (b + 1) / (m + 1) of each score.
     p_fwe
         The same for the effect, against the largest effect over all scores in each copy.
-    n_copies
-        m.
     """
 
     score: FloatArray
     effect: FloatArray
     p: FloatArray
     p_fwe: FloatArray
-    n_copies: int
 
 
 def displacement_test(observed: FloatArray, null: FloatArray) -> DisplacementTest:
@@ -143,4 +140,4 @@ def displacement_test(observed: FloatArray, null: FloatArray) -> DisplacementTes
     p_fwe = permutation_p(
         effects[0], np.broadcast_to(largest[1:].reshape((-1,) + (1,) * observed.ndim), null.shape)
     )
-    return DisplacementTest(observed, effects[0], permutation_p(observed, null), p_fwe, len(null))
+    return DisplacementTest(observed, effects[0], permutation_p(observed, null), p_fwe)

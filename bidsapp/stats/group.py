@@ -97,12 +97,11 @@ class FisherMean:
 
 @dataclass(frozen=True, eq=False)
 class EffectSize:
-    """Cohen's d of a mean against zero, its confidence interval, and N; NaN for N < 2."""
+    """Cohen's d of a mean against zero, its confidence interval; NaN for N < 2."""
 
     d: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
-    n: NDArray[np.int64]
 
 
 def cohens_d(group: GroupMean, *, confidence: float = 0.95) -> EffectSize:
@@ -131,7 +130,7 @@ def cohens_d(group: GroupMean, *, confidence: float = 0.95) -> EffectSize:
         tail = (1 - confidence) / 2
         low, high = (nctdtrinc(group.n - 1.0, q, d * root_n) / root_n for q in (1 - tail, tail))
     defined = np.isfinite(d)
-    return EffectSize(d, np.where(defined, low, np.nan), np.where(defined, high, np.nan), group.n)
+    return EffectSize(d, np.where(defined, low, np.nan), np.where(defined, high, np.nan))
 
 
 def hedges_correction(n: NDArray[np.integer[Any]] | int) -> NDArray[np.float64]:

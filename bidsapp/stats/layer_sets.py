@@ -15,7 +15,11 @@ FloatArray = npt.NDArray[np.floating]
 
 
 def layer_sets(
-    scores: FloatArray, null: FloatArray, *, level: float = 0.05
+    scores: FloatArray,
+    null: FloatArray,
+    *,
+    level: float = 0.05,
+    competes: npt.NDArray[np.bool_] | None = None,
 ) -> npt.NDArray[np.bool_]:
     """Return the layers whose score is not worse than that of the best layer.
 
@@ -27,6 +31,8 @@ def layer_sets(
         are equally good.
     level
         1 - coverage of the layer that is truly best.
+    competes : bool array of shape (n_layers,)
+        Layers that may be the best; all by default.
 
     Returns
     -------
@@ -35,10 +41,13 @@ def layer_sets(
         layers exceeds one of them in all but a share `level` of the copies. Nothing is in the set
         where scores are missing.
     """
-    scores = np.asarray(scores, np.float64)
-    noise = np.asarray(null, np.float64)
+    among = np.ones(len(scores), np.bool_) if competes is None else competes
+    sets = np.zeros(np.shape(scores), np.bool_)
+    scores = np.asarray(scores, np.float64)[among]
+    noise = np.asarray(null, np.float64)[:, among]
     noise = noise - noise.mean(axis=0)
     behind = scores.max(axis=0) - scores
     by_chance = noise.max(axis=1, keepdims=True) - noise
     p = permutation_p(behind, by_chance)
-    return np.asarray(np.isfinite(scores) & (p > level))
+    sets[among] = np.isfinite(scores) & (p > level)
+    return sets

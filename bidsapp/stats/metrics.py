@@ -47,7 +47,9 @@ def fisher_z(r: FloatArray) -> FloatArray:
     return np.arctanh(np.clip(r, -1 + 1e-15, 1 - 1e-15))
 
 
-def best_layer(scores: FloatArray, *, mask: BoolArray | None = None) -> IntArray:
+def best_layer(
+    scores: FloatArray, *, mask: BoolArray | None = None, competes: BoolArray | None = None
+) -> IntArray:
     """Return the number of the layer with the largest positive score.
 
     Parameters
@@ -55,6 +57,8 @@ def best_layer(scores: FloatArray, *, mask: BoolArray | None = None) -> IntArray
     scores : array of shape (n_layers, n_units)
     mask : array of shape (n_units,), optional
         Units outside are undefined.
+    competes : array of shape (n_layers,), optional
+        Layers that may be chosen; all by default.
 
     Returns
     -------
@@ -62,11 +66,13 @@ def best_layer(scores: FloatArray, *, mask: BoolArray | None = None) -> IntArray
         1 to n_layers; 0, the label of "undefined", where no score is positive. The first of
         equal layers counts.
     """
-    positive = _positive(scores, mask)
+    positive = _positive(scores, mask, competes)
     return np.where(positive.any(axis=0), positive.argmax(axis=0) + 1, 0).astype(np.int64)
 
 
-def centroid_layer(scores: FloatArray, *, mask: BoolArray | None = None) -> FloatArray:
+def centroid_layer(
+    scores: FloatArray, *, mask: BoolArray | None = None, competes: BoolArray | None = None
+) -> FloatArray:
     """Return the mean layer number, each layer weighted by its positive score.
 
     Parameters
@@ -74,18 +80,24 @@ def centroid_layer(scores: FloatArray, *, mask: BoolArray | None = None) -> Floa
     scores : array of shape (n_layers, n_units)
     mask : array of shape (n_units,), optional
         Units outside are undefined.
+    competes : array of shape (n_layers,), optional
+        Layers that are weighted; all by default.
 
     Returns
     -------
     array of shape (n_units,)
         Between 1 and n_layers; NaN where no score is positive.
     """
-    positive = _positive(scores, mask)
+    positive = _positive(scores, mask, competes)
     numbers = np.arange(1, positive.shape[0] + 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(numbers @ positive / positive.sum(axis=0))
 
 
-def _positive(scores: FloatArray, mask: BoolArray | None) -> FloatArray:
+def _positive(
+    scores: FloatArray, mask: BoolArray | None, competes: BoolArray | None
+) -> FloatArray:
     positive = np.where(np.asarray(scores) > 0, scores, 0.0).astype(np.float64)
+    if competes is not None:
+        positive[~competes] = 0.0
     return positive if mask is None else np.where(mask, positive, 0.0)

@@ -7,64 +7,11 @@ data has twice the nominal error rate, because the scores of few folds depend on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
-from bidsapp.errors import InputInvalidError
-
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
-
-
-def circular_shifts(
-    block_lengths: Sequence[int] | IntArray,
-    n_shifts: int,
-    min_shift: int | Sequence[int] | IntArray,
-    seed: int,
-    *,
-    first: int = 0,
-) -> IntArray:
-    """Draw one shift per block for each of many copies.
-
-    Parameters
-    ----------
-    block_lengths : array of shape (n_blocks,)
-        Rows in each block.
-    n_shifts
-        Number of copies.
-    min_shift
-        Least distance from the true alignment in rows, in either direction; one number, or one
-        per block. In a block shorter than three times this, a third of the block is used
-        instead (at least one row), so that there are shifts to choose from.
-    seed
-        With the index of a copy it determines that copy's shifts, so the draw does not depend
-        on how copies are divided over calls.
-    first
-        Index of the first copy.
-
-    Returns
-    -------
-    array of shape (n_shifts, n_blocks)
-
-    Raises
-    ------
-    InputInvalidError
-        If a block has fewer than two rows.
-    """
-    lengths = np.asarray(block_lengths, dtype=np.int64)
-    if lengths.size and lengths.min() < 2:
-        msg = f"a block of {lengths.min()} row cannot be shifted; leave such blocks out"
-        raise InputInvalidError(msg)
-    low = np.maximum(1, np.minimum(np.asarray(min_shift, dtype=np.int64), lengths // 3))
-    draws = [
-        np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, index)))).integers(
-            low, lengths - low, endpoint=True
-        )
-        for index in range(first, first + n_shifts)
-    ]
-    return np.array(draws, dtype=np.int64).reshape(n_shifts, lengths.size)
 
 
 def apply_shifts(y: FloatArray, labels: IntArray, shifts: IntArray) -> FloatArray:

@@ -129,16 +129,12 @@ class BayesianPrevalence:
 
     Attributes
     ----------
-    n_significant, n_participants
-        Counts.
     most_probable
         Mode of the posterior.
     low, high
         Interval of highest density.
     """
 
-    n_significant: int
-    n_participants: int
     most_probable: float
     low: float
     high: float
@@ -198,8 +194,6 @@ def bayesian_prevalence(
     mode = share(n_significant / n_participants)
     start = _densest(whole.pdf, quantile, level)
     return BayesianPrevalence(
-        n_significant,
-        n_participants,
         mode,
         0.0 if start == 0 else share(quantile(start)),
         share(quantile(start + level)),

@@ -17,8 +17,6 @@ from scipy.special import ndtr
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
-
-NAMES = ("Q1 exuberance", "Q2 anxiety", "Q3 sadness", "Q4 contentment")
 TIE, MISSING = -1, -2
 CENTRES = np.array([(1.0, 1.0), (-1.0, 1.0), (-1.0, -1.0), (1.0, -1.0)])
 """Sign of valence and arousal of each quadrant, (4, 2)."""

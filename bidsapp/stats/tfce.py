@@ -45,11 +45,6 @@ class Graph:
     starts: NDArray[np.int64]
     neighbours: NDArray[np.int32]
 
-    @property
-    def n_units(self) -> int:
-        """How many units."""
-        return len(self.starts) - 1
-
 
 def graph_from_pairs(pairs: NDArray[np.integer[Any]], n_units: int) -> Graph:
     """Make a graph from pairs of neighbours.

@@ -9,7 +9,8 @@ from scipy.stats import spearmanr
 from bidsapp.audio.networks import get_network
 from bidsapp.audio.networks.consonance import spectral_peaks
 from bidsapp.errors import UsageError
-from bidsapp.models.consonance import chord_partials, class_spectrum, harmonicity, roughness
+from bidsapp.models.consonance import harmonicity, roughness
+from tests.models.tones import chord_partials, class_spectrum
 
 
 def chord(*notes: int, seconds: float = 2.0, gain: float = 0.1) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +12,7 @@ from bidsapp.bids.annotations import find_intervals, find_ratings
 from bidsapp.bids.dataset import open_dataset
 from bidsapp.bids.records import Presentation, Run
 from bidsapp.bids.series import Series
+from tests.runs import make_run
 
 SIDECAR = {"SamplingFrequency": 2.0, "StartTime": 0.5, "Columns": ["valence", "arousal"]}
 ROWS: list[list[object]] = [[0.1, 1.0], [0.2, "n/a"], [0.3, 3.0]]
@@ -20,18 +20,7 @@ SOUND = "stimuli/annotations/a_annot-mood"
 
 
 def run_of(task: str = "music", number: str = "1", **more: str) -> Run:
-    return Run(
-        entities={"sub": "01", **more, "task": task, "run": number},
-        space="native",
-        resolution=None,
-        density=None,
-        kind="volume",
-        bold=(Path("bold.nii.gz"),),
-        mask=None,
-        confounds=None,
-        tr_s=1.0,
-        n_trs=100,
-    )
+    return make_run(entities={"sub": "01", **more, "task": task, "run": number})
 
 
 RUN, SECOND = run_of(), run_of(number="2")

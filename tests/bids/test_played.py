@@ -14,6 +14,7 @@ from bidsapp.bids.presentations import find_presentations
 from bidsapp.bids.records import Run
 from bidsapp.bids.tables import number, time_s
 from bidsapp.errors import InputInvalidError
+from tests.runs import make_run
 
 EVENTS = "sub-01/func/sub-01_task-music_run-1_events.tsv"
 
@@ -21,8 +22,7 @@ EVENTS = "sub-01/func/sub-01_task-music_run-1_events.tsv"
 def run_of(**entities: str) -> Run:
     entities = {"sub": "01", "task": "music", "run": "1"} | entities
     kept = {key: label for key, label in entities.items() if label}
-    bold = (Path("bold.nii.gz"),)
-    return Run(kept, "native", None, None, "volume", bold, None, None, 1.0, 400)
+    return make_run(entities=kept, n_trs=400)
 
 
 @pytest.fixture

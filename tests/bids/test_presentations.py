@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from bidsapp.bids.adapters import adapter_names, load_adapter, recognise
@@ -12,21 +10,11 @@ from bidsapp.bids.index import find_runs
 from bidsapp.bids.presentations import find_presentations
 from bidsapp.bids.records import Run
 from bidsapp.errors import InputInvalidError, UsageError
+from tests.runs import make_run as run_with
 
 
 def make_run(n_trs: int = 100, tr_s: float = 1.0, **entities: str) -> Run:
-    return Run(
-        entities=entities,
-        space="native",
-        resolution=None,
-        density=None,
-        kind="volume",
-        bold=(Path("bold.nii.gz"),),
-        mask=None,
-        confounds=None,
-        tr_s=tr_s,
-        n_trs=n_trs,
-    )
+    return run_with(entities=entities, n_trs=n_trs, tr_s=tr_s)
 
 
 @pytest.fixture

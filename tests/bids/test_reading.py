@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bidsapp.bids.headers import n_mask_voxels, seconds, time_axis
-from bidsapp.bids.records import Problem, Run
+from bidsapp.bids.records import Problem
 from bidsapp.bids.sidecars import applicable_files, inherited_metadata, read_json
 from bidsapp.bids.tables import is_missing, number, read_table
+from tests.runs import make_run
 
 
 class TestTables:
@@ -150,18 +151,7 @@ class TestHeaders:
 
     def test_voxels_of_a_mask(self, tree) -> None:
         t = tree("d")
-        run = Run(
-            {"sub": "01", "task": "x"},
-            "T1w",
-            None,
-            None,
-            "volume",
-            (t.volume("b.nii.gz"),),
-            t.mask("m.nii.gz"),
-            None,
-            2.0,
-            20,
-        )
+        run = make_run(bold=(t.volume("b.nii.gz"),), mask=t.mask("m.nii.gz"))
         assert n_mask_voxels(run) == 4
         run.mask.write_bytes(b"")
         assert n_mask_voxels(run) == 8

@@ -17,24 +17,15 @@ from bidsapp.bids.survey import survey
 from bidsapp.bids.survey_text import missing_for, survey_tables, survey_text
 from bidsapp.errors import InputInvalidError
 from bidsapp.recipes import RECIPES
+from tests.runs import make_run
 
 pytestmark = pytest.mark.data
 RAW = Filters(allow_raw_bold=True)
 
 
 def as_run(acquisition, n_trs: int, tr_s: float) -> Run:
-    return Run(
-        acquisition.entities,
-        "native",
-        None,
-        None,
-        "volume",
-        acquisition.bold,
-        None,
-        None,
-        tr_s,
-        n_trs,
-    )
+    entities = acquisition.entities
+    return make_run(entities=entities, bold=acquisition.bold, tr_s=tr_s, n_trs=n_trs)
 
 
 class TestSadMusic:

@@ -66,7 +66,7 @@ PUBLISHING = """
     with Staging(Path(sys.argv[1]), "job") as staging:
         for name in "abc":
             write_text(staging.path(f"sub-01/func/{name}.tsv"), f"new {name}")
-        staging.publish(last=["sub-01/func/a.tsv"], replaces=["sub-01/func/old.tsv"])
+        staging.publish(replaces=["sub-01/func/old.tsv"])
 """
 
 
@@ -133,7 +133,7 @@ def test_killed_while_publishing_the_next_run_finishes(tmp_path) -> None:
     write_text(tmp_path / "sub-01" / "func" / "old.tsv", "old")
     run_and_kill(PUBLISHING, tmp_path)
     seen = [name for name in files(tmp_path) if not name.startswith(".")]
-    assert seen == ["sub-01/func/b.tsv"]  # a goes last; old is gone
+    assert seen == ["sub-01/func/a.tsv"]  # old is gone
     assert clean_leftovers(tmp_path) == ["job"]
     assert files(tmp_path) == [f"sub-01/func/{name}.tsv" for name in "abc"]
     assert (tmp_path / "sub-01/func/a.tsv").read_text() == "new a"

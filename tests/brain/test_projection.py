@@ -13,7 +13,6 @@ from bidsapp.brain.projection import (
     DEPTHS,
     MIN_WEIGHT,
     MNI305_TO_MNI152,
-    project_volume,
     volume_projection,
 )
 from bidsapp.errors import InputInvalidError
@@ -50,7 +49,8 @@ def test_sampling_is_that_of_nilearn_where_nothing_is_missing(flip):
     if flip:  # stored from right to left
         volume = volume[::-1]
         affine[0] = [-4, 0, 0, -98 + 4 * (SHAPE[0] - 1)]
-    ours, _ = project_volume(volume.reshape(1, -1), grid(affine=affine), mni305=False)
+    projection = volume_projection(grid(affine=affine), mni305=False)
+    ours = projection.apply(volume.reshape(1, -1))
     image, meshes = Nifti1Image(volume, affine), load_fsaverage("fsaverage5")
     theirs = np.concatenate(
         [
@@ -72,13 +72,14 @@ def test_sampling_is_that_of_nilearn_where_nothing_is_missing(flip):
 def test_the_projection_of_coordinates_is_where_the_vertices_are(mni305):
     """Linear interpolation reproduces x, y and z, so the middle of the cortex must come out."""
     units = grid()
-    found, provenance = project_volume(units.coordinates_mm().T, units, mni305=mni305)
+    projection = volume_projection(units, mni305=mni305)
+    found = projection.apply(units.coordinates_mm().T)
     expected = np.mean(surfaces(), axis=0)
     if mni305:
         expected = apply_affine(np.array(MNI305_TO_MNI152), expected)
     np.testing.assert_allclose(found.T[CORTEX], expected[CORTEX], atol=1e-3)
-    assert provenance["CortexVerticesReached"] == CORTEX.sum()
-    assert (provenance["Affine"] == MNI305_TO_MNI152) == mni305
+    assert projection.provenance["CortexVerticesReached"] == CORTEX.sum()
+    assert (projection.provenance["Affine"] == MNI305_TO_MNI152) == mni305
 
 
 def test_the_affine_is_the_published_one():
@@ -94,7 +95,7 @@ def test_missing_voxels_are_left_out_and_weights_rescaled():
     maps = rng.standard_normal((2, units.n_units))
     maps[0, rng.random(units.n_units) < 0.3] = np.nan  # the second map has all voxels
     maps[1, 0] = np.inf
-    ours, _ = project_volume(maps, units, mni305=False)
+    ours = volume_projection(units, mni305=False).apply(maps)
     pial, white = surfaces()
     to_voxel = np.linalg.inv(AFFINE)
     volumes = np.full((2, *SHAPE), np.nan)
@@ -130,7 +131,7 @@ def test_a_missing_slab_is_missing_only_there():
     units = grid()
     z = units.coordinates_mm()[:, 2]
     values = np.where((z > 10) & (z < 40), np.nan, 1.0)
-    found, _ = project_volume(values[np.newaxis], units, mni305=False)
+    found = volume_projection(units, mni305=False).apply(values[np.newaxis])
     height = np.mean(surfaces(), axis=0)[:, 2]
     inside = CORTEX & (height > 17) & (height < 33)
     outside = CORTEX & ((height < 6) | (height > 44))
@@ -144,10 +145,12 @@ def test_a_field_of_view_that_cuts_the_brain_leaves_the_rest_missing():
     higher = AFFINE.copy()
     higher[2, 3] = 8
     cut = grid(np.ones((50, 58, 30), bool), higher)
-    found, provenance = project_volume(np.ones((1, cut.n_units)), cut, mni305=False)
-    masked, _ = project_volume(np.ones((1, int(mask.sum()))), grid(mask), mni305=False)
+    projection = volume_projection(cut, mni305=False)
+    found = projection.apply(np.ones((1, cut.n_units)))
+    masked = volume_projection(grid(mask), mni305=False).apply(np.ones((1, int(mask.sum()))))
     np.testing.assert_array_equal(np.isfinite(found), np.isfinite(masked))
-    assert provenance["CortexVerticesReached"] == np.isfinite(found).sum() < CORTEX.sum()
+    reached = projection.provenance["CortexVerticesReached"]
+    assert reached == np.isfinite(found).sum() < CORTEX.sum()
 
 
 def test_one_matrix_serves_all_maps():
@@ -163,12 +166,12 @@ def test_one_matrix_serves_all_maps():
 def test_labels_are_not_averaged():
     units = grid()
     with pytest.raises(ValueError, match="labels cannot be averaged"):
-        project_volume(np.ones((1, units.n_units), dtype=np.int32), units, mni305=False)
+        volume_projection(units, mni305=False).apply(np.ones((1, units.n_units), dtype=np.int32))
 
 
 def test_maps_of_other_units_are_refused():
     with pytest.raises(ValueError, match=r"\(1, 7\)"):
-        project_volume(np.ones((1, 7)), grid(), mni305=False)
+        volume_projection(grid(), mni305=False).apply(np.ones((1, 7)))
 
 
 @pytest.mark.parametrize("space", ["T1w", "native", "", "MNIPediatricAsym"])

@@ -98,10 +98,7 @@ def test_a_grid_outside_the_template_is_refused():
 def test_other_volumes_fall_back_to_their_own_units(space):
     rng = np.random.default_rng(0)
     units = volume(rng.random(SHAPE) > 0.8, space)
-    valid = rng.random(units.n_units) > 0.3
-    np.testing.assert_array_equal(
-        standard_parcels(units, 30, valid=valid), geometric_parcels(units, 30, valid=valid)
-    )
+    np.testing.assert_array_equal(standard_parcels(units, 30), geometric_parcels(units, 30))
 
 
 @pytest.mark.parametrize(("space", "size"), [("fsaverage5", 10242), ("fsLR", N_FSLR)])
@@ -112,18 +109,11 @@ def test_parcels_of_a_mesh_divide_its_cortex(space, size):
     for sizes in sizes_by_structure(labels, units.structure):
         assert sizes.size == 100
         assert sizes.max() - sizes.min() <= 1
-    valid = np.random.default_rng(0).random(2 * size) > 0.4
-    np.testing.assert_array_equal(
-        standard_parcels(units, 200, valid=valid), np.where(valid, labels, -1)
-    )
 
 
 def test_a_mesh_without_mask_falls_back_to_its_own_units(make):
     units = surface_units(300, 300, space="fsnative", meshes=make.surfaces(300))
-    valid = np.arange(600) % 3 > 0
-    np.testing.assert_array_equal(
-        standard_parcels(units, 20, valid=valid), geometric_parcels(units, 20, valid=valid)
-    )
+    np.testing.assert_array_equal(standard_parcels(units, 20), geometric_parcels(units, 20))
 
 
 @given(st.integers(0, 1000))

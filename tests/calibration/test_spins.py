@@ -14,7 +14,7 @@ import pytest
 
 from bidsapp.stats.spins.mesh import spin_mesh
 from bidsapp.stats.spins.null import spin_null
-from bidsapp.stats.spins.p_values import spin_difference, spin_test
+from bidsapp.stats.spins.p_values import paired_difference, some_maps, spin_test
 
 N_SIDE, N_PAIRS, N_ROTATIONS, N_MAPS = 642, 1000, 199, 5
 WIDTH = 0.25  # of the smoothing kernel, in units of the sphere's radius
@@ -65,21 +65,11 @@ def p_values():
         drawn["spearman"].append(result.p[1, 0, 0])
         drawn["skewed"].append(result.p[1, 0, N_MAPS])
         drawn["thresholded"].append(result.p[1, 0, N_MAPS + 1])
-        drawn["difference"].append(spin_difference(null, 0, 1).p[1, 0, 0])
-        family = spin_test(family_of(null))
+        drawn["difference"].append(spin_test(paired_difference(null, [0], [1])).p[1, 0, 0])
+        family = spin_test(some_maps(null, range(N_MAPS)))
         drawn["family"].append(family.p_fwe[1].min())
         drawn["uncorrected family"].append(family.p[1].min())
     return {name: np.array(values) for name, values in drawn.items()}
-
-
-def family_of(null):
-    return type(null)(
-        null.observed[..., :N_MAPS],
-        null.correlations[..., :N_MAPS],
-        null.overlap[..., :N_MAPS],
-        null.done,
-        null.digest,
-    )
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import csv
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
@@ -102,13 +103,24 @@ def call_place(call, option):
     return call.index(option) + 1
 
 
-def test_the_registry_is_measured(capsys):
-    only = ["--only", "maximum_t", "stretches"]
-    assert tools.main(["calibrate", "bench", "--sets", "40", *only]) == 0
-    head, biased, interval = capsys.readouterr().out.splitlines()
-    assert head.split("\t")[0] == "inference"
-    assert float(biased.split("\t")[2]) > 0.5
-    assert float(interval.split("\t")[4]) > 0.8
+def test_the_registry_is_measured_and_a_table_is_gone_on_with(tmp_path, capsys):
+    path = tmp_path / "rates.tsv"
+    words = ["calibrate", "bench", "--sets", "40", "--table", str(path), "--only"]
+    assert tools.main([*words, "maximum_t"]) == 0
+    kept = path.read_text(encoding="utf-8").replace(
+        "maximum_t\t40\t0\t1.000", "maximum_t\t40\t0\tkept"
+    )
+    path.write_text(kept, encoding="utf-8")
+    capsys.readouterr()
+    assert tools.main([*words, "maximum_t", "stretches"]) == 0
+    assert capsys.readouterr().out == path.read_text(encoding="utf-8")
+    rates = pd.read_csv(path, sep="\t", index_col="inference")
+    assert rates.loc["maximum_t", "p <= .05"] == "kept"
+    assert rates.loc["stretches", "coverage"] > 0.8
+    assert tools.main([*words, "maximum_t", "--seed", "1"]) == 0
+    assert float(pd.read_csv(path, sep="\t").loc[2, "p <= .05"]) > 0.5
+    path.write_text("something else\n", encoding="utf-8")
+    assert tools.main([*words, "maximum_t"]) > 0
 
 
 @pytest.mark.parametrize(

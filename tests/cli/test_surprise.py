@@ -10,7 +10,7 @@ import soundfile
 
 from bidsapp.audio.networks import get_network
 from bidsapp.cli.tools import main
-from bidsapp.models.consonance import chord_partials
+from tests.models.tones import chord_partials
 
 RATE = 22_050
 CHORDS = ([60, 64, 67], [65, 69, 72], [67, 71, 74], [60, 64, 67])

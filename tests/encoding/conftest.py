@@ -10,6 +10,7 @@ import pytest
 from bidsapp.audio.networks.base import Layer
 from bidsapp.bids.records import Presentation, Run
 from bidsapp.features.extract import FeatureBank
+from tests.runs import on_surface
 
 N_PIECES, PIECE_S, HOP_S, TR_S = 4, 60.0, 0.5, 1.0
 
@@ -59,21 +60,7 @@ def bank(tmp_path: Path, features: list[np.ndarray]) -> FeatureBank:
 @pytest.fixture
 def runs() -> tuple[Run, ...]:
     """Two runs of 140 volumes, two pieces each."""
-    return tuple(
-        Run(
-            entities={"sub": "01", "task": "music", "run": str(number)},
-            space="fsaverage5",
-            resolution=None,
-            density=None,
-            kind="gifti",
-            bold=(),
-            mask=None,
-            confounds=None,
-            tr_s=TR_S,
-            n_trs=140,
-        )
-        for number in (1, 2)
-    )
+    return tuple(on_surface(name, tr_s=TR_S, n_trs=140) for name in "12")
 
 
 @pytest.fixture

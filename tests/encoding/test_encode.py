@@ -29,8 +29,8 @@ from bidsapp.encoding.ratings import (
 from bidsapp.encoding.rows import FoldOptions, Rows, make_rows
 from bidsapp.features.extract import FeatureBank
 from bidsapp.results.calibrations.encoding import MadeDesigns, score_with_null, smooth
+from bidsapp.stats.displacement import piece_shifts
 from bidsapp.stats.metrics import best_layer
-from bidsapp.stats.nulls import circular_shifts
 
 LAGS_S = (4.0, 5.0, 6.0)
 LOG10_ALPHA = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0)
@@ -121,9 +121,15 @@ def test_missing_units_are_nan(store: DesignStore, bold: np.ndarray) -> None:
     )
 
 
+def draw_shifts(store: DesignStore, n_copies: int) -> np.ndarray:
+    """Displacements of each block, all blocks being other pieces."""
+    lengths = store.blocks.lengths
+    return piece_shifts([str(number) for number in range(len(lengths))], lengths, 15, n_copies, 0)
+
+
 def test_null_does_not_depend_on_chunks(store: DesignStore, bold: np.ndarray) -> None:
     scorer = scorer_of()
-    shifts = circular_shifts(store.blocks.lengths, 6, 15, seed=0)
+    shifts = draw_shifts(store, 6)
     one, two = (
         encode_with_null(
             store, bold[:, :4], shifts, scorer, columns_at_once=size, label="", quiet=True
@@ -181,7 +187,7 @@ def test_filter_on_both_sides_finds_more_and_keeps_the_error_rate() -> None:
 
 def test_parcel_test_finds_planted_and_spares_null(store: DesignStore, bold: np.ndarray) -> None:
     scorer = scorer_of()
-    shifts = circular_shifts(store.blocks.lengths, 99, 15, seed=1)
+    shifts = draw_shifts(store, 99)
     observed, null = encode_with_null(
         store, bold, shifts, scorer, columns_at_once=4096, label="", quiet=True
     )
@@ -207,7 +213,7 @@ def test_ratings_follow_their_layer(
         ratings.append(Rating("felt", None, "stimulus", name, 1.0, 0.0, tuple(values)))
         gaps = np.where(grid > 20, np.nan, values)
         ratings.append(Rating("gappy", None, "stimulus", name, 1.0, 0.0, tuple(gaps)))
-    shifts = circular_shifts(store.blocks.lengths, 19, 15, seed=0)
+    shifts = draw_shifts(store, 19)
     scorer = scorer_of()
     targets = rating_targets(rows, ratings, runs)
     assert targets.names == (("felt", None),)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bidsapp.simulate.dataset import MusicOptions, simulate
-from tests.faults.conftest import noise_features
+from tests.noise import noise_features
 
 SETTINGS = [
     *("--weights", "random", "--nprocs", "1", "--mem", "2G"),

@@ -16,12 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from bidsapp.simulate.dataset import MusicOptions, simulate
-from bidsapp.simulate.features import Stimuli
-from bidsapp.simulate.signals import LayerFeatures
+from tests.noise import noise_features
 
 SETTINGS = [
     *("--weights", "random", "--nprocs", "1", "--mem", "2G"),
@@ -69,21 +67,6 @@ class App:
 def app() -> App:
     """Start the app as users do."""
     return App()
-
-
-def noise_features(stimuli: Stimuli) -> LayerFeatures:
-    """Two layers of random components: the truth is not looked at here."""
-    rng = np.random.default_rng(0)
-    counts = [48] * len(stimuli)
-    scores = tuple(rng.standard_normal((sum(counts), 8)) for _ in range(2))
-    return LayerFeatures(
-        network="stand-in",
-        layers=("a", "b"),
-        pieces=tuple(name for name, _ in stimuli),
-        frame_piece=np.repeat(np.arange(len(counts)), counts),
-        frame_time_s=np.concatenate([0.48 + 0.48 * np.arange(n) for n in counts]),
-        scores=tuple(layer - layer.mean(axis=0) for layer in scores),
-    )
 
 
 @pytest.fixture(scope="session")

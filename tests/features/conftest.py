@@ -7,27 +7,18 @@ import pytest
 from hypothesis import settings
 
 from bidsapp.audio.networks.base import Layer
-from bidsapp.bids.records import Presentation, Run
+from bidsapp.bids.records import Presentation
 from bidsapp.features.extract import FeatureBank
+from tests import runs
 
 settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
 settings.load_profile("unhurried")
 
 
 def _run(name="1", n_trs=100, tr_s=1.0, start_time_s=0.0):
-    return Run(
-        entities={"sub": "01", "task": "music", "run": name},
-        space="MNI152NLin2009cAsym",
-        resolution=None,
-        density=None,
-        kind="volume",
-        bold=(Path(f"sub-01_task-music_run-{name}_bold.nii.gz"),),
-        mask=None,
-        confounds=None,
-        tr_s=tr_s,
-        n_trs=n_trs,
-        start_time_s=start_time_s,
-    )
+    path = Path(f"sub-01_task-music_run-{name}_bold.nii.gz")
+    clock = {"tr_s": tr_s, "n_trs": n_trs, "start_time_s": start_time_s}
+    return runs.make_run(name, space="MNI152NLin2009cAsym", bold=(path,), **clock)
 
 
 def _presentation(run, onset_s=0.0, duration_s=60.0, stim_file="a.wav", stim_start_s=0.0):

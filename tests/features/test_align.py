@@ -66,12 +66,10 @@ def test_what_cannot_be_is_refused_with_its_numbers(
     assert all(number in str(caught.value) for number in ["run-1_bold", "a.wav", *numbers])
 
 
-def test_tolerance_is_one_tr_and_a_half_second_unless_given(make_run, make_presentation):
+def test_tolerance_is_one_tr_and_a_half_second(make_run, make_presentation):
     run = make_run(n_trs=100)
     shown = make_presentation(run, 0.0, 61.4)
     alignment_table([run], [shown], LAGS, {"a.wav": 60.0})
-    with pytest.raises(InputInvalidError):
-        alignment_table([run], [shown], LAGS, {"a.wav": 60.0}, tolerance_s=1.0)
     with pytest.raises(InputInvalidError):
         alignment_table([run], [make_presentation(run, 0.0, 61.6)], LAGS, {"a.wav": 60.0})
 

@@ -9,28 +9,17 @@ import pytest
 
 from bidsapp.bids.clock import Stated, start_time
 from bidsapp.bids.headers import TimeAxis
-from bidsapp.bids.records import Presentation, Run
+from bidsapp.bids.records import Presentation
 from bidsapp.features.sampling import sampling_matrix
 from bidsapp.features.timeline import timeline
+from tests.runs import make_run
 
 TR_S, N_TRS, FINE_HZ = 2.0, 150, 50.0
 
 
 def best_lag_s(start_s: float, response: np.ndarray, course: np.ndarray) -> float:
     """Lag (s) at which the course of the sound correlates best with the volumes."""
-    run = Run(
-        entities={"sub": "01", "task": "music"},
-        space="T1w",
-        resolution=None,
-        density=None,
-        kind="volume",
-        bold=(),
-        mask=None,
-        confounds=None,
-        tr_s=TR_S,
-        n_trs=N_TRS,
-        start_time_s=start_s,
-    )
+    run = make_run(tr_s=TR_S, n_trs=N_TRS, start_time_s=start_s)
     shown = Presentation(run.name, 7.3, 280.0, "a.wav", Path("a.wav"))
     lags = np.arange(3.0, 7.01, 0.25)
     rows = timeline([run], [shown], (0.0, *lags.tolist()))

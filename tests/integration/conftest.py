@@ -7,12 +7,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from bidsapp.simulate.dataset import MusicOptions, simulate
-from bidsapp.simulate.features import Stimuli
-from bidsapp.simulate.signals import LayerFeatures
+from tests.noise import noise_features
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -24,23 +22,6 @@ SMALL = [
     *("--set", "gradients.n_shifts=19"),
 ]
 BASELINE = [*SMALL, "--set", 'gradients.networks=["baseline"]']
-
-
-def noise_features(stimuli: Stimuli) -> LayerFeatures:
-    """Three layers of random components at the rate of VGGish: the truth is not looked at here."""
-    import soundfile
-
-    counts = [int((soundfile.info(path).duration - 0.96) / 0.48) + 1 for _, path in stimuli]
-    rng = np.random.default_rng(0)
-    scores = [rng.standard_normal((sum(counts), 10)) for _ in range(3)]
-    return LayerFeatures(
-        network="stand-in",
-        layers=("a", "b", "c"),
-        pieces=tuple(name for name, _ in stimuli),
-        frame_piece=np.repeat(np.arange(len(counts)), counts),
-        frame_time_s=np.concatenate([0.48 + 0.48 * np.arange(n) for n in counts]),
-        scores=tuple(layer - layer.mean(axis=0) for layer in scores),
-    )
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import torch
 from sklearn.metrics import silhouette_samples
 
 from bidsapp.errors import InputInvalidError
-from bidsapp.models.cnn3d.embedding import hidden_embedding, separability, silhouette
+from bidsapp.models.cnn3d.embedding import hidden_embedding, silhouette, silhouette_null
 from bidsapp.models.cnn3d.explain import (
     class_maps,
     grad_cam,
@@ -19,6 +19,7 @@ from bidsapp.models.cnn3d.explain import (
 )
 from bidsapp.models.cnn3d.training import TrainingSettings, fit, predict_log_proba
 from bidsapp.models.cnn3d.volumes import Volumes, scatter
+from bidsapp.stats.label_nulls import chance
 from bidsapp.stats.samples import Samples
 
 SHAPE = (16, 16, 16)
@@ -119,7 +120,8 @@ def test_hidden_layer_separates_what_was_learned(corners):
     assert flat.points.shape == (20, 2)
     assert 0 < flat.explained.sum() <= 1
     samples = Samples(np.zeros(20, int), np.arange(20) * 2.0)
-    found = separability(flat.points, labels[rows], samples, n_shifts=99, min_shift=2)
+    null = silhouette_null(flat.points, labels[rows], samples, 99, min_shift=2, seed=0)
+    found = chance(silhouette(flat.points, labels[rows]), null)
     assert found.observed > 0.2
     assert found.observed > found.high
 
@@ -131,7 +133,8 @@ def test_separability_without_signal():
     for seed in range(40):
         points = rng.standard_normal((2, 60, 2)).cumsum(axis=1).reshape(-1, 2)
         labels = np.tile(np.repeat(rng.permutation(np.arange(12) % 3), 5), 2)
-        p.append(separability(points, labels, samples, n_shifts=39, min_shift=1, seed=seed).p)
+        null = silhouette_null(points, labels, samples, 39, min_shift=1, seed=seed)
+        p.append(chance(silhouette(points, labels), null).p)
     assert np.mean(np.array(p) <= 0.1) <= 0.2
 
 

@@ -7,13 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bidsapp.models.consonance import (
-    chord_partials,
-    class_spectrum,
-    partial_spectrum,
-    roughness,
-)
 from bidsapp.models.consonance import harmonicity as spectrum_harmonicity
+from bidsapp.models.consonance import roughness
+from tests.models.tones import chord_partials, class_spectrum
 
 
 def classes(*members: int) -> np.ndarray:
@@ -71,11 +67,3 @@ def test_spectrum_has_a_peak_at_each_class_and_at_its_fifth():
     spectrum = class_spectrum(classes(2))
     assert spectrum.argmax() == 200
     assert spectrum[902] > 0.3 * spectrum[200]
-
-
-def test_measured_partials_of_a_tone_make_the_spectrum_of_its_class():
-    numbers = np.arange(1, 13)
-    frequencies = 440.0 * 2 ** (-9 / 12) * numbers
-    np.testing.assert_allclose(
-        partial_spectrum(frequencies, numbers**-0.75), class_spectrum(classes(0)), atol=1e-9
-    )

@@ -7,7 +7,6 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from bidsapp.models.consonance import chord_partials
 from bidsapp.models.pitch_class_sets import (
     N_SETS,
     _counts,
@@ -16,6 +15,7 @@ from bidsapp.models.pitch_class_sets import (
     surprises,
     transposed,
 )
+from tests.models.tones import chord_partials
 
 
 def pitches(*classes: int) -> int:

@@ -107,3 +107,35 @@ def test_common_regressors_have_the_same_weights_in_all_runs(rng) -> None:
     assert keep.common.shape[1] == 4
     with pytest.raises(InputInvalidError, match="degrees of freedom"):
         keep.beyond(rng.standard_normal((run.size, run.size)))
+
+
+def projection(filtered: object, n_rows: int) -> np.ndarray:
+    """Return what a filter removes, as a matrix (n_rows, n_rows)."""
+    return np.eye(n_rows) - filtered(np.eye(n_rows))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("n_common", [0, 3])
+def test_noise_of_test_rows_does_not_enter_the_weights(rng, n_common) -> None:
+    """Residuals of white noise have covariance -H; training features are orthogonal to it."""
+    run, volume, label = design(rng)
+    keep = make_run_filter(run, volume, label, nuisance_of(rng), ["a", "b"])
+    if n_common:
+        keep = keep.beyond(rng.standard_normal((run.size, n_common)))
+    x = keep(np.cumsum(rng.standard_normal((run.size, 5)), axis=0))
+    removed = projection(keep, run.size)
+    for test in range(4):
+        train = (label >= 0) & (label != test)
+        filtered = keep.training(train)(x)
+        crossing = removed[np.ix_(train, label == test)]
+        np.testing.assert_allclose(filtered[train].T @ crossing, 0.0, atol=1e-9)
+        assert np.abs(x[train].T @ crossing).max() > 0.1
+        np.testing.assert_allclose(filtered[~train], 0.0, atol=1e-12)
+        assert np.linalg.norm(filtered[train]) > 0.5 * np.linalg.norm(x[train])
+
+
+def test_a_fold_that_holds_out_whole_runs_changes_nothing(rng) -> None:
+    run, volume, label = design(rng)
+    keep = make_run_filter(run, volume, label, nuisance_of(rng), ["a", "b"])
+    x = keep(rng.standard_normal((run.size, 5)))
+    train = (label >= 0) & (run == 1)
+    np.testing.assert_allclose(keep.training(train)(x)[train], x[train], atol=1e-10)

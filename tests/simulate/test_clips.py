@@ -23,11 +23,10 @@ from bidsapp.simulate.clips import (
     ClipsOptions,
     clip_orders,
     latin_square,
-    pattern_courses,
-    principal_courses,
 )
 from bidsapp.simulate.dataset import simulate
 from bidsapp.simulate.oracle import bold_paths, read_grid
+from bidsapp.simulate.patterns import pattern_courses, principal_courses
 from bidsapp.simulate.planted import read_map, read_truth
 from bidsapp.simulate.signals import Playing, response_matrix
 from bidsapp.simulate.spaces import mni_space

@@ -42,3 +42,14 @@ def test_missing_scores_have_no_set() -> None:
     sets = layer_sets(copies[0], copies[1:])
     assert not sets[:, 2].any()
     assert sets[:, [0, 1, 3]].any(axis=0).all()
+
+
+def test_a_layer_that_does_not_compete_is_in_no_set() -> None:
+    rng = np.random.default_rng(3)
+    copies = rng.normal(0, 0.1, (200, 3, 50))
+    scores = np.array([5.0, 1.0, 0.0])[:, None] + np.zeros((3, 50))
+    competes = np.array([False, True, True])
+    sets = layer_sets(scores, copies, competes=competes)
+    assert not sets[0].any()
+    assert sets[1].all()
+    np.testing.assert_array_equal(sets[1:], layer_sets(scores[1:], copies[:, 1:]))

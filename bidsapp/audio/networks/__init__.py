@@ -19,10 +19,9 @@ from bidsapp.errors import InputMissingError, ResourceUnavailableError, UsageErr
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Final
+    from typing import Any, Final
 
     from bidsapp.audio.networks.base import Network
-    from bidsapp.audio.networks.model_folders import FolderNetwork
 
 RANDOM = "random"
 """Name of seeded random weights: the untrained control."""
@@ -103,93 +102,86 @@ class Choice:
         return self.seed if self.weights.partition(":")[0] == PERMUTED else None
 
 
-def _vggish(choice: Choice) -> Network:
-    from bidsapp.audio.networks.vggish import VGGish
-
-    if choice.is_random:
-        return VGGish.random(choice.seed, choice.hop_s)
-    return VGGish.from_file(choice.file(), choice.hop_s, choice.permuted)
+def _class(module: str, name: str) -> Any:
+    """Import the class of a network."""
+    return getattr(importlib.import_module(f"bidsapp.audio.networks.{module}"), name)
 
 
-def _baseline(choice: Choice) -> Network:
-    from bidsapp.audio.networks.baseline import Baseline
+def _without_weights(module: str, name: str) -> Callable[[Choice], Network]:
+    """Return the builder of a network without parameters."""
 
-    return Baseline(choice.hop_s)
+    def build(choice: Choice) -> Network:
+        network: Network = _class(module, name)(choice.hop_s)
+        return network
 
-
-def _resnet1d(choice: Choice) -> Network:
-    from bidsapp.audio.networks.resnet1d import ResNet1d
-
-    if choice.is_random:
-        return ResNet1d.random(choice.seed, choice.hop_s)
-    return ResNet1d.from_file(choice.file(), choice.hop_s, choice.permuted)
+    return build
 
 
-def _musicnn(choice: Choice) -> Network:
-    from bidsapp.audio.networks.musicnn import Musicnn
+def _with_weights(
+    module: str, name: str, load: str = "from_file", *, of_several: bool = False
+) -> Callable[[Choice], Network]:
+    """Return the builder of a network with parameters.
 
-    if choice.is_random:
-        return Musicnn.random(choice.seed, choice.hop_s)
-    return Musicnn.from_file(choice.file(), choice.hop_s, choice.permuted)
+    Parameters
+    ----------
+    module, name
+        Module of this package, and the class in it.
+    load
+        Name of the method that makes the trained network.
+    of_several
+        Whether the class serves several names of the registry, and wants to know which.
+    """
 
+    def build(choice: Choice) -> Network:
+        which = (choice.name,) if of_several else ()
+        network: Network
+        if choice.is_random:
+            network = _class(module, name).random(*which, choice.seed, choice.hop_s)
+        else:
+            make = getattr(_class(module, name), load)
+            network = make(*which, choice.file(), choice.hop_s, choice.permuted)
+        return network
 
-def _tagger(choice: Choice) -> Network:
-    from bidsapp.audio.networks.taggers import Tagger
-
-    if choice.is_random:
-        return Tagger.random(choice.name, choice.seed, choice.hop_s)
-    return Tagger.from_file(choice.name, choice.file(), choice.hop_s, choice.permuted)
+    return build
 
 
 def _tagger_entry(name: str, summary: str) -> NetworkEntry:
     files = {name: (f"{name}.safetensors",)}
-    return NetworkEntry(summary, files, _tagger, tool="fetch musicnn", on_music=True)
+    build = _with_weights("taggers", "Tagger", of_several=True)
+    return NetworkEntry(summary, files, build, tool="fetch musicnn", on_music=True)
 
 
-def _self_supervised(choice: Choice) -> Network:
-    from bidsapp.audio.networks.self_supervised import SelfSupervised
-
-    if choice.is_random:
-        return SelfSupervised.random(choice.name, choice.seed, choice.hop_s)
-    return SelfSupervised.from_file(choice.name, choice.file(), choice.hop_s, choice.permuted)
-
-
-def _self_supervised_entry(name: str, summary: str, file: str) -> NetworkEntry:
+def _speech_entry(name: str, summary: str, file: str) -> NetworkEntry:
     return NetworkEntry(
-        summary,
+        f"{summary} of speech without labels",
         {"speech": (file,)},
-        _self_supervised,
+        _with_weights("self_supervised", "SelfSupervised", of_several=True),
         tool=f"fetch {name}",
         package="torchaudio",
         extra="torchaudio",
     )
 
 
-def _harmonic(choice: Choice) -> Network:
-    from bidsapp.audio.networks.harmonic import Harmonic
-
-    if choice.is_random:
-        return Harmonic.random(choice.seed, choice.hop_s)
-    return Harmonic.from_file(choice.file(), choice.hop_s, choice.permuted)
-
-
-def _consonance(choice: Choice) -> Network:
-    from bidsapp.audio.networks.consonance import Consonance
-
-    return Consonance(choice.hop_s)
-
-
-def _folder(module: str, class_name: str) -> Callable[[Choice], Network]:
-    """Return the builder of a network whose weights are a folder of transformers."""
-
-    def build(choice: Choice) -> Network:
-        source = importlib.import_module(f"bidsapp.audio.networks.{module}")
-        network: type[FolderNetwork] = getattr(source, class_name)
-        if choice.is_random:
-            return network.random(choice.seed, choice.hop_s)
-        return network.from_folder(choice.file(), choice.hop_s, choice.permuted)
-
-    return build
+def _folder_entry(
+    summary: str,
+    weight_files: Mapping[str, tuple[str, ...]],
+    module: str,
+    name: str,
+    tool: str,
+    *,
+    on_music: bool = False,
+) -> NetworkEntry:
+    """Return the entry of a network whose weights are a folder of transformers."""
+    return NetworkEntry(
+        summary,
+        weight_files,
+        _with_weights(module, name, "from_folder"),
+        tool=tool,
+        package="transformers",
+        extra="embeddings",
+        in_folder=True,
+        on_music=on_music,
+    )
 
 
 def _onnx(choice: Choice) -> Network:
@@ -205,126 +197,100 @@ def _features(choice: Choice) -> Network:
     return TableNetwork(choice.path, network_label(choice.name))
 
 
+_TAGGERS = {
+    "musicnn-mtt": "musicnn of its authors, 10 layers, tags of MagnaTagATune",
+    "musicnn-msd": "musicnn of its authors, 10 layers, tags of the Million Song Dataset",
+    "vgg-mtt": "VGG of the musicnn package, 7 layers, tags of MagnaTagATune",
+    "vgg-msd": "VGG of the musicnn package, 7 layers, tags of the Million Song Dataset",
+}
+_SPEECH = {
+    "hubert-base": ("HuBERT of torchaudio, 19 layers, 960 h", "hubert_fairseq_base_ls960.pth"),
+    "hubert-large": (
+        "HuBERT of torchaudio, 31 layers, 60,000 h",
+        "hubert_fairseq_large_ll60k.pth",
+    ),
+    "wav2vec2-base": (
+        "wav2vec 2.0 of torchaudio, 19 layers, 960 h",
+        "wav2vec2_fairseq_base_ls960.pth",
+    ),
+    "wav2vec2-large": (
+        "wav2vec 2.0 of torchaudio, 31 layers, 960 h",
+        "wav2vec2_fairseq_large_ls960.pth",
+    ),
+    "wavlm-base": ("WavLM of torchaudio, 19 layers, 960 h", "wavlm_base.pth"),
+    "wavlm-large": ("WavLM of torchaudio, 31 layers, 94,000 h", "wavlm_large.pth"),
+}
+"""Name → beginning of the summary, and file of weights."""
+
 NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
     {
         "vggish": NetworkEntry(
             summary="VGGish, 24 layers, trained on AudioSet (or random)",
             weight_files={"audioset": ("vggish-10086976.pth", "vggish.pt")},
-            build=_vggish,
+            build=_with_weights("vggish", "VGGish"),
             tool="fetch vggish",
         ),
         "baseline": NetworkEntry(
             summary="acoustic descriptors without a network: mel, loudness, spectral, mtf",
             weight_files={},
-            build=_baseline,
+            build=_without_weights("baseline", "Baseline"),
         ),
         "resnet1d": NetworkEntry(
             summary="residual network over waveforms, 10 layers, to train on tags (or random)",
             weight_files={"tagger": ("resnet1d.pth",)},
-            build=_resnet1d,
+            build=_with_weights("resnet1d", "ResNet1d"),
             tool="train tagger",
             on_music=True,
         ),
         "musicnn": NetworkEntry(
             summary="musicnn, 7 layers, trained on the tags of MagnaTagATune (or random)",
             weight_files={"mtat": ("mtat_musicnn_best_model.pth", "musicnn.pth")},
-            build=_musicnn,
+            build=_with_weights("musicnn", "Musicnn"),
             tool="fetch musicnn-mtat",
             on_music=True,
         ),
-        "musicnn-mtt": _tagger_entry(
-            "musicnn-mtt", "musicnn of its authors, 10 layers, tags of MagnaTagATune"
-        ),
-        "musicnn-msd": _tagger_entry(
-            "musicnn-msd", "musicnn of its authors, 10 layers, tags of the Million Song Dataset"
-        ),
-        "vgg-mtt": _tagger_entry(
-            "vgg-mtt", "VGG of the musicnn package, 7 layers, tags of MagnaTagATune"
-        ),
-        "vgg-msd": _tagger_entry(
-            "vgg-msd", "VGG of the musicnn package, 7 layers, tags of the Million Song Dataset"
-        ),
-        "hubert-base": _self_supervised_entry(
-            "hubert-base",
-            "HuBERT of torchaudio, 19 layers, 960 h of speech without labels",
-            "hubert_fairseq_base_ls960.pth",
-        ),
-        "hubert-large": _self_supervised_entry(
-            "hubert-large",
-            "HuBERT of torchaudio, 31 layers, 60,000 h of speech without labels",
-            "hubert_fairseq_large_ll60k.pth",
-        ),
-        "wav2vec2-base": _self_supervised_entry(
-            "wav2vec2-base",
-            "wav2vec 2.0 of torchaudio, 19 layers, 960 h of speech without labels",
-            "wav2vec2_fairseq_base_ls960.pth",
-        ),
-        "wav2vec2-large": _self_supervised_entry(
-            "wav2vec2-large",
-            "wav2vec 2.0 of torchaudio, 31 layers, 960 h of speech without labels",
-            "wav2vec2_fairseq_large_ls960.pth",
-        ),
-        "wavlm-base": _self_supervised_entry(
-            "wavlm-base",
-            "WavLM of torchaudio, 19 layers, 960 h of speech without labels",
-            "wavlm_base.pth",
-        ),
-        "wavlm-large": _self_supervised_entry(
-            "wavlm-large",
-            "WavLM of torchaudio, 31 layers, 94,000 h of speech without labels",
-            "wavlm_large.pth",
-        ),
+        **{name: _tagger_entry(name, summary) for name, summary in _TAGGERS.items()},
+        **{name: _speech_entry(name, *facts) for name, facts in _SPEECH.items()},
         "harmonic": NetworkEntry(
             summary="twelve pitch-class filters, 4 layers, to train on emotions (or random)",
             weight_files={"emotion": ("harmonic.pth",)},
-            build=_harmonic,
+            build=_with_weights("harmonic", "Harmonic"),
             tool="train harmony",
             on_music=True,
         ),
         "consonance": NetworkEntry(
             summary="roughness, harmonicity, pitch classes and loudness, without parameters",
             weight_files={},
-            build=_consonance,
+            build=_without_weights("consonance", "Consonance"),
         ),
-        "clap": NetworkEntry(
-            summary="CLAP, 7 layers, the last is one space for music and captions (or random)",
-            weight_files={
-                "music": ("larger_clap_music",),
-                "music-speech": ("larger_clap_music_and_speech",),
-            },
-            build=_folder("clap", "Clap"),
+        "clap": _folder_entry(
+            "CLAP, 7 layers, the last is one space for music and captions (or random)",
+            {"music": ("larger_clap_music",), "music-speech": ("larger_clap_music_and_speech",)},
+            "clap",
+            "Clap",
             tool="fetch clap-music",
-            package="transformers",
-            extra="embeddings",
-            in_folder=True,
             on_music=True,
         ),
-        "ast": NetworkEntry(
-            summary="audio spectrogram transformer, 14 layers, classes of AudioSet (or random)",
-            weight_files={"audioset": ("ast-finetuned-audioset-10-10-0.4593",)},
-            build=_folder("ast", "AudioSpectrogramTransformer"),
+        "ast": _folder_entry(
+            "audio spectrogram transformer, 14 layers, classes of AudioSet (or random)",
+            {"audioset": ("ast-finetuned-audioset-10-10-0.4593",)},
+            "ast",
+            "AudioSpectrogramTransformer",
             tool="fetch ast",
-            package="transformers",
-            extra="embeddings",
-            in_folder=True,
         ),
-        "w2v-bert": NetworkEntry(
-            summary="w2v-BERT 2.0, 25 layers, trained on speech without labels (or random)",
-            weight_files={"2.0": ("w2v-bert-2.0",)},
-            build=_folder("w2v_bert", "W2vBert"),
+        "w2v-bert": _folder_entry(
+            "w2v-BERT 2.0, 25 layers, trained on speech without labels (or random)",
+            {"2.0": ("w2v-bert-2.0",)},
+            "w2v_bert",
+            "W2vBert",
             tool="fetch w2v-bert",
-            package="transformers",
-            extra="embeddings",
-            in_folder=True,
         ),
-        "encodec": NetworkEntry(
-            summary="encoder of EnCodec, 7 layers, trained to compress sound (or random)",
-            weight_files={"24khz": ("encodec_24khz",)},
-            build=_folder("encodec", "Encodec"),
+        "encodec": _folder_entry(
+            "encoder of EnCodec, 7 layers, trained to compress sound (or random)",
+            {"24khz": ("encodec_24khz",)},
+            "encodec",
+            "Encodec",
             tool="fetch encodec",
-            package="transformers",
-            extra="embeddings",
-            in_folder=True,
         ),
     }
 )

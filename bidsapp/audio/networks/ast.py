@@ -5,7 +5,7 @@ Source: Gong, Chung and Glass 2021, AST: audio spectrogram transformer, §2.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -13,9 +13,8 @@ import torch
 from torch.nn.functional import pad
 
 from bidsapp.audio.networks.base import Layer
-from bidsapp.audio.networks.model_folders import FolderNetwork, FrontEnd, import_transformers
+from bidsapp.audio.networks.model_folders import WINDOW_S, FolderNetwork, import_transformers
 
-WINDOW_S = 10.0
 _FRAME_S, _STEP_S, _N_FFT = 0.025, 0.010, 512
 _PREEMPHASIS = 0.97
 _LOWEST_HZ = 20.0
@@ -41,12 +40,6 @@ class AudioSpectrogramTransformer(FolderNetwork):
     def default_config(cls) -> Any:
         """Make the configuration of the published size: 12 blocks, 527 classes."""
         return import_transformers(cls.name).ASTConfig(num_labels=527)
-
-    @classmethod
-    def read_front_end(cls, config: Any, settings: Mapping[str, Any]) -> FrontEnd:
-        """Read the constants; those of the library where the folder has none."""
-        rate = int(settings.get("sampling_rate", 16_000))
-        return FrontEnd(rate, round(WINDOW_S * rate), settings)
 
     @classmethod
     def list_layers(cls, config: Any) -> tuple[Layer, ...]:

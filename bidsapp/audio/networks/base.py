@@ -23,6 +23,9 @@ import torch
 from bidsapp.audio.io import load_audio
 from bidsapp.errors import InputInvalidError
 
+INPUT = "input"
+"""Kind of the layer that is the network's input."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:

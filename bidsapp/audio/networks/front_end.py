@@ -83,11 +83,6 @@ class MelFrontEnd:
             )
             raise UsageError(msg)
 
-    def n_spectra(self, n_samples: int) -> int:
-        """Count the spectra of a waveform."""
-        free = n_samples if self.centre else n_samples - self.n_fft
-        return 0 if free < 0 else 1 + free // self.hop_length
-
     def n_samples(self, n_spectra: int) -> int:
         """Count the samples that so many spectra see."""
         seen = (n_spectra - 1) * self.hop_length

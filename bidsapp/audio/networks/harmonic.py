@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from bidsapp.audio.networks.base import Layer
+from bidsapp.audio.networks.base import INPUT, Layer
 from bidsapp.audio.networks.layered import LayeredNetwork
 from bidsapp.audio.networks.mel_db import MelGrid, mel_db
-from bidsapp.audio.networks.weights import load_state, read_parameters
+from bidsapp.audio.networks.weights import load_state, random_facts, read_parameters
 from bidsapp.models.harmonic.bands import ABSENT
 from bidsapp.models.harmonic.names import QUADRANTS
 from bidsapp.models.harmonic.networks import (
@@ -82,7 +82,7 @@ class Harmonic(LayeredNetwork):
         self.module: BranchNetwork = module.eval()
         n_times, n_channels = GRID.n_times(SAMPLES), module.n_branches * module.channels
         self.layers = (
-            Layer("mel", "input", GRID.n_bands * n_times, GRID.n_bands, n_times),
+            Layer("mel", INPUT, GRID.n_bands * n_times, GRID.n_bands, n_times),
             Layer("branches", "conv", n_channels * n_times, n_channels, n_times),
             Layer("pooled", "pool", n_channels * module.n_pooled, n_channels, module.n_pooled),
             Layer("quadrants", "quadrants", len(QUADRANTS)),
@@ -91,8 +91,7 @@ class Harmonic(LayeredNetwork):
     @classmethod
     def random(cls, seed: int, hop_s: float) -> Harmonic:
         """Untrained network: He-normal weights from a seed; input normalised as music is."""
-        weights = {"source": "random", "initialisation": "He normal", "seed": seed}
-        return cls(_branches(HarmonicSettings(seed=seed)), weights, hop_s)
+        return cls(_branches(HarmonicSettings(seed=seed)), random_facts(seed), hop_s)
 
     @classmethod
     def from_file(cls, path: Path, hop_s: float, permuted: int | None = None) -> Harmonic:

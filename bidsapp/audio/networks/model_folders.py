@@ -22,11 +22,13 @@ import torch
 from bidsapp.audio.io import content_hash
 from bidsapp.audio.networks.base import Layer
 from bidsapp.audio.networks.tapped import TappedNetwork
-from bidsapp.audio.networks.weights import he_initialise, permute_kernels
+from bidsapp.audio.networks.weights import he_initialise, permute_kernels, random_facts
 from bidsapp.errors import InputInvalidError, InputMissingError, ResourceUnavailableError
 
 _WEIGHTS = ("*.safetensors", "*.bin")
 _SETTINGS = ("config.json", "preprocessor_config.json")
+WINDOW_S = 10.0
+"""Sound that one frame sees, where a network says nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,8 +260,7 @@ class FolderNetwork(TappedNetwork):
             model = getattr(transformers, cls.architecture)(config).eval()
         plain_weights(model)
         he_initialise(model, seed)
-        facts = {"source": "random", "initialisation": "He normal", "seed": seed}
-        return cls(model, {}, facts, hop_s)
+        return cls(model, {}, random_facts(seed), hop_s)
 
     @classmethod
     def from_folder(cls, folder: Path, hop_s: float, permuted: int | None = None) -> Self:
@@ -301,41 +302,20 @@ class FolderNetwork(TappedNetwork):
         return {}
 
     @classmethod
-    @abstractmethod
     def read_front_end(cls, config: Any, settings: Mapping[str, Any]) -> FrontEnd:
-        """Read rate, window and constants from the settings of a folder."""
+        """Read the constants; those of the library where the folder has none."""
+        rate = int(settings.get("sampling_rate", 16_000))
+        return FrontEnd(rate, round(WINDOW_S * rate), settings)
 
     @classmethod
     @abstractmethod
     def list_layers(cls, config: Any) -> tuple[Layer, ...]:
         """List the layers of a model of this configuration."""
 
-    @abstractmethod
-    def activations(self, waveforms: torch.Tensor) -> Iterator[torch.Tensor]:
-        """Yield every layer of some windows.
-
-        Parameters
-        ----------
-        waveforms
-            (n, n_samples) float32.
-
-        Yields
-        ------
-        torch.Tensor
-            (n, n_channels, n_times, …), or (n, n_channels) where there is no time axis.
-        """
-
     def taps(self, frames: torch.Tensor, wanted: Sequence[int]) -> Iterator[torch.Tensor]:
-        """Yield some layers; the pass ends with the last of them."""
-        if next(self.model.parameters()).device != frames.device:
-            self.model.to(frames.device)
-        left = list(wanted)
-        for index, values in enumerate(self.activations(frames)):
-            if left and index == left[0]:
-                yield values
-                left.pop(0)
-            if not left:
-                return
+        """Yield some layers; the model goes where the frames are."""
+        self.model.to(frames.device)
+        return super().taps(frames, wanted)
 
 
 def plain_weights(model: torch.nn.Module) -> None:

@@ -16,11 +16,11 @@ import torch
 from torch import nn
 from torch.nn.functional import relu
 
-from bidsapp.audio.networks.base import Layer
+from bidsapp.audio.networks.base import INPUT, Layer
 from bidsapp.audio.networks.layered import LayeredNetwork
 from bidsapp.audio.networks.mel_db import MelGrid
 from bidsapp.audio.networks.mel_db import mel_db as grid_mel_db
-from bidsapp.audio.networks.weights import he_initialise, load_state, read_parameters
+from bidsapp.audio.networks.weights import he_initialise, load_state, random_facts, read_parameters
 
 SAMPLES = 48_000
 """Samples of one window (3 s)."""
@@ -37,7 +37,7 @@ TAGS = (
 )
 """The 50 tags of the MagnaTagATune parameters, in order of the last layer."""
 LAYERS = (
-    Layer("mel", "input", N_BANDS * TIMES, N_BANDS, TIMES),
+    Layer("mel", INPUT, N_BANDS * TIMES, N_BANDS, TIMES),
     Layer("frontend", "conv", 561 * TIMES, 561, TIMES),
     Layer("conv1", "conv", 64 * TIMES, 64, TIMES),
     Layer("conv2", "conv", 64 * TIMES, 64, TIMES),
@@ -136,9 +136,7 @@ class Musicnn(LayeredNetwork):
         mean, spread = _MUSIC_DB
         module.spec_bn.running_mean = torch.tensor([mean])
         module.spec_bn.running_var = torch.tensor([spread**2])
-        return cls(
-            module, {"source": "random", "initialisation": "He normal", "seed": seed}, hop_s
-        )
+        return cls(module, random_facts(seed), hop_s)
 
     @classmethod
     def from_file(cls, path: Path, hop_s: float, permuted: int | None = None) -> Musicnn:

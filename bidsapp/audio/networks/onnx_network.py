@@ -77,6 +77,10 @@ class OnnxNetwork(TappedNetwork):
         n_features = sum(layer.n_features for layer in self.layers)
         self._working_bytes = 4 * 2 * max(1, n_features)
 
+    def activations(self, frames: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Yield every layer of some windows."""
+        return self.taps(frames, range(len(self.layers)))
+
     def taps(self, frames: torch.Tensor, wanted: Sequence[int]) -> Iterator[torch.Tensor]:
         """Yield some layers; one run of the graph gives them all."""
         names = [self._taps[index].name for index in wanted]

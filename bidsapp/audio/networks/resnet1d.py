@@ -17,7 +17,7 @@ from torch.nn.functional import max_pool1d, relu
 from bidsapp.audio.mel import SAMPLING_HZ
 from bidsapp.audio.networks.base import Layer
 from bidsapp.audio.networks.layered import LayeredNetwork
-from bidsapp.audio.networks.weights import he_initialise, load_state, read_parameters
+from bidsapp.audio.networks.weights import he_initialise, load_state, random_facts, read_parameters
 from bidsapp.errors import InputInvalidError
 
 SAMPLES = 50_176
@@ -137,9 +137,7 @@ class ResNet1d(LayeredNetwork):
         """Untrained network: He-normal weights from a seed."""
         module = ResNet()
         he_initialise(module, seed)
-        return cls(
-            module, {"source": "random", "initialisation": "He normal", "seed": seed}, hop_s
-        )
+        return cls(module, random_facts(seed), hop_s)
 
     @classmethod
     def from_file(cls, path: Path, hop_s: float, permuted: int | None = None) -> ResNet1d:

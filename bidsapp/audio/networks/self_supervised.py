@@ -23,7 +23,7 @@ from torch.nn.functional import adaptive_avg_pool1d, layer_norm
 
 from bidsapp.audio.networks.base import Layer
 from bidsapp.audio.networks.tapped import TappedNetwork
-from bidsapp.audio.networks.weights import he_initialise, load_state, read_parameters
+from bidsapp.audio.networks.weights import he_initialise, load_state, random_facts, read_parameters
 from bidsapp.errors import ResourceUnavailableError
 
 WINDOW_S: Final = 2.0
@@ -93,8 +93,7 @@ class SelfSupervised(TappedNetwork):
         module = _model(name)
         he_initialise(module, seed)
         _plain_scales(module)
-        facts: dict[str, object] = {"source": "random", "initialisation": "He normal"}
-        return cls(name, module, {**facts, "seed": seed}, hop_s)
+        return cls(name, module, random_facts(seed), hop_s)
 
     @classmethod
     def from_file(
@@ -125,20 +124,9 @@ class SelfSupervised(TappedNetwork):
         load_state(module, {_current_name(key): value for key, value in state.items()}, path, name)
         return cls(name, module, facts, hop_s)
 
-    def taps(self, frames: torch.Tensor, wanted: Sequence[int]) -> Iterator[torch.Tensor]:
-        """Yield some layers; the pass ends with the last of them."""
-        self.module.to(frames.device)
-        left = list(wanted)
-        for index, values in enumerate(self._forward(frames)):
-            if left and index == left[0]:
-                yield values
-                left.pop(0)
-            if not left:
-                return
-
-    def _forward(self, frames: torch.Tensor) -> Iterator[torch.Tensor]:
+    def activations(self, frames: torch.Tensor) -> Iterator[torch.Tensor]:
         """Yield every layer (n, n_channels, n_times) of frames (n, n_samples)."""
-        module: Any = self.module
+        module: Any = self.module.to(frames.device)
         # torchaudio's own wrapper scales a whole batch at once, which would tie frames together
         x = layer_norm(frames, frames.shape[-1:]) if self._normalised else frames
         x = x[:, None]

@@ -17,10 +17,10 @@ from pathlib import Path
 import torch
 from torch.nn.functional import batch_norm, conv1d, conv2d, linear, max_pool2d, pad, relu
 
-from bidsapp.audio.networks.base import Layer
+from bidsapp.audio.networks.base import INPUT, Layer
 from bidsapp.audio.networks.front_end import MelFrontEnd
 from bidsapp.audio.networks.tapped import TappedNetwork
-from bidsapp.audio.networks.weights import he_normal, read_parameters
+from bidsapp.audio.networks.weights import he_normal, random_facts, read_parameters
 from bidsapp.errors import InputInvalidError
 
 State = Mapping[str, torch.Tensor]
@@ -59,7 +59,7 @@ _MUSIC = (1.9, 1.65)
 untrained networks normalise their input with them."""
 _TALL, _LONG, _N_MIDDLE, _N_DENSE, _N_VGG = (38, 67), (128, 64, 32), 64, 200, 128
 _N_FRONT = 2 * 204 + 3 * 51
-_MEL = Layer("mel", "input", TIMES * FRONT_END.n_mels, FRONT_END.n_mels, TIMES)
+_MEL = Layer("mel", INPUT, TIMES * FRONT_END.n_mels, FRONT_END.n_mels, TIMES)
 _VGG_POOLS = (((4, 1), 2), ((2, 2), 2), ((2, 2), 2), ((2, 2), 2), ((4, 4), 4))
 _VGG_CELLS = ((92, 48), (46, 24), (23, 12), (11, 6), (2, 1))
 
@@ -157,8 +157,7 @@ class Tagger(TappedNetwork):
                 state[key] = torch.full(shape, 1.0 if one else 0.0)
         for part, value in zip(("moving_mean", "moving_variance"), _MUSIC, strict=True):
             state[f"{_INPUT_NORM}/{part}"] = torch.tensor([value])
-        facts: dict[str, object] = {"source": "random", "initialisation": "He normal"}
-        return cls(name, state, {**facts, "seed": seed}, hop_s)
+        return cls(name, state, random_facts(seed), hop_s)
 
     @classmethod
     def from_file(cls, name: str, path: Path, hop_s: float, permuted: int | None = None) -> Tagger:
@@ -191,18 +190,10 @@ class Tagger(TappedNetwork):
                 raise InputInvalidError(msg)
         return cls(name, state, facts, hop_s)
 
-    def taps(self, frames: torch.Tensor, wanted: Sequence[int]) -> Iterator[torch.Tensor]:
-        """Yield some layers; the pass ends with the last of them."""
-        if self._state["dense/kernel"].device != frames.device:
-            self._state = {key: value.to(frames.device) for key, value in self._state.items()}
-        every = enumerate(self._forward(self._state, FRONT_END(frames)))
-        left = list(wanted)
-        for index, values in every:
-            if left and index == left[0]:
-                yield values
-                left.pop(0)
-            if not left:
-                return
+    def activations(self, frames: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Yield every layer of some windows."""
+        self._state = {key: value.to(frames.device) for key, value in self._state.items()}
+        return self._forward(self._state, FRONT_END(frames))
 
 
 def _musicnn(state: State, mel: torch.Tensor) -> Iterator[torch.Tensor]:

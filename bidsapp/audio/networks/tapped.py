@@ -63,8 +63,22 @@ class TappedNetwork(WindowNetwork):
         self._working_bytes = working_bytes
 
     @abstractmethod
+    def activations(self, frames: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Yield every layer of some frames.
+
+        Parameters
+        ----------
+        frames
+            (n, n_samples) float32.
+
+        Yields
+        ------
+        torch.Tensor
+            (n, n_channels, n_times, …), or (n, n_channels) where there is no time axis; float32.
+        """
+
     def taps(self, frames: torch.Tensor, wanted: Sequence[int]) -> Iterator[torch.Tensor]:
-        """Yield some layers of some frames.
+        """Yield some layers of some frames; the pass ends with the last of them.
 
         Parameters
         ----------
@@ -76,8 +90,15 @@ class TappedNetwork(WindowNetwork):
         Yields
         ------
         torch.Tensor
-            (n, n_channels, n_times, …), or (n, n_channels) where there is no time axis; float32.
+            As `activations`.
         """
+        left = list(wanted)
+        for index, values in enumerate(self.activations(frames)):
+            if left and index == left[0]:
+                yield values
+                left.pop(0)
+            if not left:
+                return
 
     def blocks(
         self,

@@ -20,16 +20,22 @@ from torch.nn.functional import conv2d, linear, max_pool2d
 
 from bidsapp.audio import mel
 from bidsapp.audio.io import RESAMPLER
-from bidsapp.audio.networks.base import Layer, Network
+from bidsapp.audio.networks.base import INPUT, Layer, Network
 from bidsapp.audio.networks.scratch import Scratch
-from bidsapp.audio.networks.weights import he_normal, permute, read_parameters, read_state
+from bidsapp.audio.networks.weights import (
+    he_normal,
+    permute,
+    random_facts,
+    read_parameters,
+    read_state,
+)
 from bidsapp.errors import InputInvalidError
 
 Parameters = tuple[torch.Tensor, torch.Tensor]
 """Weight (outputs, inputs, …) and bias (outputs,) of one stage."""
 
 LAYERS = (
-    Layer("InputBatch", "input", 6_144, 64, 96),
+    Layer("InputBatch", INPUT, 6_144, 64, 96),
     Layer("conv1", "conv", 393_216, 64, 96),
     Layer("relu", "relu", 393_216, 64, 96),
     Layer("pool1", "pool", 98_304, 64, 48),
@@ -103,7 +109,6 @@ STAGES = (
     Stage(19, "embeddings.2", (4096, 4096), (1, 1), pooled=False),
     Stage(21, "embeddings.4", (128, 4096), (1, 1), pooled=False),
 )
-N_PARAMETERS = sum(int(np.prod(stage.shape)) + stage.shape[0] for stage in STAGES)
 
 _PREFIXES = {"features_network.": "features.", "embedding_network.": "embeddings."}
 _NO_PCA = "none: the last layer repeats the one before"
@@ -161,7 +166,7 @@ class VGGish(Network):
         def draw(stage: Stage) -> Parameters:
             return he_normal(stage.shape, seed, stage.layer), torch.zeros(stage.shape[0])
 
-        return cls(draw, {"source": "random", "initialisation": "He normal", "seed": seed}, hop_s)
+        return cls(draw, random_facts(seed), hop_s)
 
     @classmethod
     def from_file(cls, path: Path, hop_s: float, permuted: int | None = None) -> VGGish:

@@ -6,16 +6,15 @@ average such tokens over time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 
 from bidsapp.audio.networks.ast import kaldi_log_mel
 from bidsapp.audio.networks.base import Layer
-from bidsapp.audio.networks.model_folders import FolderNetwork, FrontEnd
+from bidsapp.audio.networks.model_folders import WINDOW_S, FolderNetwork
 
-WINDOW_S = 10.0
 _FRAME_S, _STEP_S = 0.025, 0.010
 _POVEY = 0.85
 """Kaldi's own window is a Hann window to this power."""
@@ -35,12 +34,6 @@ class W2vBert(FolderNetwork):
     config_class = "Wav2Vec2BertConfig"
     model_types = ("wav2vec2-bert",)
     working_bytes = 64 << 20
-
-    @classmethod
-    def read_front_end(cls, config: Any, settings: Mapping[str, Any]) -> FrontEnd:
-        """Read the constants; those of the library where the folder has none."""
-        rate = int(settings.get("sampling_rate", 16_000))
-        return FrontEnd(rate, round(WINDOW_S * rate), settings)
 
     @classmethod
     def list_layers(cls, config: Any) -> tuple[Layer, ...]:

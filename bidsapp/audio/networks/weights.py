@@ -162,6 +162,11 @@ def permute(kernel: torch.Tensor, seed: int, index: int) -> torch.Tensor:
     return kernel.flatten()[order].reshape(kernel.shape)
 
 
+def random_facts(seed: int) -> dict[str, object]:
+    """Say where the weights of an untrained network come from."""
+    return {"source": "random", "initialisation": "He normal", "seed": seed}
+
+
 def he_normal(shape: tuple[int, ...], seed: int, index: int) -> torch.Tensor:
     """Draw one layer's weights: normal, variance ``2 / fan_in``.
 

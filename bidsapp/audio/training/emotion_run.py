@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,7 +41,7 @@ from bidsapp.audio.training.windows import (
     decode_windows,
     rate_windows,
 )
-from bidsapp.errors import OutputError
+from bidsapp.bids.atomic import output_errors, write_json
 from bidsapp.models.cnn3d.explain import map_similarity
 from bidsapp.models.harmonic.explain import branch_maps, brightness, cascade, on_spectrogram
 from bidsapp.models.harmonic.names import QUADRANTS
@@ -118,7 +117,7 @@ def train_harmony(
     folds = song_folds(
         windows.quadrant, windows.song, settings.n_folds, settings.seed, by_song=settings.by_song
     )
-    try:
+    with output_errors(out_dir):
         out_dir.mkdir(parents=True, exist_ok=True)
         cache = cache_dir or out_dir
         contents = decode_windows(corpus, windows, cache, quiet=quiet)
@@ -170,14 +169,7 @@ def train_harmony(
                 device,
                 quiet,
             )
-        text = json.dumps(facts, indent=2).replace(": NaN", ": null")
-        (out_dir / "training.json").write_text(text + "\n")
-    except OSError as error:
-        msg = (
-            f"{error.filename or out_dir} cannot be written ({error.strerror or error}); check "
-            f"permissions and free space"
-        )
-        raise OutputError(msg) from error
+        write_json(out_dir / "training.json", facts)
     return facts
 
 

@@ -14,8 +14,6 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from bidsapp.audio.training.waveforms import Waveforms
 from bidsapp.progress import track
 
-Floats = npt.NDArray[np.float64]
-
 _CLIPS_AT_ONCE = 8
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from bidsapp.audio.training.evaluation import TagScore, mean_scores, tag_logits,
 from bidsapp.audio.training.figure import tag_figure
 from bidsapp.audio.training.tagger import TaggerSettings, fit_tagger
 from bidsapp.audio.training.waveforms import decode_clips
-from bidsapp.errors import OutputError
+from bidsapp.bids.atomic import output_errors, write_json
 
 WEIGHTS = "resnet1d.pth"
 
@@ -67,7 +66,7 @@ def train_tagger(
         `out_dir` cannot be written or holds training with other settings.
     """
     corpus = read_corpus(corpus_dir, reader, n_tags)
-    try:
+    with output_errors(out_dir):
         out_dir.mkdir(parents=True, exist_ok=True)
         waveforms = decode_clips(
             corpus.paths, cache_dir or out_dir, n_threads=n_threads, quiet=quiet
@@ -108,14 +107,7 @@ def train_tagger(
             "device": device,
             "torch": torch.__version__,
         }
-        text = json.dumps(facts, indent=2).replace(": NaN", ": null")
-        (out_dir / "training.json").write_text(text + "\n")
-    except OSError as error:
-        msg = (
-            f"{error.filename or out_dir} cannot be written ({error.strerror or error}); check "
-            f"permissions and free space"
-        )
-        raise OutputError(msg) from error
+        write_json(out_dir / "training.json", facts)
     return facts
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+from bidsapp.bids.atomic import write_text
 from bidsapp.errors import InputInvalidError, InputMissingError, UsageError
 
 LEVEL = 0.05
@@ -58,6 +59,12 @@ def _add_bench(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     bench.add_argument("--sets", type=int, default=100, metavar="N", help="Default 100.")
     bench.add_argument("--only", nargs="+", metavar="KEY", help="Some entries.")
     bench.add_argument("--seed", type=int, default=0, metavar="INT", help="Default 0.")
+    bench.add_argument(
+        "--table",
+        type=Path,
+        metavar="FILE.tsv",
+        help="Write the rates here, too; what it has with these sets and seed is not drawn again.",
+    )
     bench.set_defaults(function=_bench)
 
 
@@ -97,6 +104,8 @@ def _add_study(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 # ------------------------------------------------------------------ the registry
 
+_BENCH = ("inference", "sets", "seed", "p <= .05", "p <= .01", "coverage", "standard error")
+
 
 def _bench(options: argparse.Namespace) -> None:
     import numpy as np
@@ -107,18 +116,38 @@ def _bench(options: argparse.Namespace) -> None:
     if unknown:
         msg = f"--only {unknown[0]}: not known; choose from {', '.join(INFERENCES)}"
         raise UsageError(msg)
-    print("inference\tsets\tp <= .05\tp <= .01\tcoverage\tstandard error")
+    done = _finished(options.table)
+    print("\t".join(_BENCH))
     for key in options.only or INFERENCES:
-        entry = INFERENCES[key]
-        values = entry.load_calibration()(np.random.default_rng(options.seed), options.sets)
-        if entry.gives == "interval":
-            rates = ["", "", f"{values.mean():.3f}"]
-            share = float(values.mean())
-        else:
-            share = float(np.mean(values <= LEVEL))
-            rates = [f"{share:.3f}", f"{np.mean(values <= 0.01):.3f}", ""]
-        error = np.sqrt(share * (1 - share) / options.sets)
-        print("\t".join([key, str(options.sets), *rates, f"{error:.3f}"]), flush=True)
+        given = (key, str(options.sets), str(options.seed))
+        row = done.get(given)
+        if row is None:
+            entry = INFERENCES[key]
+            values = entry.load_calibration()(np.random.default_rng(options.seed), options.sets)
+            if entry.gives == "interval":
+                rates = ["", "", f"{values.mean():.3f}"]
+                share = float(values.mean())
+            else:
+                share = float(np.mean(values <= LEVEL))
+                rates = [f"{share:.3f}", f"{np.mean(values <= 0.01):.3f}", ""]
+            error = np.sqrt(share * (1 - share) / options.sets)
+            row = done[given] = (*given, *rates, f"{error:.3f}")
+            if options.table is not None:
+                lines = ["\t".join(cells) for cells in (_BENCH, *done.values())]
+                write_text(options.table, "\n".join(lines) + "\n")
+        print("\t".join(row), flush=True)
+
+
+def _finished(path: Path | None) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Inference, sets and seed → row of an earlier table."""
+    if path is None or not path.exists():
+        return {}
+    header, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
+    if header.split("\t") != list(_BENCH):
+        msg = f"{path}: is no table of calibrate bench; name another file"
+        raise UsageError(msg)
+    rows = [tuple(line.split("\t")) for line in lines]
+    return {row[:3]: row for row in rows}
 
 
 # ------------------------------------------------------------------ a study

@@ -124,9 +124,6 @@ def _show_queried(
 def _fetch(options: argparse.Namespace) -> None:
     from bidsapp.bids.neuromaps import neuromaps_folder
     from bidsapp.bids.templateflow import templateflow_home
-    from bidsapp.fetch.download import fetch_bundle
-    from bidsapp.fetch.hub import hub_files
-    from bidsapp.fetch.packages import PACKAGES, fetch_package
 
     folders = {
         "weights": options.weights_dir,
@@ -138,20 +135,28 @@ def _fetch(options: argparse.Namespace) -> None:
         folder = folders[bundle.kind]
         if name in _QUERIED:
             _show_queried(name, wishes, folder, options)
-            print(f"  use: {bundle.use.replace('DIR', str(folder))}")
-            continue
-        print(f"{name}: licence {bundle.licence}")
-        if bundle.consent and not getattr(options, bundle.consent[2:].replace("-", "_")):
-            msg = f"{name}: licence {bundle.licence}; fetch it with {bundle.consent} if that fits"
-            raise UsageError(msg)
-        if name in PACKAGES:
-            paths = fetch_package(PACKAGES[name], folder, options.wheel)
-        elif bundle.repository:
-            files = hub_files(bundle.repository, options.mirror)
-            listed = dataclasses.replace(bundle, files=files)
-            paths = fetch_bundle(listed, folder, quiet=options.quiet)
         else:
-            paths = fetch_bundle(bundle, folder, mirror=options.mirror, quiet=options.quiet)
-        for path in paths:
-            print(f"  {path}")
+            _show_bundle(name, folder, options)
         print(f"  use: {bundle.use.replace('DIR', str(folder))}")
+
+
+def _show_bundle(name: str, folder: Path, options: argparse.Namespace) -> None:
+    from bidsapp.fetch.download import fetch_bundle
+    from bidsapp.fetch.hub import hub_files
+    from bidsapp.fetch.packages import PACKAGES, fetch_package
+
+    bundle = BUNDLES[name]
+    print(f"{name}: licence {bundle.licence}")
+    if bundle.consent and not getattr(options, bundle.consent[2:].replace("-", "_")):
+        msg = f"{name}: licence {bundle.licence}; fetch it with {bundle.consent} if that fits"
+        raise UsageError(msg)
+    if name in PACKAGES:
+        paths = fetch_package(PACKAGES[name], folder, options.wheel)
+    elif bundle.repository:
+        files = hub_files(bundle.repository, options.mirror)
+        listed = dataclasses.replace(bundle, files=files)
+        paths = fetch_bundle(listed, folder, quiet=options.quiet)
+    else:
+        paths = fetch_bundle(bundle, folder, mirror=options.mirror, quiet=options.quiet)
+    for path in paths:
+        print(f"  {path}")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bidsapp.errors import InputInvalidError
-from bidsapp.stats.label_nulls import Chance, chance, label_null
+from bidsapp.stats.label_nulls import label_null
 from bidsapp.stats.samples import Samples
 
 IntArray = npt.NDArray[np.integer]
@@ -99,16 +99,16 @@ def silhouette(points: FloatArray, labels: IntArray) -> float:
     return float(np.mean([score[number == k].mean() for k in range(len(classes))]))
 
 
-def separability(
+def silhouette_null(
     points: FloatArray,
     labels: IntArray,
     samples: Samples,
+    n_shifts: int,
     *,
-    n_shifts: int = 1000,
-    min_shift: int = 10,
-    seed: int = 0,
-) -> Chance:
-    """Silhouette of the classes among those of labels shifted within runs.
+    min_shift: int,
+    seed: int,
+) -> FloatArray:
+    """Silhouettes (n_shifts,) of the classes when labels are shifted within runs.
 
     Parameters
     ----------
@@ -119,12 +119,8 @@ def separability(
         Of these volumes.
     n_shifts, min_shift, seed
         See `bidsapp.stats.label_nulls.label_null`.
-
-    Returns
-    -------
-    Chance
     """
-    null = label_null(
+    return label_null(
         lambda moved: silhouette(points, moved),
         labels,
         samples,
@@ -132,4 +128,3 @@ def separability(
         min_shift=min_shift,
         seed=seed,
     )
-    return chance(silhouette(points, labels), null)

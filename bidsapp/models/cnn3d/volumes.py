@@ -19,7 +19,6 @@ if TYPE_CHECKING:  # imported where it is used: a plan, which counts volumes, do
     import torch
 
 IntArray = npt.NDArray[np.integer]
-FloatArray = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)

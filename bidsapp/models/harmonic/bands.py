@@ -39,11 +39,6 @@ def note_hz(midi: npt.ArrayLike) -> Floats:
     return 440.0 * 2.0 ** ((np.asarray(midi, np.float64) - 69.0) / 12.0)
 
 
-def pitch_class(midi: int) -> int:
-    """Position of a note in `PITCH_CLASSES`."""
-    return (midi - 69) % 12
-
-
 def harmonic_bands(
     centres_hz: Floats,
     *,

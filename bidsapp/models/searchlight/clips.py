@@ -42,7 +42,7 @@ ROUNDING = 1e-6
 class ClipNull:
     """Scores under permutations of clips.
 
-    A score is the mean over participants of the (partial) correlation, or of its Fisher z.
+    A score is the mean over participants of the (partial) correlation.
 
     Attributes
     ----------
@@ -52,8 +52,6 @@ class ClipNull:
         score exists.
     exceed_count : int64 array of shape (n_models, n_centres)
         Permutations that reach the observed score; all of them where it is NaN.
-    total, total_of_squares : float64 arrays of shape (n_models, n_centres)
-        Sums over permutations.
     expected_max_over_models : float64 array of shape (n_centres,)
         Mean over permutations of the largest score among models.
     """
@@ -61,14 +59,7 @@ class ClipNull:
     observed: npt.NDArray[np.float64]
     maximum: npt.NDArray[np.float64]
     exceed_count: npt.NDArray[np.int64]
-    total: npt.NDArray[np.float64]
-    total_of_squares: npt.NDArray[np.float64]
     expected_max_over_models: npt.NDArray[np.float64]
-
-    @property
-    def mean(self) -> npt.NDArray[np.float64]:
-        """Mean of permuted scores, (n_models, n_centres)."""
-        return self.total / self.maximum.size
 
 
 def clip_null(
@@ -82,7 +73,6 @@ def clip_null(
     nuisance: FloatArray | None = None,
     dissimilarity: Dissimilarity = "spearman",
     compare: Comparison = "spearman",
-    fisher: bool = False,
     n_threads: int = 1,
     progress: Progress | None = None,
 ) -> ClipNull:
@@ -104,9 +94,6 @@ def clip_null(
         permuted models.
     compare
         ``spearman`` or ``pearson``.
-    fisher
-        Average Fisher z. It needs one table per participant; the mean of correlations under
-        common permutations needs one for all.
 
     Returns
     -------
@@ -129,11 +116,10 @@ def clip_null(
         check_data(data, table.selection.n_items, neighbourhoods, dissimilarity)
     blocks = clip_blocks(clip, table.selection)
     drawn = _checked(permutations, blocks.n_clips, len(datasets))
-    null = _PermutedScores(table, blocks, drawn, len(datasets), fisher)
+    null = _PermutedScores(table, blocks, drawn, len(datasets))
     n_models, n_centres, n_perm = table.n_models, neighbourhoods.n_centres, drawn.shape[1]
     observed = np.full((n_models, n_centres), np.nan)
     exceed = np.full((n_models, n_centres), n_perm, dtype=np.int64)
-    total, squared = observed.copy(), observed.copy()
     expected = np.full(n_centres, np.nan)
 
     pool = Pool(lambda: GroupRdms(len(datasets), table, dissimilarity))
@@ -153,7 +139,6 @@ def clip_null(
             observed[:, centre] = found
             reached = ~(permuted < found[:, None] - ROUNDING)
             exceed[:, centre] = reached.sum(axis=1)
-            total[:, centre], squared[:, centre] = permuted.sum(1), (permuted**2).sum(1)
             best = np.fmax.reduce(permuted, axis=0)
             expected[centre] = best.mean()
             np.fmax(maximum, best, out=maximum)
@@ -162,7 +147,7 @@ def clip_null(
     size = group_chunk(datasets, neighbourhoods)
     parts = over_chunks(work, neighbourhoods, size, n_threads=n_threads, progress=progress)
     maximum = np.fmax.reduce([np.full(n_perm, np.nan), *parts])
-    return ClipNull(observed, maximum, exceed, total, squared, expected)
+    return ClipNull(observed, maximum, exceed, expected)
 
 
 class _PermutedScores:
@@ -174,10 +159,8 @@ class _PermutedScores:
         blocks: ClipBlocks,
         drawn: npt.NDArray[np.int64],
         n_subjects: int,
-        fisher: bool,
     ) -> None:
-        self.table, self.blocks, self.fisher = table, blocks, fisher
-        self.n_subjects = n_subjects
+        self.table, self.blocks, self.n_subjects = table, blocks, n_subjects
         self.look_ups = [blocks.look_ups(rows) for rows in drawn]
         self.models = blocks.cut_models(table.rows[: table.n_models])
         norms = np.sqrt(np.diagonal(table.gram))
@@ -226,15 +209,13 @@ class _PermutedScores:
         weights = np.zeros(self.n_subjects)
         weights[there] = 1 / np.sqrt(squares[there] * left[there])
         rest = np.sqrt(np.where(there, left, 1))
-        if len(self.look_ups) == 1 and not self.fisher:
+        if len(self.look_ups) == 1:
             mean = weights @ source.vectors / there.sum()
             coordinates = (data / rest[:, None])[there].mean(axis=0)
             return single.mean(axis=0), self._scores(mean, coordinates, 0)
         total = np.zeros((table.n_models, self.look_ups[0].shape[1]))
         for s in np.flatnonzero(there):
-            permuted = self._scores(weights[s] * source.vectors[s], data[s] / rest[s], int(s))
-            total += np.arctanh(permuted.clip(-1, 1)) if self.fisher else permuted
-        single = np.arctanh(single) if self.fisher else single
+            total += self._scores(weights[s] * source.vectors[s], data[s] / rest[s], int(s))
         return single.mean(axis=0), total / there.sum()
 
     def _scores(

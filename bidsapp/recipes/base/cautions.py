@@ -21,6 +21,7 @@ MUCH_CLEANING = 0.15
 """Share of the degrees of freedom of a run that is worth a caution."""
 MEDIAL_WALL = 0.09
 """Share of the vertices of a hemisphere that is no cortex."""
+_FEW_SHIFTS = 99
 
 
 def of_problems(problems: Iterable[object]) -> Iterator[Caution]:
@@ -131,6 +132,34 @@ def random_weights(weights: Mapping[str, Mapping[str, Any]]) -> Iterator[Caution
                 "field, so they can predict the brain. Nothing here is evidence about learned "
                 "features; compare with a run that has trained weights.",
             )
+
+
+def of_encoded_bold(
+    study: ParticipantStudy, weights: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Caution]:
+    """Yield what the BOLD and the networks of an encoding model give reason to doubt.
+
+    Parameters
+    ----------
+    study
+        The participant.
+    weights
+        Network → where its weights come from.
+    """
+    bold, runs = study.bold, study.inputs.runs
+    yield from random_weights(weights)
+    yield from raw_bold(runs)
+    yield from no_confounds(study.config.confounds)
+    yield from freedom(runs, bold.confounds)
+    n_missing = bold.n_constant + bold.n_nan
+    yield from without_data(n_missing, bold.units.n_units, bold.units.kind, "units")
+
+
+def few_shifts(n_shifts: int) -> Iterator[Caution]:
+    """Caution where a null of parcels has so few displacements that its p-values are coarse."""
+    if n_shifts < _FEW_SHIFTS:
+        text = f"With {n_shifts} shifts no p-value is below 1/{n_shifts + 1}."
+        yield Caution("caution", "Low p-value resolution", text)
 
 
 def smallest_p(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from bidsapp.bids.headers import n_units as count_units
+from bidsapp.config import Config
 from bidsapp.recipes.base.inputs import Inputs
+from bidsapp.recipes.base.used_rows import EncodingSettings
 
 BASE_BYTES = 900 * 2**20
 """Resident size of the libraries and one network."""
@@ -33,59 +34,42 @@ class Cost:
 
 
 def encoding_cost(
-    inputs: Inputs, hop_s: float, memory_bytes: int, *, n_grams: int, frame_bytes: int
+    inputs: Inputs,
+    settings: EncodingSettings,
+    config: Config,
+    *,
+    n_layers: int,
+    n_copies: int,
+    frame_bytes: int,
 ) -> Cost:
     """Estimate what encoding one participant's BOLD by layers of networks costs.
 
     Parameters
     ----------
-    inputs
-        What was found.
-    hop_s
-        Time between frames.
-    memory_bytes
-        Allowed by ``--mem``.
-    n_grams
-        Gram matrices, frames × frames, that are kept.
+    inputs, settings
+        What was found, and the recipe's settings.
+    config
+        For memory and cores that may be used.
+    n_layers
+        Layers of all networks together; of each a Gram matrix, frames × frames, is kept.
+    n_copies
+        Displacements of all sets of lags together.
     frame_bytes
         Held for each frame while features are made.
     """
     n_units = count_units(inputs.runs[0])
     n_trs = sum(run.n_trs for run in inputs.runs)
     seconds = {row["stim_file"]: float(row["sound_s"]) for row in inputs.alignment}
-    n_frames = int(sum(seconds.values()) / hop_s)
-    bold, grams = 4 * n_trs * n_units, n_grams * 8 * n_frames**2
+    n_frames = int(sum(seconds.values()) / settings.hop_s)
+    bold, grams = 4 * n_trs * n_units, n_layers * 8 * n_frames**2
     wanted = BASE_BYTES + bold + frame_bytes * n_frames
-    size = f"{n_units:,} units, {n_frames:,} feature frames"
-    return Cost(min(wanted, memory_bytes), bold + grams, size)
-
-
-class NullSettings(Protocol):
-    """Settings that the cost of the refitted null follows from; see those of `gradients`."""
-
-    @property
-    def n_components(self) -> int:
-        """Principal components of each layer."""
-
-    @property
-    def lags_s(self) -> tuple[float, ...]:
-        """Lags in seconds."""
-
-    @property
-    def max_outer_folds(self) -> int:
-        """Largest number of outer folds."""
-
-    @property
-    def max_inner_folds(self) -> int:
-        """Largest number of inner folds."""
-
-    @property
-    def filter_features(self) -> bool:
-        """Whether every displacement needs decompositions of its own."""
+    time = null_time(inputs, settings, n_layers, n_copies, config.n_threads)
+    sizes = (f"{n_units:,} units, {n_frames:,} feature frames", time)
+    return Cost(min(wanted, config.memory_bytes), bold + grams, ", ".join(filter(None, sizes)))
 
 
 def null_time(
-    inputs: Inputs, settings: NullSettings, n_layers: int, n_copies: int, n_threads: int
+    inputs: Inputs, settings: EncodingSettings, n_layers: int, n_copies: int, n_threads: int
 ) -> str:
     """Say how long the null of parcels takes, in words; empty for less than a minute.
 

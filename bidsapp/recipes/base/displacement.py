@@ -100,7 +100,11 @@ def group_null(
 
 
 def parcel_rows(
-    null: GroupNull, units: UnitSpace, layers: Sequence[str], level: float
+    null: GroupNull,
+    units: UnitSpace,
+    layers: Sequence[str],
+    competes: NDArray[np.bool_],
+    level: float,
 ) -> tuple[Iterator[dict[str, Any]], NDArray[np.bool_]]:
     """Test the parcels of a group against displaced music.
 
@@ -110,8 +114,8 @@ def parcel_rows(
         From `group_null`.
     units
         Of the group.
-    layers
-        Names.
+    layers, competes
+        Names, and which of them may be the best one.
     level
         P-value that counts as significant.
 
@@ -131,7 +135,7 @@ def parcel_rows(
         "effect": test.effect.T,
         "p": test.p.T,
         "p_fwe": test.p_fwe.T,
-        "may_be_best": layer_sets(null.observed, null.copies, level=level).T,
+        "may_be_best": layer_sets(null.observed, null.copies, level=level, competes=competes).T,
         "n": null.n[:, None],
     }
     rows = tidy(values, parcel=range(1, len(null.n) + 1), layer=layers)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.records import ImageKind, Problem
@@ -24,7 +24,11 @@ from bidsapp.recipes.base.inputs import JobInputs, collect_participant
 from bidsapp.recipes.base.recipe import Recipe
 from bidsapp.recipes.base.settings import override
 from bidsapp.results.kinds import Maps, Table, expand
-from bidsapp.results.read import Results, Space, finished, read_json
+from bidsapp.results.read import APART, Results, Space, finished, read_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 EXCLUDED = "excluded by request"
 NOT_ASKED = "not among the participants asked for"
@@ -82,12 +86,20 @@ class GroupInputs:
 
     @property
     def network_facts(self) -> Mapping[str, Mapping[str, Any]]:
-        """Network → its ``layers`` and ``weights``, as the first participant's summary says."""
+        """Network → ``layers``, those apart, and ``weights``; from the first participant."""
         first = self.participants[0]
         return {
-            name: {"layers": list(layers), "weights": first.network(name, self.at)["weights"]}
-            for name, layers in self.networks.items()
+            name: {
+                key: value
+                for key, value in first.network(name, self.at).items()
+                if key in ("layers", APART, "weights")
+            }
+            for name in self.networks
         }
+
+    def competes(self, network: str) -> NDArray[np.bool_]:
+        """(n_layers,) whether each layer of a network may be the best one."""
+        return self.participants[0].competes(network, self.at)
 
     @property
     def networks(self) -> Mapping[str, tuple[str, ...]]:

@@ -168,7 +168,13 @@ def needed(n_participants: int, min_share: float) -> int:
 
 
 def group_maps(
-    stack: ScoreStack, options: GroupMapOptions, *, seed: int, label: str, quiet: bool
+    stack: ScoreStack,
+    options: GroupMapOptions,
+    *,
+    competes: NDArray[np.bool_] | None = None,
+    seed: int,
+    label: str,
+    quiet: bool,
 ) -> GroupMaps:
     """Average and test the scores of all participants.
 
@@ -178,6 +184,8 @@ def group_maps(
         Fisher z of every participant; NaN where missing.
     options
         Numbers of flips, shares.
+    competes
+        (n_layers,) layers that may be the best one; all by default.
     seed
         Names the random flips.
     label, quiet
@@ -215,8 +223,8 @@ def group_maps(
     return GroupMaps(
         mean_r,
         n,
-        choose_best(mean_r, options.best_layer),
-        centroid_layer(mean_r),
+        choose_best(mean_r, options.best_layer, competes),
+        centroid_layer(mean_r, competes=competes),
         None if flips is None else _tested(flips, t, p, d),
     )
 
@@ -241,7 +249,9 @@ def _tested(flips: SignFlips, t: Array, p: Array, d: Array) -> SignFlipMaps:
     return SignFlipMaps(t, d, p_fwe, q, flips.exact, len(flips.signs), flips.smallest_p)
 
 
-def choose_best(r: Array, rule: str) -> NDArray[np.integer[Any]]:
+def choose_best(
+    r: Array, rule: str, competes: NDArray[np.bool_] | None = None
+) -> NDArray[np.integer[Any]]:
     """Choose the best layer of each unit.
 
     Parameters
@@ -251,6 +261,8 @@ def choose_best(r: Array, rule: str) -> NDArray[np.integer[Any]]:
     rule
         ``positive``: 0 where no score is positive; ``everywhere``: the largest score, whatever
         its sign, where all layers have one.
+    competes
+        (n_layers,) layers that may be chosen; all by default.
 
     Returns
     -------
@@ -260,9 +272,12 @@ def choose_best(r: Array, rule: str) -> NDArray[np.integer[Any]]:
     Source: poster, Methods (argmax at each vertex) for ``everywhere``.
     """
     if rule == "positive":
-        return best_layer(r)
+        return best_layer(r, competes=competes)
+    numbers = np.arange(1, len(r) + 1)
+    if competes is not None:
+        numbers, r = numbers[competes], r[competes]
     known = np.isfinite(r).all(axis=0)
-    return np.where(known, np.where(known, r, 0.0).argmax(axis=0) + 1, 0)
+    return np.where(known, numbers[np.where(known, r, 0.0).argmax(axis=0)], 0)
 
 
 def group_units(inputs: GroupInputs, result: Maps, network: str) -> UnitSpace:

@@ -38,7 +38,7 @@ def peak_rows(
     means
         (n_trs_total, n_parcels) cleaned BOLD averaged over parcels.
     """
-    observed = scores.test.r
+    observed = np.where(scores.competes[:, None], scores.test.r, np.nan)
     if not np.isfinite(observed).any():
         return
     layer, parcel = np.unravel_index(int(np.nanargmax(observed)), observed.shape)

@@ -2,67 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.audio.io import load_audio, rms_envelope
-from bidsapp.bids.records import Run
+from bidsapp.bids.records import Presentation, Run
 from bidsapp.bids.tables import Table, number, read_table
 from bidsapp.recipes.base.alignment import THRESHOLD_MM
-from bidsapp.recipes.base.study import ParticipantStudy
+from bidsapp.recipes.base.inputs import Inputs
 
 Floats = NDArray[np.float64]
 _DISPLACEMENT = "framewise_displacement"
 _AUDIO_HZ, _ENVELOPE_HZ = 16_000, 10.0
 
 
-def quality_rows(study: ParticipantStudy) -> Iterator[dict[str, Any]]:
+def quality_rows(inputs: Inputs, tsnr: Sequence[float]) -> Iterator[dict[str, Any]]:
     """Yield one row per run; NaN where there is no displacement, or no sound at hand.
 
     Parameters
     ----------
-    study
-        The participant.
+    inputs
+        Runs, sounds and when they were played.
+    tsnr
+        Temporal signal-to-noise ratio of each run.
     """
     envelopes = {
         name: rms_envelope(load_audio(path, _AUDIO_HZ), _AUDIO_HZ, _ENVELOPE_HZ)
-        for name, path in study.inputs.sounds
+        for name, path in inputs.sounds
         if path.is_file()  # features of a table need no sounds
     }
-    for run, tsnr in zip(study.inputs.runs, study.bold.tsnr, strict=True):
+    for run, ratio in zip(inputs.runs, tsnr, strict=True):
         moved = _displacement(run)
         has_any = moved is not None and np.isfinite(moved).any()
         fd = moved if moved is not None and has_any else np.full(run.n_trs, np.nan)
-        heard = loudness(run, study, envelopes)
+        heard = loudness(run, inputs.presentations, envelopes)
         yield {
             "run": run.name,
             "n_trs": run.n_trs,
             "mean_fd": np.nanmean(fd) if has_any else np.nan,
             "max_fd": np.nanmax(fd) if has_any else np.nan,
             "n_moved": int((fd > THRESHOLD_MM).sum()) if has_any else None,
-            "tsnr": tsnr,
+            "tsnr": ratio,
             "r_fd_loudness": _correlation(fd, heard),
         }
 
 
-def loudness(run: Run, study: ParticipantStudy, envelopes: Mapping[str, Floats]) -> Floats:
+def loudness(
+    run: Run, presentations: Iterable[Presentation], envelopes: Mapping[str, Floats]
+) -> Floats:
     """Return the loudness heard at each volume, (n_trs,); NaN where nothing was played.
 
     Parameters
     ----------
     run
         One of the study's.
-    study
-        The participant.
+    presentations
+        What was played in all runs.
     envelopes
         Sound to its root mean square in windows of 0.1 s.
     """
     times = run.start_time_s + run.tr_s * np.arange(run.n_trs)
     heard = np.full(run.n_trs, np.nan)
-    for item in study.inputs.presentations:
+    for item in presentations:
         envelope = envelopes.get(item.stim_file)
         if item.run_name != run.name or envelope is None:
             continue

@@ -173,7 +173,11 @@ def profile_rows(
 
 
 def reliability_rows(
-    profiles: Profiles, counts: NDArray[np.float64], layers: Sequence[str], lags: str
+    profiles: Profiles,
+    counts: NDArray[np.float64],
+    layers: Sequence[str],
+    lags: str,
+    competes: NDArray[np.bool_],
 ) -> Iterator[dict[str, Any]]:
     """Yield how often each layer is the best one of a region when participants are redrawn.
 
@@ -181,6 +185,8 @@ def reliability_rows(
     ----------
     profiles, counts, layers, lags
         As for `profile_rows`.
+    competes
+        (n_layers,) layers that may be the best one.
 
     Yields
     ------
@@ -192,7 +198,8 @@ def reliability_rows(
     single = len(profiles.r) < 2
     for k, (name, structure) in enumerate(zip(profiles.names, profiles.structures, strict=True)):
         drawn = np.tanh(resampled_means(fisher_z(profiles.r[..., k]), counts)).T
-        best, centroid = best_layer(drawn), centroid_layer(drawn)
+        best = best_layer(drawn, competes=competes)
+        centroid = centroid_layer(drawn, competes=competes)
         known = centroid[np.isfinite(centroid)]
         low, high = np.quantile(known, _TAILS) if known.size and not single else (np.nan,) * 2
         for index, layer in enumerate(layers):

@@ -8,6 +8,7 @@ N_COMPONENTS = 3
 """Regressors that are written beside the prediction."""
 SHIFT, SHIFT_FDR = "circular_shift", "circular_shift_fdr"
 DISPLACED = "displacement"
+RATERS, BOOTSTRAP = "displacement_raters", "bootstrap"
 
 LAYER_COLUMNS = (
     Column("layer", "name of the layer", text=True),
@@ -168,6 +169,44 @@ def ratings(recipe: str, *, lags: bool) -> Table:
         says="Prediction of continuous ratings by each layer.",
         columns=_RATINGS_COLUMNS[not lags :],
         by_space=False,
+    )
+
+
+def ratings_null(recipe: str, *, lags: bool) -> Table:
+    """Declare the scores of ratings by displaced music; `lags` if there are control lags, too."""
+    return Table(
+        desc=f"{recipe}ratingsnull",
+        title="Ratings and displaced music",
+        says="Mean score over blocks of each rating and layer under each displacement of the "
+        "music; copy k moves each piece by the same time in all participants.",
+        columns=(
+            *_RATINGS_COLUMNS[not lags : 3],
+            *LAYER_COLUMNS,
+            Column("copy", "number of the displacement", digits=0),
+            Column("r", "correlation inside held-out blocks"),
+        ),
+        by_space=False,
+    )
+
+
+def group_ratings(recipe: str, *, lags: bool) -> Table:
+    """Declare the prediction of ratings over raters; `lags` if there are control lags, too."""
+    return Table(
+        desc=f"{recipe}ratingsmean",
+        title="Ratings over raters",
+        says="Prediction of continuous ratings by each layer, over raters.",
+        level="group",
+        by_space=False,
+        columns=(
+            *_RATINGS_COLUMNS[not lags : 2],
+            *LAYER_COLUMNS,
+            Column("mean_r", "mean over raters (Fisher z)", "mean r"),
+            Column("ci_low", "95 % interval over raters", "low", by=BOOTSTRAP),
+            Column("ci_high", "95 % interval over raters", "high", by=BOOTSTRAP),
+            Column("n", "raters", digits=0),
+            Column("p", "against displaced music; not corrected over layers", by=RATERS),
+            Column("p_fwe", "the same, family-wise over layers", "p (FWE)", by=RATERS),
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,49 +21,14 @@ from bidsapp.encoding.ratings import RatingScores, rating_scores, rating_targets
 from bidsapp.encoding.rows import Rows
 from bidsapp.features.extract import FeatureBank
 from bidsapp.models.run_filter import RunFilter, make_run_filter
+from bidsapp.recipes.base.layers import competing
 from bidsapp.recipes.base.study import ParticipantStudy
-from bidsapp.recipes.base.used_rows import RowSettings, rows_of
+from bidsapp.recipes.base.used_rows import EncodingSettings, rows_of
 from bidsapp.results.write import tidy
 from bidsapp.stats.displacement import piece_shifts
 from bidsapp.stats.metrics import best_layer
 
 Row = dict[str, Any]
-
-
-class EncodingSettings(RowSettings, Protocol):
-    """Settings that recipes with encoding models have; see those of `gradients`."""
-
-    @property
-    def n_components(self) -> int:
-        """Principal components of each layer."""
-
-    @property
-    def pca_fit(self) -> Literal["train", "all"]:
-        """Frames that components are fitted on."""
-
-    @property
-    def centre(self) -> Literal["block", "train"]:
-        """Centre inside blocks, or by the mean of all training rows."""
-
-    @property
-    def log10_alpha(self) -> tuple[float, ...]:
-        """Grid of ridge penalties."""
-
-    @property
-    def alpha_metric(self) -> Literal["correlation", "mse"]:
-        """What chooses the penalty."""
-
-    @property
-    def filter_features(self) -> bool:
-        """Project the nuisance of the runs out of the features as well."""
-
-    @property
-    def n_shifts(self) -> int:
-        """Circular shifts of the null."""
-
-    @property
-    def min_shift_s(self) -> float:
-        """Shortest shift in seconds."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +49,8 @@ class Scores:
         Variance in the components of each layer.
     ratings
         Scores of the ratings.
+    competes
+        (n_layers,) layers that may be the best one.
     """
 
     bank: FeatureBank
@@ -93,6 +60,7 @@ class Scores:
     test: ParcelTest
     explained: tuple[float, ...]
     ratings: tuple[RatingScores, ...]
+    competes: NDArray[np.bool_]
 
     @property
     def layers(self) -> list[str]:
@@ -116,6 +84,8 @@ def score(
     rows: Rows,
     parcels: Parcels,
     means: NDArray[np.float32],
+    *,
+    tested: bool = True,
 ) -> Scores:
     """Score units, parcels (with their null) and ratings with every layer of a network.
 
@@ -131,6 +101,8 @@ def score(
         Parcels of the units with data.
     means
         (n_trs_total, n_parcels) cleaned BOLD averaged over parcels.
+    tested
+        Displace the music; without, nothing has a p-value.
     """
     settings: EncodingSettings = study.settings
     run_filter = filter_of(study, rows)
@@ -145,7 +117,7 @@ def score(
     units = encode(store, slabs, n_units, scorer, label=label, quiet=quiet)
     with_null = partial(
         encode_with_null,
-        shifts=displacements(study, rows),
+        shifts=displacements(study, rows)[: None if tested else 0],
         scorer=scorer,
         columns_at_once=at_once,
         label=f"{label} null",
@@ -166,6 +138,7 @@ def score(
         test=parcel_test(of_parcels.mean_r, null),
         explained=store.explained_variance(),
         ratings=of_ratings,
+        competes=competing(bank.layers, settings.input_layers),
     )
 
 
@@ -282,7 +255,7 @@ def profile_rows(scores: Scores, significant: NDArray[np.bool_]) -> Iterator[Row
     r = scores.units.mean_r
     valid = np.asarray(np.isfinite(r).all(axis=0))
     responding = valid & significant
-    best = best_layer(np.where(responding, r, np.nan))
+    best = best_layer(np.where(responding, r, np.nan), competes=scores.competes)
 
     def over(some: NDArray[np.bool_], value: Any, of: NDArray[Any] = r) -> NDArray[Any]:
         return np.array([value(row[some]) if some.any() else np.nan for row in of])

@@ -49,6 +49,22 @@ def setting(
     return dataclasses.field(default=default, metadata={**told, **bounds})
 
 
+def input_layers(paper: str, source: str) -> Any:
+    """Declare the setting ``input_layers``: ``apart`` or ``compete``.
+
+    Parameters
+    ----------
+    paper, source
+        What the paper did, and where it says so.
+    """
+    return setting(
+        "apart",
+        paper=paper,
+        source=source,
+        why="a network's input is no layer of it: scored and shown, but never the best layer",
+    )
+
+
 def override(settings: S, recipe: str, changes: Mapping[str, Any]) -> S:
     """Return `settings` with some values replaced, checked against the fields' types.
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bidsapp.brain.geometry import VolumeGrid
 from bidsapp.recipes.emotion3d.names import LEAKY
 from bidsapp.recipes.emotion3d.results import HAUFE, NAME, RESULTS, SCORES
-from bidsapp.results.read import Results, Space, read_stats
-from bidsapp.simulate.checks.shared import Check, Found, said, written
+from bidsapp.results.read import read_stats
+from bidsapp.simulate.checks.shared import Check, Found, Written, said, written
+from bidsapp.simulate.nuisance import standard
 from bidsapp.simulate.oracle import bold_paths, read_grid
 from bidsapp.simulate.participant import FMRIPREP
 from bidsapp.simulate.planted import Truth
@@ -26,16 +26,7 @@ _MEASURE = "balanced_accuracy"
 def check_emotions(
     data_dir: Path, output_dir: Path, truth: Truth, *, oracle: bool
 ) -> dict[str, Any] | None:
-    """Compare results of `emotion3d` with the truth; None where there are none.
-
-    Parameters
-    ----------
-    data_dir, output_dir
-        Simulated dataset, results.
-    truth
-        Of the dataset.
-    oracle
-        Also decode by a matched filter that knows the patterns.
+    """Compare results of `emotion3d` with the truth; the oracle is a matched filter.
 
     Returns
     -------
@@ -45,21 +36,18 @@ def check_emotions(
         the correlation of the linear decoder's pattern with the planted one, if both are on one
         grid; ``group``: scores of the group per space; ``planted``: whether there is any signal.
     """
-    if truth.design != "emotions":
-        return None
-    entries, group = [], []
-    for (subject, space), path in truth.maps().items():
-        for results, at in written(output_dir, NAME, RESULTS, subject, space):
-            with np.load(path) as arrays:
-                patterns = arrays["pattern"].astype(np.float64)
-            entry: dict[str, Any] = {"participant": subject, "space": space}
-            entry["scores"] = read_scores(results, at)
-            if oracle:
-                entry["oracle"] = matched_filter(data_dir, truth, subject, space, patterns)
-            entries.append(entry | {"pattern_r": _pattern_r(results, at, patterns, truth)})
-    for space in sorted({space for _, space in truth.maps()}):
-        for results, at in written(output_dir, NAME, RESULTS, "", space):
-            group.append({"space": space, "scores": read_scores(results, at)})
+    entries = []
+    for item in written(output_dir, NAME, RESULTS, truth):
+        with np.load(item.planted) as arrays:
+            patterns = arrays["pattern"].astype(np.float64)
+        entry = item.place | {"scores": read_scores(item)}
+        if oracle:
+            entry["oracle"] = matched_filter(data_dir, truth, item.subject, item.space, patterns)
+        entries.append(entry | {"pattern_r": _pattern_r(item, patterns, truth)})
+    group = [
+        item.place | {"scores": read_scores(item)}
+        for item in written(output_dir, NAME, RESULTS, truth, group=True)
+    ]
     if not entries and not group:
         return None
     has_signal = float(truth.options["snr"]) > 0
@@ -87,9 +75,9 @@ def say_emotions(found: Found) -> list[str]:
     return lines
 
 
-def read_scores(results: Results, at: Space) -> list[dict[str, Any]]:
+def read_scores(item: Written) -> list[dict[str, Any]]:
     """Balanced accuracy of every split and decoder, with chance and p."""
-    table = results.table(SCORES, at)
+    table = item.results.table(SCORES, item.at)
     return [
         {
             "split": row["split"],
@@ -122,12 +110,12 @@ def matched_filter(
     units = np.flatnonzero(np.nan_to_num(np.abs(patterns).sum(axis=0)) > 0)
     if len(units) == 0:
         return math.nan
-    known = _standard(patterns[:, units].T)
+    known = standard(patterns[:, units].T)
     hits: dict[str, list[bool]] = {name: [] for name in emotions}
     for run in truth.runs(subject):
         entities = {"sub": subject, **run.entities}
         data = read_grid(bold_paths(data_dir / FMRIPREP, entities, space))[units].T
-        volumes = _standard(_standard(data.astype(np.float64)).T)
+        volumes = standard(standard(data.astype(np.float64)).T)
         chosen = (volumes.T @ known).argmax(axis=1)
         name = f"task-{run.entities['task']}_run-{run.entities['run']}_truth.tsv"
         labels = read_stats(truth.folder / name)["emotion"]
@@ -137,34 +125,23 @@ def matched_filter(
     return float(np.mean([np.mean(found) for found in hits.values() if found]))
 
 
-def _pattern_r(
-    results: Results, at: Space, patterns: Floats, truth: Truth
-) -> dict[str, float] | None:
+def _pattern_r(item: Written, patterns: Floats, truth: Truth) -> dict[str, float] | None:
     """Correlation of written and planted patterns over planted units, per emotion.
 
     None where they are on different grids.
     """
-    written = results.maps(HAUFE, at)
-    assert written is not None
-    geometry = written.units.geometry
-    assert isinstance(geometry, VolumeGrid)
+    maps, grid = item.results.maps(HAUFE, item.at), item.required(HAUFE)
+    assert maps is not None
     emotions = [str(name) for name in truth.facts["emotions"]]
-    if geometry.mask.size != patterns.shape[1] or not set(emotions) <= set(written.names):
+    if grid.shape[1] != patterns.shape[1] or not set(emotions) <= set(maps.names):
         return None
-    planted = patterns[:, geometry.mask.reshape(-1)]
-    units = np.nan_to_num(np.abs(planted).sum(axis=0)) > 0
+    units = np.nan_to_num(np.abs(patterns).sum(axis=0)) > 0
     correlations = {}
-    for name, pattern in zip(emotions, planted, strict=True):
-        values = written.values[written.names.index(name)].astype(np.float64)
+    for name, pattern in zip(emotions, patterns, strict=True):
+        values = grid[maps.names.index(name)]
         both = units & np.isfinite(values)
         correlations[name] = float(np.corrcoef(values[both], pattern[both])[0, 1])
     return correlations
 
 
-def _standard(data: Floats) -> Floats:
-    """Give every column mean 0 and variance 1."""
-    spread = data.std(axis=0)
-    return np.asarray((data - data.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
-
-
-CHECK = Check(check_emotions, say_emotions)
+CHECK = Check("emotions", check_emotions, say_emotions)

@@ -21,17 +21,7 @@ brain in a grid of 48 x 56 x 48 (``benchmarks/cnn3d.py``)."""
 
 
 def estimate(inputs: EmotionInputs, settings: Emotion3dSettings, config: Config) -> Cost:
-    """Estimate what one participant in one space costs.
-
-    Parameters
-    ----------
-    inputs
-        What was found.
-    settings
-        The recipe's settings.
-    config
-        For the memory that may be used.
-    """
+    """Estimate what one participant in one space costs; see `Recipe.cost`."""
     run = inputs.runs[0]
     n_units = _working_voxels(inputs, settings.voxel_mm)
     n_volumes = sum(item.n_trs for item in inputs.runs)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.models.cnn3d.decoding import CrossValidated
-from bidsapp.models.cnn3d.embedding import hidden_embedding, silhouette
+from bidsapp.models.cnn3d.embedding import hidden_embedding, silhouette, silhouette_null
 from bidsapp.models.cnn3d.explain import (
     ClassMaps,
     Randomised,
@@ -19,7 +19,7 @@ from bidsapp.models.cnn3d.explain import (
 )
 from bidsapp.models.cnn3d.volumes import Volumes
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
-from bidsapp.stats.label_nulls import Chance, chance, label_null
+from bidsapp.stats.label_nulls import Chance, chance
 from bidsapp.stats.samples import Samples
 from bidsapp.stats.splits import Split
 
@@ -163,7 +163,8 @@ def embed(
         points.append(here)
         explained.append(found.explained)
         silhouettes.append(silhouette(here, mine))
-        nulls.append(_null(here, mine, samples.take(fold.test), n_shifts, min_shift, seed))
+        own = samples.take(fold.test)
+        nulls.append(silhouette_null(here, mine, own, n_shifts, min_shift=min_shift, seed=seed))
     if not rows:
         return None
     known = np.isfinite(silhouettes)
@@ -177,22 +178,4 @@ def embed(
         np.concatenate(points),
         np.stack(explained),
         test,
-    )
-
-
-def _null(
-    points: NDArray[np.floating],
-    labels: Labels,
-    samples: Samples,
-    n_shifts: int,
-    min_shift: int,
-    seed: int,
-) -> NDArray[np.floating]:
-    return label_null(
-        lambda moved: silhouette(points, moved),
-        labels,
-        samples,
-        n_shifts,
-        min_shift=min_shift,
-        seed=seed,
     )

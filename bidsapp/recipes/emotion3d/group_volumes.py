@@ -65,8 +65,6 @@ class GroupVolumes:
         Participant, run, time and place in the stimulus of each volume.
     run_names
         Names of run numbers.
-    constant : bool array of shape (n_units,)
-        Constant in some run of some participant.
     """
 
     classes: tuple[str, ...]
@@ -75,7 +73,6 @@ class GroupVolumes:
     labels: NDArray[np.int64]
     samples: Samples
     run_names: tuple[str, ...]
-    constant: NDArray[np.bool_]
 
 
 def group_volumes(study: GroupStudy) -> GroupVolumes:
@@ -108,9 +105,6 @@ def group_volumes(study: GroupStudy) -> GroupVolumes:
     columns_of_parts = [
         places for item, places in zip(stored, columns, strict=True) for _ in item.runs
     ]
-    constant = np.any(
-        [item.constant[places] for item, places in zip(stored, columns, strict=True)], axis=0
-    )
     classes = classes_of(members)
     labels, samples, names = _samples(members, classes)
     n_frames = members[0].settings.n_frames
@@ -118,7 +112,7 @@ def group_volumes(study: GroupStudy) -> GroupVolumes:
     shape, index_in_grid = network_shape(units)
     frames = frame_stacks(series, n_frames) if n_frames > 1 else None
     volumes = Volumes(SharedVoxels(parts, columns_of_parts), index_in_grid, shape, frames)
-    return GroupVolumes(classes, volumes, units, labels, samples, names, constant)
+    return GroupVolumes(classes, volumes, units, labels, samples, names)
 
 
 def classes_of(members: Sequence[EmotionInputs]) -> tuple[str, ...]:

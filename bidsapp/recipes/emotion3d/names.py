@@ -98,13 +98,10 @@ class SplitInfo:
         In files; a leaky one is stamped.
     note
         What a score under it means.
-    folds
-        Names.
     """
 
     name: str
     note: str = ""
-    folds: tuple[str, ...] = ()
 
     @property
     def leaky(self) -> bool:

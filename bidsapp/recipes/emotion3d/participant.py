@@ -24,6 +24,7 @@ from bidsapp.models.cnn3d.decoding import CrossValidated
 from bidsapp.models.cnn3d.volumes import Volumes
 from bidsapp.models.linear_decoder import decode, haufe_patterns, prepare, run_probe, time_probe
 from bidsapp.models.rows import RowSource
+from bidsapp.recipes.base.quality import quality_rows
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.emotion3d import cautions
 from bidsapp.recipes.emotion3d import results as declared
@@ -89,6 +90,7 @@ def participant(study: ParticipantStudy) -> None:
     checks = write_maps(out, data, linear, fitted, shifted)
     embedding = None if fitted is None else embed_volumes(data, fitted)
     write_decodings(out, data, decodings, [*scores, *silhouette_rows(data, decodings, embedding)])
+    out.write(declared.QUALITY, quality_rows(data.inputs, data.stored.tsnr))
     if lags:
         out.write(declared.LAGS, lags)
     if curves:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bidsapp.recipes.base.alignment import quality
 from bidsapp.recipes.emotion3d.names import DECODERS, LEAKY
 from bidsapp.results.kinds import Column, Level, Maps, Scale, Table, summary
 
 NAME = "emotion3d"
-METHODS = ("ig", "haufe", "gradcam")
-"""Kinds of maps, in the order in which they are shown."""
 
 _SPLIT = Column(
     "split", f"how volumes were divided; {LEAKY} where scores say nothing about the brain",
@@ -341,6 +340,7 @@ PREVALENCE = _table(
     ),
     level="group",
 )
+QUALITY = quality(NAME)
 SUMMARY = summary(NAME, "participant")
 GROUP_SUMMARY = summary(NAME, "group")
 
@@ -360,6 +360,7 @@ RESULTS = (
     LABELS,
     PREDICTIONS,
     LAGS,
+    QUALITY,
     CURVES,
     RANDOMISATION,
     EMBEDDING,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from bidsapp.recipes.base.settings import setting
@@ -12,6 +13,10 @@ _CODE = "public code of the poster (lungerjo/DeepEmotion)"
 _LABELS = f"{_CODE}: annotations"
 _INFERENCE = "poster: Inference is powerful"
 _CROSS = "poster: Performance generalizes across subjects"
+_ours = partial(setting, paper="none", source="-")
+"""Declares a setting of what the paper does not do."""
+_unaugmented = partial(setting, paper="no augmentation", source=_CODE)
+"""Declares a setting of augmentation."""
 
 
 @dataclass(frozen=True)
@@ -145,36 +150,19 @@ class Emotion3dSettings:
         source=_CODE,
         why="epochs without a better loss on the inner run until training stops; 0 never stops",
     )
-    max_shift_voxels: int = setting(
-        1,
-        paper="no augmentation",
-        source=_CODE,
-        why="random translation closed most of the gap to a linear decoder in simulations",
+    max_shift_voxels: int = _unaugmented(
+        1, why="random translation closed most of the gap to a linear decoder in simulations"
     )
-    noise: float = setting(
-        0.1,
-        paper="no augmentation",
-        source=_CODE,
-        why="few volumes for the size of the network",
-    )
-    scale: float = setting(
-        0.1,
-        paper="no augmentation",
-        source=_CODE,
-        why="few volumes for the size of the network",
-    )
+    noise: float = _unaugmented(0.1, why="few volumes for the size of the network")
+    scale: float = _unaugmented(0.1, why="few volumes for the size of the network")
     linear: Literal["logistic", "ridge", "svm"] = setting(
         "logistic",
         paper="no other decoder",
         source=_INFERENCE,
         why="a network has to beat a linear decoder on the same folds and volumes",
     )
-    n_components: int = setting(
-        100, paper="none", source="-", why="principal components of the training volumes"
-    )
-    n_parcels: int = setting(
-        200, paper="none", source="-", why="for the support vector machine; without an atlas"
-    )
+    n_components: int = _ours(100, why="principal components of the training volumes")
+    n_parcels: int = _ours(200, why="for the support vector machine; without an atlas")
     n_shifts: int = setting(
         200,
         paper="none: no test",
@@ -188,13 +176,9 @@ class Emotion3dSettings:
         why="as n_shifts; each costs as much as the network's whole cross-validation, and p < .05 "
         "needs 20: the linear decoder on the same folds is tested instead",
     )
-    min_shift_s: float = setting(
-        20.0, paper="none", source="-", why="longer than the haemodynamic response"
-    )
-    scan_lags_s: tuple[float, ...] = setting(
+    min_shift_s: float = _ours(20.0, why="longer than the haemodynamic response")
+    scan_lags_s: tuple[float, ...] = _ours(
         (0.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0),
-        paper="none",
-        source="-",
         why="the linear decoder's score over shifts says whether labels and volumes meet",
     )
     explain_per_class: int = setting(
@@ -203,9 +187,7 @@ class Emotion3dSettings:
         source=_CODE,
         why="correctly classified held-out volumes per class and fold; 0 for no maps",
     )
-    n_baselines: int = setting(
-        4, paper="none", source="-", why="volumes that integrated gradients begin at"
-    )
+    n_baselines: int = _ours(4, why="volumes that integrated gradients begin at")
     n_embedding_shifts: int = setting(
         1000, paper="none", source="poster: Emotion clustering", why="null of the separability"
     )
@@ -274,11 +256,8 @@ class GroupSettings:
     epochs: int = setting(
         20, paper="50", source=_MODEL, why="as for single participants, with more volumes in each"
     )
-    max_shift_voxels: int = setting(
-        2,
-        paper="no augmentation",
-        source=_CODE,
-        why="the same response lies up to two voxels apart in two participants",
+    max_shift_voxels: int = _unaugmented(
+        2, why="the same response lies up to two voxels apart in two participants"
     )
     n_shifts: int = setting(
         100,
@@ -292,13 +271,10 @@ class GroupSettings:
         source=_CROSS,
         why="as n_shifts; each costs as much as the network's whole cross-validation",
     )
-    n_flips: int = setting(
-        5000,
-        paper="none",
-        source="-",
-        why="sign flips of participants; all of them when they are not more than this",
+    n_flips: int = _ours(
+        5000, why="sign flips of participants; all of them when they are not more than this"
     )
-    significance: float = setting(0.05, paper="none", source="-")
+    significance: float = _ours(0.05)
 
 
 GROUP_VARIANTS = {

@@ -101,7 +101,7 @@ def write_beyond(
             AcousticComponents=n_components,
         )
         out.arrays(results.BEYOND_SCORES, null_arrays(r, null), network=name)
-        best = best_beyond(test, settings.significance)
+        best = best_beyond(test, settings.significance, everything[name].competes)
         labels = np.append(best, 0)[parcels.labels]
         out.write(results.BEYOND_BEST, labels, network=name, names=layers)
 
@@ -149,7 +149,7 @@ def write_group(study: GroupStudy, units: UnitSpace, network: str, where: Writte
     columns = table_columns(places, np.tanh(test.score), test) | {"n": averaged.n[:, None]}
     numbers = range(1, len(averaged.n) + 1)
     out.write(declared.BEYOND, tidy(columns, parcel=numbers, layer=layers), network=network)
-    best = best_beyond(test, study.settings.significance)
+    best = best_beyond(test, study.settings.significance, study.inputs.competes(network))
     out.write(
         results.BEYOND_BEST, np.append(best, 0)[averaged.labels], network=network, names=layers
     )
@@ -167,7 +167,10 @@ def table_columns(places: Mapping[str, Any], r: NDArray[Any], test: Displacement
     }
 
 
-def best_beyond(test: DisplacementTest, level: float) -> NDArray[np.int64]:
+def best_beyond(
+    test: DisplacementTest, level: float, competes: NDArray[np.bool_]
+) -> NDArray[np.int64]:
     """Return the layer (n_parcels,) with the largest effect among those that pass; 0 for none."""
-    effect = np.where(test.p_fwe <= level, test.effect, -np.inf)
+    passed = (test.p_fwe <= level) & competes[:, None]
+    effect = np.where(passed, test.effect, -np.inf)
     return np.where(np.isfinite(effect).any(axis=0), effect.argmax(axis=0) + 1, 0)

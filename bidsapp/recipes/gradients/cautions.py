@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from bidsapp.recipes.gradients.condition import Condition
 
 BASELINE = "baseline"
-_FEW_PIECES, _FEW_SHIFTS, _FEW_ROTATIONS, _FEW_PARTICIPANTS = 6, 99, 999, 12
+_FEW_PIECES, _FEW_ROTATIONS, _FEW_PARTICIPANTS = 6, 999, 12
 _MUCH_AT_EDGE, _LITTLE_COVERAGE, _SIMILAR_LAYERS, _MANY_PARCELS = 0.2, 0.5, 0.9, 0.25
+_CONTROL_RATIO = 0.8
 
 
 def of_participant(
@@ -42,13 +43,7 @@ def of_participant(
     bold = study.bold
     weights = {name: both[0].bank.weights for name, both in networks.items()}
     found = [
-        *cautions.random_weights(weights),
-        *cautions.raw_bold(study.inputs.runs),
-        *cautions.no_confounds(study.config.confounds),
-        *cautions.freedom(study.inputs.runs, study.bold.confounds),
-        *cautions.without_data(
-            bold.n_constant + bold.n_nan, bold.units.n_units, bold.units.kind, "units"
-        ),
+        *cautions.of_encoded_bold(study, weights),
         *_of_design(study, rows),
         *cautions.wandering_ratings(study, rows),
     ]
@@ -103,12 +98,7 @@ def _of_design(study: ParticipantStudy, rows: Rows) -> Iterator[Caution]:
             "Best and centroid layers are shown at every voxel or vertex: where nothing responds "
             "they are dominated by noise.",
         )
-    if settings.n_shifts < _FEW_SHIFTS:
-        yield Caution(
-            "caution",
-            "Low p-value resolution",
-            f"With {settings.n_shifts} shifts no p-value is below 1/{settings.n_shifts + 1}.",
-        )
+    yield from cautions.few_shifts(settings.n_shifts)
 
 
 def _of_network(
@@ -130,7 +120,7 @@ def _of_network(
             "layers of this participant are dominated by noise and should not be interpreted.",
         )
     if len(both) > 1:
-        yield from _of_control(name, both, level)
+        yield from _of_control(name, both)
     if baseline is not None and passed.any():
         other = baseline[0].test.r.max(axis=0)
         share = float((other[passed] >= test.r.max(axis=0)[passed]).mean())
@@ -163,18 +153,16 @@ def _of_network(
         )
 
 
-def _of_control(name: str, both: Sequence[Scores], level: float) -> Iterator[Caution]:
+def _of_control(name: str, both: Sequence[Scores]) -> Iterator[Caution]:
     positive, negative = both
-    known = np.isfinite(negative.test.p_family)
-    passed = float((negative.test.p_family[known] <= level).mean()) if known.any() else 0.0
     ratio = float(np.nanmax(negative.test.r)) / max(float(np.nanmax(positive.test.r)), 1e-9)
-    if passed <= 0.05 and ratio < 0.8:
+    if ratio < _CONTROL_RATIO:
         return
     yield Caution(
         "serious" if ratio >= 1 else "caution",
         f"The control does too well ({name})",
-        f"At negative lags {100 * passed:.0f} % of the parcels pass and the largest score is "
-        f"{ratio:.1f} times that at positive lags. Responses cannot precede the sound: slow "
+        f"The largest score of a parcel at negative lags is {ratio:.1f} times that at positive "
+        "lags. Responses cannot precede the sound: slow "
         "trends shared by sound and scan may carry part of the scores.",
     )
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bidsapp.brain.geometry import VolumeGrid
-from bidsapp.errors import InputMissingError
 from bidsapp.recipes.gradients import group_results as of_group
 from bidsapp.recipes.gradients import results as declared
-from bidsapp.results.kinds import Result
-from bidsapp.results.read import Results, Space
-from bidsapp.simulate.checks.shared import Check, Found, mean_of, said
+from bidsapp.results.read import Results
+from bidsapp.simulate.checks.shared import Check, Found, Written, means_by_space, said, written
 from bidsapp.simulate.oracle import oracle_scores
 from bidsapp.simulate.planted import PlantedMap, Truth, read_map
 from bidsapp.simulate.recovery import recovery
@@ -35,17 +32,7 @@ POSITIVE, NEGATIVE = declared.LAGS
 def check_gradients(
     data_dir: Path, output_dir: Path, truth: Truth, *, oracle: bool
 ) -> dict[str, Any] | None:
-    """Compare results of `gradients` with the truth; None where there are none.
-
-    Parameters
-    ----------
-    data_dir, output_dir
-        Simulated dataset, results.
-    truth
-        Of the dataset.
-    oracle
-        Also analyse the data by a plain pipeline that knows the design (a few seconds per
-        participant and space).
+    """Compare results of `gradients` with the truth; the oracle takes seconds per space.
 
     Returns
     -------
@@ -55,50 +42,25 @@ def check_gradients(
         recovered layer; ``targets`` and whether each was ``reached``; ``group``: spin tests per
         space and network, if the group was analysed.
     """
-    if truth.design != "music":
-        return None
     entries, people = [], {}
     network = str(truth.facts["network"])
-    for (subject, space), path in truth.maps().items():
-        written = results_of(output_dir, subject)
-        at = None if written is None else find_space(written, space)
-        if written is None or at is None or network not in written.networks(at):
-            continue
-        people[subject] = written
-        entry = {"participant": subject, "space": space}
-        entries.append(entry | compare(written, at, network, read_map(path)))
+    for item in written(output_dir, declared.RECIPE, _CATALOGUE, truth, network=network):
+        people[item.subject] = item.results
+        entries.append(item.place | compare(item, network))
         if oracle:
-            entries[-1]["oracle"] = _oracle(data_dir, truth, subject, space, read_map(path))
+            entries[-1]["oracle"] = _oracle(data_dir, truth, item)
     if not entries:
         return None
-    spaces = sorted({str(entry["space"]) for entry in entries})
-    means = {
-        space: mean_of([entry for entry in entries if entry["space"] == space]) for space in spaces
-    }
+    means = means_by_space(entries)
+    group = written(output_dir, declared.RECIPE, _CATALOGUE, truth, group=True)
     return {
         "participants": entries,
         "mean": means,
         "ratings": _ratings(list(people.values()), truth),
         "targets": TARGETS,
-        "reached": {space: reached(means[space]) for space in spaces},
-        "group": spin_tests(results_of(output_dir), spaces),
+        "reached": {space: reached(mean) for space, mean in means.items()},
+        "group": spin_tests(group),
     }
-
-
-def results_of(output_dir: Path, subject: str = "") -> Results | None:
-    """Return the results of a participant, or of the group; None where there are none."""
-    try:
-        return Results(output_dir, declared.RECIPE, _CATALOGUE, subject)
-    except InputMissingError:
-        return None
-
-
-def find_space(written: Results, name: str) -> Space | None:
-    """Return the space that the BOLD files spell like this; None if it was not analysed."""
-    for space in written.spaces:
-        if written.facts(space)["space"] == name:
-            return space
-    return None
 
 
 def say_gradients(found: Found) -> list[str]:
@@ -132,9 +94,7 @@ def say_gradients(found: Found) -> list[str]:
     return lines
 
 
-def spin_tests(
-    group: Results | None, spaces: list[str]
-) -> dict[str, dict[str, list[dict[str, Any]]]]:
+def spin_tests(group: Iterable[Written]) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Read the spin tests of layer maps against the gradient along which depth was planted.
 
     Returns
@@ -145,17 +105,14 @@ def spin_tests(
         paired difference.
     """
     tests: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for name in spaces:
-        at = None if group is None else find_space(group, name)
-        if group is None or at is None:
-            continue
-        for network in group.networks(at):
-            table = group.table(of_group.SPINS, at, network)
+    for item in group:
+        for network in item.results.networks(item.at):
+            table = item.results.table(of_group.SPINS, item.at, network)
             for column, value in _MAIN.items():
                 table = table[table[column] == value]
             if len(table):
                 rows = [_spin_test(part, kind) for kind, part in table.groupby("map")]
-                tests.setdefault(name, {})[network] = rows
+                tests.setdefault(item.space, {})[network] = rows
     return tests
 
 
@@ -178,33 +135,11 @@ def _verdict(won: bool) -> str:
     return "reached" if won else "missed"
 
 
-def on_grid(written: Results, result: Result, at: Space, network: str = "") -> Floats:
-    """Read maps over the flattened grid of the files, (n_maps, n_grid); NaN outside the units."""
-    values = written.values(result, at, network).astype(np.float64)
-    geometry = written.units(at).geometry
-    if not isinstance(geometry, VolumeGrid):
-        return values
-    grid = np.full((len(values), geometry.mask.size), np.nan)
-    grid[:, geometry.mask.ravel()] = values
-    return grid
-
-
-def compare(written: Results, at: Space, network: str, planted: PlantedMap) -> dict[str, Any]:
-    """Compare one participant's maps with what was planted.
-
-    Parameters
-    ----------
-    written, at
-        Of the participant, and the space.
-    network
-        Whose layers were planted.
-    planted
-        Over the same grid.
-    """
-    scores = {
-        lags: on_grid(written, declared.SCORE.of(lags), at, network) for lags in declared.LAGS
-    }
-    centroid = on_grid(written, declared.CENTROID.of(POSITIVE), at, network)[0]
+def compare(item: Written, network: str) -> dict[str, Any]:
+    """Compare one participant's maps with what was planted in layers of a network."""
+    planted = read_map(item.planted)
+    scores = {lags: item.required(declared.SCORE.of(lags), network) for lags in declared.LAGS}
+    centroid = item.required(declared.CENTROID.of(POSITIVE), network)[0]
     units = np.flatnonzero(planted.layer > 0)
     layer = planted.layer[units]
     null = planted.layer == 0
@@ -218,16 +153,14 @@ def compare(written: Results, at: Space, network: str, planted: PlantedMap) -> d
         "planted_layer_r_negative_lags": negative["planted_layer_r"],
         "null_mean_r": float(np.nanmean(scores[POSITIVE][:, null])),
         "null_mean_r_negative_lags": float(np.nanmean(scores[NEGATIVE][:, null])),
-        **_null_parcels(written, at, network, planted),
+        **_null_parcels(item, network, planted),
     }
 
 
-def _null_parcels(
-    written: Results, at: Space, network: str, planted: PlantedMap
-) -> dict[str, Any]:
+def _null_parcels(item: Written, network: str, planted: PlantedMap) -> dict[str, Any]:
     """Share of parcels without any planted unit that pass at p < .05, and of the others."""
-    parcels = np.nan_to_num(on_grid(written, declared.PARCEL_LABELS, at)[0]).astype(np.int64)
-    table = written.table(declared.PARCEL_SUMMARY, at, network)
+    parcels = np.nan_to_num(item.required(declared.PARCEL_LABELS)[0]).astype(np.int64)
+    table = item.results.table(declared.PARCEL_SUMMARY, item.at, network)
     table = table[(table["lags"] == POSITIVE) & table["p"].notna()]
     inside = parcels > 0
     planted_parcels = set(np.unique(parcels[inside & (planted.layer > 0)]))
@@ -243,14 +176,13 @@ def _null_parcels(
     }
 
 
-def _oracle(
-    data_dir: Path, truth: Truth, subject: str, space: str, planted: PlantedMap
-) -> dict[str, float]:
+def _oracle(data_dir: Path, truth: Truth, item: Written) -> dict[str, float]:
     """Recovery by the plain pipeline on an even sample of planted units."""
-    units = np.flatnonzero(planted.layer > 0)
+    layer = read_map(item.planted).layer
+    units = np.flatnonzero(layer > 0)
     units = units[:: max(1, len(units) // _ORACLE_UNITS)]
-    scores = oracle_scores(data_dir, truth, subject, space, units)
-    return recovery(scores, planted.layer[units])
+    scores = oracle_scores(data_dir, truth, item.subject, item.space, units)
+    return recovery(scores, layer[units])
 
 
 def reached(mean: Mapping[str, Any]) -> dict[str, bool]:
@@ -293,4 +225,4 @@ def _rating_entries(table: Any, truth: Truth) -> Iterator[tuple[str, dict[str, A
             )
 
 
-CHECK = Check(check_gradients, say_gradients)
+CHECK = Check("music", check_gradients, say_gradients)

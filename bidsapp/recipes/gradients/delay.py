@@ -49,7 +49,7 @@ def delay_rows(
     lags_s = single_lags(study, rows)
     if not known.size or not lags_s:
         return
-    best = r[:, known].argmax(axis=0)
+    best = np.where(scores.competes[:, None], r[:, known], -np.inf).argmax(axis=0)
     run_filter = filter_of(study, rows)
     y = filtered(means[volumes_of(study.bold, rows)], run_filter)[:, known]
     values = np.full((len(lags_s), r.shape[1]), np.nan)

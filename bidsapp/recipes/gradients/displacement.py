@@ -56,12 +56,13 @@ def write_displacement(
     if averaged is None:
         return None, None, doubts
     layers, level = study.inputs.networks[network], study.settings.significance
+    competes = study.inputs.competes(network)
     n_copies = len(averaged.copies)
     smallest = smallest_p(n_copies)
     doubts += cautions.smallest_p(
         "Displaced music", n_copies, smallest, level, draws="displacements"
     )
-    rows, passed = parcel_rows(averaged, units, layers, level)
+    rows, passed = parcel_rows(averaged, units, layers, competes, level)
     out = output(study, units, network, where)
     out.write(declared.DISPLACEMENT, rows, network=network)
     out.write(declared.SIGNIFICANT, passed, network=network, note=f"p <= {level:g}.")
@@ -72,6 +73,7 @@ def write_claims(
     out: Output,
     network: str,
     averaged: GroupNull,
+    competes: NDArray[np.bool_],
     cortex: Cortex,
     references: Sequence[Reference],
 ) -> tuple[list[Caution], NDArray[np.float64] | None]:
@@ -85,6 +87,8 @@ def write_claims(
         With two layers or more.
     averaged
         Group scores of the music and of displaced music.
+    competes
+        (n_layers,) layers that the claims are about.
     cortex, references
         Surface of the references, and they.
 
@@ -97,7 +101,8 @@ def write_claims(
     """
     rows, doubts = [], []
     preference: NDArray[np.float64] | None = None
-    both = np.concatenate([averaged.observed[None], averaged.copies])
+    observed, copies = averaged.observed[competes], averaged.copies[:, competes]
+    both = np.concatenate([observed[None], copies])
     scored = np.isfinite(both).all(axis=(0, 1))
     for number, reference in enumerate(references):
         gradient = cortex.parcel_values(averaged.labels, reference.values)
@@ -105,7 +110,7 @@ def write_claims(
         if n_parcels < LEAST_PARCELS:
             doubts.append(_too_coarse(network, reference.name, n_parcels))
             continue
-        claims = gradient_claims(averaged.observed, averaged.copies, gradient)
+        claims = gradient_claims(observed, copies, gradient)
         for question in ("alignment", "preference"):
             claim = getattr(claims, question)
             rows.append(

@@ -14,7 +14,7 @@ import dataclasses
 import logging
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ from bidsapp.recipes.base.group_maps import (
     participant_maps,
 )
 from bidsapp.recipes.base.isc import ParcelCourses, ParcelIsc, isc_columns, parcel_isc
+from bidsapp.recipes.base.rating_tests import rating_rows
 from bidsapp.recipes.base.regions import (
     Profiles,
     Regions,
@@ -66,7 +67,6 @@ from bidsapp.recipes.gradients.annotations import (
 )
 from bidsapp.recipes.gradients.condition import Condition, write_components, write_maps
 from bidsapp.recipes.gradients.displacement import output, write_claims, write_displacement
-from bidsapp.recipes.gradients.rating_tests import rating_rows
 from bidsapp.recipes.gradients.reference_names import reference_labels
 from bidsapp.recipes.gradients.second_null import second_null_rows
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
@@ -155,18 +155,19 @@ class GradientsGroup:
             components[item.network, item.lags] = write_components(out, item, self.settings.n_pcs)
             if self.cortex is not None and self.cortex.is_projected:
                 self.write_projected(item, self.cortex)
-        for network, layers in self.inputs.networks.items():
+        for network in self.inputs.networks:
             averaged, passed, more = write_displacement(self.study, self.units, network, courses)
             doubts += [caution for caution in more if caution not in doubts]
             if passed is not None:
                 self.displaced[network] = passed
             preference: Array | None = None
             acoustics.write_group(self.study, self.units, network, courses)
-            has_depth = len(layers) > 1 and network != cautions.BASELINE
+            competes = self.inputs.competes(network)
+            has_depth = np.count_nonzero(competes) > 1 and network != cautions.BASELINE
             if averaged is not None and self.cortex is not None and has_depth:
                 shared = output(self.study, self.units, network, courses)
                 found, preference = write_claims(
-                    shared, network, averaged, self.cortex, self.references
+                    shared, network, averaged, competes, self.cortex, self.references
                 )
                 doubts += found
             both = [item for item in conditions if item.network == network]
@@ -208,6 +209,7 @@ class GradientsGroup:
     def condition(self, network: str, lags: str, stack: ScoreStack) -> Condition:
         """Read the participants one by one, then average and test over them."""
         label, quiet = f"{network} {lags}", self.config.quiet
+        competes = self.inputs.competes(network)
         participants = self.inputs.participants
         profiles, correlations, mean_r = [], [], []
         for number, participant in enumerate(
@@ -223,9 +225,16 @@ class GradientsGroup:
             surface = None if self.cortex is None else self.cortex.carry(r)
             profiles.append(self.region_means(r, surface))
             if surface is not None:
-                correlations.append(self.correlations(surface))
+                correlations.append(self.correlations(surface, competes))
         seed = self.config.random_seed
-        maps = group_maps(stack, self.options, seed=seed, label=f"{label}: flips", quiet=quiet)
+        maps = group_maps(
+            stack,
+            self.options,
+            competes=competes,
+            seed=seed,
+            label=f"{label}: flips",
+            quiet=quiet,
+        )
         clusters = cluster_test(
             stack, self.units, self.options, seed=seed, label=f"{label}: clusters", quiet=quiet
         )
@@ -238,8 +247,8 @@ class GradientsGroup:
             self.inputs.networks[network],
             maps,
             on_surface,
-            None if on_surface is None else choose_best(on_surface, rule),
-            None if on_surface is None else centroid_layer(on_surface),
+            None if on_surface is None else choose_best(on_surface, rule, competes),
+            None if on_surface is None else centroid_layer(on_surface, competes=competes),
             Profiles(
                 tuple(name for item in self.regions for name in item.names),
                 tuple(side for item in self.regions for side in item.structures),
@@ -258,10 +267,11 @@ class GradientsGroup:
             parts.append(item.means(values))
         return np.hstack(parts) if parts else np.empty((len(r), 0))
 
-    def correlations(self, surface: Array) -> Array:
+    def correlations(self, surface: Array, competes: NDArray[np.bool_]) -> Array:
         """(n_kinds, n_references) of one participant's layer maps with the references."""
-        best = choose_best(surface, self.settings.best_layer)
-        maps = np.stack([np.where(best > 0, best, np.nan), centroid_layer(surface)])
+        best = choose_best(surface, self.settings.best_layer, competes)
+        centroid = centroid_layer(surface, competes=competes)
+        maps = np.stack([np.where(best > 0, best, np.nan), centroid])
         references = np.stack([item.values for item in self.references])
         return map_correlation(maps, references, self.settings.spin_statistic)
 
@@ -338,9 +348,10 @@ class GradientsGroup:
         out, n = self.output(both[0]), len(self.inputs.participants)
         counts = resample_counts(n, self.settings.n_bootstrap, seed)
         if both[0].profiles.names:
+            competes = self.inputs.competes(network)
             for result, rows in (
                 (declared.REGIONS, profile_rows),
-                (declared.RELIABILITY, reliability_rows),
+                (declared.RELIABILITY, partial(reliability_rows, competes=competes)),
             ):
                 made = (
                     row
@@ -356,7 +367,11 @@ class GradientsGroup:
         ]
         if loadings:
             out.write(declared.LOADINGS, loadings, network=network)
-        ratings = list(rating_rows(self.inputs, network, self.settings, seed))
+        tables = (results.RATINGS, results.RATINGS_NULL)
+        n_bootstrap = self.settings.n_bootstrap
+        ratings = list(
+            rating_rows(self.inputs, network, tables, n_bootstrap=n_bootstrap, seed=seed)
+        )
         if ratings:
             out.write(declared.RATINGS, ratings, network=network)
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from bidsapp.recipes.base.score_results import (
+    BOOTSTRAP,
     LAGS_COLUMN,
     LAYER_COLUMNS,
     PARCEL_COLUMN,
     PLACE_COLUMNS,
     group_parcels,
+    group_ratings,
     group_significant,
 )
 from bidsapp.recipes.gradients.results import (
     ANNOTATION,
     BEYOND_COLUMNS,
-    BOOTSTRAP,
     DISPLACED_ALONG,
     EFFECT,
     FLIP,
     FLIP_FDR,
     LAGS,
     MONTE_CARLO,
-    RATERS,
     RECIPE,
     SECOND_NULL,
     SHARE,
@@ -43,60 +45,56 @@ from bidsapp.results.kinds import (
 
 # ------------------------------------------------------------------ group: maps
 
-MEAN = Maps(
+_group_maps = partial(Maps, level="group")
+_group_table = partial(Table, level="group")
+MEAN = _group_maps(
     desc="gradients{label}lagsmean",
     title="Mean prediction, {label} lags",
     says="Mean correlation over participants (Fisher z, back-transformed) at {label} lags.",
     labels=LAGS,
-    level="group",
     stat="r",
 )
-T = Maps(
+T = _group_maps(
     desc="gradients{label}lags",
     title="t over participants, {label} lags",
     says="One-sample t of Fisher z over participants at {label} lags.",
     labels=LAGS,
-    level="group",
     stat="t",
     scale=Scale("t", colours="signed", least=2.0),
 )
-D = Maps(
+D = _group_maps(
     desc="gradients{label}lags",
     title="Cohen's d, {label} lags",
     says="Cohen's d of Fisher z over participants at {label} lags.",
     labels=LAGS,
-    level="group",
     stat="d",
     scale=Scale("d", colours="signed", least=0.5),
 )
-P_FWE = Maps(
+P_FWE = _group_maps(
     desc="gradients{label}lagsfwe",
     title="Family-wise p, {label} lags",
     says="Sign-flip p at {label} lags, corrected over units and layers by the largest t.",
     labels=LAGS,
-    level="group",
     stat="p",
     scale=P_VALUE,
     by=FLIP,
 )
-Q = Maps(
+Q = _group_maps(
     desc="gradients{label}lagsfdr",
     title="False discovery rate, {label} lags",
     says="False discovery rate (Benjamini-Hochberg) of the sign-flip p over units and layers at "
     "{label} lags.",
     labels=LAGS,
-    level="group",
     stat="q",
     scale=P_VALUE,
     by=FLIP_FDR,
 )
-P_TFCE = Maps(
+P_TFCE = _group_maps(
     desc="gradients{label}lagstfce",
     title="Family-wise p of clusters, {label} lags",
     says="Sign-flip p of threshold-free cluster enhancement at {label} lags, corrected over units "
     "and layers.",
     labels=LAGS,
-    level="group",
     stat="p",
     scale=P_VALUE,
     by=TFCE,
@@ -109,44 +107,40 @@ CONSISTENT = Mask(
     level="group",
     by=FLIP,
 )
-PC = Maps(
+PC = _group_maps(
     desc="gradients{label}lags",
     title="Principal components, {label} lags",
     says="Principal components of mean scores at {label} lags, layers as variables, units as "
     "observations.",
     labels=LAGS,
-    level="group",
     stat="pc",
     scale=Scale("component", colours="signed"),
 )
-REFERENCE = Maps(
+REFERENCE = _group_maps(
     desc="gradientsreference{label}",
     title="Reference map ({label})",
     says="Reference map given by the user, or a published map that was chosen.",
     labels=tuple(
         f"{kind}{number or ''}" for kind in ("user", "annotation") for number in (0, *range(2, 10))
     ),
-    level="group",
     by_network=False,
     stat="reference",
     scale=Scale("reference", colours="sequential"),
 )
-PROJECTED = Maps(
+PROJECTED = _group_maps(
     desc="gradients{label}lagsmeanprojected",
     title="Mean prediction on the surface, {label} lags",
     says="Mean correlation over participants at {label} lags, projected from the volume layer by "
     "layer.",
     labels=LAGS,
-    level="group",
     stat="r",
 )
-CENTROID_PROJECTED = Maps(
+CENTROID_PROJECTED = _group_maps(
     desc="gradients{label}lagsprojected",
     title="Centroid layer on the surface, {label} lags",
     says="Centroid layer of each layer's mean score map at {label} lags, projected from the "
     "volume.",
     labels=LAGS,
-    level="group",
     stat="centroid",
     scale=LAYER,
     names=("centroid",),
@@ -158,11 +152,10 @@ BEST_PROJECTED = Labels(
     labels=LAGS,
     level="group",
 )
-N = Maps(
+N = _group_maps(
     desc="gradientsparticipants",
     title="Participants",
     says="Participants with a value at each unit.",
-    level="group",
     by_network=False,
     stat="n",
     scale=Scale("participants", colours="sequential"),
@@ -171,11 +164,10 @@ N = Maps(
 
 # ------------------------------------------------------------------ group: tables
 
-PARTICIPANTS = Table(
+PARTICIPANTS = _group_table(
     desc="gradientsparticipants",
     title="Participants",
     says="Who takes part, and who does not and why.",
-    level="group",
     by_network=False,
     columns=(
         Column("participant", "label", text=True),
@@ -193,11 +185,10 @@ _REGION = (
     LAGS_COLUMN,
     *LAYER_COLUMNS,
 )
-REGIONS = Table(
+REGIONS = _group_table(
     desc="gradientsregions",
     title="Profiles of regions",
     says="Mean score of each layer in each region.",
-    level="group",
     columns=(
         *_REGION,
         Column("mean_r", "mean over participants (Fisher z)", "mean r"),
@@ -206,11 +197,10 @@ REGIONS = Table(
         Column("n", "participants", digits=0),
     ),
 )
-RELIABILITY = Table(
+RELIABILITY = _group_table(
     desc="gradientsreliability",
     title="Reliability of the best layer",
     says="How often each layer is the best of a region when participants are redrawn.",
-    level="group",
     columns=(
         *_REGION,
         Column("share", "of the resamples in which the layer is best", digits=2),
@@ -218,11 +208,10 @@ RELIABILITY = Table(
         Column("centroid_high", "95 % percentile interval of the centroid", by=SHARE),
     ),
 )
-LOADINGS = Table(
+LOADINGS = _group_table(
     desc="gradientspca",
     title="Components over layers",
     says="Loadings of the components of mean scores (layers by units).",
-    level="group",
     columns=(
         LAGS_COLUMN,
         Column("component", "number from 1", digits=0),
@@ -233,20 +222,18 @@ LOADINGS = Table(
 )
 DISPLACEMENT = group_parcels(RECIPE, " (positive lags)")
 SIGNIFICANT = group_significant(RECIPE, " (positive lags)")
-BEYOND = Table(
+BEYOND = _group_table(
     desc="gradientsgroupbeyond",
     title="Beyond acoustics, over participants",
     says="What each layer predicts in each parcel beyond acoustics, mean over participants, among "
     "scores of layers displaced alike in all of them (positive lags).",
-    level="group",
     columns=(*BEYOND_COLUMNS, Column("n", "participants", digits=0)),
 )
-CLAIMS = Table(
+CLAIMS = _group_table(
     desc="gradientsclaims",
     title="Layers along the reference",
     says="Whether layers align with a reference map, and whether the preference for layers "
     "changes along it beyond amplitude, against music displaced alike in all participants.",
-    level="group",
     columns=(
         Column("reference", "name of the reference map", text=True),
         Column("question", "alignment or preference", text=True),
@@ -257,41 +244,22 @@ CLAIMS = Table(
         Column("n_parcels", "parcels with a score and a reference value", "parcels", 0),
     ),
 )
-PREFERENCE = Maps(
+PREFERENCE = _group_maps(
     desc="gradientspreference",
     title="Preference for deeper layers",
     says="Layer contrast of each parcel's scores beyond the common profile, in standard "
     "deviations of displaced music: above zero, deeper layers do better than the common profile "
     "says (positive lags).",
-    level="group",
     stat="contrast",
     scale=Scale("contrast", colours="signed", least=1.0),
     names=("preference",),
 )
-RATINGS = Table(
-    desc="gradientsratingsmean",
-    title="Ratings over raters",
-    says="Prediction of continuous ratings by each layer, over raters.",
-    level="group",
-    by_space=False,
-    columns=(
-        LAGS_COLUMN,
-        Column("rating", "what was rated", text=True),
-        *LAYER_COLUMNS,
-        Column("mean_r", "mean over raters (Fisher z)", "mean r"),
-        Column("ci_low", "95 % interval over raters", "low", by=BOOTSTRAP),
-        Column("ci_high", "95 % interval over raters", "high", by=BOOTSTRAP),
-        Column("n", "raters", digits=0),
-        Column("p", "against displaced music; not corrected over layers", by=RATERS),
-        Column("p_fwe", "the same, family-wise over layers", "p (FWE)", by=RATERS),
-    ),
-)
-ISC = Table(
+RATINGS = group_ratings(RECIPE, lags=True)
+ISC = _group_table(
     desc="gradientsisc",
     title="Inter-subject correlation",
     says="Correlation of each participant with the mean of the others, parcel by parcel: a lower "
     "bound of what a perfect model of the sounds reaches.",
-    level="group",
     by_network=False,
     columns=(
         PARCEL_COLUMN,
@@ -301,11 +269,10 @@ ISC = Table(
         Column("ceiling", "expected correlation of a perfect model (Spearman-Brown)"),
     ),
 )
-SPINS = Table(
+SPINS = _group_table(
     desc="gradientsspin",
     title="Spin tests",
     says="Correlation of layer maps with reference maps, against rotations.",
-    level="group",
     columns=(
         Column(
             "lags",
@@ -328,20 +295,18 @@ SPINS = Table(
         Column("overlap_median", "median share of the map left by a rotation", digits=2),
     ),
 )
-SPIN_NULL = Table(
+SPIN_NULL = _group_table(
     desc="gradientsspinnull",
     title="Rotations",
     says="Correlations after each rotation of the reference.",
-    level="group",
     columns=(Column("rotation", "number of the rotation", digits=0),),
     further="correlation of this layer map (lags, kind) with this reference",
 )
-ANNOTATIONS = Table(
+ANNOTATIONS = _group_table(
     desc="gradientsannotations",
     title="Annotation profile",
     says="Correlation of layer maps (positive lags) and of the map of preference with published "
     "maps of the cortex, against rotations of these.",
-    level="group",
     columns=(
         Column("map", "best or centroid layer, or preference for deeper layers", text=True),
         Column("annotation", "name of the published map", text=True),
@@ -357,12 +322,11 @@ ANNOTATIONS = Table(
         Column("overlap_median", "median share of the map left by a rotation", digits=2),
     ),
 )
-SECOND = Table(
+SECOND = _group_table(
     desc="gradientssecondnull",
     title="Second null",
     says="Correlation of layer maps with reference maps over parcels, against surrogates of the "
     "references by a null of neuromaps.",
-    level="group",
     columns=(
         LAGS_COLUMN,
         Column("map", "best or centroid layer", text=True),
@@ -378,11 +342,10 @@ SECOND = Table(
         Column("n_parcels", "parcels in which all maps have a value", "parcels", 0),
     ),
 )
-ALIGNMENTS = Table(
+ALIGNMENTS = _group_table(
     desc="gradientsparticipantalignment",
     title="Alignment of participants",
     says="Correlation of each participant's layer maps with reference maps.",
-    level="group",
     columns=(
         LAGS_COLUMN,
         Column("participant", "label", text=True),
@@ -392,11 +355,10 @@ ALIGNMENTS = Table(
         Column("z", "Fisher z"),
     ),
 )
-ALIGNMENT_TEST = Table(
+ALIGNMENT_TEST = _group_table(
     desc="gradientsparticipanttest",
     title="Alignment over participants",
     says="Test of these correlations over participants by sign flips.",
-    level="group",
     columns=(
         Column("lags", "positive-negative: difference of Fisher z", text=True),
         Column("map", "best or centroid layer", text=True),

@@ -25,6 +25,7 @@ from bidsapp.encoding.parcels import Parcels, make_parcels
 from bidsapp.encoding.repeats import repeated_rows
 from bidsapp.encoding.rows import Rows
 from bidsapp.features.sampling import sampling_matrix
+from bidsapp.recipes.base.layers import network_facts
 from bidsapp.recipes.base.peak import peak_rows
 from bidsapp.recipes.base.quality import quality_rows
 from bidsapp.recipes.base.scores import (
@@ -74,7 +75,8 @@ def participant(study: ParticipantStudy) -> None:
         bank = study.features(study.network(name))
         for rows in row_sets:
             LOGGER.info("%s: %s, %s lags", study.label, name, rows.lags)
-            scores = score(study, bank, rows, parcels, means)
+            tested = rows.lags == "positive"  # the control has no p-values
+            scores = score(study, bank, rows, parcels, means, tested=tested)
             everything.setdefault(bank.network, []).append(scores)
     for name, both in everything.items():
         write_network(out, name, both, parcels, settings)
@@ -88,7 +90,7 @@ def participant(study: ParticipantStudy) -> None:
     names = [f"parcel{number + 1:03d}" for number in range(parcels.n_parcels)]
     out.write(results.PARCEL_LABELS, parcels.labels + 1, names=names)
     out.write(results.ALIGNMENT, study.inputs.alignment)
-    out.write(results.QUALITY, quality_rows(study))
+    out.write(results.QUALITY, quality_rows(study.inputs, study.bold.tsnr))
     out.write(results.FOLDS, fold_rows(row_sets[0], study))
     courses = course_rows(study.inputs.runs, study.inputs.presentations, durations_s, means)
     out.write(results.COURSES, courses)
@@ -163,24 +165,26 @@ def write_maps(out: Output, scores: Scores, mask: NDArray[np.bool_] | None) -> N
         values = by_piece(scores.units.r, scores.rows).reshape(len(names), -1)
         out.write(results.SCORE_PIECES.of(lags), values, network=network, names=names, **fields)
     where = "Shown where a layer is significant." if mask is not None else ""
-    centroid = centroid_layer(r, mask=mask)
-    out.write(results.CENTROID.of(lags), centroid, network=network, note=where, **fields)
-    best = best_layer(r, mask=mask)
-    out.write(results.BEST_LAYER.of(lags), best, network=network, names=scores.layers, note=where)
+    apart = [layer for layer, may in zip(scores.layers, scores.competes, strict=True) if not may]
+    maps: dict[str, Any] = {"network": network, "note": where, "LayersApart": apart}
+    centroid = centroid_layer(r, mask=mask, competes=scores.competes)
+    out.write(results.CENTROID.of(lags), centroid, **maps, **fields)
+    best = best_layer(r, mask=mask, competes=scores.competes)
+    out.write(results.BEST_LAYER.of(lags), best, names=scores.layers, **maps)
     alpha = scores.units.log10_alpha
     out.write(results.ALPHA.of(lags), alpha, network=network, names=scores.layers, **fields)
 
 
 def parcel_summary_rows(scores: Scores, parcels: Parcels) -> Iterator[Row]:
     """Yield one row per parcel: its best layer and how sure one can be that it responds."""
-    test, best = scores.test, best_layer(scores.test.r)
+    test, best = scores.test, best_layer(scores.test.r, competes=scores.competes)
     names = [scores.layers[int(layer) - 1] if layer > 0 else None for layer in best]
     yield from tidy(
         {
             **parcels.columns,
             "best_layer": np.array(names, dtype=object),
             "best_layer_index": np.array([int(layer) or None for layer in best], dtype=object),
-            "centroid": centroid_layer(test.r),
+            "centroid": centroid_layer(test.r, competes=scores.competes),
             "r_max": test.r.max(axis=0),
             "p": test.p_parcel,
             "p_fwe": test.p_family,
@@ -256,7 +260,7 @@ def summary(
 ) -> Row:
     """Return the content of the summary."""
     networks = {
-        name: {"layers": both[0].layers, "weights": dict(both[0].bank.weights)}
+        name: network_facts(both[0].bank.layers, both[0].bank.weights, study.settings.input_layers)
         for name, both in everything.items()
     }
     return study.summary(

@@ -19,6 +19,7 @@ from bidsapp.recipes.base.score_results import (
     peak_courses,
     profile,
     ratings,
+    ratings_null,
     significant,
 )
 from bidsapp.results.kinds import (
@@ -35,7 +36,6 @@ from bidsapp.results.kinds import (
 RECIPE = "gradients"
 LAGS = ("positive", "negative")
 FLIP, FLIP_FDR, TFCE = "sign_flip", "sign_flip_fdr", "sign_flip_tfce"
-RATERS, BOOTSTRAP = "displacement_raters", "bootstrap"
 SPIN, SPIN_PEOPLE, EFFECT = "spin", "sign_flip_alignment", "effect_size"
 ANNOTATION, SECOND_NULL = "annotation_spin", "second_null"
 DISPLACED_ALONG = "displacement_along"
@@ -190,21 +190,7 @@ PIECES = Table(
 )
 PROFILE = profile(RECIPE, lags=True)
 RATINGS = ratings(RECIPE, lags=True)
-RATINGS_NULL = Table(
-    desc="gradientsratingsnull",
-    title="Ratings and displaced music",
-    says="Mean score over blocks of each rating and layer under each displacement of the music; "
-    "copy k moves each piece by the same time in all participants.",
-    columns=(
-        LAGS_COLUMN,
-        Column("rating", "what was rated", text=True),
-        Column("rater", "by whom; missing for an average", text=True),
-        *LAYER_COLUMNS,
-        Column("copy", "number of the displacement", digits=0),
-        Column("r", "correlation inside held-out blocks"),
-    ),
-    by_space=False,
-)
+RATINGS_NULL = ratings_null(RECIPE, lags=True)
 ALIGNMENT = alignment(RECIPE, required=False)
 QUALITY = quality(RECIPE)
 PEAK = peak_courses(RECIPE)

@@ -16,8 +16,6 @@ from bidsapp.recipes.base.spins import LayerMap
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
 from bidsapp.stats.spins.parcellated import surrogate_test
 
-PARCELLATION = "Schaefer 2018, 400 parcels"
-
 
 def second_null_rows(
     cortex: Cortex,

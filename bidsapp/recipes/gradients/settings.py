@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
-from bidsapp.recipes.base.settings import setting
+from bidsapp.recipes.base.settings import input_layers, setting
 
 _METHODS = "poster, Methods"
+_ours = partial(setting, paper="none", source="-")
+"""Declares a setting of what the paper does not do."""
+_unstated = partial(setting, paper="not stated", source="-")
+"""Declares a setting that the paper does not state."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,10 @@ class GradientsSettings:
         why="single lags at which each parcel is predicted, to see its delay; none: not done",
     )
     control_lags_s: tuple[float, ...] = setting(
-        (-6.0, -5.0, -4.0), paper="-6, -5, -4 s", source=f"{_METHODS}: gradient mapping"
+        (-6.0, -5.0, -4.0),
+        paper="-6, -5, -4 s",
+        source=f"{_METHODS}: gradient mapping",
+        why="a picture beside the scores, without p-values; none: not done",
     )
     centre: Literal["block", "train"] = setting(
         "block",
@@ -60,19 +68,17 @@ class GradientsSettings:
         why="the projection that cleans a run is applied to the lagged features too; predictions "
         "are attenuated otherwise",
     )
-    log10_alpha: tuple[float, ...] = setting(
+    input_layers: Literal["apart", "compete"] = input_layers(
+        "24 layers, among them InputBatch", f"{_METHODS}: feature extraction"
+    )
+    log10_alpha: tuple[float, ...] = _unstated(
         (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0),
-        paper="not stated",
-        source="-",
         why="spans no to complete shrinkage when the mean feature variance is 1",
         least=-30,
         most=30,
     )
-    alpha_metric: Literal["correlation", "mse"] = setting(
-        "correlation",
-        paper="not stated",
-        source="-",
-        why="penalties are chosen by the measure that is reported",
+    alpha_metric: Literal["correlation", "mse"] = _unstated(
+        "correlation", why="penalties are chosen by the measure that is reported"
     )
     max_outer_folds: int = setting(
         10,
@@ -81,28 +87,21 @@ class GradientsSettings:
         why="one piece per fold up to ten folds",
         least=2,
     )
-    max_inner_folds: int = setting(
-        4, paper="not stated", source="-", why="penalties need few folds", least=2
-    )
+    max_inner_folds: int = _unstated(4, why="penalties need few folds", least=2)
     min_block_s: float = setting(
         40.0,
         paper="not stated; its pieces last minutes",
         source="-",
         why="a correlation inside a shorter clip says nothing; clips of a run are pooled",
     )
-    begin_s: float = setting(
+    begin_s: float = _unstated(
         12.0,
-        paper="not stated",
-        source="-",
         why="that a sound begins is one event in brain and sound (docs/calibration.md); at most "
         "a fifth of a presentation is left out",
         least=0,
     )
-    purge_s: float = setting(
-        18.0,
-        paper="not stated",
-        source="-",
-        why="longest lag plus 12 s of haemodynamic memory between parts of one piece",
+    purge_s: float = _unstated(
+        18.0, why="longest lag plus 12 s of haemodynamic memory between parts of one piece"
     )
     n_parcels: int = setting(
         200,
@@ -132,9 +131,7 @@ class GradientsSettings:
         "have less than 8 volumes",
         least=1,
     )
-    min_shift_s: float = setting(
-        15.0, paper="none", source="-", why="longer than the haemodynamic response"
-    )
+    min_shift_s: float = _ours(15.0, why="longer than the haemodynamic response")
     significance: float = setting(0.05, paper="p < .05", source="Figure 5", above=0.0, most=0.5)
     mask_maps: bool = setting(
         True,
@@ -151,6 +148,7 @@ VARIANTS = {
         pca_fit="all",
         centre="train",
         filter_features=False,
+        input_layers="compete",
         begin_s=0.0,
         n_beyond=0,
         delay_lags_s=(),
@@ -199,14 +197,9 @@ class GradientsGroupSettings:
         why="a null of neuromaps beside the rotations, over 400 parcels; hungarian and moran "
         "(which needs brainspace) held their level on unrelated maps",
     )
-    n_second_null: int = setting(
-        1000, paper="none", source="-", why="draws of the second null", least=1
-    )
-    overlap_floor: float = setting(
-        0.5,
-        paper="not stated",
-        source="-",
-        why="rotations that leave less than half of a map are refused for it",
+    n_second_null: int = _ours(1000, why="draws of the second null", least=1)
+    overlap_floor: float = _unstated(
+        0.5, why="rotations that leave less than half of a map are refused for it"
     )
     thresholded: Literal["none", "significant"] = setting(
         "none",
@@ -226,37 +219,22 @@ class GradientsGroupSettings:
         source="-",
         why="sign flips of participants; all of them when they are not more than this",
     )
-    alternative: Literal["greater", "two-sided"] = setting(
-        "greater",
-        paper="none",
-        source="-",
-        why="for maps and ratings: a negative accuracy is no finding",
+    alternative: Literal["greater", "two-sided"] = _ours(
+        "greater", why="for maps and ratings: a negative accuracy is no finding"
     )
-    tfce: bool = setting(
+    tfce: bool = _ours(
         False,
-        paper="none",
-        source="-",
         why="threshold-free cluster enhancement of t, in addition to single units; minutes more",
     )
-    n_tfce_flips: int = setting(
-        1000, paper="none", source="-", why="sign flips for TFCE; each enhances a map per layer"
-    )
-    n_bootstrap: int = setting(
-        1000, paper="none", source="-", why="intervals of profiles, over participants"
-    )
+    n_tfce_flips: int = _ours(1000, why="sign flips for TFCE; each enhances a map per layer")
+    n_bootstrap: int = _ours(1000, why="intervals of profiles, over participants")
     significance: float = setting(0.05, paper="p < .05", source="Figure 5")
-    min_share: float = setting(
-        0.5,
-        paper="not stated",
-        source="-",
-        why="a unit needs values of at least this share of the participants",
+    min_share: float = _unstated(
+        0.5, why="a unit needs values of at least this share of the participants"
     )
     n_pcs: int = setting(3, paper="first 3 principal components", source="Figure 4")
-    mni305: bool = setting(
-        False,
-        paper="not stated",
-        source="-",
-        why="shifts MNI152 volumes to fsaverage's MNI305 before projection",
+    mni305: bool = _unstated(
+        False, why="shifts MNI152 volumes to fsaverage's MNI305 before projection"
     )
 
 

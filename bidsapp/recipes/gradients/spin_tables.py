@@ -12,7 +12,7 @@ from bidsapp.brain.spin_surface import Cortex, Reference
 from bidsapp.recipes.base.spins import LayerMap, Spins
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
 from bidsapp.stats.spins.null import SpinNull
-from bidsapp.stats.spins.p_values import SpinTest, spin_test
+from bidsapp.stats.spins.p_values import SpinTest, paired_difference, some_maps, spin_test
 
 HEMISPHERES = ("both", "L", "R")
 FIXED, SWAPPED = "reference rotated", "map rotated"
@@ -30,11 +30,11 @@ def spin_rows(
     pairs = _pairs(spins.maps, mine)
     for number, side in enumerate(HEMISPHERES):
         here = [number * len(spins.maps) + index for index in mine]
-        yield from _rows(spins, _subset(spins.null, here), here, side, FIXED, settings)
+        yield from _rows(spins, some_maps(spins.null, here), here, side, FIXED, settings)
         if pairs:
             yield from _difference_rows(spins, pairs, number, settings)
     if spins.swapped is not None:
-        yield from _rows(spins, _subset(spins.swapped, mine), mine, "both", SWAPPED, settings)
+        yield from _rows(spins, some_maps(spins.swapped, mine), mine, "both", SWAPPED, settings)
 
 
 def _rows(
@@ -67,7 +67,8 @@ def _difference_rows(
     shift = number * len(spins.maps)
     first = [shift + one for one, _ in pairs]
     second = [shift + other for _, other in pairs]
-    test = spin_test(_difference(spins.null, first, second), overlap_floor=settings.overlap_floor)
+    differences = paired_difference(spins.null, first, second)
+    test = spin_test(differences, overlap_floor=settings.overlap_floor)
     for place, (one, other) in enumerate(pairs):
         yield from _of_map(
             test,
@@ -152,26 +153,3 @@ def _pairs(maps: Sequence[LayerMap], mine: Sequence[int]) -> list[tuple[int, int
         for kind in ("best", "centroid")
         if ("positive", kind) in place and ("negative", kind) in place
     ]
-
-
-def _subset(null: SpinNull, columns: Sequence[int]) -> SpinNull:
-    """Take some of the maps as a family of their own."""
-    return SpinNull(
-        null.observed[..., columns],
-        null.correlations[..., columns],
-        null.overlap[..., columns],
-        null.done,
-        null.digest,
-    )
-
-
-def _difference(null: SpinNull, first: Sequence[int], second: Sequence[int]) -> SpinNull:
-    """Differences of correlations under the same rotations, as a family of maps."""
-    one, other = _subset(null, first), _subset(null, second)
-    return SpinNull(
-        one.observed - other.observed,
-        one.correlations - other.correlations,
-        np.minimum(one.overlap, other.overlap),
-        null.done,
-        null.digest,
-    )

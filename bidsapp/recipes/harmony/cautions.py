@@ -15,7 +15,7 @@ from bidsapp.recipes.harmony.settings import HarmonySettings
 from bidsapp.recipes.harmony.stimuli import SoundCourse
 from bidsapp.results.cautions import Caution
 
-_FEW_PIECES, _FEW_PARTICIPANTS, _FEW_SHIFTS = 6, 12, 99
+_FEW_PIECES, _FEW_PARTICIPANTS = 6, 12
 _UNSURE_BITS = 1.8
 
 
@@ -44,13 +44,7 @@ def of_participant(
         weights["harmonic"] = study.network("harmonic").weights
     problems = (*bold.problems, *bold.units.problems, *study.inputs.problems)
     return [
-        *cautions.random_weights(weights),
-        *cautions.raw_bold(study.inputs.runs),
-        *cautions.no_confounds(study.config.confounds),
-        *cautions.freedom(study.inputs.runs, study.bold.confounds),
-        *cautions.without_data(
-            bold.n_constant + bold.n_nan, bold.units.n_units, bold.units.kind, "units"
-        ),
+        *cautions.of_encoded_bold(study, weights),
         *_of_design(study, rows),
         *cautions.wandering_ratings(study, rows),
         *_of_emotion(study, courses),
@@ -73,12 +67,7 @@ def _of_design(study: ParticipantStudy, rows: Rows) -> Iterator[Caution]:
             "Pieces were split for cross-validation",
             "Parts of one piece stand on both sides of a fold and share themes and instruments.",
         )
-    if settings.n_shifts < _FEW_SHIFTS:
-        yield Caution(
-            "caution",
-            "Low p-value resolution",
-            f"With {settings.n_shifts} shifts no p-value is below 1/{settings.n_shifts + 1}.",
-        )
+    yield from cautions.few_shifts(settings.n_shifts)
 
 
 def _of_emotion(study: ParticipantStudy, courses: Sequence[SoundCourse]) -> Iterator[Caution]:

@@ -9,23 +9,15 @@ import numpy as np
 
 from bidsapp.recipes.harmony.results import RECIPE, RESULTS, SCORE
 from bidsapp.simulate.checks.shared import Check, Found, said, written
-from bidsapp.simulate.oracle import read_grid
 from bidsapp.simulate.planted import Truth, read_map
 
 
 def check_harmony(
     data_dir: Path, output_dir: Path, truth: Truth, *, oracle: bool
 ) -> dict[str, Any] | None:
-    """Compare scores of units with and without a planted response; None without results.
+    """Compare scores of units with and without a planted response; see `Check.run`.
 
-    Parameters
-    ----------
-    data_dir, output_dir
-        Simulated dataset, results.
-    truth
-        Of the dataset.
-    oracle
-        Not used: responses are planted by another network, so no score is known in advance.
+    Responses are planted by another network, so no score is known in advance.
 
     Returns
     -------
@@ -34,24 +26,20 @@ def check_harmony(
         layers where a response is planted (``planted_r``) and where none is (``null_r``, the mean
         over layers).
     """
-    if truth.design != "music":
-        return None
     entries = []
-    for (subject, space), path in truth.maps().items():
-        layer = read_map(path).layer
-        for results, at in written(output_dir, RECIPE, RESULTS, subject, space):
-            for network in results.networks(at):
-                r = read_grid(results.images(SCORE, at, network)).T.astype(np.float64)
-                known = np.isfinite(r).all(axis=0)
-                entries.append(
-                    {
-                        "participant": subject,
-                        "space": space,
-                        "network": network,
-                        "planted_r": float(r.max(axis=0)[known & (layer > 0)].mean()),
-                        "null_r": float(r[:, known & (layer == 0)].mean()),
-                    }
-                )
+    for item in written(output_dir, RECIPE, RESULTS, truth):
+        layer = read_map(item.planted).layer
+        for network in item.results.networks(item.at):
+            r = item.required(SCORE, network)
+            known = np.isfinite(r).all(axis=0)
+            entries.append(
+                item.place
+                | {
+                    "network": network,
+                    "planted_r": float(r.max(axis=0)[known & (layer > 0)].mean()),
+                    "null_r": float(r[:, known & (layer == 0)].mean()),
+                }
+            )
     return {"participants": entries} if entries else None
 
 
@@ -65,4 +53,4 @@ def say_harmony(found: Found) -> list[str]:
     ]
 
 
-CHECK = Check(check_harmony, say_harmony)
+CHECK = Check("music", check_harmony, say_harmony)

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bidsapp.config import Config
-from bidsapp.recipes.base.cost import Cost, encoding_cost, null_time
+from bidsapp.recipes.base.cost import Cost, encoding_cost
 from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.harmony.settings import HarmonySettings
 
-_N_GRAMS = 11
+_N_LAYERS = 11
 _FRAME_BYTES = 4 * 384 * 259 // 8
 """Activations of the largest layer for one frame, in the blocks that are held at once."""
 
 
 def estimate(inputs: Inputs, settings: HarmonySettings, config: Config) -> Cost:
-    """Estimate what one participant in one space costs.
-
-    Parameters
-    ----------
-    inputs
-        What was found.
-    settings
-        The recipe's settings.
-    config
-        For memory and cores that may be used.
-    """
-    cost = encoding_cost(
-        inputs, settings.hop_s, config.memory_bytes, n_grams=_N_GRAMS, frame_bytes=_FRAME_BYTES
+    """Estimate what one participant in one space costs; see `encoding_cost`."""
+    return encoding_cost(
+        inputs,
+        settings,
+        config,
+        n_layers=_N_LAYERS,
+        n_copies=settings.n_shifts,
+        frame_bytes=_FRAME_BYTES,
     )
-    time = null_time(inputs, settings, _N_GRAMS, settings.n_shifts, config.n_threads)
-    return replace(cost, size=", ".join(filter(None, (cost.size, time))))

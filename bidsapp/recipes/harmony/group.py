@@ -26,6 +26,7 @@ from bidsapp.recipes.base.group_maps import (
     participant_maps,
 )
 from bidsapp.recipes.base.isc import WrittenParcels
+from bidsapp.recipes.base.rating_tests import rating_rows
 from bidsapp.recipes.base.stack import ScoreStack
 from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.recipes.harmony import cautions, results
@@ -61,6 +62,17 @@ def group(study: GroupStudy) -> None:
             out.write(results.P_FWE, maps.test.p_fwe, **named, SmallestP=maps.test.smallest_p)
         doubts += displaced(study, units, network)
         out.write(results.GROUP_PROFILE, profile_rows(maps, layers, level), network=network)
+        of_ratings = list(
+            rating_rows(
+                inputs,
+                network,
+                (results.RATINGS, results.RATINGS_NULL),
+                n_bootstrap=settings.n_bootstrap,
+                seed=study.config.random_seed,
+            )
+        )
+        if of_ratings:
+            out.write(results.GROUP_RATINGS, of_ratings, network=network)
     unique, of_each = averaged(study, "", units)
     if unique is not None:
         out.write(results.UNIQUE_MEAN, unique.mean_r)
@@ -97,7 +109,8 @@ def displaced(study: GroupStudy, units: UnitSpace, network: str) -> list[Caution
         for path in participant.files(results.NULL_SCORES, inputs.at, network)
     ]
     out = study.output(units, files)
-    rows, passed = parcel_rows(null, units, inputs.networks[network], level)
+    layers, competes = inputs.networks[network], inputs.competes(network)
+    rows, passed = parcel_rows(null, units, layers, competes, level)
     out.write(results.DISPLACEMENT, rows, network=network)
     out.write(results.GROUP_SIGNIFICANT, passed, network=network, note=f"p <= {level:g}.")
     n = len(null.copies)
@@ -150,6 +163,7 @@ def averaged(
         maps = group_maps(
             stack,
             options(settings),
+            competes=inputs.competes(network) if network else None,
             seed=study.config.random_seed,
             label=f"{network or 'unique'}: flips",
             quiet=study.config.quiet,

@@ -23,6 +23,7 @@ from bidsapp.encoding.bands import BandScores, Member, join_bands, two_bands
 from bidsapp.encoding.parcels import Parcels, make_parcels
 from bidsapp.encoding.ratings import RatingTargets, rating_targets
 from bidsapp.encoding.rows import Rows
+from bidsapp.recipes.base.layers import network_facts
 from bidsapp.recipes.base.peak import peak_rows
 from bidsapp.recipes.base.quality import quality_rows
 from bidsapp.recipes.base.scores import (
@@ -34,6 +35,7 @@ from bidsapp.recipes.base.scores import (
     null_arrays,
     parcel_rows,
     profile_rows,
+    rating_null_rows,
     rating_rows,
     row_set,
     score,
@@ -93,10 +95,10 @@ def participant(study: ParticipantStudy) -> None:
     out.write(results.PARCEL_LABELS, parcels.labels + 1, names=names)
     write_sounds(out, study, courses)
     out.write(results.ALIGNMENT, study.inputs.alignment)
-    out.write(results.QUALITY, quality_rows(study))
+    out.write(results.QUALITY, quality_rows(study.inputs, study.bold.tsnr))
     out.write(results.FOLDS, fold_rows(rows, study))
-    networks: dict[str, dict[str, Any]] = {
-        name: {"layers": scores.layers, "weights": dict(scores.bank.weights)}
+    networks = {
+        name: network_facts(scores.bank.layers, scores.bank.weights, settings.input_layers)
         for name, scores in everything.items()
     }
     facts = study.summary(
@@ -130,6 +132,7 @@ def write_network(
     out.write(results.PROFILE, profile_rows(scores, significant), network=network)
     if scores.ratings:
         out.write(results.RATINGS, rating_rows(scores), network=network)
+        out.write(results.RATINGS_NULL, rating_null_rows(scores), network=network)
 
 
 def unique_contributions(

@@ -10,7 +10,8 @@ import pandas as pd
 
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.models.harmonic.names import PITCH_CLASSES
-from bidsapp.recipes.base.score_results import DISPLACED, SHIFT, SHIFT_FDR
+from bidsapp.recipes.base.score_results import BOOTSTRAP, DISPLACED, RATERS, SHIFT, SHIFT_FDR
+from bidsapp.recipes.harmony import RECIPE
 from bidsapp.recipes.harmony import results as declared
 from bidsapp.recipes.harmony.answer import sentences
 from bidsapp.recipes.harmony.figures import plane_figure, sound_figure, unique_figure
@@ -47,7 +48,6 @@ from bidsapp.results.kinds import P_VALUE
 from bidsapp.results.read import Results
 
 _HEADING = "Harmony and the emotion of music"
-_QUESTION = "What does harmony explain of music's emotion, of ratings and of responses to it?"
 _TITLES = {
     "harmonic": "harmonic network",
     "consonance": "roughness and harmonicity",
@@ -78,7 +78,7 @@ def report(results: Results) -> tuple[Page, Methods]:
         *own,
         *(encoding(results, pair) for pair in pairs),
         *(unique(results, space) for space in results.spaces),
-        None if results.is_group else ratings(results),
+        rating_means(results) if results.is_group else ratings(results),
         None if results.is_group else timing(results),
         None if results.is_group else quality(results),
         sections.claims(results),
@@ -88,7 +88,7 @@ def report(results: Results) -> tuple[Page, Methods]:
     ]
     shown = encoding(results, pairs[0]) if pairs else None
     answered = sections.found(results, sentences(results), shown)
-    return sections.page(results, _QUESTION, page, heading=_HEADING, answer=answered), text
+    return sections.page(results, RECIPE.question, page, heading=_HEADING, answer=answered), text
 
 
 def design(results: Results) -> list[Number]:
@@ -318,6 +318,22 @@ def ratings(results: Results) -> Section | None:
     return Section("Ratings", "ratings", parts) if parts else None
 
 
+def rating_means(results: Results) -> Section | None:
+    """Tabulate how well layers predict ratings, over raters; None where nothing was rated."""
+    parts: list[Any] = []
+    for network in results.networks():
+        rows = results.table(declared.GROUP_RATINGS, network=network)
+        if not rows.empty:
+            words = (
+                f"{_TITLES.get(network, network)}: mean over raters, against music moved alike "
+                "for all of them."
+            )
+            parts.append(table(rows, declared.GROUP_RATINGS.columns, words))
+    if not parts:
+        return None
+    return Section("Ratings", "ratings", [*parts, *sections.claim(results, RATERS)])
+
+
 def timing(results: Results) -> Section:
     """Show which sound meets which volumes."""
     return alignment_section(results.table(declared.ALIGNMENT), declared.ALIGNMENT, None)
@@ -333,9 +349,12 @@ def methods(results: Results) -> Methods:
     facts, own = results.facts(), first_participant(results)
     option = None if own is None else own.setting
     draws: dict[str, dict[str, Any]] = {
-        **{key: {"n_draws": option("n_shifts") if option else 0} for key in (SHIFT, SHIFT_FDR)},
+        **{
+            key: {"n_draws": option("n_shifts") if option else 0}
+            for key in (SHIFT, SHIFT_FDR, DISPLACED, RATERS)
+        },
         declared.FLIP: {"n_draws": facts.get("n_flips", 0)},
-        DISPLACED: {"n_draws": option("n_shifts") if option else 0},
+        BOOTSTRAP: {"n_draws": facts["settings"].get("n_bootstrap", 0)},
     }
     lags = ", ".join(f"{lag:g}" for lag in option("lags_s")) if option else ""
     context = shared_context(results) | {

@@ -11,6 +11,7 @@ from bidsapp.recipes.base.score_results import (
     PLACE_COLUMNS,
     folds,
     group_parcels,
+    group_ratings,
     group_significant,
     null_scores,
     parcel_labels,
@@ -18,6 +19,7 @@ from bidsapp.recipes.base.score_results import (
     peak_courses,
     profile,
     ratings,
+    ratings_null,
     significant,
 )
 from bidsapp.results.kinds import (
@@ -66,6 +68,8 @@ PARCELS = parcel_scores(RECIPE, lags=False)
 NULL_SCORES = null_scores(RECIPE)
 PROFILE = profile(RECIPE, lags=False)
 RATINGS = ratings(RECIPE, lags=False)
+RATINGS_NULL = ratings_null(RECIPE, lags=False)
+GROUP_RATINGS = group_ratings(RECIPE, lags=False)
 _MATCH_SHOWN: dict[str, dict[str, Any]] = {
     "start_s": {"title": "start", "digits": 1, "unit": "s"},
     "similarity": {"digits": 2},
@@ -248,6 +252,8 @@ RESULTS: tuple[Result, ...] = (
     NULL_SCORES,
     PROFILE,
     RATINGS,
+    RATINGS_NULL,
+    GROUP_RATINGS,
     UNIQUE_PARCELS,
     UNIQUE_RATINGS,
     COURSES,

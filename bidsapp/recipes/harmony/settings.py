@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
-from bidsapp.recipes.base.settings import setting
+from bidsapp.recipes.base.settings import input_layers, setting
 
 _PAPER = "arXiv 2408.07113"
 _NO_BRAIN = "none: no brain data"
+_ours = partial(setting, paper=_NO_BRAIN, source="-")
+"""Declares a setting that the paper has nothing to say of."""
 
 
 @dataclass(frozen=True)
@@ -50,68 +53,42 @@ class HarmonySettings:
         source=_PAPER,
         why="what listeners felt is not what they heard expressed; say which was rated",
     )
-    n_components: int = setting(
-        50, paper=_NO_BRAIN, source="-", why="principal components of each layer", least=1
+    n_components: int = _ours(50, why="principal components of each layer", least=1)
+    pca_fit: Literal["train", "all"] = _ours(
+        "train", why="nothing is fitted on the held-out piece"
     )
-    pca_fit: Literal["train", "all"] = setting(
-        "train", paper=_NO_BRAIN, source="-", why="nothing is fitted on the held-out piece"
+    lags_s: tuple[float, ...] = _ours((4.0, 5.0, 6.0), why="haemodynamic delay")
+    input_layers: Literal["apart", "compete"] = input_layers(_NO_BRAIN, "-")
+    centre: Literal["block", "train"] = _ours(
+        "block", why="differences between the means of pieces are not tracking"
     )
-    lags_s: tuple[float, ...] = setting(
-        (4.0, 5.0, 6.0), paper=_NO_BRAIN, source="-", why="haemodynamic delay"
+    filter_features: bool = _ours(
+        True, why="the projection that cleans a run is applied to the lagged features too"
     )
-    centre: Literal["block", "train"] = setting(
-        "block",
-        paper=_NO_BRAIN,
-        source="-",
-        why="differences between the means of pieces are not tracking",
-    )
-    filter_features: bool = setting(
-        True,
-        paper=_NO_BRAIN,
-        source="-",
-        why="the projection that cleans a run is applied to the lagged features too",
-    )
-    log10_alpha: tuple[float, ...] = setting(
+    log10_alpha: tuple[float, ...] = _ours(
         (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0),
-        paper=_NO_BRAIN,
-        source="-",
         why="spans no to complete shrinkage when the mean feature variance is 1",
         least=-30,
         most=30,
     )
-    alpha_metric: Literal["correlation", "mse"] = setting(
-        "correlation", paper=_NO_BRAIN, source="-", why="the measure that is reported"
+    alpha_metric: Literal["correlation", "mse"] = _ours(
+        "correlation", why="the measure that is reported"
     )
-    max_outer_folds: int = setting(
-        10, paper=_NO_BRAIN, source="-", why="one piece per fold up to ten folds", least=2
-    )
-    max_inner_folds: int = setting(
-        4, paper=_NO_BRAIN, source="-", why="penalties need few folds", least=2
-    )
-    min_block_s: float = setting(
-        40.0, paper=_NO_BRAIN, source="-", why="a correlation inside a shorter clip says nothing"
-    )
-    begin_s: float = setting(
+    max_outer_folds: int = _ours(10, why="one piece per fold up to ten folds", least=2)
+    max_inner_folds: int = _ours(4, why="penalties need few folds", least=2)
+    min_block_s: float = _ours(40.0, why="a correlation inside a shorter clip says nothing")
+    begin_s: float = _ours(
         12.0,
-        paper=_NO_BRAIN,
-        source="-",
         why="that a sound begins is one event in brain and sound (docs/calibration.md); at most "
         "a fifth of a presentation is left out",
         least=0,
     )
-    purge_s: float = setting(
-        18.0,
-        paper=_NO_BRAIN,
-        source="-",
-        why="longest lag plus 12 s of haemodynamic memory between parts of one piece",
+    purge_s: float = _ours(
+        18.0, why="longest lag plus 12 s of haemodynamic memory between parts of one piece"
     )
-    n_parcels: int = setting(
-        200, paper=_NO_BRAIN, source="-", why="the null is refitted for each parcel", least=1
-    )
-    n_shifts: int = setting(200, paper=_NO_BRAIN, source="-", why="least p: 1 / (n_shifts + 1)")
-    min_shift_s: float = setting(
-        15.0, paper=_NO_BRAIN, source="-", why="longer than the haemodynamic response"
-    )
+    n_parcels: int = _ours(200, why="the null is refitted for each parcel", least=1)
+    n_shifts: int = _ours(200, why="least p: 1 / (n_shifts + 1)")
+    min_shift_s: float = _ours(15.0, why="longer than the haemodynamic response")
     significance: float = setting(0.05, paper="p < .05", source=_PAPER, above=0.0, most=0.5)
 
 
@@ -126,23 +103,15 @@ VARIANTS = {
 class HarmonyGroupSettings:
     """What the group level does; the defaults are those of the robust variant."""
 
-    n_flips: int = setting(
-        5000, paper=_NO_BRAIN, source="-", why="sign flips of participants; all if they are fewer"
+    n_flips: int = _ours(5000, why="sign flips of participants; all if they are fewer")
+    alternative: Literal["greater", "two-sided"] = _ours(
+        "greater", why="a negative accuracy is no finding"
     )
-    alternative: Literal["greater", "two-sided"] = setting(
-        "greater", paper=_NO_BRAIN, source="-", why="a negative accuracy is no finding"
+    min_share: float = _ours(
+        0.5, why="a unit needs values of this share of participants", least=0.0, most=1.0
     )
-    min_share: float = setting(
-        0.5,
-        paper=_NO_BRAIN,
-        source="-",
-        why="a unit needs values of this share of participants",
-        least=0.0,
-        most=1.0,
-    )
-    significance: float = setting(
-        0.05, paper=_NO_BRAIN, source="-", why="family-wise", above=0.0, most=0.5
-    )
+    n_bootstrap: int = _ours(2000, why="resamples of raters for intervals of mean scores")
+    significance: float = _ours(0.05, why="family-wise", above=0.0, most=0.5)
 
 
 GROUP_VARIANTS = {"robust": HarmonyGroupSettings(), "faithful": HarmonyGroupSettings()}

@@ -24,7 +24,6 @@ from bidsapp.stats.clip_exchange import CHANCE, WIDENING, Exchange, candidate_ac
 from bidsapp.stats.identification import DECIMALS
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 ALL_GENRES = "all genres"
 
 

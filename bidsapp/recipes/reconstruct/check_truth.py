@@ -11,25 +11,14 @@ from bidsapp.audio.networks import network_label
 from bidsapp.recipes.reconstruct import results as declared
 from bidsapp.recipes.reconstruct.encoding import results as encoding
 from bidsapp.recipes.reconstruct.results import RECIPE, RESULTS
-from bidsapp.results.read import Results, Space
-from bidsapp.simulate.checks.shared import Check, Found, said, written
-from bidsapp.simulate.oracle import read_grid
+from bidsapp.simulate.checks.shared import Check, Found, Written, said, written
 from bidsapp.simulate.planted import Truth, read_map
 
 
 def check_reconstruct(
     data_dir: Path, output_dir: Path, truth: Truth, *, oracle: bool
 ) -> dict[str, Any] | None:
-    """Say how well clips are identified, and where regions with and without the embedding are.
-
-    Parameters
-    ----------
-    data_dir, output_dir
-        Simulated dataset, results.
-    truth
-        Of the dataset.
-    oracle
-        Not used: the identification of a perfect decoder is 1.
+    """Say how well clips are identified, in regions with and without the embedding; see `Check`.
 
     Returns
     -------
@@ -40,47 +29,38 @@ def check_reconstruct(
         models also the mean correlation of this network's model in planted and other units
         (``encoding_planted``, ``encoding_null``). None without results.
     """
-    if truth.design != "genres":
-        return None
     network = network_label(str(truth.facts["network"]))
     entries = []
-    for (subject, space), path in truth.maps().items():
-        layer = read_map(path).layer
-        for results, at in written(output_dir, RECIPE, RESULTS, subject, space):
-            if network not in results.networks(at):
-                continue
-            table = results.table(declared.DECODING, at, network)
-            table = table[table["decoder"] == declared.ENSEMBLE].set_index("candidates")
-            above = read_grid(results.images(declared.MAP, at, network)).T.astype(np.float64)[0]
-            known = np.isfinite(above)
-            entries.append(
-                _encoding(results, at, network, layer)
-                | {
-                    "participant": subject,
-                    "space": space,
-                    "network": network,
-                    "layer": results.layers(network, at)[0],
-                    "identification": float(table["identification"][declared.ALL]),
-                    "within_genre": float(
-                        table["identification"].get(declared.SAME_GENRE, np.nan)
-                    ),
-                    "p": float(table["p"][declared.ALL]),
-                    "planted": 0.5 + _mean(above[known & (layer > 0)]),
-                    "null": 0.5 + _mean(above[known & (layer == 0)]),
-                }
-            )
+    for item in written(output_dir, RECIPE, RESULTS, truth, network=network):
+        layer = read_map(item.planted).layer
+        table = item.results.table(declared.DECODING, item.at, network)
+        table = table[table["decoder"] == declared.ENSEMBLE].set_index("candidates")
+        above = item.required(declared.MAP, network)[0]
+        known = np.isfinite(above)
+        entries.append(
+            _encoding(item, network, layer)
+            | item.place
+            | {
+                "network": network,
+                "layer": item.results.layers(network, item.at)[0],
+                "identification": float(table["identification"][declared.ALL]),
+                "within_genre": float(table["identification"].get(declared.SAME_GENRE, np.nan)),
+                "p": float(table["p"][declared.ALL]),
+                "planted": 0.5 + _mean(above[known & (layer > 0)]),
+                "null": 0.5 + _mean(above[known & (layer == 0)]),
+            }
+        )
     return {"participants": entries} if entries else None
 
 
 def _encoding(
-    results: Results, at: Space, network: str, layer: np.ndarray[Any, np.dtype[Any]]
+    item: Written, network: str, layer: np.ndarray[Any, np.dtype[Any]]
 ) -> dict[str, Any]:
     """Return the mean correlations of one network's encoding model; nothing without models."""
-    maps = results.maps(encoding.MODELS, at)
+    maps = item.results.maps(encoding.MODELS, item.at)
     if maps is None or network not in maps.names:
         return {}
-    images = results.images(encoding.MODELS, at)
-    r = read_grid(images).T.astype(np.float64)[maps.names.index(network)]
+    r = item.required(encoding.MODELS)[maps.names.index(network)]
     known = np.isfinite(r)
     return {
         "encoding_planted": _mean(r[known & (layer > 0)]),
@@ -108,4 +88,4 @@ def say_reconstruct(found: Found) -> list[str]:
     ]
 
 
-CHECK = Check(check_reconstruct, say_reconstruct)
+CHECK = Check("genres", check_reconstruct, say_reconstruct)

@@ -15,17 +15,7 @@ _SQUARES = 10
 
 
 def estimate(inputs: ReconstructInputs, settings: ReconstructSettings, config: Config) -> Cost:
-    """Estimate what one participant in one space costs.
-
-    Parameters
-    ----------
-    inputs
-        What was found.
-    settings
-        The recipe's settings.
-    config
-        For the memory that may be used.
-    """
+    """Estimate what one participant in one space costs; see `Recipe.cost`."""
     clips = make_clips(inputs, settings)
     n_clips = len(clips.clips)
     n_rows = n_clips * clips.n_windows

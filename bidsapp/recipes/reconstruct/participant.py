@@ -71,7 +71,7 @@ def participant(study: ParticipantStudy) -> None:
     out.write(results.REGION_LABELS, regions.label + 1, names=regions.names)
     out.write(results.FOLDS, fold_rows(clips, next(iter(spaces.values())).judge.fold))
     out.write(results.ALIGNMENT, study.inputs.alignment)
-    out.write(results.QUALITY, quality_rows(study))
+    out.write(results.QUALITY, quality_rows(study.inputs, study.bold.tsnr))
     facts = study.summary(
         bold.units,
         networks={

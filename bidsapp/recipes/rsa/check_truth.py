@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from bidsapp.brain.geometry import VolumeGrid
 from bidsapp.recipes.rsa import results as declared
-from bidsapp.results.kinds import Result
-from bidsapp.results.read import Results, Space
-from bidsapp.simulate.checks.shared import Check, Found, mean_of, said, written
+from bidsapp.simulate.checks.shared import Check, Found, Written, means_by_space, said, written
 from bidsapp.simulate.planted import PlantedMap, Truth, read_map
 from bidsapp.simulate.recovery import correlation, recovery
 from bidsapp.simulate.spaces import Space as PlantedSpace
@@ -31,16 +26,7 @@ _USUAL_RADIUS_MM = 25.0
 def check_rsa(
     data_dir: Path, output_dir: Path, truth: Truth, *, oracle: bool
 ) -> dict[str, Any] | None:
-    """Compare results of `rsa` with the truth; None where there are none.
-
-    Parameters
-    ----------
-    data_dir, output_dir
-        Simulated dataset, results.
-    truth
-        Of the dataset.
-    oracle
-        Not used: the layer maps are judged by themselves.
+    """Compare results of `rsa` with the truth; the layer maps are judged by themselves.
 
     Returns
     -------
@@ -48,28 +34,19 @@ def check_rsa(
         ``participants`` and ``group``: one entry per space (see `compare_rsa`); ``mean``: per
         space, over participants.
     """
-    if truth.design != "clips":
-        return None
     network = str(truth.facts["network"])
-    entries, group = [], []
-    seen: dict[str, PlantedMap] = {}
-    for (subject, space), path in truth.maps().items():
-        planted = read_map(path)
-        seen.setdefault(space, planted)
-        for one in _written(output_dir, subject, space, network):
-            comparison = compare_rsa(one, planted, _space(truth, space))
-            entries.append({"participant": subject, "space": space} | comparison)
-    for space, planted in seen.items():
-        for one in _written(output_dir, "", space, network):
-            comparison = compare_rsa(one, planted, _space(truth, space))
-            group.append({"space": space} | comparison)
+
+    def compared(*, group: bool) -> list[dict[str, Any]]:
+        names = declared.RECIPE, declared.RESULTS
+        items = written(output_dir, *names, truth, network=network, group=group)
+        return [
+            item.place | compare_rsa(item, network, _space(truth, item.space)) for item in items
+        ]
+
+    entries, group = compared(group=False), compared(group=True)
     if not entries and not group:
         return None
-    spaces = sorted({str(entry["space"]) for entry in entries})
-    means = {
-        space: mean_of([entry for entry in entries if entry["space"] == space]) for space in spaces
-    }
-    return {"participants": entries, "mean": means, "group": group}
+    return {"participants": entries, "mean": means_by_space(entries), "group": group}
 
 
 def say_rsa(found: Found) -> list[str]:
@@ -90,42 +67,16 @@ def say_rsa(found: Found) -> list[str]:
     return lines
 
 
-@dataclass(frozen=True)
-class Written:
-    """What was written of one network in one space."""
-
-    results: Results
-    at: Space
-    network: str
-
-    def maps(self, result: Result) -> Floats | None:
-        """Read maps over the flattened grid, (n_maps, n_grid); None without."""
-        network = self.network if result.by_network else ""
-        maps = self.results.maps(result, self.at, network)
-        if maps is None or not isinstance(maps.units.geometry, VolumeGrid):
-            return None if maps is None else maps.values.astype(np.float64)
-        mask = maps.units.geometry.mask.ravel()
-        grid = np.full((len(maps.values), mask.size), np.nan)
-        grid[:, mask] = maps.values
-        return grid
-
-
-def _written(output_dir: Path, subject: str, space: str, network: str) -> Iterator[Written]:
-    """Yield the results of a participant, or of the group, in a space; nothing without any."""
-    for results, at in written(output_dir, declared.RECIPE, declared.RESULTS, subject, space):
-        if network in results.networks(at):
-            yield Written(results, at, network)
-
-
-def compare_rsa(written: Written, planted: PlantedMap, space: PlantedSpace) -> dict[str, Any]:
+def compare_rsa(item: Written, network: str, space: PlantedSpace) -> dict[str, Any]:
     """Compare the maps of one participant, or of the group, with what was planted.
 
     Parameters
     ----------
-    written
-        The maps.
-    planted
-        Truth; for the group, that of one participant (places differ by millimetres).
+    item
+        The maps, and the truth; for the group, that of one participant (places differ by
+        millimetres).
+    network
+        Whose layers were planted.
     space
         Where voxels or vertices are.
 
@@ -136,12 +87,14 @@ def compare_rsa(written: Written, planted: PlantedMap, space: PlantedSpace) -> d
         holds no planted unit ``n_null_units``, ``null_mean_rho``, ``null_share_p05`` (of all
         layers), ``null_share_fwe05`` (any layer), ``planted_share_fwe05``.
     """
-    scores = written.maps(declared.MEAN if written.results.is_group else declared.SCORE)
-    assert scores is not None
+    planted = read_map(item.planted)
+    scores = item.required(declared.MEAN if item.results.is_group else declared.SCORE, network)
     units = np.flatnonzero(planted.layer > 0)
-    null = null_units(written.maps(declared.RADIUS), planted, space)
-    centroids, best = written.maps(declared.CENTROID), written.maps(declared.BEST_LAYER)
-    p, fwe = written.maps(declared.P), written.maps(declared.P_FWE)
+    null = null_units(item.on_grid(declared.RADIUS), planted, space)
+    centroids, best, p, fwe = (
+        item.on_grid(result, network)
+        for result in (declared.CENTROID, declared.BEST_LAYER, declared.P, declared.P_FWE)
+    )
     found: dict[str, Any] = recovery(scores[:, units], planted.layer[units])
     if centroids is not None:
         found["written_centroid_r"] = correlation(centroids[0, units], planted.layer[units])
@@ -194,4 +147,4 @@ def _space(truth: Truth, name: str) -> PlantedSpace:
     return open_space(name, int(truth.options["voxel_mm"]))
 
 
-CHECK = Check(check_rsa, say_rsa)
+CHECK = Check("clips", check_rsa, say_rsa)

@@ -16,17 +16,7 @@ _LAYERS = 10
 
 
 def estimate(inputs: Inputs, settings: RsaSettings, config: Config) -> Cost:
-    """Estimate what one participant in one space costs.
-
-    Parameters
-    ----------
-    inputs
-        What was found.
-    settings
-        The recipe's settings.
-    config
-        For memory and threads.
-    """
+    """Estimate what one participant in one space costs; see `Recipe.cost`."""
     run = inputs.runs[0]
     n_units = count_units(run)
     items = make_items(inputs, settings)

@@ -32,7 +32,6 @@ from bidsapp.recipes.rsa.search import GroupScores, Search, run_slabs, score_gro
 from bidsapp.recipes.rsa.settings import GroupSettings
 from bidsapp.results.cautions import Caution
 from bidsapp.results.inferences import INFERENCES
-from bidsapp.results.read import Results
 from bidsapp.results.write import Output, tidy
 from bidsapp.scratch import Scratch
 from bidsapp.stats.bootstrap import bootstrap_interval, resample_counts
@@ -360,7 +359,6 @@ def participant_rows(study: GroupStudy, first: NetworkGroup) -> Iterator[Row]:
 
 def network_facts(study: GroupStudy, network: NetworkGroup, design: Design) -> Row:
     """Return what the summary says of one network."""
-    first: Results = study.inputs.participants[0]
     observed, expected = network.maxima
     asymmetry = network.shape.asymmetry
     of = (
@@ -373,8 +371,7 @@ def network_facts(study: GroupStudy, network: NetworkGroup, design: Design) -> R
         else None
     )
     return {
-        "layers": list(network.layers),
-        "weights": first.network(network.name, study.inputs.at)["weights"],
+        **study.inputs.network_facts[network.name],
         "mean_maximum": observed,
         "expected_maximum": expected if np.isfinite(expected) else None,
         "asymmetry": of,

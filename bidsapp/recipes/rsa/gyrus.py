@@ -98,6 +98,7 @@ def find_shape(
     rho: NDArray[np.float32],
     best: NDArray[np.int64],
     where: Mask,
+    competes: Mask,
     units: UnitSpace,
     settings: GroupSettings,
     seed: int,
@@ -112,6 +113,8 @@ def find_shape(
         (n_units,) best layers of the group.
     where
         (n_units,) units of participants that are looked at.
+    competes
+        (n_layers,) layers that may be the best one.
     units
         Their places.
     settings
@@ -119,8 +122,12 @@ def find_shape(
     seed
         Names the resamples.
     """
-    own_best = np.stack([best_layer(one, mask=where) for one in rho]).astype(np.int64)
-    own_centroid = np.stack([centroid_layer(one, mask=where) for one in rho]).astype(np.float64)
+    own_best = np.stack([best_layer(one, mask=where, competes=competes) for one in rho]).astype(
+        np.int64
+    )
+    own_centroid = np.stack(
+        [centroid_layer(one, mask=where, competes=competes) for one in rho]
+    ).astype(np.float64)
     n_people, n_layers = rho.shape[:2]
     masks = hemispheres(units)
     sides = tuple(

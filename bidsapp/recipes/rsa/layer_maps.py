@@ -136,6 +136,7 @@ def network_group(
     def spread(values: NDArray[np.floating]) -> Floats:
         return on_units(values, centres, units.n_units)
 
+    competes = inputs.competes(name)
     rho: NDArray[np.float32] = spread(scores.rho[:, family])  # type: ignore[assignment]
     mean, lower = spread(scores.score[family]), spread(scores.lower)
     several = len(rho) > 1
@@ -145,13 +146,15 @@ def network_group(
         exceed[:, centres] = scores.exceed[family]
         test = clip_test(mean, exceed, scores.maximum[number], level=settings.significance)
     if settings.test == "maximum-t" and several:
-        faithful = faithful_test(rho, level=settings.significance)
+        faithful = faithful_test(
+            np.where(competes[:, None], rho, np.nan), level=settings.significance
+        )
     passed = faithful if settings.test == "maximum-t" else test
     significant = np.zeros(units.n_units, np.bool_) if passed is None else passed.significant
     shown = significant
     if settings.ceiling_above_zero and several:
         shown = significant & (lower > 0)
-    best, centroid = _layers(mean, shown, faithful)
+    best, centroid = _layers(mean, shown, competes, faithful)
     agree = np.asarray(lower > 0 if several else np.isfinite(mean).any(axis=0))
     return NetworkGroup(
         name=name,
@@ -167,19 +170,19 @@ def network_group(
         significant=significant,
         best=best,
         centroid=centroid,
-        confidence=_confidence(rho, best > 0, settings.n_bootstrap, seed),
+        confidence=_confidence(rho, best > 0, competes, settings.n_bootstrap, seed),
         untrained=_untrained(inputs, units, name),
-        shape=find_shape(rho, best, agree, units, settings, seed),
+        shape=find_shape(rho, best, agree, competes, units, settings, seed),
     )
 
 
 def _layers(
-    mean: Floats, shown: Mask, faithful: FaithfulTest | None
+    mean: Floats, shown: Mask, competes: Mask, faithful: FaithfulTest | None
 ) -> tuple[NDArray[np.int64], Floats]:
     """Best and centroid layer where they are shown; the paper's averages layer numbers."""
     if faithful is None:
-        best = np.asarray(best_layer(mean, mask=shown), np.int64)
-        return best, np.asarray(centroid_layer(mean, mask=shown), np.float64)
+        best = np.asarray(best_layer(mean, mask=shown, competes=competes), np.int64)
+        return best, np.asarray(centroid_layer(mean, mask=shown, competes=competes), np.float64)
     centroid = np.where(shown, faithful.mean_layer, np.nan)
     return np.where(shown, np.rint(np.nan_to_num(centroid)), 0).astype(np.int64), centroid
 
@@ -193,7 +196,9 @@ def _student_t(rho: NDArray[np.float32]) -> Floats:
         return np.asarray(group.mean / group.sd * np.sqrt(group.n))
 
 
-def _confidence(rho: NDArray[np.float32], shown: Mask, n_samples: int, seed: int) -> Floats:
+def _confidence(
+    rho: NDArray[np.float32], shown: Mask, competes: Mask, n_samples: int, seed: int
+) -> Floats:
     """How often redrawn participants have the best layer of the mean, where it is shown."""
     n_participants, n_layers, n_units = rho.shape
     out = np.full(n_units, np.nan)
@@ -204,7 +209,7 @@ def _confidence(rho: NDArray[np.float32], shown: Mask, n_samples: int, seed: int
     at_once = max(1, _CHUNK_BYTES // (8 * n_samples * n_layers))
     for start in range(0, units.size, at_once):
         part = units[start : start + at_once]
-        out[part] = best_layer_confidence(rho[:, :, part], counts)[1]
+        out[part] = best_layer_confidence(rho[:, :, part], counts, competes)[1]
     return out
 
 

@@ -35,13 +35,10 @@ class LayerModels:
         Its channel courses.
     rdms
         (n_layers, n_pairs).
-    dissimilarities
-        How the patterns of each layer were compared.
     """
 
     bank: CourseBank
     rdms: Floats
-    dissimilarities: tuple[Dissimilarity, ...]
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -49,7 +46,9 @@ class LayerModels:
         return tuple(layer.name for layer in self.bank.layers)
 
 
-def layer_models(bank: CourseBank, items: Items, settings: RsaSettings) -> LayerModels:
+def layer_models(
+    bank: CourseBank, items: Items, settings: RsaSettings, delay_s: float = 0.0
+) -> LayerModels:
     """Compute the RDM of every layer.
 
     Parameters
@@ -60,15 +59,16 @@ def layer_models(bank: CourseBank, items: Items, settings: RsaSettings) -> Layer
         What the rows are.
     settings
         ``dissimilarity``, ``standardise_channels``.
+    delay_s
+        How much later than the canonical response the brain answers.
     """
-    rdms, kinds = [], []
+    rdms = []
     for index in range(len(bank.layers)):
-        patterns = predicted_patterns(bank, np.asarray(bank.course(index)), items)
+        patterns = predicted_patterns(bank, np.asarray(bank.course(index)), items, delay_s)
         if settings.standardise_channels:
             patterns = standardised(patterns)
-        kinds.append(layer_dissimilarity(patterns.shape[1], settings))
-        rdms.append(rdm(patterns, kinds[-1]))
-    return LayerModels(bank, np.array(rdms), tuple(kinds))
+        rdms.append(rdm(patterns, layer_dissimilarity(patterns.shape[1], settings)))
+    return LayerModels(bank, np.array(rdms))
 
 
 def layer_dissimilarity(n_channels: int, settings: RsaSettings) -> Dissimilarity:
@@ -96,7 +96,9 @@ def standardised(patterns: Floats) -> Floats:
     return np.asarray(centred[:, varies] / deviation[varies])
 
 
-def predicted_patterns(bank: CourseBank, course: NDArray[np.floating], items: Items) -> Floats:
+def predicted_patterns(
+    bank: CourseBank, course: NDArray[np.floating], items: Items, delay_s: float = 0.0
+) -> Floats:
     """Predict the response of each channel to each item.
 
     Parameters
@@ -107,6 +109,8 @@ def predicted_patterns(bank: CourseBank, course: NDArray[np.floating], items: It
         (n_frames, n_channels).
     items
         What the rows are.
+    delay_s
+        As for `layer_models`.
 
     Returns
     -------
@@ -117,7 +121,7 @@ def predicted_patterns(bank: CourseBank, course: NDArray[np.floating], items: It
         bank.frame_time_s[rows] - stretch.start_s
         for rows, stretch in zip(frames, items.stretches, strict=True)
     ]
-    return sampled_responses(course, frames, times, bank.hop_s, items)
+    return sampled_responses(course, frames, times, bank.hop_s, items, delay_s)
 
 
 def sampled_responses(
@@ -126,6 +130,7 @@ def sampled_responses(
     times: Sequence[Floats],
     dt_s: float,
     items: Items,
+    delay_s: float = 0.0,
 ) -> Floats:
     """Convolve the courses of stretches and average them as the volumes of each item are.
 
@@ -139,6 +144,8 @@ def sampled_responses(
         Time between frames.
     items
         What the rows are.
+    delay_s
+        As for `layer_models`.
 
     Returns
     -------
@@ -149,7 +156,7 @@ def sampled_responses(
     for number, (rows, clock) in enumerate(zip(frames, times, strict=True)):
         length_s = items.stretches[number].length_s
         zeros = np.zeros(rows.size, dtype=np.intp)
-        responses = convolve_pieces(course[rows], zeros, clock, dt_s, [length_s])
+        responses = convolve_pieces(course[rows], zeros, clock, dt_s, [length_s], delay_s=delay_s)
         item, hearing = np.nonzero(items.stretch == number)
         wanted = items.stretch_time_s[item, hearing].ravel()
         values = responses.at(0, wanted, items.tr_s)

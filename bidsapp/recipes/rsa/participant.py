@@ -27,10 +27,12 @@ from bidsapp.brain.grey_matter import grey_matter
 from bidsapp.brain.searchlights import searchlights
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.models.rdm import rdm
+from bidsapp.recipes.base.layers import competing, network_facts
 from bidsapp.recipes.base.quality import quality_rows
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.rsa import cautions, results
 from bidsapp.recipes.rsa.acoustics import NUISANCE, Acoustics, acoustics
+from bidsapp.recipes.rsa.delay import by_delay, delay_map, delay_rows, delayed_models
 from bidsapp.recipes.rsa.items import Items, item_patterns, make_items, run_orders
 from bidsapp.recipes.rsa.layer_models import LayerModels, layer_models
 from bidsapp.recipes.rsa.nuisances import Nuisances, nuisances
@@ -64,6 +66,8 @@ class NetworkScores:
     untrained
         (n_seeds, n_layers, n_units) score of networks with random weights; no seeds if the
         network has no weights or none were asked for.
+    delayed
+        (n_delays, n_layers, n_units) score at each of ``delays_s``.
     test
         By permutation of clips; None without permutations.
     null_maximum
@@ -78,6 +82,7 @@ class NetworkScores:
     score: Floats
     raw: Floats
     untrained: NDArray[np.float32]
+    delayed: NDArray[np.float32]
     test: ClipTest | None
     null_maximum: Floats
     expected: Floats
@@ -115,7 +120,12 @@ def participant(study: ParticipantStudy) -> None:
         for name in settings.networks
     ]
     untrained = [untrained_models(study, name, items) for name in settings.networks]
-    everything = [*trained, *(models for several in untrained for models in several)]
+    delayed = [
+        delayed_models(study.courses(study.network(name)), items, settings)
+        for name in settings.networks
+    ]
+    compared = [models for several in (*untrained, *delayed) for models in several]
+    everything = [*trained, *compared]
     scratch = Scratch.of(
         study.scratch,
         "rsa",
@@ -150,13 +160,11 @@ def participant(study: ParticipantStudy) -> None:
         n_threads=study.config.n_threads,
         memory_bytes=study.memory_bytes // 4,
         device=study.device,
-        controls=np.concatenate(
-            [lag[None], *(models.rdms for models in everything[len(trained) :])]
-        ),
+        controls=np.concatenate([lag[None], *(models.rdms for models in compared)]),
     )
     LOGGER.info("%s: %d searchlights, %d items", study.label, lights.n_centres, items.n_items)
     scores = run_slabs(lights, partial(score_participant, search), Scores, scratch)
-    networks = network_scores(scores, search, lights, trained, untrained, study)
+    networks = network_scores(scores, search, lights, trained, untrained, delayed, study)
     out = study.output(bold.units)
     for network in networks:
         shares = (
@@ -166,7 +174,7 @@ def participant(study: ParticipantStudy) -> None:
         )
         write_network(out, network, settings, beside, shares)
     write_shared(out, study, lights, scores, patterns, items, beside)
-    out.write(results.QUALITY, quality_rows(study))
+    out.write(results.QUALITY, quality_rows(study.inputs, study.bold.tsnr))
     out.write(results.LAG, lag_rows(lights, patterns, beside, items, trained[0], settings))
     orders = run_orders(study.inputs, items, settings.clip_s)
     n_clips, n_permutations, wanted = len(items.clips), len(permutations), settings.n_permutations
@@ -184,7 +192,9 @@ def participant(study: ParticipantStudy) -> None:
         ]
     summary = study.summary(
         bold.units,
-        networks={network.models.bank.network: network_facts(network) for network in networks},
+        networks={
+            network.models.bank.network: facts_of(network, settings) for network in networks
+        },
         cautions=doubts,
         confounds=bold.confounds,
         mask=mask,
@@ -279,18 +289,26 @@ def network_scores(
     lights: Neighbourhoods,
     trained: Sequence[LayerModels],
     untrained: Sequence[Sequence[LayerModels]],
+    delayed: Sequence[Sequence[LayerModels]],
     study: ParticipantStudy,
 ) -> list[NetworkScores]:
     """Put the scores of centres on voxels or vertices, network by network, and test them."""
     n_units = study.bold.units.n_units
     spread = partial(on_units, centres=lights.centres, n_units=n_units)
-    networks, n_before = [], 0
-    for number, (models, controls) in enumerate(zip(trained, untrained, strict=True)):
+    compared = iter(scores.controls)
+
+    def take(several: Sequence[LayerModels], shape: tuple[int, ...]) -> NDArray[np.float32]:
+        rows = [next(compared) for models in several for _ in models.rdms]
+        maps = spread(np.array(rows)) if rows else np.empty(0, np.float32)
+        return maps.reshape(len(several), *shape)
+
+    shapes = [(len(models.rdms), n_units) for models in trained]
+    of_untrained = [take(*pair) for pair in zip(untrained, shapes, strict=True)]
+    of_delayed = [take(*pair) for pair in zip(delayed, shapes, strict=True)]
+    networks = []
+    for number, models in enumerate(trained):
         family = search.families[number]
         score = spread(scores.score[family])
-        n_rows = sum(len(control.rdms) for control in controls)
-        of_controls = spread(scores.controls[n_before : n_before + n_rows])
-        n_before += n_rows
         test = None
         if len(search.permutations):
             exceed = np.zeros(score.shape, dtype=np.int64)
@@ -302,7 +320,8 @@ def network_scores(
                 models=models,
                 score=score,
                 raw=spread(scores.raw[family]),
-                untrained=of_controls.reshape(len(controls), *score.shape),
+                untrained=of_untrained[number],
+                delayed=of_delayed[number],
                 test=test,
                 null_maximum=scores.maximum[number],
                 expected=spread(scores.expected[number]),
@@ -347,14 +366,19 @@ def write_network(
     if network.test is not None:
         write(results.P, network.test.p, NumberOfPermutations=n_permutations)
         write(results.P_FWE, network.test.p_fwe, NumberOfPermutations=n_permutations)
-    best = best_layer(network.score, mask=shown)
+    competes = competing(network.models.bank.layers, settings.input_layers)
+    best = best_layer(network.score, mask=shown, competes=competes)
     where = "a layer is significant" if settings.mask_maps else "a score is positive"
     write(results.BEST_LAYER, best, note=f"Shown where {where}.")
-    centroid = centroid_layer(network.score, mask=shown)
+    centroid = centroid_layer(network.score, mask=shown, competes=competes)
     out.write(results.CENTROID, centroid, network=name, note=f"Shown where {where}.", **facts)
     test = f"Permutation of clips, family-wise p <= {settings.significance:g}."
     out.write(results.SIGNIFICANT, network.significant, network=name, note=test)
     write(results.PROFILE, profile(network, best, settings.significance, acoustic_shares))
+    if len(network.delayed):
+        delays_s, by = by_delay(network.score, network.delayed, settings.delays_s)
+        out.write(results.DELAY_MAP, delay_map(delays_s, by, best), network=name, **facts)
+        write(results.DELAY, delay_rows(delays_s, by, layers, network.significant))
     if len(network.null_maximum):
         write(results.NULL, null_rows(network.null_maximum))
     write(results.MODELS, rdm_rows(network.models.rdms, layers))
@@ -465,12 +489,12 @@ def lag_rows(
     return tidy({"n_pairs": n_pairs, **columns}, lag_s=list(lags))
 
 
-def network_facts(network: NetworkScores) -> dict[str, Any]:
+def facts_of(network: NetworkScores, settings: RsaSettings) -> dict[str, Any]:
     """Return what the summary says of one network."""
     observed, expected = network.maxima
+    bank = network.models.bank
     return {
-        "layers": list(network.models.layers),
-        "weights": dict(network.models.bank.weights),
+        **network_facts(bank.layers, bank.weights, settings.input_layers),
         "mean_maximum": observed,
         "expected_maximum": expected if network.test else None,
         "n_untrained": len(network.untrained),

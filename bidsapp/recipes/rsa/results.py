@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from bidsapp.recipes.base.alignment import alignment, quality
 from bidsapp.results.kinds import (
     LAYER,
@@ -16,6 +18,8 @@ from bidsapp.results.kinds import (
     summary,
 )
 
+_group_maps = partial(Maps, level="group")
+_group_table = partial(Table, level="group")
 RECIPE = "rsa"
 CLIPS, FDR, MAXIMUM_T = "clip_permutation", "clip_permutation_fdr", "maximum_t"
 BOOTSTRAP = "bootstrap"
@@ -41,13 +45,12 @@ RADIUS = Maps(
     scale=Scale("", "mm", colours="sequential"),
     by_network=False,
 )
-N = Maps(
+N = _group_maps(
     desc="rsaparticipants",
     title="Participants",
     says="Participants with a searchlight at each voxel or vertex.",
     stat="n",
     scale=Scale("participants", colours="sequential"),
-    level="group",
     by_network=False,
 )
 PATTERNS = Maps(
@@ -108,6 +111,26 @@ LAG = Table(
     further="mean over pairs in this layer of the first network",
     by_network=False,
 )
+DELAY = Table(
+    desc="rsadelay",
+    title="Haemodynamic delay",
+    says="Scores at other delays than that of the canonical response, mean over significant "
+    "searchlights (over all where none is significant).",
+    columns=(
+        Column("delay_s", "later than the canonical response; 0 is the score", "delay", 1, "s"),
+        Column("layer", "name", text=True),
+        Column("layer_index", "number from 1", "no.", 0),
+        Column("mean_rho", "mean over searchlights", "mean \u03c1", 4),
+        Column("n_units", "searchlights", "searchlights", 0),
+    ),
+)
+DELAY_MAP = Maps(
+    desc="rsa",
+    title="Delay of the largest score",
+    says="Delay at which the best layer scores most, later than the canonical response (s).",
+    stat="delay",
+    scale=Scale("delay", "s", colours="signed"),
+)
 ALIGNMENT = alignment(RECIPE)
 QUALITY = quality(RECIPE)
 
@@ -133,21 +156,19 @@ UNTRAINED = Maps(
     scale=RHO,
     level="both",
 )
-MEAN = Maps(
+MEAN = _group_maps(
     desc="rsamean",
     title="Mean score",
     says=f"{_COMPARED}; mean over participants.",
     stat="rho",
     scale=RHO,
-    level="group",
 )
-T = Maps(
+T = _group_maps(
     desc="rsa",
     title="t over participants",
     says="One-sample t over participants; what they share for other reasons counts as effect.",
     stat="t",
     scale=Scale("t", colours="signed"),
-    level="group",
 )
 _P = "p = (b + 1) / (m + 1) over permutations of clips, right-sided"
 P = Maps(
@@ -163,13 +184,12 @@ P_FWE = Maps(
     level="both",
     by=CLIPS,
 )
-Q = Maps(
+Q = _group_maps(
     desc="rsafdr",
     title="False discovery rate",
     says=f"{_P}, as false discovery rate over searchlights and layers.",
     stat="q",
     scale=P_VALUE,
-    level="group",
     by=FDR,
 )
 SIGNIFICANT = Mask(
@@ -218,11 +238,10 @@ PROFILE = Table(
         ),
     ),
 )
-GROUP_PROFILE = Table(
+GROUP_PROFILE = _group_table(
     desc="rsaprofile",
     title="Layer profile",
     says="Mean scores over all searchlights, layer by layer.",
-    level="group",
     columns=(
         *_LAYER,
         Column("mean_rho", "mean over participants and searchlights", "mean \u03c1", 4),
@@ -268,21 +287,19 @@ MAX_Q = _maximum(
 MAX_EXPECTED = _maximum(
     "expected", "Largest scores, clips permuted", f"Mean over permutations of {_MAXIMUM}.", RHO
 )
-DIFFERENCE = Maps(
+DIFFERENCE = _group_maps(
     desc="rsadifference",
     title="Trained \u2212 untrained",
     says="Mean over participants of their own scores, trained minus untrained networks.",
     stat="rho",
     scale=GAIN,
-    level="group",
 )
-CONFIDENCE = Maps(
+CONFIDENCE = _group_maps(
     desc="rsa",
     title="Confidence of the best layer",
     says="Share of bootstrap samples of participants with the same layer of largest mean score.",
     stat="confidence",
     scale=Scale("share", colours="share"),
-    level="group",
 )
 
 
@@ -299,11 +316,10 @@ def _ceiling(end: str, others: str) -> Maps:
 
 
 LOWER, UPPER = _ceiling("lower", "the others"), _ceiling("upper", "all")
-LAYERS = Table(
+LAYERS = _group_table(
     desc="rsalayers",
     title="Layers by hemisphere",
     says="Distribution of best layers by hemisphere, and the difference left minus right.",
-    level="group",
     columns=(
         Column("hemisphere", "L, R, both where sides cannot be told, or L-R", text=True),
         *_LAYER,
@@ -312,11 +328,10 @@ LAYERS = Table(
         Column("participant_share", "of participants' own maps where the lower noise ceiling > 0"),
     ),
 )
-GYRUS = Table(
+GYRUS = _group_table(
     desc="rsastg",
     title="Superior temporal gyrus",
     says="Layers along the superior temporal gyrus, from its posterior to its anterior end.",
-    level="group",
     columns=(
         Column("hemisphere", "L or R", text=True),
         Column("position", "from 0 (posterior end) to 1 (anterior end)"),
@@ -327,11 +342,10 @@ GYRUS = Table(
     ),
     further="mean score of this layer",
 )
-PARTICIPANTS = Table(
+PARTICIPANTS = _group_table(
     desc="rsaparticipants",
     title="Participants",
     says="Who takes part and who does not, and why.",
-    level="group",
     by_network=False,
     columns=(
         Column("participant", "label", text=True),
@@ -348,7 +362,8 @@ PARTICIPANTS = Table(
 SUMMARY, GROUP_SUMMARY = summary(RECIPE, "participant"), summary(RECIPE, "group")
 
 RESULTS: tuple[Result, ...] = (
-    SIZE, N, RADIUS, PATTERNS, ITEMS, MODELS, NUISANCE, LAG, ALIGNMENT, QUALITY,
+    SIZE, N, RADIUS, PATTERNS, ITEMS, MODELS, NUISANCE, LAG, DELAY, DELAY_MAP, ALIGNMENT,
+    QUALITY,
     SCORE, RAW, UNTRAINED, P, P_FWE, SIGNIFICANT, BEST_LAYER, CENTROID, PROFILE, NULL, SUMMARY,
     MEAN, T, Q, MAX, MAX_LAYER, MAX_T, MAX_P, MAX_Q, MAX_EXPECTED, DIFFERENCE, CONFIDENCE,
     LOWER, UPPER, GROUP_PROFILE, LAYERS, GYRUS, PARTICIPANTS, GROUP_SUMMARY,

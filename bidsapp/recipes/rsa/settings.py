@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
-from bidsapp.recipes.base.settings import setting
+from bidsapp.recipes.base.settings import input_layers, setting
 
 _RSA = "Methods: Representational Similarity Analysis"
 _NETWORK = "Methods: Deep neural network"
 _STATISTICS = "Methods: Statistical Analysis"
+_ours = partial(setting, paper="none", source="-")
+"""Declares a setting of what the paper does not do."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +63,12 @@ class RsaSettings:
         source=_RSA,
         why="neighbours in time are alike in brain and sound without any coupling",
     )
-    nuisance: tuple[str, ...] = setting(
+    nuisance: tuple[str, ...] = _ours(
         ("position", "lag", "order", "run", "motion"),
-        paper="none",
-        source="-",
         why="what makes volumes alike beside the music's features; partialled out by rank",
     )
-    acoustics: tuple[str, ...] = setting(
+    acoustics: tuple[str, ...] = _ours(
         ("loudness", "onsets", "centroid", "mel"),
-        paper="none",
-        source="-",
         why="regressed out of each voxel, in this order, one regressor for three clips: a brain "
         "that follows loudness only is like any layer that does (docs/calibration.md)",
     )
@@ -103,6 +102,18 @@ class RsaSettings:
         source=_STATISTICS,
         why="family-wise over units and layers",
     )
+    delays_s: tuple[float, ...] = setting(
+        (-4.0, -2.0, 2.0, 4.0),
+        paper="none: one canonical response everywhere",
+        source=_STATISTICS,
+        why="seconds by which responses are later than the canonical one, to see their delay; "
+        "none: not done",
+        least=-10,
+        most=10,
+    )
+    input_layers: Literal["apart", "compete"] = input_layers(
+        "ten layers, none of them an input", "Methods: network"
+    )
     mask_maps: bool = setting(
         True,
         paper="none within participants: layer of the maximum at each voxel",
@@ -115,6 +126,7 @@ VARIANTS = {
     "robust": RsaSettings(),
     "faithful": RsaSettings(
         n_untrained=0,
+        delays_s=(),
         drop_s=6.0,
         standardise_channels=False,
         pairs="all",
@@ -137,10 +149,8 @@ class GroupSettings:
         why="the maximum of several correlations is above zero without any effect; what clips "
         "permuted in the models leave standing is no effect of the models",
     )
-    n_permutations: int = setting(
+    n_permutations: int = _ours(
         5000,
-        paper="none",
-        source="-",
         why="orders of the clips, the same for all participants; all of them when they are not "
         "more than this; 0 for no test",
     )
@@ -163,9 +173,7 @@ class GroupSettings:
         source="-",
         why="a searchlight needs data of at least this share of the participants",
     )
-    n_bootstrap: int = setting(
-        1000, paper="none", source="-", why="how often redrawn participants agree on a best layer"
-    )
+    n_bootstrap: int = _ours(1000, why="how often redrawn participants agree on a best layer")
     axis_bins: int = setting(
         10,
         paper="maps along the superior temporal gyrus, no bins",

@@ -15,7 +15,7 @@ from bidsapp.report.figures.style import Array
 
 _EDGE = "#b9c1c9"
 _LINE = 0.13  # of a panel's height for a line of words, above the histogram
-_DASHES, _MIRRORED = (0, (4, 2)), (0, (3, 2))
+_DASHES = (0, (4, 2))
 
 
 @dataclass(frozen=True)

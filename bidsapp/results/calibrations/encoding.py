@@ -62,6 +62,7 @@ class MadeDesigns(DesignStore):
     def refilter(self, run_filter: RunFilter | None) -> None:
         """Make all designs again with another filter."""
         self.run_filter = run_filter
+        self.__dict__.pop("_training_filters", None)
         folds = range(len(self.folds))
         self._made = [[self.factorised(x, 1.0, fold) for fold in folds] for x in self._layers]
 

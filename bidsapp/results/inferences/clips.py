@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from bidsapp.results.inferences.base import Inference
 
 _CALIBRATIONS = "bidsapp.results.calibrations.clips"
-_CITES = ("nichols2002", "phipson2010")
+_exchange = partial(Inference, cites=("nichols2002", "phipson2010"))
 
 ENTRIES = (
-    Inference(
+    _exchange(
         key="clip_exchange",
         title="Exchange of held-out clips",
         draws="exchanges of the held-out clips of a fold",
@@ -23,10 +25,9 @@ ENTRIES = (
         "so that it holds for music like theirs.",
         does_not_show="It speaks of this person. It does not say what is decoded: whatever "
         "differs between clips and is in the embedding, such as loudness or tempo, will do.",
-        cites=_CITES,
         calibrate=f"{_CALIBRATIONS}:clip_exchange",
     ),
-    Inference(
+    _exchange(
         key="clip_exchange_fwe",
         title="Exchange of held-out clips: regions",
         draws="exchanges of the held-out clips of a fold, the same for all regions",
@@ -35,10 +36,9 @@ ENTRIES = (
         shows="A small family-wise p of a region says that its responses alone tell clips apart.",
         does_not_show="It does not say that a region differs from others, and nothing about "
         "single voxels or vertices of it.",
-        cites=_CITES,
         calibrate=f"{_CALIBRATIONS}:clip_exchange_fwe",
     ),
-    Inference(
+    _exchange(
         key="clip_exchange_classes",
         title="Exchange of held-out clips: classes",
         draws="exchanges of the held-out clips of a fold",
@@ -50,10 +50,9 @@ ENTRIES = (
         "the clip that was heard than of other clips.",
         does_not_show="It does not say that listeners would hear these classes: a network tells "
         "them, of both sounds.",
-        cites=_CITES,
         calibrate=f"{_CALIBRATIONS}:clip_exchange_classes",
     ),
-    Inference(
+    _exchange(
         key="clip_exchange_alike",
         title="Exchange of held-out clips, alike in all participants",
         draws="exchanges of the held-out clips of a fold, the same in all participants",
@@ -63,10 +62,9 @@ ENTRIES = (
         "decoders knew nothing of the held-out clips; it does not need independent participants.",
         does_not_show="It does not say that other listeners would show it, nor how many of these "
         "do (see prevalence).",
-        cites=_CITES,
         calibrate=f"{_CALIBRATIONS}:clip_exchange_alike",
     ),
-    Inference(
+    _exchange(
         key="clip_exchange_alike_fwe",
         title="Exchange of held-out clips, alike in all participants: regions",
         draws="exchanges of the held-out clips of a fold, alike in all participants and regions",
@@ -75,10 +73,9 @@ ENTRIES = (
         shows="A small family-wise p of a region says that in the mean of these listeners its "
         "responses alone tell clips apart.",
         does_not_show="It does not say that a region differs from others.",
-        cites=_CITES,
         calibrate=f"{_CALIBRATIONS}:clip_exchange_alike_fwe",
     ),
-    Inference(
+    _exchange(
         key="clip_exchange_gain",
         title="Exchange of held-out clips: gain of a decoder over another",
         draws="exchanges of the held-out clips of a fold, alike in participants and decoders",
@@ -89,10 +86,9 @@ ENTRIES = (
         "in the mean of these participants.",
         does_not_show="It does not say why: rotations that are learnt from the same music may "
         "also gather what differs between participants in other ways than in place.",
-        cites=_CITES,
         calibrate=f"{_CALIBRATIONS}:clip_exchange_gain",
     ),
-    Inference(
+    _exchange(
         key="clip_exchange_gain_interval",
         title="Interval of the gain of a decoder over another",
         draws="exchanges of the held-out clips of a fold, alike in participants and decoders",
@@ -101,7 +97,6 @@ ENTRIES = (
         shows="The interval says how large a gain is compatible with these participants and "
         "clips like these.",
         does_not_show="It does not cover the gain in other participants.",
-        cites=_CITES,
         gives="interval",
         calibrate=f"{_CALIBRATIONS}:clip_exchange_gain_interval",
     ),

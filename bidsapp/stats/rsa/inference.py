@@ -22,7 +22,6 @@ from scipy.stats import norm
 
 from bidsapp.stats.fdr import benjamini_hochberg
 from bidsapp.stats.group import GroupMean
-from bidsapp.stats.metrics import best_layer
 from bidsapp.stats.nulls import max_statistic_p
 
 #: Permuted scores this close below an observed one reach it: they come from float32 tables.
@@ -152,8 +151,6 @@ class ClipTest:
         Against the largest score over all units and layers of each permutation.
     q
         False discovery rate over units and layers.
-    best
-        Number of the best layer (1 to n_layers; 0 where none is positive), shape (n_units,).
     significant
         Units with a layer under the level, family-wise, shape (n_units,).
     """
@@ -161,7 +158,6 @@ class ClipTest:
     p: NDArray[np.float64]
     p_fwe: NDArray[np.float64]
     q: NDArray[np.float64]
-    best: NDArray[np.int64]
     significant: NDArray[np.bool_]
 
 
@@ -194,6 +190,5 @@ def clip_test(
     p = np.where(missing, np.nan, (np.asarray(exceed_count) + 1.0) / (len(null_maximum) + 1))
     p_fwe = np.asarray(max_statistic_p(observed - _ROUNDING, null_maximum), np.float64)
     q = np.asarray(benjamini_hochberg(p), np.float64)
-    best = best_layer(np.where(missing, -np.inf, observed)).astype(np.int64)
     significant = np.asarray((p_fwe <= level).any(axis=0))
-    return ClipTest(p, p_fwe, q, best, significant)
+    return ClipTest(p, p_fwe, q, significant)

@@ -72,43 +72,6 @@ def pair_mask(clip: NDArray[np.integer[Any]], *, between_clip: bool = True) -> N
     return mask
 
 
-def keep_items(
-    time_in_clip_s: NDArray[np.floating[Any]],
-    clip_s: NDArray[np.floating[Any]] | float = np.inf,
-    border_s: float = 12.0,
-) -> NDArray[np.bool_]:
-    """Choose the items that answer to their own clip only.
-
-    Parameters
-    ----------
-    time_in_clip_s : array of shape (n_items,)
-        Time since the clip began (s).
-    clip_s : number, or array of shape (n_items,)
-        Duration of the clip (s); items at or after its end are left out.
-    border_s
-        Beginning of each clip that is left out (s): 12 lets the response to the clip before
-        fade; the paper's 6 allows for the rise only.
-
-    Returns
-    -------
-    bool array of shape (n_items,)
-
-    Raises
-    ------
-    InputInvalidError
-        No item is left.
-    """
-    time = np.asarray(time_in_clip_s, np.float64)
-    keep = (time >= border_s) & (time < np.asarray(clip_s))
-    if not keep.any():
-        msg = (
-            f"no item is left after {border_s:g} s of each clip (items last to "
-            f"{np.max(time, initial=0):g} s); shorten the border"
-        )
-        raise InputInvalidError(msg)
-    return keep
-
-
 def difference_rdm(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Absolute difference of a number per item: time, place of the clip, loudness, motion.
 

@@ -6,6 +6,7 @@ maximum over maps after Westfall & Young (1993); interval after Clopper & Pearso
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,34 +85,41 @@ def spin_test(null: SpinNull, *, overlap_floor: float = 0.5) -> SpinTest:
     )
 
 
-def spin_difference(
-    null: SpinNull, first: int, second: int, *, overlap_floor: float = 0.5
-) -> SpinTest:
-    """Test r(map `first`) - r(map `second`) under the same rotations.
+def some_maps(null: SpinNull, maps: Sequence[int]) -> SpinNull:
+    """Take some of the maps, by their numbers, as a family of their own."""
+    return SpinNull(
+        null.observed[..., maps],
+        null.correlations[..., maps],
+        null.overlap[..., maps],
+        null.done,
+        null.digest,
+    )
+
+
+def paired_difference(null: SpinNull, first: Sequence[int], second: Sequence[int]) -> SpinNull:
+    """Subtract correlations of maps under the same rotations, as a family of maps.
 
     Parameters
     ----------
     null
-        Filled; both maps are in it.
+        Filled; all maps are in it.
     first, second
-        Numbers of the two maps (layer maps of positive and of negative lags, say).
-    overlap_floor
-        As in `spin_test`.
+        Numbers of as many maps each (layer maps of positive and of negative lags, say): the k-th
+        of `second` is subtracted from the k-th of `first`.
 
     Returns
     -------
-    SpinTest
-        Arrays of shape (n_statistics, n_references, 1).
+    SpinNull
+        For `spin_test`; the overlap is the smaller one of each pair.
     """
-    pair = [first, second]
-    difference = SpinNull(
-        null.observed[..., [first]] - null.observed[..., [second]],
-        null.correlations[..., [first]] - null.correlations[..., [second]],
-        null.overlap[..., pair].min(axis=-1, keepdims=True),
+    one, other = some_maps(null, first), some_maps(null, second)
+    return SpinNull(
+        one.observed - other.observed,
+        one.correlations - other.correlations,
+        np.minimum(one.overlap, other.overlap),
         null.done,
         null.digest,
     )
-    return spin_test(difference, overlap_floor=overlap_floor)
 
 
 def _usable(null: SpinNull, floor: float) -> tuple[NDArray[np.float64], NDArray[np.float32]]:

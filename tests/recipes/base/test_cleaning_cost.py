@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -13,21 +12,11 @@ from bidsapp.recipes.base import cautions
 from bidsapp.recipes.base.cost import null_time
 from bidsapp.recipes.base.inputs import Inputs, cleaning_cost
 from bidsapp.recipes.gradients.settings import VARIANTS
+from tests.runs import make_run
 
 
 def run_of(n_trs: int, number: int = 1) -> Run:
-    return Run(
-        entities={"sub": "01", "task": "music", "run": str(number)},
-        space="T1w",
-        resolution=None,
-        density=None,
-        kind="volume",
-        bold=(Path("bold.nii.gz"),),
-        mask=None,
-        confounds=None,
-        tr_s=1.5,
-        n_trs=n_trs,
-    )
+    return make_run(str(number), tr_s=1.5, n_trs=n_trs)
 
 
 def test_the_dry_run_names_the_run_that_loses_most() -> None:

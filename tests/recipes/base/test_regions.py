@@ -22,6 +22,7 @@ from bidsapp.stats.bootstrap import resample_counts
 from bidsapp.stats.layer_pca import layer_pca
 
 LAYERS = ("a", "b", "c")
+COMPETES = np.ones(3, np.bool_)
 
 
 def test_networks_and_cortex_of_both_sides(fsaverage5: UnitSpace) -> None:
@@ -99,7 +100,7 @@ def test_interval_covers_the_truth() -> None:
 
 def test_reliable_and_unreliable_best_layers(profiles: Profiles) -> None:
     counts = resample_counts(12, 400, 0)
-    rows = list(reliability_rows(profiles, counts, LAYERS, "positive"))
+    rows = list(reliability_rows(profiles, counts, LAYERS, "positive", COMPETES))
     share = np.array([row["share"] for row in rows]).reshape(3, 3)
     assert share[0].tolist() == [0, 1, 0]
     assert share[1].max() < 1
@@ -115,7 +116,7 @@ def test_one_participant_has_no_interval(profiles: Profiles) -> None:
     row = next(profile_rows(one, counts, LAYERS, "positive"))
     assert row["mean_r"] == pytest.approx(profiles.r[0, 0, 0])
     assert np.isnan(row["ci_low"])
-    row = next(reliability_rows(one, counts, LAYERS, "positive"))
+    row = next(reliability_rows(one, counts, LAYERS, "positive", COMPETES))
     assert np.isnan(row["share"])
     assert np.isnan(row["centroid_low"])
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bidsapp.bids.records import Presentation, Run
+from bidsapp.bids.records import Presentation
 from bidsapp.errors import InputInvalidError
 from bidsapp.features.align import alignment_table
 from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.base.used_rows import prepare, rows_of
+from tests.runs import make_run
 
 LENGTHS_S = (90.0, 100.0, 25.0, 110.0, 29.0)
 
@@ -33,19 +34,8 @@ def inputs_of(lengths_s: tuple[float, ...]) -> Inputs:
     """One run per piece, TR 1.5 s, 6 s of silence at its end."""
     runs, shown = [], []
     for number, length_s in enumerate(lengths_s):
-        run = Run(
-            entities={"sub": "01", "task": "music", "run": str(number + 1)},
-            space="T1w",
-            resolution=None,
-            density=None,
-            kind="volume",
-            bold=(Path("bold.nii.gz"),),
-            mask=None,
-            confounds=None,
-            tr_s=1.5,
-            n_trs=int((length_s + 6) / 1.5),
-            start_time_s=0.75,
-        )
+        n_trs = int((length_s + 6) / 1.5)
+        run = make_run(str(number + 1), tr_s=1.5, n_trs=n_trs, start_time_s=0.75)
         runs.append(run)
         name = f"piece{number}.wav"
         shown.append(Presentation(run.name, 0.0, length_s, name, Path(name)))

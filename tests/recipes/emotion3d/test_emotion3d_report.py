@@ -107,7 +107,7 @@ def test_maps_are_those_of_decoders_above_chance(written: Path, tmp_path: Path) 
 def test_a_participant_has_every_section(made: tuple[Page, Methods]) -> None:
     page, _ = made
     assert anchors(page) == [
-        *("glance", "cautions", "labels", "scores", "confusions", "recall", "chance"),
+        *("glance", "cautions", "quality", "labels", "scores", "confusions", "recall", "chance"),
         *("calibration", "lags", "curves", "maps", "embedding", "claims", "methods", "about"),
     ]
     shown = pictures(list(page.sections))

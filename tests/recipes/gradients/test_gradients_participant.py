@@ -24,7 +24,7 @@ from bidsapp.report.html import write_page
 from bidsapp.results.read import Results
 from bidsapp.simulate.dataset import MusicOptions, simulate
 from bidsapp.stats.metrics import best_layer, centroid_layer
-from tests.integration.conftest import noise_features
+from tests.noise import noise_features
 from tests.report.browser import check_page, needs_chromium
 
 pytestmark = pytest.mark.slow
@@ -96,8 +96,11 @@ def test_layer_maps_follow_from_the_scores(written: Results) -> None:
         r = written.values(declared.SCORE.of(lags), at, "musicnn")
         best = written.values(declared.BEST_LAYER.of(lags), at, "musicnn")[0]
         centroid = written.values(declared.CENTROID.of(lags), at, "musicnn")[0]
-        assert np.array_equal(np.nan_to_num(best), best_layer(r))
-        assert np.allclose(centroid, centroid_layer(r), equal_nan=True, atol=1e-5)
+        competes = written.competes("musicnn", at)
+        assert competes.tolist() == [False] + [True] * (len(r) - 1)  # its input, mel
+        assert np.array_equal(np.nan_to_num(best), best_layer(r, competes=competes))
+        expected = centroid_layer(r, competes=competes)
+        assert np.allclose(centroid, expected, equal_nan=True, atol=1e-5)
 
 
 def test_tables_agree_with_each_other(written: Results) -> None:
@@ -139,11 +142,16 @@ def test_parcels_are_means_over_their_voxels(written: Results) -> None:
     assert set(own["n_units"]) == {int(known.sum())}
 
 
+def layers_of(parcels: pd.DataFrame) -> pd.DataFrame:
+    """Rows of positive lags without the network's input."""
+    return parcels[(parcels["lags"] == POSITIVE) & (parcels["layer"] != "mel")]
+
+
 def test_the_course_of_the_best_parcel_has_its_score(written: Results) -> None:
     (at,) = written.spaces
     courses = written.table(declared.PEAK, at, "musicnn")
     parcels = written.table(declared.PARCELS, at, "musicnn")
-    best = parcels[parcels["lags"] == POSITIVE].nlargest(1, "r").iloc[0]
+    best = layers_of(parcels).nlargest(1, "r").iloc[0]
     assert set(courses["parcel"]) == {best["parcel"]}
     assert set(courses["layer"]) == {best["layer"]}
     scores = courses.groupby("block").apply(
@@ -160,7 +168,7 @@ def test_single_lags_end_where_a_sound_was_not_yet_playing(written: Results) -> 
     (at,) = written.spaces
     delay = written.table(declared.DELAY, at, "musicnn")
     parcels = written.table(declared.PARCELS, at, "musicnn")
-    best = parcels[parcels["lags"] == POSITIVE].sort_values("r").groupby("parcel").last()
+    best = layers_of(parcels).sort_values("r").groupby("parcel").last()
     assert set(delay["lag_s"]) == {0.0, 2.0, 4.0, 6.0}
     assert (delay.groupby("parcel")["layer"].first() == best["layer"]).all()
     largest = delay.groupby("parcel")["r"].max()

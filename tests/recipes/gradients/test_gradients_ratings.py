@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from bidsapp.recipes.base.group import GroupInputs
-from bidsapp.recipes.gradients.rating_tests import rating_rows
-from bidsapp.recipes.gradients.settings import GradientsGroupSettings
+from bidsapp.recipes.base.rating_tests import rating_rows
+from bidsapp.recipes.gradients import results as declared
 
 Rows = Callable[[Path], list[dict[str, Any]]]
-SETTINGS = GradientsGroupSettings(n_bootstrap=200)
+TABLES = (declared.RATINGS, declared.RATINGS_NULL)
 
 
 def table(raters: dict[str | None, tuple[float, float]]) -> list[dict[str, Any]]:
@@ -59,7 +59,7 @@ def displaced(
 def rows_of(find: Callable[..., list[GroupInputs]]) -> Rows:
     def rows(output: Path) -> list[dict[str, Any]]:
         (inputs,) = find(output)
-        return list(rating_rows(inputs, "vggish", SETTINGS, 0))
+        return list(rating_rows(inputs, "vggish", TABLES, n_bootstrap=200, seed=0))
 
     return rows
 

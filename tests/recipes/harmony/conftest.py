@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from bidsapp.cli.app import main
 from bidsapp.simulate.dataset import MusicOptions, simulate
-from bidsapp.simulate.features import Stimuli
-from bidsapp.simulate.signals import LayerFeatures
+from tests.noise import noise_features
 
 
 @dataclass(frozen=True)
@@ -22,23 +21,6 @@ class Study:
     out: Path
 
 
-def noise_features(stimuli: Stimuli) -> LayerFeatures:
-    """Two layers of random components: responses to them are planted."""
-    import soundfile
-
-    counts = [int((soundfile.info(path).duration - 0.96) / 0.48) + 1 for _, path in stimuli]
-    rng = np.random.default_rng(0)
-    scores = [rng.standard_normal((sum(counts), 10)) for _ in range(2)]
-    return LayerFeatures(
-        network="stand-in",
-        layers=("a", "b"),
-        pieces=tuple(name for name, _ in stimuli),
-        frame_piece=np.repeat(np.arange(len(counts)), counts),
-        frame_time_s=np.concatenate([0.48 + 0.48 * np.arange(n) for n in counts]),
-        scores=tuple(layer - layer.mean(axis=0) for layer in scores),
-    )
-
-
 @pytest.fixture(scope="session")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """Two participants who heard three pieces of 24 s, 12 mm voxels, both levels."""
@@ -46,7 +28,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     options = MusicOptions.quick(
         n_participants=2, n_pieces=3, piece_s=24.0, spaces=("MNI152NLin2009cAsym",)
     )
-    simulate(folder / "data", options, features=noise_features, quiet=True)
+    simulate(folder / "data", options, features=partial(noise_features, n_layers=2), quiet=True)
     words = [str(folder / "data"), str(folder / "out"), "participant", "group", "-q"]
     words += ["--recipe", "harmony", "--weights", "random", "-w", str(folder / "work")]
     changes = [

@@ -84,6 +84,23 @@ def test_the_group_averages_its_participants(group: Results, study) -> None:
     assert np.isfinite(unique["unique_harmony"]).all()
 
 
+def test_ratings_are_tested_over_raters_against_displaced_music(group: Results, study) -> None:
+    participants = [Results(study.out, "harmony", CATALOGUE, label) for label in ("01", "02")]
+    for network in group.networks():
+        rows = group.table(declared.GROUP_RATINGS, network=network)
+        assert len(rows)
+        assert rows["p"].between(0.1, 1).all()
+        assert (rows["p_fwe"] >= rows["p"]).all()
+        tables = [item.table(declared.RATINGS, network=network) for item in participants]
+        keys = ["rating", "layer_index"]
+        means = [table[table["piece"] == "mean"].set_index(keys)["r"] for table in tables]
+        of_group = rows.set_index(keys)["mean_r"]
+        expected = np.tanh(np.mean([np.arctanh(r.loc[of_group.index]) for r in means], axis=0))
+        np.testing.assert_allclose(of_group, expected, atol=1e-5)
+        null = participants[0].table(declared.RATINGS_NULL, network=network)
+        assert len(null) == 9 * len(means[0])
+
+
 def test_pages_say_what_was_done_and_what_to_doubt(own: Results, study) -> None:
     pages = {
         name: (study.out / f"{name}_harmony.html").read_text(encoding="utf-8")

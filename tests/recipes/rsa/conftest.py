@@ -36,8 +36,8 @@ from bidsapp.recipes.rsa.layer_models import LayerModels
 from bidsapp.recipes.rsa.nuisances import Nuisances, lag_rdm
 from bidsapp.recipes.rsa.participant import (
     NetworkScores,
+    facts_of,
     lag_rows,
-    network_facts,
     participant,
     write_network,
     write_shared,
@@ -258,7 +258,9 @@ def write_person(output: Path, subject: str, person: Person) -> None:
         out.write(declared.LAG, lags)
         summary = study.summary(
             person.units,
-            networks={network.models.bank.network: network_facts(network) for network in networks},
+            networks={
+                network.models.bank.network: facts_of(network, settings) for network in networks
+            },
             cautions=person.cautions,
             mask="brain mask",
             n_searchlights=int(known.sum()),
@@ -292,11 +294,13 @@ def _network(person: Person, name: str, known: np.ndarray) -> NetworkScores:
     exceed = (score[..., None] <= null).sum(axis=-1) if person.n_permutations else None
     test = None if exceed is None else clip_test(score, exceed, null)
     untrained = np.empty((0, *score.shape)) if person.untrained is None else person.untrained[None]
+    shrunk = np.array([0.5, 0.8, 0.9, 0.4]) if person.variant == "robust" else np.empty(0)
     return NetworkScores(
-        models=LayerModels(bank, person.models, ("spearman",) * len(layers)),
+        models=LayerModels(bank, person.models),
         score=score,
         raw=score + 0.01,
         untrained=np.asarray(untrained, dtype=np.float32),
+        delayed=np.asarray(shrunk[:, None, None] * score, dtype=np.float32),
         test=test,
         null_maximum=null,
         expected=np.where(known, 0.0456, np.nan),

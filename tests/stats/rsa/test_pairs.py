@@ -9,7 +9,6 @@ from scipy.spatial.distance import pdist, squareform
 from bidsapp.errors import InputInvalidError
 from bidsapp.stats.rsa.pairs import (
     difference_rdm,
-    keep_items,
     lag_profile,
     pair_items,
     pair_mask,
@@ -34,14 +33,6 @@ def test_masks_leave_out_pairs_within_a_clip(clips):
 def test_masks_that_leave_nothing_are_refused():
     with pytest.raises(InputInvalidError, match="no pair"):
         pair_mask(np.zeros(5, int))
-
-
-def test_borders_are_trimmed_at_both_ends_of_a_clip():
-    time = np.array([0.0, 11.9, 12.0, 20.0, 29.0, 33.0])
-    np.testing.assert_array_equal(keep_items(time, 29.0), [0, 0, 1, 1, 0, 0])
-    np.testing.assert_array_equal(keep_items(time, border_s=6), [0, 1, 1, 1, 1, 1])
-    with pytest.raises(InputInvalidError, match="shorten"):
-        keep_items(time, 12.0)
 
 
 def test_differences_equal_scipy_and_average_over_repeats():

@@ -146,7 +146,6 @@ class ClassRecalls:
 
     title: str
     decoder: str
-    subjects: Sequence[str]
     own: Array
     pool: Array
     leaky: bool = False

@@ -11,7 +11,7 @@ from bidsapp.brain.geometry import VolumeGrid
 from bidsapp.recipes.emotion3d.names import BRAIN, DECODERS, SplitInfo
 from bidsapp.recipes.emotion3d.report import answer, data, decoders, people
 from bidsapp.recipes.emotion3d.report.view import View, views
-from bidsapp.recipes.emotion3d.results import LABELS, MAPS, RANDOMISATION, SCORES, TESTS
+from bidsapp.recipes.emotion3d.results import LABELS, MAPS, QUALITY, RANDOMISATION, SCORES, TESTS
 from bidsapp.report.html import Number, Page, Section, number_text, p_text, plural
 from bidsapp.report.methods import (
     Methods,
@@ -32,6 +32,7 @@ from bidsapp.report.sections import (
     used_inferences,
 )
 from bidsapp.report.tables import records_of, rows_of
+from bidsapp.report.timing import quality_section
 from bidsapp.results.read import Results
 
 _HEADING = "Emotion from single brain volumes"
@@ -64,6 +65,7 @@ def report(results: Results) -> tuple[Page, Methods]:
     sections = [
         glance([], numbers),
         cautions(results),
+        None if results.is_group else quality_section(results.table(QUALITY), QUALITY),
         *body,
         claims(results),
         methods_section(methods),

@@ -217,7 +217,6 @@ def _recalls(
     return ClassRecalls(
         title,
         str(rows["decoder"].iloc[0]),
-        [str(label) for label in wide.index],
         wide.to_numpy(float),
         pooled.to_numpy(float),
         split.leaky,

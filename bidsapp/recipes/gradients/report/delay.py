@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
 
 from bidsapp.recipes.gradients import results as declared
 from bidsapp.recipes.gradients.report.participant_view import ParticipantView
-from bidsapp.report.figures import style
+from bidsapp.report.figures.delays import delay_figure
 from bidsapp.report.html import Section, picture, plural
 
 _TOP = 10
@@ -34,26 +32,18 @@ def delay(view: ParticipantView) -> Section | None:
         f"Half of these parcels are best at {best.median():g} s or later. Slow music makes "
         "neighbouring lags alike; nothing was tested."
     )
+    figure = delay_figure(
+        chosen.columns.to_numpy(float),
+        chosen.to_numpy(),
+        np.nanmean(chosen.to_numpy(), axis=0),
+        (min(model), max(model)),
+        "lag of the response behind the music (s)",
+        "r",
+    )
     low, high = best.quantile([0.25, 0.75])
     alt = f"Best lag: median {best.median():g} s, middle half from {low:g} to {high:g} s."
     return Section(
         "Haemodynamic delay",
         f"delay{view.suffix}",
-        [picture(_figure(chosen, model), alt=alt, caption=words)],
+        [picture(figure, alt=alt, caption=words)],
     )
-
-
-@style.styled
-def _figure(by_lag: pd.DataFrame, model: list[float]) -> Figure:
-    """Draw one line per parcel (index) over lags (columns), and their mean."""
-    figure = style.new_figure(5.0, 3.0)
-    axes = figure.add_subplot()
-    axes.axvspan(min(model), max(model), color=style.FAINT, alpha=0.5, zorder=0)
-    lags = by_lag.columns.to_numpy(float)
-    axes.plot(lags, by_lag.to_numpy().T, color=style.MUTED, linewidth=0.5, alpha=0.5)
-    axes.plot(lags, np.nanmean(by_lag.to_numpy(), axis=0), "o-", color=style.POSITIVE, linewidth=2)
-    axes.axhline(0, color=style.MUTED, linewidth=0.6)
-    axes.set_xlabel("lag of the response behind the music (s)")
-    axes.set_ylabel("r")
-    style.quiet_grid(axes)
-    return figure

@@ -105,8 +105,8 @@ def gradients(view: GroupView) -> Section:
         f" {view.symbol}: {kind} correlation with the functional gradient in the middle row over "
         "all vertices where both are defined; p: two-sided spin test of one map; p_FWE (across "
         "maps): corrected over the layer maps of the network. Negative lags are a control, not a "
-        "null: music is autocorrelated, so some alignment is expected. Use the positive \u2212 "
-        "negative difference as the main test."
+        "null: music is autocorrelated, so some alignment is expected. What may be said of the "
+        "gradient follows from music displaced alike in everybody, not from these p-values."
     )
     only = (
         " Only significant vertices entered the spin test."
@@ -115,7 +115,7 @@ def gradients(view: GroupView) -> Section:
     )
     caption = (
         "Layers from shallow (dark) to deep (bright), the gradient in the same colours."
-        f"{tested if view.spin is not None else ''}{only}"
+        f"{view.apart}{tested if view.spin is not None else ''}{only}"
     )
     parts = draw(rows, FSAVERAGE5, None, caption, how=view.how_drawn())
     lost = [reference_title(name) for name in view.references if view.reference(name) is None]

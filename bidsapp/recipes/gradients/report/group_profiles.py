@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bidsapp.brain.rois import ROIS
+from bidsapp.recipes.base.score_results import BOOTSTRAP, RATERS
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.figures.ceiling import ceiling_figure
 from bidsapp.recipes.gradients.figures.stability import StabilityRow, stability_figure
@@ -23,7 +24,7 @@ from bidsapp.recipes.gradients.report.group_view import (
     carried,
     each_lags,
 )
-from bidsapp.recipes.gradients.results import BOOTSTRAP, PARCEL_LABELS, RATERS
+from bidsapp.recipes.gradients.results import PARCEL_LABELS
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.figures import style
 from bidsapp.report.figures.layers import Line, Panel, panels_figure

@@ -53,7 +53,7 @@ def maps(view: ParticipantView) -> Section:
     return Section(
         "Maps",
         f"maps{view.suffix}",
-        draw(list(_maps(view)), view.units, view.significant, caption),
+        draw(list(_maps(view)), view.units, view.significant, caption + view.apart),
     )
 
 
@@ -131,6 +131,7 @@ def profile(view: ParticipantView) -> Section:
         f"in the same {view.words}. Shaded columns group the stages of the network; markers are "
         "layer kinds (circle convolution, triangle ReLU, diamond pooling, plus fully connected, "
         "square input and output). Bars: variance of the layer that its components keep."
+        f"{view.apart}"
     )
     if view.significant.any():
         caption += " Parcels were selected with the same data; the mean r is inflated (circular)."
@@ -174,22 +175,15 @@ def profile_words(view: ParticipantView, mean: Array, references: dict[str, floa
 def null(view: ParticipantView) -> Section:
     """Draw what circular shifts produce beside what was observed."""
     draws = view.table(declared.NULL)
-    panels = []
-    for lags, colour, name in (
-        (POSITIVE, style.POSITIVE, "positive lags"),
-        (NEGATIVE, style.NEGATIVE, _CONTROL),
-    ):
-        shifted, parcels = rows_of(draws, lags=lags), rows_of(view.parcels, lags=lags)
-        if parcels.empty:
-            continue
-        largest_r, maxima = float(parcels["r_max"].max()), shifted["max_r"].to_numpy(float)
-        n = int((parcels["p_fwe"] < view.level).sum())
-        words = f"r = {largest_r:.3f}\n{plural(n, 'significant parcel')}"
-        limit = threshold(maxima, view.level, strict=True)
-        panels.append(NullPanel(f"Largest score, {name}", maxima, largest_r, words, colour, limit))
+    shifted, parcels = rows_of(draws, lags=POSITIVE), rows_of(view.parcels, lags=POSITIVE)
+    largest_r, maxima = float(parcels["r_max"].max()), shifted["max_r"].to_numpy(float)
+    n = int((parcels["p_fwe"] <= view.level).sum())
+    words = f"r = {largest_r:.3f}\n{plural(n, 'significant parcel')}"
+    limit = threshold(maxima, view.level, strict=True)
+    panels = [NullPanel("Largest score", maxima, largest_r, words, style.POSITIVE, limit)]
     means = rows_of(draws, lags=POSITIVE)["mean_r"].to_numpy(float)
     observed = float(rows_of(view.table(declared.PARCELS), lags=POSITIVE)["r"].mean())
-    panels.append(NullPanel("Mean score, positive lags", means, observed, f"r = {observed:.4f}"))
+    panels.append(NullPanel("Mean score", means, observed, f"r = {observed:.4f}"))
     caption = (
         "Grey: largest (and mean) score over layers and parcels of each circular shift of the "
         "responses, with the whole cross-validation repeated. Coloured line: observed. Dashed: "

@@ -84,6 +84,7 @@ def _network(view: RsaView) -> Section:
         layers.profile,
         layers.distributions,
         layers.assignments,
+        layers.delay,
         layers.null,
     ]
     if view.is_group:

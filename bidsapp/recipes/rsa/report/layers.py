@@ -25,6 +25,7 @@ from bidsapp.report.brain.projection import hemispheres
 from bidsapp.report.brain.scales import at_largest, smallest
 from bidsapp.report.brain.viewer import MapGroup, layer_maps
 from bidsapp.report.figures import style
+from bidsapp.report.figures.delays import delay_figure
 from bidsapp.report.figures.layers import Line, Profile, profile_figure
 from bidsapp.report.figures.nulls import threshold
 from bidsapp.report.figures.style import Array
@@ -57,7 +58,7 @@ def maps(view: RsaView) -> Section:
     shown = list(_maps(view))
     if not view.by_maximum:  # the mask shows as much
         shown = [item for item in shown if item.scale is not declared.P_FWE.scale]
-    parts = draw(shown, view.units, view.significant, caption)
+    parts = draw(shown, view.units, view.significant, caption + view.apart)
     return Section("Maps", f"maps{view.pair.suffix}", parts)
 
 
@@ -283,3 +284,40 @@ def null(view: RsaView) -> Section:
         *claim(view.results, declared.CLIPS, declared.MAXIMUM_T),
     ]
     return Section("Scores and their null distribution", f"null{view.pair.suffix}", parts)
+
+
+# ------------------------------------------------------------------ delay
+
+
+def delay(view: RsaView) -> Section | None:
+    """Draw the scores of layers at other delays; None where they were not computed."""
+    rows = view.table(declared.DELAY)
+    if view.is_group or rows["mean_rho"].isna().all():
+        return None
+    by_layer = rows.pivot_table(index="layer_index", columns="delay_s", values="mean_rho")
+    delays_s = by_layer.columns.to_numpy(float)
+    mean = by_layer.to_numpy().mean(axis=0)
+    latest = delays_s[int(mean.argmax())]
+    figure = delay_figure(
+        delays_s,
+        by_layer.to_numpy(),
+        mean,
+        (-0.25, 0.25),
+        "later than the canonical response (s)",
+        "\u03c1",
+    )
+    n = int(rows["n_units"].iloc[0])
+    who = "significant searchlights" if view.significant.any() else "searchlights"
+    caption = (
+        f"Mean score over {n} {who} when the predicted responses come earlier or later than the "
+        "canonical one (shaded): grey, each layer; thick, their mean. Slow music makes "
+        "neighbouring delays alike; nothing was tested."
+    )
+    alt = f"The mean over layers is largest at a delay of {latest:g} s."
+    parts: list[Part] = [picture(figure, alt=alt, caption=caption)]
+    values = view.single(declared.DELAY_MAP)
+    if values is not None and np.isfinite(values).any():
+        drawn = [BrainMap.of(declared.DELAY_MAP, values)]
+        told = "Delay at which the best layer of a searchlight scores most."
+        parts += draw(drawn, view.units, view.significant, told)
+    return Section("Haemodynamic delay", f"delay{view.pair.suffix}", parts)

@@ -17,16 +17,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bidsapp.recipes.base.group import GroupInputs
-from bidsapp.recipes.gradients import results
-from bidsapp.recipes.gradients.settings import GradientsGroupSettings
+from bidsapp.results.kinds import Table
 from bidsapp.stats.bootstrap import bootstrap_interval, resample_counts
 from bidsapp.stats.displacement import displacement_test
 from bidsapp.stats.metrics import fisher_z
 
 Floats = NDArray[np.float64]
-Key = tuple[str, str]
-"""Rating and lags."""
-_KEYS = ["rating", "lags"]
+Key = tuple[str, ...]
+"""Rating, and lags where a recipe has a control."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +47,12 @@ class RaterScores:
 
 
 def rating_rows(
-    inputs: GroupInputs, network: str, settings: GradientsGroupSettings, seed: int
+    inputs: GroupInputs,
+    network: str,
+    tables: tuple[Table, Table],
+    *,
+    n_bootstrap: int,
+    seed: int,
 ) -> Iterator[dict[str, Any]]:
     """Yield the mean score of each rating, set of lags and layer.
 
@@ -63,10 +66,10 @@ def rating_rows(
         Participants with their ratings.
     network
         Whose layers.
-    settings
-        Number of resamples.
-    seed
-        Names them.
+    tables
+        Declared scores of ratings, and those of displaced music.
+    n_bootstrap, seed
+        Resamples of raters, and what names them.
 
     Yields
     ------
@@ -74,9 +77,9 @@ def rating_rows(
         Nothing if there are no ratings; the interval is missing for a single rater, p where
         nothing was displaced.
     """
-    gathered = _gather(inputs, network)
-    for key in sorted(gathered, key=lambda key: (key[0], results.LAGS.index(key[1]))):
-        scores = gathered[key]
+    keys = [name for name in ("rating", "lags") if name in tables[0].header]
+    gathered = _gather(inputs, network, tables, keys)
+    for key, scores in sorted(gathered.items(), key=lambda item: item[0][0]):
         mean = _mean(list(scores.observed))
         p = p_fwe = np.full(len(mean), np.nan)
         if len(scores.copies):
@@ -86,10 +89,9 @@ def rating_rows(
             z = scores.observed[np.isfinite(scores.observed[:, layer]), layer]
             if not z.size:
                 continue
-            low, high = _interval(z, settings, seed)
+            low, high = _interval(z, n_bootstrap, seed)
             yield {
-                "lags": key[1],
-                "rating": key[0],
+                **dict(zip(keys, key, strict=True)),
                 "layer": name,
                 "layer_index": layer + 1,
                 "mean_r": np.tanh(mean[layer]),
@@ -101,30 +103,32 @@ def rating_rows(
             }
 
 
-def _interval(z: Floats, settings: GradientsGroupSettings, seed: int) -> tuple[float, float]:
+def _interval(z: Floats, n_bootstrap: int, seed: int) -> tuple[float, float]:
     """Bootstrap interval of the mean over raters."""
     if len(z) < 2:
         return np.nan, np.nan
-    counts = resample_counts(len(z), settings.n_bootstrap, seed)
+    counts = resample_counts(len(z), n_bootstrap, seed)
     low, high = bootstrap_interval(z[:, None], counts)
     return float(low[0]), float(high[0])
 
 
-def _gather(inputs: GroupInputs, network: str) -> dict[Key, RaterScores]:
+def _gather(
+    inputs: GroupInputs, network: str, tables: tuple[Table, Table], keys: Sequence[str]
+) -> dict[Key, RaterScores]:
     """Average the ratings that participants share, and all raters under each displacement."""
     observed: dict[Key, dict[str, list[Floats]]] = defaultdict(lambda: defaultdict(list))
     copies: dict[Key, dict[str, list[Floats]]] = defaultdict(lambda: defaultdict(list))
-    layers = tuple(inputs.networks[network])
+    layers, (scores, displaced) = tuple(inputs.networks[network]), tables
     for participant in inputs.participants:
-        sidecar = participant.sidecar(results.RATINGS, network=network)
+        sidecar = participant.sidecar(scores, network=network)
         if sidecar.get("ConfigurationHash") != inputs.configuration_hash:
             continue  # no ratings, or those of other settings: all spaces share the table
-        table = participant.table(results.RATINGS, network=network)
+        table = participant.table(scores, network=network)
         table = table[table["piece"] == "mean"]
-        for key, rater, rows in _by_rater(table):
+        for key, rater, rows in _by_rater(table, keys):
             observed[key][rater].append(_by_layer(rows, np.zeros(len(rows), int), len(layers))[0])
-        null = participant.table(results.RATINGS_NULL, network=network)
-        for key, rater, rows in _by_rater(null):
+        null = participant.table(displaced, network=network)
+        for key, rater, rows in _by_rater(null, keys):
             number = rows["copy"].to_numpy(int) - 1
             copies[key][rater].append(_by_layer(rows, number, len(layers)))
     return {
@@ -137,13 +141,13 @@ def _gather(inputs: GroupInputs, network: str) -> dict[Key, RaterScores]:
     }
 
 
-def _by_rater(table: pd.DataFrame) -> Iterator[tuple[Key, str, pd.DataFrame]]:
+def _by_rater(table: pd.DataFrame, keys: Sequence[str]) -> Iterator[tuple[Key, str, pd.DataFrame]]:
     """Yield the rows of each rating, set of lags and rater."""
     if table.empty:
         return
     named = table.assign(rater=table["rater"].fillna("average").astype(str))
-    for (rating, lags, rater), rows in named.groupby([*_KEYS, "rater"], sort=False):
-        yield (str(rating), str(lags)), str(rater), rows
+    for (*key, rater), rows in named.groupby([*keys, "rater"], sort=False):
+        yield tuple(map(str, key)), str(rater), rows
 
 
 def _by_layer(rows: pd.DataFrame, copy: NDArray[np.integer], n_layers: int) -> Floats:
