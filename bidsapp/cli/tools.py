@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SCENARIOS = ("plain", "realistic")
 DESIGNS = tuple(dict.fromkeys(recipe.design for recipe in RECIPES.values() if recipe.design))
 """Designs of simulations that some recipe can be tried on; the first is the default."""
 
@@ -212,6 +213,13 @@ def _add_simulate(tools: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     tool.add_argument("--pieces", type=int, metavar="N", help="Pieces of music, or clips.")
     tool.add_argument("--piece-s", type=float, metavar="S", help="Length of a piece or clip.")
     tool.add_argument("--run-s", type=float, metavar="S", help="emotions: length of a run.")
+    tool.add_argument("--tr-s", type=float, metavar="S", help="Repetition time.")
+    tool.add_argument(
+        "--scenario",
+        choices=SCENARIOS,
+        help="realistic: pieces of 25 to 120 s, slice times not corrected, motion that follows "
+        "the loudness with its artefact, weights that differ between neighbours (default: plain).",
+    )
     tool.add_argument("--order", choices=["latin", "common"], help="clips: their order.")
     tool.add_argument(
         "--network",
@@ -267,6 +275,8 @@ def _simulate(options: argparse.Namespace) -> None:
         "snr": options.snr,
         "n_runs": options.runs,
         "run_s": options.run_s,
+        "tr_s": options.tr_s,
+        "scenario": options.scenario,
         "order": options.order,
         "network": options.network,
         "weights": options.weights,

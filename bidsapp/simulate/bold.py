@@ -36,6 +36,9 @@ class NoiseModel:
         Length scale of the smooth noise.
     percent
         What 1 means in per cent of the baseline.
+    shared_motion
+        Share of the variance of the effects of motion over units that all runs and participants
+        have in common.
     """
 
     white: float = 0.8
@@ -48,15 +51,20 @@ class NoiseModel:
     smooth_phi: float = 0.5
     smooth_mm: float = 8.0
     percent: float = 1.0
+    shared_motion: float = 0.0
 
 
 def planted_signal(
-    responses: list[Floats], topography: Topography, coordinates_mm: Floats, seed: int
+    responses: list[Floats],
+    topography: Topography,
+    coordinates_mm: Floats,
+    seed: int,
+    weights_mm: float = 0.0,
 ) -> Bulk:
     """Unit-variance response of every unit; zero where nothing is planted.
 
-    A unit mixes the courses of its layer with weights that vary smoothly over the brain (plus
-    a constant, so that neighbours do not cancel in a parcel mean).
+    A unit mixes the courses of its layer with weights that vary smoothly over the brain. By
+    default they vary over 20 mm around 1, so that neighbours do not cancel in a parcel mean.
 
     Parameters
     ----------
@@ -68,6 +76,8 @@ def planted_signal(
         (n_units, 3).
     seed
         Of the weights.
+    weights_mm
+        Above 0: weights around 0 that vary over this distance, so that neighbours do cancel.
 
     Returns
     -------
@@ -75,8 +85,10 @@ def planted_signal(
         (n_times, n_units) float32, multiplied by the amplitude of the unit.
     """
     n_courses = max(response.shape[1] for response in responses)
-    fields = smooth_fields(coordinates_mm, n_courses, length_mm=20.0, seed=[seed, 1])
-    weights = 1.0 + fields
+    length_mm, n_waves, mean = (weights_mm, 600, 0.0) if weights_mm else (20.0, 100, 1.0)
+    weights = mean + smooth_fields(
+        coordinates_mm, n_courses, length_mm=length_mm, seed=[seed, 1], n_waves=n_waves
+    )
     signal = np.zeros((len(responses[0]), len(coordinates_mm)), dtype=np.float32)
     for number, response in enumerate(responses, start=1):
         units = np.flatnonzero(topography.layer == number)
@@ -95,7 +107,8 @@ def run_noise(
     """Noise of one run in units of its own standard deviation, (n_trs, n_units) float32.
 
     The smooth parts are functions of the coordinates and of `seed`, so a volume and a surface
-    of the same run share motion, drift and smooth noise; the independent part differs.
+    of the same run share motion, drift and smooth noise; the independent part differs. The first
+    number of `seed` is that of what runs and participants share.
     """
     n_trs, n_units = len(nuisance.motion), len(coordinates_mm)
     shared = np.random.default_rng(seed)
@@ -115,6 +128,11 @@ def run_noise(
     )
     series = np.hstack([size / np.sqrt(part.shape[1]) * part for part, size in parts if size])
     fields = smooth_fields(coordinates_mm, series.shape[1], length_mm=30.0, seed=[*seed, 2])
+    if model.motion and model.shared_motion:
+        n_effects, share = nuisance.motion_effect.shape[1], model.shared_motion
+        common = smooth_fields(coordinates_mm, n_effects, length_mm=30.0, seed=[seed[0], 12])
+        fields[:n_effects] *= np.sqrt(1 - share)
+        fields[:n_effects] += np.sqrt(share) * common
     noise += series.astype(np.float32) @ fields.astype(np.float32)
     own = np.random.default_rng([*seed, n_units])
     phi = own.uniform(*model.phi, n_units).astype(np.float32)

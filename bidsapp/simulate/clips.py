@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bidsapp.errors import UsageError
+from bidsapp.simulate.conditions import piece_lengths
 from bidsapp.simulate.features import Source
 from bidsapp.simulate.patterns import PatternOptions, PatternStudy, compose_clips
 from bidsapp.simulate.signals import Playing
@@ -101,20 +102,20 @@ class ClipsStudy(PatternStudy):
     def runs(self, number: int) -> tuple[ScheduledRun, ...]:
         """Say in which order participant `number` (from 1) hears the clips in each run."""
         options = self.options
-        onsets = _LEAD_S + np.arange(options.n_pieces) * (options.piece_s + options.gap_s)
-        return tuple(
-            scheduled_run(
-                _TASK,
-                run,
-                options.tr_s,
-                onsets[-1] + options.piece_s + _TAIL_S,
-                tuple(
-                    Playing(int(clip), float(onset), options.piece_s)
-                    for clip, onset in zip(order, onsets, strict=True)
-                ),
+        lengths = np.full(options.n_pieces, options.piece_s)
+        if options.conditions.piece_range_s:
+            lengths = np.array([piece.seconds for piece in self.pieces])
+        runs = []
+        for run, order in enumerate(clip_orders(options, number), start=1):
+            ends = np.cumsum(lengths[order] + options.gap_s)
+            onsets = _LEAD_S + np.concatenate([[0.0], ends[:-1]])
+            playing = tuple(
+                Playing(int(clip), float(onset), float(lengths[clip]))
+                for clip, onset in zip(order, onsets, strict=True)
             )
-            for run, order in enumerate(clip_orders(options, number), start=1)
-        )
+            seconds = float(onsets[-1]) + playing[-1].duration_s + _TAIL_S
+            runs.append(scheduled_run(_TASK, run, options.tr_s, seconds, playing))
+        return tuple(runs)
 
     def plant(self, space: Space, person: Person) -> Planting:
         """Plant local patterns that carry the geometry of layers."""
@@ -143,7 +144,9 @@ def clips_study(out_dir: Path, options: ClipsOptions, source: Source) -> ClipsSt
     source
         Where channel courses come from; the network of `options` by default.
     """
-    pieces, features = compose_clips(out_dir, options, source)
+    range_s = options.conditions.piece_range_s
+    lengths_s = piece_lengths(options.n_pieces, options.piece_s, range_s, options.seed)
+    pieces, features = compose_clips(out_dir, options, source, lengths_s)
     return ClipsStudy(options, features, pieces)
 
 

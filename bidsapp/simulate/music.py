@@ -9,6 +9,7 @@ than 10 s.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,10 +130,25 @@ def write_piece(piece: Piece, folder: Path) -> Path:
 
 
 def write_pieces(
-    folder: Path, n_pieces: int, seconds: float, seed: int
+    folder: Path, lengths_s: Sequence[float], seed: int
 ) -> tuple[list[Piece], list[tuple[str, Path]]]:
-    """Compose pieces into a folder; return them and (stim_file, path) of each, sorted by name."""
-    composed = (compose(number, seconds, seed) for number in range(n_pieces))
+    """Compose pieces of some lengths into a folder.
+
+    Parameters
+    ----------
+    folder
+        For the sounds.
+    lengths_s
+        Length of each piece.
+    seed
+        Of the collection.
+
+    Returns
+    -------
+    pieces, stimuli
+        The pieces, and (stim_file, path) of each, sorted by name.
+    """
+    composed = (compose(number, seconds, seed) for number, seconds in enumerate(lengths_s))
     pieces = sorted(composed, key=lambda piece: piece.name)
     paths = [write_piece(piece, folder) for piece in pieces]
     return pieces, [(path.name, path) for path in paths]

@@ -40,6 +40,7 @@ from typing import Any
 import numpy as np
 
 from bidsapp.simulate import bold, planted
+from bidsapp.simulate.conditions import piece_lengths
 from bidsapp.simulate.features import FeatureSource, Source, layer_features
 from bidsapp.simulate.music import Piece, write_pieces
 from bidsapp.simulate.ratings import PLANS, rate
@@ -94,7 +95,9 @@ class MusicStudy:
         """Plant a gradient of layers."""
         topography = self.topography(space, person)
         places, seed = space.coordinates_mm, self.options.seed
-        signal = bold.planted_signal(self.world.responses(person.runs), topography, places, seed)
+        responses = self.world.responses(person.runs)
+        weights_mm = self.options.conditions.weights_mm
+        signal = bold.planted_signal(responses, topography, places, seed, weights_mm)
         signal *= np.float32(person.strength)
         return Planting(signal, topography.truth(person.strength))
 
@@ -137,11 +140,12 @@ def music_study(out_dir: Path, options: MusicOptions, source: Source) -> MusicSt
     source
         Where layer components come from; by default the network of the options.
     """
-    pieces, stimuli = write_pieces(
-        out_dir / "stimuli", options.n_pieces, options.piece_s, options.seed
-    )
+    range_s = options.conditions.piece_range_s
+    lengths_s = piece_lengths(options.n_pieces, options.piece_s, range_s, options.seed)
+    pieces, stimuli = write_pieces(out_dir / "stimuli", lengths_s, options.seed)
     layers = music_features(source, options)(stimuli)
-    return MusicStudy(build_world(options, layers, schedule(options)), pieces)
+    runs = schedule(options, [piece.seconds for piece in pieces] if range_s else ())
+    return MusicStudy(build_world(options, layers, runs), pieces)
 
 
 def music_features(source: Source, options: MusicOptions) -> FeatureSource:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -68,13 +68,21 @@ def draw_nuisance(n_trs: int, tr_s: float, rng: np.random.Generator) -> Nuisance
     motion = np.cumsum(steps, axis=0)
     motion -= np.linspace(0, 1, n_trs)[:, None] * 0.7 * motion[-1]
     motion[:, 3:] /= _HEAD_RADIUS_MM
-    effect = np.hstack([motion, _derivative(motion, fill=0.0)])
     time = np.arange(n_trs) * tr_s
     slow = cosines(n_trs, tr_s)
     drift = np.column_stack([np.linspace(-1, 1, n_trs), slow])
     breath = np.sin(2 * np.pi * (0.31 * time + np.cumsum(rng.normal(0, 0.03, n_trs))))
     physiology = np.column_stack([breath, breath]) + ar1(n_trs, 2, 0.6, rng)
-    return Nuisance(motion, standard(effect), standard(drift), standard(physiology))
+    return Nuisance(motion, _effect(motion), standard(drift), standard(physiology))
+
+
+def motion_nuisance(nuisance: Nuisance, motion: Floats) -> Nuisance:
+    """Give a run other motion, (n_trs, 6), and the effect that follows from it."""
+    return replace(nuisance, motion=motion, motion_effect=_effect(motion))
+
+
+def _effect(motion: Floats) -> Floats:
+    return standard(np.hstack([motion, _derivative(motion, fill=0.0)]))
 
 
 def cosines(n_trs: int, tr_s: float) -> Floats:

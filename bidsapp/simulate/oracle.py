@@ -1,15 +1,18 @@
 """What a plain analysis that knows the design gets out of the same data.
 
-It knows the haemodynamic response, so that it needs no lags; it knows which units carry signal;
-it cleans with the confounds that were mixed in. Beyond that: 50 components per layer, ridge,
-leave one piece out, penalty of each unit by an inner loop of the same kind, correlation within
-each held-out presentation. It shares no code with the app: where both recover the same, the app
-lost nothing; where the oracle fails, the data do not hold more.
+It knows the haemodynamic response, so that it needs no lags; it knows which units carry signal
+and when each of them was measured; it cleans the data with the confounds that were mixed in (not
+the responses: filtered together in a run, they would make its pieces depend on each other).
+Beyond that: 50 components per layer, ridge, leave one piece out, penalty of each unit by an inner
+loop of the same kind, correlation within each held-out presentation. It shares no code with the
+app: where both recover the same, the app lost nothing; where the oracle fails, the data do not
+hold more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -51,8 +54,16 @@ def oracle_scores(data_dir: Path, truth: Truth, subject: str, space: str, units:
         (n_layers, n_units) mean correlation over held-out presentations.
     """
     runs = truth.runs(subject)
-    bold = [_clean_run(data_dir, subject, run, space, units) for run in runs]
-    return score_layers(truth.features, runs, np.concatenate(bold))
+    bold = clean_runs(data_dir, runs, subject, space, units)
+    times_s = truth.slice_times(subject, space)
+    if times_s is None:
+        return score_layers(truth.features, runs, bold)
+    scores = np.empty((len(truth.features.layers), len(units)))
+    for time_s in np.unique(times_s[units]):
+        own = times_s[units] == time_s
+        moved = [replace(run, start_s=float(time_s)) for run in runs]
+        scores[:, own] = score_layers(truth.features, moved, bold[:, own])
+    return scores
 
 
 def score_layers(features: LayerFeatures, runs: Sequence[ScheduledRun], bold: Floats) -> Floats:
@@ -156,8 +167,29 @@ def _centre(data: Floats, groups: Ints) -> Floats:
     return centred
 
 
+def clean_runs(
+    data_dir: Path, runs: Sequence[ScheduledRun], subject: str, space: str, units: Ints
+) -> Floats:
+    """Clean BOLD of some units.
+
+    Parameters
+    ----------
+    data_dir
+        Simulated dataset.
+    runs
+        Schedule.
+    subject, space, units
+        As for `oracle_scores`.
+
+    Returns
+    -------
+    Floats
+        (n_trs of all runs, n_units), z-scored in each run.
+    """
+    return np.concatenate([_clean_run(data_dir, subject, run, space, units) for run in runs])
+
+
 def _clean_run(data_dir: Path, subject: str, run: ScheduledRun, space: str, units: Ints) -> Floats:
-    """BOLD of some units without confounds, z-scored: (n_trs, n_units)."""
     import pandas as pd
 
     entities = {"sub": subject, **run.entities}
@@ -169,8 +201,8 @@ def _clean_run(data_dir: Path, subject: str, run: ScheduledRun, space: str, unit
     columns += [name for name in table.columns if name.startswith("cosine")]
     nuisance = table[columns].fillna(0.0).to_numpy()
     nuisance = nuisance / np.maximum(nuisance.std(axis=0), 1e-12)
-    design = np.column_stack([np.ones(len(bold)), nuisance])
-    bold -= design @ np.linalg.lstsq(design, bold, rcond=None)[0]
+    basis, _ = np.linalg.qr(np.column_stack([np.ones(len(bold)), nuisance]))
+    bold -= basis @ (basis.T @ bold)
     return np.asarray(bold / np.maximum(bold.std(axis=0), 1e-12))
 
 

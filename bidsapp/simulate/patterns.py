@@ -126,7 +126,7 @@ class PatternStudy:
 
 
 def compose_clips(
-    out_dir: Path, options: PatternOptions, source: Source
+    out_dir: Path, options: PatternOptions, source: Source, lengths_s: Sequence[float] = ()
 ) -> tuple[Sequence[Piece], LayerFeatures]:
     """Compose the clips into ``stimuli`` and compute the channels of the network.
 
@@ -138,10 +138,11 @@ def compose_clips(
         What to simulate.
     source
         Where channel courses come from; the network of `options` by default.
+    lengths_s
+        Length of each clip; by default that of the options.
     """
-    pieces, stimuli = write_pieces(
-        out_dir / "stimuli", options.n_pieces, options.piece_s, options.seed
-    )
+    lengths_s = lengths_s or [options.piece_s] * options.n_pieces
+    pieces, stimuli = write_pieces(out_dir / "stimuli", lengths_s, options.seed)
     if source.given:
         return pieces, source.given(stimuli)
     network, cache_dir, quiet = options.network, source.cache_dir, source.quiet

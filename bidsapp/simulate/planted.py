@@ -7,7 +7,9 @@ schedule (``sub-01/sub-01_truth.json``), and for each participant and space
 order; left vertices, then right ones),
 
 - ``layer``: planted layer, 1-based; 0 in planted-null tissue; -1 outside the brain or cortex;
-- ``snr``: standard deviation of signal over noise (drift not counted).
+- ``snr``: standard deviation of signal over noise (drift not counted);
+- ``slice_time_s``: time of the unit's slice since its volume began, where slice times are not
+  corrected.
 
 A design that plants no layers has ``planted`` (1, 0, -1) in the place of ``layer``, and maps of
 its own.
@@ -94,6 +96,11 @@ class Truth:
             for run in json.loads(path.read_text())["runs"]
         )
 
+    def slice_times(self, subject: str, space: str) -> npt.NDArray[np.float64] | None:
+        """Return (n_grid,) s since the volume began; None where slice times are corrected."""
+        with np.load(self.maps()[subject, space]) as arrays:
+            return arrays["slice_time_s"].astype(np.float64) if "slice_time_s" in arrays else None
+
     def maps(self) -> dict[tuple[str, str], Path]:
         """Return (participant label, space) to the file with its planted map."""
         found = {}
@@ -115,7 +122,11 @@ def write_study(folder: Path, study: Study) -> None:
         },
     )
     (folder / ".bidsignore").write_text("*_truth.*\ntruth.json\nfeatures.npz\n")
-    options = {"design": study.options.design, "options": asdict(study.options)}
+    options = {
+        "design": study.options.design,
+        "options": asdict(study.options),
+        "conditions": asdict(study.options.conditions),
+    }
     files.write_json(folder / "truth.json", options | study.facts())
 
 

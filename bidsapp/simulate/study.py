@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from bidsapp.errors import UsageError
 from bidsapp.simulate.bold import NoiseModel
+from bidsapp.simulate.conditions import SCENARIOS, Conditions
 from bidsapp.simulate.nuisance import Nuisance, draw_nuisance
 from bidsapp.simulate.signals import Playing
 from bidsapp.simulate.spaces import Space
@@ -44,6 +45,8 @@ class StudyOptions:
         Standard deviation of the signal over that of the noise without drift; 0 plants nothing.
     seed
         Of everything.
+    scenario
+        Key of `SCENARIOS`: what else the data have.
     """
 
     design: ClassVar[str]
@@ -56,6 +59,12 @@ class StudyOptions:
     voxel_mm: int = 6
     snr: float = 1.2
     seed: int = 0
+    scenario: str = "plain"
+
+    @property
+    def conditions(self) -> Conditions:
+        """Conditions of the scenario."""
+        return SCENARIOS[self.scenario]
 
     @classmethod
     def quick(cls, **changes: Any) -> Self:
@@ -70,6 +79,9 @@ class StudyOptions:
                 "a simulation needs at least one participant, run and space, voxels of 1 mm, a TR "
                 f"above 0 and a signal-to-noise ratio of 0 or more; got {self}"
             )
+            raise UsageError(msg)
+        if self.scenario not in SCENARIOS:
+            msg = f"the scenario {self.scenario} is not known; choose from {', '.join(SCENARIOS)}"
             raise UsageError(msg)
 
 

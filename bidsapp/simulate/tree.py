@@ -12,6 +12,7 @@ import numpy as np
 from bidsapp import __version__
 from bidsapp.bids.names import build_path
 from bidsapp.simulate import files
+from bidsapp.simulate.conditions import slice_timing
 from bidsapp.simulate.music import Piece
 from bidsapp.simulate.study import ScheduledRun, Study
 
@@ -33,6 +34,7 @@ derivatives/fmriprep, and what was planted is in derivatives/truth.
 def write_root(out_dir: Path, study: Study) -> None:
     """Write the descriptions that stand at the root of the dataset."""
     options, task = study.options, study.task
+    untimed = options.conditions.slice_times
     files.write_json(
         out_dir / "dataset_description.json",
         {
@@ -70,6 +72,7 @@ def write_root(out_dir: Path, study: Study) -> None:
             "TaskName": task.label,
             "RepetitionTime": options.tr_s,
             "Instructions": task.instructions,
+            **({"SliceTiming": slice_timing(options.tr_s)} if untimed else {}),
         },
     )
     files.write_json(

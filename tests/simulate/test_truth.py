@@ -85,7 +85,10 @@ def test_perfect_maps_are_recognised(dataset, tmp_path, space):
     _make_results(dataset, tmp_path, space, scores, parcels, p_values)
     found = check_truth(dataset, tmp_path, truth_checks(), oracle=False)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert any("(target 0.8): reached" in line for line in findings(found, truth_checks()))
+    said = [line for line in findings(found, truth_checks()) if "centroid layer" in line]
+    assert len(said) == 1
+    assert f"at {found['gradients']['mean'][space]['centroid_r']:.3g}" in said[0]
+    assert found["gradients"]["reached"][space]["centroid_r"]
     found = found["gradients"]
     entry = found["participants"][0]
     assert (entry["participant"], entry["space"]) == ("01", space)

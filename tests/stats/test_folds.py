@@ -140,9 +140,19 @@ def test_the_same_clips_in_every_run_are_divided_into_sets():
 
 
 def test_one_short_presentation_among_long_ones_is_left_out():
-    it = layout([[(0, 100), (1, 90), (2, 80), (3, 8)]])
+    it = layout([[(0, 100), (1, 90), (2, 80), (3, 7)]])
     blocks = make_blocks(*it.columns)
-    assert (blocks.kind, blocks.n_blocks, blocks.n_short) == ("presentation", 3, 8)
+    assert (blocks.kind, blocks.n_blocks, blocks.n_short) == ("presentation", 3, 7)
+
+
+def test_presentations_of_half_the_bound_are_blocks_beside_enough_long_ones():
+    it = layout([[(0, 100), (1, 90), (2, 80), (3, 10), (4, 6)]])
+    blocks = make_blocks(*it.columns, min_block_s=30.0)
+    assert (blocks.kind, blocks.n_short) == ("presentation", 6)
+    assert blocks.lengths.tolist() == [100, 90, 80, 10]
+    few = make_blocks(*layout([[(0, 300), (1, 90), (2, 10)]]).columns, min_block_s=30.0)
+    assert few.kind == "split"
+    assert 2 not in few.piece
 
 
 def test_one_long_piece_is_cut_with_a_purge():

@@ -14,12 +14,14 @@ from sklearn.decomposition import PCA
 from bidsapp.stats.bootstrap import (
     best_layer_confidence,
     bootstrap_interval,
+    jackknife_interval,
     resample_counts,
     resampled_means,
 )
 from bidsapp.stats.group import FisherMean, GroupMean, cohens_d, hedges_correction
 from bidsapp.stats.isc import InterSubjectSum
 from bidsapp.stats.layer_pca import layer_pca, rgb_map
+from bidsapp.stats.metrics import centroid_layer
 
 
 def draw(shape, seed=0, missing=0.0):
@@ -271,3 +273,25 @@ def test_hedges_g_is_unbiased() -> None:
     assert d.mean() > 0.85
     assert g.mean() == pytest.approx(0.7, abs=0.01)
     assert np.isnan(hedges_correction(2))
+
+
+@pytest.mark.parametrize("n", [5, 12, 37])
+def test_the_interval_of_a_centroid_covers_it(n: int) -> None:
+    rng = np.random.default_rng(n)
+    profile = np.array([0.05, 0.1, 0.2, 0.15, 0.05])
+    (centroid,) = centroid_layer(profile[:, None])
+    covered = []
+    for _ in range(400):
+        low, high = jackknife_interval(rng.normal(profile, 0.05, (n, 5)), centroid_layer)
+        covered.append(low <= centroid <= high)
+    assert 0.91 < np.mean(covered) < 0.98
+
+
+def test_the_jackknife_of_a_mean_is_students_interval() -> None:
+    values = np.random.default_rng(0).normal(1.0, 2.0, (9, 1))
+    found = jackknife_interval(values, lambda means: means[0])
+    expected = stats.t.interval(0.95, 8, values.mean(), stats.sem(values[:, 0]))
+    np.testing.assert_allclose(found, expected)
+    missing = np.vstack([values, [[np.nan]]])
+    np.testing.assert_allclose(jackknife_interval(missing, lambda means: means[0]), expected)
+    assert np.isnan(jackknife_interval(values[:4], lambda means: means[0])).all()

@@ -17,13 +17,12 @@ from bidsapp.brain.parcels import parcel_means
 from bidsapp.brain.rois import ROIS, find_rois
 from bidsapp.brain.spin_surface import Cortex
 from bidsapp.brain.surfaces import network_labels
-from bidsapp.stats.bootstrap import bootstrap_interval, resampled_means
+from bidsapp.stats.bootstrap import bootstrap_interval, jackknife_interval, resampled_means
 from bidsapp.stats.group import GroupMean
 from bidsapp.stats.layer_pca import LayerPca
 from bidsapp.stats.metrics import best_layer, centroid_layer, fisher_z
 
 Array = NDArray[np.floating[Any]]
-_TAILS = (0.025, 0.975)
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,16 +191,21 @@ def reliability_rows(
     ------
     dict
         ``share`` of the resamples; shares of a region sum to less than 1 where some resamples
-        have no positive layer. ``centroid_low, centroid_high``: 95 % percentile interval. All
-        are missing with fewer than two participants.
+        have no positive layer. ``centroid_low, centroid_high``: 95 % jackknife interval
+        within the layers. Shares are missing with fewer than two participants, intervals with
+        fewer than five.
     """
+
+    def centroid(mean_z: NDArray[np.float64]) -> NDArray[np.floating[Any]]:
+        return centroid_layer(np.tanh(mean_z), competes=competes)
+
     single = len(profiles.r) < 2
     for k, (name, structure) in enumerate(zip(profiles.names, profiles.structures, strict=True)):
-        drawn = np.tanh(resampled_means(fisher_z(profiles.r[..., k]), counts)).T
+        z = fisher_z(profiles.r[..., k])
+        drawn = np.tanh(resampled_means(z, counts)).T
         best = best_layer(drawn, competes=competes)
-        centroid = centroid_layer(drawn, competes=competes)
-        known = centroid[np.isfinite(centroid)]
-        low, high = np.quantile(known, _TAILS) if known.size and not single else (np.nan,) * 2
+        interval = jackknife_interval(z, centroid)
+        low, high = np.clip(interval, 1, len(layers))
         for index, layer in enumerate(layers):
             yield {
                 "roi": name,

@@ -176,7 +176,7 @@ def _used(
         between = f"{n_between} volumes between parts left out" if n_between else ""
         reasons = [begin, between]
     else:
-        short = f"less than min_block_s {min_block_s:g}"
+        short = f"less than half of min_block_s {min_block_s:g}"
         reasons = [f"left out: {heard_s:.1f} s at all lags are {short}"]
     notes = "; ".join(filter(None, (row["note"], *reasons)))
     return {

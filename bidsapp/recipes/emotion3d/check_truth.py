@@ -13,6 +13,7 @@ from bidsapp.recipes.emotion3d.names import LEAKY
 from bidsapp.recipes.emotion3d.results import HAUFE, NAME, RESULTS, SCORES
 from bidsapp.results.read import read_stats
 from bidsapp.simulate.checks.shared import Check, Found, Written, said, written
+from bidsapp.simulate.decoding_oracle import decode_emotions
 from bidsapp.simulate.nuisance import standard
 from bidsapp.simulate.oracle import bold_paths, read_grid
 from bidsapp.simulate.participant import FMRIPREP
@@ -26,13 +27,17 @@ _MEASURE = "balanced_accuracy"
 def check_emotions(
     data_dir: Path, output_dir: Path, truth: Truth, *, oracle: bool
 ) -> dict[str, Any] | None:
-    """Compare results of `emotion3d` with the truth; the oracle is a matched filter.
+    """Compare results of `emotion3d` with the truth; oracles are a filter and a decoder.
+
+    The filter knows the patterns; the decoder, logistic regression on the whole brain, knows the
+    delay and what disturbs.
 
     Returns
     -------
     dict
         ``participants``: per participant and space the ``scores`` (balanced accuracy of every
-        split and decoder, with chance and p), the ``oracle``'s balanced accuracy, and per emotion
+        split and decoder, with chance and p), the balanced accuracy of both oracles (``oracle``,
+        ``oracle_decoder``), and per emotion
         the correlation of the linear decoder's pattern with the planted one, if both are on one
         grid; ``group``: scores of the group per space; ``planted``: whether there is any signal.
     """
@@ -42,7 +47,10 @@ def check_emotions(
             patterns = arrays["pattern"].astype(np.float64)
         entry = item.place | {"scores": read_scores(item)}
         if oracle:
-            entry["oracle"] = matched_filter(data_dir, truth, item.subject, item.space, patterns)
+            place = (data_dir, truth, item.subject, item.space)
+            entry["oracle"] = matched_filter(*place, patterns)
+            units = np.flatnonzero(np.isfinite(patterns).all(axis=0))
+            entry["oracle_decoder"] = decode_emotions(*place, units)
         entries.append(entry | {"pattern_r": _pattern_r(item, patterns, truth)})
     group = [
         item.place | {"scores": read_scores(item)}
@@ -71,6 +79,11 @@ def say_emotions(found: Found) -> list[str]:
             lines.append(
                 f"{who}, {entry['space']}: a filter that knows the patterns reaches "
                 f"{said(entry['oracle'])}"
+            )
+        if entry.get("oracle_decoder") is not None:
+            lines.append(
+                f"{who}, {entry['space']}: a plain decoder that knows the design reaches "
+                f"{said(entry['oracle_decoder'])}"
             )
     return lines
 

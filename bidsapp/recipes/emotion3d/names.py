@@ -98,10 +98,13 @@ class SplitInfo:
         In files; a leaky one is stamped.
     note
         What a score under it means.
+    folds
+        Names; the methods text counts them.
     """
 
     name: str
     note: str = ""
+    folds: tuple[str, ...] = ()
 
     @property
     def leaky(self) -> bool:

@@ -67,15 +67,18 @@ def say_gradients(found: Found) -> list[str]:
     """Say in words what `check_gradients` found, one line per finding."""
     lines = []
     for space, mean in found["mean"].items():
-        won = found["reached"][space]
+        oracle = mean.get("oracle")
+        beside = (
+            ""
+            if oracle is None
+            else f"; an oracle that knows the design: {said(oracle['centroid_r'])}"
+        )
         lines += [
-            f"{space}: centroid layer and planted layer correlate at {said(mean['centroid_r'])} "
-            f"(target {TARGETS['centroid_r']}): {_verdict(won['centroid_r'])}",
-            f"{space}: mean score where nothing is planted {said(mean['null_mean_r'])} (target "
-            f"below {TARGETS['null_mean_r']}): {_verdict(won['null_mean_r'])}",
-            f"{space}: {said(mean['null_parcels_significant'])} of the parcels where nothing is "
-            f"planted pass p <= .05 (target {TARGETS['null_parcels_significant']}): "
-            f"{_verdict(won['null_parcels_significant'])}",
+            f"{space}: centroid layer and planted layer correlate at {said(mean['centroid_r'])}"
+            f"{beside}",
+            f"{space}: mean score where nothing is planted {said(mean['null_mean_r'])}",
+            f"{space}: p <= .05 in {said(mean['planted_parcels_significant'])} of the parcels "
+            f"with planted layers, in {said(mean['null_parcels_significant'])} of those without",
         ]
     for name, rating in found["ratings"].items():
         lines.append(
@@ -87,9 +90,7 @@ def say_gradients(found: Found) -> list[str]:
             for test in tests:
                 lines.append(
                     f"group, {space}, {model}, {test['map']} map: planted gradient spin "
-                    f"p = {said(test['p_planted'])} (r = {said(test['r_planted'])}), "
-                    f"negative lags p = {said(test['p_negative'])} over maps, "
-                    f"difference p = {said(test['p_difference'])}"
+                    f"p = {said(test['p_planted'])} (r = {said(test['r_planted'])})"
                 )
     return lines
 
@@ -129,10 +130,6 @@ def _spin_test(rows: Any, name: Any) -> dict[str, Any]:
         "p_negative": cell(NEGATIVE, "p_max"),
         "p_difference": cell("positive-negative", "p"),
     }
-
-
-def _verdict(won: bool) -> str:
-    return "reached" if won else "missed"
 
 
 def compare(item: Written, network: str) -> dict[str, Any]:

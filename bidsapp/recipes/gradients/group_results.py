@@ -204,8 +204,8 @@ RELIABILITY = _group_table(
     columns=(
         *_REGION,
         Column("share", "of the resamples in which the layer is best", digits=2),
-        Column("centroid_low", "95 % percentile interval of the centroid", by=SHARE),
-        Column("centroid_high", "95 % percentile interval of the centroid", by=SHARE),
+        Column("centroid_low", "95 % jackknife interval of the centroid", by=SHARE),
+        Column("centroid_high", "95 % jackknife interval of the centroid", by=SHARE),
     ),
 )
 LOADINGS = _group_table(

@@ -92,7 +92,8 @@ class GradientsSettings:
         40.0,
         paper="not stated; its pieces last minutes",
         source="-",
-        why="a correlation inside a shorter clip says nothing; clips of a run are pooled",
+        why="where most presentations are shorter, those of a run are pooled; where few are, "
+        "those of half of it are used (docs/benchmarks.md, recovery) and shorter ones left out",
     )
     begin_s: float = _unstated(
         12.0,

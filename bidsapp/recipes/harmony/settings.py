@@ -76,7 +76,7 @@ class HarmonySettings:
     )
     max_outer_folds: int = _ours(10, why="one piece per fold up to ten folds", least=2)
     max_inner_folds: int = _ours(4, why="penalties need few folds", least=2)
-    min_block_s: float = _ours(40.0, why="a correlation inside a shorter clip says nothing")
+    min_block_s: float = _ours(40.0, why="as in gradients: shorter presentations are pooled")
     begin_s: float = _ours(
         12.0,
         why="that a sound begins is one event in brain and sound (docs/calibration.md); at most "

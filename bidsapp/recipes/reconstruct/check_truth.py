@@ -12,6 +12,7 @@ from bidsapp.recipes.reconstruct import results as declared
 from bidsapp.recipes.reconstruct.encoding import results as encoding
 from bidsapp.recipes.reconstruct.results import RECIPE, RESULTS
 from bidsapp.simulate.checks.shared import Check, Found, Written, said, written
+from bidsapp.simulate.decoding_oracle import identify_clips
 from bidsapp.simulate.planted import Truth, read_map
 
 
@@ -27,7 +28,8 @@ def check_reconstruct(
         ``within_genre`` and ``p`` of the ensemble, and the mean identification of regions where
         the embedding is planted (``planted``) and where it is not (``null``); with encoding
         models also the mean correlation of this network's model in planted and other units
-        (``encoding_planted``, ``encoding_null``). None without results.
+        (``encoding_planted``, ``encoding_null``); identification by a plain decoder that knows
+        the design and the planted units (``oracle``). None without results.
     """
     network = network_label(str(truth.facts["network"]))
     entries = []
@@ -50,6 +52,11 @@ def check_reconstruct(
                 "null": 0.5 + _mean(above[known & (layer == 0)]),
             }
         )
+        if oracle:
+            number = truth.features.layers.index(str(truth.facts["planted_layer"]))
+            units = np.flatnonzero(layer > 0)
+            decoded = identify_clips(data_dir, truth, item.subject, item.space, units, number)
+            entries[-1]["oracle"] = decoded
     return {"participants": entries} if entries else None
 
 
@@ -79,6 +86,11 @@ def say_reconstruct(found: Found) -> list[str]:
         f"identification {said(entry['identification'])} (p = {said(entry['p'])}), within genres "
         f"{said(entry['within_genre'])}; regions where the embedding is planted "
         f"{said(entry['planted'])}, where it is not {said(entry['null'])}"
+        + (
+            f"; a plain decoder that knows the design identifies {said(entry['oracle'])}"
+            if "oracle" in entry
+            else ""
+        )
         + (
             f"; encoding r {said(entry['encoding_planted'])} and {said(entry['encoding_null'])}"
             if "encoding_planted" in entry

@@ -26,6 +26,8 @@ TEMPLATE_GREY = "grey matter of the template"
 """First words of the mask if the segmentation is the template's."""
 _FEW_ITEMS, _FEW_PARTICIPANTS = 16, 12
 _SAFE_BORDER_S = 12.0
+_TRIMMED = 1 / 3
+"""Share of the volumes above which those left out of longer clips are a reason to doubt."""
 _WORDS = {"volume": "voxels", "gifti": "vertices", "cifti": "grayordinates"}
 
 
@@ -100,7 +102,11 @@ def of_items(items: Items, orders: OrderCheck) -> Iterator[Caution]:
             f"Clips differ in length: {items.n_trimmed} volumes of the longer ones are left out, "
             f"{items.n_volumes_per_clip} of each remain."
         )
-        yield Caution("note", "Clips of different length", text)
+        kept = items.n_volumes_per_clip * len(items.clips)
+        much = items.n_trimmed > _TRIMMED * (kept + items.n_trimmed)
+        if much:
+            text += " rsa.clip_s cuts long sounds into clips of one length instead."
+        yield Caution("caution" if much else "note", "Clips of different length", text)
     if items.n_items < _FEW_ITEMS:
         yield Caution("caution", "Few items", f"Matrices have {items.n_items} rows only.")
     repeats = items.n_repeats

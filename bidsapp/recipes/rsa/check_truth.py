@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from bidsapp.recipes.rsa import results as declared
 from bidsapp.simulate.checks.shared import Check, Found, Written, means_by_space, said, written
+from bidsapp.simulate.pattern_oracle import pattern_scores
 from bidsapp.simulate.planted import PlantedMap, Truth, read_map
 from bidsapp.simulate.recovery import correlation, recovery
 from bidsapp.simulate.spaces import Space as PlantedSpace
@@ -21,12 +22,13 @@ Floats = npt.NDArray[np.float64]
 
 _ALPHA = 0.05
 _USUAL_RADIUS_MM = 25.0
+_ORACLE_CENTRES = 200
 
 
 def check_rsa(
     data_dir: Path, output_dir: Path, truth: Truth, *, oracle: bool
 ) -> dict[str, Any] | None:
-    """Compare results of `rsa` with the truth; the layer maps are judged by themselves.
+    """Compare results of `rsa` with the truth; the oracle searches planted units only.
 
     Returns
     -------
@@ -44,6 +46,9 @@ def check_rsa(
         ]
 
     entries, group = compared(group=False), compared(group=True)
+    if oracle:
+        for entry in entries:
+            entry["oracle"] = _oracle(data_dir, truth, entry["participant"], entry["space"])
     if not entries and not group:
         return None
     return {"participants": entries, "mean": means_by_space(entries), "group": group}
@@ -55,6 +60,13 @@ def say_rsa(found: Found) -> list[str]:
     parts = [(f"{space}, mean of participants", mean) for space, mean in found["mean"].items()]
     parts += [(f"group, {entry['space']}", entry) for entry in found["group"]]
     for where, entry in parts:
+        if "oracle" in entry:
+            known = entry["oracle"]
+            lines.append(
+                f"{where}: a plain analysis that knows the design reaches "
+                f"{said(known['centroid_r'])} with the centroid layer and "
+                f"{said(known['best_layer_r'])} with the best layer"
+            )
         lines += [
             f"{where}: centroid layer and planted layer correlate at "
             f"{said(entry['centroid_r'])}, best layer and planted layer at "
@@ -65,6 +77,16 @@ def say_rsa(found: Found) -> list[str]:
             f"below .05, and {said(entry['null_share_fwe05'])} corrected ones",
         ]
     return lines
+
+
+def _oracle(data_dir: Path, truth: Truth, subject: str, space: str) -> dict[str, float]:
+    """Recovery by the plain analysis in an even sample of searchlights of planted units."""
+    layer = read_map(truth.maps()[subject, space]).layer
+    units = np.flatnonzero(layer > 0)
+    centres = np.arange(len(units))[:: max(1, len(units) // _ORACLE_CENTRES)]
+    at = _space(truth, space)
+    scores = pattern_scores(data_dir, truth, subject, at, units, centres)
+    return recovery(scores, layer[units[centres]])
 
 
 def compare_rsa(item: Written, network: str, space: PlantedSpace) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.stats.bootstrap import bootstrap_interval, resample_counts, resampled_means
+from bidsapp.stats.bootstrap import bootstrap_interval, jackknife_interval, resample_counts
 from bidsapp.stats.fdr import benjamini_hochberg
 from bidsapp.stats.group import GroupMean, cohens_d
 from bidsapp.stats.metrics import centroid_layer
@@ -71,15 +71,13 @@ def bootstrap(rng: np.random.Generator, n_sets: int) -> Truths:
 
 
 def bootstrap_layers(rng: np.random.Generator, n_sets: int) -> Truths:
-    """Whether the percentile interval of a centroid layer covers it, (n_sets,)."""
+    """Whether the interval of a centroid layer covers it, (n_sets,)."""
     profile = np.linspace(1, 2, _N_LAYERS)
     (centroid,) = centroid_layer(profile[:, None])
     truths = []
     for _ in range(n_sets):
         values = rng.normal(profile, _SD / 2, (_N_PARTICIPANTS, _N_LAYERS))
-        counts = resample_counts(_N_PARTICIPANTS, _N_RESAMPLES, _seed(rng))
-        drawn = centroid_layer(resampled_means(values, counts).T)
-        low, high = np.nanquantile(drawn, [0.025, 0.975])
+        low, high = jackknife_interval(values, centroid_layer)
         truths.append(low <= centroid <= high)
     return np.array(truths)
 

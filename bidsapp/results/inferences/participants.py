@@ -147,17 +147,16 @@ ENTRIES = (
     ),
     Inference(
         key="bootstrap_layers",
-        title="Bootstrap of layers over participants",
+        title="Layers over participants",
         draws="participants drawn with replacement",
-        method="Shares of best layers and percentile intervals of centroid layers are over "
-        "{n_draws} samples of participants drawn with replacement.",
+        method="Shares of best layers are over {n_draws} samples of participants drawn with "
+        "replacement; intervals of centroid layers are t intervals with the standard error of the "
+        "jackknife.",
         shows="The share of a layer, and the interval of the centroid, show how stable they are "
         "over listeners.",
-        does_not_show="A share is not the probability that a layer is the true one, and with few "
-        "participants the interval is too narrow.",
+        does_not_show="A share is not the probability that a layer is the true one.",
         cites=("efron1993",),
         gives="interval",
-        holds=False,
         calibrate="bidsapp.results.calibrations.participants:bootstrap_layers",
     ),
 )

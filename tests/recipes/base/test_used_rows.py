@@ -15,7 +15,7 @@ from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.base.used_rows import prepare, rows_of
 from tests.runs import make_run
 
-LENGTHS_S = (90.0, 100.0, 25.0, 110.0, 29.0)
+LENGTHS_S = (90.0, 100.0, 15.0, 110.0, 19.0)
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,14 @@ def test_short_pieces_are_named_and_not_counted() -> None:
     assert math.isnan(prepared.alignment[2]["first_volume"])
     named = [problem.path.name for problem in prepared.problems]
     assert named == ["piece2.wav", "piece4.wav"]
-    assert "less than min_block_s 40" in prepared.problems[0].what
+    assert "less than half of min_block_s 40" in prepared.problems[0].what
     assert prepared.overview().count("left out") == 2
+
+
+def test_presentations_of_half_the_bound_are_used() -> None:
+    prepared = prepare(None, inputs_of((90.0, 100.0, 27.0, 110.0, 29.0)), Settings(), None)
+    assert not prepared.problems
+    assert all(row["n_rows"] > 0 for row in prepared.alignment)
 
 
 def test_a_lower_bound_takes_them() -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from bidsapp.errors import InputInvalidError
 from bidsapp.recipes.base.clips import cuts
 from bidsapp.recipes.base.inputs import Inputs
-from bidsapp.recipes.rsa.items import Items, item_patterns, make_items
+from bidsapp.recipes.rsa.cautions import of_items
+from bidsapp.recipes.rsa.items import Items, item_patterns, make_items, run_orders
 from bidsapp.recipes.rsa.settings import RsaSettings
 
 Make = Callable[..., Inputs]
@@ -92,6 +93,19 @@ def test_unequal_clips_are_trimmed_and_short_ones_left_out(make_inputs: Make) ->
     assert items.n_volumes_per_clip == 6
     assert items.n_trimmed == 6
     assert "d is left out" in items.left_out[0]
+
+
+@pytest.mark.parametrize(("longest_s", "severity"), [(30, "note"), (60, "caution")])
+def test_much_trimming_is_a_caution_that_names_the_remedy(
+    make_inputs: Make, longest_s: int, severity: str
+) -> None:
+    played = [("a", 10, longest_s, 0), ("b", 80, 24, 0), ("c", 120, 24, 0)]
+    inputs = make_inputs([played])
+    items = make_items(inputs, ROBUST)
+    doubts = list(of_items(items, run_orders(inputs, items, 0.0)))
+    (lengths,) = [doubt for doubt in doubts if doubt.title == "Clips of different length"]
+    assert lengths.severity == severity
+    assert ("rsa.clip_s" in lengths.text) == (severity == "caution")
 
 
 def test_presentations_cut_short_are_left_out(make_inputs: Make) -> None:

@@ -62,7 +62,10 @@ class View:
     @cached_property
     def splits(self) -> tuple[SplitInfo, ...]:
         """Splits in the order of the analysis."""
-        return tuple(SplitInfo(item["name"], item["note"]) for item in self.facts["splits"])
+        return tuple(
+            SplitInfo(item["name"], item["note"], tuple(item["folds"]))
+            for item in self.facts["splits"]
+        )
 
     @property
     def honest(self) -> tuple[SplitInfo, ...]:
