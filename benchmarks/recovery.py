@@ -164,8 +164,6 @@ def measure(folder: Path, recipe: str, scenario: str, seed: int, label: str) -> 
     words = [str(data), str(out), "participant", "--recipe", recipe, *study.app.split(), *changed]
     for setting in study.small:
         words += ["--set", f"{recipe}.{setting}"]
-    if "--participants 1 " in study.simulate:
-        words += ["--participant-label", "01"]
     words += ["-w", str(work), "--nprocs", "1", "-q"]
     start = time.perf_counter()
     if app(words):

@@ -89,7 +89,7 @@ def test_depth_follows_the_functional_gradient_up_to_the_radius():
     topography = plant(space.coordinates_mm, 24, radius_mm=50.0)
     gradient = functional_gradient("fsaverage5", 1)[space.index]
     near = np.linalg.norm(space.coordinates_mm[:, None] - HESCHL_MM, axis=2).min(axis=1) < 50.0
-    assert (topography.null == ~near).all()
+    assert ((topography.layer == 0) == ~near).all()
     known = near & np.isfinite(gradient)
     rho = spearmanr(topography.layer[known], gradient[known]).statistic
     assert rho > 0.995
@@ -97,7 +97,7 @@ def test_depth_follows_the_functional_gradient_up_to_the_radius():
     assert counts.min() > 0.8 * known.sum() / 24
     assert (topography.amplitude[~near] == 0).all()
     assert (topography.amplitude[near] >= 0.7).all()
-    assert plant(space.coordinates_mm, 24, radius_mm=0.0).null.all()
+    assert plant(space.coordinates_mm, 24, radius_mm=0.0).layer.max() == 0
 
 
 def test_what_is_planted_in_a_unit_depends_on_its_place_only():
@@ -111,7 +111,7 @@ def test_what_is_planted_in_a_unit_depends_on_its_place_only():
         alone = plant(places, 24, shift_mm=shift)
         np.testing.assert_array_equal(alone.layer, together.layer[part])
         np.testing.assert_allclose(alone.amplitude, together.amplitude[part], atol=1e-5)
-        assert 0.4 <= alone.null.mean() <= 0.6
+        assert 0.4 <= (alone.layer == 0).mean() <= 0.6
         counts = np.bincount(alone.layer, minlength=25)[1:]
         assert counts.min() > 0.2 * counts.mean()
 
@@ -170,7 +170,7 @@ def test_units_carry_their_own_layer_and_null_units_nothing():
     rng = np.random.default_rng(2)
     responses = [ar1(150, n_courses, 0.7, rng) for n_courses in (2, 1, 3)]
     signal = planted_signal(responses, topography, places, seed=0)
-    assert not signal[:, topography.null].any()
+    assert not signal[:, topography.layer == 0].any()
     np.testing.assert_allclose(signal.std(axis=0), topography.amplitude, rtol=1e-4)
     for number, response in enumerate(responses, start=1):
         course = signal[:, topography.layer == number]

@@ -104,8 +104,6 @@ def of_items(items: Items, orders: OrderCheck) -> Iterator[Caution]:
         )
         kept = items.n_volumes_per_clip * len(items.clips)
         much = items.n_trimmed > _TRIMMED * (kept + items.n_trimmed)
-        if much:
-            text += " rsa.clip_s cuts long sounds into clips of one length instead."
         yield Caution("caution" if much else "note", "Clips of different length", text)
     if items.n_items < _FEW_ITEMS:
         yield Caution("caution", "Few items", f"Matrices have {items.n_items} rows only.")
