@@ -474,4 +474,4 @@ def decode_part(
 
 def region_exchange(judge: Judge, decoded: Decoded) -> Exchange:
     """Compare every region with exchanged clips; the last axis is regions."""
-    return stacked([judge.exchange(predicted) for predicted in decoded.regions])
+    return stacked(map_single_threaded(judge.exchange, list(decoded.regions)))
