@@ -449,7 +449,7 @@ ELSEWHERE = {
         (
             *("brain.clean", "brain.confounds", "brain.cortex", "brain.geometry", "brain.images"),
             *("brain.maps", "brain.projection", "brain.searchlights"),
-            *("brain.stored_volumes", "brain.surfaces", "brain.units", "brain.working_grid"),
+            *("brain.stored_volumes", "brain.units", "brain.working_grid"),
         ),
         "what only the content of images tells, which is not read beforehand",
     ),
