@@ -84,7 +84,10 @@ def test_load_results(finished: tuple[Path, Path]) -> None:
 
     table = load_results(finished[0], "gradientsparcelsummary")
     assert set(table["participant"]) == {"01", "02"}
-    assert table["p"].between(0.05, 1).all()
+    is_control = table["lags"] == "negative"
+    assert table.loc[~is_control, "p"].between(0.05, 1).all()
+    assert table.loc[is_control, "p"].isna().all()
+    assert table.loc[is_control, "r_max"].notna().all()
 
 
 @pytest.mark.slow
