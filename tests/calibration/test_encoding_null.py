@@ -105,5 +105,5 @@ def test_what_a_layer_adds_to_acoustics_is_found():
     test = displacement_test(z[0], z[1:])
     assert (test.p_fwe[1] <= 0.05).mean() >= 0.5
     assert (test.p_fwe[[0, 2]] <= 0.05).mean() <= 0.1
-    best = best_beyond(test, 0.05)
+    best = best_beyond(test, 0.05, np.ones(3, np.bool_))
     assert (best == 2).sum() >= 3 > (best == 1).sum() + (best == 3).sum()

@@ -111,10 +111,10 @@ PARCEL_SUMMARY = Table(
         Column("best_layer", "layer with the largest positive score", "best layer", text=True),
         Column("best_layer_index", "its number from 1", "layer", 0),
         Column("centroid", "mean layer number weighted by positive scores", digits=1),
-        Column("r_max", "score of the best layer", "r"),
-        Column("p", "best layer against the null of the best layer", by=SHIFT),
+        Column("r_max", "largest score over layers, a network's input among them", "r"),
+        Column("p", "largest score against the null of the largest score", by=SHIFT),
         Column("p_fwe", "against the maximum over layers and parcels", "p (FWE)", by=SHIFT),
-        Column("q", "false discovery rate of the best layer, over parcels", by=SHIFT_FDR),
+        Column("q", "false discovery rate of the largest score, over parcels", by=SHIFT_FDR),
     ),
 )
 NULL = Table(

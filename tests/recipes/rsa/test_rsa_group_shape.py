@@ -9,6 +9,7 @@ from bidsapp.recipes.rsa.settings import GroupSettings
 from bidsapp.stats.rsa.axis import axis_position
 
 FAST = GroupSettings(n_bootstrap=50, axis_bins=5)
+ALL = np.ones(3, np.bool_)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def planted_profile(brain: UnitSpace, n_people: int, noise: float = 0.01) -> np.
 def test_finds_deep_layers_at_both_ends(brain: UnitSpace) -> None:
     rho = planted_profile(brain, 6)
     best = np.zeros(brain.n_units, dtype=np.int64)
-    shape = find_shape(rho, best, np.ones(brain.n_units, bool), brain, FAST, seed=0)
+    shape = find_shape(rho, best, np.ones(brain.n_units, bool), ALL, brain, FAST, seed=0)
     assert [axis.name for axis in shape.axes] == ["L", "R"]
     for axis in shape.axes:
         assert axis.profile is not None
@@ -76,7 +77,7 @@ def test_finds_deep_layers_at_both_ends(brain: UnitSpace) -> None:
 def test_one_participant_has_a_profile_without_test(brain: UnitSpace) -> None:
     best = np.zeros(brain.n_units, dtype=np.int64)
     rho = planted_profile(brain, 1)
-    shape = find_shape(rho, best, np.ones(brain.n_units, bool), brain, FAST, seed=0)
+    shape = find_shape(rho, best, np.ones(brain.n_units, bool), ALL, brain, FAST, seed=0)
     assert shape.asymmetry is None
     axis = shape.axes[0]
     assert axis.profile is None
@@ -88,9 +89,9 @@ def test_hemispheres_differ_only_if_they_do(brain: UnitSpace) -> None:
     rho = rng.standard_normal((8, 3, brain.n_units)).astype(np.float32)
     where = np.ones(brain.n_units, dtype=bool)
     best = np.zeros(brain.n_units, dtype=np.int64)
-    same = find_shape(rho, best, where, brain, FAST, seed=0).asymmetry
+    same = find_shape(rho, best, where, ALL, brain, FAST, seed=0).asymmetry
     rho[:, 2, brain.structure == "L"] += 1
-    other = find_shape(rho, best, where, brain, FAST, seed=0).asymmetry
+    other = find_shape(rho, best, where, ALL, brain, FAST, seed=0).asymmetry
     assert same is not None
     assert other is not None
     assert abs(same.difference.mean()) < 0.2
