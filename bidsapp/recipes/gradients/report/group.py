@@ -21,8 +21,6 @@ from bidsapp.recipes.gradients.report import (
 )
 from bidsapp.recipes.gradients.report.group_view import (
     KINDS,
-    LAGS,
-    LAGS_TITLES,
     POSITIVE,
     GroupView,
     correlation,
@@ -151,14 +149,12 @@ def _numbers(view: GroupView) -> Iterator[Number]:
 
 
 def _spins(view: GroupView) -> Iterator[Number]:
-    for lags in LAGS:
-        for kind in KINDS:
-            row = view.spin_row(lags, kind)
-            if row is not None:
-                title = f"Spin {view.symbol}, {kind} layer, {LAGS_TITLES[lags]}"
-                p = p_text(row["p_max"], int(row["n_rotations"])).replace("p ", "p_FWE ", 1)
-                remark = f"{p}, with {reference_title(row['reference'])}"
-                yield Number(title, correlation(row["r"]), remark)
+    for kind in KINDS:
+        row = view.spin_row(POSITIVE, kind)
+        if row is not None:
+            p = p_text(row["p_max"], int(row["n_rotations"])).replace("p ", "p_FWE ", 1)
+            remark = f"{p}, with {reference_title(row['reference'])}"
+            yield Number(f"Spin {view.symbol}, {kind} layer", correlation(row["r"]), remark)
 
 
 def _alignment(view: GroupView) -> Iterator[Number]:
