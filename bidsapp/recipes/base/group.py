@@ -87,15 +87,9 @@ class GroupInputs:
     @property
     def network_facts(self) -> Mapping[str, Mapping[str, Any]]:
         """Network → ``layers``, those apart, and ``weights``; from the first participant."""
-        first = self.participants[0]
-        return {
-            name: {
-                key: value
-                for key, value in first.network(name, self.at).items()
-                if key in ("layers", APART, "weights")
-            }
-            for name in self.networks
-        }
+        wanted = ("layers", APART, "weights")
+        facts = {name: self.participants[0].network(name, self.at) for name in self.networks}
+        return {name: {key: of[key] for key in wanted if key in of} for name, of in facts.items()}
 
     def competes(self, network: str) -> NDArray[np.bool_]:
         """(n_layers,) whether each layer of a network may be the best one."""

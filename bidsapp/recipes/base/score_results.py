@@ -14,7 +14,9 @@ LAYER_COLUMNS = (
     Column("layer", "name of the layer", text=True),
     Column("layer_index", "number of the layer from 1", "layer", 0),
 )
-LAGS_COLUMN = Column("lags", "positive (after the sound) or negative (the control)", text=True)
+LAGS_COLUMN = Column(
+    "lags", "positive (after the sound) or negative (the control, without p-values)", text=True
+)
 PLACE_COLUMNS = (
     Column("structure", "L, R or the name of a structure", "side", text=True),
     Column("x", "mean coordinate", digits=0, unit="mm"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bidsapp.brain.spin_surface import Cortex
 from bidsapp.recipes.base.group_maps import GroupMaps
 from bidsapp.recipes.base.regions import Profiles
 from bidsapp.recipes.gradients import group_results as declared
@@ -96,6 +99,34 @@ def write_maps(out: Output, item: Condition, settings: GradientsGroupSettings) -
         level = f"p <= {settings.significance:g}."
         passed = maps.significant(settings.significance)
         out.write(declared.CONSISTENT, passed, network=item.network, note=level)
+
+
+def write_projected(
+    out: Output, item: Condition, cortex: Cortex, projected_from: str, entities: Mapping[str, str]
+) -> None:
+    """Write what volumes look like on the surface on which they were spun.
+
+    Parameters
+    ----------
+    out, item
+        Writer of the condition's maps, and the condition.
+    cortex
+        The surface.
+    projected_from, entities
+        Space of the volumes, and what names it.
+    """
+    fields: dict[str, Any] = {
+        "Projection": dict(cortex.provenance),
+        "ProjectedFrom": projected_from,
+    }
+    write = partial(out.on(cortex.units, **fields).write, network=item.network, entities=entities)
+    assert item.surface_r is not None
+    assert item.surface_centroid is not None
+    assert item.surface_best is not None
+    write(declared.PROJECTED.of(item.lags), item.surface_r, names=item.layers)
+    write(declared.CENTROID_PROJECTED.of(item.lags), item.surface_centroid)
+    best = item.surface_best.astype(np.int64)
+    write(declared.BEST_PROJECTED.of(item.lags), best, names=item.layers)
 
 
 def write_components(out: Output, item: Condition, n_pcs: int) -> LayerPca | None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.brain.spin_surface import Cortex, Reference, find_cortex
+from bidsapp.brain.spin_surface import Reference, find_cortex
 from bidsapp.brain.surrogates import require
 from bidsapp.progress import track
 from bidsapp.recipes.base.group_maps import (
@@ -65,7 +65,12 @@ from bidsapp.recipes.gradients.annotations import (
     find_annotations,
     profile_maps,
 )
-from bidsapp.recipes.gradients.condition import Condition, write_components, write_maps
+from bidsapp.recipes.gradients.condition import (
+    Condition,
+    write_components,
+    write_maps,
+    write_projected,
+)
 from bidsapp.recipes.gradients.displacement import output, write_claims, write_displacement
 from bidsapp.recipes.gradients.reference_names import reference_labels
 from bidsapp.recipes.gradients.second_null import second_null_rows
@@ -154,7 +159,7 @@ class GradientsGroup:
             write_maps(out, item, self.settings)
             components[item.network, item.lags] = write_components(out, item, self.settings.n_pcs)
             if self.cortex is not None and self.cortex.is_projected:
-                self.write_projected(item, self.cortex)
+                write_projected(out, item, self.cortex, self.inputs.space, self.origin)
         for network in self.inputs.networks:
             averaged, passed, more = write_displacement(self.study, self.units, network, courses)
             doubts += [caution for caution in more if caution not in doubts]
@@ -316,23 +321,6 @@ class GradientsGroup:
 
     # -------------------------------------------------------------- writing
 
-    def write_projected(self, item: Condition, cortex: Cortex) -> None:
-        """Write what volumes look like on the surface on which they were spun."""
-        fields: dict[str, Any] = {
-            "Projection": dict(cortex.provenance),
-            "ProjectedFrom": self.inputs.space,
-        }
-        out = self.output(item).on(cortex.units, **fields)
-        where: dict[str, Any] = {"network": item.network, "entities": self.origin}
-        assert item.surface_r is not None
-        assert item.surface_centroid is not None
-        assert item.surface_best is not None
-        lags, layers = item.lags, item.layers
-        out.write(declared.PROJECTED.of(lags), item.surface_r, names=layers, **where)
-        out.write(declared.CENTROID_PROJECTED.of(lags), item.surface_centroid, **where)
-        best = item.surface_best.astype(np.int64)
-        out.write(declared.BEST_PROJECTED.of(lags), best, names=layers, **where)
-
     @property
     def origin(self) -> dict[str, str]:
         """Names the volumes behind maps of the surface, so that two templates write two files."""
@@ -348,10 +336,10 @@ class GradientsGroup:
         out, n = self.output(both[0]), len(self.inputs.participants)
         counts = resample_counts(n, self.settings.n_bootstrap, seed)
         if both[0].profiles.names:
-            competes = self.inputs.competes(network)
+            stable = partial(reliability_rows, competes=self.inputs.competes(network))
             for result, rows in (
                 (declared.REGIONS, profile_rows),
-                (declared.RELIABILITY, partial(reliability_rows, competes=competes)),
+                (declared.RELIABILITY, stable),
             ):
                 made = (
                     row
@@ -367,11 +355,8 @@ class GradientsGroup:
         ]
         if loadings:
             out.write(declared.LOADINGS, loadings, network=network)
-        tables = (results.RATINGS, results.RATINGS_NULL)
-        n_bootstrap = self.settings.n_bootstrap
-        ratings = list(
-            rating_rows(self.inputs, network, tables, n_bootstrap=n_bootstrap, seed=seed)
-        )
+        tables, draws = (results.RATINGS, results.RATINGS_NULL), self.settings.n_bootstrap
+        ratings = list(rating_rows(self.inputs, network, tables, n_bootstrap=draws, seed=seed))
         if ratings:
             out.write(declared.RATINGS, ratings, network=network)
 

@@ -115,15 +115,10 @@ def participant(study: ParticipantStudy) -> None:
         include=included,
     )
     seed = study.config.random_seed
-    trained = [
-        layer_models(study.courses(study.network(name)), items, settings)
-        for name in settings.networks
-    ]
+    banks = [study.courses(study.network(name)) for name in settings.networks]
+    trained = [layer_models(bank, items, settings) for bank in banks]
     untrained = [untrained_models(study, name, items) for name in settings.networks]
-    delayed = [
-        delayed_models(study.courses(study.network(name)), items, settings)
-        for name in settings.networks
-    ]
+    delayed = [delayed_models(bank, items, settings) for bank in banks]
     compared = [models for several in (*untrained, *delayed) for models in several]
     everything = [*trained, *compared]
     scratch = Scratch.of(
