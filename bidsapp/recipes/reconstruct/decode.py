@@ -30,7 +30,8 @@ from bidsapp.models.region_decoder import (
 )
 from bidsapp.models.threads import map_single_threaded
 from bidsapp.progress import track
-from bidsapp.recipes.reconstruct.clips import Clips, genre_groups
+from bidsapp.recipes.reconstruct.clips import Clips
+from bidsapp.recipes.reconstruct.folds import genre_groups
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.stats.clip_exchange import Exchange, exchange_clips, stacked
 from bidsapp.stats.folds import Fold

@@ -21,12 +21,8 @@ from bidsapp.errors import InputInvalidError
 from bidsapp.features.courses import CourseBank
 from bidsapp.models.region_decoder import ClipRows
 from bidsapp.recipes.base.clips import ROUNDING_S
-from bidsapp.recipes.reconstruct.clips import (
-    Clips,
-    ReconstructInputs,
-    make_blocks,
-    make_clips,
-)
+from bidsapp.recipes.reconstruct.clips import Clips, ReconstructInputs, make_clips
+from bidsapp.recipes.reconstruct.folds import make_blocks
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 
 _LEAST_SHARE = 0.5

@@ -12,12 +12,8 @@ from bidsapp.audio.networks.base import Layer
 from bidsapp.bids.records import Presentation, Run
 from bidsapp.errors import InputInvalidError
 from bidsapp.features.courses import CourseBank
-from bidsapp.recipes.reconstruct.clips import (
-    ReconstructInputs,
-    genre_groups,
-    make_blocks,
-    make_clips,
-)
+from bidsapp.recipes.reconstruct.clips import ReconstructInputs, make_clips
+from bidsapp.recipes.reconstruct.folds import genre_groups, make_blocks
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.windows import (
     fill_responses,
