@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,20 +32,24 @@ _LEAST_SHARE = 0.8
 
 @dataclass(frozen=True)
 class ReconstructInputs(Inputs):
-    """Inputs with the genre of each sound.
+    """Inputs with the genre and the order of the sounds.
 
     Attributes
     ----------
     genres
         Sound (stim_file) → genre, as far as known.
+    heard
+        Sounds in the order in which the first participant of the dataset heard them; empty for
+        the participant's own order.
     """
 
     genres: Mapping[str, str] = field(default_factory=dict)
+    heard: tuple[str, ...] = ()
 
     def identity(self) -> str:
-        """Return a hash of the input, genres included."""
+        """Return a hash of the input, genres and order included."""
         digest = hashlib.blake2b(super().identity().encode(), digest_size=8)
-        digest.update(repr(sorted(self.genres.items())).encode())
+        digest.update(repr((sorted(self.genres.items()), self.heard)).encode())
         return digest.hexdigest()
 
 

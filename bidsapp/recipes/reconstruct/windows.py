@@ -60,7 +60,7 @@ def scanned_clips(
     scanned = np.diff(weights.indptr).reshape(-1, clips.n_windows).min(axis=1) > 0
     if not scanned.all():
         clips = clips.take(scanned, "its response was not scanned to the end")
-    block, folds = make_blocks(clips, inputs.runs, settings, inputs.subject)
+    block, folds = make_blocks(clips, inputs, settings)
     return clips, ClipRows(np.empty((len(block), clips.n_windows, 0)), block, folds)
 
 
