@@ -16,9 +16,10 @@ products in float32.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ from bidsapp.stats.folds import Fold
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Rows = NDArray[np.integer[Any]]
 Blocks = tuple[int, ...]
 Metric = Literal["correlation", "mse"]
 _TINY = float(np.finfo(np.float32).tiny)
@@ -67,6 +69,9 @@ class Design(Protocol):
     def decompose(self, train: Blocks, held_out: Blocks) -> TrainingSet:
         """Decompose the rows of some blocks for the prediction of others."""
 
+    def split(self, inside: NDArray[np.bool_]) -> Design:
+        """Part the blocks into rows outside, block 2 b, and inside, block 2 b + 1, of a set."""
+
 
 class FeatureDesign:
     """Sums over the rows of each block, where there are fewer features than rows.
@@ -82,32 +87,98 @@ class FeatureDesign:
     """
 
     def __init__(self, x: Floats, y: Floats, labels: Ints) -> None:
-        rows = block_rows(labels)
+        self.rows: Mapping[int, Rows] = block_rows(labels)
         mean = x[labels >= 0].mean(axis=0)
-        self.x = {block: torch.from_numpy(x[own] - mean) for block, own in rows.items()}
-        self.targets = {block: torch.from_numpy(y[own]) for block, own in rows.items()}
-        self._x_mean = {block: own.mean(0) for block, own in self.x.items()}
-        self._y_mean = {block: own.mean(0) for block, own in self.targets.items()}
-        self._gram, self._moments = {}, {}
-        for block in rows:
-            centred = self.x[block] - self._x_mean[block]
-            self._gram[block] = centred.T @ centred
-            self._moments[block] = centred.T @ (self.targets[block] - self._y_mean[block])
+        self.x = {block: torch.from_numpy(x[own] - mean) for block, own in self.rows.items()}
+        self.targets = {block: torch.from_numpy(y[own]) for block, own in self.rows.items()}
+        self._sums = {block: _Sums.of(self.x[block], self.targets[block]) for block in self.rows}
 
     def decompose(self, train: Blocks, held_out: Blocks) -> TrainingSet:
         """Decompose the Gram matrix of the training rows, about their mean."""
-        sizes = torch.tensor([float(len(self.x[block])) for block in train], dtype=torch.float64)
-        x_means = torch.stack([self._x_mean[block] for block in train])
-        y_means = torch.stack([self._y_mean[block] for block in train])
+        sums = _Sums.joined([self._sums[block] for block in train])
+        values, vectors = _eigenvectors(sums.gram)
+        seen = {block: (self.x[block] - sums.x_mean) @ vectors for block in held_out}
+        return TrainingSet(values, vectors.T @ sums.moments, seen, sums.y_mean)
+
+    def split(self, inside: NDArray[np.bool_]) -> FeatureDesign:
+        """Part the blocks; only the sums over rows inside are computed.
+
+        Parameters
+        ----------
+        inside
+            (n_rows,) rows of the set.
+        """
+        parted = copy(self)
+        parted.rows = _split_rows(self.rows, inside)
+        parted.x, parted.targets, parted._sums = {}, {}, {}
+        for block, rows in self.rows.items():
+            own = torch.from_numpy(inside[rows])
+            for number, kept in ((2 * block, ~own), (2 * block + 1, own)):
+                if kept.any():
+                    parted.x[number] = self.x[block][kept]
+                    parted.targets[number] = self.targets[block][kept]
+            both = [number for number in (2 * block, 2 * block + 1) if number in parted.x]
+            if len(both) == 1:
+                parted._sums[both[0]] = self._sums[block]
+                continue
+            rest, own_number = both
+            sums = _Sums.of(parted.x[own_number], parted.targets[own_number])
+            parted._sums[own_number] = sums
+            parted._sums[rest] = self._sums[block].without(sums)
+        return parted
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """Sums over some rows.
+
+    Attributes
+    ----------
+    n
+        Rows.
+    x_mean, y_mean : tensors (n_features,), (n_targets,)
+        Means.
+    gram, moments : tensors (n_features, n_features), (n_features, n_targets)
+        Products of the features with themselves and with the targets, both less their means.
+    """
+
+    n: int
+    x_mean: torch.Tensor
+    y_mean: torch.Tensor
+    gram: torch.Tensor
+    moments: torch.Tensor
+
+    @classmethod
+    def of(cls, x: torch.Tensor, y: torch.Tensor) -> _Sums:
+        """Sum over rows of features and targets."""
+        x_mean, y_mean = x.mean(0), y.mean(0)
+        centred = x - x_mean
+        return cls(len(x), x_mean, y_mean, centred.T @ centred, centred.T @ (y - y_mean))
+
+    @classmethod
+    def joined(cls, parts: Sequence[_Sums]) -> _Sums:
+        """Sum over the rows of all parts."""
+        sizes = torch.tensor([float(part.n) for part in parts], dtype=torch.float64)
+        x_means = torch.stack([part.x_mean for part in parts])
+        y_means = torch.stack([part.y_mean for part in parts])
         x_mean, y_mean = (sizes @ means / sizes.sum() for means in (x_means, y_means))
         between = x_means - x_mean
         weighted = (between * sizes[:, None]).T
-        gram = torch.stack([self._gram[block] for block in train]).sum(0) + weighted @ between
-        moments = torch.stack([self._moments[block] for block in train]).sum(0)
-        moments += weighted @ (y_means - y_mean)
-        values, vectors = _eigenvectors(gram)
-        seen = {block: (self.x[block] - x_mean) @ vectors for block in held_out}
-        return TrainingSet(values, vectors.T @ moments, seen, y_mean)
+        gram, moments = weighted @ between, weighted @ (y_means - y_mean)
+        for part in parts:
+            gram += part.gram
+            moments += part.moments
+        return cls(sum(part.n for part in parts), x_mean, y_mean, gram, moments)
+
+    def without(self, part: _Sums) -> _Sums:
+        """Take the rows of a part away."""
+        n = self.n - part.n
+        x_mean = (self.n * self.x_mean - part.n * part.x_mean) / n
+        y_mean = (self.n * self.y_mean - part.n * part.y_mean) / n
+        apart = (part.x_mean - x_mean) * (n * part.n / self.n)
+        gram = self.gram - part.gram - torch.outer(apart, part.x_mean - x_mean)
+        moments = self.moments - part.moments - torch.outer(apart, part.y_mean - y_mean)
+        return _Sums(n, x_mean, y_mean, gram, moments)
 
 
 class KernelDesign:
@@ -124,7 +195,7 @@ class KernelDesign:
     """
 
     def __init__(self, kernel: Floats, y: Floats, labels: Ints) -> None:
-        self.rows = block_rows(labels)
+        self.rows: Mapping[int, Rows] = block_rows(labels)
         self.kernel = kernel
         self.targets = {block: torch.from_numpy(y[own]) for block, own in self.rows.items()}
 
@@ -142,6 +213,25 @@ class KernelDesign:
             # the eigenvectors sum to 0, so that means over columns need not be taken away
             seen[block] = (other - mean) @ vectors
         return TrainingSet(values, vectors.T @ (y - y_mean), seen, y_mean)
+
+    def split(self, inside: NDArray[np.bool_]) -> KernelDesign:
+        """Part the blocks; see `FeatureDesign.split`."""
+        parted = copy(self)
+        parted.rows = _split_rows(self.rows, inside)
+        parted.targets = {}
+        for block, rows in self.rows.items():
+            for number, kept in ((2 * block, ~inside[rows]), (2 * block + 1, inside[rows])):
+                if kept.any():
+                    parted.targets[number] = self.targets[block][torch.from_numpy(kept)]
+        return parted
+
+
+def _split_rows(rows: Mapping[int, Rows], inside: NDArray[np.bool_]) -> dict[int, Rows]:
+    """Rows of the blocks 2 b, outside of a set, and 2 b + 1, inside; empty ones are left out."""
+    parts = {}
+    for block, own in rows.items():
+        parts[2 * block], parts[2 * block + 1] = own[~inside[own]], own[inside[own]]
+    return {block: own for block, own in parts.items() if own.size}
 
 
 def _eigenvectors(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -173,9 +263,40 @@ class NestedPredictions:
     inner_score: Floats
 
 
+@dataclass(frozen=True, eq=False)
+class FoldPlan:
+    """An outer fold that does not train on all other blocks, or not for all targets.
+
+    Attributes
+    ----------
+    fold
+        Test blocks, and blocks held out in inner folds.
+    train
+        Blocks that are trained on, those held out in inner folds among them.
+    wanted
+        (n_targets,) targets that are predicted; None for all.
+    scale
+        Factor on the penalties.
+    """
+
+    fold: Fold
+    train: Blocks
+    wanted: NDArray[np.bool_] | None = None
+    scale: float = 1.0
+
+    @classmethod
+    def of(cls, fold: Fold, design: Design, wanted: NDArray[np.bool_] | None = None) -> FoldPlan:
+        """Train on all blocks that the fold does not test."""
+        return cls(fold, tuple(sorted(set(design.targets) - set(fold.test))), wanted)
+
+    def without(self, held_out: Blocks) -> Blocks:
+        """Training blocks of an inner fold."""
+        return tuple(block for block in self.train if block not in held_out)
+
+
 def predict_nested(
     design: Design,
-    folds: Sequence[Fold],
+    folds: Sequence[Fold | FoldPlan],
     alphas: Sequence[float],
     *,
     metric: Metric = "mse",
@@ -188,7 +309,8 @@ def predict_nested(
     design
         Features and targets.
     folds
-        Outer folds over blocks, with inner folds.
+        Outer folds over blocks, with inner folds; those without a plan train on all blocks that
+        they do not test.
     alphas
         Increasing penalties.
     metric
@@ -201,22 +323,32 @@ def predict_nested(
     NestedPredictions
         Of penalties whose scores are equal to rounding the largest is chosen.
     """
-    blocks = set(design.targets)
+    plans = [fold if isinstance(fold, FoldPlan) else FoldPlan.of(fold, design) for fold in folds]
     uses: dict[Blocks, list[tuple[int, Blocks]]] = {}
-    for number, fold in enumerate(folds):
-        for held_out in fold.inner:
-            train = tuple(sorted(blocks - set(fold.test) - set(held_out)))
-            uses.setdefault(train, []).append((number, tuple(held_out)))
+    for number, plan in enumerate(plans):
+        for held_out in plan.fold.inner:
+            uses.setdefault(plan.without(held_out), []).append((number, tuple(held_out)))
 
     def score(train: Blocks) -> list[tuple[int, torch.Tensor]]:
-        wanted = tuple(sorted({block for _, held_out in uses[train] for block in held_out}))
-        fitted = design.decompose(train, wanted)
-        of_block = {
-            block: _scores(fitted, block, design.targets[block], alphas, metric, device)
-            for block in wanted
-        }
+        asked = [(plans[number], held_out) for number, held_out in uses[train]]
+        blocks = tuple(sorted({block for _, held_out in asked for block in held_out}))
+        fitted = design.decompose(train, blocks)
+        known: dict[tuple[int, float], torch.Tensor] = {}
+        wanted = _union([plan.wanted for plan, _ in asked])
+        for plan, held_out in asked:
+            for block in held_out:
+                if (block, plan.scale) not in known:
+                    known[block, plan.scale] = _scores(
+                        fitted,
+                        block,
+                        design.targets[block],
+                        [alpha * plan.scale for alpha in alphas],
+                        metric,
+                        device,
+                        wanted,
+                    )
         return [
-            (number, torch.stack([of_block[block] for block in held_out]).sum(0))
+            (number, torch.stack([known[block, plans[number].scale] for block in held_out]).sum(0))
             for number, held_out in uses[train]
         ]
 
@@ -226,23 +358,32 @@ def predict_nested(
             totals[number] = totals[number] + values if number in totals else values
 
     def predict(number: int) -> tuple[Floats, Ints, Floats]:
-        fold = folds[number]
-        train = tuple(sorted(blocks - set(fold.test)))
-        total = totals[number] / sum(len(held_out) for held_out in fold.inner)
-        variance, varies = _within(design, train)
+        plan = plans[number]
+        total = totals[number] / sum(len(held_out) for held_out in plan.fold.inner)
+        variance, varies = _within(design, plan.train)
+        if plan.wanted is not None:
+            varies &= torch.from_numpy(plan.wanted)
         if metric == "mse":
             total = total / torch.where(varies, variance, torch.nan)
         index, inner = _choose(total, varies)
-        fitted = design.decompose(train, tuple(fold.test))
-        alpha = torch.tensor(list(alphas), dtype=torch.float64)[index.clamp(min=0)]
+        fitted = design.decompose(plan.train, tuple(plan.fold.test))
+        alpha = plan.scale * torch.tensor(list(alphas), dtype=torch.float64)[index.clamp(min=0)]
         shrunk = fitted.moments / (fitted.eigenvalues[:, None] + alpha)
         shrunk[:, index < 0] = 0.0
-        rows = torch.cat([fitted.held_out[block] for block in fold.test])
+        rows = torch.cat([fitted.held_out[block] for block in plan.fold.test])
         return (rows @ shrunk).numpy(), index.numpy(), inner.numpy()
 
-    each = map_single_threaded(predict, range(len(folds)))
+    each = map_single_threaded(predict, range(len(plans)))
     predicted, index, inner = zip(*each, strict=True)
     return NestedPredictions(predicted, np.stack(index), np.stack(inner))
+
+
+def _union(masks: Sequence[NDArray[np.bool_] | None]) -> torch.Tensor | None:
+    """Numbers of the targets that any of several masks holds; None for all."""
+    known = [mask for mask in masks if mask is not None]
+    if len(known) < len(masks) or all(mask.all() for mask in known):
+        return None
+    return torch.from_numpy(np.flatnonzero(np.any(known, axis=0)))
 
 
 def _scores(
@@ -252,8 +393,17 @@ def _scores(
     alphas: Sequence[float],
     metric: Metric,
     device: str,
+    wanted: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Score of all penalties in one held-out block, (n_alphas, n_targets) float64."""
+    """Score of all penalties in one held-out block, (n_alphas, n_targets) float64.
+
+    Targets that are not among those `wanted` have 0.
+    """
+    n_targets = targets.shape[1]
+    if wanted is not None:
+        moments, mean = fitted.moments[:, wanted], fitted.target_mean[wanted]
+        fitted = replace(fitted, moments=moments, target_mean=mean)
+        targets = targets[:, wanted]
 
     def single(values: torch.Tensor) -> torch.Tensor:
         return values.to(device=device, dtype=torch.float32)
@@ -274,7 +424,9 @@ def _scores(
         scale = (predicted.square().sum(0).sqrt() * size).clamp(min=_TINY)
         r = ((predicted * centred).sum(0) / scale).clamp(-1.0, 1.0)
         out[number] = torch.where(varies, r, 0.0).cpu()
-    return out
+    if wanted is None:
+        return out
+    return torch.zeros(len(alphas), n_targets, dtype=out.dtype).index_copy_(1, wanted, out)
 
 
 def _within(design: Design, train: Blocks) -> tuple[torch.Tensor, torch.Tensor]:

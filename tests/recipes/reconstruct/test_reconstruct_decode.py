@@ -15,10 +15,10 @@ from bidsapp.recipes.reconstruct.decode import (
     Judge,
     Regions,
     decode,
-    decode_chosen,
     make_judge,
     region_exchange,
 )
+from bidsapp.recipes.reconstruct.refits import predict_other_responses
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.stats.folds import nested_folds
 from bidsapp.stats.identification import identify
@@ -84,10 +84,10 @@ def test_a_planted_embedding_is_identified_and_found() -> None:
     assert (regions.p_family[N_PLANTED:] > 0.05).all()
     assert decoded.whole is not None
     assert float(judge.identify(decoded.whole).mean) > 0.8
-    again = decode_chosen(
-        [responses[REGIONS.units(k)] for k in range(N_REGIONS)], decoded.chosen, rows, SETTINGS
+    (own,) = predict_other_responses(
+        [lambda units: responses[units]], REGIONS, [rows], [decoded.chosen], SETTINGS
     )
-    np.testing.assert_allclose(again, decoded.ensemble, atol=1e-8)
+    np.testing.assert_allclose(own[0], decoded.ensemble, atol=1e-8)
 
 
 def test_without_signal_identification_is_at_chance() -> None:
