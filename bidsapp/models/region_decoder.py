@@ -23,15 +23,9 @@ import torch
 from numpy.typing import NDArray
 
 from bidsapp.errors import InputInvalidError
-from bidsapp.models.block_ridge import (
-    Design,
-    FeatureDesign,
-    FoldPlan,
-    KernelDesign,
-    Metric,
-    predict_nested,
-)
+from bidsapp.models.block_ridge import FoldPlan, Metric, predict_nested
 from bidsapp.models.ridge import scale_columns
+from bidsapp.models.ridge_designs import Design, FeatureDesign, KernelDesign
 from bidsapp.stats.folds import Fold
 
 Floats = NDArray[np.float64]

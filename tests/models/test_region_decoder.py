@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bidsapp.models.block_ridge import FeatureDesign, KernelDesign, Metric, predict_nested
+from bidsapp.models.block_ridge import Metric, predict_nested
 from bidsapp.models.region_decoder import (
     ClipRows,
     best_regions,
@@ -17,6 +17,7 @@ from bidsapp.models.region_decoder import (
     scaled_kernel,
 )
 from bidsapp.models.ridge import factorise, scale_columns, score_fold
+from bidsapp.models.ridge_designs import FeatureDesign, KernelDesign
 from bidsapp.stats.folds import Fold, nested_folds
 
 ALPHAS = tuple(np.logspace(-1, 5, 7))
