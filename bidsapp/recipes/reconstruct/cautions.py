@@ -152,14 +152,15 @@ def _of_space(name: str, space: Space) -> Iterator[Caution]:
         yield Caution(
             "note",
             f"{name}: {100 * high:.0f} % of penalties are the largest of the grid",
-            "Most dimensions in most regions are not predicted at all. Where they should be, "
-            "widen reconstruct.log10_alpha.",
+            "Most dimensions are predicted by none of the regions of the ensemble, or would be "
+            "with more shrinkage: widen reconstruct.log10_alpha upwards and compare.",
         )
     if low > _MUCH_EDGE:
         yield Caution(
             "caution",
             f"{name}: {100 * low:.0f} % of penalties are the smallest of the grid",
-            "Widen reconstruct.log10_alpha downwards.",
+            "Regions of the ensemble shrink as little as they may, and might predict better with "
+            "less: widen reconstruct.log10_alpha downwards.",
         )
     oracle = space.judge.oracle
     if oracle is not None and np.isfinite(space.within.rank).any():

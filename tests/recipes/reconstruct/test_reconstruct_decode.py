@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from bidsapp.models.region_decoder import ClipRows, decode_region, ensemble
 from bidsapp.recipes.base.clips import Clip
+from bidsapp.recipes.reconstruct.cautions import _of_space
 from bidsapp.recipes.reconstruct.clips import Clips
 from bidsapp.recipes.reconstruct.decode import (
     Decoded,
@@ -130,6 +132,29 @@ def test_raw_embeddings_are_compared_in_their_own_units() -> None:
     assert not np.allclose(
         raw.identify(decoded.ensemble).accuracy, standard.identify(decoded.ensemble).accuracy
     )
+
+
+@pytest.mark.parametrize(
+    ("log10_alpha", "title"),
+    [
+        ((-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0), ""),
+        ((3.0, 4.0, 5.0), "of penalties are the smallest of the grid"),
+        ((-6.0, -5.0, -4.0), "of penalties are the largest of the grid"),
+    ],
+)
+def test_penalties_of_the_ensemble_at_the_edge_of_the_grid_are_a_caution(
+    log10_alpha: tuple[float, ...], title: str
+) -> None:
+    responses, rows = planted(0, 1.0)
+    settings = replace(SETTINGS, log10_alpha=log10_alpha, whole_brain=False)
+    (decoded,) = decode(responses, REGIONS, [rows], settings, memory_bytes=1 << 28)
+    judge = make_judge(rows, CLIPS, settings, seed=3)
+    within = judge.identify(decoded.ensemble, within_genre=True)
+    space = SimpleNamespace(
+        decoded=decoded, judge=judge, overall=judge.identify(decoded.ensemble), within=within
+    )
+    titles = [item.title for item in _of_space("toy", space) if "penalties" in item.title]
+    assert [title in own for own in titles] == ([True] if title else [])
 
 
 def test_units_get_the_value_of_their_region() -> None:
