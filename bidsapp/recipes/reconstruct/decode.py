@@ -356,9 +356,11 @@ def decode_regions(
             keep(number, each)
 
 
-def in_parts(numbers: Sequence[int], label: str, *, quiet: bool) -> Iterator[Sequence[int]]:
+def in_parts(
+    numbers: Sequence[int], label: str, *, quiet: bool, at_once: int = _AT_ONCE
+) -> Iterator[Sequence[int]]:
     """Yield the numbers of regions a few at a time, a step of the progress bar each."""
-    parts = [numbers[start : start + _AT_ONCE] for start in range(0, len(numbers), _AT_ONCE)]
+    parts = [numbers[start : start + at_once] for start in range(0, len(numbers), at_once)]
     yield from track(parts, total=len(parts), label=label, quiet=quiet)
 
 

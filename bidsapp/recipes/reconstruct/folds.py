@@ -141,6 +141,16 @@ def _in_stretches(genre_of: Mapping[str, str], block_of: Mapping[str, int], n_bl
     return len(counts) > 1 and bool(largest) and float(np.median(largest)) > _MOST
 
 
+def are_consecutive(clips: Clips, inputs: ReconstructInputs, block: NDArray[np.int64]) -> bool:
+    """Whether blocks (n_clips,) are consecutive parts of the order of the sounds."""
+    block_of = {
+        clip.piece: number for clip, number in zip(clips.clips, block.tolist(), strict=True)
+    }
+    order = inputs.heard or heard_order(inputs.runs, inputs.presentations)
+    known = [block_of[piece] for piece in order if piece in block_of]
+    return known == sorted(known)
+
+
 def neighbours(clips: Clips) -> NDArray[np.int64]:
     """Return pairs of clips of which one was heard right after the other, (n_pairs, 2)."""
     heard = sorted(

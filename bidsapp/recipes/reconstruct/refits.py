@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from bidsapp.models.left_out_decoder import LeftOut, decode_without
@@ -74,7 +75,7 @@ def predict_other_responses(
             each.append({k: own.predicted for k, own in zip(used, decodings, strict=True)})
         return each
 
-    for part in in_parts(_taken(taken), label, quiet=quiet):
+    for part in in_parts(_taken(taken), label, quiet=quiet, at_once=torch.get_num_threads()):
         for region, each in zip(part, map_single_threaded(of_region, part), strict=True):
             for mean, of_space in zip(means, each, strict=True):
                 for number, predicted in of_space.items():
@@ -121,7 +122,7 @@ def predict_without(
         return decode_without(own, spaces, each, wanted, alphas, metric=settings.alpha_metric)
 
     means: dict[tuple[int, int, int], Floats] = {}
-    for part in in_parts(_taken(taken), label, quiet=quiet):
+    for part in in_parts(_taken(taken), label, quiet=quiet, at_once=torch.get_num_threads()):
         for predicted in map_single_threaded(of_region, part):
             for key, values in predicted.items():
                 _, space, fold = key

@@ -15,6 +15,7 @@ from bidsapp.errors import InputInvalidError
 from bidsapp.features.courses import CourseBank
 from bidsapp.recipes.reconstruct.clips import ReconstructInputs, make_clips
 from bidsapp.recipes.reconstruct.folds import (
+    are_consecutive,
     genre_groups,
     heard_order,
     likeness_of_neighbours,
@@ -105,6 +106,19 @@ def test_clips_heard_one_after_the_other_are_held_out_together() -> None:
     for genre in "abcd":
         assert {sum(dealt[f"{genre}{k}"] == b for k in range(8)) for b in range(3)} == {2, 3}
     assert parted > 0.7
+
+
+@pytest.mark.parametrize(
+    ("order", "fold_order", "expected"),
+    [(shuffled(2), "time", True), (shuffled(2), "genre", False), (NAMES, "time", False)],
+)
+def test_the_methods_text_knows_how_clips_were_divided(
+    order: list[str], fold_order: str, *, expected: bool
+) -> None:
+    settings, heard = replace(SETTINGS, fold_order=fold_order), inputs(in_runs(order))
+    clips = make_clips(heard, settings)
+    block, _ = make_blocks(clips, heard, settings)
+    assert are_consecutive(clips, heard, block) == expected
 
 
 def test_genres_played_one_after_the_other_are_spread_over_folds() -> None:
