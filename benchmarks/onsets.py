@@ -3,10 +3,10 @@
     OMP_NUM_THREADS=1 python benchmarks/onsets.py [--sets 300] [--shifts 39] [--response lags]
 
 Three pieces of 90, 120 and 150 s, TR 1.5 s, three layers (AR .7, .9, .97) through the canonical
-response or with lags of 4, 5 and 6 s, 12 parcels of noise (AR .6 and .9). Layers fade in over 2 s from silence, and BOLD has a
-transient after each onset: the canonical response to 1 s. Nothing else is common to both. Rows
-begin with the longest lag, or later. Each line: rates of p <= .05 in single layers and parcels,
-and family-wise over both.
+response or with lags of 4, 5 and 6 s, 12 parcels of noise (AR .6 and .9). Layers fade in over 2 s
+from silence, and BOLD has a transient after each onset: the canonical response to 1 s. Nothing
+else is common to both. Rows begin with the longest lag, or later. Each line: rates of p <= .05 in
+single layers and parcels, and family-wise over both.
 """
 
 from __future__ import annotations
