@@ -9,6 +9,7 @@ import numpy as np
 from bidsapp.models.harmonic.names import QUADRANTS
 from bidsapp.recipes.harmony import results as declared
 from bidsapp.report.brain.projection import unit_words
+from bidsapp.report.brain.scales import passing
 from bidsapp.report.html import number_text, plural
 from bidsapp.report.methods import has_random_weights
 from bidsapp.report.sections import flips_can_pass
@@ -110,7 +111,7 @@ def _unique(results: Results, space: Space) -> Iterator[str]:
         yield "With so few listeners, no test of what is unique to harmony can pass."
         return
     level = results.setting("significance", space)
-    n = int((tested.values[0] <= level).sum())
+    n = int(passing(tested.values[0], level).sum())
     text = f"{plural(n, word, words)}" if n else f"no {word}"
     yield (
         f"What is unique to harmony is significant in {text} (family-wise p \u2264 {level:g}, "

@@ -20,7 +20,7 @@ from bidsapp.report import sections
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.places import coordinate_words, region_after_z, with_regions
 from bidsapp.report.brain.projection import unit_words
-from bidsapp.report.brain.scales import largest, smallest
+from bidsapp.report.brain.scales import largest, passing, smallest
 from bidsapp.report.courses import peak_section
 from bidsapp.report.html import (
     Note,
@@ -126,7 +126,7 @@ def significant(results: Results, pair: Any) -> Any:
     maps = results.maps(declared.P_FWE, pair.space, pair.network)
     if maps is None:
         return None
-    return smallest(maps.values) < results.setting("significance", pair.space)
+    return passing(smallest(maps.values), results.setting("significance", pair.space))
 
 
 def emotion(results: Results) -> Section:
@@ -273,7 +273,7 @@ def unique(results: Results, space: Any) -> Section | None:
         tested = results.maps(declared.UNIQUE_P, space)
         if tested is not None and sections.flips_can_pass(results, space):
             level = results.setting("significance", space)
-            mask = tested.values[0] <= level
+            mask = passing(tested.values[0], level)
             which = (
                 "Outlined: unique" if mask.any() else f"No {unit_words(maps.units)[1]} are unique"
             )

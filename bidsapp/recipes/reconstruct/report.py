@@ -18,6 +18,7 @@ from bidsapp.recipes.reconstruct.encoding.results import SCORES as ENCODING_SCOR
 from bidsapp.recipes.reconstruct.figures import accuracy_figure, curve_figure, genre_figure
 from bidsapp.report import sections, sounds
 from bidsapp.report.brain.draw import BrainMap, draw
+from bidsapp.report.brain.scales import passing
 from bidsapp.report.html import (
     Embedded,
     Number,
@@ -279,8 +280,8 @@ def where(results: Results, pair: Any) -> Section:
     p = results.maps(tested, pair.space, pair.network)
     if p is not None:
         level = results.setting("significance", pair.space)
-        mask = p.values[0] < level
-        caption += f" Outlined: FWE p < {level:g}."
+        mask = passing(p.values[0], level)
+        caption += f" Outlined: FWE p \u2264 {level:g}."
         drawn.append(BrainMap("Family-wise p", p.values[0], P_VALUE))
     of_regions = declared.GROUP_REGIONS if group else declared.REGIONS
     rows = results.table(of_regions, pair.space, pair.network)

@@ -54,7 +54,7 @@ class ParticipantView(View):
     def passed(self) -> pd.DataFrame:
         """Rows of the parcels that are significant at positive lags."""
         rows = rows_of(self.parcels, lags=POSITIVE)
-        return rows[rows["p_fwe"] < self.level]
+        return rows[rows["p_fwe"] <= self.level]
 
     @cached_property
     def profile(self) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from bidsapp.recipes.rsa import results as declared
-from bidsapp.report.brain.scales import largest
+from bidsapp.report.brain.scales import largest, passing
 from bidsapp.report.figures.style import Array
 from bidsapp.report.view import View
 from bidsapp.results.kinds import Result
@@ -112,7 +112,7 @@ class RsaView(View):
     @cached_property
     def passing_clips(self) -> Array | None:
         """(n_units,) bool: some layer passes the permutation of clips; None without it."""
-        return None if self.p_fwe is None else np.asarray((self.p_fwe <= self.level).any(axis=0))
+        return None if self.p_fwe is None else passing(self.p_fwe, self.level).any(axis=0)
 
     @cached_property
     def best(self) -> Array:
