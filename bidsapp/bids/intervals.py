@@ -24,6 +24,7 @@ from bidsapp.bids.presentations import events_file
 from bidsapp.bids.records import Interval, Presentation, Problem, Run, TimeReference
 from bidsapp.bids.stimuli import read_catalogue, stimuli_folders
 from bidsapp.bids.tables import Table, is_missing, is_plain, number, read_table
+from bidsapp.text import counted
 
 _WIDE = "e_"
 _N_QUOTED = 4
@@ -164,11 +165,13 @@ def _odd_cells(path: Path, unreadable: Sequence[str], beyond: Sequence[float]) -
     problems = []
     if unreadable:
         listed = ", ".join(list(dict.fromkeys(unreadable))[:_N_QUOTED])
-        what = f"{len(unreadable)} times or shares of labels are no numbers ({listed})"
+        cells = counted(len(unreadable), "time or share", "times or shares")
+        what = f"{cells} of labels without a number ({listed})"
         remedy = "stretches without a time are left out, those without a share count as 1"
         problems.append(Problem(path, what, f"{remedy}; write numbers"))
     if beyond:
-        what = f"agreement goes from {min(beyond):g} to {max(beyond):g} in {len(beyond)} stretches"
+        of = counted(len(beyond), "stretch", "stretches")
+        what = f"agreement goes from {min(beyond):g} to {max(beyond):g} in {of}"
         remedy = "it is a share of the observers: write 0 to 1; these count as they stand"
         problems.append(Problem(path, what, remedy))
     return problems

@@ -325,9 +325,9 @@ class TestIntervals:
         assert [(i.label, i.agreement) for i in found] == [
             *(("joy", None), ("fear", 80.0), ("fear", 0.5))
         ]
-        assert "2 times or shares" in unread.what
+        assert "2 times or shares of labels without a number" in unread.what
         assert "'75%', '0:10'" in unread.what
-        assert "from 80 to 80 in 1 stretches" in beyond.what
+        assert "from 80 to 80 in 1 stretch" in beyond.what
 
     def test_whole_sounds_are_labelled_by_the_catalogue_where_nothing_else_says_it(
         self, raw
@@ -413,7 +413,7 @@ class TestCoursesThatCannotBeMeant:
         found, problems = ratings(raw, presentations=self.heard(raw, 2.0))
         valence = next(item for item in found if item.name == "valence")
         assert [math.isfinite(value) for value in valence.values] == [True, False, True]
-        assert "1 cells are no numbers (valence 'high')" in problems[0].what
+        assert "1 cell without a number (valence 'high')" in problems[0].what
 
     def test_decimal_commas_are_read_with_a_note(self, raw) -> None:
         raw.text(f"{SOUND}.csv", "time;mood\n0,0;1,5\n0,5;2,5\n1,0;3\n")
