@@ -27,7 +27,7 @@ from bidsapp.report.html import (
     Prose,
     Section,
 )
-from bidsapp.report.methods import Methods, weights_text
+from bidsapp.report.methods import Methods, network_title, weights_text
 from bidsapp.report.rates import own_rates
 from bidsapp.report.tables import Row, table
 from bidsapp.results.cautions import Caution, in_order
@@ -66,17 +66,13 @@ class Pair:
     suffix: str
 
 
-def pairs(
-    results: Results, titles: Mapping[str, str] | None = None, *, leave_out: Sequence[str] = ()
-) -> list[Pair]:
+def pairs(results: Results, *, leave_out: Sequence[str] = ()) -> list[Pair]:
     """Return the networks of each space, numbered.
 
     Parameters
     ----------
     results
         Of a participant or the group.
-    titles
-        Network → name for a reader, where they differ.
     leave_out
         Networks that have no sections of their own, such as baselines.
     """
@@ -91,7 +87,7 @@ def pairs(
         Pair(
             space,
             name,
-            (titles or {}).get(name, name) + (f", {space.title}" if several else ""),
+            network_title(name) + (f", {space.title}" if several else ""),
             f"-{number}" if len(found) > 1 else "",
         )
         for number, (space, name) in enumerate(found, start=1)

@@ -11,7 +11,7 @@ from bidsapp.recipes.harmony import results as declared
 from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.brain.scales import passing
 from bidsapp.report.html import number_text, plural
-from bidsapp.report.methods import has_random_weights
+from bidsapp.report.methods import has_random_weights, network_title
 from bidsapp.report.sections import flips_can_pass
 from bidsapp.results.read import Results, Space
 
@@ -59,7 +59,7 @@ def _parcels(results: Results) -> Iterator[str]:
             continue
         n_parcels = rows["parcel"].nunique()
         passed = np.unique(labels.values[0][mask.values[0] > 0])
-        counts.append(f"{passed.size} by layers of {network}")
+        counts.append(f"{passed.size} ({network_title(network)})")
     if counts:
         level = results.setting("significance", space)
         yield (
@@ -77,7 +77,7 @@ def _group_parcels(results: Results) -> Iterator[str]:
         if len(rows):
             least = rows.groupby("parcel")["p_fwe"].min()
             n_parcels = len(least)
-            counts.append(f"{int((least <= level).sum())} by layers of {network}")
+            counts.append(f"{int((least <= level).sum())} ({network_title(network)})")
     if counts:
         n = plural(results.n_participants, "listener")
         yield (

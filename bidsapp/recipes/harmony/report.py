@@ -39,6 +39,7 @@ from bidsapp.report.methods import (
     first_participant,
     has_random_weights,
     inference_sentences,
+    network_title,
     render_methods,
     shared_context,
 )
@@ -48,11 +49,6 @@ from bidsapp.results.kinds import P_VALUE
 from bidsapp.results.read import Results
 
 _HEADING = "Harmony and the emotion of music"
-_TITLES = {
-    "harmonic": "harmonic network",
-    "consonance": "roughness and harmonicity",
-    "baseline": "acoustic descriptors",
-}
 _MOST_SOUNDS = 12
 _MOST_ROWS = 200
 
@@ -66,7 +62,7 @@ def report(results: Results) -> tuple[Page, Methods]:
         What the recipe wrote.
     """
     text = methods(results)
-    pairs = sections.pairs(results, _TITLES)
+    pairs = sections.pairs(results)
     own = (
         [sections.participants(results, declared.PARTICIPANTS, "Who takes part.")]
         if results.is_group
@@ -310,7 +306,7 @@ def ratings(results: Results) -> Section | None:
         rows = results.table(declared.RATINGS, network=network)
         rows = rows[rows["piece"] == "mean"]
         if not rows.empty:
-            words = f"{_TITLES.get(network, network)}: {declared.RATINGS.says}"
+            words = f"{network_title(network)}: {declared.RATINGS.says}"
             parts.append(table(rows, declared.RATINGS.columns, words))
     both = results.table(declared.UNIQUE_RATINGS)
     if not both.empty:
@@ -325,7 +321,7 @@ def rating_means(results: Results) -> Section | None:
         rows = results.table(declared.GROUP_RATINGS, network=network)
         if not rows.empty:
             words = (
-                f"{_TITLES.get(network, network)}: mean over raters, against music moved alike "
+                f"{network_title(network)}: mean over raters, against music moved alike "
                 "for all of them."
             )
             parts.append(table(rows, declared.GROUP_RATINGS.columns, words))

@@ -34,6 +34,7 @@ from bidsapp.report.methods import (
     Methods,
     first_participant,
     inference_sentences,
+    network_title,
     render_methods,
     shared_context,
 )
@@ -151,7 +152,7 @@ def of_space(results: Results, pair: Any) -> Section:
     made.insert(-1 if results.is_group else 2, clips(results, pair))
     children = [section for section in made if section is not None]
     layer = results.layers(pair.network, pair.space)[0]
-    intro = Prose(f"The embedding is layer {layer} of {pair.network}.")
+    intro = Prose(f"The embedding is layer {layer} of {network_title(pair.network)}.")
     return Section(f"Results: {pair.title}", f"results{pair.suffix}", [intro], children)
 
 
@@ -263,7 +264,9 @@ def clips(results: Results, pair: Any) -> Section:
             )
         )
     ordered = rows.sort_values("identification", ascending=False)
-    parts.append(table(ordered, result.columns, f"{result.says} Best first."))
+    parts.append(
+        table(ordered, result.columns, f"{result.says} Best first.", floor=floor(results))
+    )
     return Section("Clips", f"clips{pair.suffix}", parts, folded=results.is_group)
 
 
@@ -330,7 +333,7 @@ def plain(results: Results, pair: Any, declaration: Table, title: str, key: str)
     if rows.empty:
         return None
     name = declaration.desc.removeprefix(declared.RECIPE)
-    shown = table(rows, declaration.columns, declaration.says)
+    shown = table(rows, declaration.columns, declaration.says, floor=floor(results))
     return Section(title, f"{name}{pair.suffix}", [shown, *sections.claim(results, key)])
 
 

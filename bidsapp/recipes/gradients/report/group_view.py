@@ -39,7 +39,6 @@ LAGS_TITLES = {
     DIFFERENCE: "positive \u2212 negative",
 }
 KIND_TITLES = {"best": "Best layer", "centroid": "Centroid layer"}
-NETWORKS = {"vggish": "VGGish"}
 #: where everything on the cortex is drawn
 FSAVERAGE5 = surface_units(SIZE, SIZE, space="fsaverage5", density="10k")
 _SURFACE = Space("fsaverage", den="10k")
@@ -230,7 +229,7 @@ def views(results: Results) -> list[GroupView]:
     """Return the networks of each space; the baseline only where it stands alone."""
     alone = all(set(results.networks(space)) == {BASELINE} for space in results.spaces)
     left_out = () if alone else (BASELINE,)
-    return [GroupView(results, pair) for pair in pairs(results, NETWORKS, leave_out=left_out)]
+    return [GroupView(results, pair) for pair in pairs(results, leave_out=left_out)]
 
 
 def each_lags(view: GroupView) -> Iterator[str]:

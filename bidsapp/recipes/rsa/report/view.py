@@ -20,8 +20,6 @@ from bidsapp.report.view import View
 from bidsapp.results.kinds import Result
 from bidsapp.results.read import Results
 
-TITLES = {"vggish": "VGGish", "resnet1d": "ResNet (tags)", "musicnn": "MusiCNN (tags)"}
-
 
 def own_settings(results: Results) -> Mapping[str, Any]:
     """Return the settings of the participant level, of a participant or of a group's."""
@@ -32,11 +30,6 @@ def own_settings(results: Results) -> Mapping[str, Any]:
 
 class RsaView(View):
     """Results of one network in one space."""
-
-    @property
-    def title(self) -> str:
-        """Name of the network for a reader."""
-        return TITLES.get(self.pair.network, self.pair.network)
 
     @property
     def by_maximum(self) -> bool:
