@@ -146,7 +146,7 @@ def found(results: Results, sentences: Iterable[str], shown: Section | None) -> 
     shown
         Section whose first picture is the figure.
     """
-    text = " ".join([*sentences, _extent(results)])
+    text = " ".join(filter(None, [*sentences, _extent(results)]))
     figure = next(_pictures(shown), None) if shown is not None else None
     return [Prose(text), *([figure] if figure is not None else [])]
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from bidsapp.recipes import RECIPES
 from bidsapp.report.brain.scales import (
     at_largest,
     largest,
@@ -21,7 +22,7 @@ from bidsapp.report.brain.scales import (
     shown,
     smallest,
 )
-from bidsapp.results.kinds import CORRELATION, LAYER, P_VALUE, Scale
+from bidsapp.results.kinds import CORRELATION, LAYER, P_VALUE, Maps, Scale, expand
 
 SIGNED = Scale("\u0394r", colours="signed", least=0.01)
 SHARE = Scale("share", colours="share")
@@ -153,3 +154,10 @@ def test_pages_count_a_p_of_exactly_the_level_as_masks_do() -> None:
     pages = [path for path in root.rglob("*.py") if "report" in str(path) or path.stem == "answer"]
     assert len(pages) > 20
     assert [str(path) for path in pages if strict.search(path.read_text("utf-8"))] == []
+
+
+def test_every_scale_of_a_result_names_its_quantity() -> None:
+    maps = [item for recipe in RECIPES.values() for item in expand(recipe.results)
+            if isinstance(item, Maps)]  # fmt: skip
+    assert len(maps) > 30
+    assert [item.desc for item in maps if not item.scale.quantity] == []
