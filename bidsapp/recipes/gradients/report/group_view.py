@@ -116,10 +116,6 @@ class GroupView(View):
         """(n_units,) bool: in a parcel that passes against displaced music; None without."""
         return self.mask(declared.SIGNIFICANT)
 
-    def passing(self, lags: str) -> Array | None:
-        """(n_units,) bool: significant at these lags; None for the control, which has no test."""
-        return self.significant if lags == POSITIVE else None
-
     def scores(self, lags: str) -> Array | None:
         """(n_layers, n_units) mean scores over participants."""
         return self.maps(declared.MEAN.of(lags))
