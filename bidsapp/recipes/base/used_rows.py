@@ -17,7 +17,7 @@ import numpy as np
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.records import Problem
 from bidsapp.config import Config
-from bidsapp.encoding.rows import FoldOptions, Rows, make_rows
+from bidsapp.encoding.rows import FoldOptions, Response, Rows, make_rows
 from bidsapp.errors import InputInvalidError
 from bidsapp.recipes.base.inputs import Inputs
 
@@ -48,6 +48,10 @@ class RowSettings(Protocol):
     @property
     def begin_s(self) -> float:
         """Seconds after the onset of a sound that are left out."""
+
+    @property
+    def response(self) -> Response:
+        """What a row hears: the canonical response, or the lags."""
 
 
 class EncodingSettings(RowSettings, Protocol):
@@ -112,6 +116,7 @@ def rows_of(inputs: Inputs, settings: RowSettings, lags: str, lags_s: Sequence[f
         settings.max_outer_folds,
         settings.max_inner_folds,
         settings.begin_s,
+        settings.response,
     )
     durations_s = {row["stim_file"]: float(row["sound_s"]) for row in inputs.alignment}
     return make_rows(inputs.runs, inputs.presentations, durations_s, lags, lags_s, options)

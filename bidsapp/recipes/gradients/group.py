@@ -134,17 +134,16 @@ class GradientsGroup:
         first = self.inputs.participants[0].facts(self.inputs.at)
         return tuple(lags for lags in results.LAGS if lags in first["n_rows"])
 
-    @cached_property
-    def options(self) -> GroupMapOptions:
-        """How maps are averaged and tested."""
-        chosen = self.settings
+    def options(self, lags: str) -> GroupMapOptions:
+        """How maps are averaged, and tested at positive lags."""
+        chosen, tested = self.settings, lags == "positive"
         return GroupMapOptions(
             chosen.min_share,
-            chosen.n_flips,
+            chosen.n_flips if tested else 0,
             chosen.n_tfce_flips,
             chosen.alternative,
             chosen.best_layer,
-            chosen.tfce,
+            chosen.tfce and tested,
         )
 
     def run(self) -> None:
@@ -231,17 +230,17 @@ class GradientsGroup:
             profiles.append(self.region_means(r, surface))
             if surface is not None:
                 correlations.append(self.correlations(surface, competes))
-        seed = self.config.random_seed
+        seed, options = self.config.random_seed, self.options(lags)
         maps = group_maps(
             stack,
-            self.options,
+            options,
             competes=competes,
             seed=seed,
             label=f"{label}: flips",
             quiet=quiet,
         )
         clusters = cluster_test(
-            stack, self.units, self.options, seed=seed, label=f"{label}: clusters", quiet=quiet
+            stack, self.units, options, seed=seed, label=f"{label}: clusters", quiet=quiet
         )
         maps = dataclasses.replace(maps, clusters=clusters)
         on_surface = None if self.cortex is None else self.cortex.carry(maps.mean_r)
@@ -286,16 +285,18 @@ class GradientsGroup:
         """Rotate the references against all layer maps; None without a surface."""
         if self.cortex is None:
             return None
-        maps = []
+        kept = {item.network: self.kept(item.maps) for item in conditions if item.is_tested}
+        maps: dict[bool, list[LayerMap]] = {True: [], False: []}
         for item in conditions:
             assert item.surface_best is not None
             assert item.surface_centroid is not None
-            kept = self.kept(item.maps)
             best = np.where(item.surface_best > 0, item.surface_best, np.nan)
             for kind, values in zip(KINDS, (best, item.surface_centroid), strict=True):
-                shown = np.where(kept, values, np.nan)
-                maps.append(LayerMap(item.network, item.lags, kind, shown))
-        return spin_maps(self.cortex, maps, self.references, *self.rotating)
+                shown = np.where(kept[item.network], values, np.nan)
+                maps[item.is_tested].append(LayerMap(item.network, item.lags, kind, shown))
+        return spin_maps(
+            self.cortex, maps[True], self.references, *self.rotating, controls=maps[False]
+        )
 
     @cached_property
     def rotating(self) -> tuple[SpinOptions, Scratch]:
@@ -311,13 +312,13 @@ class GradientsGroup:
         folder = self.study.scratch / "spins"
         return options, Scratch(folder, quiet=self.config.quiet)
 
-    def kept(self, maps: GroupMaps) -> Array | bool:
-        """Vertices of the layer map that take part; all of them unless thresholded."""
-        if self.settings.thresholded == "none":
-            return True
+    def kept(self, maps: GroupMaps) -> NDArray[np.bool_]:
+        """Vertices of layer maps that take part: cortex, or what is significant of it."""
         assert self.cortex is not None
+        if self.settings.thresholded == "none":
+            return self.cortex.mask
         passed = maps.significant(self.settings.significance).astype(np.float32)
-        return np.asarray(self.cortex.carry(passed[None])[0] >= 0.5)
+        return np.asarray(self.cortex.mask & (self.cortex.carry(passed[None])[0] >= 0.5))
 
     # -------------------------------------------------------------- writing
 
