@@ -191,7 +191,7 @@ def meta(results: Results) -> list[tuple[str, str]]:
         ("Date", results.date),
         ("Version", facts.get("version")),
         ("Configuration", facts.get("ConfigurationHash")),
-        *((f"Weights of {name}", text) for name, text in weights.items()),
+        *((f"Weights of {network_title(name)}", text) for name, text in weights.items()),
     ]
     return [(name, str(value)) for name, value in items if value]
 

@@ -68,7 +68,7 @@ class TestHead:
         assert named["Dataset"] == "toy study"
         assert named["Recipe"] == "toy, robust"
         assert named["Configuration"] == "abc123"
-        assert named["Weights of vggish"] == "random weights (seed 0)"
+        assert named["Weights of VGGish"] == "random weights (seed 0)"
         assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", named["Date"])
 
     def test_serious_cautions_are_loud_and_others_are_not(self, participant: Results) -> None:

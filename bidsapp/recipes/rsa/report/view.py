@@ -105,7 +105,9 @@ class RsaView(View):
     @cached_property
     def passing_clips(self) -> Array | None:
         """(n_units,) bool: some layer passes the permutation of clips; None without it."""
-        return None if self.p_fwe is None else passing(self.p_fwe, self.level).any(axis=0)
+        return (
+            None if self.p_fwe is None else np.asarray(passing(self.p_fwe, self.level).any(axis=0))
+        )
 
     @cached_property
     def best(self) -> Array:
