@@ -11,6 +11,11 @@ two such embeddings, with 1,000 exchanges, and prints seconds of processor time.
 anew, and prints the share of p-values at or below .05 of three nulls: held-out clips exchanged and
 folds pooled as if they knew nothing of each other; the same, widened (the recipe's); and p-values
 of folds combined by e times their geometric mean.
+
+``python benchmarks/reconstruct.py neighbours [--sets N]`` decodes 60 clips played end to end, of
+which responses hold a third of the clip before, in noise that is slow or not, with music that
+changes slowly from clip to clip or not, and compares folds of consecutive clips with folds that
+clips are dealt into: accuracy with signal, and the share of p-values at or below .05 without.
 """
 
 from __future__ import annotations
@@ -42,6 +47,8 @@ Floats = NDArray[np.float64]
 _ALPHAS = tuple(10.0**x for x in (0, 1, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6))
 _DESIGNS = ((24, 3, 8, 4), (36, 3, 30, 10), (36, 6, 30, 10), (60, 6, 60, 20))
 """Clips, folds, voxels of a region, dimensions."""
+_SEQUENCE = (60, 6, 40, 10)
+"""The same of clips in sequence."""
 
 
 def rows_of(rng: np.random.Generator, n_clips: int, n_windows: int, n: int, k: int) -> ClipRows:
@@ -136,10 +143,61 @@ def null(n_sets: int) -> None:
         print(*design, "|", shares, flush=True)
 
 
+def slow(rng: np.random.Generator, n: int, d: int, r: float) -> Floats:
+    """Draw courses (n, d) of variance 1 whose neighbours correlate r."""
+    out = rng.standard_normal((n, d))
+    for k in range(1, n):
+        out[k] = r * out[k - 1] + np.sqrt(1 - r**2) * out[k]
+    return out
+
+
+def consecutive(
+    rng: np.random.Generator, noise: float, music: float, signal: float, *, dealt: bool
+) -> tuple[float, float]:
+    """Accuracy and p of clips in sequence, held out with their neighbours or dealt into folds."""
+    n_clips, n_folds, n_units, n_dimensions = _SEQUENCE
+    embedding = slow(rng, n_clips, n_dimensions, music)
+    heard = embedding.copy()
+    heard[1:] += 0.3 * embedding[:-1]
+    weights = rng.standard_normal((n_dimensions, n_units)) / np.sqrt(n_dimensions)
+    responses = signal * heard @ weights + slow(rng, n_clips, n_units, noise)
+    block = np.arange(n_clips) * n_folds // n_clips
+    block = rng.permutation(block) if dealt else block
+    rows = ClipRows(embedding[:, None], block, nested_folds(np.arange(n_folds)))
+    predicted = decode_region(responses, rows, _ALPHAS[::2]).predicted
+    target = np.empty_like(predicted)
+    for number in range(n_folds):
+        target[rows.fold == number] = rows.standardised(number)[rows.fold == number]
+    orders = permute_within(199, rows.fold, int(rng.integers(1 << 31)))
+    exchange = exchange_clips(predicted, target, rows.fold, rows.fold, orders)
+    return float(exchange.observed), float(exchange.p)
+
+
+def neighbours(n_sets: int) -> None:
+    """Print what folds of consecutive clips change."""
+    print("correlation of neighbours: noise, music | accuracy with signal, p <= .05 without")
+    for noise, music in ((0.7, 0.5), (0.7, 0.0), (0.0, 0.0)):
+        for dealt in (False, True):
+            rng = np.random.default_rng(2)
+            signal, none = (
+                np.array(
+                    [consecutive(rng, noise, music, size, dealt=dealt) for _ in range(n_sets)]
+                )
+                for size in (0.5, 0.0)
+            )
+            print(
+                noise,
+                music,
+                "dealt" if dealt else "consecutive",
+                f"| {signal[:, 0].mean():.3f} {(none[:, 1] <= 0.05).mean():.3f}",
+                flush=True,
+            )
+
+
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["cost", "encoding", "null"])
+    parser.add_argument("what", choices=["cost", "encoding", "null", "neighbours"])
     parser.add_argument("--regions", type=int, default=3)
     parser.add_argument("--units", type=int, default=60_000)
     parser.add_argument("--sets", type=int, default=200)
@@ -148,8 +206,10 @@ def main() -> None:
         cost(options.regions)
     elif options.what == "encoding":
         encoding(options.units)
-    else:
+    elif options.what == "null":
         null(options.sets)
+    else:
+        neighbours(options.sets)
 
 
 if __name__ == "__main__":

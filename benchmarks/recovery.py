@@ -139,8 +139,10 @@ CHANGES: dict[str, dict[str, str]] = {
     "emotion3d": _CLEANING | {"shift_s=4": "--set emotion3d.shift_s=4"},
     "reconstruct": _CLEANING
     | {
+        "folds by genre": "--set reconstruct.fold_order=genre",
         "shift_s=4": "--set reconstruct.shift_s=4",
         "n_best=1": "--set reconstruct.n_best=1",
+        "n_best=12": "--set reconstruct.n_best=12",
         "n_parcels=60": "--set reconstruct.n_parcels=60",
         "alpha by correlation": "--set reconstruct.alpha_metric=correlation",
     },

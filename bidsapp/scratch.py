@@ -141,6 +141,26 @@ class Scratch:
         kept: Array = np.load(path, mmap_mode="r")
         return kept
 
+    def room(self, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+        """Return an array of zeros mapped from disk, made anew, which holds no memory.
+
+        Parameters
+        ----------
+        name, shape
+            Of the array.
+
+        Raises
+        ------
+        OutputError
+            The disk is full, or the folder cannot be written.
+        """
+        path = self.path(f"{name}-{secrets.token_hex(6)}.npy")
+        with output_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        new_matrix(path, shape, np.float64)
+        made: npt.NDArray[np.float64] = np.load(path, mmap_mode="r+")
+        return made
+
     def resume(
         self,
         name: str,

@@ -76,6 +76,18 @@ def test_an_array_is_made_once_and_a_failed_one_leaves_nothing(tmp_path):
     assert not scratch.folder.exists()
 
 
+def test_room_is_made_anew_each_time_and_goes_with_the_folder(tmp_path):
+    scratch = Scratch(tmp_path / "scratch")
+    first, second = (scratch.room("values", (2, 3)) for _ in range(2))
+    assert isinstance(first, np.memmap)
+    first[:] = 7.0
+    assert not second.any()
+    assert len(list(scratch.folder.iterdir())) == 2
+    scratch.remove()
+    assert (first == 7.0).all()  # mapped until it is let go
+    assert not scratch.folder.exists()
+
+
 def test_a_dataclass_is_kept_bit_for_bit_and_a_damaged_one_made_again(tmp_path):
     scratch = Scratch(tmp_path)
     value = Pair(np.random.default_rng(0).standard_normal(5), np.arange(3))

@@ -4,12 +4,6 @@ Outer fold i without its inner fold j trains on the same rows as outer fold j wi
 fold i. Training sets that occur several times are decomposed once, and all targets (embeddings of
 several networks) go through together.
 
-With few features the Gram matrix of a training set is the sum of those of its blocks, about the
-mean of the training rows. With more features than rows the kernel of the rows takes its place (the
-dual form). Either way a training set is held as eigenvalues e, the targets' moments B on the
-eigenvectors, and held-out rows S on the eigenvectors, and a penalty predicts
-:math:`S \, diag(1 / (e + \alpha)) \, B`, relative to the mean of the training targets.
-
 Decompositions and final predictions are in float64; errors by which penalties are chosen come from
 products in float32.
 """
@@ -17,138 +11,23 @@ products in float32.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bidsapp.models.ridge_batches import TIE, block_rows
+from bidsapp.models.ridge_batches import TIE
+from bidsapp.models.ridge_designs import Blocks, Design, TrainingSet
 from bidsapp.models.threads import map_single_threaded
 from bidsapp.stats.folds import Fold
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Blocks = tuple[int, ...]
 Metric = Literal["correlation", "mse"]
 _TINY = float(np.finfo(np.float32).tiny)
 _ROUNDING = 16 * float(np.finfo(np.float32).eps)
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingSet:
-    """One decomposed training set.
-
-    Attributes
-    ----------
-    eigenvalues : tensor (n_components,)
-        Those that are not zero to rounding.
-    moments : tensor (n_components, n_targets)
-        X'Y on the eigenvectors.
-    held_out
-        Block → tensor (n_rows_of_block, n_components): its features less the training mean, on
-        the eigenvectors.
-    target_mean : tensor (n_targets,)
-        Over the training rows.
-    """
-
-    eigenvalues: torch.Tensor
-    moments: torch.Tensor
-    held_out: dict[int, torch.Tensor]
-    target_mean: torch.Tensor
-
-
-class Design(Protocol):
-    """Features and targets, ready to be decomposed."""
-
-    targets: dict[int, torch.Tensor]
-
-    def decompose(self, train: Blocks, held_out: Blocks) -> TrainingSet:
-        """Decompose the rows of some blocks for the prediction of others."""
-
-
-class FeatureDesign:
-    """Sums over the rows of each block, where there are fewer features than rows.
-
-    Parameters
-    ----------
-    x
-        (n_rows, n_features).
-    y
-        (n_rows, n_targets).
-    labels
-        (n_rows,) block of each row, -1 for rows to leave out.
-    """
-
-    def __init__(self, x: Floats, y: Floats, labels: Ints) -> None:
-        rows = block_rows(labels)
-        mean = x[labels >= 0].mean(axis=0)
-        self.x = {block: torch.from_numpy(x[own] - mean) for block, own in rows.items()}
-        self.targets = {block: torch.from_numpy(y[own]) for block, own in rows.items()}
-        self._x_mean = {block: own.mean(0) for block, own in self.x.items()}
-        self._y_mean = {block: own.mean(0) for block, own in self.targets.items()}
-        self._gram, self._moments = {}, {}
-        for block in rows:
-            centred = self.x[block] - self._x_mean[block]
-            self._gram[block] = centred.T @ centred
-            self._moments[block] = centred.T @ (self.targets[block] - self._y_mean[block])
-
-    def decompose(self, train: Blocks, held_out: Blocks) -> TrainingSet:
-        """Decompose the Gram matrix of the training rows, about their mean."""
-        sizes = torch.tensor([float(len(self.x[block])) for block in train], dtype=torch.float64)
-        x_means = torch.stack([self._x_mean[block] for block in train])
-        y_means = torch.stack([self._y_mean[block] for block in train])
-        x_mean, y_mean = (sizes @ means / sizes.sum() for means in (x_means, y_means))
-        between = x_means - x_mean
-        weighted = (between * sizes[:, None]).T
-        gram = torch.stack([self._gram[block] for block in train]).sum(0) + weighted @ between
-        moments = torch.stack([self._moments[block] for block in train]).sum(0)
-        moments += weighted @ (y_means - y_mean)
-        values, vectors = _eigenvectors(gram)
-        seen = {block: (self.x[block] - x_mean) @ vectors for block in held_out}
-        return TrainingSet(values, vectors.T @ moments, seen, y_mean)
-
-
-class KernelDesign:
-    """Products of all rows with each other, where there are more features than rows.
-
-    Parameters
-    ----------
-    kernel
-        (n_rows, n_rows), of features that need not be centred.
-    y
-        (n_rows, n_targets).
-    labels
-        (n_rows,) block of each row, -1 for rows to leave out.
-    """
-
-    def __init__(self, kernel: Floats, y: Floats, labels: Ints) -> None:
-        self.rows = block_rows(labels)
-        self.kernel = kernel
-        self.targets = {block: torch.from_numpy(y[own]) for block, own in self.rows.items()}
-
-    def decompose(self, train: Blocks, held_out: Blocks) -> TrainingSet:
-        """Decompose the kernel of the training rows, centred."""
-        rows = np.concatenate([self.rows[block] for block in train])
-        own = torch.from_numpy(self.kernel[np.ix_(rows, rows)])
-        mean = own.mean(0)
-        values, vectors = _eigenvectors(own - mean - mean[:, None] + mean.mean())
-        y = torch.cat([self.targets[block] for block in train])
-        y_mean = y.mean(0)
-        seen = {}
-        for block in held_out:
-            other = torch.from_numpy(self.kernel[np.ix_(self.rows[block], rows)])
-            # the eigenvectors sum to 0, so that means over columns need not be taken away
-            seen[block] = (other - mean) @ vectors
-        return TrainingSet(values, vectors.T @ (y - y_mean), seen, y_mean)
-
-
-def _eigenvectors(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the eigenvalues that are not zero to rounding, and their eigenvectors (columns)."""
-    values, vectors = torch.linalg.eigh(matrix)
-    kept = values > values[-1].clamp(min=0.0) * len(matrix) * np.finfo(np.float64).eps
-    return values[kept], vectors[:, kept]
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,9 +52,40 @@ class NestedPredictions:
     inner_score: Floats
 
 
+@dataclass(frozen=True, eq=False)
+class FoldPlan:
+    """An outer fold that does not train on all other blocks, or not for all targets.
+
+    Attributes
+    ----------
+    fold
+        Test blocks, and blocks held out in inner folds.
+    train
+        Blocks that are trained on, those held out in inner folds among them.
+    wanted
+        (n_targets,) targets that are predicted; None for all.
+    scale
+        Factor on the penalties.
+    """
+
+    fold: Fold
+    train: Blocks
+    wanted: NDArray[np.bool_] | None = None
+    scale: float = 1.0
+
+    @classmethod
+    def of(cls, fold: Fold, design: Design, wanted: NDArray[np.bool_] | None = None) -> FoldPlan:
+        """Train on all blocks that the fold does not test."""
+        return cls(fold, tuple(sorted(set(design.targets) - set(fold.test))), wanted)
+
+    def without(self, held_out: Blocks) -> Blocks:
+        """Training blocks of an inner fold."""
+        return tuple(block for block in self.train if block not in held_out)
+
+
 def predict_nested(
     design: Design,
-    folds: Sequence[Fold],
+    folds: Sequence[Fold | FoldPlan],
     alphas: Sequence[float],
     *,
     metric: Metric = "mse",
@@ -188,7 +98,8 @@ def predict_nested(
     design
         Features and targets.
     folds
-        Outer folds over blocks, with inner folds.
+        Outer folds over blocks, with inner folds; those without a plan train on all blocks that
+        they do not test.
     alphas
         Increasing penalties.
     metric
@@ -201,22 +112,32 @@ def predict_nested(
     NestedPredictions
         Of penalties whose scores are equal to rounding the largest is chosen.
     """
-    blocks = set(design.targets)
+    plans = [fold if isinstance(fold, FoldPlan) else FoldPlan.of(fold, design) for fold in folds]
     uses: dict[Blocks, list[tuple[int, Blocks]]] = {}
-    for number, fold in enumerate(folds):
-        for held_out in fold.inner:
-            train = tuple(sorted(blocks - set(fold.test) - set(held_out)))
-            uses.setdefault(train, []).append((number, tuple(held_out)))
+    for number, plan in enumerate(plans):
+        for held_out in plan.fold.inner:
+            uses.setdefault(plan.without(held_out), []).append((number, tuple(held_out)))
 
     def score(train: Blocks) -> list[tuple[int, torch.Tensor]]:
-        wanted = tuple(sorted({block for _, held_out in uses[train] for block in held_out}))
-        fitted = design.decompose(train, wanted)
-        of_block = {
-            block: _scores(fitted, block, design.targets[block], alphas, metric, device)
-            for block in wanted
-        }
+        asked = [(plans[number], held_out) for number, held_out in uses[train]]
+        blocks = tuple(sorted({block for _, held_out in asked for block in held_out}))
+        fitted = design.decompose(train, blocks)
+        known: dict[tuple[int, float], torch.Tensor] = {}
+        wanted = _union([plan.wanted for plan, _ in asked])
+        for plan, held_out in asked:
+            for block in held_out:
+                if (block, plan.scale) not in known:
+                    known[block, plan.scale] = _scores(
+                        fitted,
+                        block,
+                        design.targets[block],
+                        [alpha * plan.scale for alpha in alphas],
+                        metric,
+                        device,
+                        wanted,
+                    )
         return [
-            (number, torch.stack([of_block[block] for block in held_out]).sum(0))
+            (number, torch.stack([known[block, plans[number].scale] for block in held_out]).sum(0))
             for number, held_out in uses[train]
         ]
 
@@ -226,23 +147,32 @@ def predict_nested(
             totals[number] = totals[number] + values if number in totals else values
 
     def predict(number: int) -> tuple[Floats, Ints, Floats]:
-        fold = folds[number]
-        train = tuple(sorted(blocks - set(fold.test)))
-        total = totals[number] / sum(len(held_out) for held_out in fold.inner)
-        variance, varies = _within(design, train)
+        plan = plans[number]
+        total = totals[number] / sum(len(held_out) for held_out in plan.fold.inner)
+        variance, varies = _within(design, plan.train)
+        if plan.wanted is not None:
+            varies &= torch.from_numpy(plan.wanted)
         if metric == "mse":
             total = total / torch.where(varies, variance, torch.nan)
         index, inner = _choose(total, varies)
-        fitted = design.decompose(train, tuple(fold.test))
-        alpha = torch.tensor(list(alphas), dtype=torch.float64)[index.clamp(min=0)]
+        fitted = design.decompose(plan.train, tuple(plan.fold.test))
+        alpha = plan.scale * torch.tensor(list(alphas), dtype=torch.float64)[index.clamp(min=0)]
         shrunk = fitted.moments / (fitted.eigenvalues[:, None] + alpha)
         shrunk[:, index < 0] = 0.0
-        rows = torch.cat([fitted.held_out[block] for block in fold.test])
+        rows = torch.cat([fitted.held_out[block] for block in plan.fold.test])
         return (rows @ shrunk).numpy(), index.numpy(), inner.numpy()
 
-    each = map_single_threaded(predict, range(len(folds)))
+    each = map_single_threaded(predict, range(len(plans)))
     predicted, index, inner = zip(*each, strict=True)
     return NestedPredictions(predicted, np.stack(index), np.stack(inner))
+
+
+def _union(masks: Sequence[NDArray[np.bool_] | None]) -> torch.Tensor | None:
+    """Numbers of the targets that any of several masks holds; None for all."""
+    known = [mask for mask in masks if mask is not None]
+    if len(known) < len(masks) or all(mask.all() for mask in known):
+        return None
+    return torch.from_numpy(np.flatnonzero(np.any(known, axis=0)))
 
 
 def _scores(
@@ -252,8 +182,17 @@ def _scores(
     alphas: Sequence[float],
     metric: Metric,
     device: str,
+    wanted: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Score of all penalties in one held-out block, (n_alphas, n_targets) float64."""
+    """Score of all penalties in one held-out block, (n_alphas, n_targets) float64.
+
+    Targets that are not among those `wanted` have 0.
+    """
+    n_targets = targets.shape[1]
+    if wanted is not None:
+        moments, mean = fitted.moments[:, wanted], fitted.target_mean[wanted]
+        fitted = replace(fitted, moments=moments, target_mean=mean)
+        targets = targets[:, wanted]
 
     def single(values: torch.Tensor) -> torch.Tensor:
         return values.to(device=device, dtype=torch.float32)
@@ -274,7 +213,9 @@ def _scores(
         scale = (predicted.square().sum(0).sqrt() * size).clamp(min=_TINY)
         r = ((predicted * centred).sum(0) / scale).clamp(-1.0, 1.0)
         out[number] = torch.where(varies, r, 0.0).cpu()
-    return out
+    if wanted is None:
+        return out
+    return torch.zeros(len(alphas), n_targets, dtype=out.dtype).index_copy_(1, wanted, out)
 
 
 def _within(design: Design, train: Blocks) -> tuple[torch.Tensor, torch.Tensor]:

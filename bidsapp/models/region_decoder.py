@@ -23,14 +23,9 @@ import torch
 from numpy.typing import NDArray
 
 from bidsapp.errors import InputInvalidError
-from bidsapp.models.block_ridge import (
-    Design,
-    FeatureDesign,
-    KernelDesign,
-    Metric,
-    predict_nested,
-)
+from bidsapp.models.block_ridge import FoldPlan, Metric, predict_nested
 from bidsapp.models.ridge import scale_columns
+from bidsapp.models.ridge_designs import Design, FeatureDesign, KernelDesign
 from bidsapp.stats.folds import Fold
 
 Floats = NDArray[np.float64]
@@ -95,7 +90,11 @@ class ClipRows:
 
         A standard deviation that is rounding is 0.
         """
-        train = self.embedding[~np.isin(self.block, self.folds[fold].test)]
+        return self.moments(~np.isin(self.block, self.folds[fold].test))
+
+    def moments(self, clips: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """As `training_moments`, of the windows of given clips (n_clips,)."""
+        train = self.embedding[clips]
         sd = train.std(axis=(0, 1))
         least = 1e-8 * np.abs(train).max(axis=(0, 1))
         return train.mean(axis=(0, 1)), np.where(sd > least, sd, 0.0)
@@ -114,13 +113,15 @@ class RegionDecoding:
         (n_folds,) mean over dimensions of the score in inner folds, which regions are chosen by:
         correlation, or minus the mean squared error in units of the training blocks' variance.
     alpha_edge_low, alpha_edge_high
-        Shares of the regularisations that are the smallest and the largest of the grid.
+        (n_folds,) shares of the regularisations that are the smallest and the largest of the grid.
+
+    Scores and shares are NaN in folds in which nothing was predicted.
     """
 
     predicted: Floats
     score: Floats
-    alpha_edge_low: float
-    alpha_edge_high: float
+    alpha_edge_low: Floats
+    alpha_edge_high: Floats
 
 
 def scaled_kernel(responses: Iterable[NDArray[np.floating]]) -> Floats:
@@ -182,6 +183,7 @@ def decode_spaces(
     *,
     metric: Metric = "mse",
     device: str = "cpu",
+    wanted: NDArray[np.bool_] | None = None,
 ) -> list[RegionDecoding]:
     """Predict several embeddings of every held-out clip from the responses of one region.
 
@@ -198,20 +200,35 @@ def decode_spaces(
         in the blocks held out of the training clips.
     device
         Torch device.
+    wanted
+        (n_spaces, n_folds) folds in which an embedding is predicted; all by default.
 
     Returns
     -------
     list of RegionDecoding
         One for each embedding.
     """
-    labels = spaces[0].labels
-    targets = _stacked(spaces)
+    return _decode(region_design(responses, spaces), spaces, alphas, metric, device, wanted)
+
+
+def region_design(responses: NDArray[np.floating], spaces: Sequence[ClipRows]) -> Design:
+    """Prepare the responses of one region, in the form that is smaller.
+
+    Parameters
+    ----------
+    responses, spaces
+        As for `decode_spaces`.
+
+    Returns
+    -------
+    Design
+        Responses scaled to a mean variance of 1; targets are all embeddings side by side.
+    """
+    targets, labels = _stacked(spaces), spaces[0].labels
     if is_wide(responses.shape[1], spaces[0]):
-        design: Design = KernelDesign(scaled_kernel([responses]), targets, labels)
-    else:
-        x = scale_columns(np.asarray(responses, np.float64), np.arange(len(responses)))
-        design = FeatureDesign(np.asarray(x, np.float64), targets, labels)
-    return _decode(design, spaces, alphas, metric, device)
+        return KernelDesign(scaled_kernel([responses]), targets, labels)
+    x = scale_columns(np.asarray(responses, np.float64), np.arange(len(responses)))
+    return FeatureDesign(np.asarray(x, np.float64), targets, labels)
 
 
 def decode_kernel(
@@ -253,32 +270,38 @@ def _decode(
     alphas: Sequence[float],
     metric: Metric,
     device: str,
+    wanted: NDArray[np.bool_] | None = None,
 ) -> list[RegionDecoding]:
     first = spaces[0]
-    nested = predict_nested(design, first.folds, alphas, metric=metric, device=device)
+    sizes = [own.embedding.shape[2] for own in spaces]
+    if wanted is None:
+        wanted = np.ones((len(spaces), len(first.folds)), np.bool_)
+    numbers = np.flatnonzero(wanted.any(axis=0)).tolist()
+    plans = [
+        FoldPlan.of(first.folds[number], design, np.repeat(wanted[:, number], sizes))
+        for number in numbers
+    ]
+    nested = predict_nested(design, plans, alphas, metric=metric, device=device)
     order = {block: np.flatnonzero(first.block == block) for block in design.targets}
-    ends = np.cumsum([own.embedding.shape[2] for own in spaces])
-    decodings = []
-    for rows, end in zip(spaces, ends, strict=True):
-        own = slice(int(end) - rows.embedding.shape[2], int(end))
-        predicted = np.full((len(rows.block), rows.embedding.shape[2]), np.nan)
-        for number, fold in enumerate(rows.folds):
-            clips = np.concatenate([order[block] for block in fold.test])
-            windows = nested.predicted[number][:, own]
-            of_clips = windows.reshape(len(clips), rows.n_windows, -1).mean(axis=1)
-            _, sd = rows.training_moments(number)
-            predicted[clips] = of_clips / np.where(sd > 0, sd, np.inf)
-        chosen = nested.alpha_index[:, own]
-        chosen = chosen[chosen >= 0]
-        decodings.append(
-            RegionDecoding(
-                predicted,
-                np.nanmean(nested.inner_score[:, own], axis=1),
-                float((chosen == 0).mean()),
-                float((chosen == len(alphas) - 1).mean()),
-            )
-        )
-    return decodings
+    ends = np.cumsum(sizes)
+    shape = (len(spaces), len(first.folds))
+    score, low, high = (np.full(shape, np.nan) for _ in range(3))
+    predictions = [np.full((len(own.block), own.embedding.shape[2]), np.nan) for own in spaces]
+    for place, number in enumerate(numbers):
+        clips = np.concatenate([order[block] for block in first.folds[number].test])
+        for space in np.flatnonzero(wanted[:, number]).tolist():
+            own = slice(int(ends[space]) - sizes[space], int(ends[space]))
+            windows = nested.predicted[place][:, own]
+            of_clips = windows.reshape(len(clips), first.n_windows, -1).mean(axis=1)
+            _, sd = spaces[space].training_moments(number)
+            predictions[space][clips] = of_clips / np.where(sd > 0, sd, np.inf)
+            chosen = nested.alpha_index[place, own]
+            known = chosen >= 0
+            if known.any():
+                score[space, number] = np.nanmean(nested.inner_score[place, own])
+                low[space, number] = (chosen[known] == 0).mean()
+                high[space, number] = (chosen[known] == len(alphas) - 1).mean()
+    return [RegionDecoding(*parts) for parts in zip(predictions, score, low, high, strict=True)]
 
 
 def best_regions(scores: Floats, n_best: int) -> NDArray[np.bool_]:

@@ -22,9 +22,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
 
-from bidsapp.stats.identification import DECIMALS, row_correlations
+from bidsapp.stats.identification import DECIMALS, row_correlations, unit_rows
 from bidsapp.stats.nulls import max_statistic_p, permutation_p
 
 CHANCE = 0.5
@@ -82,20 +84,22 @@ def candidate_accuracy(predicted: ArrayLike, targets: ArrayLike) -> Floats:
         candidate j, ties half. With predictions of all candidates its diagonal is the observed
         accuracy.
     """
-    r = row_correlations(predicted, targets)
-    lower = np.stack([(row[:, None] > row).sum(axis=1) for row in r])
-    ties = np.stack([(row[:, None] == row).sum(axis=1) - 1 for row in r])
-    return np.asarray((lower + ties / 2) / max(r.shape[1] - 1, 1))
+    return _shares(row_correlations(predicted, targets))
 
 
-def exchange_clips(
-    predicted: ArrayLike, targets: ArrayLike, group: ArrayLike, fold: ArrayLike, orders: Ints
-) -> Exchange:
-    """Compare the identification of held-out clips with that of exchanged ones.
+def _shares(r: Floats) -> Floats:
+    """Share of the other entries of a row that each entry is above, ties half."""
+    return np.asarray((rankdata(r, axis=1) - 1) / max(r.shape[1] - 1, 1))
+
+
+class ClipExchange:
+    """Compares the identification of held-out clips with that of exchanged ones.
+
+    What depends on the clips alone is computed once for all predictions.
 
     Parameters
     ----------
-    predicted, targets
+    targets
         (n_clips, n_dimensions).
     group
         (n_clips,) clips with the same value are candidates for each other; -1 for none. A group
@@ -105,26 +109,54 @@ def exchange_clips(
     orders
         (m, n_clips) the clip whose embedding is given to each clip, within its group; from
         `bidsapp.stats.identification.permute_within`.
+    """
+
+    def __init__(
+        self, targets: ArrayLike, group: ArrayLike, fold: ArrayLike, orders: Ints
+    ) -> None:
+        values, groups, folds = np.asarray(targets), np.asarray(group), np.asarray(fold)
+        self._m = len(orders)
+        self._widening = WIDENING if folds.max() > 0 else 1.0
+        self._groups: list[tuple[Ints, torch.Tensor, Ints]] = []
+        place_of = np.zeros(groups.size, np.int64)
+        for label in np.unique(groups[groups >= 0]):
+            clips = np.flatnonzero(groups == label)
+            if clips.size > 1:
+                place_of[clips] = np.arange(clips.size)
+                place = place_of[np.vstack([clips, orders[:, clips]])]
+                self._groups.append((clips, torch.from_numpy(unit_rows(values[clips])), place))
+
+    def __call__(self, predicted: ArrayLike) -> Exchange:
+        """Return the scores of predictions (n_clips, n_dimensions), without further axes."""
+        values = np.asarray(predicted)
+        total, number = np.zeros(self._m + 1), 0
+        for clips, targets, place in self._groups:
+            r = torch.from_numpy(unit_rows(values[clips])) @ targets.T
+            accuracy = _shares(np.round(r.numpy(), DECIMALS))
+            total += accuracy[np.arange(clips.size), place].sum(axis=1)
+            number += clips.size
+        mean = np.round(total / number, DECIMALS) if number else np.full(total.shape, np.nan)
+        return Exchange(np.asarray(mean[0]), CHANCE + self._widening * (mean[1:] - CHANCE))
+
+
+def exchange_clips(
+    predicted: ArrayLike, targets: ArrayLike, group: ArrayLike, fold: ArrayLike, orders: Ints
+) -> Exchange:
+    """Compare the identification of held-out clips with that of exchanged ones.
+
+    Parameters
+    ----------
+    predicted
+        (n_clips, n_dimensions).
+    targets, group, fold, orders
+        As for `ClipExchange`.
 
     Returns
     -------
     Exchange
         Arrays without further axes.
     """
-    predicted, targets = np.asarray(predicted), np.asarray(targets)
-    groups, folds = np.asarray(group), np.asarray(fold)
-    total, number = np.zeros(len(orders) + 1), 0
-    for label in np.unique(groups[groups >= 0]):
-        clips = np.flatnonzero(groups == label)
-        if clips.size < 2:
-            continue
-        accuracy = candidate_accuracy(predicted[clips], targets[clips])
-        place = np.vstack([np.arange(clips.size), np.searchsorted(clips, orders[:, clips])])
-        total += accuracy[np.arange(clips.size), place].sum(axis=1)
-        number += clips.size
-    mean = np.round(total / number, DECIMALS) if number else np.full(total.shape, np.nan)
-    widening = WIDENING if folds.max() > 0 else 1.0
-    return Exchange(np.asarray(mean[0]), CHANCE + widening * (mean[1:] - CHANCE))
+    return ClipExchange(targets, group, fold, orders)(predicted)
 
 
 def stacked(parts: Sequence[Exchange]) -> Exchange:

@@ -94,10 +94,13 @@ def row_correlations(predicted: ArrayLike, targets: ArrayLike) -> Floats:
     array, (..., n, m)
         Rounded to `DECIMALS`; 0 where a row is constant, which correlates with nothing.
     """
-    return np.asarray(np.round(_unit(predicted) @ np.swapaxes(_unit(targets), -1, -2), DECIMALS))
+    return np.asarray(
+        np.round(unit_rows(predicted) @ np.swapaxes(unit_rows(targets), -1, -2), DECIMALS)
+    )
 
 
-def _unit(rows: ArrayLike) -> Floats:
+def unit_rows(rows: ArrayLike) -> Floats:
+    """Centre rows (..., n_dimensions) and scale them to length 1; constant rows become 0."""
     values = np.asarray(rows, np.float64)
     values = values - values.mean(axis=-1, keepdims=True)
     norm = np.linalg.norm(values, axis=-1, keepdims=True)
@@ -173,7 +176,7 @@ def dimension_correlations(predicted: ArrayLike, targets: ArrayLike) -> Floats:
     array, (n_dimensions,)
         NaN where either is constant.
     """
-    r = (_unit(np.asarray(predicted).T) * _unit(np.asarray(targets).T)).sum(axis=1)
+    r = (unit_rows(np.asarray(predicted).T) * unit_rows(np.asarray(targets).T)).sum(axis=1)
     flat = (np.ptp(predicted, axis=0) == 0) | (np.ptp(targets, axis=0) == 0)
     return np.asarray(np.where(flat, np.nan, r))
 

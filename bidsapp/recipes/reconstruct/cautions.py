@@ -12,6 +12,7 @@ from bidsapp.recipes.base import cautions
 from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
 from bidsapp.recipes.reconstruct.clips import Clips
 from bidsapp.recipes.reconstruct.encoding.results import MOST_BANDS
+from bidsapp.recipes.reconstruct.folds import likeness_of_neighbours, parted_neighbours
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.results.cautions import Caution
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from bidsapp.recipes.reconstruct.decode import Regions
     from bidsapp.recipes.reconstruct.space import Space
 
-_FEW_CANDIDATES, _MUCH_EDGE = 10, 0.5
+_FEW_CANDIDATES, _MUCH_EDGE, _MANY_PARTED, _MUCH_ALIKE = 10, 0.5, 0.5, 0.2
 
 
 def of_participant(
@@ -77,6 +78,25 @@ def _of_design(settings: ReconstructSettings, clips: Clips, space: Space) -> Ite
             "No genre has two clips in a fold",
             "Identification within genres is not possible; lower reconstruct.n_folds.",
         )
+    parted = parted_neighbours(clips, space.judge.fold)
+    if settings.fold_order == "time" and not settings.test_task and parted > _MANY_PARTED:
+        yield Caution(
+            "note",
+            f"{100 * parted:.0f} % of held-out clips are apart from their neighbours",
+            "A clip that was heard right before or after is trained on and draws their "
+            "predictions to itself, so that identification is lower than it could be. It is so "
+            "where clips were heard in several orders, where genres were played one after the "
+            "other, and where folds are small.",
+        )
+    alike = likeness_of_neighbours(clips, space.judge.rows.embedding.mean(axis=1))
+    if alike > _MUCH_ALIKE:
+        yield Caution(
+            "caution",
+            "Clips heard one after the other are alike",
+            f"Embeddings of neighbours correlate {alike:.2f} more than those of other clips. Slow "
+            "noise is alike in neighbours, too, and may pass for music where one of them is held "
+            "out and the other is not.",
+        )
     if settings.n_exchanges:
         smallest = 1 / (settings.n_exchanges + 1)
         yield from cautions.smallest_p(
@@ -132,14 +152,15 @@ def _of_space(name: str, space: Space) -> Iterator[Caution]:
         yield Caution(
             "note",
             f"{name}: {100 * high:.0f} % of penalties are the largest of the grid",
-            "Most dimensions in most regions are not predicted at all. Where they should be, "
-            "widen reconstruct.log10_alpha.",
+            "Most dimensions are predicted by none of the regions of the ensemble, or would be "
+            "with more shrinkage: widen reconstruct.log10_alpha upwards and compare.",
         )
     if low > _MUCH_EDGE:
         yield Caution(
             "caution",
             f"{name}: {100 * low:.0f} % of penalties are the smallest of the grid",
-            "Widen reconstruct.log10_alpha downwards.",
+            "Regions of the ensemble shrink as little as they may, and might predict better with "
+            "less: widen reconstruct.log10_alpha downwards.",
         )
     oracle = space.judge.oracle
     if oracle is not None and np.isfinite(space.within.rank).any():

@@ -12,27 +12,40 @@ from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 _N_DIMENSIONS = 512
 _SQUARES = 10
 """Arrays of rows by rows that the dual form of a large region holds."""
+_UNITS_AT_ONCE, _COPIES = 4_000, 4
+"""Responses of all regions together are read in parts of so many units, copied so often."""
+_OTHER_ARRAYS = 10
+"""Arrays (n_clips, n_units) beside predictions of encoding models."""
 
 
 def estimate(inputs: ReconstructInputs, settings: ReconstructSettings, config: Config) -> Cost:
-    """Estimate what one participant in one space costs; see `Recipe.cost`."""
+    """Estimate what one participant in one space costs; see `Recipe.cost`.
+
+    Responses, and predictions of all regions, are mapped from disk. Predictions of encoding models
+    are held for as many units as an eighth of ``--mem`` allows.
+    """
     clips = make_clips(inputs, settings)
     n_clips = len(clips.clips)
     n_rows = n_clips * clips.n_windows
     n_units = count_units(inputs.runs[0])
-    bold = 4 * n_units * sum(run.n_trs for run in inputs.runs)
-    responses = 4 * n_units * n_rows
-    wanted = BASE_BYTES + 8 * _SQUARES * n_rows**2
-    wanted += 8 * settings.n_parcels * n_clips * _N_DIMENSIONS
-    wanted += 4 * responses if settings.whole_brain else 0
-    if settings.encoding:  # responses, and predictions of all subsets of embeddings and the genre
-        n_models = 2 ** min(len(settings.networks), MOST_BANDS)
-        wanted += 4 * n_units * n_clips * (n_models + 1)
-    if settings.curve_shifts_s or settings.curve_lengths_s:
-        share = min(1.0, settings.n_folds * settings.n_best / settings.n_parcels)
-        wanted += int(share * bold)
+    n_spaces = len(settings.networks)
+    n_trs = sum(run.n_trs for run in inputs.runs)
+    of_region = n_units // settings.n_parcels + 1
+    predicted = 8 * n_clips * _N_DIMENSIONS * n_spaces
+    decoding = 8 * _SQUARES * n_rows**2
+    if settings.whole_brain:
+        decoding += 8 * _COPIES * n_rows * min(n_units, _UNITS_AT_ONCE)
+    n_windows = len(settings.curve_shifts_s) + len(settings.curve_lengths_s)
+    # of each core: BOLD and responses of a region, and what it predicts of every window
+    at_work = 12 * n_trs * of_region + 16 * n_rows * of_region + (1 + n_windows) * predicted
+    decoding += config.n_threads * at_work + (2 + n_windows) * predicted
+    encoding = 0
+    if settings.encoding:
+        n_models = 2 ** min(n_spaces, MOST_BANDS)
+        models = 4 * n_units * n_clips * (n_models + _OTHER_ARRAYS)
+        encoding = 4 * n_units * n_clips + min(models, config.memory_bytes // 4)
     return Cost(
-        min(wanted, config.memory_bytes),
-        bold + responses,
+        min(BASE_BYTES + max(decoding, encoding), config.memory_bytes),
+        4 * n_units * (n_trs + n_rows) + settings.n_parcels * predicted,
         f"{n_units:,} units, {n_clips} clips of {clips.n_windows} windows",
     )

@@ -6,7 +6,7 @@ averaged) and the appendix on the identification accuracy metric.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,9 +30,10 @@ from bidsapp.models.region_decoder import (
 )
 from bidsapp.models.threads import map_single_threaded
 from bidsapp.progress import track
-from bidsapp.recipes.reconstruct.clips import Clips, genre_groups
+from bidsapp.recipes.reconstruct.clips import Clips
+from bidsapp.recipes.reconstruct.folds import genre_groups
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
-from bidsapp.stats.clip_exchange import Exchange, exchange_clips, stacked
+from bidsapp.stats.clip_exchange import ClipExchange, Exchange, stacked
 from bidsapp.stats.folds import Fold
 from bidsapp.stats.identification import Identification, class_means, identify, permute_within
 
@@ -159,10 +160,14 @@ class Judge:
 
     def exchange(self, predicted: Floats, *, within_genre: bool = False) -> Exchange:
         """Compare with exchanged clips."""
+        return self.exchanges(within_genre=within_genre)(predicted)
+
+    def exchanges(self, *, within_genre: bool = False) -> Callable[[Floats], Exchange]:
+        """Return the comparison of predictions with exchanged clips, for several of them."""
         group = self.genre if within_genre else self.fold
         orders = self.genre_orders if within_genre else self.orders
-        target = self.compared(self.target)
-        return exchange_clips(self.compared(predicted), target, group, self.fold, orders)
+        compare = ClipExchange(self.compared(self.target), group, self.fold, orders)
+        return lambda predicted: compare(self.compared(predicted))
 
 
 def make_judge(rows: ClipRows, clips: Clips, settings: ReconstructSettings, seed: int) -> Judge:
@@ -219,7 +224,8 @@ class Decoded:
     scores
         (n_folds, n_regions) inner scores.
     edges
-        (2,) mean shares of penalties at the lowest and the highest of the grid.
+        (2,) mean shares of penalties of the ensemble's regions at the lowest and the highest of
+        the grid.
     n_dual
         Regions with more units than rows that are trained on.
     """
@@ -233,6 +239,15 @@ class Decoded:
     n_dual: int
 
 
+Room = Callable[[str, tuple[int, ...]], Floats]
+"""From a name and a shape to an array that will hold predictions."""
+
+
+def in_memory(_name: str, shape: tuple[int, ...]) -> Floats:
+    """Return an array in memory."""
+    return np.empty(shape)
+
+
 def decode(
     responses: NDArray[np.float32],
     regions: Regions,
@@ -243,6 +258,7 @@ def decode(
     device: str = "cpu",
     label: str = "",
     quiet: bool = True,
+    room: Room = in_memory,
 ) -> list[Decoded]:
     """Decode from every region, choose the best ones in inner folds, and average them.
 
@@ -263,36 +279,44 @@ def decode(
         Torch device.
     label, quiet
         Of the progress bar.
+    room
+        Where predictions of all regions are kept, such as on disk.
 
     Returns
     -------
     list of Decoded
         One for each space.
     """
-    each = decode_regions(responses, regions, spaces, settings, device, label, quiet)
+    n_regions, n_folds = len(regions.names), len(spaces[0].folds)
+    predicted = [
+        room(f"regions-{number}", (n_regions, len(own.block), own.embedding.shape[2]))
+        for number, own in enumerate(spaces)
+    ]
+    scores, low, high = (np.empty((len(spaces), n_folds, n_regions)) for _ in range(3))
+
+    def keep(region: int, each: Sequence[RegionDecoding]) -> None:
+        for number, own in enumerate(each):
+            predicted[number][region] = own.predicted
+            scores[number, :, region] = own.score
+            low[number, :, region] = own.alpha_edge_low
+            high[number, :, region] = own.alpha_edge_high
+
+    decode_regions(responses, regions, spaces, settings, device, label, quiet, keep)
     whole = None
-    if settings.whole_brain and len(regions.names) > 1:
+    if settings.whole_brain and n_regions > 1:
         whole = decode_whole(responses, regions, spaces, settings, memory_bytes, device)
-    n_dual = sum(
-        is_wide(len(regions.units(number)), spaces[0]) for number in range(len(regions.names))
-    )
+    n_dual = sum(is_wide(len(regions.units(number)), spaces[0]) for number in range(n_regions))
     decoded = []
     for number, rows in enumerate(spaces):
-        own = [of_region[number] for of_region in each]
-        scores = np.stack([item.score for item in own], axis=1)
-        chosen = best_regions(scores, settings.n_best)
-        predicted = np.stack([item.predicted for item in own])
-        low, high = (
-            [getattr(item, f"alpha_edge_{end}") for item in own] for end in ("low", "high")
-        )
+        chosen = best_regions(scores[number], settings.n_best)
         decoded.append(
             Decoded(
-                predicted,
+                predicted[number],
                 chosen,
-                ensemble(predicted, chosen, rows.fold),
+                ensemble(predicted[number], chosen, rows.fold),
                 None if whole is None else whole[number].predicted,
-                scores,
-                (float(np.mean(low)), float(np.mean(high))),
+                scores[number],
+                (float(low[number][chosen].mean()), float(high[number][chosen].mean())),
                 n_dual,
             )
         )
@@ -307,18 +331,16 @@ def decode_regions(
     device: str,
     label: str,
     quiet: bool,
-) -> list[list[RegionDecoding]]:
+    keep: Callable[[int, Sequence[RegionDecoding]], None],
+) -> None:
     """Decode every embedding from every region, several regions at the same time.
 
     Parameters
     ----------
     responses, regions, spaces, settings, device, label, quiet
         As for `decode`.
-
-    Returns
-    -------
-    list
-        For each region, its decoding of each space.
+    keep
+        Takes the number of a region and its decoding of each space.
     """
     alphas = [10.0**x for x in settings.log10_alpha]
 
@@ -326,13 +348,20 @@ def decode_regions(
         own = np.asarray(responses[regions.units(number)]).T
         return decode_spaces(own, spaces, alphas, metric=settings.alpha_metric, device=device)
 
-    numbers = range(len(regions.names))
-    parts = [numbers[start : start + _AT_ONCE] for start in range(0, len(numbers), _AT_ONCE)]
     n_workers = None if device == "cpu" else 1
-    each: list[list[RegionDecoding]] = []
-    for part in track(parts, total=len(parts), label=label, quiet=quiet):
-        each += map_single_threaded(of_region, part, n_workers=n_workers)
-    return each
+    for part in in_parts(range(len(regions.names)), label, quiet=quiet):
+        for number, each in zip(
+            part, map_single_threaded(of_region, part, n_workers=n_workers), strict=True
+        ):
+            keep(number, each)
+
+
+def in_parts(
+    numbers: Sequence[int], label: str, *, quiet: bool, at_once: int = _AT_ONCE
+) -> Iterator[Sequence[int]]:
+    """Yield the numbers of regions a few at a time, a step of the progress bar each."""
+    parts = [numbers[start : start + at_once] for start in range(0, len(numbers), at_once)]
+    yield from track(parts, total=len(parts), label=label, quiet=quiet)
 
 
 def decode_whole(
@@ -365,46 +394,8 @@ def decode_whole(
     return decode_kernel(kernel, spaces, alphas, metric=metric, device=device)
 
 
-def decode_chosen(
-    responses: Sequence[NDArray[np.float32]],
-    chosen: NDArray[np.bool_],
-    rows: ClipRows,
-    settings: ReconstructSettings,
-) -> Floats:
-    """Decode other responses of regions that were chosen before, and average them.
-
-    Each region is decoded in the folds that take it.
-
-    Parameters
-    ----------
-    responses
-        (n_units, n_rows) of each region.
-    chosen
-        (n_folds, n_regions) regions of each fold.
-    rows, settings
-        As for `decode`.
-
-    Returns
-    -------
-    array, (n_clips, n_dimensions)
-    """
-    alphas = [10.0**x for x in settings.log10_alpha]
-    shape = (len(responses), len(rows.block), rows.embedding.shape[2])
-    predicted = np.full(shape, np.nan)
-
-    def of_region(region: int) -> None:
-        folds = tuple(rows.folds[number] for number in np.flatnonzero(chosen[:, region]))
-        some = ClipRows(rows.embedding, rows.block, folds)
-        decoding = decode_region(responses[region].T, some, alphas, metric=settings.alpha_metric)
-        predicted[region] = decoding.predicted
-
-    map_single_threaded(of_region, np.flatnonzero(chosen.any(axis=0)).tolist())
-    return ensemble(predicted, chosen, rows.fold)
-
-
 def decode_part(
-    responses: NDArray[np.float32],
-    regions: Regions,
+    read: Callable[[int], NDArray[np.float32]],
     rows: ClipRows,
     test: NDArray[np.bool_],
     train: NDArray[np.bool_],
@@ -417,10 +408,9 @@ def decode_part(
 
     Parameters
     ----------
-    responses
-        (n_units, n_rows) mean responses; those of other clips are not read.
-    regions
-        What is decoded from.
+    read
+        From the number of a region to its mean responses (n_units, n_rows); those of other clips
+        are not used.
     rows
         Embeddings, blocks, folds.
     test, train
@@ -459,7 +449,7 @@ def decode_part(
     alphas = [10.0**x for x in settings.log10_alpha]
 
     def of_region(region: int) -> Floats:
-        own = np.asarray(responses[regions.units(region)])[:, of_rows].T
+        own = read(region)[:, of_rows].T
         return decode_region(own, learnt, alphas, metric=settings.alpha_metric).predicted[
             test[kept]
         ]
@@ -474,4 +464,5 @@ def decode_part(
 
 def region_exchange(judge: Judge, decoded: Decoded) -> Exchange:
     """Compare every region with exchanged clips; the last axis is regions."""
-    return stacked(map_single_threaded(judge.exchange, list(decoded.regions)))
+    exchange = judge.exchanges()
+    return stacked(map_single_threaded(exchange, list(decoded.regions)))

@@ -9,8 +9,9 @@ question of ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,13 @@ from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.reconstruct.clips import Clips
 from bidsapp.recipes.reconstruct.decode import Decoded, Regions, decode_part
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
-from bidsapp.recipes.reconstruct.windows import response_weights, response_window
+from bidsapp.recipes.reconstruct.windows import fill_responses, response_weights, response_window
+from bidsapp.scratch import Scratch
 from bidsapp.stats.clip_exchange import Exchange, exchange_clips
 from bidsapp.stats.identification import permute_within
 
 Floats = NDArray[np.float64]
+Reader = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 
 
 def session_rows(
@@ -34,6 +37,8 @@ def session_rows(
     rows: ClipRows,
     regions: Regions,
     decoded: Decoded,
+    scratch: Scratch,
+    name: str,
 ) -> Iterator[dict[str, Any]]:
     """Yield one row per pair of sessions; nothing where there is one session only.
 
@@ -45,6 +50,8 @@ def session_rows(
         Clips; embeddings, blocks, folds.
     regions, decoded
         Regions, and which of them each fold takes.
+    scratch, name
+        Keeps the responses of the regions taken on disk, under this name.
     """
     settings: ReconstructSettings = study.settings
     runs = study.inputs.runs
@@ -52,10 +59,11 @@ def session_rows(
     sessions = sorted(set(session_of))
     if len(sessions) < 2:
         return
-    units = np.flatnonzero(np.isin(regions.label, np.flatnonzero(decoded.chosen.any(axis=0))))
-    chosen = Regions(regions.names, regions.label[units], 0)
-    data = np.asarray(study.bold.data[:, units])
-    responses, heard = {}, {}
+    taken = np.flatnonzero(np.isin(regions.label, np.flatnonzero(decoded.chosen.any(axis=0))))
+    place = np.full(len(regions.label), -1)
+    place[taken] = np.arange(len(taken))
+    read: dict[str, Reader] = {}
+    heard = {}
     for session in sessions:
         own = [
             tuple(item for item in hearings if session_of[item.run] == session)
@@ -65,13 +73,19 @@ def session_rows(
             replace(clips, hearings=tuple(own)), runs, **response_window(settings)
         )
         heard[session] = np.diff(weights.indptr).reshape(-1, clips.n_windows).min(axis=1) > 0
-        responses[session] = (weights.astype(np.float32) @ data).T
+        kept = scratch.array(
+            f"{name}-{session}",
+            (len(taken), weights.shape[0]),
+            np.float32,
+            partial(fill_responses, weights, study.bold.data, units=taken),
+        )
+        read[session] = partial(_kept, kept, place)
     for train in sessions:
         for test in sessions:
             exchange, n_clips = between(
-                (responses[train], responses[test]),
+                (read[train], read[test]),
                 (heard[train], heard[test]),
-                chosen,
+                regions,
                 rows,
                 decoded,
                 settings,
@@ -88,7 +102,7 @@ def session_rows(
 
 
 def between(
-    responses: tuple[NDArray[np.float32], NDArray[np.float32]],
+    read: tuple[Reader, Reader],
     heard: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     regions: Regions,
     rows: ClipRows,
@@ -101,8 +115,9 @@ def between(
 
     Parameters
     ----------
-    responses
-        (n_units, n_rows) in the session that is learnt from, and in the one that is tested.
+    read
+        From units to their responses (n_units, n_rows), in the session that is learnt from, and
+        in the one that is tested.
     heard
         (n_clips,) clips that were heard in them.
     regions, rows, decoded
@@ -125,10 +140,8 @@ def between(
         held_out = rows.fold == fold
         test = held_out & heard[1]
         train = ~np.isin(rows.block, rows.folds[fold].test) & heard[0]
-        mixed = np.where(np.repeat(held_out, rows.n_windows), responses[1], responses[0])
         part = decode_part(
-            mixed,
-            regions,
+            partial(_mixed, read, regions, np.repeat(held_out, rows.n_windows)),
             rows,
             test,
             train,
@@ -144,3 +157,18 @@ def between(
     n_clips = int(size[size > 1].sum())
     orders = permute_within(settings.n_exchanges, group, seed)
     return exchange_clips(predicted, targets, group, rows.fold, orders), n_clips
+
+
+def _kept(
+    responses: NDArray[np.float32], place: NDArray[np.int64], units: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Read the responses of some units, which lie at their places."""
+    return np.asarray(responses[place[units]])
+
+
+def _mixed(
+    read: tuple[Reader, Reader], regions: Regions, tested: NDArray[np.bool_], region: int
+) -> NDArray[np.float32]:
+    """Responses of a region, (n_units, n_rows): of the second session in the rows tested."""
+    units = regions.units(region)
+    return np.where(tested, read[1](units), read[0](units))

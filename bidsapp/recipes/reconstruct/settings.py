@@ -60,6 +60,13 @@ class ReconstructSettings:
         why="five folds are left to choose penalties",
         least=3,
     )
+    fold_order: Literal["time", "genre"] = setting(
+        "time",
+        paper="not stated",
+        source="-",
+        why="clips heard one after the other are held out together, for their responses and slow "
+        "noise overlap; genre: dealt by genre and name",
+    )
     n_parcels: int = setting(
         150,
         paper="150 regions of the Destrieux atlas",
@@ -185,6 +192,7 @@ VARIANTS = {
         networks=("musicnn-mtt",),
         shift_s=0.0,
         test_task="Test",
+        fold_order="genre",
         whole_brain=False,
         standardise=False,
         curve_shifts_s=(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,12 +18,12 @@ from bidsapp.models.region_decoder import ClipRows
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.reconstruct.ablation import ablation_rows
 from bidsapp.recipes.reconstruct.clips import Clips
+from bidsapp.recipes.reconstruct.curve import curve_rows
 from bidsapp.recipes.reconstruct.decode import (
     Decoded,
     Judge,
     Regions,
     decode,
-    decode_chosen,
     make_judge,
     region_exchange,
 )
@@ -134,6 +134,7 @@ def decode_networks(
         device=study.device,
         label=f"{study.label}: regions",
         quiet=study.config.quiet,
+        room=scratch.room,
     )
     LOGGER.info(
         "%s: %d regions, %d in the dual form",
@@ -141,57 +142,40 @@ def decode_networks(
         len(regions.names),
         decoded[0].n_dual,
     )
-    return {
-        bank.network: judge_space(study, network, bank, own, part, clips, regions, responses)
-        for network, bank, own, part in zip(networks, banks, rows, decoded, strict=True)
-    }
-
-
-def judge_space(
-    study: ParticipantStudy,
-    network: Network,
-    bank: CourseBank,
-    rows: ClipRows,
-    decoded: Decoded,
-    clips: Clips,
-    regions: Regions,
-    responses: NDArray[np.float32],
-) -> Space:
-    """Compare the predictions of one embedding with clips, exchanged clips and other decoders.
-
-    Parameters
-    ----------
-    study
-        The participant.
-    network, bank
-        The network and its frames.
-    rows, decoded
-        The embedding of each window, and its predictions.
-    clips, regions
-        Clips; what was decoded from.
-    responses
-        (n_units, n_rows).
-    """
-    settings: ReconstructSettings = study.settings
-    judge = make_judge(rows, clips, settings, study.config.random_seed)
-    ablation: list[dict[str, Any]] = []
+    judges = [make_judge(own, clips, settings, study.config.random_seed) for own in rows]
+    ablations: list[list[dict[str, Any]]] = [[] for _ in judges]
     if settings.genre_ablation:
-        ablation = list(ablation_rows(responses, regions, clips, judge, decoded, settings))
-    return Space(
-        network,
-        bank,
-        embedding_layer(bank.layers, settings.embedding_layer),
-        judge,
-        decoded,
-        judge.identify(decoded.ensemble),
-        judge.identify(decoded.ensemble, within_genre=True),
-        judge.exchange(decoded.ensemble),
-        judge.exchange(decoded.ensemble, within_genre=True),
-        region_exchange(judge, decoded),
-        list(curve_rows(study, clips, rows, regions, decoded, judge)),
-        ablation,
-        list(session_rows(study, clips, rows, regions, decoded)),
-    )
+        ablations = ablation_rows(
+            responses,
+            regions,
+            clips,
+            judges,
+            decoded,
+            settings,
+            label=f"{study.label}: genres left out",
+            quiet=study.config.quiet,
+        )
+    curves = curve_rows(study, clips, regions, decoded, judges)
+    return {
+        bank.network: Space(
+            network,
+            bank,
+            embedding_layer(bank.layers, settings.embedding_layer),
+            judge,
+            own,
+            judge.identify(own.ensemble),
+            judge.identify(own.ensemble, within_genre=True),
+            judge.exchange(own.ensemble),
+            judge.exchange(own.ensemble, within_genre=True),
+            region_exchange(judge, own),
+            curve,
+            ablation,
+            list(session_rows(study, clips, judge.rows, regions, own, scratch, f"space{number}")),
+        )
+        for number, (network, bank, judge, own, curve, ablation) in enumerate(
+            zip(networks, banks, judges, decoded, curves, ablations, strict=True)
+        )
+    }
 
 
 def mean_responses(study: ParticipantStudy, clips: Clips, scratch: Scratch) -> NDArray[np.float32]:
@@ -207,39 +191,3 @@ def mean_responses(study: ParticipantStudy, clips: Clips, scratch: Scratch) -> N
     shape = (study.bold.units.n_units, weights.shape[0])
     fill = partial(fill_responses, weights, study.bold.data)
     return scratch.array("responses", shape, np.float32, fill)
-
-
-def curve_rows(
-    study: ParticipantStudy,
-    clips: Clips,
-    rows: ClipRows,
-    regions: Regions,
-    decoded: Decoded,
-    judge: Judge,
-) -> Iterator[dict[str, Any]]:
-    """Yield the identification accuracy of other response windows.
-
-    Regions are those that the ensemble took in the same folds; penalties are chosen again.
-    """
-    settings: ReconstructSettings = study.settings
-    window_s = settings.embedding_window_s
-    wanted = [("shift", shift_s, window_s) for shift_s in settings.curve_shifts_s]
-    wanted += [("length", settings.shift_s, length_s) for length_s in settings.curve_lengths_s]
-    taken = np.flatnonzero(decoded.chosen.any(axis=0))
-    units = [regions.units(int(region)) for region in taken]
-    data = np.asarray(study.bold.data[:, np.concatenate(units)]) if wanted else None
-    ends = np.cumsum([len(own) for own in units])[:-1]
-    for varied, shift_s, length_s in wanted:
-        window = response_window(settings, shift_s, length_s)
-        weights = response_weights(clips, study.inputs.runs, **window)
-        accuracy = np.nan
-        if np.diff(weights.indptr).min() > 0:
-            parts = np.split((weights.astype(np.float32) @ data).T, ends)
-            predicted = decode_chosen(parts, decoded.chosen[:, taken], rows, settings)
-            accuracy = float(judge.identify(predicted).mean)
-        yield {
-            "varied": varied,
-            "shift_s": shift_s,
-            "length_s": length_s,
-            "identification": accuracy,
-        }

@@ -21,12 +21,8 @@ from bidsapp.errors import InputInvalidError
 from bidsapp.features.courses import CourseBank
 from bidsapp.models.region_decoder import ClipRows
 from bidsapp.recipes.base.clips import ROUNDING_S
-from bidsapp.recipes.reconstruct.clips import (
-    Clips,
-    ReconstructInputs,
-    make_blocks,
-    make_clips,
-)
+from bidsapp.recipes.reconstruct.clips import Clips, ReconstructInputs, make_clips
+from bidsapp.recipes.reconstruct.folds import make_blocks
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 
 _LEAST_SHARE = 0.5
@@ -64,7 +60,7 @@ def scanned_clips(
     scanned = np.diff(weights.indptr).reshape(-1, clips.n_windows).min(axis=1) > 0
     if not scanned.all():
         clips = clips.take(scanned, "its response was not scanned to the end")
-    block, folds = make_blocks(clips, inputs.runs, settings, inputs.subject)
+    block, folds = make_blocks(clips, inputs, settings)
     return clips, ClipRows(np.empty((len(block), clips.n_windows, 0)), block, folds)
 
 
@@ -116,7 +112,10 @@ def response_weights(
 
 
 def fill_responses(
-    weights: csr_array, data: NDArray[np.float32], out: NDArray[np.float32]
+    weights: csr_array,
+    data: NDArray[np.float32],
+    out: NDArray[np.float32],
+    units: NDArray[np.int64] | None = None,
 ) -> None:
     """Average the volumes of each row, unit by unit.
 
@@ -128,10 +127,22 @@ def fill_responses(
         (n_volumes, n_units) clean BOLD; may be mapped from disk.
     out
         (n_units, n_rows), filled.
+    units
+        Units whose responses are wanted; all by default.
     """
-    for start in range(0, data.shape[1], _UNITS_AT_ONCE):
-        part = np.asarray(data[:, start : start + _UNITS_AT_ONCE], np.float64)
-        out[start : start + part.shape[1]] = (weights @ part).T
+    for start in range(0, len(out), _UNITS_AT_ONCE):
+        own = slice(start, min(start + _UNITS_AT_ONCE, len(out)))
+        part = np.asarray(data[:, own if units is None else units[own]], np.float64)
+        out[own] = (weights @ part).T
+
+
+def read_responses(
+    weights: csr_array, data: NDArray[np.float32], units: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Return the mean responses of some units, (n_units, n_rows); see `fill_responses`."""
+    out = np.empty((len(units), weights.shape[0]), np.float32)
+    fill_responses(weights, data, out, units)
+    return out
 
 
 def window_embeddings(bank: CourseBank, layer: int, clips: Clips, window_s: float) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,14 @@ from bidsapp.audio.networks.base import Layer
 from bidsapp.bids.records import Presentation, Run
 from bidsapp.errors import InputInvalidError
 from bidsapp.features.courses import CourseBank
-from bidsapp.recipes.reconstruct.clips import (
-    ReconstructInputs,
+from bidsapp.recipes.reconstruct.clips import ReconstructInputs, make_clips
+from bidsapp.recipes.reconstruct.folds import (
+    are_consecutive,
     genre_groups,
+    heard_order,
+    likeness_of_neighbours,
     make_blocks,
-    make_clips,
+    parted_neighbours,
 )
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.windows import (
@@ -64,12 +68,87 @@ def test_repeats_of_a_clip_are_one_clip_in_one_fold() -> None:
     assert [clip.name for clip in clips.clips] == ["a1", "a2", "a3", "b1", "b2", "b3"]
     assert [len(own) for own in clips.hearings] == [2, 1, 1, 1, 2, 1]
     np.testing.assert_allclose(clips.window_start_s, [0, 1.5, 3, 4.5])
-    block, folds = make_blocks(clips, inputs(ORDER).runs, SETTINGS, "01")
+    block, folds = make_blocks(clips, inputs(ORDER), SETTINGS)
     assert [fold.test for fold in folds] == [(0,), (1,), (2,)]
     assert [fold.inner for fold in folds] == [((1,), (2,)), ((0,), (2,)), ((0,), (1,))]
     for k in range(3):
         genres = [own for own, number in zip(clips.genre, block, strict=True) if number == k]
         assert sorted(genres) == ["a", "b"]
+
+
+NAMES = [f"{genre}{k}" for genre in "abcd" for k in range(8)]
+
+
+def in_runs(names: Sequence[str]) -> list[list[str]]:
+    """Four runs of eight clips."""
+    return [list(names[start : start + 8]) for start in range(0, 32, 8)]
+
+
+def shuffled(seed: int) -> list[str]:
+    return [str(name) for name in np.random.default_rng(seed).permutation(NAMES)]
+
+
+def blocks_of(heard: ReconstructInputs, **changes: object) -> tuple[dict[str, int], float]:
+    """Block of each clip, and the share of held-out clips apart from a neighbour."""
+    settings = replace(SETTINGS, **changes)
+    clips = make_clips(heard, settings)
+    block, _ = make_blocks(clips, heard, settings)
+    names = [clip.name for clip in clips.clips]
+    return dict(zip(names, block.tolist(), strict=True)), parted_neighbours(clips, block)
+
+
+def test_clips_heard_one_after_the_other_are_held_out_together() -> None:
+    order = shuffled(2)
+    block, parted = blocks_of(inputs(in_runs(order)))
+    assert [block[name] for name in order] == [0] * 11 + [1] * 11 + [2] * 10
+    assert parted == 4 / 32  # both borders lie within runs
+    dealt, parted = blocks_of(inputs(in_runs(order)), fold_order="genre")
+    for genre in "abcd":
+        assert {sum(dealt[f"{genre}{k}"] == b for k in range(8)) for b in range(3)} == {2, 3}
+    assert parted > 0.7
+
+
+@pytest.mark.parametrize(
+    ("order", "fold_order", "expected"),
+    [(shuffled(2), "time", True), (shuffled(2), "genre", False), (NAMES, "time", False)],
+)
+def test_the_methods_text_knows_how_clips_were_divided(
+    order: list[str], fold_order: str, *, expected: bool
+) -> None:
+    settings, heard = replace(SETTINGS, fold_order=fold_order), inputs(in_runs(order))
+    clips = make_clips(heard, settings)
+    block, _ = make_blocks(clips, heard, settings)
+    assert are_consecutive(clips, heard, block) == expected
+
+
+def test_genres_played_one_after_the_other_are_spread_over_folds() -> None:
+    block, parted = blocks_of(inputs(in_runs(NAMES)))
+    assert all(len({block[f"{genre}{k}"] for k in range(8)}) == 3 for genre in "abcd")
+    assert parted == 1
+
+
+def test_folds_are_those_of_the_first_participant_whatever_the_order() -> None:
+    first, other = (inputs(in_runs(shuffled(seed))) for seed in (2, 3))
+    reference = heard_order(first.runs, first.presentations)
+    assert list(reference) == shuffled(2)
+    blocks = blocks_of(first)[0]
+    assert blocks_of(other)[0] != blocks
+    same, parted = blocks_of(replace(other, heard=reference))
+    assert same == blocks
+    assert parted > 0.5
+
+
+def test_neighbours_are_alike_only_where_the_order_goes_by_the_music() -> None:
+    rng = np.random.default_rng(4)
+    of_genre = rng.standard_normal((4, 6))
+    for order, least, most in ((NAMES, 0.5, 1.0), (shuffled(2), -0.15, 0.15)):
+        clips = make_clips(inputs(in_runs(order)), SETTINGS)
+        genre = np.array(["abcd".index(own) for own in clips.genre])
+        embedding = of_genre[genre] + 0.3 * rng.standard_normal((32, 6))
+        assert least < likeness_of_neighbours(clips, embedding) < most
+    single = make_clips(inputs([["a1"], ["b1"]]), SETTINGS)
+    assert np.isnan(likeness_of_neighbours(single, embedding[:2]))
+    assert parted_neighbours(single, np.array([0, 1])) == 0
 
 
 def test_the_beginning_of_runs_can_be_left_out() -> None:
@@ -92,7 +171,7 @@ def test_all_clips_of_a_sound_are_in_one_fold() -> None:
     long = inputs(ORDER, **dict.fromkeys(["a1", "a2", "a3", "b1", "b2", "b3"], 30.0))
     clips = make_clips(long, SETTINGS)
     assert clips.clips[1].name == "a1@15s"
-    block, _ = make_blocks(clips, long.runs, SETTINGS, "01")
+    block, _ = make_blocks(clips, long, SETTINGS)
     pieces = [clip.piece for clip in clips.clips]
     for piece in set(pieces):
         assert len({b for b, own in zip(block, pieces, strict=True) if own == piece}) == 1
@@ -105,16 +184,16 @@ def test_clips_of_the_test_task_are_held_out() -> None:
     both = inputs([*names, ["a8", "b8", "x1", "x2"]], ["Training", "Training", "Test"])
     settings = replace(SETTINGS, test_task="Test")
     clips = make_clips(both, settings)
-    block, folds = make_blocks(clips, both.runs, settings, "01")
+    block, folds = make_blocks(clips, both, settings)
     held_out = [clip.name for clip, own in zip(clips.clips, block, strict=True) if own == 5]
     assert held_out == ["a8", "b8", "x1", "x2"]
     assert folds[0].test == (5,)
     assert len(folds[0].inner) == 5
     with pytest.raises(InputInvalidError, match="must be one of several tasks"):
-        make_blocks(clips, both.runs, replace(settings, test_task="Tset"), "01")
+        make_blocks(clips, both, replace(settings, test_task="Tset"))
     few = make_clips(inputs(ORDER), SETTINGS)
     with pytest.raises(InputInvalidError, match="6 sounds do not fill 6 folds"):
-        make_blocks(few, both.runs, replace(SETTINGS, n_folds=6), "01")
+        make_blocks(few, inputs(ORDER), replace(SETTINGS, n_folds=6))
 
 
 def test_genres_are_numbered_within_folds() -> None:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from bidsapp.models.region_decoder import ClipRows, decode_region, ensemble
 from bidsapp.recipes.base.clips import Clip
+from bidsapp.recipes.reconstruct.cautions import _of_space
 from bidsapp.recipes.reconstruct.clips import Clips
 from bidsapp.recipes.reconstruct.decode import (
     Decoded,
     Judge,
     Regions,
     decode,
-    decode_chosen,
     make_judge,
     region_exchange,
 )
+from bidsapp.recipes.reconstruct.refits import predict_other_responses
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.stats.folds import nested_folds
 from bidsapp.stats.identification import identify
@@ -84,10 +86,10 @@ def test_a_planted_embedding_is_identified_and_found() -> None:
     assert (regions.p_family[N_PLANTED:] > 0.05).all()
     assert decoded.whole is not None
     assert float(judge.identify(decoded.whole).mean) > 0.8
-    again = decode_chosen(
-        [responses[REGIONS.units(k)] for k in range(N_REGIONS)], decoded.chosen, rows, SETTINGS
+    (own,) = predict_other_responses(
+        [lambda units: responses[units]], REGIONS, [rows], [decoded.chosen], SETTINGS
     )
-    np.testing.assert_allclose(again, decoded.ensemble, atol=1e-8)
+    np.testing.assert_allclose(own[0], decoded.ensemble, atol=1e-8)
 
 
 def test_without_signal_identification_is_at_chance() -> None:
@@ -130,6 +132,29 @@ def test_raw_embeddings_are_compared_in_their_own_units() -> None:
     assert not np.allclose(
         raw.identify(decoded.ensemble).accuracy, standard.identify(decoded.ensemble).accuracy
     )
+
+
+@pytest.mark.parametrize(
+    ("log10_alpha", "title"),
+    [
+        ((-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0), ""),
+        ((3.0, 4.0, 5.0), "of penalties are the smallest of the grid"),
+        ((-6.0, -5.0, -4.0), "of penalties are the largest of the grid"),
+    ],
+)
+def test_penalties_of_the_ensemble_at_the_edge_of_the_grid_are_a_caution(
+    log10_alpha: tuple[float, ...], title: str
+) -> None:
+    responses, rows = planted(0, 1.0)
+    settings = replace(SETTINGS, log10_alpha=log10_alpha, whole_brain=False)
+    (decoded,) = decode(responses, REGIONS, [rows], settings, memory_bytes=1 << 28)
+    judge = make_judge(rows, CLIPS, settings, seed=3)
+    within = judge.identify(decoded.ensemble, within_genre=True)
+    space = SimpleNamespace(
+        decoded=decoded, judge=judge, overall=judge.identify(decoded.ensemble), within=within
+    )
+    titles = [item.title for item in _of_space("toy", space) if "penalties" in item.title]
+    assert [title in own for own in titles] == ([True] if title else [])
 
 
 def test_units_get_the_value_of_their_region() -> None:

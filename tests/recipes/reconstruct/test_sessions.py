@@ -46,7 +46,7 @@ def identified(
     nothing = np.empty(0)
     decoded = Decoded(nothing, chosen, nothing, None, nothing, (0.0, 0.0), 0)
     exchange, n_clips = between(
-        (responses[0].astype(np.float32), responses[1].astype(np.float32)),
+        (lambda units: responses[0][units], lambda units: responses[1][units]),
         (everywhere, everywhere if heard is None else heard),
         REGIONS,
         rows,

@@ -36,6 +36,7 @@ from bidsapp.stats.fdr import benjamini_hochberg
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+_UNITS_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def encode_responses(
     Parameters
     ----------
     responses
-        (n_units, n_clips) mean response to each clip.
+        (n_units, n_rows) mean response to each window; may be mapped from disk.
     embeddings
         Network → (n_clips, n_dimensions), at most three.
     genre
@@ -184,7 +185,7 @@ def encode_responses(
     bands = tuple(embeddings)
     rows = judge.rows
     units = np.flatnonzero(regions.label >= 0)
-    y = np.ascontiguousarray(responses[units].T)
+    y = clip_means(responses, units, len(rows.block))
     alphas = [10.0**x for x in settings.log10_alpha]
     fit = partial(
         encode_clips,
@@ -226,6 +227,30 @@ def encode_responses(
     return EncodedClips(bands, scores, exchange, units, models.explained, penalty, components)
 
 
+def clip_means(responses: NDArray[np.float32], units: Ints, n_clips: int) -> NDArray[np.float32]:
+    """Average the responses of some units over the windows of each clip, a few units at a time.
+
+    Parameters
+    ----------
+    responses
+        (n_units, n_rows).
+    units
+        Of which.
+    n_clips
+        Each has as many rows, which follow each other.
+
+    Returns
+    -------
+    array, (n_clips, len(units))
+    """
+    means = np.empty((n_clips, len(units)), np.float32)
+    for start in range(0, len(units), _UNITS_AT_ONCE):
+        part = np.asarray(responses[units[start : start + _UNITS_AT_ONCE]])
+        own = part.reshape(len(part), n_clips, -1).mean(axis=2)
+        means[:, start : start + len(part)] = own.T
+    return means
+
+
 def _fit_responses(
     fit: Callable[..., BandedEncoding],
     bands: Sequence[Floats],
@@ -260,9 +285,8 @@ def encode_spaces(
     """
     used = dict(list(spaces.items())[: results.MOST_BANDS])
     judge = next(iter(used.values())).judge
-    responses = mean_responses(study, clips, scratch)
     return encode_responses(
-        responses.reshape(len(responses), -1, clips.n_windows).mean(axis=2),
+        mean_responses(study, clips, scratch),
         {name: own.judge.rows.embedding.mean(axis=1) for name, own in used.items()},
         one_hot(clips),
         regions,
