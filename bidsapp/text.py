@@ -20,6 +20,11 @@ def text_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str
     )
 
 
+def counted(n: int, noun: str, nouns: str = "") -> str:
+    """Write a number with its noun: ``1 sound``, ``3 sounds``."""
+    return f"{n:,} {noun if n == 1 else nouns or noun + 's'}"
+
+
 def _cell(value: Any) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "n/a"

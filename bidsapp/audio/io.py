@@ -86,6 +86,18 @@ def audio_duration_s(path: Path) -> float:
         return float(sound.frames / sound.samplerate)
 
 
+def sampling_hz(path: Path) -> int:
+    """Return the sampling rate of a sound file, from its header.
+
+    Raises
+    ------
+    InputMissingError, InputInvalidError
+        As `load_audio`.
+    """
+    with _opened(path) as sound:
+        return int(sound.samplerate)
+
+
 def level_fault(path: Path) -> str:
     """Say why a sound carries nothing to analyse once it is one channel; empty if it does.
 

@@ -5,6 +5,8 @@
 - of a run, for everybody: ``*[task-<t>_]run-<n>_events.tsv`` in a stimuli folder, as studyforrest
   has it. Without ``task-`` in the name such a file is used only if all runs are of one task.
 
+- of whole sounds: the column ``emotion`` of ``stimuli.tsv``, where none of these says anything.
+
 The label is ``trial_type``; a table with columns ``e_<label>`` gives one interval for each of them
 that is above zero, with that value as agreement. Intervals may overlap.
 """
@@ -20,10 +22,12 @@ from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.names import is_part_of, parse_name, select
 from bidsapp.bids.presentations import events_file
 from bidsapp.bids.records import Interval, Presentation, Problem, Run, TimeReference
-from bidsapp.bids.stimuli import stimuli_folders
-from bidsapp.bids.tables import Table, is_missing, number, read_table
+from bidsapp.bids.stimuli import read_catalogue, stimuli_folders
+from bidsapp.bids.tables import Table, is_missing, is_plain, number, read_table
+from bidsapp.text import counted
 
 _WIDE = "e_"
+_N_QUOTED = 4
 
 
 def find_intervals(
@@ -56,9 +60,32 @@ def find_intervals(
         table = read_table(path) if path else None
         if isinstance(table, Table) and "annot" in table.columns:
             rows = [row for row in table.rows if not is_missing(row["annot"])]
-            found += _intervals(rows, table, "run", run.name, None)
+            intervals, more = _intervals(rows, table, "run", run.name, None)
+            found += intervals
+            problems += more
     shared, more = _of_runs(folders, runs)
-    return found + shared, list(dict.fromkeys(problems + more))
+    found, problems = found + shared, problems + more
+    if not found:
+        found, more = _of_catalogue(folders, presentations)
+        problems += more
+    return found, list(dict.fromkeys(problems))
+
+
+def _of_catalogue(
+    folders: Iterable[Path], presentations: Iterable[Presentation]
+) -> tuple[list[Interval], list[Problem]]:
+    """Label each sound that was played as a whole, by the catalogue."""
+    ends_s: dict[str, float] = {}
+    for item in presentations:
+        end_s = item.stim_start_s + item.duration_s
+        ends_s[item.stim_file] = max(end_s, ends_s.get(item.stim_file, 0.0))
+    catalogue, problems = read_catalogue(folders)
+    found = [
+        Interval(label, 0.0, ends_s[name], "stimulus", name, source=catalogue.path)
+        for name, (label, *_) in catalogue.values("emotion").items()
+        if name in ends_s
+    ]
+    return found, problems
 
 
 def _of_runs(folders: Iterable[Path], runs: Sequence[Run]) -> tuple[list[Interval], list[Problem]]:
@@ -96,7 +123,7 @@ def _read(
     if not {"onset", "duration"} <= set(table.columns) or not labelled:
         what = "has no columns onset, duration and trial_type (or e_<label>)"
         return [], [Problem(path, what, "it is passed over as labels")]
-    return _intervals(table.rows, table, reference, key, rater), []
+    return _intervals(table.rows, table, reference, key, rater)
 
 
 def _intervals(
@@ -105,13 +132,18 @@ def _intervals(
     reference: TimeReference,
     key: str,
     rater: str | None,
-) -> list[Interval]:
+) -> tuple[list[Interval], list[Problem]]:
     found = []
+    unreadable: list[str] = []
+    beyond: list[float] = []
     for row in rows:
         onset, duration = number(row.get("onset")), number(row.get("duration"))
+        cells = [row.get(name) for name in ("onset", "duration", "agreement")]
+        unreadable += [repr(cell) for cell in cells if cell is not None and not is_plain(cell)]
         if math.isnan(onset) or math.isnan(duration):
             continue
         for label, agreement in _labels(row):
+            beyond += [agreement] * (agreement > 1 or agreement < 0)
             found.append(
                 Interval(
                     label=label,
@@ -125,7 +157,24 @@ def _intervals(
                     source=table.path,
                 )
             )
-    return found
+    return found, _odd_cells(table.path, unreadable, beyond)
+
+
+def _odd_cells(path: Path, unreadable: Sequence[str], beyond: Sequence[float]) -> list[Problem]:
+    """Say which times and shares of a table of labels cannot be what they should be."""
+    problems = []
+    if unreadable:
+        listed = ", ".join(list(dict.fromkeys(unreadable))[:_N_QUOTED])
+        cells = counted(len(unreadable), "time or share", "times or shares")
+        what = f"{cells} of labels without a number ({listed})"
+        remedy = "stretches without a time are left out, those without a share count as 1"
+        problems.append(Problem(path, what, f"{remedy}; write numbers"))
+    if beyond:
+        of = counted(len(beyond), "stretch", "stretches")
+        what = f"agreement goes from {min(beyond):g} to {max(beyond):g} in {of}"
+        remedy = "it is a share of the observers: write 0 to 1; these count as they stand"
+        problems.append(Problem(path, what, remedy))
+    return problems
 
 
 def _labels(row: Mapping[str, str]) -> list[tuple[str, float]]:

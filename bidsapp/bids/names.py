@@ -341,7 +341,10 @@ def relative_path(text: str) -> str:
     clean = text.strip().replace("\\", "/")
     path = PurePosixPath(clean)
     if path.is_absolute() or PureWindowsPath(clean).drive or ".." in path.parts:
-        msg = f"path {text!r} leads out of the folder it is relative to; write it without '..'"
+        msg = (
+            f"path {text!r} leads out of the folder it is relative to; write it without '..' and "
+            f"from that folder on, such as {path.name!r}"
+        )
         raise InputInvalidError(msg)
     parts = path.parts[1:] if len(path.parts) > 1 and path.parts[0] == "stimuli" else path.parts
     if not parts or "\0" in clean:

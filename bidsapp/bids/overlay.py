@@ -13,6 +13,7 @@ from bidsapp.bids.names import same_label
 from bidsapp.bids.near import near_text
 from bidsapp.bids.records import Problem, Run
 from bidsapp.bids.tables import Table, is_missing, missing_columns, read_table
+from bidsapp.text import counted
 
 OVERLAY = "presentations.tsv"
 _COLUMNS = {"subject": "sub", "session": "ses", "task": "task", "run": "run"}
@@ -105,8 +106,8 @@ def unmet_rows(table: Table, runs: Sequence[Run], participants: Iterable[str]) -
         wanted = _listed(_described(row) for row in unmet)
         present = _listed(_named(run) for run in runs)
         what = (
-            f"{len(unmet)} of {len(table.rows)} rows meet no run of sub-{runs[0].subject}: they "
-            f"speak of {wanted}; the runs are {present}"
+            f"{len(unmet)} of {counted(len(table.rows), 'row')} for no run of "
+            f"sub-{runs[0].subject}, but for {wanted}; the runs are {present}"
         )
         problems.append(Problem(table.path, what, "correct task, session or run in the table"))
     return problems

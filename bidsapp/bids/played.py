@@ -24,6 +24,7 @@ from bidsapp.bids.adapters import EventRule
 from bidsapp.bids.records import Problem
 from bidsapp.bids.tables import is_missing, is_plain, time_s
 from bidsapp.errors import InputInvalidError
+from bidsapp.text import counted
 
 _N_QUOTED = 3
 #: how much shorter (s) a row may be than the file and still play all of it
@@ -149,7 +150,7 @@ def _problems(
     problems = []
     if without_onset:
         cells = _quoted(without_onset)
-        what = f"{len(without_onset)} presentations have no numeric onset ({cells})"
+        what = f"{counted(len(without_onset), 'presentation')} without a numeric onset ({cells})"
         problems.append(Problem(table, what, "they are left out; repair the onset column"))
     if unreadable:
         what = f"cells that are no numbers: {_quoted(unreadable)}"
@@ -158,7 +159,7 @@ def _problems(
         what = f"times that are not written as BIDS has them: {_quoted(read_as)}"
         problems.append(Problem(table, what, "they are read so; write seconds with a point"))
     if n_again:
-        what = f"{n_again} rows repeat the onset, duration and sound of another row"
+        what = f"{counted(n_again, 'row')} with the onset, duration and sound of another row"
         problems.append(Problem(table, what, "they are counted once; remove them"))
     return problems
 
@@ -193,7 +194,7 @@ def without_responses(played: Sequence[Played]) -> tuple[list[Played], list[Prob
     if not about:
         return list(played), []
     kinds = _quoted([repr(item.trial_type) if item.trial_type else "duration 0" for item in about])
-    what = f"{len(about)} rows ({kinds}) name a sound that was played before"
+    what = f"{counted(len(about), 'row')} ({kinds}) of a sound that was played before"
     problem = Problem(about[0].table, what, "they are taken for responses, not presentations")
     return [item for item in played if item not in about], [problem]
 

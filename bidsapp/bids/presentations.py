@@ -28,6 +28,7 @@ from bidsapp.bids.sidecars import applicable_files
 from bidsapp.bids.sounds import SoundLibrary, clean_stim_file, sound_duration_s
 from bidsapp.bids.stimuli import read_catalogue, stimuli_folders
 from bidsapp.bids.tables import Table, is_missing, missing_columns, read_table
+from bidsapp.text import counted
 
 _STANDARD = EventRule()
 _N_NAMED = 3
@@ -135,10 +136,12 @@ def _played(
     elif "stim_id" in events.columns:
         played, problems = _from_ids(rows, events.path, library)
     else:
-        msg = "events.tsv has neither stim_file nor stim_id"
+        near = near_text("stim_file", events.columns)
+        listed = near or f" (its columns: {', '.join(events.columns)})"
+        msg = f"events.tsv has neither stim_file nor stim_id{listed}"
         raise _SilentRunError(msg)
     if not played and not problems:
-        msg = f"events.tsv names no sound in any of its {len(rows)} rows"
+        msg = f"events.tsv has {counted(len(rows), 'row')} and names no sound"
         raise _SilentRunError(msg)
     return played, problems
 
@@ -185,7 +188,7 @@ def _absent(
     if not absent:
         return []
     named = [f"{stim_file}{near_text(stim_file, library.files)}" for stim_file in absent]
-    what = f"{len(absent)} sounds were not found: {_some(named)}"
+    what = f"{counted(len(absent), 'sound')} not found: {_some(named)}"
     return [Problem(folder, what, "put them there or give --stimuli-dir")]
 
 

@@ -39,7 +39,8 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.what}; {self.remedy}"
+        told = self.what.removeprefix(f"{self.path}: ")  # of an error that names the file, too
+        return f"{self.path}: {told}; {self.remedy}"
 
 
 @dataclass(frozen=True, slots=True)

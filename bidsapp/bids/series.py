@@ -15,6 +15,7 @@ from typing import Any
 
 from bidsapp.bids.records import Problem
 from bidsapp.bids.tables import Table, is_missing, is_plain, number, read_table, read_text, time_s
+from bidsapp.text import counted
 
 TIME_COLUMNS = ("time", "time_s", "times", "t", "seconds", "timestamp", "onset")
 #: of the sampling interval: times that stray less are taken for regular
@@ -136,10 +137,10 @@ def _odd_cells(path: Path, cells: Mapping[str, Sequence[str]]) -> list[Problem]:
     commas = [pair for pair in odd if not _is_word(pair[1])]
     problems = []
     if words:
-        what = f"{len(words)} cells are no numbers ({_quoted(words)})"
+        what = f"{counted(len(words), 'cell')} without a number ({_quoted(words)})"
         problems.append(Problem(path, what, "they are missing values; correct them"))
     if commas:
-        what = f"{len(commas)} numbers have a decimal comma ({_quoted(commas)})"
+        what = f"{counted(len(commas), 'number')} with a decimal comma ({_quoted(commas)})"
         problems.append(Problem(path, what, "they are read so; write a point"))
     empty = [name for name, column in cells.items() if all(is_missing(cell) for cell in column)]
     if empty:

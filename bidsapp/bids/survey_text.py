@@ -14,6 +14,7 @@ from bidsapp.bids.overlay import OVERLAY
 from bidsapp.bids.sounds import sound_duration_s
 from bidsapp.bids.stimuli import CATALOGUE
 from bidsapp.bids.survey import LABELS, Survey, TaskFacts, adapter_title, has_table
+from bidsapp.text import counted
 
 _N_SHOWN = 8
 _KINDS = {"volume": "volumes", "gifti": "surfaces (GIFTI)", "cifti": "grayordinates (CIFTI)"}
@@ -165,8 +166,8 @@ def _missing_sounds(found: Survey) -> list[str]:
     missing = [] if found.tasks_with_sound else ["what was played when (presentations.tsv)"]
     n_empty, n_absent = len(_on_disk(found)), _n_absent(found)
     if n_empty:
-        missing.append(f"the content of {n_empty} sounds (datalad get)")
-    return [*missing, f"{n_absent} sounds"] if n_absent > 0 else missing
+        missing.append(f"the content of {counted(n_empty, 'sound')} (datalad get)")
+    return [*missing, counted(n_absent, "sound")] if n_absent > 0 else missing
 
 
 def _n_absent(found: Survey) -> int:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from bidsapp.bids.near import near_text
 from bidsapp.bids.records import Problem
 
 _MISSING = frozenset({"", "n/a", "na", "nan", "none", "null"})
@@ -138,7 +139,9 @@ def read_text(path: Path) -> str | Problem:
 
 
 def missing_columns(table: Table, wanted: Iterable[str]) -> str:
-    """Say which of the columns a table lacks, and how it is separated if that is why; or nothing.
+    """Say which of the columns a table lacks, and why that may be so; or nothing.
+
+    Columns that are nearly called so are named, or how the cells are separated if not by tabs.
 
     Parameters
     ----------
@@ -150,7 +153,8 @@ def missing_columns(table: Table, wanted: Iterable[str]) -> str:
     missing = sorted(set(wanted) - set(table.columns))
     if not missing:
         return ""
-    what = f"has no column {', '.join(missing)}"
+    named = [f"{name}{near_text(name, table.columns)}" for name in missing]
+    what = f"has no column {', '.join(named)}"
     marks = {",": "commas", ";": "semicolons", " ": "blanks"}
     separated = [
         word

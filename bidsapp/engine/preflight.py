@@ -24,6 +24,7 @@ from bidsapp.engine.plan import Job, Plan, check_configuration, group_plan
 from bidsapp.engine.status import is_complete, read_record, read_records
 from bidsapp.errors import AppError, InputMissingError, OutputError
 from bidsapp.recipes import RECIPES, load_function
+from bidsapp.text import counted
 
 _INDIVIDUAL = ("T1w", "native", "fsnative")
 _GOOD, _BAD = "  [ok]", "  [!!]"
@@ -148,7 +149,8 @@ class PlannedGroup:
 
     def overview(self) -> str:
         """Say who takes part."""
-        return f"{len(self.subjects)} participants, planned or done: {' '.join(self.subjects)}"
+        people = counted(len(self.subjects), "participant")
+        return f"{people}, planned or done: {' '.join(self.subjects)}"
 
 
 def expected_groups(plan: Plan, config: Config) -> Plan:
@@ -195,8 +197,8 @@ def expected_groups(plan: Plan, config: Config) -> Plan:
             problem = None
             if len(kept) < recipe.least_participants:
                 msg = (
-                    f"{name} group, space {space}: {len(kept)} participants will be there, it "
-                    f"needs {recipe.least_participants}"
+                    f"{name} group, space {space}: {counted(len(kept), 'participant')} will be "
+                    f"there, it needs {recipe.least_participants}"
                 )
                 problem = InputMissingError(msg)
             planned = PlannedGroup(kept) if problem is None else None
@@ -288,7 +290,7 @@ def verdict(parts: Sequence[Plan], config: Config, refusal: AppError | None) -> 
     allowed = config.memory_bytes
     text = f"{_gib(need.memory_bytes)} of {_gib(allowed)} allowed"
     lines.append(_line(need.memory_bytes < allowed, "memory", text))
-    lines.append(_line(True, "done already", f"{len(jobs) - len(errors) - len(todo)} jobs"))
+    lines.append(_line(True, "done already", counted(len(jobs) - len(errors) - len(todo), "job")))
     doubts = [line.partition(": ")[0][7:] for line in lines if line.startswith(_BAD)]
     return [_first_line(jobs, errors, todo, need, refusal, doubts), *lines[1:]]
 
@@ -323,10 +325,8 @@ def _first_line(
     spaces = {job.space for job in jobs if job.level == "participant"}
     parts = []
     if subjects:
-        people = "participant" if len(subjects) == 1 else "participants"
-        parts.append(
-            f"{len(subjects)} {people} x {len(spaces)} {'space' if len(spaces) == 1 else 'spaces'}"
-        )
+        people = counted(len(subjects), "participant")
+        parts.append(f"{people} x {counted(len(spaces), 'space')}")
     if any(job.level == "group" for job in jobs):
         parts.append("group")
     needed = f"needs {_gib(need.memory_bytes)}, {_gib(need.scratch_bytes)} scratch"

@@ -40,6 +40,11 @@ _NETWORKS = {
     "wavlmbase": ("WavLM (base)", "chen2022"),
     "wavlmlarge": ("WavLM (large)", "chen2022"),
 }
+_FEATURES = {
+    "baseline": "acoustic descriptors",
+    "harmonic": "harmonic network",
+    "consonance": "roughness and harmonicity",
+}
 _OPEN, _CLOSE = "\u27e6", "\u27e7"  # brackets about the keys of cited works
 _MARK = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
 _TAGGERS = ("resnet1d", "musicnn", "musicnnmtt", "vggmtt")
@@ -196,6 +201,11 @@ def _space_facts(results: Results, space: Space) -> dict[str, Any]:
         "n_units": n_units,
         "reference": reference,
     }
+
+
+def network_title(label: str) -> str:
+    """Return the name for a reader of what results call by a label (``musicnnmtt``)."""
+    return _FEATURES.get(label) or _NETWORKS.get(label, (label, None))[0]
 
 
 def _network_facts(results: Results, name: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from bidsapp.report.html import (
     Prose,
     Section,
 )
-from bidsapp.report.methods import Methods, weights_text
+from bidsapp.report.methods import Methods, network_title, weights_text
 from bidsapp.report.rates import own_rates
 from bidsapp.report.tables import Row, table
 from bidsapp.results.cautions import Caution, in_order
@@ -66,17 +66,13 @@ class Pair:
     suffix: str
 
 
-def pairs(
-    results: Results, titles: Mapping[str, str] | None = None, *, leave_out: Sequence[str] = ()
-) -> list[Pair]:
+def pairs(results: Results, *, leave_out: Sequence[str] = ()) -> list[Pair]:
     """Return the networks of each space, numbered.
 
     Parameters
     ----------
     results
         Of a participant or the group.
-    titles
-        Network → name for a reader, where they differ.
     leave_out
         Networks that have no sections of their own, such as baselines.
     """
@@ -91,7 +87,7 @@ def pairs(
         Pair(
             space,
             name,
-            (titles or {}).get(name, name) + (f", {space.title}" if several else ""),
+            network_title(name) + (f", {space.title}" if several else ""),
             f"-{number}" if len(found) > 1 else "",
         )
         for number, (space, name) in enumerate(found, start=1)
@@ -150,7 +146,7 @@ def found(results: Results, sentences: Iterable[str], shown: Section | None) -> 
     shown
         Section whose first picture is the figure.
     """
-    text = " ".join([*sentences, _extent(results)])
+    text = " ".join(filter(None, [*sentences, _extent(results)]))
     figure = next(_pictures(shown), None) if shown is not None else None
     return [Prose(text), *([figure] if figure is not None else [])]
 
@@ -195,7 +191,7 @@ def meta(results: Results) -> list[tuple[str, str]]:
         ("Date", results.date),
         ("Version", facts.get("version")),
         ("Configuration", facts.get("ConfigurationHash")),
-        *((f"Weights of {name}", text) for name, text in weights.items()),
+        *((f"Weights of {network_title(name)}", text) for name, text in weights.items()),
     ]
     return [(name, str(value)) for name, value in items if value]
 

@@ -27,7 +27,7 @@ def table(
     *,
     cells: Mapping[str, MakeCell] | None = None,
     keep_empty: bool = False,
-    floor: float = 0.0,
+    floor: float | str = 0.0,
 ) -> Table:
     """Show a data frame with the titles and digits of its declared columns.
 
@@ -45,7 +45,8 @@ def table(
     keep_empty
         Whether columns without any value are shown, too.
     floor
-        Smallest possible p-value: one that is as small is shown as ``≤ 0.025``.
+        Smallest possible p-value, or the column that holds it for each row: a p-value that is as
+        small is shown as ``≤ 0.025``.
     """
     made = cells or {}
     kept = [
@@ -59,7 +60,7 @@ def table(
         [
             made[column.name](row)
             if column.name in made
-            else show(row[column.name], column, floor)
+            else show(row[column.name], column, row[floor] if isinstance(floor, str) else floor)
             for column in kept
         ]
         for row in records_of(frame)

@@ -14,7 +14,7 @@ from bidsapp.brain.geometry import UnitSpace
 from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import plural
-from bidsapp.report.methods import has_random_weights
+from bidsapp.report.methods import has_random_weights, network_title, weights_text
 from bidsapp.report.sections import Pair
 from bidsapp.results.kinds import Result, Table
 from bidsapp.results.read import APART, Results
@@ -34,6 +34,11 @@ class View:
 
     results: Results
     pair: Pair
+
+    @property
+    def title(self) -> str:
+        """Name of the network for a reader."""
+        return network_title(self.pair.network)
 
     @property
     def suffix(self) -> str:
@@ -86,6 +91,11 @@ class View:
     def is_random(self) -> bool:
         """Whether the network ran with random weights."""
         return has_random_weights(self.results, self.pair.network, self.pair.space)
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the network has any: acoustic descriptors have none."""
+        return bool(weights_text(self.facts.get("weights") or {"source": "none"}))
 
     @cached_property
     def units(self) -> UnitSpace:

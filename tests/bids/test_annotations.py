@@ -312,6 +312,38 @@ class TestIntervals:
         ]
         assert {(i.reference, i.key, i.rater) for i in found} == {("stimulus", "a.wav", "07")}
 
+    def test_numbers_that_are_none_are_quoted(self, raw) -> None:
+        raw.tsv(
+            f"{SOUND}_events.tsv",
+            "onset duration trial_type agreement",
+            "0 5 joy 75%",
+            "5 5 fear 80",
+            "0:10 5 joy 1",
+            "15 5 fear .5",
+        )
+        found, (unread, beyond) = self.find(raw)
+        assert [(i.label, i.agreement) for i in found] == [
+            *(("joy", None), ("fear", 80.0), ("fear", 0.5))
+        ]
+        assert "2 times or shares of labels without a number" in unread.what
+        assert "'75%', '0:10'" in unread.what
+        assert "from 80 to 80 in 1 stretch" in beyond.what
+
+    def test_whole_sounds_are_labelled_by_the_catalogue_where_nothing_else_says_it(
+        self, raw
+    ) -> None:
+        raw.tsv("stimuli/stimuli.tsv", "stim_file emotion", "a.wav joy", "b.wav fear")
+        found, problems = self.find(raw)
+        assert problems == []
+        (label,) = found
+        assert (label.label, label.reference, label.key) == ("joy", "stimulus", "a.wav")
+        heard = played(run=RUN)
+        assert label.onset_s == 0.0
+        assert label.duration_s == heard.stim_start_s + heard.duration_s
+        assert label.source == raw.root / "stimuli/stimuli.tsv"
+        raw.tsv(f"{SOUND}_events.tsv", "onset duration trial_type", "0 5 anger")
+        assert [item.label for item in self.find(raw)[0]] == ["anger"]
+
     def test_rows_of_events(self, raw) -> None:
         raw.tsv(
             EVENTS := "sub-01/func/sub-01_task-music_run-1_events.tsv",
@@ -381,7 +413,7 @@ class TestCoursesThatCannotBeMeant:
         found, problems = ratings(raw, presentations=self.heard(raw, 2.0))
         valence = next(item for item in found if item.name == "valence")
         assert [math.isfinite(value) for value in valence.values] == [True, False, True]
-        assert "1 cells are no numbers (valence 'high')" in problems[0].what
+        assert "1 cell without a number (valence 'high')" in problems[0].what
 
     def test_decimal_commas_are_read_with_a_note(self, raw) -> None:
         raw.text(f"{SOUND}.csv", "time;mood\n0,0;1,5\n0,5;2,5\n1,0;3\n")

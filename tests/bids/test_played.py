@@ -129,7 +129,7 @@ class TestStrictTimes:
         raw.wav("stimuli/b.wav", 5)
         timings, said = found_in(raw)
         assert [item[1] for item in timings] == [1, 9]
-        assert "1 rows repeat" in said
+        assert "1 row with the onset, duration and sound of another" in said
 
 
 class TestSeveralRowsOfOneSound:
@@ -227,7 +227,7 @@ class TestResponses:
 class TestNothingIsPassedOver:
     def test_a_table_without_rows_or_sounds_is_told(self, raw) -> None:
         raw.tsv(EVENTS, "onset duration stim_file", "1 2 n/a")
-        assert "names no sound in any of its 1 rows" in found_in(raw)[1]
+        assert "events.tsv has 1 row and names no sound" in found_in(raw)[1]
 
     @pytest.mark.parametrize("run", ["1.0", "01", "run-1"])
     def test_runs_of_the_overlay_compare_as_numbers(self, raw, run) -> None:
@@ -247,7 +247,7 @@ class TestNothingIsPassedOver:
             "1.0 music 1 3 4 a.wav",
         )
         _, said = found_in(raw)
-        assert "1 of 3 rows meet no run of sub-01: they speak of task 'music' run '7'" in said
+        assert "1 of 3 rows for no run of sub-01, but for task 'music' run '7'" in said
         assert "'1.0' (nearly: '01')" in said
 
     def test_rows_of_other_tasks_are_as_they_should_be(self, raw) -> None:

@@ -103,7 +103,7 @@ class TestEvents:
         found, problems = find_presentations(open_dataset(raw.root), [make_run(**MUSIC)])
         assert [item.path for item in found] == [None] * 9
         assert len(problems) == 1
-        assert "9 sounds were not found: piece0.wav" in problems[0].what
+        assert "9 sounds not found: piece0.wav" in problems[0].what
 
     def test_sounds_without_content(self, raw) -> None:
         raw.tsv(EVENTS, "onset duration stim_file", "0 5 a.wav", "5 5 b.wav")
@@ -119,7 +119,7 @@ class TestEvents:
         raw.wav("stimuli/a.wav")
         found, problems = find_presentations(open_dataset(raw.root), [make_run(**MUSIC)])
         assert len(found) == 1
-        assert "2 presentations have no numeric onset" in problems[0].what
+        assert "2 presentations without a numeric onset" in problems[0].what
 
     def test_a_duration_that_is_not_stated(self, raw) -> None:
         raw.tsv(
@@ -147,7 +147,10 @@ class TestEvents:
         [
             ("", "0 bytes"),
             ("onset\tstim_file\n0\ta.wav\n", "no column duration"),
-            ("onset\tduration\n0\t1\n", "neither stim_file nor stim_id"),
+            ("onset\tduration\n0\t1\n", "neither stim_file nor stim_id (its columns: onset, dur"),
+            ("onset\tduration\tStim_File\n0\t1\ta.wav\n", "nor stim_id (nearly: 'Stim_File')"),
+            ("onset\tduration\tstimfile\n0\t1\ta.wav\n", "nor stim_id (nearly: 'stimfile')"),
+            ("Onset\tduration\tstim_file\n0\t1\ta.wav\n", "no column onset (nearly: 'Onset')"),
             (None, "no events.tsv"),
         ],
     )
@@ -298,7 +301,7 @@ class TestAdapters:
         ]
         assert found[0].path == sounds.root / "happy.flac"
         assert len(problems) == 1
-        assert "2 sounds were not found" in problems[0].what
+        assert "2 sounds not found" in problems[0].what
 
     def test_options_override_numbers(self, raw) -> None:
         found, _ = find_presentations(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,6 +34,11 @@ class TestTables:
     def test_a_first_column_without_name(self, tree) -> None:
         table = read_table(tree("t").text("a.tsv", "\n\tonset\n0\t1.5\n"))
         assert table.rows[0]["onset"] == "1.5"
+
+    def test_a_message_names_its_file_once(self) -> None:
+        path = Path("a.wav")
+        problem = Problem(path, f"{path}: cannot be decoded", "convert it")
+        assert str(problem) == "a.wav: cannot be decoded; convert it"
 
     def test_comma_and_semicolon(self, tree) -> None:
         t = tree("t")

@@ -15,6 +15,7 @@ from types import ModuleType
 import pytest
 
 from bidsapp.bids.annotation_files import annotation_files
+from bidsapp.bids.label_maps import load_label_map
 from bidsapp.bids.overlay import read_overlay
 from bidsapp.cli.configure import parse_arguments
 from bidsapp.cli.tools import parse_words
@@ -122,7 +123,7 @@ def _tables() -> dict[str, str]:
 
 def test_tables_of_the_page_on_data_are_tables(tmp_path: Path) -> None:
     tables = _tables()
-    assert len(tables) == 6
+    assert len(tables) == 7
     for head, body in tables.items():
         widths = {line.count("\t") for line in body.strip().splitlines()}
         assert widths == {head.count("\t")}, body
@@ -133,6 +134,21 @@ def test_tables_of_the_page_on_data_are_tables(tmp_path: Path) -> None:
         table, problems = read_overlay([tmp_path])
         assert table is not None
         assert not problems
+
+
+def test_labels_of_the_page_on_data_are_classes_by_default(tmp_path: Path) -> None:
+    tables = _tables()
+    labels = next(body for head, body in tables.items() if "agreement" in head)
+    pooled = load_label_map("five-emotions")
+    rows = [line.split("\t") for line in labels.strip().splitlines()[1:]]
+    assert all(pooled.class_of(row[2]) for row in rows)
+    catalogue = next(body for head, body in tables.items() if "genre" in head)
+    head, *lines = [line.split("\t") for line in catalogue.strip().splitlines()]
+    assert all(pooled.class_of(line[head.index("emotion")]) for line in lines)
+    (tmp_path / "own.tsv").write_text(tables["source\ttarget"], encoding="utf-8")
+    own = load_label_map(str(tmp_path / "own.tsv"))
+    assert own.class_of("joy") == "happiness"
+    assert own.class_of("neutral") is None
 
 
 def test_names_of_annotations_on_the_page_are_found(tmp_path: Path) -> None:

@@ -95,3 +95,14 @@ def test_silence_in_front_of_a_sound_is_said(study, capsys) -> None:
     words = [str(study), str(study.parent / "out"), "participant", *SETTINGS, "--dry-run"]
     assert main(words) == 0
     assert f"{path.name}: begins with 3 s of silence" in capsys.readouterr().out
+
+
+def test_a_sound_of_a_narrow_band_is_said(study, capsys) -> None:
+    path = sorted((study / "stimuli").glob("*.flac"))[0]
+    samples, rate = soundfile.read(path)
+    soundfile.write(path, samples[:: rate // 8000][: len(samples) * 8000 // rate], 8000)
+    words = [str(study), str(study.parent / "out"), "participant", *SETTINGS, "--dry-run"]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert f"{path.name}: is sampled at 8,000 Hz: it has nothing above 4,000 Hz" in said
+    assert f"others reach {rate // 2:,} Hz" in said

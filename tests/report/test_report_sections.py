@@ -68,7 +68,7 @@ class TestHead:
         assert named["Dataset"] == "toy study"
         assert named["Recipe"] == "toy, robust"
         assert named["Configuration"] == "abc123"
-        assert named["Weights of vggish"] == "random weights (seed 0)"
+        assert named["Weights of VGGish"] == "random weights (seed 0)"
         assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", named["Date"])
 
     def test_serious_cautions_are_loud_and_others_are_not(self, participant: Results) -> None:
@@ -105,14 +105,14 @@ class TestPairs:
     """Networks and spaces."""
 
     def test_one_pair_needs_neither_space_nor_number(self, participant: Results) -> None:
-        (pair,) = pairs(participant, {"vggish": "VGGish"})
+        (pair,) = pairs(participant)
         assert (pair.title, pair.suffix) == ("VGGish", "")
 
     def test_several_are_numbered_and_name_their_space(self, two_spaces: Results) -> None:
         made = pairs(two_spaces, leave_out=("baseline",))
         assert [pair.suffix for pair in made] == ["-1", "-2"]
         assert [pair.title for pair in made] == [
-            f"vggish, {space.title}" for space in two_spaces.spaces
+            f"VGGish, {space.title}" for space in two_spaces.spaces
         ]
         assert len(pairs(two_spaces)) == 4
 

@@ -117,6 +117,13 @@ def test_values_follow_the_layers_whatever_the_order_of_rows(
         np.testing.assert_allclose(values, expected)
 
 
+def test_the_floor_of_a_p_value_can_differ_between_rows() -> None:
+    frame = pd.DataFrame({"p": [0.025, 0.025, 0.01, np.nan], "least": [0.025, 0.01, 0.01, 0.01]})
+    made = table(frame, (Column("p", by="label_shift"),), floor="least")
+    texts = [row[0].text for row in made.rows]
+    assert texts == ["\u2264\u20090.025", "0.025", "\u2264\u20090.010", "\u2013"]
+
+
 def test_a_p_value_at_its_floor_says_so() -> None:
     columns = (Column("p", by="sign_flip"), Column("q", by="sign_flip_fdr"), Column("r"))
     frame = pd.DataFrame({"p": [0.025, 0.05], "q": [0.025, 0.05], "r": [0.025, 0.01]})

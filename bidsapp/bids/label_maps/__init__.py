@@ -8,8 +8,9 @@ fear, sadness, love and anger, as the public code of the poster of Tanemura and 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
@@ -30,16 +31,26 @@ class LabelMap:
         As asked for.
     targets
         Pairs of normalised label and class; None: every label is its own class.
+    left_out
+        Normalised labels that the table names without a class.
     """
 
     name: str
     targets: tuple[tuple[str, str], ...] | None
+    left_out: tuple[str, ...] = field(default=(), repr=False)
 
     def class_of(self, label: str) -> str | None:
         """Return the class of a label; None if it belongs to none."""
         if self.targets is None:
             return label
         return dict(self.targets).get(normalised(label))
+
+    def unknown(self, labels: Iterable[str]) -> dict[str, int]:
+        """Count the labels that the map does not name, by label."""
+        if self.targets is None:
+            return {}
+        named = {*dict(self.targets), *self.left_out}
+        return dict(Counter(label for label in labels if normalised(label) not in named))
 
     def classes(self, labels: Iterable[str]) -> tuple[str, ...]:
         """Return all classes, in the order of the table; of ``identity``, the sorted labels."""
@@ -93,4 +104,4 @@ def load_label_map(name: str) -> LabelMap:
             raise InputInvalidError(msg)
         targets[label] = target
     kept = tuple((label, target) for label, target in targets.items() if not is_missing(target))
-    return LabelMap(name, kept)
+    return LabelMap(name, kept, tuple(set(targets) - set(dict(kept))))

@@ -32,7 +32,7 @@ def alignment(recipe: str, *, required: bool = True) -> Table:
             Column("duration_s", "how long it was played", "played", 1, "s"),
             Column("stim_start_s", "where in its file it began", "from", 1, "s"),
             Column("sound_s", "length of the file", "file", 1, "s"),
-            Column("first_volume", "first volume that can be used, from 0", "volumes", 0),
+            Column("first_volume", "first volume that can be used, from 0", "first\u2013last", 0),
             Column("last_volume", "last volume that can be used, from 0", digits=0),
             Column("n_rows", "volumes that can be used", "volumes used", 0),
             Column("source", "file that says so", text=True),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bidsapp.audio.networks import CONTROLS
 from bidsapp.bids.records import Problem, Run
 from bidsapp.results.cautions import Caution
+from bidsapp.text import counted
 
 if TYPE_CHECKING:
     from bidsapp.encoding.rows import Rows
@@ -158,7 +159,7 @@ def of_encoded_bold(
 def few_shifts(n_shifts: int) -> Iterator[Caution]:
     """Caution where a null of parcels has so few displacements that its p-values are coarse."""
     if n_shifts < _FEW_SHIFTS:
-        text = f"With {n_shifts} shifts no p-value is below 1/{n_shifts + 1}."
+        text = f"With {counted(n_shifts, 'shift')} no p-value is below 1/{n_shifts + 1}."
         yield Caution("caution", "Low p-value resolution", text)
 
 

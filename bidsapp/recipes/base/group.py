@@ -25,6 +25,7 @@ from bidsapp.recipes.base.recipe import Recipe
 from bidsapp.recipes.base.settings import override
 from bidsapp.results.kinds import Maps, Table, expand
 from bidsapp.results.read import APART, Results, Space, finished, read_json
+from bidsapp.text import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,7 +136,7 @@ class GroupInputs:
 
     def overview(self) -> str:
         """Say who takes part and who does not, for ``--dry-run``."""
-        lines = [f"{len(self.participants)} participants: {' '.join(self.subjects)}"]
+        lines = [f"{counted(len(self.participants), 'participant')}: {' '.join(self.subjects)}"]
         lines += [f"left out: {subject} ({reason})" for subject, reason in self.left_out]
         lines += [f"sub-{subject}: {item.brief()}" for subject, item in self.members.items()]
         return "\n".join(lines)

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from bidsapp.audio.io import audio_duration_s, leading_silence_s, level_fault
+from bidsapp.audio.io import audio_duration_s, leading_silence_s, level_fault, sampling_hz
 from bidsapp.bids.anatomy import find_grey_matter, template_grey_matter
 from bidsapp.bids.annotations import find_ratings
 from bidsapp.bids.dataset import Dataset
@@ -31,6 +31,7 @@ from bidsapp.recipes.base.recipe import Need, Recipe
 from bidsapp.text import text_table
 
 _LONG_SILENCE_S = 2.0
+_FULL_BAND_HZ = 16_000  # the lowest rate at which a network of the registry listens
 ALIGNMENT_COLUMNS = (
     "run",
     "n_trs",
@@ -424,6 +425,7 @@ def _listed(problems: Sequence[Problem]) -> str:
 def _durations(presentations: Sequence[Presentation]) -> tuple[dict[str, float], list[Problem]]:
     """Return the length of each sound in seconds, and a problem for each unreadable one."""
     durations: dict[str, float] = {}
+    rates_hz: dict[Path, int] = {}
     problems = []
     for item in presentations:
         if item.stim_file in durations or item.path is None:
@@ -438,8 +440,25 @@ def _durations(presentations: Sequence[Presentation]) -> tuple[dict[str, float],
             problems.append(Problem(item.path, fault, "its presentations are left out"))
             continue
         durations[item.stim_file] = duration_s
+        rates_hz[item.path] = sampling_hz(item.path)
         if silent_s >= _LONG_SILENCE_S:
             what = f"begins with {silent_s:g} s of silence"
             remedy = "if music began at the onset, the file is another than was played"
             problems.append(Problem(item.path, what, remedy))
-    return durations, problems
+    return durations, [*problems, *_narrow_bands(rates_hz)]
+
+
+def _narrow_bands(rates_hz: Mapping[Path, int]) -> list[Problem]:
+    """Name the sounds whose sampling rate leaves out frequencies that the networks look at."""
+    narrow = {path: rate for path, rate in rates_hz.items() if rate < _FULL_BAND_HZ}
+    if not narrow:
+        return []
+    path, rate = min(narrow.items(), key=lambda item: item[1])
+    what = f"is sampled at {rate:,} Hz: it has nothing above {rate // 2:,} Hz"
+    if len(narrow) > 1:
+        what += f" ({len(narrow)} sounds are sampled below {_FULL_BAND_HZ:,} Hz)"
+    widest = max(rates_hz.values())
+    unlike = f", others reach {widest // 2:,} Hz: layers may tell recordings by that" * (
+        widest > rate
+    )
+    return [Problem(path, what + unlike, "take recordings of the full band if there are any")]

@@ -40,6 +40,7 @@ from bidsapp.text import text_table
 _AUDIO = {"ao", "aomovie", "audio"}
 _AUDIOVISUAL = {"av", "avmovie", "audiovisual"}
 _TOKENS = re.compile(r"[_\-.]+")
+_N_NAMED = 6
 
 
 @dataclass(frozen=True)
@@ -228,14 +229,22 @@ def prepare(
     label_map = load_label_map(settings.label_map)
     if not any(label_map.class_of(item.label) for item in intervals):
         source = "events.tsv" if settings.label_source == "events" else "annotations"
+        unknown = label_map.unknown(item.label for item in intervals)
+        others = f" but {_counted(unknown)}" if unknown else ""
+        remedy = (
+            "set emotion3d.label_map=identity or to a table with columns source and target, or "
+            "another emotion3d.label_source"
+            if unknown
+            else "give --stimuli-dir, or set emotion3d.label_source or emotion3d.label_map"
+        )
         msg = (
             f"sub-{inputs.subject}: {source} of {len(inputs.runs)} runs hold no label of the map "
-            f"{settings.label_map!r}; give --stimuli-dir, or set emotion3d.label_source or "
-            "emotion3d.label_map"
+            f"{settings.label_map!r}{others}; {remedy}"
         )
         raise InputMissingError(msg)
     late = [problem for run in inputs.runs for problem in _beyond_end(run, intervals)]
     problems += [*of_modality, *unused_columns(intervals, label_map), *late]
+    problems += unknown_labels(intervals, label_map)
     common = {item.name: getattr(inputs, item.name) for item in fields(Inputs)}
     common |= {"intervals": tuple(intervals), "problems": tuple(dict.fromkeys(problems))}
     prepared = EmotionInputs(
@@ -349,6 +358,24 @@ def unused_columns(intervals: Sequence[Interval], label_map: LabelMap) -> list[P
     what = f"{', '.join(lost)} are 0 in all {len(tables)} tables like this one"
     remedy = "their classes lack these emotions; make the tables again if they were rated"
     return [Problem(paths[0], what, remedy)]
+
+
+def unknown_labels(intervals: Sequence[Interval], label_map: LabelMap) -> list[Problem]:
+    """Say which labels the map does not name: volumes lose them without a word otherwise."""
+    unknown = label_map.unknown(item.label for item in intervals)
+    sources = [item.source for item in intervals if item.label in unknown and item.source]
+    if not sources:
+        return []
+    what = f"the map {label_map.name!r} does not name {_counted(unknown)}"
+    remedy = "these stretches are left out; name them in a table for emotion3d.label_map"
+    return [Problem(sources[0], what, remedy)]
+
+
+def _counted(labels: Mapping[str, int]) -> str:
+    """List labels, each with its number of stretches, the most frequent first."""
+    ordered = sorted(labels.items(), key=lambda item: (-item[1], item[0]))
+    listed = ", ".join(f"{label!r} ({n})" for label, n in ordered[:_N_NAMED])
+    return f"{listed} and {len(ordered) - _N_NAMED} more" if len(ordered) > _N_NAMED else listed
 
 
 def _beyond_end(run: Run, intervals: Sequence[Interval]) -> list[Problem]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from bidsapp.models.harmonic.names import QUADRANTS
 from bidsapp.recipes.harmony import results as declared
 from bidsapp.report.brain.projection import unit_words
+from bidsapp.report.brain.scales import passing
 from bidsapp.report.html import number_text, plural
-from bidsapp.report.methods import has_random_weights
+from bidsapp.report.methods import has_random_weights, network_title
 from bidsapp.report.sections import flips_can_pass
 from bidsapp.results.read import Results, Space
 
@@ -28,8 +29,7 @@ def sentences(results: Results) -> Iterator[str]:
         yield from _parcels(results)
     else:
         yield from _group_parcels(results)
-    for space in results.spaces:
-        yield from _unique(results, space)
+    yield from _unique(results, results.spaces[0])
 
 
 def _emotions(results: Results) -> Iterator[str]:
@@ -49,7 +49,8 @@ def _emotions(results: Results) -> Iterator[str]:
 def _parcels(results: Results) -> Iterator[str]:
     """Yield in how many parcels each network predicts held-out music, in the first space."""
     space = results.spaces[0]
-    counts, n_parcels = [], 0
+    counts: list[tuple[int, str]] = []
+    n_parcels = 0
     for network in results.networks(space):
         rows = results.table(declared.PARCELS, space, network)
         mask = results.maps(declared.SIGNIFICANT, space, network)
@@ -58,32 +59,59 @@ def _parcels(results: Results) -> Iterator[str]:
             continue
         n_parcels = rows["parcel"].nunique()
         passed = np.unique(labels.values[0][mask.values[0] > 0])
-        counts.append(f"{passed.size} by layers of {network}")
-    if counts:
-        level = results.setting("significance", space)
-        yield (
-            f"Of {plural(n_parcels, 'parcel')}, responses to held-out music were predicted in "
-            f"{', '.join(counts)} (family-wise p \u2264 {level:g} against displaced music)."
-        )
+        counts.append((passed.size, network_title(network)))
+    level = results.setting("significance", space)
+    test = f"displaced music (family-wise p \u2264 {level:g})"
+    yield from verdict(counts, n_parcels, "", test)
 
 
 def _group_parcels(results: Results) -> Iterator[str]:
     """Yield in how many parcels each network passes against displaced music."""
     space, level = results.spaces[0], results.setting("significance", results.spaces[0])
-    counts, n_parcels = [], 0
+    counts: list[tuple[int, str]] = []
+    n_parcels = 0
     for network in results.networks(space):
         rows = results.table(declared.DISPLACEMENT, space, network).dropna(subset=["effect"])
         if len(rows):
             least = rows.groupby("parcel")["p_fwe"].min()
             n_parcels = len(least)
-            counts.append(f"{int((least <= level).sum())} by layers of {network}")
-    if counts:
-        n = plural(results.n_participants, "listener")
-        yield (
-            f"Over {n}, responses to held-out music were predicted in {', '.join(counts)} of "
-            f"{plural(n_parcels, 'parcel')} better than the same music displaced alike in "
-            f"everybody (family-wise p \u2264 {level:g})."
+            counts.append((int((least <= level).sum()), network_title(network)))
+    over = f"over {plural(results.n_participants, 'listener')}, "
+    test = f"the same music displaced alike in everybody (family-wise p \u2264 {level:g})"
+    yield from verdict(counts, n_parcels, over, test)
+
+
+def verdict(
+    counts: Sequence[tuple[int, str]], n_parcels: int, over: str, test: str
+) -> Iterator[str]:
+    """Yield in how many parcels each network predicts music, or that none is shown to.
+
+    Parameters
+    ----------
+    counts
+        Significant parcels and name of each network; nothing is said of none.
+    n_parcels
+        Parcels that were tested.
+    over
+        Beginning of the sentence: over whom.
+    test
+        What music was tested against.
+    """
+    if not counts:
+        return
+    parcels = plural(n_parcels, "parcel")
+    listed = ", ".join(f"{n} ({name})" for n, name in counts)
+    text = (
+        f"{over}responses to held-out music were predicted in {listed} of {parcels} better than "
+        f"by {test}."
+    )
+    if not any(n for n, _ in counts):
+        names = ", ".join(name for _, name in counts)
+        text = (
+            f"{over}it is not shown that responses to held-out music are predicted ({names}): in "
+            f"none of {parcels} better than by {test}."
         )
+    yield text[0].upper() + text[1:]
 
 
 def _unique(results: Results, space: Space) -> Iterator[str]:
@@ -110,7 +138,7 @@ def _unique(results: Results, space: Space) -> Iterator[str]:
         yield "With so few listeners, no test of what is unique to harmony can pass."
         return
     level = results.setting("significance", space)
-    n = int((tested.values[0] <= level).sum())
+    n = int(passing(tested.values[0], level).sum())
     text = f"{plural(n, word, words)}" if n else f"no {word}"
     yield (
         f"What is unique to harmony is significant in {text} (family-wise p \u2264 {level:g}, "

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from bidsapp.models.harmonic.names import PITCH_CLASSES, QUADRANTS
 from bidsapp.recipes.harmony.listen import Spectrogram
+from bidsapp.report.figures import style
 
 _MOST_COLUMNS = 1200
 _TICKS_HZ = (200, 500, 1000, 2000, 5000, 10000)
@@ -59,7 +60,7 @@ def sound_figure(
     bottom.axhline(0, color="#999999", linewidth=0.6)
     bottom.set_ylabel("z in this sound")
     bottom.set_xlabel("time in the sound (s)")
-    bottom.legend(ncols=2, frameon=False, fontsize=7, loc="upper right")
+    style.legend_above(bottom, fontsize=7)
     bottom.set_xlim(0.0, span[1] if spectrogram is None else max(span[1], spectrogram.duration_s))
     for axes in (top, bottom):
         axes.spines[["top", "right"]].set_visible(False)
@@ -172,7 +173,7 @@ def unique_figure(parcels: pd.DataFrame) -> Figure:
     right.axvline(0, color="#999999", linewidth=0.8)
     right.set_xlabel("unique contribution (difference of r)")
     right.set_ylabel("parcels")
-    right.legend(frameon=False, fontsize=8)
+    style.legend_above(right, fontsize=8)
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
     return figure

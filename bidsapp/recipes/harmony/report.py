@@ -20,7 +20,7 @@ from bidsapp.report import sections
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.places import coordinate_words, region_after_z, with_regions
 from bidsapp.report.brain.projection import unit_words
-from bidsapp.report.brain.scales import largest, smallest
+from bidsapp.report.brain.scales import largest, passing, smallest
 from bidsapp.report.courses import peak_section
 from bidsapp.report.html import (
     Note,
@@ -39,6 +39,7 @@ from bidsapp.report.methods import (
     first_participant,
     has_random_weights,
     inference_sentences,
+    network_title,
     render_methods,
     shared_context,
 )
@@ -48,11 +49,6 @@ from bidsapp.results.kinds import P_VALUE
 from bidsapp.results.read import Results
 
 _HEADING = "Harmony and the emotion of music"
-_TITLES = {
-    "harmonic": "harmonic network",
-    "consonance": "roughness and harmonicity",
-    "baseline": "acoustic descriptors",
-}
 _MOST_SOUNDS = 12
 _MOST_ROWS = 200
 
@@ -66,7 +62,7 @@ def report(results: Results) -> tuple[Page, Methods]:
         What the recipe wrote.
     """
     text = methods(results)
-    pairs = sections.pairs(results, _TITLES)
+    pairs = sections.pairs(results)
     own = (
         [sections.participants(results, declared.PARTICIPANTS, "Who takes part.")]
         if results.is_group
@@ -126,7 +122,7 @@ def significant(results: Results, pair: Any) -> Any:
     maps = results.maps(declared.P_FWE, pair.space, pair.network)
     if maps is None:
         return None
-    return smallest(maps.values) < results.setting("significance", pair.space)
+    return passing(smallest(maps.values), results.setting("significance", pair.space))
 
 
 def emotion(results: Results) -> Section:
@@ -273,7 +269,7 @@ def unique(results: Results, space: Any) -> Section | None:
         tested = results.maps(declared.UNIQUE_P, space)
         if tested is not None and sections.flips_can_pass(results, space):
             level = results.setting("significance", space)
-            mask = tested.values[0] <= level
+            mask = passing(tested.values[0], level)
             which = (
                 "Outlined: unique" if mask.any() else f"No {unit_words(maps.units)[1]} are unique"
             )
@@ -310,7 +306,7 @@ def ratings(results: Results) -> Section | None:
         rows = results.table(declared.RATINGS, network=network)
         rows = rows[rows["piece"] == "mean"]
         if not rows.empty:
-            words = f"{_TITLES.get(network, network)}: {declared.RATINGS.says}"
+            words = f"{network_title(network)}: {declared.RATINGS.says}"
             parts.append(table(rows, declared.RATINGS.columns, words))
     both = results.table(declared.UNIQUE_RATINGS)
     if not both.empty:
@@ -325,7 +321,7 @@ def rating_means(results: Results) -> Section | None:
         rows = results.table(declared.GROUP_RATINGS, network=network)
         if not rows.empty:
             words = (
-                f"{_TITLES.get(network, network)}: mean over raters, against music moved alike "
+                f"{network_title(network)}: mean over raters, against music moved alike "
                 "for all of them."
             )
             parts.append(table(rows, declared.GROUP_RATINGS.columns, words))

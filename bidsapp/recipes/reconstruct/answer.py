@@ -10,6 +10,7 @@ import pandas as pd
 
 from bidsapp.recipes.reconstruct import results as declared
 from bidsapp.report.html import number_text, p_text
+from bidsapp.report.methods import network_title
 from bidsapp.results.read import Results, Space
 
 
@@ -26,7 +27,7 @@ def sentences(results: Results) -> Iterator[str]:
     ]
     yield from _of_network(results, *first)
     if others:
-        yield f"Likewise: {'; '.join(_in_short(results, *other) for other in others)}."
+        yield f"Other embeddings: {'; '.join(_in_short(results, *other) for other in others)}."
 
 
 def row_of(rows: pd.DataFrame, decoder: str, candidates: str) -> dict[str, Any]:
@@ -55,13 +56,17 @@ def _of_network(results: Results, space: Space, network: str) -> Iterator[str]:
     overall = row_of(rows, declared.ENSEMBLE, declared.ALL)
     if not overall:
         return
-    layer = results.layers(network, space)[0]
+    embedding = f"layer {results.layers(network, space)[0]} of {network_title(network)}"
     over = "on average over participants, " if results.is_group else ""
-    yield (
-        f"By embeddings decoded from the brain (layer {layer} of {network}), {over}the clip that "
-        f"was heard beats {100 * overall['identification']:.0f} % of the other held-out clips of "
-        f"its fold (chance 50 %{_p(overall, results)})."
+    found = (
+        f"the clip that was heard is more like the one decoded from the brain ({embedding}) than "
+        f"{100 * overall['identification']:.0f} % of the other held-out clips of its fold (chance "
+        f"50 %{_p(overall, results)})."
     )
+    text = over + found
+    if overall["p"] > results.setting("significance", space):
+        text = f"it is not shown that clips can be told apart from brain activity: {text}"
+    yield text[0].upper() + text[1:]
     within = row_of(rows, declared.ENSEMBLE, declared.SAME_GENRE)
     oracle = row_of(rows, declared.ORACLE, declared.ALL)
     if oracle:
@@ -85,8 +90,9 @@ def _in_short(results: Results, space: Space, network: str) -> str:
     overall = row_of(results.table(result, space, network), declared.ENSEMBLE, declared.ALL)
     where = f" in {space.title}" if len(results.spaces) > 1 else ""
     if not overall:
-        return f"{network}{where} was not tested"
-    return f"{network}{where} {100 * overall['identification']:.0f} %{_p(overall, results)}"
+        return f"{network_title(network)}{where} was not tested"
+    share = f"{100 * overall['identification']:.0f} %{_p(overall, results)}"
+    return f"{network_title(network)}{where} {share}"
 
 
 def _p(row: dict[str, Any], results: Results, before: str = ", ", after: str = "") -> str:

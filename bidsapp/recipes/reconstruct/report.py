@@ -18,6 +18,7 @@ from bidsapp.recipes.reconstruct.encoding.results import SCORES as ENCODING_SCOR
 from bidsapp.recipes.reconstruct.figures import accuracy_figure, curve_figure, genre_figure
 from bidsapp.report import sections, sounds
 from bidsapp.report.brain.draw import BrainMap, draw
+from bidsapp.report.brain.scales import passing
 from bidsapp.report.html import (
     Embedded,
     Number,
@@ -33,6 +34,7 @@ from bidsapp.report.methods import (
     Methods,
     first_participant,
     inference_sentences,
+    network_title,
     render_methods,
     shared_context,
 )
@@ -150,7 +152,7 @@ def of_space(results: Results, pair: Any) -> Section:
     made.insert(-1 if results.is_group else 2, clips(results, pair))
     children = [section for section in made if section is not None]
     layer = results.layers(pair.network, pair.space)[0]
-    intro = Prose(f"The embedding is layer {layer} of {pair.network}.")
+    intro = Prose(f"The embedding is layer {layer} of {network_title(pair.network)}.")
     return Section(f"Results: {pair.title}", f"results{pair.suffix}", [intro], children)
 
 
@@ -262,7 +264,9 @@ def clips(results: Results, pair: Any) -> Section:
             )
         )
     ordered = rows.sort_values("identification", ascending=False)
-    parts.append(table(ordered, result.columns, f"{result.says} Best first."))
+    parts.append(
+        table(ordered, result.columns, f"{result.says} Best first.", floor=floor(results))
+    )
     return Section("Clips", f"clips{pair.suffix}", parts, folded=results.is_group)
 
 
@@ -279,8 +283,8 @@ def where(results: Results, pair: Any) -> Section:
     p = results.maps(tested, pair.space, pair.network)
     if p is not None:
         level = results.setting("significance", pair.space)
-        mask = p.values[0] < level
-        caption += f" Outlined: FWE p < {level:g}."
+        mask = passing(p.values[0], level)
+        caption += f" Outlined: FWE p \u2264 {level:g}."
         drawn.append(BrainMap("Family-wise p", p.values[0], P_VALUE))
     of_regions = declared.GROUP_REGIONS if group else declared.REGIONS
     rows = results.table(of_regions, pair.space, pair.network)
@@ -329,7 +333,7 @@ def plain(results: Results, pair: Any, declaration: Table, title: str, key: str)
     if rows.empty:
         return None
     name = declaration.desc.removeprefix(declared.RECIPE)
-    shown = table(rows, declaration.columns, declaration.says)
+    shown = table(rows, declaration.columns, declaration.says, floor=floor(results))
     return Section(title, f"{name}{pair.suffix}", [shown, *sections.claim(results, key)])
 
 

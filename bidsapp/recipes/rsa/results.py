@@ -42,7 +42,7 @@ RADIUS = Maps(
     title="Radius of the searchlights",
     says="Distance from each centre to the farthest voxel or vertex of its searchlight (mm).",
     stat="radius",
-    scale=Scale("", "mm", colours="sequential"),
+    scale=Scale("radius", "mm", colours="sequential"),
     by_network=False,
 )
 N = _group_maps(

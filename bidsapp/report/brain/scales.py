@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from matplotlib.colors import Colormap, Normalize
+from numpy.typing import NDArray
 
 from bidsapp.report.figures import style
 from bidsapp.report.figures.style import Array
@@ -189,6 +190,22 @@ def largest(values: Array) -> Array:
 def smallest(values: Array) -> Array:
     """Return the smallest value over the first axis, NaN where none is finite."""
     return np.asarray(-largest(-np.asarray(values)))
+
+
+def passing(p: Array, level: float) -> NDArray[np.bool_]:
+    """Return where p-values of maps are at most a level, as the masks that were written have it.
+
+    Maps hold single precision, in which .05 is a little more than .05: the level is rounded as
+    they are.
+
+    Parameters
+    ----------
+    p
+        Of any shape, NaN where nothing was tested.
+    level
+        Largest p that passes.
+    """
+    return np.asarray(np.asarray(p, np.float32) <= np.float32(level))
 
 
 def at_largest(values: Array, scores: Array) -> Array:

@@ -123,6 +123,11 @@ def short_layers(names: Sequence[str]) -> list[str]:
     return [name if len(name) <= 12 else f"{name[:11]}…" for name in names]
 
 
+def legend_above(axes: Axes, **options: Any) -> None:
+    """Put the legend above the panel, where it hides no data."""
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=3, **options)
+
+
 def quiet_grid(axes: Axes, axis: str = "y") -> None:
     """Light guide lines behind the data."""
     axes.grid(True, axis=axis, color=FAINT, linewidth=0.6)  # type: ignore[arg-type]

@@ -2,6 +2,14 @@
 if (matchMedia("(max-width: 60rem)").matches) {
   for (const contents of document.querySelectorAll(".toc details")) contents.open = false;
 }
+function markScrolling() {
+  for (const box of document.querySelectorAll(".picture, .table")) {
+    box.classList.toggle("scrolls", box.scrollWidth > box.clientWidth + 1);
+  }
+}
+addEventListener("load", markScrolling);
+addEventListener("resize", markScrolling);
+document.addEventListener("toggle", markScrolling, true);
 for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => {
     const header = button.parentElement;

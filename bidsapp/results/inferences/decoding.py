@@ -18,8 +18,8 @@ ENTRIES = (
         shows="A small p says that the decoder recognises the classes better than it recognises "
         "the same sequence of classes at other times of the same runs.",
         does_not_show="It does not say which brain process carries the classes: motion, loudness "
-        "or anything else in time with them can make it small. It speaks of these runs and this "
-        "person.",
+        "or anything else in time with them can make it small. It speaks of these runs and of "
+        "those scanned in them.",
         cites=("valente2021", "phipson2010"),
         calibrate=f"{_CALIBRATIONS}:label_shift",
     ),

@@ -15,7 +15,7 @@ from bidsapp.bids.intervals import find_intervals
 from bidsapp.bids.label_maps import LabelMap, load_label_map
 from bidsapp.bids.records import Interval, Presentation, Run
 from bidsapp.errors import InputInvalidError, InputMissingError, UsageError
-from bidsapp.recipes.emotion3d.inputs import modality_of, unused_columns
+from bidsapp.recipes.emotion3d.inputs import modality_of, unknown_labels, unused_columns
 from bidsapp.recipes.emotion3d.labels import (
     Span,
     n_blocks,
@@ -152,6 +152,20 @@ def test_label_maps_are_checked(tmp_path):
     with pytest.raises(InputInvalidError, match="a label map needs source"):
         load_label_map(str(path))
     assert load_label_map("identity").classes(["b", "a", "b"]) == ("a", "b")
+
+
+def test_labels_that_a_map_does_not_name_are_counted(tmp_path):
+    pooled = load_label_map("five-emotions")
+    labels = ["joy", "joy", "Anger/Rage", "gloating", "sad", "happy_for"]
+    assert pooled.unknown(labels) == {"joy": 2, "sad": 1}
+    assert load_label_map("identity").unknown(labels) == {}
+    path = tmp_path / "sub-01_task-film_events.tsv"
+    intervals = [Interval(name, 10.0 * k, 10.0, "run", "r", source=path)
+                 for k, name in enumerate(labels)]  # fmt: skip
+    (problem,) = unknown_labels(intervals, pooled)
+    assert "'joy' (2), 'sad' (1)" in problem.what
+    assert "emotion3d.label_map" in problem.remedy
+    assert unknown_labels(intervals[2:4], pooled) == []
 
 
 def test_modality_from_names_and_sidecars(tmp_path):

@@ -213,7 +213,7 @@ def test_cautions_name_what_is_doubtful(written: Results) -> None:
 def test_the_page_has_the_numbers_of_the_tables(written: Results) -> None:
     page, methods = report(written)
     titles = [section.title for section in page.sections]
-    assert titles.index("Cautions") < titles.index("Results: musicnn") < titles.index("Ratings")
+    assert titles.index("Cautions") < titles.index("Results: MusiCNN") < titles.index("Ratings")
     (view,) = views(written)
     glance = {item.label: item for part in page.sections[0].parts for item in part.items}  # type: ignore[union-attr]
     assert glance["Significant parcels"].value == f"{len(view.passed)} of 12"
@@ -221,7 +221,7 @@ def test_the_page_has_the_numbers_of_the_tables(written: Results) -> None:
     assert "39 circular shifts" in methods.text
     assert "7 layers of MusiCNN" in methods.text
     assert "hsu2004" in methods.references  # a piece was repeated: there is a ceiling
-    results = next(section for section in page.sections if section.title == "Results: musicnn")
+    results = next(section for section in page.sections if section.title == "Results: MusiCNN")
     assert [child.title for child in results.children] == [
         "Maps",
         "Predicted and measured response",

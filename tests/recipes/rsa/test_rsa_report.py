@@ -18,7 +18,7 @@ from bidsapp.recipes.rsa.figures.lag import relative
 from bidsapp.recipes.rsa.figures.matrices import ranks
 from bidsapp.recipes.rsa.report import items, layers, people, report
 from bidsapp.recipes.rsa.report.items import rank_correlations
-from bidsapp.recipes.rsa.report.view import TITLES, RsaView
+from bidsapp.recipes.rsa.report.view import RsaView
 from bidsapp.recipes.rsa.settings import GROUP_VARIANTS
 from bidsapp.report.html import Page, Section, render, write_page
 from bidsapp.report.sections import pairs
@@ -38,7 +38,7 @@ def read(root: Path, subject: str = "") -> Results:
 
 
 def views(results: Results) -> list[RsaView]:
-    return [RsaView(results, pair) for pair in pairs(results, TITLES)]
+    return [RsaView(results, pair) for pair in pairs(results)]
 
 
 def anchors(page: Page) -> list[str]:

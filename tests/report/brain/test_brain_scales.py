@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from bidsapp.recipes import RECIPES
 from bidsapp.report.brain.scales import (
     at_largest,
     largest,
     layer_ticks,
     limits,
     look,
+    passing,
     shown,
     smallest,
 )
-from bidsapp.results.kinds import CORRELATION, LAYER, P_VALUE, Scale
+from bidsapp.results.kinds import CORRELATION, LAYER, P_VALUE, Maps, Scale, expand
 
 SIGNED = Scale("\u0394r", colours="signed", least=0.01)
 SHARE = Scale("share", colours="share")
@@ -133,3 +138,26 @@ def test_every_layer_that_occurs_stands_beside_a_bar_of_layers() -> None:
     assert dict(few.ticks) == {3.0: "3 layer3", 7.0: "7 layer7"}
     in_viewer = look(LAYER, np.array([3.0, 5, 7]), names, ordinal=True, most_ticks=3)
     assert dict(in_viewer.ticks) == {3.0: "3 layer3", 5.0: "5", 7.0: "7 layer7"}
+
+
+def test_a_p_of_exactly_the_level_passes_in_maps_of_single_precision() -> None:
+    p = np.array([1 / 20, 5 / 100, 50 / 1000, 51 / 1000, np.nan])
+    as_written = p.astype(np.float32).astype(float)  # .05 is a little more than .05 then
+    assert as_written[0] > 0.05
+    for values in (p, p.astype(np.float32), as_written):
+        assert passing(values, 0.05).tolist() == [True, True, True, False, False]
+
+
+def test_pages_count_a_p_of_exactly_the_level_as_masks_do() -> None:
+    strict = re.compile(r"[^<\n]<\s*(?:self\.|view\.)?(?:level|significance|threshold)\b")
+    root = Path(__file__).parents[3] / "bidsapp" / "recipes"
+    pages = [path for path in root.rglob("*.py") if "report" in str(path) or path.stem == "answer"]
+    assert len(pages) > 20
+    assert [str(path) for path in pages if strict.search(path.read_text("utf-8"))] == []
+
+
+def test_every_scale_of_a_result_names_its_quantity() -> None:
+    maps = [item for recipe in RECIPES.values() for item in expand(recipe.results)
+            if isinstance(item, Maps)]  # fmt: skip
+    assert len(maps) > 30
+    assert [item.desc for item in maps if not item.scale.quantity] == []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -215,3 +217,16 @@ def test_svg_is_reproducible_and_its_text_is_text() -> None:
     # the random envelope differs, so compare a deterministic figure
     first, second = (style.to_svg(DRAWINGS["folds"]()) for _ in range(2))
     assert first == second
+
+
+def test_no_legend_lies_on_the_data_of_its_panel() -> None:
+    root = Path(__file__).parents[3] / "bidsapp"
+    calls = [
+        (path.name, call)
+        for path in root.rglob("*.py")
+        if "figures" in str(path)
+        for call in re.findall(r"\.legend\(.*?\)\n", path.read_text("utf-8"), re.DOTALL)
+    ]
+    assert len(calls) > 10
+    inside = [item for item in calls if not re.search(r"outside|bbox_to_anchor", item[1])]
+    assert inside == []

@@ -31,11 +31,14 @@ class Row:
         Values, NaN outside.
     top
         End of the colour scale; the other end is its negative.
+    quantity
+        What is shown, with its unit, beside the colour bar.
     """
 
     title: str
     volume: Volume
     top: float
+    quantity: str
 
 
 @style.styled
@@ -90,6 +93,7 @@ def _bar(axes: Axes, row: Row, mappable: ScalarMappable) -> None:
     bar.set_ticks(ends, labels=[_short(value) for value in ends])
     bar.ax.set_ylim(ends[0], ends[-1])
     bar.ax.tick_params(length=2, labelsize=7)
+    bar.set_label(row.quantity, fontsize=7)
 
 
 def _background(background: Volume | None, points: Array) -> Array:

@@ -19,14 +19,16 @@ def sentences(view: View) -> Iterator[str]:
     view
         Results in one space.
     """
+    head = f"{plural(len(view.classes), 'class', 'classes')} of emotion in single volumes, "
     for split in view.honest:
         rows = {name: view.score(split, name) for name in BRAIN}
         scored = {name: row for name, row in rows.items() if row is not None}
         if not scored:
             continue
         said = "; ".join(_said(view, split, name, row) for name, row in scored.items())
-        head = f"{plural(len(view.classes), 'class', 'classes')} of emotion in single volumes"
-        yield f"{head}, {split.title[0].lower()}{split.title[1:]}: {said}."
+        title = f"{split.title[0].lower()}{split.title[1:]}" if head else split.title
+        yield f"{head}{title}: {said}."
+        head = ""
         yield from _without_brain(view, split)
 
 

@@ -203,10 +203,12 @@ def _pictures(
     assert extent is not None
     levels = slice_levels(extent, _N_SLICES)
     tops = {method: scale_of(written.values) for method, written in by_method.items()}
+    unit = ",\ndivided by\nits spread" if view.is_group else ""
+    quantities = {method: f"{MAPS[method].scale.quantity}{unit}" for method in by_method}
     parts: list[Part] = []
     for number, name in enumerate(view.classes):
         rows = [
-            Row(_METHODS[method], _volume(written, number), tops[method])
+            Row(_METHODS[method], _volume(written, number), tops[method], quantities[method])
             for method, written in by_method.items()
             if np.isfinite(written.values[number]).any()
         ]

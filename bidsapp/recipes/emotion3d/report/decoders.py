@@ -131,11 +131,12 @@ def _table(view: View, split: SplitInfo) -> Table:
     for measure in ("accuracy", "macro_f1"):
         frame[measure] = rows[rows["measure"] == measure].set_index("decoder")["value"]
     frame = frame.reindex(view.decoders(split)).reset_index()
+    frame["smallest_p"] = 1 / (frame["n_shifts"] + 1)
     cells = {
         "decoder": decoder_cell,
         "chance": interval("chance", "low", "high"),
     }
-    return table(frame, _COLUMNS, caption, cells=cells)
+    return table(frame, _COLUMNS, caption, cells=cells, floor="smallest_p")
 
 
 def chance(view: View) -> Section | None:
@@ -317,4 +318,6 @@ def separability(view: View) -> list[Part]:
         "Separability: mean silhouette over folds, 1 for tight classes far apart, 0 for none, "
         "below 0 for classes inside each other"
     )
-    return [table(rows, columns, caption, cells=cells), *claim(view.results, "label_shift_hidden")]
+    rows = rows.assign(smallest_p=1 / (rows["n_shifts"] + 1))
+    made = table(rows, columns, caption, cells=cells, floor="smallest_p")
+    return [made, *claim(view.results, "label_shift_hidden")]

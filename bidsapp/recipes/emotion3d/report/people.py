@@ -95,12 +95,11 @@ def tests(view: View) -> Section | None:
     frame = view.table(TESTS)
     if frame.empty:
         return None
-    smallest = p_cell(frame["smallest_p"].min()).text
     caption = (
         f"{plural(frame['n'].max(), 'participant')}. p compares the mean with that of labels "
-        f"shifted alike in all participants (smallest possible p: {smallest}); network minus "
-        "linear is the difference of scores above own chance, two-sided. p (consistency) flips "
-        "the signs of participants and is no evidence for decoding."
+        "shifted alike in all participants (\u2264: the smallest that so many shifts can give); "
+        "network minus linear is the difference of scores above own chance, two-sided. p "
+        "(consistency) flips the signs of participants and is no evidence for decoding."
     )
     columns = choose(
         TESTS.columns, "level", "test", "mean", "chance", "difference", "p", "t", "p_flip"
@@ -110,7 +109,8 @@ def tests(view: View) -> Section | None:
         "test": lambda row: cell(_test(str(row["test"]))),
         "mean": lambda row: cell(None if pd.isna(row["chance"]) else row["mean"]),
     }
-    parts: list[Part] = [table(frame, columns, caption, cells=cells), *_pairs(view, frame)]
+    shown = table(frame, columns, caption, cells=cells, floor="smallest_p")
+    parts: list[Part] = [shown, *_pairs(view, frame)]
     further = claim(view.results, "label_shift_alike", "sign_flip_scores")
     return Section("Tests over participants", f"tests{view.suffix}", [*parts, *further])
 

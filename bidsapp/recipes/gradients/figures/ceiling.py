@@ -36,7 +36,7 @@ def ceiling_figure(isc: Array, reached: Array) -> Figure:
     left.set_xlabel("parcels, sorted by ISC")
     left.set_ylabel("correlation")
     left.set_title("parcels")
-    left.legend(loc="upper right")
+    style.legend_above(left)
     style.quiet_grid(left)
     return figure
 

@@ -52,13 +52,17 @@ def mask_on_cortex(view: GroupView, mask: Array | None) -> Array | None:
 
 
 def accuracy_maps(view: GroupView) -> list[BrainMap]:
-    """Return the largest mean score over layers at each set of lags, on one scale."""
+    """Return the largest mean score over layers at each set of lags, on one scale.
+
+    Outlines and opacity are those of positive lags in every row: a control in full colour beside
+    pale scores would look like the stronger of the two.
+    """
     maps: list[BrainMap] = []
+    mask = mask_on_cortex(view, view.significant)
     for lags in each_lags(view):
         scores = view.cortical_scores(lags)
         if scores is not None:
             title = f"Largest mean r over {len(view.layers)} layers, {LAGS_TITLES[lags]}"
-            mask = mask_on_cortex(view, view.passing(lags))
             ends = maps[0].ends if maps else limits(_MEAN_R, largest(scores))
             maps.append(BrainMap(title, largest(scores), _MEAN_R, mask=mask, ends=ends))
     return maps
@@ -83,7 +87,10 @@ def _outlined(view: GroupView) -> str:
     if mask is None:
         return "Parcels were not tested against displaced music."
     if not mask.any():
-        return f"No parcel is significant against displaced music (FWE p \u2264 {view.level:g})."
+        return (
+            "No parcel is significant against displaced music (FWE p \u2264 "
+            f"{view.level:g}); opacity scales with r."
+        )
     return (
         "Opacity scales with r; black outlines mark parcels where some layer is significant at "
         f"positive lags against music displaced alike in all participants (FWE p \u2264 "

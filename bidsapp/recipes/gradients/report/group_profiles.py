@@ -18,7 +18,6 @@ from bidsapp.recipes.gradients.report.group_view import (
     FSAVERAGE5,
     LAGS_TITLES,
     NEGATIVE,
-    NETWORKS,
     POSITIVE,
     GroupView,
     carried,
@@ -30,7 +29,7 @@ from bidsapp.report.figures import style
 from bidsapp.report.figures.layers import Line, Panel, panels_figure
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Part, Prose, Section, picture
-from bidsapp.report.methods import first_participant
+from bidsapp.report.methods import first_participant, network_title
 from bidsapp.report.sections import claim
 from bidsapp.report.tables import by_layer, rows_of, table
 from bidsapp.results.kinds import Column, Scale
@@ -195,7 +194,7 @@ def ratings(results: Results) -> list[Section]:
     alone = len(tables) == 1
     return [
         Section(
-            "Ratings" if alone else f"Ratings ({NETWORKS.get(name, name)})",
+            "Ratings" if alone else f"Ratings ({network_title(name)})",
             "ratings" if alone else f"ratings-{name}",
             [_rating_profiles(frame, results.layers(name)), *claim(results, RATERS)],
         )

@@ -34,7 +34,6 @@ KINDS = ("best", "centroid")
 MAIN = {"hemisphere": "both", "direction": "reference rotated"}
 LAGS_TITLES = {POSITIVE: "positive lags", NEGATIVE: "negative lags (control)"}
 KIND_TITLES = {"best": "Best layer", "centroid": "Centroid layer"}
-NETWORKS = {"vggish": "VGGish"}
 #: where everything on the cortex is drawn
 FSAVERAGE5 = surface_units(SIZE, SIZE, space="fsaverage5", density="10k")
 _SURFACE = Space("fsaverage", den="10k")
@@ -111,10 +110,6 @@ class GroupView(View):
     def significant(self) -> Array | None:
         """(n_units,) bool: in a parcel that passes against displaced music; None without."""
         return self.mask(declared.SIGNIFICANT)
-
-    def passing(self, lags: str) -> Array | None:
-        """(n_units,) bool: significant at these lags; None for the control, which has no test."""
-        return self.significant if lags == POSITIVE else None
 
     def scores(self, lags: str) -> Array | None:
         """(n_layers, n_units) mean scores over participants."""
@@ -227,7 +222,7 @@ def views(results: Results) -> list[GroupView]:
     """Return the networks of each space; the baseline only where it stands alone."""
     alone = all(set(results.networks(space)) == {BASELINE} for space in results.spaces)
     left_out = () if alone else (BASELINE,)
-    return [GroupView(results, pair) for pair in pairs(results, NETWORKS, leave_out=left_out)]
+    return [GroupView(results, pair) for pair in pairs(results, leave_out=left_out)]
 
 
 def each_lags(view: GroupView) -> Iterator[str]:

@@ -17,16 +17,10 @@ from bidsapp.results.read import Results
 
 BASELINE = "baseline"
 POSITIVE, NEGATIVE = declared.LAGS
-TITLES = {"vggish": "VGGish"}
 
 
 class ParticipantView(View):
     """A participant's results of one network in one space."""
-
-    @property
-    def title(self) -> str:
-        """Name of the network for a reader."""
-        return TITLES.get(self.pair.network, self.pair.network)
 
     def scores(self, lags: str) -> Array | None:
         """(n_layers, n_units) scores; None where these lags were not analysed."""
@@ -54,7 +48,7 @@ class ParticipantView(View):
     def passed(self) -> pd.DataFrame:
         """Rows of the parcels that are significant at positive lags."""
         rows = rows_of(self.parcels, lags=POSITIVE)
-        return rows[rows["p_fwe"] < self.level]
+        return rows[rows["p_fwe"] <= self.level]
 
     @cached_property
     def profile(self) -> pd.DataFrame:
@@ -87,4 +81,4 @@ def views(results: Results) -> list[ParticipantView]:
     """Return the networks of each space; the baseline only where it stands alone."""
     alone = all(set(results.networks(space)) == {BASELINE} for space in results.spaces)
     left_out = () if alone else (BASELINE,)
-    return [ParticipantView(results, pair) for pair in pairs(results, TITLES, leave_out=left_out)]
+    return [ParticipantView(results, pair) for pair in pairs(results, leave_out=left_out)]

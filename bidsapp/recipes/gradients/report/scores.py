@@ -59,9 +59,8 @@ def maps(view: ParticipantView) -> Section:
 
 def first_maps(view: ParticipantView) -> Section:
     """Draw the largest score and the best layer alone."""
-    caption = (
-        f"Outlined: parcels significant at FWE p \u2264 {view.level:g}; opacity scales with r."
-    )
+    what = "Outlined: parcels" if view.significant.any() else "No parcel is"
+    caption = f"{what} significant at FWE p \u2264 {view.level:g}; opacity scales with r."
     drawn = draw(list(islice(_maps(view), 2)), view.units, view.significant, caption)
     return Section("Maps", "first", drawn)
 

@@ -10,6 +10,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from bidsapp.report.figures import style
+
 _COLOURS = ("#1f5a8a", "#b5562d", "#3a7d44", "#8a8a8a", "#6b4c9a")
 _GENRES = "tab20"
 Values = NDArray[np.floating]
@@ -68,7 +70,7 @@ def profile_figure(rows: pd.DataFrame, regions: Sequence[str]) -> Figure:
     axes.set_yticks(range(len(regions)), regions, fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("mean r")
-    axes.legend(frameon=False, fontsize=8)
+    style.legend_above(axes, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 

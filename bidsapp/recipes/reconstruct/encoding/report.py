@@ -15,6 +15,7 @@ from bidsapp.recipes.reconstruct.encoding.figures import (
 )
 from bidsapp.report import sections
 from bidsapp.report.brain.draw import BrainMap, draw
+from bidsapp.report.brain.scales import passing
 from bidsapp.report.html import Part, Prose, Section, number_text, picture
 from bidsapp.report.tables import choose, table
 from bidsapp.results.kinds import Maps, Table
@@ -97,10 +98,10 @@ def _maps(
     threshold = results.setting("significance", space)
     drawn = []
     for number, (name, values) in enumerate(zip(maps.names, maps.values, strict=True)):
-        mask = None if tested is None else tested.values[number] < threshold
+        mask = None if tested is None else passing(tested.values[number], threshold)
         drawn.append(BrainMap.of(result, values, title=name, mask=mask, in_slices=number == 0))
     if tested is not None:
-        caption += f" Outlined: FWE p < {threshold:g}."
+        caption += f" Outlined: FWE p \u2264 {threshold:g}."
     yield from draw(drawn, maps.units, None, caption)
 
 

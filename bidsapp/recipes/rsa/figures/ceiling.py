@@ -43,7 +43,7 @@ def _ceilings(axes: Axes, lower: Array, higher: Array, units: str) -> None:
     axes.axvline(0, color=style.INK, linewidth=0.8, linestyle=(0, (4, 2)))
     axes.set_xlabel("noise ceiling \u03c1")
     axes.set_ylabel(units)
-    axes.legend(loc="upper right")
+    style.legend_above(axes)
 
 
 def _beside(axes: Axes, lower: Array, largest: Array, passing: Array | None, units: str) -> None:
@@ -53,7 +53,7 @@ def _beside(axes: Axes, lower: Array, largest: Array, passing: Array | None, uni
         here = known & passing
         axes.plot(lower[here], largest[here], ".", color=style.POSITIVE, markersize=2.5,
                   rasterized=True, label=f"significant {units}")  # fmt: skip
-        axes.legend(loc="lower right", markerscale=3)
+        style.legend_above(axes, markerscale=3)
     low, high = axes.get_xlim()
     ends = [max(low, axes.get_ylim()[0]), high]
     axes.plot(ends, ends, color=style.CEILING, linewidth=1, linestyle=(0, (4, 2)), scaley=False)

@@ -9,7 +9,7 @@ import numpy as np
 from bidsapp.recipes.rsa import RECIPE
 from bidsapp.recipes.rsa import results as declared
 from bidsapp.recipes.rsa.report import answer, items, layers, people
-from bidsapp.recipes.rsa.report.view import TITLES, RsaView
+from bidsapp.recipes.rsa.report.view import RsaView
 from bidsapp.report import sections
 from bidsapp.report.brain.viewer import viewer
 from bidsapp.report.html import Number, Page, Section, number_text, plural
@@ -35,7 +35,7 @@ def report(results: Results) -> tuple[Page, Methods]:
     results
         What the recipe wrote.
     """
-    views = [RsaView(results, pair) for pair in sections.pairs(results, TITLES)]
+    views = [RsaView(results, pair) for pair in sections.pairs(results)]
     text = methods(results)
     first = _of_group(results) if results.is_group else _of_participant(results, views)
     page = [

@@ -280,9 +280,10 @@ def _sizes(results: Results, space: Space) -> list[Part]:
     )
     low, median, high = np.nanpercentile(size, [0, 50, 100])
     words = unit_words(units)[1]
+    count = f"{low:.0f} to {high:.0f} (median {median:.0f})" if low < high else f"{low:.0f}"
     text = (
         f"{number_text(facts['n_searchlights'], 0)} searchlights within {facts['mask']}; they "
-        f"have {low:.0f} to {high:.0f} {words} (median {median:.0f}) and a radius of "
+        f"have {count} {words} and a radius of "
         f"{np.nanmin(radius):.1f} to {np.nanmax(radius):.1f} mm (median "
         f"{np.nanmedian(radius):.1f}). {how}"
     )

@@ -30,6 +30,7 @@ from bidsapp.report.figures.layers import Line, Profile, profile_figure
 from bidsapp.report.figures.nulls import threshold
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Part, Section, number_text, picture
+from bidsapp.report.methods import control_weights
 from bidsapp.report.sections import claim
 from bidsapp.report.tables import choose, numbered, table
 from bidsapp.results.kinds import Column
@@ -51,22 +52,27 @@ _SIDES = {"L": "on the left", "R": "on the right", "both": "searchlights"}
 
 def maps(view: RsaView) -> Section:
     """Draw the largest score, best and centroid layer, and what learning adds."""
-    test = "the paper's t of the maximum" if view.by_maximum else f"FWE p \u2264 {view.level:g}"
-    caption = f"Outlined: significant {view.words} ({test}); elsewhere opacity scales with \u03c1."
-    if not view.significant.any():
-        caption = f"No significant {view.words} ({test}); layers may be undefined."
     shown = list(_maps(view))
     if not view.by_maximum:  # the mask shows as much
         shown = [item for item in shown if item.scale is not declared.P_FWE.scale]
-    parts = draw(shown, view.units, view.significant, caption + view.apart)
+    parts = draw(shown, view.units, view.significant, _outlined(view) + view.apart)
     return Section("Maps", f"maps{view.pair.suffix}", parts)
 
 
 def first_maps(view: RsaView) -> Section:
     """Draw the largest score and the best layer alone."""
-    caption = f"Outlined: significant {view.words}; elsewhere opacity scales with \u03c1."
-    drawn = draw(list(islice(_maps(view), 2)), view.units, view.significant, caption)
+    drawn = draw(list(islice(_maps(view), 2)), view.units, view.significant, _outlined(view))
     return Section("Maps", "first", drawn)
+
+
+def _outlined(view: RsaView) -> str:
+    """Say what the outlines of maps are, or that there are none."""
+    test = "the paper's t of the maximum" if view.by_maximum else f"FWE p \u2264 {view.level:g}"
+    if view.significant.any():
+        what = f"Outlined: significant {view.words} ({test}); elsewhere opacity"
+    else:
+        what = f"No significant {view.words} ({test}): layers may be undefined. Opacity"
+    return f"{what} scales with \u03c1."
 
 
 def _maps(view: RsaView) -> Iterator[BrainMap]:
@@ -126,11 +132,11 @@ def peaks(view: RsaView) -> Section | None:
     frame["rho"], frame["p"], frame["gain"] = at(view.scores), at(view.p_fwe), at(view.gain)
     frame["centroid"] = view.centroid[units]
     who = f"significant {view.words}" if view.significant.any() else "all, as none is significant"
+    gain = "" if view.gain is None else f"\u0394\u03c1: {view.gain_title.lower()}. "
     caption = (
         f"The largest scores of {who}, at least {APART_MM:.0f} mm apart, with the layer of "
-        f"the largest score. {coordinate_words(view.units)} \u0394\u03c1: "
-        f"{view.gain_title.lower()}. Peaks were selected with the same data; the scores are "
-        "inflated (circular)"
+        f"the largest score. {coordinate_words(view.units)} {gain}Peaks were selected with the "
+        "same data; the scores are inflated (circular)"
     )
     cells = {"layer": numbered("layer_index", "layer")}
     floor = float(view.summary.get("smallest_p") or 0.0)
@@ -150,7 +156,9 @@ def profile(view: RsaView) -> Section:
         low, high = frame["ci_low"].to_numpy(float), frame["ci_high"].to_numpy(float)
     else:
         spread = np.nan_to_num(frame["sd_untrained"].to_numpy(float))
-    label = "this seed" if view.is_random else "trained"
+    control = control_weights(view.results, view.pair.network, view.pair.space)
+    plain = "trained" if view.has_weights else "score"
+    label = {"random": "this seed", "permuted": "permuted"}.get(control, plain)
     lines = [Line(label, mean, low, high, "95 % interval over participants")]
     caption = f"Mean score over all {view.words}, significant or not."
     if np.isfinite(untrained).any():
@@ -296,8 +304,8 @@ def delay(view: RsaView) -> Section | None:
         return None
     by_layer = rows.pivot_table(index="layer_index", columns="delay_s", values="mean_rho")
     delays_s = by_layer.columns.to_numpy(float)
-    mean = by_layer.to_numpy().mean(axis=0)
-    latest = delays_s[int(mean.argmax())]
+    mean = by_layer.mean(axis=0).to_numpy(float)  # without layers that have no score
+    latest = delays_s[int(np.nanargmax(mean))]
     figure = delay_figure(
         delays_s,
         by_layer.to_numpy(),
@@ -307,14 +315,16 @@ def delay(view: RsaView) -> Section | None:
         "\u03c1",
     )
     n = int(rows["n_units"].iloc[0])
-    who = "significant searchlights" if view.significant.any() else "searchlights"
+    significant = view.significant.any()
+    who = f"{number_text(n, 0)} {'significant ' if significant else ''}searchlights"
+    doubt = "" if significant else " None is significant: the curves may be noise."
+    largest = f"The mean over layers is largest at a delay of {number_text(latest, 1)} s."
     caption = (
-        f"Mean score over {n} {who} when the predicted responses come earlier or later than the "
-        "canonical one (shaded): grey, each layer; thick, their mean. Slow music makes "
-        "neighbouring delays alike; nothing was tested."
+        f"Mean score over {who} when the predicted responses come earlier or later than the "
+        f"canonical one (shaded): grey, each layer; thick, their mean. {largest}{doubt} Slow "
+        "music makes neighbouring delays alike; nothing was tested."
     )
-    alt = f"The mean over layers is largest at a delay of {latest:g} s."
-    parts: list[Part] = [picture(figure, alt=alt, caption=caption)]
+    parts: list[Part] = [picture(figure, alt=largest, caption=caption)]
     values = view.single(declared.DELAY_MAP)
     if values is not None and np.isfinite(values).any():
         drawn = [BrainMap.of(declared.DELAY_MAP, values)]

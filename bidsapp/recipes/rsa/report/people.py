@@ -44,6 +44,7 @@ def gyrus(view: RsaView) -> Section:
     if not frame["centroid"].notna().any():
         text = "No profile: the space has no searchlights of the gyrus, or no MNI coordinates."
         return Section(title, anchor, [Prose(text)])
+    band = ", with 95 % bootstrap interval" if frame["ci_low"].notna().any() else ""
     shapes = {test["hemisphere"]: test for test in view.facts["superior_temporal_gyrus"]}
     names = [f"rho_{layer}" for layer in view.layers]
     sides = [
@@ -59,8 +60,8 @@ def gyrus(view: RsaView) -> Section:
         for side, rows in frame.groupby("hemisphere", sort=False)
     ]
     caption = (
-        "Above: mean over participants of the centroid layer in bins along the gyrus, with 95 % "
-        "bootstrap interval. Below: mean score of each layer. The paper found deep layers at both "
+        f"Above: mean over participants of the centroid layer in bins along the gyrus{band}. "
+        "Below: mean score of each layer. The paper found deep layers at both "
         "ends and shallow ones in the centre: a curvature above zero. Every participant's "
         "centroid is that of all searchlights with a positive score, significant or not, and is "
         "drawn to the middle layer where there is no effect."

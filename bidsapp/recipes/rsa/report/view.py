@@ -14,13 +14,11 @@ import numpy as np
 import pandas as pd
 
 from bidsapp.recipes.rsa import results as declared
-from bidsapp.report.brain.scales import largest
+from bidsapp.report.brain.scales import largest, passing
 from bidsapp.report.figures.style import Array
 from bidsapp.report.view import View
 from bidsapp.results.kinds import Result
 from bidsapp.results.read import Results
-
-TITLES = {"vggish": "VGGish", "resnet1d": "ResNet (tags)", "musicnn": "MusiCNN (tags)"}
 
 
 def own_settings(results: Results) -> Mapping[str, Any]:
@@ -32,11 +30,6 @@ def own_settings(results: Results) -> Mapping[str, Any]:
 
 class RsaView(View):
     """Results of one network in one space."""
-
-    @property
-    def title(self) -> str:
-        """Name of the network for a reader."""
-        return TITLES.get(self.pair.network, self.pair.network)
 
     @property
     def by_maximum(self) -> bool:
@@ -112,7 +105,9 @@ class RsaView(View):
     @cached_property
     def passing_clips(self) -> Array | None:
         """(n_units,) bool: some layer passes the permutation of clips; None without it."""
-        return None if self.p_fwe is None else np.asarray((self.p_fwe <= self.level).any(axis=0))
+        return (
+            None if self.p_fwe is None else np.asarray(passing(self.p_fwe, self.level).any(axis=0))
+        )
 
     @cached_property
     def best(self) -> Array:
