@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import typing
 from collections.abc import Iterator, Mapping
+from importlib.resources import files
 from typing import Any, TypeVar
 
 from bidsapp.coerce import coerce
@@ -164,6 +166,18 @@ def fidelity(settings: Any, variant: str) -> list[dict[str, str]]:
         }
         for name, declared, used in fields_of(settings)
     ]
+
+
+def read_remarks(package: str) -> tuple[dict[str, str], ...]:
+    """Return the rows of ``logs/fidelity.tsv`` of a recipe that are no settings.
+
+    Parameters
+    ----------
+    package
+        The recipe's: ``remarks.tsv`` in it has the columns of `fidelity`.
+    """
+    lines = files(package).joinpath("remarks.tsv").read_text("utf-8").splitlines()
+    return tuple(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def spelled(value: Any) -> str:

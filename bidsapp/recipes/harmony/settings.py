@@ -116,23 +116,3 @@ class HarmonyGroupSettings:
 
 GROUP_VARIANTS = {"robust": HarmonyGroupSettings(), "faithful": HarmonyGroupSettings()}
 """Defaults of both variants of the group level."""
-
-REMARKS = (
-    {
-        "option": "bands of the filters",
-        "paper": "non-contiguous bands of twelve pitch classes, list not published",
-        "used": "six octaves from E3, one HTK mel band each",
-        "variant": "both",
-        "source": _PAPER,
-        "why": "every tone from E3 on then excites the filter of its own pitch class most",
-    },
-    {
-        "option": "sampling rate",
-        "paper": "not stated",
-        "used": "22,050 Hz",
-        "variant": "both",
-        "source": _PAPER,
-        "why": "mel bands are 8 Hz apart in the bass, finer than at 44,100 Hz",
-    },
-)
-"""What the paper leaves open and no setting says."""

@@ -1,4 +1,4 @@
-"""Everything that `rsa` writes, and where it cannot follow the paper to the letter."""
+"""Everything that `rsa` writes, at both levels."""
 
 from __future__ import annotations
 
@@ -369,65 +369,3 @@ RESULTS: tuple[Result, ...] = (
     LOWER, UPPER, GROUP_PROFILE, LAYERS, GYRUS, PARTICIPANTS, GROUP_SUMMARY,
 )  # fmt: skip
 """In the order of the documentation; the first maps define the voxels or vertices of a space."""
-
-REMARKS = (
-    {
-        "option": "detrending",
-        "paper": "each run linearly detrended and z-scored",
-        "used": "--confounds and --high-pass-hz in one regression per run, then z-scored",
-        "variant": "both",
-        "source": "Methods: Representational Similarity Analysis",
-        "why": "--confounds none with --high-pass-hz 0.001 comes closest to the paper",
-    },
-    {
-        "option": "weights",
-        "paper": "trained on parts one to twelve of MagnaTagATune",
-        "used": "--weights; musicotopy-tools train tagger trains the same network",
-        "variant": "both",
-        "source": "Methods: Deep neural network",
-        "why": "the paper's parameters are not published",
-    },
-    {
-        "option": "within-participant test",
-        "paper": "none",
-        "used": "permutation of clips",
-        "variant": "both",
-        "source": "Methods: Statistical Analysis",
-        "why": "pairs of items are not independent: a p-value of one Spearman correlation over "
-        "them means nothing, and none is given",
-    },
-    {
-        "option": "layers of few channels",
-        "paper": "every layer has 50 channels or more",
-        "used": "Euclidean distance below five channels",
-        "variant": "both",
-        "source": "Table 1",
-        "why": "a correlation over fewer channels takes few values",
-    },
-    {
-        "option": "statistic of the clip permutation",
-        "paper": "none",
-        "used": "mean over participants of the correlation itself, not of its Fisher z",
-        "variant": "both",
-        "source": "-",
-        "why": "at correlations below .1 both are the same; the null of the mean correlation is "
-        "exact and its error rate was measured",
-    },
-    {
-        "option": "nuisance matrices of the group",
-        "paper": "none",
-        "used": "mean over participants of the ranks of each nuisance matrix",
-        "variant": "robust",
-        "source": "-",
-        "why": "the group's score is that of the mean normalised matrix of participants",
-    },
-    {
-        "option": "place of the superior temporal gyrus",
-        "paper": "anatomical labels of the group maps",
-        "used": "a slab of 20 mm in MNI coordinates from planum temporale to planum polare",
-        "variant": "both",
-        "source": "Results",
-        "why": "it is the same for voxels, fsaverage and grayordinates",
-    },
-)
-"""Rows of ``logs/fidelity.tsv`` that are no settings."""
