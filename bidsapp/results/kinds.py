@@ -92,6 +92,11 @@ class Column:
     by: str = ""
 
     @property
+    def holds(self) -> str:
+        """What it holds: ``numeric``, ``prose`` or ``word``; the class of its cells in reports."""
+        return "prose" if self.prose else "word" if self.text else "numeric"
+
+    @property
     def head(self) -> str:
         """Head in reports, with the unit."""
         title = self.title or self.name.replace("_", " ")

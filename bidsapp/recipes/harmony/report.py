@@ -23,7 +23,6 @@ from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.brain.scales import largest, smallest
 from bidsapp.report.courses import peak_section
 from bidsapp.report.html import (
-    Note,
     Notes,
     Number,
     Page,
@@ -44,6 +43,7 @@ from bidsapp.report.methods import (
 )
 from bidsapp.report.tables import choose, table
 from bidsapp.report.timing import alignment_section, quality_section
+from bidsapp.results.cautions import Caution
 from bidsapp.results.kinds import P_VALUE
 from bidsapp.results.read import Results
 
@@ -155,7 +155,7 @@ def emotion(results: Results) -> Section:
     parts: list[Any] = [plane, *notes]
     if has_random_weights(results, "harmonic"):
         words = "The harmonic network has random weights: its quadrants mean nothing."
-        parts.insert(0, Notes([Note("serious", "Untrained.", words)]))
+        parts.insert(0, Notes([Caution("serious", "Untrained.", words)]))
     if not agreement.empty:
         caption = f"{declared.AGREEMENT.says} No test: moments of a sound are not independent."
         parts.append(table(agreement, declared.AGREEMENT.columns, caption))

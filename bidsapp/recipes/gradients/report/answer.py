@@ -9,7 +9,8 @@ import numpy as np
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.report import scores
 from bidsapp.recipes.gradients.report.group_view import GroupView, reference_title
-from bidsapp.recipes.gradients.report.participant_view import NEGATIVE, POSITIVE, ParticipantView
+from bidsapp.recipes.gradients.report.participant_view import ParticipantView
+from bidsapp.recipes.gradients.report.view import NEGATIVE, POSITIVE
 from bidsapp.report.brain.scales import largest
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import number_text, p_text, plural

@@ -67,7 +67,7 @@ def spin_tests(view: GroupView) -> Section | None:
             "are in no order of depth"
         )
         parts.append(_table(rows_of(baseline.spins, **MAIN), caption, is_main=True))
-    return Section("Spin tests", f"spins{view.suffix}", parts)
+    return view.section("Spin tests", "spins", *parts)
 
 
 def _histograms(view: GroupView) -> list[Part]:
@@ -190,7 +190,7 @@ def participants_alignment(view: GroupView) -> Section | None:
     parts: list[Part] = [picture(figure, alt=f"{words}.", caption=caption)]
     if tested:
         parts += [*claim(view.results, SPIN_PEOPLE), _test_table(tests)]
-    return Section("Alignment of participants", f"alignment{view.suffix}", parts)
+    return view.section("Alignment of participants", "alignment", *parts)
 
 
 def _strips(frame: pd.DataFrame, tests: pd.DataFrame, reference: str) -> Iterator[Strip]:
