@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +22,7 @@ from numpy.typing import NDArray
 from bidsapp.brain.spin_surface import Reference, find_cortex
 from bidsapp.brain.surrogates import require
 from bidsapp.progress import track
+from bidsapp.recipes.base.displacement import null_output, write_parcels
 from bidsapp.recipes.base.group_maps import (
     GroupMapOptions,
     GroupMaps,
@@ -34,7 +33,7 @@ from bidsapp.recipes.base.group_maps import (
     participant_maps,
 )
 from bidsapp.recipes.base.isc import ParcelCourses, ParcelIsc, isc_columns, parcel_isc
-from bidsapp.recipes.base.rating_tests import rating_rows
+from bidsapp.recipes.base.rating_tests import write_ratings
 from bidsapp.recipes.base.regions import (
     Profiles,
     Regions,
@@ -71,7 +70,7 @@ from bidsapp.recipes.gradients.condition import (
     write_maps,
     write_projected,
 )
-from bidsapp.recipes.gradients.displacement import output, write_claims, write_displacement
+from bidsapp.recipes.gradients.displacement import write_claims
 from bidsapp.recipes.gradients.reference_names import reference_labels
 from bidsapp.recipes.gradients.second_null import second_null_rows
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
@@ -115,6 +114,7 @@ class GradientsGroup:
     def __init__(self, study: GroupStudy) -> None:
         self.study, self.inputs, self.config = study, study.inputs, study.config
         self.settings: GradientsGroupSettings = study.settings
+        self.options = GroupMapOptions.of(study.settings)
         network = next(iter(self.inputs.networks))
         self.units = group_units(self.inputs, results.SCORE.of("positive"), network)
         self.cortex = find_cortex(self.units, mni305=self.settings.mni305)
@@ -134,19 +134,6 @@ class GradientsGroup:
         first = self.inputs.participants[0].facts(self.inputs.at)
         return tuple(lags for lags in results.LAGS if lags in first["n_rows"])
 
-    @cached_property
-    def options(self) -> GroupMapOptions:
-        """How maps are averaged and tested."""
-        chosen = self.settings
-        return GroupMapOptions(
-            chosen.min_share,
-            chosen.n_flips,
-            chosen.n_tfce_flips,
-            chosen.alternative,
-            chosen.best_layer,
-            chosen.tfce,
-        )
-
     def run(self) -> None:
         """Analyse, test, and write."""
         conditions = tuple(self.conditions())
@@ -161,7 +148,15 @@ class GradientsGroup:
             if self.cortex is not None and self.cortex.is_projected:
                 write_projected(out, item, self.cortex, self.inputs.space, self.origin)
         for network in self.inputs.networks:
-            averaged, passed, more = write_displacement(self.study, self.units, network, courses)
+            averaged, passed, more = write_parcels(
+                self.study,
+                self.units,
+                network,
+                courses,
+                results.NULL_SCORES,
+                declared.DISPLACEMENT,
+                declared.SIGNIFICANT,
+            )
             doubts += [caution for caution in more if caution not in doubts]
             if passed is not None:
                 self.displaced[network] = passed
@@ -170,7 +165,7 @@ class GradientsGroup:
             competes = self.inputs.competes(network)
             has_depth = np.count_nonzero(competes) > 1 and network != cautions.BASELINE
             if averaged is not None and self.cortex is not None and has_depth:
-                shared = output(self.study, self.units, network, courses)
+                shared = null_output(self.study, self.units, network, results.NULL_SCORES)
                 found, preference = write_claims(
                     shared, network, averaged, competes, self.cortex, self.references
                 )
@@ -187,28 +182,18 @@ class GradientsGroup:
 
     def output(self, item: Condition) -> Output:
         """Return the writer of what is made from the score maps of one condition."""
-        result = results.SCORE.of(item.lags)
-        files = [
-            path
-            for participant in self.inputs.participants
-            for path in participant.images(result, self.inputs.at, item.network)
-        ]
-        return self.study.output(self.units, files)
+        images = self.inputs.images(results.SCORE.of(item.lags), item.network)
+        return self.study.output(self.units, images)
 
     # -------------------------------------------------------------- averages over participants
 
     def conditions(self) -> Iterator[Condition]:
         """Analyse every network at every set of lags."""
-        folder = self.study.scratch / "group"
-        folder.mkdir(parents=True, exist_ok=True)
         for network, layers in self.inputs.networks.items():
             for lags in self.lags:
                 LOGGER.info("%s: %s, %s lags", self.study.label, network, lags)
                 shape = (len(layers), len(self.inputs.participants), self.units.n_units)
-                with (
-                    tempfile.TemporaryDirectory(dir=folder) as own,
-                    ScoreStack(Path(own) / "scores", shape) as stack,
-                ):
+                with ScoreStack.temporary(self.study.scratch / "group", shape) as stack:
                     yield self.condition(network, lags, stack)
 
     def condition(self, network: str, lags: str, stack: ScoreStack) -> Condition:
@@ -355,10 +340,8 @@ class GradientsGroup:
         ]
         if loadings:
             out.write(declared.LOADINGS, loadings, network=network)
-        tables, draws = (results.RATINGS, results.RATINGS_NULL), self.settings.n_bootstrap
-        ratings = list(rating_rows(self.inputs, network, tables, n_bootstrap=draws, seed=seed))
-        if ratings:
-            out.write(declared.RATINGS, ratings, network=network)
+        tables = results.RATINGS, results.RATINGS_NULL
+        write_ratings(out, self.study, network, tables, declared.RATINGS)
 
     def write_spins(self, both: Sequence[Condition], spins: Spins) -> None:
         """Write spin tests, their null, and the alignment of single participants."""
