@@ -21,7 +21,7 @@ def setting(
     default: Any,
     *,
     paper: str,
-    source: str,
+    source: str = "-",
     why: str = "",
     least: float | None = None,
     above: float | None = None,
@@ -36,7 +36,7 @@ def setting(
     paper
         What the paper did, in words, or ``not stated``.
     source
-        Where the paper says so.
+        Where the paper says so; ``-`` for nowhere.
     why
         Why the robust variant differs, or how the value was chosen where the paper is silent.
     least, above, most

@@ -245,19 +245,13 @@ class ParticipantStudy(Study):
         )
 
     def summary(
-        self,
-        units: UnitSpace,
-        *,
-        networks: Mapping[str, Mapping[str, Any]],
-        cautions: Iterable[Caution],
-        confounds: Sequence[Sequence[str]] = (),
-        **more: Any,
+        self, units: UnitSpace, *, confounds: Sequence[Sequence[str]] = (), **content: Any
     ) -> dict[str, Any]:
         """Return the content of the summary, with the runs.
 
         Parameters
         ----------
-        units, networks, cautions, **more
+        units, **content
             As in `Study.summary`.
         confounds
             Names of the regressors of each run.
@@ -273,10 +267,7 @@ class ParticipantStudy(Study):
             }
             for run, regressors in zip(self.inputs.runs, names, strict=True)
         ]
-        subject = self.inputs.subject
-        return super().summary(
-            units, networks=networks, cautions=cautions, subject=subject, runs=runs, **more
-        )
+        return super().summary(units, subject=self.inputs.subject, runs=runs, **content)
 
 
 class GroupStudy(Study):
@@ -312,32 +303,17 @@ class GroupStudy(Study):
         uris = [f"bids::{path.relative_to(self.output_dir).as_posix()}" for path in sources]
         return Output(self.staging, units, subject="", common=common, sources=uris)
 
-    def summary(
-        self,
-        units: UnitSpace,
-        *,
-        networks: Mapping[str, Mapping[str, Any]],
-        cautions: Iterable[Caution],
-        **more: Any,
-    ) -> dict[str, Any]:
-        """Return the content of the summary, with who takes part.
-
-        Parameters
-        ----------
-        units, networks, cautions, **more
-            As in `Study.summary`.
-        """
+    def summary(self, units: UnitSpace, **content: Any) -> dict[str, Any]:
+        """Return the content of the summary, with who takes part; arguments as in `Study`."""
         inputs, first = self.inputs, self.inputs.participants[0].facts(self.inputs.at)
         return super().summary(
             units,
-            networks=networks,
-            cautions=cautions,
             participants=list(inputs.subjects),
             n_participants=len(inputs.participants),
             left_out=[{"participant": label, "reason": why} for label, why in inputs.left_out],
             participant_settings=first["settings"],
             participant_config=first["config"],
-            **more,
+            **content,
         )
 
 
