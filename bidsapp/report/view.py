@@ -13,7 +13,7 @@ import pandas as pd
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.figures.style import Array
-from bidsapp.report.html import Part, Section, plural
+from bidsapp.report.html import Part, Section, number_text, plural
 from bidsapp.report.methods import has_random_weights
 from bidsapp.report.sections import Pair
 from bidsapp.results.kinds import Result, Table
@@ -113,6 +113,21 @@ class View:
     def count(self, mask: Array) -> str:
         """Count voxels or vertices in words: ``12 vertices``."""
         return plural(int(mask.sum()), *unit_words(self.units))
+
+    def peak(self, scores: Array, digits: int = 2) -> tuple[str, str] | None:
+        """Return the largest score in words, and the name of its layer; None without a score.
+
+        Parameters
+        ----------
+        scores
+            (n_layers, n_units).
+        digits
+            After the decimal point.
+        """
+        if not np.isfinite(scores).any():
+            return None
+        layer, _ = np.unravel_index(int(np.nanargmax(scores)), scores.shape)
+        return number_text(float(np.nanmax(scores)), digits), self.layers[int(layer)]
 
     def maps(self, result: Result) -> Array | None:
         """Read maps.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from bidsapp.recipes.base.settings import input_layers, setting
+from bidsapp.recipes.base.settings import EncodingSettings, input_layers, setting
 
 _METHODS = "poster, Methods"
 _ours = partial(setting, paper="none")
@@ -16,7 +16,7 @@ _unstated = partial(setting, paper="not stated")
 
 
 @dataclass(frozen=True)
-class GradientsSettings:
+class GradientsSettings(EncodingSettings):
     """What the recipe does; the defaults are those of the robust variant."""
 
     networks: tuple[str, ...] = setting(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from bidsapp.recipes.base.settings import input_layers, setting
+from bidsapp.recipes.base.settings import EncodingSettings, input_layers, setting
 
 _PAPER = "arXiv 2408.07113"
 _NO_BRAIN = "none: no brain data"
@@ -16,7 +16,7 @@ _ours = partial(setting, paper=_NO_BRAIN)
 
 
 @dataclass(frozen=True)
-class HarmonySettings:
+class HarmonySettings(EncodingSettings):
     """What the recipe does; the defaults are those of the robust variant."""
 
     networks: tuple[str, ...] = _stated(

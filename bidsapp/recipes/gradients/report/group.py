@@ -117,10 +117,8 @@ def _people(results: Results) -> Iterator[Number]:
 
 def _numbers(view: GroupView) -> Iterator[Number]:
     scores = view.scores(POSITIVE)
-    if scores is not None and np.isfinite(scores).any():
-        layer, _ = np.unravel_index(int(np.nanargmax(scores)), scores.shape)
-        peak = number_text(float(np.nanmax(scores)), 2)
-        yield Number("Peak mean r", peak, f"layer {view.layers[int(layer)]}")
+    if scores is not None and (peak := view.peak(scores)):
+        yield Number("Peak mean r", peak[0], f"layer {peak[1]}")
         if view.significant is not None:
             known = np.isfinite(scores).any(axis=0)
             share = f"{100 * view.significant.sum() / max(known.sum(), 1):.0f} %"

@@ -15,14 +15,13 @@ from bidsapp.recipes.gradients.report.group_view import (
     DIFFERENCE,
     KIND_TITLES,
     KINDS,
-    LAGS,
     LAGS_TITLES,
     MAIN,
     GroupView,
     correlation,
     reference_title,
 )
-from bidsapp.recipes.gradients.results import MONTE_CARLO, SPIN, SPIN_PEOPLE
+from bidsapp.recipes.gradients.results import LAGS, MONTE_CARLO, SPIN, SPIN_PEOPLE
 from bidsapp.report.figures import style
 from bidsapp.report.figures.nulls import NullPanel, null_figure
 from bidsapp.report.figures.style import Array

@@ -79,7 +79,8 @@ def numbers(view: ParticipantView) -> Iterator[Number]:
     yield Number(
         view.words.capitalize(), number_text(view.summary["n_units"], 0), view.pair.space.title
     )
-    yield Number(f"Peak r, {view.word}", *scores.peak(view))
+    value, layer = view.peak(view.positive) or ("\u2013", "")
+    yield Number(f"Peak r, {view.word}", value, f"layer {layer}" if layer else "")
     parcels = rows_of(view.parcels, lags=POSITIVE)
     yield Number("Peak r, parcel", number_text(parcels["r_max"].max(), 2), "mean of a parcel")
     yield Number(

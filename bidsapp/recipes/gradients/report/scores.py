@@ -22,7 +22,7 @@ from bidsapp.report.figures.crossval import alpha_figure, piece_figure
 from bidsapp.report.figures.layers import Line, Panel, Profile, panels_figure, profile_figure
 from bidsapp.report.figures.nulls import NullPanel, in_rows, null_figure, threshold
 from bidsapp.report.figures.style import Array
-from bidsapp.report.html import Section, number_text, p_cell, picture, plural
+from bidsapp.report.html import Section, p_cell, picture, plural
 from bidsapp.report.sections import claim
 from bidsapp.report.tables import by_layer, numbered, rows_of, table
 from bidsapp.results.inferences.base import smallest_p
@@ -321,11 +321,3 @@ def _rating(name: str, rater: object, rows: pd.DataFrame, view: ParticipantView)
     if control is not None:
         lines.append(Line(_CONTROL, control, colour=style.NEGATIVE))
     return Panel(f"{name} ({rater})" if isinstance(rater, str) else name, lines)
-
-
-def peak(view: ParticipantView) -> tuple[str, str]:
-    """Return the largest score of all, and the name of its layer; en dash where none is known."""
-    if not np.isfinite(view.positive).any():
-        return number_text(float("nan")), ""
-    layer, _ = np.unravel_index(int(np.nanargmax(view.positive)), view.positive.shape)
-    return number_text(float(np.nanmax(view.positive)), 2), f"layer {view.layers[int(layer)]}"

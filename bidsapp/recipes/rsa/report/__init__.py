@@ -125,11 +125,8 @@ def numbers(view: RsaView) -> Iterator[Number]:
     summary = view.summary
     radius = "" if view.is_group else f"median radius {summary['median_radius_mm']:.1f} mm"
     yield Number("Searchlights", number_text(summary["n_searchlights"], 0), radius)
-    scores = view.scores
-    if np.isfinite(scores).any():
-        layer, _ = np.unravel_index(int(np.nanargmax(scores)), scores.shape)
-        peak = number_text(float(np.nanmax(scores)), 3)
-        yield Number("Peak \u03c1", peak, f"layer {view.layers[int(layer)]}")
+    if peak := view.peak(view.scores, 3):
+        yield Number("Peak \u03c1", peak[0], f"layer {peak[1]}")
     observed, expected = view.maxima
     chance = (
         f"permutation null: {number_text(expected, 4)}" if np.isfinite(expected) else "no null"
