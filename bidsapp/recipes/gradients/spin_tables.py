@@ -52,8 +52,13 @@ def _rows(
             test,
             place,
             spins.references,
-            {"lags": item.lags, "map": item.kind},
-            {"statistic": settings.spin_statistic, "hemisphere": side, "direction": direction},
+            {
+                "lags": item.lags,
+                "map": item.kind,
+                "statistic": settings.spin_statistic,
+                "hemisphere": side,
+                "direction": direction,
+            },
             spins.n_units[:, column],
         )
 
@@ -74,8 +79,9 @@ def _difference_rows(
             test,
             place,
             spins.references,
-            {"lags": "positive-negative", "map": spins.maps[one].kind},
             {
+                "lags": "positive-negative",
+                "map": spins.maps[one].kind,
                 "statistic": settings.spin_statistic,
                 "hemisphere": HEMISPHERES[number],
                 "direction": FIXED,
@@ -88,27 +94,33 @@ def _of_map(
     test: SpinTest,
     place: int,
     references: Sequence[Reference],
-    first: dict[str, str],
-    then: dict[str, str],
+    about: dict[str, str],
     n_units: NDArray[np.int64],
 ) -> Iterator[dict[str, Any]]:
     for k, reference in enumerate(references):
-        at = 0, k, place
-        used = test.n_used[at] > 0
-        yield {
-            **first,
-            "reference": reference.name,
-            **then,
-            "r": test.r[at],
-            "p": test.p[at] if used else np.nan,
-            "p_low": test.p_low[at] if used else np.nan,
-            "p_high": test.p_high[at] if used else np.nan,
-            "p_max": test.p_fwe[at] if used else np.nan,
-            "n_rotations": int(test.n_used[at]),
-            "n_units": int(n_units[k]),
-            "overlap_min": test.overlap_min[at],
-            "overlap_median": test.overlap_median[at],
-        }
+        found = tested(test, (0, k, place))
+        yield {**about, "reference": reference.name, **found, "n_units": int(n_units[k])}
+
+
+def tested(test: SpinTest, at: tuple[int, int, int]) -> dict[str, Any]:
+    """Return the columns of one correlation and its p, which is missing without rotations.
+
+    Parameters
+    ----------
+    test
+        Of all correlations.
+    at
+        Place of the statistic, of what was rotated, and of what stayed.
+    """
+    used = test.n_used[at] > 0
+    p = {"p": test.p, "p_low": test.p_low, "p_high": test.p_high, "p_max": test.p_fwe}
+    return {
+        "r": test.r[at],
+        **{name: values[at] if used else np.nan for name, values in p.items()},
+        "n_rotations": int(test.n_used[at]),
+        "overlap_min": test.overlap_min[at],
+        "overlap_median": test.overlap_median[at],
+    }
 
 
 def null_rows(spins: Spins, network: str) -> Iterator[dict[str, Any]]:
