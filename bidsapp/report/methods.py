@@ -143,7 +143,7 @@ def shared_context(results: Results) -> dict[str, Any]:
     Parameters
     ----------
     results
-        Results results.
+        Of a participant or of a group.
 
     Returns
     -------

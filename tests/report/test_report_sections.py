@@ -185,7 +185,7 @@ def test_fidelity_lists_the_options_of_this_recipe_only(participant: Results) ->
     section = fidelity(participant)
     assert section is not None
     made = one_table(section)
-    assert [head.title for head in made.columns] == [
+    assert [column.head for column in made.columns] == [
         "option", "level", "paper", "used", "source", "why",
     ]  # fmt: skip
     assert [[cell.text for cell in row] for row in made.rows] == [

@@ -195,9 +195,4 @@ def write_parcels(
 
 def null_output(study: GroupStudy, units: UnitSpace, network: str, null: Result) -> Output:
     """Return the writer of what is made from the participants' scores of displaced music."""
-    files = [
-        path
-        for participant in study.inputs.participants
-        for path in participant.files(null, study.inputs.at, network)
-    ]
-    return study.output(units, files)
+    return study.output(units, study.files(null, network=network, sidecars=True))

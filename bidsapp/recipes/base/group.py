@@ -106,14 +106,6 @@ class GroupInputs:
         """Hash of the settings that all participants were analysed with."""
         return str(self.participants[0].facts(self.at)["ConfigurationHash"])
 
-    def images(self, result: Maps, network: str = "") -> list[Path]:
-        """Return the files of maps of all participants."""
-        return [
-            path
-            for participant in self.participants
-            for path in participant.images(result, self.at, network)
-        ]
-
     @cached_property
     def files(self) -> tuple[Path, ...]:
         """Everything the group level reads."""

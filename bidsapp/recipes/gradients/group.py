@@ -182,8 +182,8 @@ class GradientsGroup:
 
     def output(self, item: Condition) -> Output:
         """Return the writer of what is made from the score maps of one condition."""
-        images = self.inputs.images(results.SCORE.of(item.lags), item.network)
-        return self.study.output(self.units, images)
+        maps = self.study.files(results.SCORE.of(item.lags), network=item.network)
+        return self.study.output(self.units, maps)
 
     # -------------------------------------------------------------- averages over participants
 
@@ -402,7 +402,12 @@ class GradientsGroup:
         """Write what does not depend on the network."""
         out = self.output(first)
         out.write(declared.N, first.maps.n.astype(np.float32))
-        out.write(declared.PARTICIPANTS, self.participant_rows(first))
+        own = [
+            {"n_rows": person.facts(self.inputs.at)["n_rows"]["positive"], "mean_r": mean_r}
+            for person, mean_r in zip(self.inputs.participants, first.mean_r, strict=True)
+        ]
+        rows = self.study.participant_rows(declared.PARTICIPANTS, own)
+        out.write(declared.PARTICIPANTS, rows)
         if isc is not None:
             columns = isc_columns(isc, self.units)
             numbers = range(1, len(isc.r) + 1)
@@ -416,27 +421,6 @@ class GradientsGroup:
                 result = declared.REFERENCE.of(labels[item.name])
                 values = item.values.astype(np.float32)
                 given.write(result, values, names=[item.name], entities=self.origin)
-
-    def participant_rows(self, first: Condition) -> Iterator[Row]:
-        """Yield one row per participant, those left out at the end."""
-        for participant, mean_r in zip(self.inputs.participants, first.mean_r, strict=True):
-            facts = participant.facts(self.inputs.at)
-            yield {
-                "participant": participant.subject,
-                "included": True,
-                "reason": None,
-                "configuration_hash": facts["ConfigurationHash"],
-                "n_trs": sum(int(run["n_trs"]) for run in facts["runs"]),
-                "n_rows": facts["n_rows"]["positive"],
-                "mean_r": mean_r,
-            }
-        for subject, reason in self.inputs.left_out:
-            yield {
-                "participant": subject,
-                "included": False,
-                "reason": reason,
-                **dict.fromkeys(("configuration_hash", "n_trs", "n_rows", "mean_r")),
-            }
 
     def summary(
         self,

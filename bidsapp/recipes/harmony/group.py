@@ -37,7 +37,7 @@ def group(study: GroupStudy) -> None:
     inputs, settings = study.inputs, study.settings
     first = next(iter(inputs.networks))
     units = group_units(inputs, results.SCORE, first)
-    out = study.output(units, inputs.images(results.SCORE, first))
+    out = study.output(units, study.files(results.SCORE, network=first))
     where = WrittenParcels(inputs.at, results.PARCEL_LABELS)
     level = settings.significance
     everything: dict[str, GroupMaps] = {}

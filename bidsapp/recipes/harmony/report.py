@@ -363,7 +363,6 @@ def methods(results: Results) -> Methods:
     }
     lags = ", ".join(f"{lag:g}" for lag in option("lags_s")) if option else ""
     context = shared_context(results) | {
-        "is_group": results.is_group,
         "own": None if own is None else own.facts(),
         "lags": lags,
         "inferences": inference_sentences(sections.used_inferences(results), draws),
