@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pytest
+from matplotlib.figure import Figure
 
 from bidsapp.bids.atomic import write_json
 from bidsapp.report.html import Notes, Number, Prose, Section, Table, picture, render
@@ -241,7 +241,7 @@ class TestFound:
     def test_says_for_whom_it_holds_and_shows_one_figure(
         self, group: Results, participant: Results
     ) -> None:
-        figure = picture(plt.figure(), alt="a", caption="c")
+        figure = picture(Figure(), alt="a", caption="c")
         shown = Section("B", "b", [Prose("x")], [Section("C", "c", [figure])])
         text, seen = found(participant, ["Nothing was found."], shown)
         assert text == Prose(

@@ -211,7 +211,7 @@ def test_tests_of_the_group_are_those_of_the_files(group_view: EmotionView) -> N
     assert section is not None
     (table,) = tables(section)
     frame = group_view.table(TESTS)
-    heads = [column.title for column in table.columns]
+    heads = [column.head for column in table.columns]
     p = [cells[heads.index("p")].key for cells in table.rows]
     assert p == pytest.approx(list(frame["p"]))
     names = [cells[heads.index("test")].text for cells in table.rows]

@@ -233,7 +233,7 @@ class TestMaps:
         assert re.search(r"best layer reaches \d+ % of it", pictures(section)[0].caption)
         (table,) = tables(section)
         assert len(table.rows) == len(view.table(declared.ISC))
-        assert "best layer, mean r" in [head.title for head in table.columns]
+        assert "best layer, mean r" in [column.head for column in table.columns]
 
 
 def test_stability_and_ratings_name_layers(view: GroupView, results: Results) -> None:
