@@ -117,6 +117,7 @@ CHANGES: dict[str, dict[str, str]] = {
     "gradients": _CLEANING
     | {
         "begin_s=0": "--set gradients.begin_s=0",
+        "begin_s=9": "--set gradients.begin_s=9",
         "one lag, 5 s": "--set gradients.lags_s=[5]",
         "lags 2 to 10 s": "--set gradients.lags_s=[2,4,6,8,10]",
         "features not filtered": "--set gradients.filter_features=false",

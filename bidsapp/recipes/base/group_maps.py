@@ -41,7 +41,7 @@ class GroupMapOptions:
     min_share
         Share of the participants that must have a value at a unit.
     n_flips, n_tfce_flips
-        Sign flips of maps, and of maps enhanced by TFCE.
+        Sign flips of maps (0: no test), and of maps enhanced by TFCE.
     alternative
         ``greater`` or ``two-sided``.
     best_layer
@@ -103,7 +103,7 @@ class GroupMaps:
     centroid
         (n_units,) NaN undefined.
     test
-        None with fewer than two participants.
+        None with fewer than two participants, and without flips.
     clusters
         Threshold-free cluster enhancement; None unless asked for.
     """
@@ -238,7 +238,7 @@ def group_maps(
 def _flips(
     n_participants: int, least: int, options: GroupMapOptions, seed: int
 ) -> SignFlips | None:
-    if n_participants < 2:
+    if n_participants < 2 or not options.n_flips:
         return None
     return SignFlips(
         n_participants,

@@ -1,4 +1,4 @@
-"""Spin tests of layer maps: one set of rotations for all maps, references and differences."""
+"""Spin tests of layer maps: one set of rotations for all maps and references."""
 
 from __future__ import annotations
 
@@ -53,6 +53,8 @@ class Spins:
     ----------
     maps, references
         What was compared.
+    controls
+        Maps whose correlation is shown and not tested.
     null
         Statistics × references × maps, the maps three times: both hemispheres, left, right.
     swapped
@@ -62,6 +64,7 @@ class Spins:
     """
 
     maps: tuple[LayerMap, ...]
+    controls: tuple[LayerMap, ...]
     references: tuple[Reference, ...]
     null: SpinNull
     swapped: SpinNull | None
@@ -98,6 +101,8 @@ def spin_maps(
     references: Sequence[Reference],
     options: SpinOptions,
     scratch: Scratch,
+    *,
+    controls: Sequence[LayerMap] = (),
 ) -> Spins:
     """Rotate the references against all layer maps at once, then the maps for comparison.
 
@@ -111,6 +116,8 @@ def spin_maps(
         Numbers of rotations, statistic.
     scratch
         Where unfinished work is kept.
+    controls
+        Maps that are shown beside and not rotated.
 
     Returns
     -------
@@ -149,7 +156,8 @@ def spin_maps(
         )
     values = np.stack([item.values for item in references])
     shared = np.isfinite(values)[:, None] & np.isfinite(sides)[None]
-    return Spins(tuple(maps), tuple(references), null, swapped, shared.sum(axis=-1))
+    n_units = shared.sum(axis=-1)
+    return Spins(tuple(maps), tuple(controls), tuple(references), null, swapped, n_units)
 
 
 def annotation_null(

@@ -80,13 +80,12 @@ def alignment_rows(
 def alignment_test_rows(
     r: dict[str, Array], references: Sequence[str], settings: GradientsGroupSettings, seed: int
 ) -> Iterator[dict[str, Any]]:
-    """Test over participants whether the correlations differ from zero; two-sided.
+    """Test over participants whether the correlations differ from zero, positive lags only.
 
     Parameters
     ----------
     r
-        Lags → (n_participants, n_kinds, n_references). With both lags, the difference of the
-        Fisher z values is tested, too.
+        Lags → (n_participants, n_kinds, n_references).
     references
         Names of the references.
     settings
@@ -97,32 +96,30 @@ def alignment_test_rows(
     Yields
     ------
     dict
-        ``p_max`` is corrected over lags (without the difference) and kinds of map, for each
-        reference; differences over kinds.
+        ``p_max`` is corrected over kinds of map, for each reference. Negative lags, where music
+        follows the volume, have a mean and its interval, and no test.
     """
-    z = {lags: fisher_z(values) for lags, values in r.items()}
-    families = [dict(z)]
-    if "negative" in z:
-        families.append({"positive-negative": z["positive"] - z["negative"]})
-    for family in families:
-        stacked = np.stack(list(family.values()), axis=1)
+    for lags, values in r.items():
+        z, tested = fisher_z(values), lags == "positive"
         for k, reference in enumerate(references):
-            cells = [(lags, kind) for lags in family for kind in KINDS]
-            values = stacked[..., k].reshape(len(stacked), -1)
-            for row, (lags, kind) in zip(_tests(values, settings, seed), cells, strict=True):
+            rows = _tests(z[..., k], settings, seed, tested=tested)
+            for row, kind in zip(rows, KINDS, strict=True):
                 yield {"lags": lags, "map": kind, "reference": reference, **row}
 
 
-def _tests(z: Array, settings: GradientsGroupSettings, seed: int) -> Iterator[dict[str, Any]]:
-    """Sign-flip test of each column of (n_participants, n_tests)."""
+def _tests(
+    z: Array, settings: GradientsGroupSettings, seed: int, *, tested: bool
+) -> Iterator[dict[str, Any]]:
+    """Mean of each column of (n_participants, n_tests), and its two-sided sign-flip test."""
     group = GroupMean((z.shape[1],))
     for values in z:
         group.add(values)
-    effect = cohens_d(group)
     low, high = bootstrap_interval(z, resample_counts(len(z), settings.n_bootstrap, seed))
     unknown = np.full(z.shape[1], np.nan)
-    t, p, p_max, n_flips, exact = unknown, unknown, unknown, 0, False
-    if len(z) > 1:
+    t, p, p_max, d, d_low, d_high, n_flips, exact = *[unknown] * 6, 0, False
+    if tested and len(z) > 1:
+        effect = cohens_d(group)
+        d, d_low, d_high = effect.d, effect.low, effect.high
         flips = SignFlips(len(z), n_permutations=settings.n_flips, seed=seed)
         tests = flips.add(z)
         t, p, p_max = tests.t, tests.p, flips.family_wise(tests.t)
@@ -134,9 +131,9 @@ def _tests(z: Array, settings: GradientsGroupSettings, seed: int) -> Iterator[di
             "z_low": low[k],
             "z_high": high[k],
             "t": t[k],
-            "d": effect.d[k],
-            "d_low": effect.low[k],
-            "d_high": effect.high[k],
+            "d": d[k],
+            "d_low": d_low[k],
+            "d_high": d_high[k],
             "p": p[k],
             "p_max": p_max[k],
             "n_flips": n_flips,

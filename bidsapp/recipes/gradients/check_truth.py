@@ -102,8 +102,7 @@ def spin_tests(group: Iterable[Written]) -> dict[str, dict[str, list[dict[str, A
     -------
     dict
         Space → network → one entry per map (best, centroid): ``r_planted``, ``p_planted`` of the
-        positive lags; ``p_negative`` of the negative lags, over maps; ``p_difference`` of the
-        paired difference.
+        positive lags; ``r_negative`` of the negative lags.
     """
     tests: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for item in group:
@@ -127,8 +126,7 @@ def _spin_test(rows: Any, name: Any) -> dict[str, Any]:
         "map": str(name),
         "r_planted": cell(POSITIVE, "r"),
         "p_planted": cell(POSITIVE, "p"),
-        "p_negative": cell(NEGATIVE, "p_max"),
-        "p_difference": cell("positive-negative", "p"),
+        "r_negative": cell(NEGATIVE, "r"),
     }
 
 

@@ -59,6 +59,11 @@ class Condition:
     correlations: Array | None
     mean_r: Array
 
+    @property
+    def is_tested(self) -> bool:
+        """Whether music precedes the volumes; the control has scores and no p-values."""
+        return self.lags == "positive"
+
 
 def write_maps(out: Output, item: Condition, settings: GradientsGroupSettings) -> None:
     """Write the group maps of one network at one set of lags."""
@@ -95,10 +100,9 @@ def write_maps(out: Output, item: Condition, settings: GradientsGroupSettings) -
             "Height": HEIGHT,
         }
         out.write(declared.P_TFCE.of(lags), maps.clusters.p, **layered, **fields)
-    if lags == "positive":
-        level = f"p <= {settings.significance:g}."
-        passed = maps.significant(settings.significance)
-        out.write(declared.CONSISTENT, passed, network=item.network, note=level)
+    level = f"p <= {settings.significance:g}."
+    passed = maps.significant(settings.significance)
+    out.write(declared.CONSISTENT, passed, network=item.network, note=level)
 
 
 def write_projected(

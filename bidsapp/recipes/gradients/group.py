@@ -10,9 +10,9 @@ Source: Kim, Overath and Sammler, poster, Methods: representational gradient map
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +114,6 @@ class GradientsGroup:
     def __init__(self, study: GroupStudy) -> None:
         self.study, self.inputs, self.config = study, study.inputs, study.config
         self.settings: GradientsGroupSettings = study.settings
-        self.options = GroupMapOptions.of(study.settings)
         network = next(iter(self.inputs.networks))
         self.units = group_units(self.inputs, results.SCORE.of("positive"), network)
         self.cortex = find_cortex(self.units, mni305=self.settings.mni305)
@@ -133,6 +132,11 @@ class GradientsGroup:
         """Sets of lags: ``positive`` and, if the control was run, ``negative``."""
         first = self.inputs.participants[0].facts(self.inputs.at)
         return tuple(lags for lags in results.LAGS if lags in first["n_rows"])
+
+    def options(self, lags: str) -> GroupMapOptions:
+        """How maps are averaged, and tested at positive lags."""
+        chosen = GroupMapOptions.of(self.settings)
+        return chosen if lags == "positive" else replace(chosen, n_flips=0, tfce=False)
 
     def run(self) -> None:
         """Analyse, test, and write."""
@@ -216,19 +220,19 @@ class GradientsGroup:
             profiles.append(self.region_means(r, surface))
             if surface is not None:
                 correlations.append(self.correlations(surface, competes))
-        seed = self.config.random_seed
+        seed, options = self.config.random_seed, self.options(lags)
         maps = group_maps(
             stack,
-            self.options,
+            options,
             competes=competes,
             seed=seed,
             label=f"{label}: flips",
             quiet=quiet,
         )
         clusters = cluster_test(
-            stack, self.units, self.options, seed=seed, label=f"{label}: clusters", quiet=quiet
+            stack, self.units, options, seed=seed, label=f"{label}: clusters", quiet=quiet
         )
-        maps = dataclasses.replace(maps, clusters=clusters)
+        maps = replace(maps, clusters=clusters)
         on_surface = None if self.cortex is None else self.cortex.carry(maps.mean_r)
         rule = self.settings.best_layer
         return Condition(
@@ -271,16 +275,18 @@ class GradientsGroup:
         """Rotate the references against all layer maps; None without a surface."""
         if self.cortex is None:
             return None
-        maps = []
+        kept = {item.network: self.kept(item.maps) for item in conditions if item.is_tested}
+        maps: dict[bool, list[LayerMap]] = {True: [], False: []}
         for item in conditions:
             assert item.surface_best is not None
             assert item.surface_centroid is not None
-            kept = self.kept(item.maps)
             best = np.where(item.surface_best > 0, item.surface_best, np.nan)
             for kind, values in zip(KINDS, (best, item.surface_centroid), strict=True):
-                shown = np.where(kept, values, np.nan)
-                maps.append(LayerMap(item.network, item.lags, kind, shown))
-        return spin_maps(self.cortex, maps, self.references, *self.rotating)
+                shown = np.where(kept[item.network], values, np.nan)
+                maps[item.is_tested].append(LayerMap(item.network, item.lags, kind, shown))
+        return spin_maps(
+            self.cortex, maps[True], self.references, *self.rotating, controls=maps[False]
+        )
 
     @cached_property
     def rotating(self) -> tuple[SpinOptions, Scratch]:
@@ -296,13 +302,13 @@ class GradientsGroup:
         folder = self.study.scratch / "spins"
         return options, Scratch(folder, quiet=self.config.quiet)
 
-    def kept(self, maps: GroupMaps) -> Array | bool:
-        """Vertices of the layer map that take part; all of them unless thresholded."""
-        if self.settings.thresholded == "none":
-            return True
+    def kept(self, maps: GroupMaps) -> NDArray[np.bool_]:
+        """Vertices of layer maps that take part: cortex, or what is significant of it."""
         assert self.cortex is not None
+        if self.settings.thresholded == "none":
+            return self.cortex.mask
         passed = maps.significant(self.settings.significance).astype(np.float32)
-        return np.asarray(self.cortex.carry(passed[None])[0] >= 0.5)
+        return np.asarray(self.cortex.mask & (self.cortex.carry(passed[None])[0] >= 0.5))
 
     # -------------------------------------------------------------- writing
 

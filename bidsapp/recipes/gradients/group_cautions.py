@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 POSITIVE, NEGATIVE = LAGS
-DIFFERENCE = "positive-negative"
-_MUCH_BY_BASELINE, _LITTLE_OVERLAP, _RARELY_BEST = 0.25, 0.7, 0.5
+_MUCH_BY_BASELINE, _LITTLE_OVERLAP, _RARELY_BEST, _AS_WELL = 0.25, 0.7, 0.5, 0.5
 
 
 def of_scores(
@@ -126,25 +125,20 @@ def _of_kind(
         known = key in of_first.index and np.isfinite(of_first.loc[key, "r"])
         return of_first.loc[key] if known else None
 
-    positive, negative, difference = row(POSITIVE), row(NEGATIVE), row(DIFFERENCE)
+    positive, negative = row(POSITIVE), row(NEGATIVE)
     if positive is None:
         return
     where = f"({name}, {kind} layer)"
-    if negative is not None and negative.p_max <= level:
+    comparable = negative is not None and abs(negative.r) >= _AS_WELL * abs(positive.r)
+    if comparable and positive.p_max <= level:
         text = (
-            f"At negative lags r = {negative.r:.2f} (p = {negative.p:.2g}), at positive lags "
-            f"r = {positive.r:.2f} (p = {positive.p:.2g}). Sound after the volume cannot have "
-            "caused it: anatomy, vessels or slow trends may order the layers."
+            f"At negative lags r = {negative.r:.2f}, at positive lags r = {positive.r:.2f} "
+            f"(p = {positive.p:.2g}). Sound after the volume cannot have caused it: anatomy, "
+            "vessels or slow trends may order the layers."
         )
         severity = "serious" if abs(negative.r) >= abs(positive.r) else "caution"
         title = f"The control is aligned with the gradient as well {where}"
         yield Caution(severity, title, text)  # type: ignore[arg-type]
-    if difference is not None and positive.p <= level < difference.p:
-        text = (
-            f"Positive lags are aligned with the gradient (p = {positive.p:.2g}), but not more so "
-            f"than negative lags (p = {difference.p:.2g} for the difference)."
-        )
-        yield Caution("caution", f"Positive and negative lags do not differ {where}", text)
     swapped = row(POSITIVE, direction=SWAPPED)
     if swapped is not None and (positive.p <= level) != (swapped.p <= level):
         text = (

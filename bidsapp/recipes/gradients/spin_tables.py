@@ -1,4 +1,4 @@
-"""From nulls to the tables of spin tests: families of maps, differences, hemispheres."""
+"""From nulls to the tables of spin tests: families of maps, hemispheres, the control."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bidsapp.brain.spin_surface import Cortex, Reference
 from bidsapp.recipes.base.spins import LayerMap, Spins
+from bidsapp.recipes.gradients.alignment_tests import map_correlation
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
 from bidsapp.stats.spins.null import SpinNull
-from bidsapp.stats.spins.p_values import SpinTest, paired_difference, some_maps, spin_test
+from bidsapp.stats.spins.p_values import SpinTest, some_maps, spin_test
 
 HEMISPHERES = ("both", "L", "R")
 FIXED, SWAPPED = "reference rotated", "map rotated"
@@ -21,20 +21,20 @@ FIXED, SWAPPED = "reference rotated", "map rotated"
 def spin_rows(
     spins: Spins, network: str, settings: GradientsGroupSettings
 ) -> Iterator[dict[str, Any]]:
-    """Yield the results of one network, and the paired differences positive - negative.
+    """Yield the results of one network, and the correlations of its control.
 
-    The family of ``p_max`` is the layer maps of the network (both sets of lags, best and
-    centroid), for each reference and hemisphere; for differences, both of them.
+    The family of ``p_max`` is the layer maps of the network (best and centroid), for each
+    reference and hemisphere.
     """
-    mine = [index for index, item in enumerate(spins.maps) if item.network == network]
-    pairs = _pairs(spins.maps, mine)
+    own = [index for index, item in enumerate(spins.maps) if item.network == network]
     for number, side in enumerate(HEMISPHERES):
-        here = [number * len(spins.maps) + index for index in mine]
-        yield from _rows(spins, some_maps(spins.null, here), here, side, FIXED, settings)
-        if pairs:
-            yield from _difference_rows(spins, pairs, number, settings)
+        columns = [number * len(spins.maps) + index for index in own]
+        yield from _rows(spins, some_maps(spins.null, columns), columns, side, FIXED, settings)
+    controls = [item for item in spins.controls if item.network == network]
+    if controls:
+        yield from _control_rows(controls, spins.references, settings)
     if spins.swapped is not None:
-        yield from _rows(spins, some_maps(spins.swapped, mine), mine, "both", SWAPPED, settings)
+        yield from _rows(spins, some_maps(spins.swapped, own), own, "both", SWAPPED, settings)
 
 
 def _rows(
@@ -48,58 +48,17 @@ def _rows(
     test = spin_test(null, overlap_floor=settings.overlap_floor)
     for place, column in enumerate(columns):
         item = spins.maps[column % len(spins.maps)]
-        yield from _of_map(
-            test,
-            place,
-            spins.references,
-            {
+        for k, reference in enumerate(spins.references):
+            yield {
                 "lags": item.lags,
                 "map": item.kind,
+                "reference": reference.name,
                 "statistic": settings.spin_statistic,
                 "hemisphere": side,
                 "direction": direction,
-            },
-            spins.n_units[:, column],
-        )
-
-
-def _difference_rows(
-    spins: Spins,
-    pairs: Sequence[tuple[int, int]],
-    number: int,
-    settings: GradientsGroupSettings,
-) -> Iterator[dict[str, Any]]:
-    shift = number * len(spins.maps)
-    first = [shift + one for one, _ in pairs]
-    second = [shift + other for _, other in pairs]
-    differences = paired_difference(spins.null, first, second)
-    test = spin_test(differences, overlap_floor=settings.overlap_floor)
-    for place, (one, other) in enumerate(pairs):
-        yield from _of_map(
-            test,
-            place,
-            spins.references,
-            {
-                "lags": "positive-negative",
-                "map": spins.maps[one].kind,
-                "statistic": settings.spin_statistic,
-                "hemisphere": HEMISPHERES[number],
-                "direction": FIXED,
-            },
-            np.minimum(spins.n_units[:, shift + one], spins.n_units[:, shift + other]),
-        )
-
-
-def _of_map(
-    test: SpinTest,
-    place: int,
-    references: Sequence[Reference],
-    about: dict[str, str],
-    n_units: NDArray[np.int64],
-) -> Iterator[dict[str, Any]]:
-    for k, reference in enumerate(references):
-        found = tested(test, (0, k, place))
-        yield {**about, "reference": reference.name, **found, "n_units": int(n_units[k])}
+                **tested(test, (0, k, place)),
+                "n_units": int(spins.n_units[k, column]),
+            }
 
 
 def tested(test: SpinTest, at: tuple[int, int, int]) -> dict[str, Any]:
@@ -121,6 +80,34 @@ def tested(test: SpinTest, at: tuple[int, int, int]) -> dict[str, Any]:
         "overlap_min": test.overlap_min[at],
         "overlap_median": test.overlap_median[at],
     }
+
+
+def _control_rows(
+    controls: Sequence[LayerMap],
+    references: Sequence[Reference],
+    settings: GradientsGroupSettings,
+) -> Iterator[dict[str, Any]]:
+    """Correlations of maps of negative lags: what smooth music leaves, nothing to be tested."""
+    values = np.stack([item.values for item in references])
+    r = map_correlation(
+        np.stack([item.values for item in controls]), values, settings.spin_statistic
+    )
+    for item, correlations in zip(controls, r, strict=True):
+        for k, reference in enumerate(references):
+            shared = np.isfinite(item.values) & np.isfinite(values[k])
+            yield {
+                "lags": item.lags,
+                "map": item.kind,
+                "reference": reference.name,
+                "statistic": settings.spin_statistic,
+                "hemisphere": "both",
+                "direction": FIXED,
+                "r": correlations[k],
+                **dict.fromkeys(("p", "p_low", "p_high", "p_max"), np.nan),
+                "n_rotations": 0,
+                "n_units": int(shared.sum()),
+                **dict.fromkeys(("overlap_min", "overlap_median"), np.nan),
+            }
 
 
 def null_rows(spins: Spins, network: str) -> Iterator[dict[str, Any]]:
@@ -155,13 +142,3 @@ def spin_facts(cortex: Cortex | None, spins: Spins | None) -> dict[str, Any] | N
         "convention": "a vertex takes the value of the vertex nearest to its rotation",
         "digest": spins.null.digest,
     }
-
-
-def _pairs(maps: Sequence[LayerMap], mine: Sequence[int]) -> list[tuple[int, int]]:
-    """Numbers of the positive and the negative map of each kind."""
-    place = {(maps[index].lags, maps[index].kind): index for index in mine}
-    return [
-        (place["positive", kind], place["negative", kind])
-        for kind in ("best", "centroid")
-        if ("positive", kind) in place and ("negative", kind) in place
-    ]

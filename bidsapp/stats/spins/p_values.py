@@ -1,4 +1,4 @@
-"""P-values of a spin null: per map, over a family of maps, and for differences of maps.
+"""P-values of a spin null: per map, and over a family of maps.
 
 Source: p = (b + 1) / (n + 1) after Phipson & Smyth (2010), Stat Appl Genet Mol Biol 9(1) 39;
 maximum over maps after Westfall & Young (1993); interval after Clopper & Pearson (1934).
@@ -25,7 +25,7 @@ class SpinTest:
     Attributes
     ----------
     r
-        Observed correlation, or difference of two.
+        Observed correlation.
     p
         (b + 1) / (n_used + 1), b rotations with a correlation at least as large in size.
     p_low, p_high
@@ -91,32 +91,6 @@ def some_maps(null: SpinNull, maps: Sequence[int]) -> SpinNull:
         null.observed[..., maps],
         null.correlations[..., maps],
         null.overlap[..., maps],
-        null.done,
-        null.digest,
-    )
-
-
-def paired_difference(null: SpinNull, first: Sequence[int], second: Sequence[int]) -> SpinNull:
-    """Subtract correlations of maps under the same rotations, as a family of maps.
-
-    Parameters
-    ----------
-    null
-        Filled; all maps are in it.
-    first, second
-        Numbers of as many maps each (layer maps of positive and of negative lags, say): the k-th
-        of `second` is subtracted from the k-th of `first`.
-
-    Returns
-    -------
-    SpinNull
-        For `spin_test`; the overlap is the smaller one of each pair.
-    """
-    one, other = some_maps(null, first), some_maps(null, second)
-    return SpinNull(
-        one.observed - other.observed,
-        one.correlations - other.correlations,
-        np.minimum(one.overlap, other.overlap),
         null.done,
         null.digest,
     )

@@ -146,8 +146,8 @@ def test_planted_gradient_is_found_and_negative_lags_are_not(group: Path) -> Non
         assert row.r > 0.8
         assert row.p < 0.01
         assert row.p_max < 0.01
-        assert main_row(spin, "negative", kind).p > 0.05
-        assert main_row(spin, "positive-negative", kind).p < 0.01
+        assert abs(main_row(spin, "negative", kind).r) < 0.5
+        assert np.isnan(main_row(spin, "negative", kind).p)
         assert main_row(spin, "positive", kind, "gradient2").p > 0.05
     null = table(group, "spinnull")
     assert len(null) == 199

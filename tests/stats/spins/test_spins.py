@@ -14,7 +14,7 @@ from scipy import stats
 from bidsapp.stats.proportions import clopper_pearson
 from bidsapp.stats.spins.mesh import spin_indices, spin_mesh
 from bidsapp.stats.spins.null import SpinNull, advance, spin_null, spin_problem, start_null
-from bidsapp.stats.spins.p_values import paired_difference, spin_test
+from bidsapp.stats.spins.p_values import spin_test
 from bidsapp.stats.spins.rotations import haar_rotations, mirrored
 
 N_SIDE = 642
@@ -363,22 +363,3 @@ def test_monte_carlo_interval_is_scipys_exact_interval(case):
     expected = stats.binomtest(b, n).proportion_ci(method="exact")
     assert np.allclose([low[0], high[0]], [expected.low, expected.high], atol=1e-10)
     assert low[0] <= b / n <= high[0]
-
-
-def test_difference_of_two_maps_under_the_same_rotations(references, maps):
-    null = spin_null(MESH, references, maps, n_rotations=99, seed=9)
-    result = spin_test(paired_difference(null, [0], [2]))
-    difference = null.correlations[:, 0, :, 0] - null.correlations[:, 0, :, 2]
-    observed = null.observed[0, :, 0] - null.observed[0, :, 2]
-    b = (np.abs(difference) >= np.abs(observed)).sum(axis=0)
-    assert np.allclose(result.r[0, :, 0], observed)
-    assert np.allclose(result.p[0, :, 0], (b + 1) / 100)
-
-
-def test_difference_finds_what_only_one_map_has():
-    reference, noise = smooth_maps(1, 40), smooth_maps(2, 41)
-    pair = np.vstack([reference + 0.5 * noise[:1], noise[1:]])
-    null = spin_null(MESH, reference, pair, n_rotations=300, seed=1)
-    assert spin_test(paired_difference(null, [0], [1])).p.item() < 0.02
-    same = spin_null(MESH, reference, np.vstack([pair[:1], pair[:1]]), n_rotations=50)
-    assert spin_test(paired_difference(same, [0], [1])).p.item() == 1.0

@@ -6,25 +6,21 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.figures.alignment import COLOURS, Strip, alignment_figure
 from bidsapp.recipes.gradients.report.group_view import (
-    DIFFERENCE,
     KIND_TITLES,
     KINDS,
-    LAGS_TITLES,
     MAIN,
     GroupView,
     correlation,
     reference_title,
 )
+from bidsapp.recipes.gradients.report.view import POSITIVE
 from bidsapp.recipes.gradients.results import LAGS, MONTE_CARLO, SPIN, SPIN_PEOPLE
-from bidsapp.report.figures import style
 from bidsapp.report.figures.nulls import NullPanel, null_figure
-from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Cell, Part, Section, Table, cell, number_text, p_text, picture
 from bidsapp.report.sections import claim
 from bidsapp.report.tables import MISSING, choose, rows_of, table
@@ -72,10 +68,9 @@ def spin_tests(view: GroupView) -> Section | None:
 def _histograms(view: GroupView) -> list[Part]:
     null = view.table(declared.SPIN_NULL)
     rows = [
-        (f"{KIND_TITLES[kind]}\n{reference_title(name)}", panels)
+        (reference_title(name), panels)
         for name in view.references
-        for kind in KINDS
-        if (panels := list(_panels(view, null, kind, name)))
+        if (panels := list(_panels(view, null, name)))
     ]
     if not rows:
         return []
@@ -85,7 +80,7 @@ def _histograms(view: GroupView) -> list[Part]:
         f"Grey: {mark} of the layer map with {n} rotations of the reference. Solid line: observed "
         "value; dashed: the same size with the other sign (tests are two-sided). 95 % CI of p "
         "(Monte Carlo): more rotations would narrow it. Smoother maps have wider null "
-        "distributions. Right: difference of the correlations under the same rotations."
+        "distributions. Positive lags; the control is not tested."
     )
     words = [
         f"{label}, {panel.title}: {panel.words}".replace("\n", " ")
@@ -96,29 +91,20 @@ def _histograms(view: GroupView) -> list[Part]:
     return [picture(figure, alt="; ".join(words) + ".", caption=caption)]
 
 
-def _panels(view: GroupView, null: pd.DataFrame, kind: str, reference: str) -> Iterator[NullPanel]:
-    for lags in (*LAGS, DIFFERENCE):
-        row = view.spin_row(lags, kind, reference)
+def _panels(view: GroupView, null: pd.DataFrame, reference: str) -> Iterator[NullPanel]:
+    for kind in KINDS:
+        row = view.spin_row(POSITIVE, kind, reference)
         if row is None:
             continue
         draws = int(row["n_rotations"])
-        sign = "\u0394" if lags == DIFFERENCE else ""
-        words = f"{sign}{view.symbol} = {correlation(row['r'])}, {p_text(row['p'], draws)}"
+        words = f"{view.symbol} = {correlation(row['r'])}, {p_text(row['p'], draws)}"
         if math.isfinite(row["p_max"]):
             words += f"\np_FWE (across maps) {p_text(row['p_max'], draws).removeprefix('p ')}"
         interval = _monte_carlo(dict(row)).text
         words += f"\n95 % CI of p {interval}" if interval != MISSING else ""
-        colour = COLOURS.get(lags, style.CEILING)
-        values = _null_of(null, lags, kind, reference)
-        title = LAGS_TITLES[lags]
-        yield NullPanel(title, values, float(row["r"]), words, colour, two_sided=True)
-
-
-def _null_of(null: pd.DataFrame, lags: str, kind: str, reference: str) -> Array:
-    if lags == DIFFERENCE:
-        first, second = (_null_of(null, each, kind, reference) for each in LAGS)
-        return np.asarray(first - second)
-    return np.asarray(null[f"{lags}_{kind}_{reference}"].to_numpy(dtype=float))
+        values = null[f"{POSITIVE}_{kind}_{reference}"].to_numpy(dtype=float)
+        colour = COLOURS[POSITIVE]
+        yield NullPanel(KIND_TITLES[kind], values, float(row["r"]), words, colour, two_sided=True)
 
 
 def _monte_carlo(row: Row) -> Cell:
@@ -129,28 +115,23 @@ def _monte_carlo(row: Row) -> Cell:
     return Cell(f"{low:.{digits}f}\u2013{high:.{digits}f}", high)
 
 
-def _lags(row: Row) -> Cell:
-    text = str(row["lags"]).replace("-", " \u2212 ")
-    return Cell(text, text)
-
-
 def _table(rows: pd.DataFrame, caption: str, *, is_main: bool = False) -> Table:
     columns = [item for item in _SPINS if not (is_main and item.name in MAIN)]
     drawn = rows["n_rotations"].dropna()
     floor = smallest_p(int(drawn.max())) if len(drawn) else 0.0
-    cells = {"lags": _lags, "p_low": _monte_carlo}
-    return table(rows, columns, caption, cells=cells, floor=floor)
+    return table(rows, columns, caption, cells={"p_low": _monte_carlo}, floor=floor)
 
 
 def _main_caption(view: GroupView) -> str:
     n = int(rows_of(view.spins, **MAIN)["n_rotations"].max())
     return (
         "Both hemispheres, the reference rotated. p: two-sided, for one test at a time; p (FWE): "
-        "corrected over the layer maps of this network (best and centroid, both sets of lags; for "
-        "differences, best and centroid) within each reference, by the largest size over maps of "
-        "each rotation; 95 % CI of p: Monte Carlo. References are not corrected for one another. "
-        "Overlap: share of the map's vertices that meet a defined value, in the rotation that "
-        "leaves least. With "
+        "corrected over the layer maps of this network (best and centroid) within each "
+        "reference, "
+        "by the largest size over maps of each rotation; 95 % CI of p: Monte Carlo. References "
+        "are not corrected for one another. Negative lags are a control: their correlation is "
+        "what smooth music leaves, and is not tested. Overlap: share of the map's vertices that "
+        "meet a defined value, in the rotation that leaves least. With "
         f"{number_text(n, 0)} rotations no p is below {1 / (n + 1):.1g}."
     )
 
@@ -224,13 +205,14 @@ def _test_table(tests: pd.DataFrame) -> Table:
         for item in declared.ALIGNMENT_TEST.columns
         if item.name not in ("z_low", "z_high", "d_low", "d_high", "exact")
     ]
-    how = "all sign patterns" if tests["exact"].astype(bool).all() else "random sign patterns"
+    tested = tests[tests["n_flips"] > 0]
+    how = "all sign patterns" if tested["exact"].astype(bool).all() else "random sign patterns"
     caption = (
-        f"Sign flips of participants ({how}), two-sided. p (FWE): corrected over lags and kinds "
-        "of map within each reference (differences: over kinds). d: Cohen's, of Fisher z, with "
-        "its 95 % confidence interval."
+        f"Sign flips of participants ({how}), two-sided, positive lags. p (FWE): corrected over "
+        "kinds of map within each reference. d: Cohen's, of Fisher z, with its 95 % confidence "
+        "interval."
     )
-    return table(tests, columns, caption, cells={"lags": _lags, "d": _effect})
+    return table(tests, columns, caption, cells={"d": _effect})
 
 
 def _effect(row: Row) -> Cell:

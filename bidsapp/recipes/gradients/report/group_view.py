@@ -26,14 +26,9 @@ from bidsapp.report.tables import rows_of
 from bidsapp.results.kinds import Result
 from bidsapp.results.read import Space
 
-DIFFERENCE = f"{POSITIVE}-{NEGATIVE}"
 KINDS = ("best", "centroid")
 MAIN = {"hemisphere": "both", "direction": "reference rotated"}
-LAGS_TITLES = {
-    POSITIVE: "positive lags",
-    NEGATIVE: "negative lags (control)",
-    DIFFERENCE: "positive \u2212 negative",
-}
+LAGS_TITLES = {POSITIVE: "positive lags", NEGATIVE: "negative lags (control)"}
 KIND_TITLES = {"best": "Best layer", "centroid": "Centroid layer"}
 #: where everything on the cortex is drawn
 FSAVERAGE5 = surface_units(SIZE, SIZE, space="fsaverage5", density="10k")
@@ -201,10 +196,12 @@ class GroupView(GradientsView):
         return None if rows.empty or not math.isfinite(rows["r"].iloc[0]) else rows.iloc[0]
 
     def spin_words(self, lags: str, kind: str, reference: str = "") -> str:
-        """Write correlation and p of the spin test; empty when it was not made."""
+        """Write correlation and p of the spin test, of the control the correlation only."""
         row = self.spin_row(lags, kind, reference)
         if row is None:
             return ""
+        if lags == NEGATIVE:
+            return f"{self.symbol} = {correlation(row['r'])}, not tested"
         n = int(row["n_rotations"])
         words = f"spin {self.symbol} = {correlation(row['r'])}, {p_text(row['p'], n)}"
         if math.isfinite(row["p_max"]):
