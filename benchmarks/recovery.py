@@ -118,8 +118,12 @@ CHANGES: dict[str, dict[str, str]] = {
     | {
         "begin_s=0": "--set gradients.begin_s=0",
         "begin_s=9": "--set gradients.begin_s=9",
-        "one lag, 5 s": "--set gradients.lags_s=[5]",
-        "lags 2 to 10 s": "--set gradients.lags_s=[2,4,6,8,10]",
+        "lags 4 to 6 s": "--set gradients.response=lags",
+        "lags 2 to 10 s": "--set gradients.response=lags --set gradients.lags_s=[2,4,6,8,10]",
+        "response 1 s late": "--start-time 1.75",
+        "response 1 s early": "--start-time -0.25",
+        "response 1 s late, lags": "--start-time 1.75 --set gradients.response=lags",
+        "response 1 s early, lags": "--start-time -0.25 --set gradients.response=lags",
         "features not filtered": "--set gradients.filter_features=false",
         "pca_fit=all": "--set gradients.pca_fit=all",
     },
@@ -143,7 +147,7 @@ CHANGES: dict[str, dict[str, str]] = {
     "harmony": _CLEANING
     | {
         "begin_s=0": "--set harmony.begin_s=0",
-        "lags 2 to 10 s": "--set harmony.lags_s=[2,4,6,8,10]",
+        "lags 4 to 6 s": "--set harmony.response=lags",
     },
 }
 """Recipe → label of a change → words for the app."""

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from bidsapp.features.design import apply_lags, lag_operators
+from bidsapp.encoding.rows import Response
+from bidsapp.features.design import apply_lags, lag_operators, response_operator
 from bidsapp.features.extract import FeatureBank
 from bidsapp.features.timeline import Timeline
 from bidsapp.models.ridge import Centre, FoldFactors, factorise, scale_columns
@@ -154,6 +155,8 @@ class DesignStore:
         Components, centring and penalties.
     cache_dir
         Folder shared between participants.
+    response
+        What a row hears, see `bidsapp.encoding.rows.Rows`.
     run_filter
         Takes the nuisance of the runs out of the regressors; None leaves them as they are.
     keep
@@ -173,15 +176,17 @@ class DesignStore:
         options: DesignOptions,
         cache_dir: Path,
         *,
+        response: Response = "lags",
         run_filter: RunFilter | None = None,
         keep: bool = True,
     ) -> None:
         self.bank, self.timeline, self.blocks = bank, timeline, blocks
         self.folds, self.lags_s, self.options = tuple(folds), tuple(lags_s), options
-        self.run_filter = run_filter
+        self.response, self.run_filter = response, run_filter
         parts = (
             bank.key,
             self.lags_s,
+            response,
             self.folds,
             options,
             timeline.pieces,
@@ -283,7 +288,10 @@ class DesignStore:
 
     @cached_property
     def _operators(self) -> tuple[csr_array, ...]:
-        return lag_operators(self.bank, self.timeline, self.lags_s)
+        if self.response == "lags":
+            return lag_operators(self.bank, self.timeline, self.lags_s)
+        mirrored = max(self.lags_s) < 0
+        return (response_operator(self.bank, self.timeline, mirrored=mirrored),)
 
 
 def _name(layer: int, fold: int) -> str:

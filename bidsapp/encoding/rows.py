@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from bidsapp.bids.records import Presentation, Run
 from bidsapp.features.timeline import Timeline, timeline
 from bidsapp.stats.folds import Blocks, Fold, make_blocks, nested_folds
+
+Response = Literal["canonical", "lags"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class FoldOptions:
         Largest numbers of folds.
     begin_s
         Seconds after the onset of a presentation that are left out.
+    response
+        See `Rows`.
     """
 
     min_block_s: float = 40.0
@@ -33,6 +38,7 @@ class FoldOptions:
     max_outer_folds: int = 10
     max_inner_folds: int = 4
     begin_s: float = 0.0
+    response: Response = "lags"
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,10 @@ class Rows:
         Which volume hears which moment.
     blocks, folds
         Partition of the rows.
+    response
+        What a row hears: ``canonical``, the frames weighted by the canonical response to what was
+        heard before (at negative lags: by its mirror image, to what comes after); ``lags``, those
+        at each lag.
     """
 
     lags: str
@@ -54,6 +64,12 @@ class Rows:
     timeline: Timeline
     blocks: Blocks
     folds: tuple[Fold, ...]
+    response: Response = "lags"
+
+    @property
+    def n_regressors(self) -> int:
+        """Regressors that each component of a layer becomes."""
+        return 1 if self.response == "canonical" else len(self.lags_s)
 
     @property
     def n_blocks(self) -> int:
@@ -150,4 +166,4 @@ def make_rows(
         max_outer=options.max_outer_folds,
         max_inner=options.max_inner_folds,
     )
-    return Rows(lags, tuple(lags_s), times, blocks, folds)
+    return Rows(lags, tuple(lags_s), times, blocks, folds, options.response)

@@ -44,9 +44,19 @@ def hrf(dt_s: float, length_s: float = LENGTH_S, *, delay_s: float = 0.0) -> Flo
     numpy.ndarray
         (n_samples,) at 0, dt, 2 dt, …; sums to 1, so that a constant stays what it is.
     """
-    times = dt_s * np.arange(round(length_s / dt_s)) - delay_s
-    response: Floats = gamma.pdf(times, PEAK_S) - UNDERSHOOT_RATIO * gamma.pdf(times, UNDERSHOOT_S)
+    response = response_at(dt_s * np.arange(round(length_s / dt_s)) - delay_s)
     response /= response.sum()
+    return response
+
+
+def response_at(times_s: npt.NDArray[np.floating]) -> Floats:
+    """Canonical response at times after an impulse, of any shape; zero before it.
+
+    It peaks at 5 s and goes below zero from 12 to 25 s.
+    """
+    response: Floats = gamma.pdf(times_s, PEAK_S) - UNDERSHOOT_RATIO * gamma.pdf(
+        times_s, UNDERSHOOT_S
+    )
     return response
 
 

@@ -39,6 +39,8 @@ class Timeline:
         (n_rows,) position in the sound file when the volume was taken.
     tr_s
         (n_rows,) repetition time of the row's run.
+    heard_s
+        (n_rows, 2) positions in the sound file where the presentation begins and ends.
     """
 
     pieces: tuple[str, ...]
@@ -48,6 +50,7 @@ class Timeline:
     piece: Ints
     stim_time_s: Floats
     tr_s: Floats
+    heard_s: Floats
 
     @property
     def n_rows(self) -> int:
@@ -97,10 +100,14 @@ def timeline(
         volumes, stim_time = _volumes(run, shown, end, lags_s, begin_s)
         place = np.array([position, number[run.name], pieces.index(shown.piece)])
         where = np.vstack([np.tile(place[:, None], len(volumes)), volumes])
-        rows.append((where, np.vstack([stim_time, np.full(len(volumes), run.tr_s)])))
+        start_s = shown.stim_start_s
+        same = np.array([[run.tr_s], [start_s], [start_s + end - shown.onset_s]])
+        rows.append((where, np.vstack([stim_time, np.tile(same, len(volumes))])))
     where = np.hstack([part for part, _ in rows]) if rows else np.empty((4, 0), np.intp)
-    times = np.hstack([part for _, part in rows]) if rows else np.empty((2, 0))
-    return Timeline(pieces, where[0], where[1], where[3], where[2], times[0], times[1])
+    times = np.hstack([part for _, part in rows]) if rows else np.empty((4, 0))
+    return Timeline(
+        pieces, where[0], where[1], where[3], where[2], times[0], times[1], times[2:].T
+    )
 
 
 def asked_times(

@@ -14,8 +14,9 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+import scipy.linalg
 from scipy.special import log_softmax
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 from bidsapp.errors import InputInvalidError
@@ -23,10 +24,12 @@ from bidsapp.models.fold_pca import Projection, principal_axes
 from bidsapp.models.rows import RowSource
 from bidsapp.stats.classification import balanced_accuracy
 from bidsapp.stats.samples import Samples
-from bidsapp.stats.splits import Split
+from bidsapp.stats.splits import DecodingFold, Split
 
 IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.floating]
+
+_LEAST = -50.0  # log-probability of a class that cannot be
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,68 +49,103 @@ class LinearModel:
     def log_proba(self, x: FloatArray) -> FloatArray:
         """Log-probabilities (n, n_classes); finite, unseen classes near zero probability."""
         found: FloatArray = log_softmax(x @ self.weights + self.intercept, axis=1)
-        return np.maximum(found, -50.0)
+        return np.maximum(found, _LEAST)
 
 
 class Decoder(Protocol):
-    """Fits weights for one strength of regularisation."""
+    """Fits weights for several strengths of regularisation."""
 
-    def __call__(self, x: FloatArray, y: IntArray, n_classes: int, strength: float) -> LinearModel:
+    def __call__(
+        self, x: FloatArray, y: IntArray, n_classes: int, strengths: Sequence[float]
+    ) -> list[LinearModel]:
         """Fit standardised `x` (n, n_features) to classes `y` (n,), at least two of them."""
 
 
-def logistic(x: FloatArray, y: IntArray, n_classes: int, strength: float) -> LinearModel:
+def logistic(
+    x: FloatArray, y: IntArray, n_classes: int, strengths: Sequence[float]
+) -> list[LinearModel]:
     """Multinomial logistic regression with L2 penalty and balanced classes."""
-    model = LogisticRegression(C=1 / strength, class_weight="balanced", max_iter=200, tol=1e-3)
-    return _linear(model.fit(x, y), n_classes)
+    models = (
+        LogisticRegression(C=1 / strength, class_weight="balanced", max_iter=200, tol=1e-3)
+        for strength in strengths
+    )
+    return [_linear(model.fit(x, y), n_classes) for model in models]
 
 
-def ridge(x: FloatArray, y: IntArray, n_classes: int, strength: float) -> LinearModel:
-    """Ridge classifier on ±1 targets, balanced classes; its logits are not calibrated."""
-    model = RidgeClassifier(alpha=strength * len(y), class_weight="balanced", solver="cholesky")
-    return _linear(model.fit(x, y), n_classes)
+def ridge(
+    x: FloatArray, y: IntArray, n_classes: int, strengths: Sequence[float]
+) -> list[LinearModel]:
+    """Ridge regression of ±1 targets, balanced classes; one product for all strengths.
+
+    Source: as `sklearn.linear_model.RidgeClassifier` with an alpha of strength times rows.
+    """
+    seen, number, counts = np.unique(y, return_inverse=True, return_counts=True)
+    weight = len(y) / (len(seen) * counts[number])
+    targets = np.where(number[:, None] == np.arange(len(seen)), 1.0, -1.0)
+    x_mean, y_mean = weight @ x / len(y), weight @ targets / len(y)
+    root = np.sqrt(weight)[:, None]
+    a, b = (x - x_mean) * root, (targets - y_mean) * root
+    is_wide = a.shape[1] > len(a)
+    product = a @ a.T if is_wide else a.T @ a
+    known = b if is_wide else a.T @ b
+    models = []
+    for strength in strengths:
+        penalised = product + strength * len(y) * np.eye(len(product))
+        solved = scipy.linalg.solve(penalised, known, assume_a="pos")
+        weights = np.zeros((x.shape[1], n_classes))
+        intercept = np.full(n_classes, -np.inf)
+        weights[:, seen] = a.T @ solved if is_wide else solved
+        intercept[seen] = y_mean - x_mean @ weights[:, seen]
+        models.append(LinearModel(weights, intercept))
+    return models
 
 
-def svm(x: FloatArray, y: IntArray, n_classes: int, strength: float) -> LinearModel:
-    """Linear support vector machine, one class against the rest; logits are not calibrated."""
-    model = LinearSVC(C=1 / strength, class_weight="balanced", dual=True, random_state=0)
-    return _linear(model.fit(x, y), n_classes)
+def svm(
+    x: FloatArray, y: IntArray, n_classes: int, strengths: Sequence[float]
+) -> list[LinearModel]:
+    """Linear support vector machine, one class against the rest."""
+    models = (
+        LinearSVC(C=1 / strength, class_weight="balanced", dual=True, random_state=0)
+        for strength in strengths
+    )
+    return [_linear(model.fit(x, y), n_classes) for model in models]
 
 
 DECODERS: dict[str, Decoder] = {"logistic": logistic, "ridge": ridge, "svm": svm}
 STRENGTHS: dict[str, tuple[float, ...]] = {
-    "logistic": (1.0, 10.0, 100.0, 1000.0),
-    "ridge": (0.01, 0.1, 1.0, 10.0),
+    "logistic": (1.0, 10.0, 1e2, 1e3, 1e4),
+    "ridge": (0.1, 1.0, 10.0, 100.0, 1000.0),
     "svm": (1e2, 1e3, 1e4),
 }
-"""Regularisations that the inner fold chooses from, for features of unit variance."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """Rows and their features under one projection."""
-
-    train: IntArray
-    test: IntArray
-    x_train: FloatArray
-    x_test: FloatArray
-    back: FloatArray
+"""Regularisations that the inner folds choose from, for features of unit variance."""
+_SCALES = np.logspace(-1, 5, 31)
+"""Factors of logits that the inner folds choose from."""
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedFold:
-    """Features of a fold under projections fitted on its training rows.
+    """Features of a fold under a projection fitted on its training rows.
 
     Attributes
     ----------
-    outer, inner
-        Training and test rows of the fold, and the same of its inner fold.
+    train, test
+        Rows of the fold.
+    inners
+        Divisions of the training rows: places in `train` to learn from, and to validate on.
+    x_train, x_test
+        (n_rows, n_features) projected, standardised by the training rows.
+    back
+        (n_features,) what they were divided by.
     projection
-        Of the outer training rows; None without principal components.
+        None without principal components.
     """
 
-    outer: _Part
-    inner: _Part
+    train: IntArray
+    test: IntArray
+    inners: tuple[tuple[IntArray, IntArray], ...]
+    x_train: FloatArray
+    x_test: FloatArray
+    back: FloatArray
     projection: Projection | None
 
 
@@ -131,12 +169,7 @@ def prepare(
     -------
     tuple of PreparedFold
     """
-    folds = []
-    for fold in split.folds:
-        outer, projection = _part(features, fold.train, fold.test, n_components, seed)
-        inner, _ = _part(features, fold.inner.train, fold.inner.val, n_components, seed)
-        folds.append(PreparedFold(outer, inner, projection))
-    return tuple(folds)
+    return tuple(_prepared(features, fold, n_components, seed) for fold in split.folds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +196,7 @@ def decode(
     n_classes: int,
     strengths: Sequence[float] | None = None,
 ) -> Decoded:
-    """Choose a regularisation on each inner fold, fit, and predict the held-out volumes.
+    """Choose a regularisation on inner folds, fit, and predict the held-out volumes.
 
     Parameters
     ----------
@@ -186,21 +219,30 @@ def decode(
     ------
     InputInvalidError
         For an unknown decoder.
+
+    Notes
+    -----
+    The strength has the best mean balanced accuracy over the inner folds; there, too, logits are
+    multiplied by what makes their probabilities most likely, which changes no prediction.
+    Source: Guo et al. (2017), ICML (temperature scaling).
     """
     if decoder not in DECODERS:
         msg = f"there is no linear decoder {decoder!r}; choose one of {', '.join(DECODERS)}"
         raise InputInvalidError(msg)
-    grid = tuple(strengths or STRENGTHS[decoder])
+    grid = sorted(strengths or STRENGTHS[decoder], reverse=True)
     fit = DECODERS[decoder]
     out = np.full((len(labels), n_classes), np.nan)
-    models = []
+    models: list[LinearModel | None] = []
     for fold in prepared:
-        strength = _choose(fold.inner, labels, fit, n_classes, grid)
-        model = _fit_part(fold.outer, labels, fit, n_classes, strength)
-        if model is None:
-            out[fold.outer.test] = _only_class(labels[fold.outer.train], n_classes)
-        else:
-            out[fold.outer.test] = model.log_proba(fold.outer.x_test)
+        y = labels[fold.train]
+        strength, scale = _choose(fold, y, fit, n_classes, grid)
+        fitted = _fit(fold.x_train, y, fit, n_classes, [strength])
+        if fitted is None:
+            out[fold.test] = _only_class(y, n_classes)
+            models.append(None)
+            continue
+        model = LinearModel(scale * fitted[0].weights, scale * fitted[0].intercept)
+        out[fold.test] = model.log_proba(fold.x_test)
         models.append(model)
     return Decoded(out, tuple(models))
 
@@ -231,18 +273,18 @@ def haufe_patterns(prepared: Sequence[PreparedFold], decoded: Decoded) -> FloatA
     for fold, model in zip(prepared, decoded.models, strict=True):
         if model is None:
             continue
-        x = fold.outer.x_train
+        x = fold.x_train
         logits = x @ _against_the_others(model)
         logits = logits - logits.mean(axis=0)
         inverse = np.linalg.pinv(logits.T @ logits, rcond=1e-8, hermitian=True)
         inside = (x - x.mean(axis=0)).T @ logits @ inverse
-        back = fold.outer.back[:, None] * inside
+        back = fold.back[:, None] * inside
         whole = back if fold.projection is None else fold.projection.axes @ back
         patterns.append(whole.T)
     if patterns:
         return np.asarray(np.mean(patterns, axis=0))
     first = prepared[0]
-    size = len(first.outer.back) if first.projection is None else len(first.projection.mean)
+    size = len(first.back) if first.projection is None else len(first.projection.mean)
     return np.full((n_classes, size), np.nan)
 
 
@@ -260,51 +302,67 @@ def run_probe(samples: Samples) -> FloatArray:
     return one_hot
 
 
-def _part(
-    features: RowSource, train: IntArray, test: IntArray, n_components: int | None, seed: int
-) -> tuple[_Part, Projection | None]:
+def _prepared(
+    features: RowSource, fold: DecodingFold, n_components: int | None, seed: int
+) -> PreparedFold:
     projection = None
     x_train: FloatArray
     x_test: FloatArray
     if n_components is None:
-        x_train = np.asarray(features[train], np.float64)
-        x_test = np.asarray(features[test], np.float64)
+        x_train = np.asarray(features[fold.train], np.float64)
+        x_test = np.asarray(features[fold.test], np.float64)
         spread = x_train.std(axis=0)
-        safe = np.where(spread > 0, spread, 1.0)
     else:
-        projection = principal_axes(features, train, n_components, seed=seed)
-        x_train, x_test = projection.scores(features, train), projection.scores(features, test)
+        projection = principal_axes(features, fold.train, n_components, seed=seed)
+        x_train = projection.scores(features, fold.train)
+        x_test = projection.scores(features, fold.test)
         spread = np.full(x_train.shape[1], np.sqrt(np.mean(x_train.var(axis=0))))
-        safe = np.where(spread > 0, spread, 1.0)
+    safe = np.where(spread > 0, spread, 1.0)
     mean = x_train.mean(axis=0)
-    part = _Part(train, test, (x_train - mean) / safe, (x_test - mean) / safe, safe)
-    return part, projection
+    inners = tuple(
+        (np.searchsorted(fold.train, part.train), np.searchsorted(fold.train, part.val))
+        for part in fold.inners
+    )
+    x_train, x_test = (x_train - mean) / safe, (x_test - mean) / safe
+    return PreparedFold(fold.train, fold.test, inners, x_train, x_test, safe, projection)
 
 
 def _choose(
-    inner: _Part, labels: IntArray, fit: Decoder, n_classes: int, grid: tuple[float, ...]
-) -> float:
-    """Strength with the best balanced accuracy on the inner validation rows."""
-    used = labels[inner.test] >= 0
-    scores = []
-    for strength in sorted(grid, reverse=True):
-        model = _fit_part(inner, labels, fit, n_classes, strength)
-        if model is None or not used.any():
-            return float(np.median(grid))
-        predicted = model.log_proba(inner.x_test[used]).argmax(axis=1)
-        scores.append(balanced_accuracy(labels[inner.test][used], predicted, n_classes))
-    return sorted(grid, reverse=True)[int(np.argmax(scores))]
+    fold: PreparedFold, y: IntArray, fit: Decoder, n_classes: int, grid: Sequence[float]
+) -> tuple[float, float]:
+    """Strength and scale of the logits that do best on the inner validation rows."""
+    accuracy, logits, truth = [], [], []
+    for learnt, validated in fold.inners:
+        models = _fit(fold.x_train[learnt], y[learnt], fit, n_classes, grid)
+        used = validated[y[validated] >= 0]
+        if models is None or not used.size:
+            continue
+        x = fold.x_train[used]
+        made = np.stack([x @ model.weights + model.intercept for model in models])
+        chosen = made.argmax(axis=2)
+        accuracy.append([balanced_accuracy(y[used], row, n_classes) for row in chosen])
+        logits.append(made)
+        truth.append(y[used])
+    if not accuracy:
+        return float(np.median(grid)), 1.0
+    best = int(np.argmax(np.mean(accuracy, axis=0)))
+    at_best = np.concatenate([made[best] for made in logits])
+    rows, right = np.arange(len(at_best)), np.concatenate(truth)
+    likelihood = [
+        np.maximum(log_softmax(scale * at_best, axis=1), _LEAST)[rows, right].mean()
+        for scale in _SCALES
+    ]
+    return grid[best], float(_SCALES[int(np.argmax(likelihood))])
 
 
-def _fit_part(
-    part: _Part, labels: IntArray, fit: Decoder, n_classes: int, strength: float
-) -> LinearModel | None:
-    """Fit on labelled training rows; None if they hold fewer than two classes."""
-    y = labels[part.train]
+def _fit(
+    x: FloatArray, y: IntArray, fit: Decoder, n_classes: int, strengths: Sequence[float]
+) -> list[LinearModel] | None:
+    """Fit on labelled rows; None if they hold fewer than two classes."""
     used = y >= 0
     if len(np.unique(y[used])) < 2:
         return None
-    return fit(part.x_train[used], y[used], n_classes, strength)
+    return fit(x[used], y[used], n_classes, strengths)
 
 
 def _against_the_others(model: LinearModel) -> FloatArray:
@@ -321,9 +379,7 @@ def _only_class(labels: IntArray, n_classes: int) -> FloatArray:
     return prior
 
 
-def _linear(
-    model: LogisticRegression | RidgeClassifier | LinearSVC, n_classes: int
-) -> LinearModel:
+def _linear(model: LogisticRegression | LinearSVC, n_classes: int) -> LinearModel:
     """Weights and intercepts of all classes, also of those that were not in training."""
     coef, intercept = np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_)
     if len(coef) == 1:

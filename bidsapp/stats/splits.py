@@ -25,11 +25,12 @@ IntArray = npt.NDArray[np.integer]
 BoolArray = npt.NDArray[np.bool_]
 
 LEAST_BLOCK_EMBARGO_S = 20.0
+MOST_INNER = 4
 
 
 @dataclass(frozen=True, eq=False)
 class InnerFold:
-    """Training rows divided once more, to stop or to choose a regularisation: sorted rows."""
+    """Training rows divided once more, to stop or to choose a penalty: sorted rows."""
 
     train: IntArray
     val: IntArray
@@ -45,14 +46,19 @@ class DecodingFold:
         What is held out, such as ``run 3``.
     train, test
         Sorted rows; rows in neither are under embargo or in the same run or participant.
-    inner
-        `train` without its own embargo, divided.
+    inners
+        Divisions of `train`, each without its own embargo, at most `MOST_INNER`.
     """
 
     name: str
     train: IntArray
     test: IntArray
-    inner: InnerFold
+    inners: tuple[InnerFold, ...]
+
+    @property
+    def inner(self) -> InnerFold:
+        """The first division: networks stop on it."""
+        return self.inners[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,7 +289,7 @@ def shuffled(
         inner = InnerFold(
             np.sort(rest[len(rest) // n_folds :]), np.sort(rest[: len(rest) // n_folds])
         )
-        folds.append(DecodingFold(f"part {k + 1}", np.sort(rest), test, inner))
+        folds.append(DecodingFold(f"part {k + 1}", np.sort(rest), test, (inner,)))
     note = (
         "LEAKY: training and test volumes are neighbours in time; noise without any signal "
         "scores 80 to 97 % here. For comparison with publications only."
@@ -361,19 +367,19 @@ def _fold(
         )
         raise InputInvalidError(msg)
     within = embargo_s if embargo_s is not None else inner_embargo_s
-    inner = _inner(samples, train, test, inner_by, block, 20.0 if within is None else within)
-    return DecodingFold(name, np.flatnonzero(train), np.flatnonzero(test), inner)
+    inners = _inners(samples, train, test, inner_by, block, 20.0 if within is None else within)
+    return DecodingFold(name, np.flatnonzero(train), np.flatnonzero(test), inners)
 
 
-def _inner(
+def _inners(
     samples: Samples,
     train: BoolArray,
     test: BoolArray,
     by: Iterable[str],
     block: IntArray | None,
     embargo_s: float,
-) -> InnerFold:
-    """Hold out the next run (participant, block) after the tested one, in cyclic order."""
+) -> tuple[InnerFold, ...]:
+    """Hold out the next runs (participants, blocks) after the tested one, in cyclic order."""
     axes = [(getattr(samples, kind), kind) for kind in by]
     axes += [] if block is None else [(block, "block")]
     least = (3, 2) if len(axes) > 1 else (2,)
@@ -382,17 +388,16 @@ def _inner(
             there = np.unique(axis[train])
             if len(there) < number:
                 continue
-            val = train & (axis == _next(there, axis[test]))
-            rest = train & ~val
-            rest &= ~too_close(samples, rest, val, embargo_s, stimulus=kind != "participant")
-            if rest.any():
-                return InnerFold(np.flatnonzero(rest), np.flatnonzero(val))
-    return _last_fifth(samples, train, embargo_s)
-
-
-def _next(there: IntArray, tested: IntArray) -> int:
-    later = there[there > tested.max()]
-    return int(later[0] if later.size else there[0])
+            inners: list[InnerFold] = []
+            for held_out in np.roll(there, -np.searchsorted(there, axis[test].max(), "right")):
+                val = train & (axis == held_out)
+                rest = train & ~val
+                rest &= ~too_close(samples, rest, val, embargo_s, stimulus=kind != "participant")
+                if rest.any() and len(inners) < MOST_INNER:
+                    inners.append(InnerFold(np.flatnonzero(rest), np.flatnonzero(val)))
+            if inners:
+                return tuple(inners)
+    return (_last_fifth(samples, train, embargo_s),)
 
 
 def _last_fifth(samples: Samples, train: BoolArray, embargo_s: float) -> InnerFold:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bidsapp.errors import InputInvalidError
-from bidsapp.features.design import apply_lags, lag_operators
+from bidsapp.features.design import apply_lags, lag_operators, response_operator
+from bidsapp.features.hrf import convolve_pieces
 from bidsapp.features.timeline import timeline
 
 
@@ -89,3 +90,51 @@ def test_no_rows_give_an_empty_design(make_run, make_presentation, make_bank):
     rows = timeline([run], [make_presentation(run)], (4.0,))
     x = apply_lags(np.ones((bank.n_frames, 2)), lag_operators(bank, rows, (4.0,)))
     assert x.shape == (0, 2)
+
+
+@pytest.mark.parametrize("tr_s", [0.8, 1.5])
+def test_the_response_is_that_of_a_convolution(make_run, make_presentation, make_bank, tr_s):
+    """Read between the frames of the searchlight's convolution, which shares no code."""
+    run = make_run(n_trs=60, tr_s=tr_s)
+    bank = make_bank({"a.wav": 40.0})
+    scores = np.random.default_rng(1).standard_normal((bank.n_frames, 3)).cumsum(axis=0)
+    rows = timeline([run], [make_presentation(run, 5.0, 40.0)], (0.0,))
+    x = apply_lags(scores, (response_operator(bank, rows, mirrored=False),))
+    made = convolve_pieces(scores, bank.frame_piece, bank.frame_time_s, bank.hop_s, [40.0])
+    expected = made.at(0, rows.stim_time_s, 0.0)
+    for column, peer in zip(x.T, expected.T, strict=True):
+        assert np.corrcoef(column, peer)[0, 1] > 0.999
+
+
+def test_the_mirrored_response_is_that_of_the_reversed_sound(
+    make_run, make_presentation, make_bank
+):
+    run = make_run(n_trs=41, tr_s=1.0)
+    bank = make_bank({"a.wav": 40.0})
+    scores = np.random.default_rng(2).standard_normal((bank.n_frames, 2))
+    rows = timeline([run], [make_presentation(run, 0.0, 40.0)], (0.0,))
+    mirrored = apply_lags(scores, (response_operator(bank, rows, mirrored=True),))
+    plain = apply_lags(scores[::-1], (response_operator(bank, rows, mirrored=False),))
+    np.testing.assert_allclose(mirrored[1:], plain[:0:-1], atol=1e-9)
+
+
+def test_only_what_was_heard_is_answered(make_run, make_presentation, make_bank):
+    """A presentation from 20 to 50 s of a file: frames before and after it weigh nothing."""
+    run = make_run(n_trs=60, tr_s=1.0)
+    bank = make_bank({"a.wav": 90.0})
+    rows = timeline([run], [make_presentation(run, 4.0, 30.0, stim_start_s=20.0)], (0.0,))
+    for mirrored in (False, True):
+        weights = response_operator(bank, rows, mirrored=mirrored).toarray()
+        used = bank.frame_time_s[np.abs(weights).sum(axis=0) > 0]
+        assert used.min() >= 20.0
+        assert used.max() < 50.0
+    causal = response_operator(bank, rows, mirrored=False).toarray()
+    late = bank.frame_time_s[None] > rows.stim_time_s[:, None]
+    assert not causal[late].any()
+
+
+def test_features_that_end_too_early_are_refused(make_run, make_presentation, make_bank):
+    run = make_run(n_trs=60, tr_s=1.0)
+    rows = timeline([run], [make_presentation(run, 0.0, 55.0)], (0.0,))
+    with pytest.raises(InputInvalidError, match="features lie from"):
+        response_operator(make_bank({"a.wav": 30.0}), rows, mirrored=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
+from sklearn.linear_model import RidgeClassifier
 
 from bidsapp.errors import InputInvalidError
 from bidsapp.models import fold_pca
@@ -14,6 +15,7 @@ from bidsapp.models.linear_decoder import (
     decode,
     haufe_patterns,
     prepare,
+    ridge,
     run_probe,
     time_probe,
 )
@@ -60,6 +62,43 @@ def test_test_labels_and_test_data_are_never_fitted(decoder):
     changed[fold.test[1:]] *= 50
     three = decode(prepare(changed, split, n_components=20), labels, decoder, n_classes=N_CLASSES)
     assert np.allclose(one.log_proba[fold.test[0]], three.log_proba[fold.test[0]], atol=1e-9)
+
+
+@pytest.mark.parametrize("n_features", [20, 300])
+def test_ridge_is_that_of_scikit_learn(n_features):
+    _, x, labels, _ = planted(5, n_features=n_features)
+    labels[:90] = 0
+    found = ridge(x, labels, N_CLASSES, (0.01, 3.0))
+    for model, strength in zip(found, (0.01, 3.0), strict=True):
+        peer = RidgeClassifier(alpha=strength * len(labels), class_weight="balanced")
+        peer.fit(x, labels)
+        assert np.allclose(model.weights, peer.coef_.T, atol=1e-8)
+        assert np.allclose(model.intercept, peer.intercept_, atol=1e-8)
+
+
+@pytest.mark.parametrize("decoder", ["logistic", "ridge"])
+def test_probabilities_are_those_of_hits(decoder):
+    """Weak patterns: the mean probability of what was predicted is the share that was right."""
+    samples, x, labels, _ = planted(6, amplitude=0.12)
+    prepared = prepare(x, leave_run_out(samples), n_components=100)
+    log_proba = decode(prepared, labels, decoder, n_classes=N_CLASSES).log_proba
+    right = log_proba.argmax(axis=1) == labels
+    assert 0.4 < right.mean() < 0.95
+    assert np.exp(log_proba.max(axis=1)).mean() == pytest.approx(right.mean(), abs=0.12)
+
+
+def test_inner_folds_are_all_other_runs():
+    samples, x, _, _ = planted()
+    split = leave_run_out(samples)
+    for held_out, (fold, ready) in enumerate(
+        zip(split.folds, prepare(x, split, n_components=10), strict=True)
+    ):
+        runs = [int(samples.run[part.val[0]]) for part in fold.inners]
+        assert runs == [(held_out + 1 + k) % N_RUNS for k in range(N_RUNS - 1)]
+        assert fold.inner is fold.inners[0]
+        for part, (learnt, validated) in zip(fold.inners, ready.inners, strict=True):
+            assert np.array_equal(fold.train[learnt], part.train)
+            assert np.array_equal(fold.train[validated], part.val)
 
 
 def test_missing_labels_and_missing_classes():

@@ -89,7 +89,9 @@ def null_time(
     n_pieces = len({row["stim_file"] for row in inputs.alignment if row["n_rows"] > 0})
     n_folds = max(3, min(settings.max_outer_folds, n_pieces))
     n_inner = min(settings.max_inner_folds, n_folds - 1)
-    n_features = settings.n_components * len(settings.lags_s)
+    n_features = settings.n_components
+    if settings.response == "lags":
+        n_features *= len(settings.lags_s)
     fits = n_layers * n_copies * n_folds
     each_s = _DECOMPOSED_S * (n_inner + 2) * (n_features / 150) ** 2
     seconds = fits * (each_s if settings.filter_features else _SHIFTED_S)

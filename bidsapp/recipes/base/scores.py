@@ -6,7 +6,7 @@ Source: Kim, Overath and Sammler, poster, Methods: encoding models.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -127,8 +127,8 @@ def score(
     of_parcels, null = with_null(store, filtered(means[volumes], run_filter))
     ratings = rating_targets(rows, study.inputs.ratings, study.inputs.runs)
     of_ratings: tuple[RatingScores, ...] = ()
-    if ratings.names:  # nobody's head moves in a rating: features are as they are
-        plain = store if run_filter is None else design_store(study, bank, rows, None)
+    if ratings.names:  # nobody's head moves in a rating, no blood flows: features as they are
+        plain = design_store(study, bank, replace(rows, response="lags"), None)
         seen, moved = with_null(plain, ratings.y.astype(np.float32))
         of_ratings = rating_scores(ratings, seen.r, moved)
     return Scores(
@@ -199,6 +199,7 @@ def design_store(
         rows.lags_s,
         options,
         study.scratch,
+        response=rows.response,
         run_filter=run_filter,
         keep=run_filter is None or study.config.confounds == "none",
     )

@@ -200,6 +200,8 @@ class RowSettings:
         Gap between parts of a piece in seconds.
     begin_s
         Seconds after the onset of a sound that are left out.
+    response
+        What a row hears: the canonical response, or the lags.
     """
 
     lags_s: tuple[float, ...]
@@ -208,6 +210,7 @@ class RowSettings:
     min_block_s: float
     purge_s: float
     begin_s: float
+    response: Literal["canonical", "lags"]
 
 
 class EncodingSettings(RowSettings):

@@ -41,6 +41,7 @@ def rows_of(inputs: Inputs, settings: RowSettings, lags: str, lags_s: Sequence[f
         settings.max_outer_folds,
         settings.max_inner_folds,
         settings.begin_s,
+        settings.response,
     )
     durations_s = {row["stim_file"]: float(row["sound_s"]) for row in inputs.alignment}
     return make_rows(inputs.runs, inputs.presentations, durations_s, lags, lags_s, options)

@@ -110,7 +110,7 @@ def acoustic_filter(
 ) -> tuple[RunFilter, int]:
     """Return the projection that removes acoustics as well, and the components of each layer."""
     settings: GradientsSettings = study.settings
-    n_columns = len(baseline.layers) * len(rows.lags_s)
+    n_columns = len(baseline.layers) * rows.n_regressors
     n_components = rows.n_used // (ROWS_PER_REGRESSOR * n_columns)
     n_components = max(1, min(n_components, settings.acoustic_components))
     options = DesignOptions(n_components, settings.log10_alpha, pca_fit="all")

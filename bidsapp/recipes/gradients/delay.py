@@ -54,7 +54,9 @@ def delay_rows(
     y = filtered(means[volumes_of(study.bold, rows)], run_filter)[:, known]
     values = np.full((len(lags_s), r.shape[1]), np.nan)
     for number, lag_s in enumerate(lags_s):
-        store = design_store(study, scores.bank, replace(rows, lags_s=(lag_s,)), run_filter)
+        store = design_store(
+            study, scores.bank, replace(rows, lags_s=(lag_s,), response="lags"), run_filter
+        )
         at_lag = encode(
             store,
             [(slice(0, known.size), y)],

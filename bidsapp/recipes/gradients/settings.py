@@ -40,8 +40,18 @@ class GradientsSettings(EncodingSettings):
         source=f"{_METHODS}: feature extraction",
         why="components fitted on all pieces have seen the held-out one",
     )
+    response: Literal["canonical", "lags"] = setting(
+        "canonical",
+        paper="one regressor for each lag",
+        source=f"{_METHODS}: encoding models",
+        why="components convolved with the canonical response (for the control with its mirror "
+        "image) find more with a third of the regressors; 'lags' assumes no shape",
+    )
     lags_s: tuple[float, ...] = setting(
-        (4.0, 5.0, 6.0), paper="4, 5, 6 s", source=f"{_METHODS}: encoding models"
+        (4.0, 5.0, 6.0),
+        paper="4, 5, 6 s",
+        source=f"{_METHODS}: encoding models",
+        why="of ratings, and of voxels under response 'lags'; earlier volumes are left out",
     )
     delay_lags_s: tuple[float, ...] = setting(
         (0.0, 2.0, 4.0, 6.0, 8.0, 10.0),
@@ -146,6 +156,7 @@ VARIANTS = {
         filter_features=False,
         input_layers="compete",
         begin_s=0.0,
+        response="lags",
         n_beyond=0,
         delay_lags_s=(),
         mask_maps=False,

@@ -105,8 +105,8 @@ def _control_rows(
                 "r": correlations[k],
                 **dict.fromkeys(("p", "p_low", "p_high", "p_max"), np.nan),
                 "n_rotations": 0,
-                "n_units": int(shared.sum()),
                 **dict.fromkeys(("overlap_min", "overlap_median"), np.nan),
+                "n_units": int(shared.sum()),
             }
 
 

@@ -53,7 +53,12 @@ class HarmonySettings(EncodingSettings):
     pca_fit: Literal["train", "all"] = _ours(
         "train", why="nothing is fitted on the held-out piece"
     )
-    lags_s: tuple[float, ...] = _ours((4.0, 5.0, 6.0), why="haemodynamic delay")
+    response: Literal["canonical", "lags"] = _ours(
+        "canonical", why="components are convolved with the canonical response; or 'lags'"
+    )
+    lags_s: tuple[float, ...] = _ours(
+        (4.0, 5.0, 6.0), why="of ratings, and of voxels under response 'lags'"
+    )
     input_layers: Literal["apart", "compete"] = input_layers(_NO_BRAIN, "-")
     centre: Literal["block", "train"] = _ours(
         "block", why="differences between the means of pieces are not tracking"
