@@ -14,7 +14,6 @@ from bidsapp.errors import OutputError
 from bidsapp.recipes import RECIPES
 from bidsapp.report.html import (
     Cell,
-    Column,
     Number,
     Numbers,
     Page,
@@ -25,6 +24,7 @@ from bidsapp.report.html import (
     write_page,
 )
 from bidsapp.report.sections import INDEX
+from bidsapp.results.kinds import Column
 
 LOGGER = logging.getLogger("musicotopy")
 
@@ -86,7 +86,7 @@ def _recipe(output_dir: Path, recipe: str, records: Sequence[Record]) -> Section
     parts: list[Part] = [
         *([Prose(answer)] if answer else []),
         Numbers(numbers),
-        Table([Column("page")], rows, "Pages", fold=False),
+        Table([Column("page", text=True)], rows, "Pages", fold=False),
     ]
     return Section(f"{recipe}: {RECIPES[recipe].question}", recipe, parts)
 
@@ -101,6 +101,7 @@ def _failed(records: Sequence[Record]) -> Iterator[Section]:
             [Cell(text, text) for text in (record.job, record.state, record.reason)]
             for record in records
         ]
-        columns = [Column("job"), Column("state"), Column("reason", prose=True)]
+        words = ("job", "state", "reason")
+        columns = [Column(name, text=True, prose=name == "reason") for name in words]
         caption = "Jobs without a result; the same command tries them again"
         yield Section("Failed", "failed", [Table(columns, rows, caption, fold=False)])

@@ -23,7 +23,8 @@ from matplotlib.figure import Figure
 from bidsapp.bids.atomic import write_text
 from bidsapp.report.figures.style import to_png, to_svg
 from bidsapp.report.sounds import TimedSound, timed_sound
-from bidsapp.results.cautions import Caution, Severity
+from bidsapp.results.cautions import Caution
+from bidsapp.results.kinds import Column
 
 _LONG_TABLE = 30
 _LEVELS = (0.05, 0.01, 0.001)
@@ -72,20 +73,6 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column of a table; `numeric` aligns it right, `prose` lets it break into lines."""
-
-    title: str
-    numeric: bool = False
-    prose: bool = False
-
-    @property
-    def style(self) -> str:
-        """Class of its cells."""
-        return "numeric" if self.numeric else "prose" if self.prose else "word"
-
-
-@dataclass(frozen=True)
 class Cell:
     """What a cell shows, what it is sorted by, and where it leads to."""
 
@@ -111,20 +98,11 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Note:
-    """Something the reader should know before believing a number."""
-
-    severity: Severity
-    title: str
-    text: str
-
-
-@dataclass(frozen=True)
 class Notes:
-    """A list of notes."""
+    """What the reader should know before believing a number."""
 
     kind: ClassVar[str] = "notes"
-    items: Sequence[Note | Caution]
+    items: Sequence[Caution]
 
 
 @dataclass(frozen=True)
@@ -194,7 +172,7 @@ class Page:
     title: str
     subtitle: str
     meta: Sequence[tuple[str, str]] = ()
-    banners: Sequence[Note | Caution] = ()
+    banners: Sequence[Caution] = ()
     sections: Sequence[Section] = field(default_factory=tuple)
     answer: Sequence[Part] = ()
     up: str = ""

@@ -6,8 +6,9 @@ A recipe's template is ``templates/<recipe>_methods.txt.j2``; it uses the macros
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,6 +119,13 @@ def fill_methods(template: Template, context: Mapping[str, Any]) -> Methods:
     return Methods(*_numbered("\n\n".join(filter(None, paragraphs))))
 
 
+def own_results(results: Results) -> Iterator[Results]:
+    """Yield the results of a group's participants, as far as their files are still there."""
+    for label in results.participants:
+        with contextlib.suppress(AppError):
+            yield Results(results.root, results.recipe, results.catalogue, label)
+
+
 def first_participant(results: Results) -> Results | None:
     """Return the results of the participant whose analysis stands for all of a group.
 
@@ -131,14 +139,7 @@ def first_participant(results: Results) -> Results | None:
     Results or None
         Of the first participant; None when no participant's results are there any more.
     """
-    if not results.is_group:
-        return results
-    for label in results.participants:
-        try:
-            return Results(results.root, results.recipe, results.catalogue, label)
-        except AppError:
-            continue
-    return None
+    return next(own_results(results), None) if results.is_group else results
 
 
 def shared_context(results: Results) -> dict[str, Any]:
@@ -147,7 +148,7 @@ def shared_context(results: Results) -> dict[str, Any]:
     Parameters
     ----------
     results
-        Results results.
+        Of a participant or of a group.
 
     Returns
     -------

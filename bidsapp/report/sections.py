@@ -17,7 +17,6 @@ from bidsapp.report.html import (
     Cell,
     Facts,
     Listing,
-    Note,
     Notes,
     Number,
     Numbers,
@@ -26,6 +25,7 @@ from bidsapp.report.html import (
     Picture,
     Prose,
     Section,
+    number_text,
 )
 from bidsapp.report.methods import Methods, network_title, weights_text
 from bidsapp.report.rates import own_rates
@@ -101,7 +101,6 @@ def page(
     results: Results,
     question: str,
     sections: Iterable[Section | None],
-    banners: Iterable[Note | Caution] = (),
     *,
     heading: str,
     answer: Sequence[Part] = (),
@@ -116,8 +115,6 @@ def page(
         Subtitle.
     sections
         In order; None is left out.
-    banners
-        Loud statements after those of `warnings`.
     heading
         Name of the analysis; whose results they are follows it.
     answer
@@ -128,10 +125,48 @@ def page(
         subtitle=question,
         meta=meta(results),
         answer=answer,
-        banners=[*warnings(results), *banners],
+        banners=warnings(results),
         sections=[section for section in sections if section is not None],
         up=INDEX,
     )
+
+
+def standard_page(
+    results: Results,
+    question: str,
+    body: Iterable[Section | None],
+    *,
+    heading: str,
+    numbers: tuple[Sequence[Number], Sequence[tuple[str, Sequence[Number]]]],
+    answer: Sequence[Part],
+    methods: Methods,
+    further: Iterable[tuple[str, Any]] = (),
+) -> Page:
+    """Put what is particular to a recipe between the sections that every page has.
+
+    Parameters
+    ----------
+    results, question, heading, answer
+        As in `page`.
+    body
+        Sections of the recipe, in order; None is left out.
+    numbers
+        At a glance, as `glance` takes them.
+    methods
+        Methods text.
+    further
+        More names and values for `about`.
+    """
+    sections = [
+        glance(*numbers),
+        cautions(results),
+        *body,
+        claims(results),
+        methods_section(methods),
+        fidelity(results),
+        about(results, further),
+    ]
+    return page(results, question, sections, heading=heading, answer=answer)
 
 
 def found(results: Results, sentences: Iterable[str], shown: Section | None) -> list[Part]:
@@ -196,7 +231,7 @@ def meta(results: Results) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in items if value]
 
 
-def warnings(results: Results) -> list[Note]:
+def warnings(results: Results) -> list[Caution]:
     """Return what has to be known before anything else is read.
 
     Simulated data, and the titles of the serious cautions.
@@ -205,16 +240,23 @@ def warnings(results: Results) -> list[Note]:
     chain = results.description.get("GeneratedBy") or ()
     if any("simulate" in str(step.get("Name")) for step in chain):
         text = "Nobody was measured; the planted effects are described beside the data."
-        notes.append(Note("caution", "Simulated data", text))
+        notes.append(Caution("caution", "Simulated data", text))
     serious = [item.title for item in in_order(results.cautions()) if item.severity == "serious"]
     if serious:
         titles = "; ".join(dict.fromkeys(title.rstrip(".") for title in serious))
         head = "Serious caution:" if len(serious) == 1 else "Serious cautions:"
-        notes.append(Note("serious", head, f"{titles}. See “Cautions” below."))
+        notes.append(Caution("serious", head, f"{titles}. See “Cautions” below."))
     return notes
 
 
 # ------------------------------------------------------------------ numbers, cautions, people
+
+
+def participants_number(results: Results) -> Number:
+    """Return how many participants a group has, and how many were left out."""
+    left_out = len(results.facts()["left_out"])
+    remark = f"{left_out} left out" if left_out else "none left out"
+    return Number("Participants", number_text(results.n_participants, 0), remark)
 
 
 def glance(
@@ -249,13 +291,9 @@ def cautions(results: Results) -> Section:
         for item in results.cautions(space):
             where.setdefault(item, []).append(space.title)
     notes = [
-        Note(
-            item.severity,
-            item.title,
-            item.text
-            if len(where[item]) == len(results.spaces)
-            else f"{', '.join(where[item])}: {item.text}",
-        )
+        item
+        if len(where[item]) == len(results.spaces)
+        else replace(item, text=f"{', '.join(where[item])}: {item.text}")
         for item in in_order(where)
     ]
     intro = "Reasons to doubt what follows, found in the data and the settings."
@@ -329,7 +367,7 @@ def claims(results: Results) -> Section | None:
     used = used_inferences(results)
     if not used:
         return None
-    notes = [Note("note", f"{item.title}.", item.claim) for item in used]
+    notes = [Caution("note", f"{item.title}.", item.claim) for item in used]
     title = "What each test does and does not show"
     return Section(title, "claims", [*own_rates(results), Notes(notes)], folded=True)
 
@@ -337,7 +375,7 @@ def claims(results: Results) -> Section | None:
 def claim(results: Results, *keys: str) -> list[Part]:
     """Return the interpretation of some inferences, to stand below their figure."""
     used = {item.key: item for item in used_inferences(results)}
-    notes = [Note("note", "Interpretation.", used[key].claim) for key in keys if key in used]
+    notes = [Caution("note", "Interpretation.", used[key].claim) for key in keys if key in used]
     return [Notes(notes)] if notes else []
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from bidsapp.report.html import Cell, Table, cell, p_cell
-from bidsapp.report.html import Column as Head
 from bidsapp.results.kinds import Column
 
 Row = Mapping[str, Any]
@@ -55,7 +54,6 @@ def table(
         if column.name in made
         or (column.name in frame and (keep_empty or frame[column.name].notna().any()))
     ]
-    heads = [Head(item.head, numeric=is_numeric(item), prose=item.prose) for item in kept]
     rows = [
         [
             made[column.name](row)
@@ -65,17 +63,12 @@ def table(
         ]
         for row in records_of(frame)
     ]
-    return Table(heads, rows, caption)
+    return Table(kept, rows, caption)
 
 
 def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of a data frame as mappings from column to value."""
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
-
-
-def is_numeric(column: Column) -> bool:
-    """Whether a column holds numbers."""
-    return not (column.text or column.prose)
 
 
 def show(value: Any, column: Column, floor: float = 0.0) -> Cell:
@@ -87,8 +80,8 @@ def show(value: Any, column: Column, floor: float = 0.0) -> Cell:
     if isinstance(value, bool | np.bool_):
         return Cell("yes" if value else "no", float(value))
     if value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NA:
-        return Cell(MISSING, math.inf if is_numeric(column) else MISSING)
-    if not is_numeric(column) or isinstance(value, str):
+        return Cell(MISSING, math.inf if column.holds == "numeric" else MISSING)
+    if column.holds != "numeric" or isinstance(value, str):
         return Cell(str(value), str(value))
     if column.by and column.name.split("_")[0] in _P_VALUES:
         made = p_cell(float(value))

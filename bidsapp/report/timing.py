@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -138,7 +138,8 @@ def alignment_section(
     if alignment.empty:
         return Section(title, anchor, [Prose("No alignment table was written.")])
     colours = piece_colours(pieces_of(alignment))
-    tracks = _tracks(alignment, _envelopes(waveform))
+    envelopes = _envelopes(waveform)
+    tracks = run_tracks(alignment, lambda row: _played(row, envelopes))
     drawn = tracks[:_MOST_RUNS]
     caption = (
         "Grey: the scan, darker where volumes entered the models. Colour: when each piece was "
@@ -213,20 +214,19 @@ def thin(envelope: Array, most: int = _MOST_POINTS) -> Array:
     return np.column_stack([envelope[starts, 0], np.maximum.reduceat(envelope[:, 1], starts)])
 
 
-def _tracks(alignment: pd.DataFrame, envelopes: Mapping[str, Array]) -> list[RunTrack]:
+def run_tracks(
+    alignment: pd.DataFrame, played: Callable[[Mapping[str, Any]], Played]
+) -> list[RunTrack]:
+    """Return what was played in each run, from the rows that have a sound with an onset."""
+    heard = alignment[alignment["stim_file"].notna() & alignment["onset_s"].notna()]
     return [
         RunTrack(
             short_run(name),
             float(rows["scan_s"].iloc[0]),
-            tuple(_played(row, envelopes) for row in records_of(rows) if is_played(row)),
+            tuple(map(played, records_of(heard[heard["run"] == name]))),
         )
         for name, rows in alignment.groupby("run", sort=False)
     ]
-
-
-def is_played(row: Mapping[str, Any]) -> bool:
-    """Whether a row of an alignment table has a sound with an onset."""
-    return isinstance(row["stim_file"], str) and pd.notna(row["onset_s"])
 
 
 def _played(row: Mapping[str, Any], envelopes: Mapping[str, Array]) -> Played:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,11 +13,13 @@ import pandas as pd
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.figures.style import Array
-from bidsapp.report.html import plural
+from bidsapp.report.html import Part, Section, number_text, plural
 from bidsapp.report.methods import has_random_weights, network_title, weights_text
 from bidsapp.report.sections import Pair
 from bidsapp.results.kinds import Result, Table
 from bidsapp.results.read import APART, Results
+
+V = TypeVar("V", bound="View")
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,30 @@ class View:
         """What they are called: ``vertices``."""
         return unit_words(self.units)[1]
 
+    def section(
+        self, title: str, anchor: str, *parts: Part, children: Iterable[Section] = ()
+    ) -> Section:
+        """Return a section about this network and space; `anchor` is without the suffix."""
+        return Section(title, f"{anchor}{self.suffix}", parts, list(children))
+
     def count(self, mask: Array) -> str:
         """Count voxels or vertices in words: ``12 vertices``."""
         return plural(int(mask.sum()), *unit_words(self.units))
+
+    def peak(self, scores: Array, digits: int = 2) -> tuple[str, str] | None:
+        """Return the largest score in words, and the name of its layer; None without a score.
+
+        Parameters
+        ----------
+        scores
+            (n_layers, n_units).
+        digits
+            After the decimal point.
+        """
+        if not np.isfinite(scores).any():
+            return None
+        layer, _ = np.unravel_index(int(np.nanargmax(scores)), scores.shape)
+        return number_text(float(np.nanmax(scores)), digits), self.layers[int(layer)]
 
     def maps(self, result: Result) -> Array | None:
         """Read maps.
@@ -147,3 +170,28 @@ class View:
         """Read a table of the network, or of the space; without rows when it was not written."""
         network = self.pair.network if result.by_network else ""
         return self.results.table(result, self.pair.space, network)
+
+
+def results_section(
+    view: V,
+    makers: Iterable[Callable[[V], Section | None]],
+    folded: Collection[Callable[[V], Section | None]] = (),
+) -> Section:
+    """Return the section with all results of one network in one space.
+
+    Parameters
+    ----------
+    view
+        Network and space.
+    makers
+        Functions that make the subsections, in order; None is left out.
+    folded
+        Those whose subsections a first reading can do without.
+    """
+    children = [
+        replace(section, folded=make in folded)
+        for make in makers
+        if (section := make(view)) is not None
+    ]
+    anchor = f"results-{view.pair.space.anchor}-{view.pair.network}"
+    return Section(f"Results: {view.pair.title}", anchor, children=children)

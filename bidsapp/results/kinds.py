@@ -17,7 +17,7 @@ report tables and figures follow. This module imports nothing that is slow to im
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, TypeVar
 
@@ -92,6 +92,11 @@ class Column:
     by: str = ""
 
     @property
+    def holds(self) -> str:
+        """What it holds: ``numeric``, ``prose`` or ``word``; the class of its cells in reports."""
+        return "prose" if self.prose else "word" if self.text else "numeric"
+
+    @property
     def head(self) -> str:
         """Head in reports, with the unit."""
         title = self.title or self.name.replace("_", " ")
@@ -117,7 +122,8 @@ class Result:
     by_space, by_network
         Whether the files' names have the space, and the network.
     required
-        Whether the group level needs it of every participant.
+        Whether the group level needs it of every participant; or the one of `labels` that it
+        needs.
     by
         Key of the inference that its p-values, or the decision of a mask, come from.
     """
@@ -132,7 +138,7 @@ class Result:
     level: Level = "participant"
     by_space: bool = True
     by_network: bool = True
-    required: bool = False
+    required: bool | str = False
     by: str = ""
 
     def of(self: R, label: str) -> R:
@@ -147,7 +153,8 @@ class Result:
             msg = f"{self.desc}: {label!r} is not one of {self.labels}"
             raise ValueError(msg)
         texts = {name: getattr(self, name).format(label=label) for name in _FILLED}
-        return replace(self, **texts, labels=())
+        required = self.required in (True, label)
+        return replace(self, **texts, labels=(), required=required)
 
     def entities(self, network: str) -> dict[str, str]:
         """Return the entities that its file names have beside participant and space.
@@ -255,6 +262,17 @@ def summary(recipe: str, level: Literal["participant", "group"]) -> Facts:
         says="Settings, counts and cautions of one analysis.",
         level=level,
     )
+
+
+def declared_in(module: Mapping[str, object]) -> tuple[Result, ...]:
+    """Return the results that a module declares, in its order; the first maps define the units.
+
+    Parameters
+    ----------
+    module
+        Its ``globals()``.
+    """
+    return tuple(value for value in module.values() if isinstance(value, Result))
 
 
 def expand(results: Iterable[Result], only: Iterable[str] | None = None) -> Iterator[Result]:

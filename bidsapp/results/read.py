@@ -374,8 +374,9 @@ class Results:
         return [
             f"{result.title.lower()} (desc-{result.desc})"
             for declared in self.catalogue
-            if declared.required and declared.at("participant")
+            if declared.at("participant")
             for result in expand([declared], conditions)
+            if result.required
             for network in (self.networks(space) if result.by_network else ("",))
             if not self.written(result, space, network)
         ]

@@ -12,10 +12,8 @@ import pytest
 from bidsapp.errors import OutputError
 from bidsapp.report.html import (
     Cell,
-    Column,
     Facts,
     Listing,
-    Note,
     Notes,
     Number,
     Numbers,
@@ -30,6 +28,8 @@ from bidsapp.report.html import (
     render,
     write_page,
 )
+from bidsapp.results.cautions import Caution
+from bidsapp.results.kinds import Column
 
 EVIL = "<script>alert('x')</script> & \"quotes\""
 
@@ -57,17 +57,17 @@ def test_missing_sorts_last_and_p_keeps_its_digits() -> None:
 
 
 def _page(text: str, n_rows: int = 2) -> Page:
-    heads = [Column(text), Column("n", numeric=True)]
+    heads = [Column(text, text=True), Column("n")]
     parts = [
         Prose(text),
         Numbers([Number(text, text, text)]),
         Table(heads, [[cell(text), cell(k)] for k in range(n_rows)], text),
-        Notes([Note("serious", text, text)]),
+        Notes([Caution("serious", text, text)]),
         Listing(text, text),
         Facts([(text, text)]),
     ]
     child = Section(text, "child", parts)
-    return Page(text, text, [(text, text)], [Note("caution", text, text)],
+    return Page(text, text, [(text, text)], [Caution("caution", text, text)],
                 [Section("Top", "top", children=[child])])  # fmt: skip
 
 
@@ -119,7 +119,9 @@ def test_a_folded_section_keeps_its_heading_in_sight() -> None:
 
 def test_a_cell_may_lead_to_a_page() -> None:
     rows = [[Cell("01", "01", "sub-01_x.html"), Cell("a", "a")]]
-    text = render(Page("t", "s", sections=[Section("T", "t", [Table([Column("p")] * 2, rows)])]))
+    text = render(
+        Page("t", "s", sections=[Section("T", "t", [Table([Column("p", text=True)] * 2, rows)])])
+    )
     assert '<a href="sub-01_x.html">01</a>' in text
     assert text.count("<td") == 2
     assert text.count('<a href="sub') == 1

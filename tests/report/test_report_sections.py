@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pytest
+from matplotlib.figure import Figure
 
 from bidsapp.bids.atomic import write_json
-from bidsapp.report.html import Note, Notes, Number, Prose, Section, Table, picture, render
+from bidsapp.report.html import Notes, Number, Prose, Section, Table, picture, render
 from bidsapp.report.methods import Methods, has_random_weights
 from bidsapp.report.sections import (
     about,
@@ -29,6 +29,7 @@ from bidsapp.report.sections import (
     used_inferences,
     warnings,
 )
+from bidsapp.results.cautions import Caution
 from bidsapp.results.inferences import INFERENCES
 from bidsapp.results.read import Results
 from tests.report.toy import FEW, LONG, PARTICIPANTS, RANDOM, surface, volume, write_toy
@@ -51,7 +52,7 @@ def group(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return write_toy(tmp_path_factory.mktemp("group"), [volume()], subject="", cautions=[()])
 
 
-def notes(section: Section) -> list[Note]:
+def notes(section: Section) -> list[Caution]:
     return [note for part in section.parts if isinstance(part, Notes) for note in part.items]  # type: ignore[misc]
 
 
@@ -88,14 +89,17 @@ class TestHead:
         assert loud.title == "Simulated data"
 
     def test_the_page_has_the_given_sections_in_order(self, group: Results) -> None:
-        banners = [Note("serious", "LEAKY", "not to be reported")]
         parts = [Section("B", "b"), None, Section("A", "a")]
-        made = page(group, "Which?", parts, banners, heading="Layers")
+        made = page(group, "Which?", parts, heading="Layers")
         assert made.title == "Layers \u00b7 group, N = 2"
         assert made.subtitle == "Which?"
         assert [section.title for section in made.sections] == ["B", "A"]
-        assert [banner.title for banner in made.banners] == ["LEAKY"]
-        assert "not to be reported" in render(made)
+        assert made.banners == []
+
+    def test_serious_cautions_stand_before_the_sections(self, participant: Results) -> None:
+        made = page(participant, "Which?", [Section("B", "b")], heading="Layers")
+        assert made.banners == warnings(participant)
+        assert 0 < render(made).index("Random weights") < render(made).index('id="b"')
 
     def test_random_weights_are_known(self, participant: Results) -> None:
         assert has_random_weights(participant, "vggish")
@@ -181,7 +185,7 @@ def test_fidelity_lists_the_options_of_this_recipe_only(participant: Results) ->
     section = fidelity(participant)
     assert section is not None
     made = one_table(section)
-    assert [head.title for head in made.columns] == [
+    assert [column.head for column in made.columns] == [
         "option", "level", "paper", "used", "source", "why",
     ]  # fmt: skip
     assert [[cell.text for cell in row] for row in made.rows] == [
@@ -237,7 +241,7 @@ class TestFound:
     def test_says_for_whom_it_holds_and_shows_one_figure(
         self, group: Results, participant: Results
     ) -> None:
-        figure = picture(plt.figure(), alt="a", caption="c")
+        figure = picture(Figure(), alt="a", caption="c")
         shown = Section("B", "b", [Prose("x")], [Section("C", "c", [figure])])
         text, seen = found(participant, ["Nothing was found."], shown)
         assert text == Prose(

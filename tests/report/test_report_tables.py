@@ -21,7 +21,7 @@ def texts(made: object) -> list[list[str]]:
 
 def test_titles_units_digits_and_kinds_are_those_declared() -> None:
     made = table(ROWS, PARCELS.columns, "Parcels")
-    assert [(head.title, head.style) for head in made.columns] == [
+    assert [(column.head, column.holds) for column in made.columns] == [
         ("parcel", "word"),
         ("layer index", "numeric"),
         ("best layer", "word"),
@@ -46,10 +46,10 @@ def test_a_missing_number_sorts_last_and_is_never_zero() -> None:
 
 def test_columns_without_a_value_or_without_data_are_left_out() -> None:
     frame = ROWS.assign(radius_mm=np.nan).drop(columns="note")
-    heads = [head.title for head in table(frame, PARCELS.columns).columns]
+    heads = [column.head for column in table(frame, PARCELS.columns).columns]
     assert "radius (mm)" not in heads
     assert "note" not in heads
-    kept = [head.title for head in table(frame, PARCELS.columns, keep_empty=True).columns]
+    kept = [column.head for column in table(frame, PARCELS.columns, keep_empty=True).columns]
     assert "radius (mm)" in kept
 
 

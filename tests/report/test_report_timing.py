@@ -59,7 +59,7 @@ def alignment() -> pd.DataFrame:
 
 def cells(table: Table) -> list[dict[str, str]]:
     return [
-        {head.title: cell.text for head, cell in zip(table.columns, row, strict=True)}
+        {column.head: cell.text for column, cell in zip(table.columns, row, strict=True)}
         for row in table.rows
     ]
 

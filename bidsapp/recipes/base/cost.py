@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bidsapp.bids.headers import n_units as count_units
 from bidsapp.config import Config
 from bidsapp.recipes.base.inputs import Inputs
-from bidsapp.recipes.base.used_rows import EncodingSettings
+from bidsapp.recipes.base.settings import EncodingSettings
 
 BASE_BYTES = 900 * 2**20
 """Resident size of the libraries and one network."""

@@ -15,11 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.brain.geometry import UnitSpace
+from bidsapp.recipes.base import cautions
 from bidsapp.recipes.base.isc import WrittenParcels, parcel_places, same_parcels
+from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.results.cautions import Caution
-from bidsapp.results.kinds import Result
+from bidsapp.results.inferences.base import smallest_p
+from bidsapp.results.kinds import Mask, Result, Table
 from bidsapp.results.read import Results
-from bidsapp.results.write import tidy
+from bidsapp.results.write import Output, tidy
 from bidsapp.stats.displacement import displacement_test
 from bidsapp.stats.layer_sets import layer_sets
 from bidsapp.stats.metrics import fisher_z
@@ -141,3 +144,55 @@ def parcel_rows(
     rows = tidy(values, parcel=range(1, len(null.n) + 1), layer=layers)
     passed = np.append((test.p_fwe <= level).any(axis=0), False)[null.labels]
     return rows, passed
+
+
+def write_parcels(
+    study: GroupStudy,
+    units: UnitSpace,
+    network: str,
+    where: WrittenParcels,
+    null: Result,
+    table: Table,
+    mask: Mask,
+) -> tuple[GroupNull | None, NDArray[np.bool_] | None, list[Caution]]:
+    """Test the parcels of a group and write the table and the mask.
+
+    Parameters
+    ----------
+    study, units
+        The group, and its voxels or vertices.
+    network
+        Whose layers.
+    where
+        What participants have written of their parcels.
+    null
+        Their scores of displaced music.
+    table, mask
+        What is written.
+
+    Returns
+    -------
+    GroupNull or None
+        Group scores of the music and of displaced music; None where nothing was displaced.
+    boolean array of shape (n_units,) or None
+        Units of parcels where a layer passes.
+    list of Caution
+        Who is left out and why, and whether the test can pass.
+    """
+    inputs, level = study.inputs, study.settings.significance
+    averaged, doubts = group_null(inputs.participants, where, null, network, units)
+    if averaged is None:
+        return None, None, doubts
+    n, what = len(averaged.copies), "Displaced music"
+    doubts += cautions.smallest_p(what, n, smallest_p(n), level, draws="displacements")
+    layers, competes = inputs.networks[network], inputs.competes(network)
+    rows, passed = parcel_rows(averaged, units, layers, competes, level)
+    out = null_output(study, units, network, null)
+    out.write(table, rows, network=network)
+    out.write(mask, passed, network=network, note=f"p <= {level:g}.")
+    return averaged, passed, doubts
+
+
+def null_output(study: GroupStudy, units: UnitSpace, network: str, null: Result) -> Output:
+    """Return the writer of what is made from the participants' scores of displaced music."""
+    return study.output(units, study.files(null, network=network, sidecars=True))

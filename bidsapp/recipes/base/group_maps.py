@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -52,10 +52,16 @@ class GroupMapOptions:
 
     min_share: float
     n_flips: int
-    n_tfce_flips: int
     alternative: Alternative
-    best_layer: Literal["positive", "everywhere"]
-    tfce: bool
+    best_layer: Literal["positive", "everywhere"] = "positive"
+    tfce: bool = False
+    n_tfce_flips: int = 0
+
+    @classmethod
+    def of(cls, settings: Any) -> GroupMapOptions:
+        """Return the options that settings of a group level have under the same names."""
+        names = [item.name for item in fields(cls) if hasattr(settings, item.name)]
+        return cls(**{name: getattr(settings, name) for name in names})
 
 
 @dataclass(frozen=True, eq=False)

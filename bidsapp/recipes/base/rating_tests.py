@@ -17,7 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bidsapp.recipes.base.group import GroupInputs
+from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.results.kinds import Table
+from bidsapp.results.write import Output
 from bidsapp.stats.bootstrap import bootstrap_interval, resample_counts
 from bidsapp.stats.displacement import displacement_test
 from bidsapp.stats.metrics import fisher_z
@@ -101,6 +103,28 @@ def rating_rows(
                 "p": p[layer],
                 "p_fwe": p_fwe[layer],
             }
+
+
+def write_ratings(
+    out: Output, study: GroupStudy, network: str, tables: tuple[Table, Table], mean: Table
+) -> None:
+    """Write the table of `rating_rows`, which have the columns of `mean`; nothing if it has none.
+
+    Parameters
+    ----------
+    out
+        Writer of the group's results.
+    study
+        The group.
+    network, tables
+        As in `rating_rows`.
+    mean
+        What is written.
+    """
+    n_bootstrap, seed = study.settings.n_bootstrap, study.config.random_seed
+    rows = list(rating_rows(study.inputs, network, tables, n_bootstrap=n_bootstrap, seed=seed))
+    if rows:
+        out.write(mean, rows, network=network)
 
 
 def _interval(z: Floats, n_bootstrap: int, seed: int) -> tuple[float, float]:

@@ -22,8 +22,9 @@ from bidsapp.encoding.rows import Rows
 from bidsapp.features.extract import FeatureBank
 from bidsapp.models.run_filter import RunFilter, make_run_filter
 from bidsapp.recipes.base.layers import competing
+from bidsapp.recipes.base.settings import EncodingSettings
 from bidsapp.recipes.base.study import ParticipantStudy
-from bidsapp.recipes.base.used_rows import EncodingSettings, rows_of
+from bidsapp.recipes.base.used_rows import rows_of
 from bidsapp.results.write import tidy
 from bidsapp.stats.displacement import piece_shifts
 from bidsapp.stats.metrics import best_layer

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import typing
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from importlib.resources import files
+from typing import Any, Literal, TypeVar
 
 from bidsapp.coerce import coerce
 from bidsapp.errors import UsageError
@@ -19,7 +21,7 @@ def setting(
     default: Any,
     *,
     paper: str,
-    source: str,
+    source: str = "-",
     why: str = "",
     least: float | None = None,
     above: float | None = None,
@@ -34,7 +36,7 @@ def setting(
     paper
         What the paper did, in words, or ``not stated``.
     source
-        Where the paper says so.
+        Where the paper says so; ``-`` for nowhere.
     why
         Why the robust variant differs, or how the value was chosen where the paper is silent.
     least, above, most
@@ -166,6 +168,83 @@ def fidelity(settings: Any, variant: str) -> list[dict[str, str]]:
     ]
 
 
+def read_remarks(package: str) -> tuple[dict[str, str], ...]:
+    """Return the rows of ``logs/fidelity.tsv`` of a recipe that are no settings.
+
+    Parameters
+    ----------
+    package
+        The recipe's: ``remarks.tsv`` in it has the columns of `fidelity`.
+    """
+    lines = files(package).joinpath("remarks.tsv").read_text("utf-8").splitlines()
+    return tuple(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
 def spelled(value: Any) -> str:
     """Return the value of a setting as text."""
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+class RowSettings:
+    """Settings that decide which rows are used; see those of `gradients`.
+
+    Attributes
+    ----------
+    lags_s
+        Lags in seconds.
+    max_outer_folds, max_inner_folds
+        Largest number of outer and of inner folds.
+    min_block_s
+        Shortest block in seconds.
+    purge_s
+        Gap between parts of a piece in seconds.
+    begin_s
+        Seconds after the onset of a sound that are left out.
+    response
+        What a row hears: the canonical response, or the lags.
+    """
+
+    lags_s: tuple[float, ...]
+    max_outer_folds: int
+    max_inner_folds: int
+    min_block_s: float
+    purge_s: float
+    begin_s: float
+    response: Literal["canonical", "lags"]
+
+
+class EncodingSettings(RowSettings):
+    """Settings that recipes with encoding models have; see those of `gradients`.
+
+    Attributes
+    ----------
+    hop_s
+        Time between frames in seconds.
+    n_components
+        Principal components of each layer.
+    pca_fit
+        Frames that components are fitted on.
+    centre
+        Centre inside blocks, or by the mean of all training rows.
+    log10_alpha
+        Grid of ridge penalties.
+    alpha_metric
+        What chooses the penalty.
+    filter_features
+        Project the nuisance of the runs out of the features as well.
+    input_layers
+        Whether a network's input may be the best layer.
+    n_shifts, min_shift_s
+        Circular shifts of the null, and the shortest in seconds.
+    """
+
+    hop_s: float
+    n_components: int
+    pca_fit: Literal["train", "all"]
+    centre: Literal["block", "train"]
+    log10_alpha: tuple[float, ...]
+    alpha_metric: Literal["correlation", "mse"]
+    filter_features: bool
+    input_layers: Literal["apart", "compete"]
+    n_shifts: int
+    min_shift_s: float

@@ -7,7 +7,9 @@ row, which is what a test over participants needs.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
@@ -34,6 +36,15 @@ class ScoreStack:
 
     def __init__(self, path: Path, shape: tuple[int, int, int]) -> None:
         self.path, self.shape = path, shape
+
+    @classmethod
+    @contextmanager
+    def temporary(cls, folder: Path, shape: tuple[int, int, int]) -> Iterator[Self]:
+        """Open a stack in a folder of its own below `folder`, which goes with it."""
+        with output_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder) as own, cls(Path(own) / "scores", shape) as stack:
+            yield stack
 
     def __enter__(self) -> Self:
         with output_errors(self.path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bidsapp.brain.geometry import UnitSpace
     from bidsapp.features.courses import CourseBank
     from bidsapp.features.extract import FeatureBank
+    from bidsapp.results.kinds import Result, Table
     from bidsapp.results.write import Output
 
 _LIBRARIES = (
@@ -245,19 +246,13 @@ class ParticipantStudy(Study):
         )
 
     def summary(
-        self,
-        units: UnitSpace,
-        *,
-        networks: Mapping[str, Mapping[str, Any]],
-        cautions: Iterable[Caution],
-        confounds: Sequence[Sequence[str]] = (),
-        **more: Any,
+        self, units: UnitSpace, *, confounds: Sequence[Sequence[str]] = (), **content: Any
     ) -> dict[str, Any]:
         """Return the content of the summary, with the runs.
 
         Parameters
         ----------
-        units, networks, cautions, **more
+        units, **content
             As in `Study.summary`.
         confounds
             Names of the regressors of each run.
@@ -273,10 +268,7 @@ class ParticipantStudy(Study):
             }
             for run, regressors in zip(self.inputs.runs, names, strict=True)
         ]
-        subject = self.inputs.subject
-        return super().summary(
-            units, networks=networks, cautions=cautions, subject=subject, runs=runs, **more
-        )
+        return super().summary(units, subject=self.inputs.subject, runs=runs, **content)
 
 
 class GroupStudy(Study):
@@ -312,33 +304,54 @@ class GroupStudy(Study):
         uris = [f"bids::{path.relative_to(self.output_dir).as_posix()}" for path in sources]
         return Output(self.staging, units, subject="", common=common, sources=uris)
 
-    def summary(
-        self,
-        units: UnitSpace,
-        *,
-        networks: Mapping[str, Mapping[str, Any]],
-        cautions: Iterable[Caution],
-        **more: Any,
-    ) -> dict[str, Any]:
-        """Return the content of the summary, with who takes part.
+    def files(self, *wanted: Result, network: str = "", sidecars: bool = False) -> list[Path]:
+        """Return the files of results of all participants, participant by participant."""
+        return [
+            path
+            for person in self.inputs.participants
+            for result in wanted
+            for path in person.files(result, self.inputs.at, network)
+            if sidecars or path.suffix != ".json"
+        ]
 
-        Parameters
-        ----------
-        units, networks, cautions, **more
-            As in `Study.summary`.
-        """
+    def summary(self, units: UnitSpace, **content: Any) -> dict[str, Any]:
+        """Return the content of the summary, with who takes part; arguments as in `Study`."""
         inputs, first = self.inputs, self.inputs.participants[0].facts(self.inputs.at)
         return super().summary(
             units,
-            networks=networks,
-            cautions=cautions,
             participants=list(inputs.subjects),
             n_participants=len(inputs.participants),
             left_out=[{"participant": label, "reason": why} for label, why in inputs.left_out],
             participant_settings=first["settings"],
             participant_config=first["config"],
-            **more,
+            **content,
         )
+
+    def participant_rows(
+        self, declared: Table, further: Iterable[Mapping[str, Any]]
+    ) -> Iterator[dict[str, Any]]:
+        """Yield one row per participant, those left out and why at the end.
+
+        Parameters
+        ----------
+        declared
+            The table.
+        further
+            What it says of each participant beyond the configuration and number of volumes.
+        """
+        for person, own in zip(self.inputs.participants, further, strict=True):
+            facts = person.facts(self.inputs.at)
+            yield {
+                "participant": person.subject,
+                "included": True,
+                "reason": None,
+                "configuration_hash": facts["ConfigurationHash"],
+                "n_trs": sum(int(run["n_trs"]) for run in facts["runs"]),
+                **own,
+            }
+        for subject, reason in self.inputs.left_out:
+            row = {"participant": subject, "included": False, "reason": reason}
+            yield dict.fromkeys(declared.header) | row
 
 
 def versions_here() -> dict[str, str]:

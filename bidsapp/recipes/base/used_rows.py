@@ -10,92 +10,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import numpy as np
 
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.records import Problem
 from bidsapp.config import Config
-from bidsapp.encoding.rows import FoldOptions, Response, Rows, make_rows
+from bidsapp.encoding.rows import FoldOptions, Rows, make_rows
 from bidsapp.errors import InputInvalidError
 from bidsapp.recipes.base.inputs import Inputs
-
-
-class RowSettings(Protocol):
-    """Settings that decide which rows are used; see those of `gradients`."""
-
-    @property
-    def lags_s(self) -> tuple[float, ...]:
-        """Lags in seconds."""
-
-    @property
-    def max_outer_folds(self) -> int:
-        """Largest number of outer folds."""
-
-    @property
-    def max_inner_folds(self) -> int:
-        """Largest number of inner folds."""
-
-    @property
-    def min_block_s(self) -> float:
-        """Shortest block in seconds."""
-
-    @property
-    def purge_s(self) -> float:
-        """Gap between parts of a piece in seconds."""
-
-    @property
-    def begin_s(self) -> float:
-        """Seconds after the onset of a sound that are left out."""
-
-    @property
-    def response(self) -> Response:
-        """What a row hears: the canonical response, or the lags."""
-
-
-class EncodingSettings(RowSettings, Protocol):
-    """Settings that recipes with encoding models have; see those of `gradients`."""
-
-    @property
-    def hop_s(self) -> float:
-        """Time between frames in seconds."""
-
-    @property
-    def n_components(self) -> int:
-        """Principal components of each layer."""
-
-    @property
-    def pca_fit(self) -> Literal["train", "all"]:
-        """Frames that components are fitted on."""
-
-    @property
-    def centre(self) -> Literal["block", "train"]:
-        """Centre inside blocks, or by the mean of all training rows."""
-
-    @property
-    def log10_alpha(self) -> tuple[float, ...]:
-        """Grid of ridge penalties."""
-
-    @property
-    def alpha_metric(self) -> Literal["correlation", "mse"]:
-        """What chooses the penalty."""
-
-    @property
-    def filter_features(self) -> bool:
-        """Project the nuisance of the runs out of the features as well."""
-
-    @property
-    def input_layers(self) -> Literal["apart", "compete"]:
-        """Whether a network's input may be the best layer."""
-
-    @property
-    def n_shifts(self) -> int:
-        """Circular shifts of the null."""
-
-    @property
-    def min_shift_s(self) -> float:
-        """Shortest shift in seconds."""
+from bidsapp.recipes.base.settings import RowSettings
 
 
 def rows_of(inputs: Inputs, settings: RowSettings, lags: str, lags_s: Sequence[float]) -> Rows:

@@ -6,7 +6,8 @@ Source: Tanemura et al., poster, and its public code (lungerjo/DeepEmotion).
 from __future__ import annotations
 
 from bidsapp.recipes.base.recipe import Recipe
-from bidsapp.recipes.emotion3d.results import NAME, REMARKS, RESULTS
+from bidsapp.recipes.base.settings import read_remarks
+from bidsapp.recipes.emotion3d.results import NAME, RESULTS
 from bidsapp.recipes.emotion3d.settings import GROUP_VARIANTS, VARIANTS
 
 _HERE = "bidsapp.recipes.emotion3d"
@@ -20,7 +21,7 @@ RECIPE = Recipe(
     results=RESULTS,
     needs=("intervals",),
     kinds=("volume",),
-    remarks=REMARKS,
+    remarks=read_remarks(__name__),
     design="emotions",
     group_reads_inputs=True,
     least_participants=2,

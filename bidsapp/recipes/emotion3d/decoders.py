@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,21 +33,12 @@ LogProba = NDArray[np.floating]
 
 
 def training_settings(settings: Emotion3dSettings) -> TrainingSettings:
-    """Return how networks are trained."""
+    """Return how networks are trained: as the settings of the same names say."""
+    names = {item.name for item in fields(TrainingSettings)} & set(vars(settings))
     return TrainingSettings(
-        network=settings.network,
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        optimiser=settings.optimiser,
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        schedule=settings.schedule,
-        label_smoothing=settings.label_smoothing,
-        class_weights=settings.class_weights,
+        **{name: getattr(settings, name) for name in names - {"patience"}},
         patience=settings.patience or None,
         max_shift=settings.max_shift_voxels,
-        noise=settings.noise,
-        scale=settings.scale,
     )
 
 

@@ -1,4 +1,4 @@
-"""Everything that `emotion3d` writes, at both levels, and where it cannot follow the poster."""
+"""Everything that `emotion3d` writes, at both levels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bidsapp.recipes.base.alignment import quality
 from bidsapp.recipes.emotion3d.names import DECODERS, LEAKY
-from bidsapp.results.kinds import Column, Level, Maps, Scale, Table, summary
+from bidsapp.results.kinds import Column, Level, Maps, Scale, Table, declared_in, summary
 
 NAME = "emotion3d"
 
@@ -71,40 +71,37 @@ def _table(
     )
 
 
-def _maps(stat: str, title: str, says: str, group_says: str) -> tuple[Maps, Maps]:
-    """Declare the maps of one method: of a participant, and the mean of the group."""
-    scale = Scale("evidence", colours="signed")
-    own, group = f"{says}; one map per class.", f"{group_says}; one map per class."
-    maps = Maps(
+def _maps(stat: str, title: str, says: str) -> Maps:
+    """Declare the maps of one method, of a participant."""
+    return Maps(
         desc=NAME,
         stat=stat,
         title=title,
-        says=own,
-        scale=scale,
+        says=f"{says}; one map per class.",
+        scale=Scale("evidence", colours="signed"),
         by_network=False,
         required=stat == "haufe",
     )
-    return maps, replace(maps, says=group, level="group", required=False)
 
 
-_MEAN = "Mean over participants of their maps, each divided by its spread over voxels"
-HAUFE, GROUP_HAUFE = _maps(
+_OF_NETWORK = "averaged over correctly classified held-out volumes"
+_MEAN = (
+    "Mean over participants of their maps, each divided by its spread over voxels; one map per "
+    "class."
+)
+HAUFE = _maps(
     "haufe",
     "Activation patterns of the linear decoder",
     "Activation patterns of the linear decoder (Haufe et al. 2014), averaged over folds",
-    _MEAN,
 )
-IG, GROUP_IG = _maps(
+IG = _maps(
     "ig",
     "Integrated gradients of the network",
-    "Integrated gradients of the network, averaged over correctly classified held-out volumes",
-    _MEAN,
+    f"Integrated gradients of the network, {_OF_NETWORK}",
 )
-GRADCAM, GROUP_GRADCAM = _maps(
-    "gradcam",
-    "Grad-CAM of the network",
-    "Grad-CAM of the network, averaged over correctly classified held-out volumes",
-    _MEAN,
+GRADCAM = _maps("gradcam", "Grad-CAM of the network", f"Grad-CAM of the network, {_OF_NETWORK}")
+GROUP_HAUFE, GROUP_IG, GROUP_GRADCAM = (
+    replace(maps, says=_MEAN, level="group", required=False) for maps in (HAUFE, IG, GRADCAM)
 )
 MAPS = {"ig": IG, "haufe": HAUFE, "gradcam": GRADCAM}
 """Method → maps of a participant."""
@@ -213,6 +210,7 @@ LAGS = _table(
     Column("balanced_accuracy", "of the linear decoder"),
     _LEAKY,
 )
+QUALITY = quality(NAME)
 CURVES = _table(
     "curves",
     "Learning curves",
@@ -340,86 +338,7 @@ PREVALENCE = _table(
     ),
     level="group",
 )
-QUALITY = quality(NAME)
 SUMMARY = summary(NAME, "participant")
 GROUP_SUMMARY = summary(NAME, "group")
 
-RESULTS = (
-    HAUFE,
-    IG,
-    GRADCAM,
-    GROUP_HAUFE,
-    GROUP_IG,
-    GROUP_GRADCAM,
-    SCORES,
-    NULL,
-    RECALL,
-    GROUP_RECALL,
-    CONFUSION,
-    GROUP_CONFUSION,
-    LABELS,
-    PREDICTIONS,
-    LAGS,
-    QUALITY,
-    CURVES,
-    RANDOMISATION,
-    EMBEDDING,
-    PARTICIPANTS,
-    TESTS,
-    PREVALENCE,
-    SUMMARY,
-    GROUP_SUMMARY,
-)
-
-
-REMARKS = (
-    {
-        "option": "accuracy",
-        "paper": "83 % within and 82 % across participants",
-        "used": "no target: single volumes drawn at random give 79 to 97 % on pure noise",
-        "variant": "both",
-        "source": "poster: Inference is powerful",
-        "why": "neighbouring volumes share signal and label; whole runs are held out instead",
-    },
-    {
-        "option": "time of labels",
-        "paper": "runs laid end to end, though they overlap in the time of the film",
-        "used": "annotations on the clock of each run, never cumulated lengths of runs",
-        "variant": "both",
-        "source": "public code of the poster (lungerjo/DeepEmotion)",
-        "why": "labels drift by up to 111.6 s otherwise",
-    },
-    {
-        "option": "admiration",
-        "paper": "meant to join love, by a key that does not match",
-        "used": "joins love",
-        "variant": "both",
-        "source": "public code of the poster (lungerjo/DeepEmotion): annotations",
-        "why": "what was meant",
-    },
-    {
-        "option": "agreement of pooled classes",
-        "paper": "observers counted after pooling",
-        "used": "shares of observers of each emotion, thresholded before pooling and summed",
-        "variant": "both",
-        "source": "public code of the poster (lungerjo/DeepEmotion): annotations",
-        "why": "published shares do not say which observer",
-    },
-    {
-        "option": "raw intensity",
-        "paper": "as stored",
-        "used": "per cent of the mean of the participant's first run",
-        "variant": "faithful",
-        "source": "public code of the poster (lungerjo/DeepEmotion)",
-        "why": "one factor, so that learning does not depend on the scanner's scale",
-    },
-    {
-        "option": "test volumes of shuffled folds",
-        "paper": "one part of 20 %",
-        "used": "five parts of 20 %, each tested once",
-        "variant": "faithful",
-        "source": "public code of the poster (lungerjo/DeepEmotion)",
-        "why": "every volume is tested",
-    },
-)
-"""Rows of ``logs/fidelity.tsv`` that are no settings."""
+RESULTS = declared_in(globals())

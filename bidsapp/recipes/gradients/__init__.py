@@ -6,8 +6,8 @@ Source: Kim, Overath and Sammler, poster.
 from __future__ import annotations
 
 from bidsapp.recipes.base.recipe import Recipe
+from bidsapp.recipes.base.settings import read_remarks
 from bidsapp.recipes.gradients import group_results, results
-from bidsapp.recipes.gradients.remarks import REMARKS
 from bidsapp.recipes.gradients.settings import GROUP_VARIANTS, VARIANTS
 
 _HERE = "bidsapp.recipes.gradients"
@@ -20,7 +20,7 @@ RECIPE = Recipe(
     group_variants=GROUP_VARIANTS,
     results=(*group_results.RESULTS, *results.RESULTS),  # mean scores define the units of a group
     needs=("sounds", "ratings"),
-    remarks=REMARKS,
+    remarks=read_remarks(__name__),
     least_sound_s=VARIANTS["robust"].min_block_s,
     design="music",
     check=f"{_HERE}.check_truth:CHECK",

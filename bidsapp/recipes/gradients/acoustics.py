@@ -20,7 +20,7 @@ from bidsapp.encoding.encode import encode_with_null
 from bidsapp.encoding.parcels import Parcels
 from bidsapp.encoding.rows import Rows
 from bidsapp.models.run_filter import RunFilter
-from bidsapp.recipes.base.displacement import group_null
+from bidsapp.recipes.base.displacement import group_null, null_output
 from bidsapp.recipes.base.isc import WrittenParcels, parcel_places
 from bidsapp.recipes.base.scores import (
     Scores,
@@ -37,7 +37,6 @@ from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients import results
 from bidsapp.recipes.gradients.cautions import BASELINE
-from bidsapp.recipes.gradients.displacement import output
 from bidsapp.recipes.gradients.settings import GradientsSettings
 from bidsapp.results.write import Output, tidy
 from bidsapp.stats.displacement import DisplacementTest, displacement_test
@@ -143,7 +142,7 @@ def write_group(study: GroupStudy, units: UnitSpace, network: str, where: Writte
     if averaged is None:
         return
     layers = study.inputs.networks[network]
-    out = output(study, units, network, where, results.BEYOND_SCORES)
+    out = null_output(study, units, network, results.BEYOND_SCORES)
     test = displacement_test(averaged.observed, averaged.copies)
     places = parcel_places(averaged.labels, units)
     columns = table_columns(places, np.tanh(test.score), test) | {"n": averaged.n[:, None]}

@@ -24,6 +24,7 @@ from bidsapp.errors import ResourceUnavailableError
 from bidsapp.recipes.base.spins import LayerMap
 from bidsapp.recipes.gradients.axes import AXES, KNOWN
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
+from bidsapp.recipes.gradients.spin_tables import tested
 from bidsapp.results.cautions import Caution
 from bidsapp.stats.spins.null import SpinNull
 from bidsapp.stats.spins.p_values import spin_test
@@ -119,21 +120,12 @@ def annotation_rows(
         largest = np.nanmax(np.abs(null.correlations[: null.done, 0, place]), axis=1)
         bound = _critical(largest, settings.significance)
         for k, annotation in enumerate(annotations):
-            at = 0, place, k
-            used = test.n_used[at] > 0
             yield {
                 "map": item.kind,
                 "annotation": annotation.name,
-                "r": test.r[at],
-                "p": test.p[at] if used else np.nan,
-                "p_low": test.p_low[at] if used else np.nan,
-                "p_high": test.p_high[at] if used else np.nan,
-                "p_max": test.p_fwe[at] if used else np.nan,
+                **tested(test, (0, place, k)),
                 "r_significant": bound,
-                "n_rotations": int(test.n_used[at]),
                 "n_units": int((np.isfinite(item.values) & np.isfinite(annotation.values)).sum()),
-                "overlap_min": test.overlap_min[at],
-                "overlap_median": test.overlap_median[at],
             }
 
 

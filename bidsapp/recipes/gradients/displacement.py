@@ -1,7 +1,7 @@
-"""The group of `gradients` against music displaced alike in everybody.
+"""The group of `gradients` along reference maps, against music displaced alike in everybody.
 
-Parcels are tested layer by layer, and two questions are asked about each reference map: do layers
-align with it, and does the preference for layers change along it beyond amplitude?
+Two questions are asked about each reference map: do layers align with it, and does the preference
+for layers change along it beyond amplitude?
 """
 
 from __future__ import annotations
@@ -11,62 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.spin_surface import Cortex, Reference
-from bidsapp.recipes.base import cautions
-from bidsapp.recipes.base.displacement import GroupNull, group_null, parcel_rows
-from bidsapp.recipes.base.isc import WrittenParcels
-from bidsapp.recipes.base.study import GroupStudy
+from bidsapp.recipes.base.displacement import GroupNull
 from bidsapp.recipes.gradients import group_results as declared
-from bidsapp.recipes.gradients import results
 from bidsapp.results.cautions import Caution
-from bidsapp.results.inferences.base import smallest_p
-from bidsapp.results.kinds import Result
 from bidsapp.results.write import Output
 from bidsapp.stats.preference import LEAST_PARCELS, gradient_claims
-
-
-def write_displacement(
-    study: GroupStudy, units: UnitSpace, network: str, where: WrittenParcels
-) -> tuple[GroupNull | None, NDArray[np.bool_] | None, list[Caution]]:
-    """Test the parcels of the group and write the table and the mask.
-
-    Parameters
-    ----------
-    study
-        The group.
-    units
-        Of the group.
-    network
-        Whose layers.
-    where
-        What participants have written of their parcels.
-
-    Returns
-    -------
-    GroupNull or None
-        Group scores of the music and of displaced music; None where nothing was displaced.
-    boolean array of shape (n_units,) or None
-        Units of parcels where a layer passes.
-    list of Caution
-        Who is left out and why.
-    """
-    participants = study.inputs.participants
-    averaged, doubts = group_null(participants, where, results.NULL_SCORES, network, units)
-    if averaged is None:
-        return None, None, doubts
-    layers, level = study.inputs.networks[network], study.settings.significance
-    competes = study.inputs.competes(network)
-    n_copies = len(averaged.copies)
-    smallest = smallest_p(n_copies)
-    doubts += cautions.smallest_p(
-        "Displaced music", n_copies, smallest, level, draws="displacements"
-    )
-    rows, passed = parcel_rows(averaged, units, layers, competes, level)
-    out = output(study, units, network, where)
-    out.write(declared.DISPLACEMENT, rows, network=network)
-    out.write(declared.SIGNIFICANT, passed, network=network, note=f"p <= {level:g}.")
-    return averaged, passed, doubts
 
 
 def write_claims(
@@ -139,19 +89,3 @@ def _too_coarse(network: str, reference: str, n_parcels: int) -> Caution:
         "Choose more parcels (gradients.n_parcels) or a finer atlas."
     )
     return Caution("caution", f"Too few parcels for {reference} ({network})", text)
-
-
-def output(
-    study: GroupStudy,
-    units: UnitSpace,
-    network: str,
-    where: WrittenParcels,
-    scores: Result = results.NULL_SCORES,
-) -> Output:
-    """Return the writer of what is made from the participants' scores of displaced music."""
-    files = [
-        path
-        for participant in study.inputs.participants
-        for path in participant.files(scores, where.at, network)
-    ]
-    return study.output(units, files)

@@ -10,12 +10,10 @@ Source: Kim, Overath and Sammler, poster, Methods: representational gradient map
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +22,7 @@ from numpy.typing import NDArray
 from bidsapp.brain.spin_surface import Reference, find_cortex
 from bidsapp.brain.surrogates import require
 from bidsapp.progress import track
+from bidsapp.recipes.base.displacement import null_output, write_parcels
 from bidsapp.recipes.base.group_maps import (
     GroupMapOptions,
     GroupMaps,
@@ -34,7 +33,7 @@ from bidsapp.recipes.base.group_maps import (
     participant_maps,
 )
 from bidsapp.recipes.base.isc import ParcelCourses, ParcelIsc, isc_columns, parcel_isc
-from bidsapp.recipes.base.rating_tests import rating_rows
+from bidsapp.recipes.base.rating_tests import write_ratings
 from bidsapp.recipes.base.regions import (
     Profiles,
     Regions,
@@ -71,7 +70,7 @@ from bidsapp.recipes.gradients.condition import (
     write_maps,
     write_projected,
 )
-from bidsapp.recipes.gradients.displacement import output, write_claims, write_displacement
+from bidsapp.recipes.gradients.displacement import write_claims
 from bidsapp.recipes.gradients.reference_names import reference_labels
 from bidsapp.recipes.gradients.second_null import second_null_rows
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
@@ -136,15 +135,8 @@ class GradientsGroup:
 
     def options(self, lags: str) -> GroupMapOptions:
         """How maps are averaged, and tested at positive lags."""
-        chosen, tested = self.settings, lags == "positive"
-        return GroupMapOptions(
-            chosen.min_share,
-            chosen.n_flips if tested else 0,
-            chosen.n_tfce_flips,
-            chosen.alternative,
-            chosen.best_layer,
-            chosen.tfce and tested,
-        )
+        chosen = GroupMapOptions.of(self.settings)
+        return chosen if lags == "positive" else replace(chosen, n_flips=0, tfce=False)
 
     def run(self) -> None:
         """Analyse, test, and write."""
@@ -160,7 +152,15 @@ class GradientsGroup:
             if self.cortex is not None and self.cortex.is_projected:
                 write_projected(out, item, self.cortex, self.inputs.space, self.origin)
         for network in self.inputs.networks:
-            averaged, passed, more = write_displacement(self.study, self.units, network, courses)
+            averaged, passed, more = write_parcels(
+                self.study,
+                self.units,
+                network,
+                courses,
+                results.NULL_SCORES,
+                declared.DISPLACEMENT,
+                declared.SIGNIFICANT,
+            )
             doubts += [caution for caution in more if caution not in doubts]
             if passed is not None:
                 self.displaced[network] = passed
@@ -169,7 +169,7 @@ class GradientsGroup:
             competes = self.inputs.competes(network)
             has_depth = np.count_nonzero(competes) > 1 and network != cautions.BASELINE
             if averaged is not None and self.cortex is not None and has_depth:
-                shared = output(self.study, self.units, network, courses)
+                shared = null_output(self.study, self.units, network, results.NULL_SCORES)
                 found, preference = write_claims(
                     shared, network, averaged, competes, self.cortex, self.references
                 )
@@ -186,28 +186,18 @@ class GradientsGroup:
 
     def output(self, item: Condition) -> Output:
         """Return the writer of what is made from the score maps of one condition."""
-        result = results.SCORE.of(item.lags)
-        files = [
-            path
-            for participant in self.inputs.participants
-            for path in participant.images(result, self.inputs.at, item.network)
-        ]
-        return self.study.output(self.units, files)
+        maps = self.study.files(results.SCORE.of(item.lags), network=item.network)
+        return self.study.output(self.units, maps)
 
     # -------------------------------------------------------------- averages over participants
 
     def conditions(self) -> Iterator[Condition]:
         """Analyse every network at every set of lags."""
-        folder = self.study.scratch / "group"
-        folder.mkdir(parents=True, exist_ok=True)
         for network, layers in self.inputs.networks.items():
             for lags in self.lags:
                 LOGGER.info("%s: %s, %s lags", self.study.label, network, lags)
                 shape = (len(layers), len(self.inputs.participants), self.units.n_units)
-                with (
-                    tempfile.TemporaryDirectory(dir=folder) as own,
-                    ScoreStack(Path(own) / "scores", shape) as stack,
-                ):
+                with ScoreStack.temporary(self.study.scratch / "group", shape) as stack:
                     yield self.condition(network, lags, stack)
 
     def condition(self, network: str, lags: str, stack: ScoreStack) -> Condition:
@@ -242,7 +232,7 @@ class GradientsGroup:
         clusters = cluster_test(
             stack, self.units, options, seed=seed, label=f"{label}: clusters", quiet=quiet
         )
-        maps = dataclasses.replace(maps, clusters=clusters)
+        maps = replace(maps, clusters=clusters)
         on_surface = None if self.cortex is None else self.cortex.carry(maps.mean_r)
         rule = self.settings.best_layer
         return Condition(
@@ -356,10 +346,8 @@ class GradientsGroup:
         ]
         if loadings:
             out.write(declared.LOADINGS, loadings, network=network)
-        tables, draws = (results.RATINGS, results.RATINGS_NULL), self.settings.n_bootstrap
-        ratings = list(rating_rows(self.inputs, network, tables, n_bootstrap=draws, seed=seed))
-        if ratings:
-            out.write(declared.RATINGS, ratings, network=network)
+        tables = results.RATINGS, results.RATINGS_NULL
+        write_ratings(out, self.study, network, tables, declared.RATINGS)
 
     def write_spins(self, both: Sequence[Condition], spins: Spins) -> None:
         """Write spin tests, their null, and the alignment of single participants."""
@@ -420,7 +408,12 @@ class GradientsGroup:
         """Write what does not depend on the network."""
         out = self.output(first)
         out.write(declared.N, first.maps.n.astype(np.float32))
-        out.write(declared.PARTICIPANTS, self.participant_rows(first))
+        own = [
+            {"n_rows": person.facts(self.inputs.at)["n_rows"]["positive"], "mean_r": mean_r}
+            for person, mean_r in zip(self.inputs.participants, first.mean_r, strict=True)
+        ]
+        rows = self.study.participant_rows(declared.PARTICIPANTS, own)
+        out.write(declared.PARTICIPANTS, rows)
         if isc is not None:
             columns = isc_columns(isc, self.units)
             numbers = range(1, len(isc.r) + 1)
@@ -434,27 +427,6 @@ class GradientsGroup:
                 result = declared.REFERENCE.of(labels[item.name])
                 values = item.values.astype(np.float32)
                 given.write(result, values, names=[item.name], entities=self.origin)
-
-    def participant_rows(self, first: Condition) -> Iterator[Row]:
-        """Yield one row per participant, those left out at the end."""
-        for participant, mean_r in zip(self.inputs.participants, first.mean_r, strict=True):
-            facts = participant.facts(self.inputs.at)
-            yield {
-                "participant": participant.subject,
-                "included": True,
-                "reason": None,
-                "configuration_hash": facts["ConfigurationHash"],
-                "n_trs": sum(int(run["n_trs"]) for run in facts["runs"]),
-                "n_rows": facts["n_rows"]["positive"],
-                "mean_r": mean_r,
-            }
-        for subject, reason in self.inputs.left_out:
-            yield {
-                "participant": subject,
-                "included": False,
-                "reason": reason,
-                **dict.fromkeys(("configuration_hash", "n_trs", "n_rows", "mean_r")),
-            }
 
     def summary(
         self,

@@ -14,22 +14,8 @@ from bidsapp.recipes.base.score_results import (
     group_ratings,
     group_significant,
 )
-from bidsapp.recipes.gradients.results import (
-    ANNOTATION,
-    BEYOND_COLUMNS,
-    DISPLACED_ALONG,
-    EFFECT,
-    FLIP,
-    FLIP_FDR,
-    LAGS,
-    MONTE_CARLO,
-    RECIPE,
-    SECOND_NULL,
-    SHARE,
-    SPIN,
-    SPIN_PEOPLE,
-    TFCE,
-)
+from bidsapp.recipes.gradients import results as of
+from bidsapp.recipes.gradients.results import LAGS, RECIPE
 from bidsapp.results.kinds import (
     LAYER,
     P_VALUE,
@@ -37,67 +23,62 @@ from bidsapp.results.kinds import (
     Labels,
     Maps,
     Mask,
-    Result,
     Scale,
     Table,
+    declared_in,
     summary,
 )
 
 # ------------------------------------------------------------------ group: maps
 
 _group_maps = partial(Maps, level="group")
+_lag_maps = partial(_group_maps, labels=LAGS)
 _group_table = partial(Table, level="group")
-MEAN = _group_maps(
+MEAN = _lag_maps(
     desc="gradients{label}lagsmean",
     title="Mean prediction, {label} lags",
     says="Mean correlation over participants (Fisher z, back-transformed) at {label} lags.",
-    labels=LAGS,
     stat="r",
 )
-T = _group_maps(
+T = _lag_maps(
     desc="gradients{label}lags",
     title="t over participants, {label} lags",
     says="One-sample t of Fisher z over participants at {label} lags.",
-    labels=LAGS,
     stat="t",
     scale=Scale("t", colours="signed", least=2.0),
 )
-D = _group_maps(
+D = _lag_maps(
     desc="gradients{label}lags",
     title="Cohen's d, {label} lags",
     says="Cohen's d of Fisher z over participants at {label} lags.",
-    labels=LAGS,
     stat="d",
     scale=Scale("d", colours="signed", least=0.5),
 )
-P_FWE = _group_maps(
+P_FWE = _lag_maps(
     desc="gradients{label}lagsfwe",
     title="Family-wise p, {label} lags",
     says="Sign-flip p at {label} lags, corrected over units and layers by the largest t.",
-    labels=LAGS,
     stat="p",
     scale=P_VALUE,
-    by=FLIP,
+    by=of.FLIP,
 )
-Q = _group_maps(
+Q = _lag_maps(
     desc="gradients{label}lagsfdr",
     title="False discovery rate, {label} lags",
     says="False discovery rate (Benjamini-Hochberg) of the sign-flip p over units and layers at "
     "{label} lags.",
-    labels=LAGS,
     stat="q",
     scale=P_VALUE,
-    by=FLIP_FDR,
+    by=of.FLIP_FDR,
 )
-P_TFCE = _group_maps(
+P_TFCE = _lag_maps(
     desc="gradients{label}lagstfce",
     title="Family-wise p of clusters, {label} lags",
     says="Sign-flip p of threshold-free cluster enhancement at {label} lags, corrected over units "
     "and layers.",
-    labels=LAGS,
     stat="p",
     scale=P_VALUE,
-    by=TFCE,
+    by=of.TFCE,
 )
 CONSISTENT = Mask(
     desc="gradientsconsistent",
@@ -105,14 +86,13 @@ CONSISTENT = Mask(
     says="Units where any layer passes at positive lags, family-wise over units and layers (sign "
     "flips of participants).",
     level="group",
-    by=FLIP,
+    by=of.FLIP,
 )
-PC = _group_maps(
+PC = _lag_maps(
     desc="gradients{label}lags",
     title="Principal components, {label} lags",
     says="Principal components of mean scores at {label} lags, layers as variables, units as "
     "observations.",
-    labels=LAGS,
     stat="pc",
     scale=Scale("component", colours="signed"),
 )
@@ -127,20 +107,18 @@ REFERENCE = _group_maps(
     stat="reference",
     scale=Scale("reference", colours="sequential"),
 )
-PROJECTED = _group_maps(
+PROJECTED = _lag_maps(
     desc="gradients{label}lagsmeanprojected",
     title="Mean prediction on the surface, {label} lags",
     says="Mean correlation over participants at {label} lags, projected from the volume layer by "
     "layer.",
-    labels=LAGS,
     stat="r",
 )
-CENTROID_PROJECTED = _group_maps(
+CENTROID_PROJECTED = _lag_maps(
     desc="gradients{label}lagsprojected",
     title="Centroid layer on the surface, {label} lags",
     says="Centroid layer of each layer's mean score map at {label} lags, projected from the "
     "volume.",
-    labels=LAGS,
     stat="centroid",
     scale=LAYER,
     names=("centroid",),
@@ -204,8 +182,8 @@ RELIABILITY = _group_table(
     columns=(
         *_REGION,
         Column("share", "of the resamples in which the layer is best", digits=2),
-        Column("centroid_low", "95 % jackknife interval of the centroid", by=SHARE),
-        Column("centroid_high", "95 % jackknife interval of the centroid", by=SHARE),
+        Column("centroid_low", "95 % jackknife interval of the centroid", by=of.SHARE),
+        Column("centroid_high", "95 % jackknife interval of the centroid", by=of.SHARE),
     ),
 )
 LOADINGS = _group_table(
@@ -221,14 +199,14 @@ LOADINGS = _group_table(
     ),
 )
 DISPLACEMENT = group_parcels(RECIPE, " (positive lags)")
-SIGNIFICANT = group_significant(RECIPE, " (positive lags)")
 BEYOND = _group_table(
     desc="gradientsgroupbeyond",
     title="Beyond acoustics, over participants",
     says="What each layer predicts in each parcel beyond acoustics, mean over participants, among "
     "scores of layers displaced alike in all of them (positive lags).",
-    columns=(*BEYOND_COLUMNS, Column("n", "participants", digits=0)),
+    columns=(*of.BEYOND_COLUMNS, Column("n", "participants", digits=0)),
 )
+SIGNIFICANT = group_significant(RECIPE, " (positive lags)")
 CLAIMS = _group_table(
     desc="gradientsclaims",
     title="Layers along the reference",
@@ -239,7 +217,7 @@ CLAIMS = _group_table(
         Column("question", "alignment or preference", text=True),
         Column("statistic", "slope of the layer contrast along the ranks of the reference"),
         Column("null_median", "of the statistic over displacements", "median of the null"),
-        Column("p", "two-sided about the median", by=DISPLACED_ALONG),
+        Column("p", "two-sided about the median", by=of.DISPLACED_ALONG),
         Column("n_copies", "displacements", "displacements", 0),
         Column("n_parcels", "parcels with a score and a reference value", "parcels", 0),
     ),
@@ -281,10 +259,10 @@ SPINS = _group_table(
         Column("hemisphere", "both, L or R", text=True),
         Column("direction", "what was rotated", text=True),
         Column("r", "correlation"),
-        Column("p", "two-sided, (b + 1) / (m + 1)", by=SPIN),
-        Column("p_low", "95 % Monte Carlo interval of p", by=MONTE_CARLO),
-        Column("p_high", "95 % Monte Carlo interval of p", by=MONTE_CARLO),
-        Column("p_max", "against the largest |r| over best and centroid", "p (FWE)", by=SPIN),
+        Column("p", "two-sided, (b + 1) / (m + 1)", by=of.SPIN),
+        Column("p_low", "95 % Monte Carlo interval of p", by=of.MONTE_CARLO),
+        Column("p_high", "95 % Monte Carlo interval of p", by=of.MONTE_CARLO),
+        Column("p_max", "against the largest |r| over best and centroid", "p (FWE)", by=of.SPIN),
         Column("n_rotations", "rotations that count", "rotations", 0),
         Column("n_units", "vertices at which both maps are defined", "vertices", 0),
         Column("overlap_min", "smallest share of the map left by a rotation", digits=2),
@@ -307,10 +285,12 @@ ANNOTATIONS = _group_table(
         Column("map", "best or centroid layer, or preference for deeper layers", text=True),
         Column("annotation", "name of the published map", text=True),
         Column("r", "correlation"),
-        Column("p", "two-sided, (b + 1) / (m + 1)", by=ANNOTATION),
-        Column("p_low", "95 % Monte Carlo interval of p", by=MONTE_CARLO),
-        Column("p_high", "95 % Monte Carlo interval of p", by=MONTE_CARLO),
-        Column("p_max", "against the largest |r| over the annotations", "p (FWE)", by=ANNOTATION),
+        Column("p", "two-sided, (b + 1) / (m + 1)", by=of.ANNOTATION),
+        Column("p_low", "95 % Monte Carlo interval of p", by=of.MONTE_CARLO),
+        Column("p_high", "95 % Monte Carlo interval of p", by=of.MONTE_CARLO),
+        Column(
+            "p_max", "against the largest |r| over the annotations", "p (FWE)", by=of.ANNOTATION
+        ),
         Column("r_significant", "size of r above which p_max is significant", digits=2),
         Column("n_rotations", "rotations that count", "rotations", 0),
         Column("n_units", "vertices at which both maps are defined", "vertices", 0),
@@ -330,9 +310,12 @@ SECOND = _group_table(
         Column("null", "vasa, hungarian, burt2020 or moran", text=True),
         Column("statistic", "spearman or pearson", text=True),
         Column("r", "correlation over parcels"),
-        Column("p", "two-sided, (b + 1) / (m + 1)", by=SECOND_NULL),
+        Column("p", "two-sided, (b + 1) / (m + 1)", by=of.SECOND_NULL),
         Column(
-            "p_max", "against the largest |r| over the network's maps", "p (FWE)", by=SECOND_NULL
+            "p_max",
+            "against the largest |r| over the network's maps",
+            "p (FWE)",
+            by=of.SECOND_NULL,
         ),
         Column("n_draws", "surrogates", "surrogates", 0),
         Column("n_parcels", "parcels in which all maps have a value", "parcels", 0),
@@ -365,47 +348,14 @@ ALIGNMENT_TEST = _group_table(
         Column("z_high", "95 % interval of the mean Fisher z", by=BOOTSTRAP),
         Column("t", "one-sample t", digits=2),
         Column("d", "Cohen's d", digits=2),
-        Column("d_low", "95 % interval of d", digits=2, by=EFFECT),
-        Column("d_high", "95 % interval of d", digits=2, by=EFFECT),
-        Column("p", "two-sided", by=SPIN_PEOPLE),
-        Column("p_max", "corrected over best and centroid", "p (FWE)", by=SPIN_PEOPLE),
+        Column("d_low", "95 % interval of d", digits=2, by=of.EFFECT),
+        Column("d_high", "95 % interval of d", digits=2, by=of.EFFECT),
+        Column("p", "two-sided", by=of.SPIN_PEOPLE),
+        Column("p_max", "corrected over best and centroid", "p (FWE)", by=of.SPIN_PEOPLE),
         Column("n_flips", "sign flips", "flips", 0),
         Column("exact", "whether all sign flips were used", text=True),
     ),
 )
-
-
 SUMMARY = summary(RECIPE, "group")
-RESULTS: tuple[Result, ...] = (
-    MEAN,
-    T,
-    D,
-    P_FWE,
-    Q,
-    P_TFCE,
-    CONSISTENT,
-    PC,
-    REFERENCE,
-    PROJECTED,
-    CENTROID_PROJECTED,
-    BEST_PROJECTED,
-    N,
-    PARTICIPANTS,
-    REGIONS,
-    RELIABILITY,
-    LOADINGS,
-    DISPLACEMENT,
-    BEYOND,
-    SIGNIFICANT,
-    CLAIMS,
-    PREFERENCE,
-    RATINGS,
-    ISC,
-    SPINS,
-    SPIN_NULL,
-    ANNOTATIONS,
-    SECOND,
-    ALIGNMENTS,
-    ALIGNMENT_TEST,
-    SUMMARY,
-)
+
+RESULTS = declared_in(globals())

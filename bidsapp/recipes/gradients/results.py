@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 
 from bidsapp.recipes.base.alignment import alignment, quality
 from bidsapp.recipes.base.score_results import (
@@ -30,6 +30,7 @@ from bidsapp.results.kinds import (
     Result,
     Scale,
     Table,
+    declared_in,
     summary,
 )
 
@@ -44,27 +45,26 @@ MONTE_CARLO, SHARE = "monte_carlo", "bootstrap_layers"
 
 # ------------------------------------------------------------------ participant: maps
 
-SCORE = Maps(
+_lag_maps = partial(Maps, labels=LAGS)
+SCORE = _lag_maps(
     desc="gradients{label}lags",
     title="Prediction at {label} lags",
     says="Correlation of predicted and measured BOLD inside held-out blocks at {label} lags, "
     "averaged over blocks.",
-    labels=LAGS,
     stat="r",
+    required="positive",  # negative lags may not have been asked for
 )
-SCORE_PIECES = Maps(
+SCORE_PIECES = _lag_maps(
     desc="gradients{label}lagspieces",
     title="Prediction at {label} lags, by piece",
     says="Correlation of predicted and measured BOLD inside held-out blocks at {label} lags, one "
     "map per layer and piece.",
-    labels=LAGS,
     stat="r",
 )
-CENTROID = Maps(
+CENTROID = _lag_maps(
     desc="gradients{label}lags",
     title="Centroid layer, {label} lags",
     says="Mean layer number weighted by positive scores at {label} lags.",
-    labels=LAGS,
     level="both",
     stat="centroid",
     scale=LAYER,
@@ -77,11 +77,10 @@ BEST_LAYER = Labels(
     labels=LAGS,
     level="both",
 )
-ALPHA = Maps(
+ALPHA = _lag_maps(
     desc="gradients{label}lags",
     title="Ridge penalty, {label} lags",
     says="log10 of the ridge penalty at {label} lags, averaged over outer folds.",
-    labels=LAGS,
     stat="alpha",
     scale=Scale("log10 \u03b1", colours="sequential"),
 )
@@ -223,33 +222,4 @@ COURSES = Table(
 )
 
 SUMMARY = summary(RECIPE, "participant")
-RESULTS: tuple[Result, ...] = (
-    replace(SCORE.of("positive"), required=True),  # negative lags may not have been asked for
-    SCORE.of("negative"),
-    SCORE_PIECES,
-    CENTROID,
-    BEST_LAYER,
-    ALPHA,
-    SIGNIFICANT,
-    CEILING,
-    PARCEL_LABELS,
-    PARCELS,
-    PARCEL_SUMMARY,
-    NULL,
-    NULL_SCORES,
-    BEYOND,
-    BEYOND_SCORES,
-    BEYOND_BEST,
-    DELAY,
-    PIECES,
-    PROFILE,
-    RATINGS,
-    RATINGS_NULL,
-    ALIGNMENT,
-    QUALITY,
-    PEAK,
-    FOLDS,
-    WAVEFORM,
-    COURSES,
-    SUMMARY,
-)
+RESULTS = declared_in(globals())

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from bidsapp.recipes.base.settings import input_layers, setting
+from bidsapp.recipes.base.settings import EncodingSettings, input_layers, setting
 
 _METHODS = "poster, Methods"
-_ours = partial(setting, paper="none", source="-")
+_ours = partial(setting, paper="none")
 """Declares a setting of what the paper does not do."""
-_unstated = partial(setting, paper="not stated", source="-")
+_unstated = partial(setting, paper="not stated")
 """Declares a setting that the paper does not state."""
 
 
 @dataclass(frozen=True)
-class GradientsSettings:
+class GradientsSettings(EncodingSettings):
     """What the recipe does; the defaults are those of the robust variant."""
 
     networks: tuple[str, ...] = setting(
@@ -56,7 +56,6 @@ class GradientsSettings:
     delay_lags_s: tuple[float, ...] = setting(
         (0.0, 2.0, 4.0, 6.0, 8.0, 10.0),
         paper="none: one delay everywhere",
-        source="-",
         why="single lags at which each parcel is predicted, to see its delay; none: not done",
     )
     control_lags_s: tuple[float, ...] = setting(
@@ -101,7 +100,6 @@ class GradientsSettings:
     min_block_s: float = setting(
         40.0,
         paper="not stated; its pieces last minutes",
-        source="-",
         why="where most presentations are shorter, those of a run are pooled; where few are, "
         "those of half of it are used (docs/benchmarks.md, recovery) and shorter ones left out",
     )
@@ -124,20 +122,17 @@ class GradientsSettings:
     n_shifts: int = setting(
         200,
         paper="none: no test within participants",
-        source="-",
         why="circular shifts with refit keep the error rate; least p: 1 / (n_shifts + 1)",
     )
     n_beyond: int = setting(
         99,
         paper="none: no acoustic control",
-        source="-",
         why="displacements for what a layer adds to acoustics, at most n_shifts; 0: not tested",
         least=0,
     )
     acoustic_components: int = setting(
         8,
         paper="none: no acoustic control",
-        source="-",
         why="components of each acoustic layer that are removed; fewer where a regressor would "
         "have less than 8 volumes",
         least=1,
@@ -169,31 +164,29 @@ VARIANTS = {
 }
 """Defaults of both variants."""
 
-_MAPPING = "poster, Methods: representational gradient mapping"
+_mapped = partial(setting, source="poster, Methods: representational gradient mapping")
+"""Declares a setting of the comparison with gradients of the cortex."""
 
 
 @dataclass(frozen=True)
 class GradientsGroupSettings:
     """What the group level does; the defaults are those of the robust variant."""
 
-    references: tuple[str, ...] = setting(
+    references: tuple[str, ...] = _mapped(
         ("gradient1", "gradient2"),
         paper="first functional gradient",
-        source=_MAPPING,
         why="the second gradient shows whether the first one is special; files may be given",
     )
     annotations: tuple[str, ...] = setting(
         ("known",),
         paper="none: one reference",
-        source="-",
         why="published maps for the annotation profile: neuromaps:SOURCE/DESC/SPACE/DENSITY or "
         "files; known stands for those of the default set that are on this machine",
     )
-    n_rotations: int = setting(10_000, paper="10,000 random rotations", source=_MAPPING)
-    n_swapped_rotations: int = setting(
+    n_rotations: int = _mapped(10_000, paper="10,000 random rotations")
+    n_swapped_rotations: int = _mapped(
         1000,
         paper="not stated which of the two maps rotates",
-        source=_MAPPING,
         why="sensitivity: the layer map rotates instead of the reference",
     )
     spin_statistic: Literal["spearman", "pearson"] = setting(
@@ -205,7 +198,6 @@ class GradientsGroupSettings:
     second_null: Literal["none", "vasa", "hungarian", "burt2020", "moran"] = setting(
         "none",
         paper="none: rotations only",
-        source="-",
         why="a null of neuromaps beside the rotations, over 400 parcels; hungarian and moran "
         "(which needs brainspace) held their level on unrelated maps",
     )
@@ -213,22 +205,19 @@ class GradientsGroupSettings:
     overlap_floor: float = _unstated(
         0.5, why="rotations that leave less than half of a map are refused for it"
     )
-    thresholded: Literal["none", "significant"] = setting(
+    thresholded: Literal["none", "significant"] = _mapped(
         "none",
         paper="no threshold",
-        source=_MAPPING,
         why="the layer map stays and the complete reference rotates, so either is valid",
     )
-    best_layer: Literal["positive", "everywhere"] = setting(
+    best_layer: Literal["positive", "everywhere"] = _mapped(
         "positive",
         paper="argmax at each vertex",
-        source=_MAPPING,
         why="where no layer predicts anything there is no best layer",
     )
     n_flips: int = setting(
         5000,
         paper="none: no test over participants",
-        source="-",
         why="sign flips of participants; all of them when they are not more than this",
     )
     alternative: Literal["greater", "two-sided"] = _ours(

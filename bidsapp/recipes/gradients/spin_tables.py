@@ -12,7 +12,7 @@ from bidsapp.recipes.base.spins import LayerMap, Spins
 from bidsapp.recipes.gradients.alignment_tests import map_correlation
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
 from bidsapp.stats.spins.null import SpinNull
-from bidsapp.stats.spins.p_values import some_maps, spin_test
+from bidsapp.stats.spins.p_values import SpinTest, some_maps, spin_test
 
 HEMISPHERES = ("both", "L", "R")
 FIXED, SWAPPED = "reference rotated", "map rotated"
@@ -49,8 +49,6 @@ def _rows(
     for place, column in enumerate(columns):
         item = spins.maps[column % len(spins.maps)]
         for k, reference in enumerate(spins.references):
-            at = 0, k, place
-            used = test.n_used[at] > 0
             yield {
                 "lags": item.lags,
                 "map": item.kind,
@@ -58,16 +56,30 @@ def _rows(
                 "statistic": settings.spin_statistic,
                 "hemisphere": side,
                 "direction": direction,
-                "r": test.r[at],
-                "p": test.p[at] if used else np.nan,
-                "p_low": test.p_low[at] if used else np.nan,
-                "p_high": test.p_high[at] if used else np.nan,
-                "p_max": test.p_fwe[at] if used else np.nan,
-                "n_rotations": int(test.n_used[at]),
+                **tested(test, (0, k, place)),
                 "n_units": int(spins.n_units[k, column]),
-                "overlap_min": test.overlap_min[at],
-                "overlap_median": test.overlap_median[at],
             }
+
+
+def tested(test: SpinTest, at: tuple[int, int, int]) -> dict[str, Any]:
+    """Return the columns of one correlation and its p, which is missing without rotations.
+
+    Parameters
+    ----------
+    test
+        Of all correlations.
+    at
+        Place of the statistic, of what was rotated, and of what stayed.
+    """
+    used = test.n_used[at] > 0
+    p = {"p": test.p, "p_low": test.p_low, "p_high": test.p_high, "p_max": test.p_fwe}
+    return {
+        "r": test.r[at],
+        **{name: values[at] if used else np.nan for name, values in p.items()},
+        "n_rotations": int(test.n_used[at]),
+        "overlap_min": test.overlap_min[at],
+        "overlap_median": test.overlap_median[at],
+    }
 
 
 def _control_rows(
@@ -93,8 +105,8 @@ def _control_rows(
                 "r": correlations[k],
                 **dict.fromkeys(("p", "p_low", "p_high", "p_max"), np.nan),
                 "n_rotations": 0,
-                "n_units": int(shared.sum()),
                 **dict.fromkeys(("overlap_min", "overlap_median"), np.nan),
+                "n_units": int(shared.sum()),
             }
 
 

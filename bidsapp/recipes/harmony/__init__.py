@@ -7,8 +7,9 @@ emotion, arXiv 2408.07113.
 from __future__ import annotations
 
 from bidsapp.recipes.base.recipe import Recipe
+from bidsapp.recipes.base.settings import read_remarks
 from bidsapp.recipes.harmony import results
-from bidsapp.recipes.harmony.settings import GROUP_VARIANTS, REMARKS, VARIANTS
+from bidsapp.recipes.harmony.settings import GROUP_VARIANTS, VARIANTS
 
 _HERE = "bidsapp.recipes.harmony"
 
@@ -20,7 +21,7 @@ RECIPE = Recipe(
     group_variants=GROUP_VARIANTS,
     results=results.RESULTS,
     needs=("sounds", "ratings"),
-    remarks=REMARKS,
+    remarks=read_remarks(__name__),
     least_sound_s=VARIANTS["robust"].min_block_s,
     design="music",
     check=f"{_HERE}.check_truth:CHECK",

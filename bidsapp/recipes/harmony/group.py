@@ -7,17 +7,14 @@ consistent single units, and the unique contributions of harmony and acoustics, 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.maps import read_maps
-from bidsapp.recipes.base import cautions as shared
-from bidsapp.recipes.base.displacement import group_null, parcel_rows
+from bidsapp.recipes.base.displacement import write_parcels
 from bidsapp.recipes.base.group_maps import (
     GroupMapOptions,
     GroupMaps,
@@ -26,13 +23,11 @@ from bidsapp.recipes.base.group_maps import (
     participant_maps,
 )
 from bidsapp.recipes.base.isc import WrittenParcels
-from bidsapp.recipes.base.rating_tests import rating_rows
+from bidsapp.recipes.base.rating_tests import write_ratings
 from bidsapp.recipes.base.stack import ScoreStack
 from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.recipes.harmony import cautions, results
-from bidsapp.recipes.harmony.settings import HarmonyGroupSettings
 from bidsapp.results.cautions import Caution
-from bidsapp.results.inferences.base import smallest_p
 from bidsapp.results.write import tidy
 from bidsapp.stats.metrics import fisher_z
 
@@ -42,12 +37,8 @@ def group(study: GroupStudy) -> None:
     inputs, settings = study.inputs, study.settings
     first = next(iter(inputs.networks))
     units = group_units(inputs, results.SCORE, first)
-    files = [
-        path
-        for participant in inputs.participants
-        for path in participant.images(results.SCORE, inputs.at, first)
-    ]
-    out = study.output(units, files)
+    out = study.output(units, study.files(results.SCORE, network=first))
+    where = WrittenParcels(inputs.at, results.PARCEL_LABELS)
     level = settings.significance
     everything: dict[str, GroupMaps] = {}
     mean_r: dict[str, Any] = {}
@@ -60,19 +51,19 @@ def group(study: GroupStudy) -> None:
         out.write(results.MEAN, maps.mean_r, **named)
         if maps.test is not None:
             out.write(results.P_FWE, maps.test.p_fwe, **named, SmallestP=maps.test.smallest_p)
-        doubts += displaced(study, units, network)
-        out.write(results.GROUP_PROFILE, profile_rows(maps, layers, level), network=network)
-        of_ratings = list(
-            rating_rows(
-                inputs,
-                network,
-                (results.RATINGS, results.RATINGS_NULL),
-                n_bootstrap=settings.n_bootstrap,
-                seed=study.config.random_seed,
-            )
+        _, _, more = write_parcels(
+            study,
+            units,
+            network,
+            where,
+            results.NULL_SCORES,
+            results.DISPLACEMENT,
+            results.GROUP_SIGNIFICANT,
         )
-        if of_ratings:
-            out.write(results.GROUP_RATINGS, of_ratings, network=network)
+        doubts += more
+        out.write(results.GROUP_PROFILE, profile_rows(maps, layers, level), network=network)
+        tables = results.RATINGS, results.RATINGS_NULL
+        write_ratings(out, study, network, tables, results.GROUP_RATINGS)
     unique, of_each = averaged(study, "", units)
     if unique is not None:
         out.write(results.UNIQUE_MEAN, unique.mean_r)
@@ -88,34 +79,6 @@ def group(study: GroupStudy) -> None:
         has_unique=unique is not None,
     )
     out.write(results.GROUP_SUMMARY, facts)
-
-
-def displaced(study: GroupStudy, units: UnitSpace, network: str) -> list[Caution]:
-    """Test the parcels of a network against music displaced alike in everybody, and write it.
-
-    Returns
-    -------
-    list of Caution
-        Who is left out and why, and whether a test can pass.
-    """
-    inputs, level = study.inputs, study.settings.significance
-    where = WrittenParcels(inputs.at, results.PARCEL_LABELS)
-    null, doubts = group_null(inputs.participants, where, results.NULL_SCORES, network, units)
-    if null is None:
-        return doubts
-    files = [
-        path
-        for participant in inputs.participants
-        for path in participant.files(results.NULL_SCORES, inputs.at, network)
-    ]
-    out = study.output(units, files)
-    layers, competes = inputs.networks[network], inputs.competes(network)
-    rows, passed = parcel_rows(null, units, layers, competes, level)
-    out.write(results.DISPLACEMENT, rows, network=network)
-    out.write(results.GROUP_SIGNIFICANT, passed, network=network, note=f"p <= {level:g}.")
-    n = len(null.copies)
-    few = shared.smallest_p("Displaced music", n, smallest_p(n), level, draws="displacements")
-    return [*doubts, *few]
 
 
 def averaged(
@@ -146,12 +109,8 @@ def averaged(
     of_each = np.full((n, len(names)), np.nan)
     if not all(item.written(result, inputs.at, network) for item in inputs.participants):
         return None, of_each
-    folder = study.scratch / "group"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(dir=folder) as own,
-        ScoreStack(Path(own) / "scores", (len(names), n, units.n_units)) as stack,
-    ):
+    shape = len(names), n, units.n_units
+    with ScoreStack.temporary(study.scratch / "group", shape) as stack:
         for number, participant in enumerate(inputs.participants):
             if network:
                 r = participant_maps(participant, inputs, result, network, units)
@@ -162,25 +121,13 @@ def averaged(
             of_each[number, known] = np.nanmean(r[known], axis=1)
         maps = group_maps(
             stack,
-            options(settings),
+            GroupMapOptions.of(settings),
             competes=inputs.competes(network) if network else None,
             seed=study.config.random_seed,
             label=f"{network or 'unique'}: flips",
             quiet=study.config.quiet,
         )
     return maps, of_each
-
-
-def options(settings: HarmonyGroupSettings) -> GroupMapOptions:
-    """Return how maps are averaged and tested."""
-    return GroupMapOptions(
-        min_share=settings.min_share,
-        n_flips=settings.n_flips,
-        n_tfce_flips=0,
-        alternative=settings.alternative,
-        best_layer="positive",
-        tfce=False,
-    )
 
 
 def profile_rows(maps: GroupMaps, layers: Sequence[str], level: float) -> Iterator[dict[str, Any]]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from bidsapp.brain.geometry import UnitSpace
 from bidsapp.models.harmonic.names import PITCH_CLASSES
 from bidsapp.recipes.base.score_results import BOOTSTRAP, DISPLACED, RATERS, SHIFT, SHIFT_FDR
 from bidsapp.recipes.harmony import RECIPE
@@ -18,12 +17,18 @@ from bidsapp.recipes.harmony.figures import plane_figure, sound_figure, unique_f
 from bidsapp.recipes.harmony.listen import Arrays, written_sound
 from bidsapp.report import sections
 from bidsapp.report.brain.draw import BrainMap, draw
-from bidsapp.report.brain.places import coordinate_words, region_after_z, with_regions
+from bidsapp.report.brain.places import (
+    best_layers,
+    coordinate_words,
+    parcel_columns,
+    region_after_z,
+    top_parcels,
+)
 from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.brain.scales import largest, passing, smallest
 from bidsapp.report.courses import peak_section
+from bidsapp.report.figures.style import Array
 from bidsapp.report.html import (
-    Note,
     Notes,
     Number,
     Page,
@@ -43,14 +48,38 @@ from bidsapp.report.methods import (
     render_methods,
     shared_context,
 )
-from bidsapp.report.tables import choose, table
+from bidsapp.report.tables import table
 from bidsapp.report.timing import alignment_section, quality_section
-from bidsapp.results.kinds import P_VALUE
+from bidsapp.report.view import View
+from bidsapp.results.cautions import Caution
+from bidsapp.results.kinds import P_VALUE, Maps
 from bidsapp.results.read import Results
 
 _HEADING = "Harmony and the emotion of music"
 _MOST_SOUNDS = 12
 _MOST_ROWS = 200
+
+
+class HarmonyView(View):
+    """Results of one network in one space."""
+
+    @property
+    def score(self) -> Maps:
+        """What was declared of the scores of layers."""
+        return declared.MEAN if self.is_group else declared.SCORE
+
+    @cached_property
+    def scores(self) -> Array:
+        """(n_layers, n_units)."""
+        return self.results.values(self.score, self.pair.space, self.pair.network)
+
+    @cached_property
+    def significant(self) -> Array | None:
+        """(n_units,) where any layer is significant; None if nothing was tested."""
+        if not self.is_group:
+            return self.mask(declared.SIGNIFICANT)
+        tested = self.results.maps(declared.P_FWE, self.pair.space, self.pair.network)
+        return None if tested is None else passing(smallest(tested.values), self.level)
 
 
 def report(results: Results) -> tuple[Page, Methods]:
@@ -62,29 +91,35 @@ def report(results: Results) -> tuple[Page, Methods]:
         What the recipe wrote.
     """
     text = methods(results)
-    pairs = sections.pairs(results)
-    own = (
-        [sections.participants(results, declared.PARTICIPANTS, "Who takes part.")]
+    views = [HarmonyView(results, pair) for pair in sections.pairs(results)]
+    scored = [encoding(view) for view in views]
+    shared = [*scored, *(unique(results, space) for space in results.spaces)]
+    body = (
+        [
+            sections.participants(results, declared.PARTICIPANTS, "Who takes part."),
+            *shared,
+            rating_means(results),
+        ]
         if results.is_group
-        else [emotion(results), use(results)]
+        else [
+            emotion(results),
+            use(results),
+            *shared,
+            ratings(results),
+            alignment_section(results.table(declared.ALIGNMENT), declared.ALIGNMENT),
+            quality_section(results.table(declared.QUALITY), declared.QUALITY),
+        ]
     )
-    page = [
-        sections.glance(design(results), [(p.title, list(numbers(results, p))) for p in pairs]),
-        sections.cautions(results),
-        *own,
-        *(encoding(results, pair) for pair in pairs),
-        *(unique(results, space) for space in results.spaces),
-        rating_means(results) if results.is_group else ratings(results),
-        None if results.is_group else timing(results),
-        None if results.is_group else quality(results),
-        sections.claims(results),
-        sections.methods_section(text),
-        sections.fidelity(results),
-        sections.about(results),
-    ]
-    shown = encoding(results, pairs[0]) if pairs else None
-    answered = sections.found(results, sentences(results), shown)
-    return sections.page(results, RECIPE.question, page, heading=_HEADING, answer=answered), text
+    page = sections.standard_page(
+        results,
+        RECIPE.question,
+        body,
+        heading=_HEADING,
+        numbers=(design(results), [(view.pair.title, list(numbers(view))) for view in views]),
+        answer=sections.found(results, sentences(results), scored[0] if scored else None),
+        methods=text,
+    )
+    return page, text
 
 
 def design(results: Results) -> list[Number]:
@@ -100,29 +135,13 @@ def design(results: Results) -> list[Number]:
     ]
 
 
-def numbers(results: Results, pair: Any) -> Iterator[Number]:
+def numbers(view: HarmonyView) -> Iterator[Number]:
     """Yield the numbers of one network."""
-    score = declared.MEAN if results.is_group else declared.SCORE
-    r = results.values(score, pair.space, pair.network)
-    layers = results.layers(pair.network, pair.space)
-    if np.isfinite(r).any():
-        layer = int(np.unravel_index(int(np.nanargmax(r)), r.shape)[0])
-        yield Number("Peak r", number_text(float(np.nanmax(r))), f"layer {layers[layer]}")
-    passed = significant(results, pair)
-    words = unit_words(results.units(pair.space))[1]
-    if passed is not None:
-        count = number_text(int(passed.sum()), 0)
-        yield Number(f"Significant {words}", count, "family-wise")
-
-
-def significant(results: Results, pair: Any) -> Any:
-    """Return the units (n_units,) where any layer is significant; None if nothing was tested."""
-    if not results.is_group:
-        return results.values(declared.SIGNIFICANT, pair.space, pair.network)[0] > 0
-    maps = results.maps(declared.P_FWE, pair.space, pair.network)
-    if maps is None:
-        return None
-    return passing(smallest(maps.values), results.setting("significance", pair.space))
+    if peak := view.peak(view.scores, 3):
+        yield Number("Peak r", peak[0], f"layer {peak[1]}")
+    if view.significant is not None:
+        count = number_text(int(view.significant.sum()), 0)
+        yield Number(f"Significant {view.words}", count, "family-wise")
 
 
 def emotion(results: Results) -> Section:
@@ -151,7 +170,7 @@ def emotion(results: Results) -> Section:
     parts: list[Any] = [plane, *notes]
     if has_random_weights(results, "harmonic"):
         words = "The harmonic network has random weights: its quadrants mean nothing."
-        parts.insert(0, Notes([Note("serious", "Untrained.", words)]))
+        parts.insert(0, Notes([Caution("serious", "Untrained.", words)]))
     if not agreement.empty:
         caption = f"{declared.AGREEMENT.says} No test: moments of a sound are not independent."
         parts.append(table(agreement, declared.AGREEMENT.columns, caption))
@@ -202,55 +221,52 @@ def use(results: Results) -> Section | None:
     return Section("Moments and candidates", "use", [shown])
 
 
-def encoding(results: Results, pair: Any) -> Section:
+def encoding(view: HarmonyView) -> Section:
     """Show the maps and the layers of one network."""
-    score = declared.MEAN if results.is_group else declared.SCORE
-    r = results.values(score, pair.space, pair.network)
-    units, mask = results.units(pair.space), significant(results, pair)
-    drawn = [BrainMap("Largest r over layers", largest(r), score.scale)]
-    tested = results.maps(declared.P_FWE, pair.space, pair.network) if results.is_group else None
-    if tested is not None and sections.flips_can_pass(results, pair.space):
-        drawn.append(BrainMap("Smallest family-wise p", smallest(tested.values), P_VALUE))
-    level = results.setting("significance", pair.space)
-    what = unit_words(units)[1] if results.is_group else "parcels"
-    caption = f"Outlined: significant {what} (FWE p \u2264 {level:g})."
+    drawn = [BrainMap("Largest r over layers", largest(view.scores), view.score.scale)]
+    flips = sections.flips_can_pass(view.results, view.pair.space)
+    tested = view.maps(declared.P_FWE) if view.is_group else None
+    if tested is not None and flips:
+        drawn.append(BrainMap("Smallest family-wise p", smallest(tested), P_VALUE))
+    what = view.words if view.is_group else "parcels"
+    mask = view.significant
+    caption = f"Outlined: significant {what} (FWE p \u2264 {view.level:g})."
     if mask is None or not mask.any():
-        caption = f"No {what} are significant (FWE p \u2264 {level:g})."
-    if results.is_group and not sections.flips_can_pass(results, pair.space):
+        caption = f"No {what} are significant (FWE p \u2264 {view.level:g})."
+    if view.is_group and not flips:
         caption = "Not tested: sign flips of so few participants cannot pass."
-    profile = declared.GROUP_PROFILE if results.is_group else declared.PROFILE
-    rows = table(results.table(profile, pair.space, pair.network), profile.columns, profile.says)
-    peak = results.table(declared.PEAK, pair.space, pair.network)
-    courses = None if results.is_group else peak_section(peak, declared.PEAK, pair.suffix)
-    found = results.table(declared.DISPLACEMENT, pair.space, pair.network)
+    profile = declared.GROUP_PROFILE if view.is_group else declared.PROFILE
+    rows = table(view.table(profile), profile.columns, profile.says)
+    courses = None
+    if not view.is_group:
+        courses = peak_section(view.table(declared.PEAK), declared.PEAK, view.suffix)
     children = [
-        Section("Maps", f"maps{pair.suffix}", draw(drawn, units, mask, caption)),
-        *([courses] if courses is not None else []),
-        *([displaced(results, pair, found, units)] if len(found) else []),
-        Section("Layers", f"layers{pair.suffix}", [rows]),
+        view.section("Maps", "maps", *draw(drawn, view.units, mask, caption)),
+        courses,
+        displaced(view),
+        view.section("Layers", "layers", rows),
     ]
-    key = declared.FLIP if results.is_group else SHIFT
-    return Section(
-        f"Results: {pair.title}",
-        f"results{pair.suffix}",
-        sections.claim(results, key),
-        children,
+    return view.section(
+        f"Results: {view.pair.title}",
+        "results",
+        *sections.claim(view.results, declared.FLIP if view.is_group else SHIFT),
+        children=[section for section in children if section is not None],
     )
 
 
-def displaced(results: Results, pair: Any, rows: pd.DataFrame, units: UnitSpace) -> Section:
+def displaced(view: HarmonyView) -> Section | None:
     """Show the parcels of a group against music displaced alike in everybody."""
-    best = rows.loc[rows.dropna(subset=["effect"]).groupby("parcel")["effect"].idxmax()]
-    shown = with_regions(best.sort_values("effect", ascending=False).head(20), units)
-    places = ("parcel", "structure", "x", "y", "z", "n_units")
-    scores = ("layer", "mean_r", "effect", "p", "p_fwe")
-    columns = region_after_z(choose(declared.DISPLACEMENT.columns, *places, *scores))
+    rows = view.table(declared.DISPLACEMENT)
+    if rows.empty:
+        return None
+    shown = top_parcels(best_layers(rows), "effect", 20, view.units)
+    columns = parcel_columns(declared.DISPLACEMENT, "layer", "mean_r", "effect", "p", "p_fwe")
     caption = (
         f"The {len(shown)} parcels with the largest effect, in standard deviations of their null, "
-        f"and the layer that has it. {coordinate_words(units)}"
+        f"and the layer that has it. {coordinate_words(view.units)}"
     )
-    parts = [table(shown, columns, caption), *sections.claim(results, DISPLACED)]
-    return Section("Against displaced music", f"displacement{pair.suffix}", parts)
+    parts = [table(shown, columns, caption), *sections.claim(view.results, DISPLACED)]
+    return view.section("Against displaced music", "displacement", *parts)
 
 
 def unique(results: Results, space: Any) -> Section | None:
@@ -288,13 +304,12 @@ def unique(results: Results, space: Any) -> Section | None:
                 caption=declared.UNIQUE_PARCELS.says,
             )
         )
-        top = parcels.sort_values("unique_harmony", ascending=False).head(20)
         says = (
             "The twenty parcels to which harmony adds most (selected, so optimistic). "
             f"{coordinate_words(maps.units)}"
         )
-        columns = region_after_z(declared.UNIQUE_PARCELS.columns)
-        parts.append(table(with_regions(top, maps.units), columns, says))
+        top = top_parcels(parcels, "unique_harmony", 20, maps.units)
+        parts.append(table(top, region_after_z(declared.UNIQUE_PARCELS.columns), says))
     title = f"Unique contributions, {space.title}" if len(results.spaces) > 1 else None
     return Section(title or "Unique contributions", f"unique{space.anchor}", parts)
 
@@ -330,16 +345,6 @@ def rating_means(results: Results) -> Section | None:
     return Section("Ratings", "ratings", [*parts, *sections.claim(results, RATERS)])
 
 
-def timing(results: Results) -> Section:
-    """Show which sound meets which volumes."""
-    return alignment_section(results.table(declared.ALIGNMENT), declared.ALIGNMENT, None)
-
-
-def quality(results: Results) -> Section | None:
-    """Show motion and signal-to-noise ratio of the runs."""
-    return quality_section(results.table(declared.QUALITY), declared.QUALITY)
-
-
 def methods(results: Results) -> Methods:
     """Write the methods text."""
     facts, own = results.facts(), first_participant(results)
@@ -354,7 +359,6 @@ def methods(results: Results) -> Methods:
     }
     lags = ", ".join(f"{lag:g}" for lag in option("lags_s")) if option else ""
     context = shared_context(results) | {
-        "is_group": results.is_group,
         "own": None if own is None else own.facts(),
         "lags": lags,
         "inferences": inference_sentences(sections.used_inferences(results), draws),

@@ -30,6 +30,7 @@ from bidsapp.results.kinds import (
     Result,
     Scale,
     Table,
+    declared_in,
     summary,
 )
 
@@ -175,6 +176,7 @@ ALIGNMENT = alignment(RECIPE, required=False)
 QUALITY = quality(RECIPE)
 PEAK = peak_courses(RECIPE)
 FOLDS = folds(RECIPE)
+SUMMARY = summary(RECIPE, "participant")
 
 # ------------------------------------------------------------------ group
 
@@ -243,37 +245,5 @@ PARTICIPANTS = Table(
     ),
 )
 
-RESULTS: tuple[Result, ...] = (
-    SCORE,
-    SIGNIFICANT,
-    UNIQUE,
-    PARCEL_LABELS,
-    PARCELS,
-    NULL_SCORES,
-    PROFILE,
-    RATINGS,
-    RATINGS_NULL,
-    GROUP_RATINGS,
-    UNIQUE_PARCELS,
-    UNIQUE_RATINGS,
-    COURSES,
-    GRADCAM,
-    SOUNDS,
-    AGREEMENT,
-    SIMILARITY,
-    ALIGNMENT,
-    QUALITY,
-    PEAK,
-    FOLDS,
-    summary(RECIPE, "participant"),
-    MEAN,
-    P_FWE,
-    UNIQUE_MEAN,
-    UNIQUE_P,
-    GROUP_PROFILE,
-    DISPLACEMENT,
-    GROUP_SIGNIFICANT,
-    PARTICIPANTS,
-    summary(RECIPE, "group"),
-)
-SUMMARY, GROUP_SUMMARY = summary(RECIPE, "participant"), summary(RECIPE, "group")
+GROUP_SUMMARY = summary(RECIPE, "group")
+RESULTS = declared_in(globals())

@@ -6,51 +6,47 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from bidsapp.recipes.base.settings import input_layers, setting
+from bidsapp.recipes.base.settings import EncodingSettings, input_layers, setting
 
 _PAPER = "arXiv 2408.07113"
 _NO_BRAIN = "none: no brain data"
-_ours = partial(setting, paper=_NO_BRAIN, source="-")
+_stated = partial(setting, source=_PAPER)
+_ours = partial(setting, paper=_NO_BRAIN)
 """Declares a setting that the paper has nothing to say of."""
 
 
 @dataclass(frozen=True)
-class HarmonySettings:
+class HarmonySettings(EncodingSettings):
     """What the recipe does; the defaults are those of the robust variant."""
 
-    networks: tuple[str, ...] = setting(
+    networks: tuple[str, ...] = _stated(
         ("harmonic", "consonance", "baseline"),
         paper="the harmonic network only",
-        source=_PAPER,
         why="theory without training, and an acoustic description, stand beside it",
     )
-    hop_s: float = setting(
+    hop_s: float = _stated(
         0.48,
         paper="windows of 6 s, distance not stated",
-        source=_PAPER,
         why="quadrants are followed over time",
         above=0.0,
     )
-    moment_s: float = setting(
+    moment_s: float = _stated(
         12.0,
         paper="moments of a video into which an advertisement is inserted",
-        source=_PAPER,
         why="stretches of each sound that are compared with the other sounds",
         above=0.0,
     )
     n_players: int = setting(
         12,
         paper="none",
-        source="-",
         why="sounds that the page shows over time, each with a player; 0 for none",
     )
     player_s: float = setting(
-        90.0, paper="none", source="-", why="longest excerpt in the page; half a megabyte"
+        90.0, paper="none", why="longest excerpt in the page; half a megabyte"
     )
-    ratings_are: Literal["not stated", "felt", "perceived"] = setting(
+    ratings_are: Literal["not stated", "felt", "perceived"] = _stated(
         "not stated",
         paper="perceived (DEAM and Soundtracks)",
-        source=_PAPER,
         why="what listeners felt is not what they heard expressed; say which was rated",
     )
     n_components: int = _ours(50, why="principal components of each layer", least=1)
@@ -94,7 +90,7 @@ class HarmonySettings:
     n_parcels: int = _ours(200, why="the null is refitted for each parcel", least=1)
     n_shifts: int = _ours(200, why="least p: 1 / (n_shifts + 1)")
     min_shift_s: float = _ours(15.0, why="longer than the haemodynamic response")
-    significance: float = setting(0.05, paper="p < .05", source=_PAPER, above=0.0, most=0.5)
+    significance: float = _stated(0.05, paper="p < .05", above=0.0, most=0.5)
 
 
 VARIANTS = {
@@ -121,23 +117,3 @@ class HarmonyGroupSettings:
 
 GROUP_VARIANTS = {"robust": HarmonyGroupSettings(), "faithful": HarmonyGroupSettings()}
 """Defaults of both variants of the group level."""
-
-REMARKS = (
-    {
-        "option": "bands of the filters",
-        "paper": "non-contiguous bands of twelve pitch classes, list not published",
-        "used": "six octaves from E3, one HTK mel band each",
-        "variant": "both",
-        "source": _PAPER,
-        "why": "every tone from E3 on then excites the filter of its own pitch class most",
-    },
-    {
-        "option": "sampling rate",
-        "paper": "not stated",
-        "used": "22,050 Hz",
-        "variant": "both",
-        "source": _PAPER,
-        "why": "mel bands are 8 Hz apart in the bass, finer than at 44,100 Hz",
-    },
-)
-"""What the paper leaves open and no setting says."""

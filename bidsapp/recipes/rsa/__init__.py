@@ -6,8 +6,9 @@ Source: Thielen et al.; Güçlü et al. (2016), Brains on beats.
 from __future__ import annotations
 
 from bidsapp.recipes.base.recipe import Recipe
+from bidsapp.recipes.base.settings import read_remarks
 from bidsapp.recipes.rsa.results import RECIPE as NAME
-from bidsapp.recipes.rsa.results import REMARKS, RESULTS
+from bidsapp.recipes.rsa.results import RESULTS
 from bidsapp.recipes.rsa.settings import GROUP_VARIANTS, VARIANTS
 
 RECIPE = Recipe(
@@ -18,7 +19,7 @@ RECIPE = Recipe(
     group_variants=GROUP_VARIANTS,
     results=RESULTS,
     needs=("sounds", "grey_matter"),
-    remarks=REMARKS,
+    remarks=read_remarks(__name__),
     least_sounds=20,
     design="clips",
     check="bidsapp.recipes.rsa.check_truth:CHECK",

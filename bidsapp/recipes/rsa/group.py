@@ -13,12 +13,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.searchlights import searchlights
 from bidsapp.errors import InputInvalidError
 from bidsapp.models.rdm import Dissimilarity
@@ -131,7 +131,8 @@ def group(study: GroupStudy) -> None:
         out.write(results.LOWER, ceilings[0])
         out.write(results.UPPER, ceilings[1])
     out.write(results.N, n.astype(np.float32))
-    out.write(results.PARTICIPANTS, participant_rows(study, networks[0]))
+    rows = study.participant_rows(results.PARTICIPANTS, scores_of_people(study, networks[0]))
+    out.write(results.PARTICIPANTS, rows)
     n_clips = len(design.clips)
     summary = study.summary(
         units,
@@ -181,18 +182,10 @@ def shared_units(study: GroupStudy, n: NDArray[np.int64]) -> NDArray[np.bool_]:
     return included
 
 
-def units_output(study: GroupStudy, units: Any, network: str = "", *names: Any) -> Output:
-    """Return the writer of results that are made from patterns, or from other maps."""
-    at = study.inputs.at
-    chosen = names or (results.PATTERNS, *([results.MODELS] if network else []))
-    sources: list[Path] = [
-        path
-        for person in study.inputs.participants
-        for result in chosen
-        for path in person.files(result, at, network)
-        if path.suffix != ".json"
-    ]
-    return study.output(units, sources)
+def units_output(study: GroupStudy, units: UnitSpace, network: str = "") -> Output:
+    """Return the writer of results that are made from patterns."""
+    chosen = (results.PATTERNS, results.MODELS) if network else (results.PATTERNS,)
+    return study.output(units, study.files(*chosen, network=network))
 
 
 # ------------------------------------------------------------------ maps and tables of a network
@@ -234,8 +227,8 @@ def write_network(study: GroupStudy, out: Output, network: NetworkGroup, design:
     key = results.MAXIMUM_T if by_maximum else results.CLIPS
     single(results.SIGNIFICANT, network.significant, note=test, Inference=INFERENCES[key].draws)
     if network.untrained is not None:
-        sources = (results.SCORE, results.UNTRAINED)
-        own = units_output(study, out.units, network.name, *sources)
+        sources = study.files(results.SCORE, results.UNTRAINED, network=network.name)
+        own = study.output(out.units, sources)
         for result, values in (
             (results.UNTRAINED, network.untrained.mean),
             (results.DIFFERENCE, network.untrained.difference),
@@ -332,26 +325,18 @@ def gyrus_rows(network: NetworkGroup) -> Iterator[Row]:
         yield from tidy(columns, hemisphere=[axis.name], position=positions)
 
 
-def participant_rows(study: GroupStudy, first: NetworkGroup) -> Iterator[Row]:
-    """Yield one row per participant, those left out at the end."""
-    at = study.inputs.at
+def scores_of_people(study: GroupStudy, first: NetworkGroup) -> Iterator[Row]:
+    """Yield how often each participant heard the clips, and what the first network scores."""
     for person, rho in zip(study.inputs.participants, first.rho, strict=True):
-        facts, means = person.facts(at), np.array([mean_of(layer) for layer in rho])
+        facts = person.facts(study.inputs.at)
+        means = np.array([mean_of(layer) for layer in rho])
         known = np.isfinite(means).any()
         yield {
-            "participant": person.subject,
-            "included": True,
-            "reason": None,
-            "configuration_hash": facts["ConfigurationHash"],
-            "n_trs": sum(int(run["n_trs"]) for run in facts["runs"]),
             "fewest_repeats": facts["n_repeats"][0],
             "mean_rho": mean_of(means),
             "best_layer": first.layers[int(np.nanargmax(means))] if known else None,
             "lag_mean_rho": facts["lag_model_mean_rho"],
         }
-    for subject, reason in study.inputs.left_out:
-        row = {"participant": subject, "included": False, "reason": reason}
-        yield dict.fromkeys(results.PARTICIPANTS.header) | row
 
 
 # ------------------------------------------------------------------ summary

@@ -1,4 +1,4 @@
-"""Everything that `rsa` writes, and where it cannot follow the paper to the letter."""
+"""Everything that `rsa` writes, at both levels."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from bidsapp.results.kinds import (
     Labels,
     Maps,
     Mask,
-    Result,
     Scale,
     Table,
+    declared_in,
     summary,
 )
 
@@ -37,20 +37,20 @@ SIZE = Maps(
     by_network=False,
     required=True,
 )
-RADIUS = Maps(
-    desc="rsa",
-    title="Radius of the searchlights",
-    says="Distance from each centre to the farthest voxel or vertex of its searchlight (mm).",
-    stat="radius",
-    scale=Scale("radius", "mm", colours="sequential"),
-    by_network=False,
-)
 N = _group_maps(
     desc="rsaparticipants",
     title="Participants",
     says="Participants with a searchlight at each voxel or vertex.",
     stat="n",
     scale=Scale("participants", colours="sequential"),
+    by_network=False,
+)
+RADIUS = Maps(
+    desc="rsa",
+    title="Radius of the searchlights",
+    says="Distance from each centre to the farthest voxel or vertex of its searchlight (mm).",
+    stat="radius",
+    scale=Scale("radius", "mm", colours="sequential"),
     by_network=False,
 )
 PATTERNS = Maps(
@@ -156,20 +156,6 @@ UNTRAINED = Maps(
     scale=RHO,
     level="both",
 )
-MEAN = _group_maps(
-    desc="rsamean",
-    title="Mean score",
-    says=f"{_COMPARED}; mean over participants.",
-    stat="rho",
-    scale=RHO,
-)
-T = _group_maps(
-    desc="rsa",
-    title="t over participants",
-    says="One-sample t over participants; what they share for other reasons counts as effect.",
-    stat="t",
-    scale=Scale("t", colours="signed"),
-)
 _P = "p = (b + 1) / (m + 1) over permutations of clips, right-sided"
 P = Maps(
     desc="rsa", title="p", says=f"{_P}, uncorrected.", stat="p", scale=P_VALUE, level="both",
@@ -183,14 +169,6 @@ P_FWE = Maps(
     scale=P_VALUE,
     level="both",
     by=CLIPS,
-)
-Q = _group_maps(
-    desc="rsafdr",
-    title="False discovery rate",
-    says=f"{_P}, as false discovery rate over searchlights and layers.",
-    stat="q",
-    scale=P_VALUE,
-    by=FDR,
 )
 SIGNIFICANT = Mask(
     desc="rsasignificant",
@@ -238,20 +216,6 @@ PROFILE = Table(
         ),
     ),
 )
-GROUP_PROFILE = _group_table(
-    desc="rsaprofile",
-    title="Layer profile",
-    says="Mean scores over all searchlights, layer by layer.",
-    columns=(
-        *_LAYER,
-        Column("mean_rho", "mean over participants and searchlights", "mean \u03c1", 4),
-        Column("ci_low", "95 % interval over participants", digits=4, by=BOOTSTRAP),
-        Column("ci_high", "95 % interval over participants", digits=4, by=BOOTSTRAP),
-        *_COUNTS,
-        _UNTRAINED,
-        Column("difference", "trained \u2212 untrained, participants' own scores", digits=4),
-    ),
-)
 NULL = Table(
     desc="rsanull",
     title="Null distribution",
@@ -262,9 +226,32 @@ NULL = Table(
     ),
     level="both",
 )
+SUMMARY = summary(RECIPE, "participant")
 
 # ------------------------------------------------------------------ participants and the group
 
+MEAN = _group_maps(
+    desc="rsamean",
+    title="Mean score",
+    says=f"{_COMPARED}; mean over participants.",
+    stat="rho",
+    scale=RHO,
+)
+T = _group_maps(
+    desc="rsa",
+    title="t over participants",
+    says="One-sample t over participants; what they share for other reasons counts as effect.",
+    stat="t",
+    scale=Scale("t", colours="signed"),
+)
+Q = _group_maps(
+    desc="rsafdr",
+    title="False discovery rate",
+    says=f"{_P}, as false discovery rate over searchlights and layers.",
+    stat="q",
+    scale=P_VALUE,
+    by=FDR,
+)
 _MAXIMUM = "each participant's largest score over layers"
 
 
@@ -316,6 +303,20 @@ def _ceiling(end: str, others: str) -> Maps:
 
 
 LOWER, UPPER = _ceiling("lower", "the others"), _ceiling("upper", "all")
+GROUP_PROFILE = _group_table(
+    desc="rsaprofile",
+    title="Layer profile",
+    says="Mean scores over all searchlights, layer by layer.",
+    columns=(
+        *_LAYER,
+        Column("mean_rho", "mean over participants and searchlights", "mean \u03c1", 4),
+        Column("ci_low", "95 % interval over participants", digits=4, by=BOOTSTRAP),
+        Column("ci_high", "95 % interval over participants", digits=4, by=BOOTSTRAP),
+        *_COUNTS,
+        _UNTRAINED,
+        Column("difference", "trained \u2212 untrained, participants' own scores", digits=4),
+    ),
+)
 LAYERS = _group_table(
     desc="rsalayers",
     title="Layers by hemisphere",
@@ -359,75 +360,6 @@ PARTICIPANTS = _group_table(
         Column("lag_mean_rho", "comparison with the time between items", "\u03c1 of time", 4),
     ),
 )
-SUMMARY, GROUP_SUMMARY = summary(RECIPE, "participant"), summary(RECIPE, "group")
+GROUP_SUMMARY = summary(RECIPE, "group")
 
-RESULTS: tuple[Result, ...] = (
-    SIZE, N, RADIUS, PATTERNS, ITEMS, MODELS, NUISANCE, LAG, DELAY, DELAY_MAP, ALIGNMENT,
-    QUALITY,
-    SCORE, RAW, UNTRAINED, P, P_FWE, SIGNIFICANT, BEST_LAYER, CENTROID, PROFILE, NULL, SUMMARY,
-    MEAN, T, Q, MAX, MAX_LAYER, MAX_T, MAX_P, MAX_Q, MAX_EXPECTED, DIFFERENCE, CONFIDENCE,
-    LOWER, UPPER, GROUP_PROFILE, LAYERS, GYRUS, PARTICIPANTS, GROUP_SUMMARY,
-)  # fmt: skip
-"""In the order of the documentation; the first maps define the voxels or vertices of a space."""
-
-REMARKS = (
-    {
-        "option": "detrending",
-        "paper": "each run linearly detrended and z-scored",
-        "used": "--confounds and --high-pass-hz in one regression per run, then z-scored",
-        "variant": "both",
-        "source": "Methods: Representational Similarity Analysis",
-        "why": "--confounds none with --high-pass-hz 0.001 comes closest to the paper",
-    },
-    {
-        "option": "weights",
-        "paper": "trained on parts one to twelve of MagnaTagATune",
-        "used": "--weights; musicotopy-tools train tagger trains the same network",
-        "variant": "both",
-        "source": "Methods: Deep neural network",
-        "why": "the paper's parameters are not published",
-    },
-    {
-        "option": "within-participant test",
-        "paper": "none",
-        "used": "permutation of clips",
-        "variant": "both",
-        "source": "Methods: Statistical Analysis",
-        "why": "pairs of items are not independent: a p-value of one Spearman correlation over "
-        "them means nothing, and none is given",
-    },
-    {
-        "option": "layers of few channels",
-        "paper": "every layer has 50 channels or more",
-        "used": "Euclidean distance below five channels",
-        "variant": "both",
-        "source": "Table 1",
-        "why": "a correlation over fewer channels takes few values",
-    },
-    {
-        "option": "statistic of the clip permutation",
-        "paper": "none",
-        "used": "mean over participants of the correlation itself, not of its Fisher z",
-        "variant": "both",
-        "source": "-",
-        "why": "at correlations below .1 both are the same; the null of the mean correlation is "
-        "exact and its error rate was measured",
-    },
-    {
-        "option": "nuisance matrices of the group",
-        "paper": "none",
-        "used": "mean over participants of the ranks of each nuisance matrix",
-        "variant": "robust",
-        "source": "-",
-        "why": "the group's score is that of the mean normalised matrix of participants",
-    },
-    {
-        "option": "place of the superior temporal gyrus",
-        "paper": "anatomical labels of the group maps",
-        "used": "a slab of 20 mm in MNI coordinates from planum temporale to planum polare",
-        "variant": "both",
-        "source": "Results",
-        "why": "it is the same for voxels, fsaverage and grayordinates",
-    },
-)
-"""Rows of ``logs/fidelity.tsv`` that are no settings."""
+RESULTS = declared_in(globals())

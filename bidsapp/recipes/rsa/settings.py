@@ -11,7 +11,9 @@ from bidsapp.recipes.base.settings import input_layers, setting
 _RSA = "Methods: Representational Similarity Analysis"
 _NETWORK = "Methods: Deep neural network"
 _STATISTICS = "Methods: Statistical Analysis"
-_ours = partial(setting, paper="none", source="-")
+_compared = partial(setting, source=_RSA)
+_tested = partial(setting, source=_STATISTICS)
+_ours = partial(setting, paper="none")
 """Declares a setting of what the paper does not do."""
 
 
@@ -27,41 +29,36 @@ class RsaSettings:
     n_untrained: int = setting(
         5,
         paper="no untrained network",
-        source="-",
         why="layers differ in smoothness and reach before they have learned anything; more than "
         "five change their mean by .01 or less (docs/benchmarks.md)",
     )
-    hop_s: float = setting(
+    hop_s: float = _compared(
         0.48,
         paper="activations aligned with the TR",
-        source=_RSA,
         why="finer than the response; activations are averaged over each hop, then over each TR",
     )
-    item_unit: Literal["tr", "clip"] = setting("tr", paper="pairs of TRs", source=_RSA)
+    item_unit: Literal["tr", "clip"] = _compared("tr", paper="pairs of TRs")
     clip_s: float = setting(
         0.0,
         paper="whole clips of 29 s",
         source="Methods: Natural music stimuli",
         why="0 takes each sound as one clip; a length cuts longer ones into clips",
     )
-    drop_s: float = setting(
+    drop_s: float = _compared(
         12.0,
         paper="first 6 s of each clip",
-        source=_RSA,
         why="the response to the clip before needs 12 s to fade; until then clips are not "
         "exchangeable",
     )
-    average_repeats: bool = setting(True, paper="repetitions averaged over runs", source=_RSA)
-    standardise_channels: bool = setting(
+    average_repeats: bool = _compared(True, paper="repetitions averaged over runs")
+    standardise_channels: bool = _compared(
         True,
         paper="not stated",
-        source=_RSA,
         why="voxels are z-scored, so channels are: otherwise their means decide what is alike",
     )
-    pairs: Literal["between-clip", "all"] = setting(
+    pairs: Literal["between-clip", "all"] = _compared(
         "between-clip",
         paper="all pairs of TRs",
-        source=_RSA,
         why="neighbours in time are alike in brain and sound without any coupling",
     )
     nuisance: tuple[str, ...] = _ours(
@@ -73,20 +70,19 @@ class RsaSettings:
         why="regressed out of each voxel, in this order, one regressor for three clips: a brain "
         "that follows loudness only is like any layer that does (docs/calibration.md)",
     )
-    dissimilarity: Literal["spearman", "pearson", "euclid", "crossnobis"] = setting(
-        "spearman", paper="1 - Spearman correlation", source=_RSA
+    dissimilarity: Literal["spearman", "pearson", "euclid", "crossnobis"] = _compared(
+        "spearman", paper="1 - Spearman correlation"
     )
-    comparison: Literal["spearman", "pearson"] = setting(
-        "spearman", paper="Spearman correlation", source=_RSA
+    comparison: Literal["spearman", "pearson"] = _compared(
+        "spearman", paper="Spearman correlation"
     )
-    searchlight_count: int = setting(100, paper="100 voxels", source=_RSA)
-    searchlight_radius_mm: float = setting(
-        0.0, paper="none", source=_RSA, why="above 0 it takes the place of the count"
+    searchlight_count: int = _compared(100, paper="100 voxels")
+    searchlight_radius_mm: float = _compared(
+        0.0, paper="none", why="above 0 it takes the place of the count"
     )
-    grey_matter: float = setting(
+    grey_matter: float = _compared(
         0.5,
         paper="grey-matter mask, threshold not stated",
-        source=_RSA,
         why="smallest probability of fMRIPrep's segmentation: voxels that are mostly grey matter; "
         "at .25 a fifth more voxels without signal joined the searchlights of a study with known "
         "truth (layer map .80 instead of .88); 0 takes the brain mask",
@@ -94,19 +90,14 @@ class RsaSettings:
     n_permutations: int = setting(
         1000,
         paper="none: no test within participants",
-        source="-",
         why="clips of the models are permuted; whatever else is alike stays in place",
     )
-    significance: float = setting(
-        0.05,
-        paper="q = .05 / 10 over participants",
-        source=_STATISTICS,
-        why="family-wise over units and layers",
+    significance: float = _tested(
+        0.05, paper="q = .05 / 10 over participants", why="family-wise over units and layers"
     )
-    delays_s: tuple[float, ...] = setting(
+    delays_s: tuple[float, ...] = _tested(
         (-4.0, -2.0, 2.0, 4.0),
         paper="none: one canonical response everywhere",
-        source=_STATISTICS,
         why="seconds by which responses are later than the canonical one, to see their delay; "
         "none: not done",
         least=-10,
@@ -115,10 +106,9 @@ class RsaSettings:
     input_layers: Literal["apart", "compete"] = input_layers(
         "ten layers, none of them an input", "Methods: network"
     )
-    mask_maps: bool = setting(
+    mask_maps: bool = _tested(
         True,
         paper="none within participants: layer of the maximum at each voxel",
-        source=_STATISTICS,
         why="the best layer of a searchlight without effect is dominated by noise",
     )
 
@@ -143,10 +133,9 @@ VARIANTS = {
 class GroupSettings:
     """What the group level does; the defaults are those of the robust variant."""
 
-    test: Literal["clip-permutation", "maximum-t"] = setting(
+    test: Literal["clip-permutation", "maximum-t"] = _tested(
         "clip-permutation",
         paper="one-sample right-sided t of each participant's maximum over layers",
-        source=_STATISTICS,
         why="the maximum of several correlations is above zero without any effect; what clips "
         "permuted in the models leave standing is no effect of the models",
     )
@@ -155,23 +144,20 @@ class GroupSettings:
         why="orders of the clips, the same for all participants; all of them when they are not "
         "more than this; 0 for no test",
     )
-    significance: float = setting(
+    significance: float = _tested(
         0.05,
         paper="q = .05 / 10",
-        source=_STATISTICS,
         why="family-wise over units and layers; maximum-t: false discovery rate over units, "
         "divided by the number of layers",
     )
     ceiling_above_zero: bool = setting(
         True,
         paper="no noise ceiling",
-        source="-",
         why="where participants do not agree there is no best layer of the group",
     )
     min_share: float = setting(
         0.8,
         paper="not stated",
-        source="-",
         why="a searchlight needs data of at least this share of the participants",
     )
     n_bootstrap: int = _ours(1000, why="how often redrawn participants agree on a best layer")

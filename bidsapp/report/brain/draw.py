@@ -16,10 +16,10 @@ from bidsapp.report.brain.projection import (
     is_mni,
     to_cortex,
 )
-from bidsapp.report.brain.scales import Look, look, shown
+from bidsapp.report.brain.scales import look, shown
 from bidsapp.report.brain.template import anatomy, cortex
 from bidsapp.report.figures.style import Array
-from bidsapp.report.figures.surface import CortexMap, cortex_figure
+from bidsapp.report.figures.surface import CortexMap, Look, cortex_figure
 from bidsapp.report.figures.volume import Overlay, mosaic, slice_levels
 from bidsapp.report.html import Part, Prose, number_text, picture
 from bidsapp.results.kinds import CORRELATION, Labels, Maps, Scale
@@ -209,17 +209,13 @@ def cortex_row(each: BrainMap, units: UnitSpace, mask: Array | None) -> CortexMa
     values = to_cortex(where, each.drawn, ordinal=each.ordinal)
     if values is None:
         return None
-    colours = each.look()
     return CortexMap(
         each.title,
         values,
-        colours.colours,
-        colours.norm,
+        each.look(),
         ordinal=each.ordinal,
         emphasis=_region(where, _mask_of(each, mask)),
         graded=each.graded,
-        label=colours.label,
-        ticks=colours.ticks,
     )
 
 
@@ -259,16 +255,8 @@ def slices(
         if box is None or np.isnan(box.data).all():
             continue
         region = _mask_of(each, mask)
-        colours = each.look()
-        overlay = Overlay(
-            box,
-            colours.colours,
-            colours.norm,
-            colours.label,
-            each.graded,
-            None if region is None else in_volume(units, region.astype(float)),
-            colours.ticks,
-        )
+        emphasis = None if region is None else in_volume(units, region.astype(float))
+        overlay = Overlay(box, each.look(), each.graded, emphasis)
         yield picture(
             mosaic(background, overlay, slice_levels(extent), each.title),
             alt=f"Axial slices: {each.described()}.",

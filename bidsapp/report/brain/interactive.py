@@ -18,9 +18,8 @@ from markupsafe import Markup
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from bidsapp.report.brain.scales import Look
 from bidsapp.report.figures.style import Array
-from bidsapp.report.figures.surface import Mesh
+from bidsapp.report.figures.surface import Look, Mesh
 from bidsapp.report.html import Embedded, environment
 
 Kind = Literal["continuous", "labels", "rgb"]

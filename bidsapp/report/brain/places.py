@@ -13,7 +13,8 @@ from bidsapp.brain.geometry import UnitSpace, VolumeGrid
 from bidsapp.report.brain.projection import has_vertices, is_mni, to_cortex
 from bidsapp.report.brain.template import SIDES, cortex, region_index, region_names
 from bidsapp.report.figures.style import Array
-from bidsapp.results.kinds import Column
+from bidsapp.report.tables import choose
+from bidsapp.results.kinds import Column, Table
 
 APART_MM = 20.0
 MOST_PEAKS = 15
@@ -114,6 +115,7 @@ def parcel_names(mm: Array) -> list[str]:
 
 REGION = Column("region", title="region", text=True)
 """Filled by `with_regions`."""
+_PARCEL = ("parcel", "structure", "x", "y", "z", "n_units")
 
 
 def with_regions(frame: pd.DataFrame, units: UnitSpace) -> pd.DataFrame:
@@ -144,6 +146,34 @@ def region_after_z(columns: Sequence[Column]) -> list[Column]:
     """Return columns of a table with that of the region behind the coordinates."""
     place = [column.name for column in columns].index("z") + 1
     return [*columns[:place], REGION, *columns[place:]]
+
+
+def parcel_columns(declared: Table, *names: str) -> list[Column]:
+    """Return the columns that say which and where a parcel is, and further ones of its table."""
+    return region_after_z(choose(declared.columns, *_PARCEL, *names))
+
+
+def top_parcels(frame: pd.DataFrame, by: str, most: int, units: UnitSpace) -> pd.DataFrame:
+    """Return the rows of the parcels with the largest values, the largest first.
+
+    Parameters
+    ----------
+    frame
+        One row per parcel.
+    by
+        Column of the values.
+    most
+        Rows, at most.
+    units
+        Voxels or vertices, for the names of regions.
+    """
+    return with_regions(frame.sort_values(by, ascending=False).head(most), units)
+
+
+def best_layers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the row of the layer with the largest ``effect`` of each parcel."""
+    tested = frame.dropna(subset=["effect"])
+    return tested.loc[tested.groupby("parcel")["effect"].idxmax()]
 
 
 def coordinate_words(units: UnitSpace) -> str:

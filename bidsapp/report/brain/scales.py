@@ -13,51 +13,20 @@ colours         colour map                      limits
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.colors import Colormap, Normalize
 from numpy.typing import NDArray
 
 from bidsapp.report.figures import style
 from bidsapp.report.figures.style import Array
-from bidsapp.report.figures.surface import layer_norm
+from bidsapp.report.figures.surface import Look
 from bidsapp.results.kinds import Scale
 
 _N_COLOURS = 256
 _HIGH_PERCENTILE = 99.5
 MOST_TICKS = 7
 _MOST_NAMED = 12  # as many layer names as fit beside the colour bar of a figure
-
-
-@dataclass(frozen=True)
-class Look:
-    """Colours of one map.
-
-    Attributes
-    ----------
-    colours, low, high
-        Colour map and the values at its ends; for labels one colour for each from 1 on.
-    label
-        Title of the colour bar.
-    ticks
-        Value → text beside the colour bar; round numbers when empty.
-    ordinal
-        Whether values are labels 1, 2, …
-    """
-
-    colours: Colormap
-    low: float
-    high: float
-    label: str
-    ticks: Mapping[float, str] = field(default_factory=dict)
-    ordinal: bool = False
-
-    @property
-    def norm(self) -> Normalize:
-        """From values to places in the colour map."""
-        return layer_norm(round(self.high)) if self.ordinal else Normalize(self.low, self.high)
 
 
 def look(

@@ -155,9 +155,8 @@ def panels_figure(
         At most.
     """
     n_columns = min(n_columns, len(panels))
-    n_rows = -(-len(panels) // n_columns)
-    figure = style.new_figure(9.0, (1.85 if n_columns > 2 else 2.4) * n_rows + 1.25)
-    grid = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
+    row_in = 1.85 if n_columns > 2 else 2.4
+    figure, grid = style.tiles(len(panels), n_columns, row_in, 1.25, shared=True)
     for axes, panel in zip(grid.ravel(), panels, strict=False):
         for number, line in enumerate(panel.lines):
             _line(axes, line, _FRONT - number)
@@ -167,8 +166,6 @@ def panels_figure(
         axes.set_title(panel.title, fontsize=9)
         style.quiet_grid(axes)
         name_layers(axes, layers, rotation=60, size=7, most=7 if n_columns > 2 else 30)
-    for axes in grid.ravel()[len(panels) :]:
-        axes.axis("off")
     for axes in lowest(grid, len(panels)):
         axes.tick_params(labelbottom=True)
     for axes in grid[:, 0]:

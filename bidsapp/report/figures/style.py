@@ -128,6 +128,41 @@ def legend_above(axes: Axes, **options: Any) -> None:
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=3, **options)
 
 
+def tiles(
+    n: int,
+    n_columns: int,
+    row_in: float,
+    more_in: float = 0.0,
+    *,
+    width_in: float = 9.0,
+    shared: bool = False,
+) -> tuple[Figure, Array]:
+    """Make a figure with `n` axes in rows; those that the last row has too many are off.
+
+    Parameters
+    ----------
+    n, n_columns
+        Axes, and how many a row has.
+    row_in, more_in, width_in
+        Height of a row, what the figure has beside the rows, and its width, in inches.
+    shared
+        Whether all have the same x and y.
+
+    Returns
+    -------
+    Figure
+        Empty.
+    (n_rows, n_columns) array
+        Its axes.
+    """
+    n_rows = -(-n // n_columns)
+    figure = new_figure(width_in, row_in * n_rows + more_in)
+    grid = figure.subplots(n_rows, n_columns, squeeze=False, sharex=shared, sharey=shared)
+    for axes in grid.ravel()[n:]:
+        axes.axis("off")
+    return figure, grid
+
+
 def quiet_grid(axes: Axes, axis: str = "y") -> None:
     """Light guide lines behind the data."""
     axes.grid(True, axis=axis, color=FAINT, linewidth=0.6)  # type: ignore[arg-type]

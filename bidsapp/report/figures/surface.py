@@ -40,6 +40,35 @@ class Mesh:
 
 
 @dataclass(frozen=True)
+class Look:
+    """Colours of one map.
+
+    Attributes
+    ----------
+    colours, low, high
+        Colour map and the values at its ends; for labels one colour for each from 1 on.
+    label
+        Title of the colour bar.
+    ticks
+        Value → text beside the colour bar; round numbers when empty.
+    ordinal
+        Whether values are labels 1, 2, …
+    """
+
+    colours: Colormap
+    low: float
+    high: float
+    label: str
+    ticks: Mapping[float, str] = field(default_factory=dict)
+    ordinal: bool = False
+
+    @property
+    def norm(self) -> Normalize:
+        """From values to places in the colour map."""
+        return layer_norm(round(self.high)) if self.ordinal else Normalize(self.low, self.high)
+
+
+@dataclass(frozen=True)
 class CortexMap:
     """One row of a cortex figure.
 
@@ -49,8 +78,8 @@ class CortexMap:
         What is shown.
     values
         Hemisphere → (n_vertices,); NaN shows the bare cortex.
-    colours, norm
-        Colour map and its scale.
+    look
+        Its colours.
     ordinal
         The values are labels with an order (layers): never averaged.
     emphasis
@@ -58,21 +87,14 @@ class CortexMap:
         elsewhere.
     graded
         Outside the emphasis strength grows with the value (scores) instead of being even.
-    label
-        Of the colour bar.
-    ticks
-        Value → tick label of the colour bar.
     """
 
     title: str
     values: Mapping[str, Array]
-    colours: Colormap
-    norm: Normalize
+    look: Look
     ordinal: bool = False
     emphasis: Mapping[str, Array] | None = None
     graded: bool = False
-    label: str = ""
-    ticks: Mapping[float, str] = field(default_factory=dict)
 
 
 @style.styled
@@ -115,18 +137,17 @@ def _colour_bar(figure: Figure, cell: SubplotSpec, shown: CortexMap) -> None:
     host = figure.add_subplot(cell)
     host.axis("off")
     axes = host.inset_axes((0.06, 0.08, 0.11, 0.84))
-    mappable = _mappable(shown)
-    bar = figure.colorbar(mappable, cax=axes)
+    bar = figure.colorbar(ScalarMappable(shown.look.norm, shown.look.colours), cax=axes)
     bar.outline.set_visible(False)
     axes.tick_params(length=2, labelsize=7, pad=2)
-    if shown.ticks:
-        texts = [_short(text) for text in shown.ticks.values()]
-        bar.set_ticks(list(shown.ticks), labels=_staggered(texts))
+    if shown.look.ticks:
+        texts = [_short(text) for text in shown.look.ticks.values()]
+        bar.set_ticks(list(shown.look.ticks), labels=_staggered(texts))
         axes.minorticks_off()
         axes.tick_params(labelsize=7 if len(texts) <= _ONE_COLUMN else 6)
     if shown.emphasis is not None and shown.graded:
         _faded_bar(host, shown)
-    axes.set_title(shown.label, fontsize=8, weight="normal", loc="left", pad=4)
+    axes.set_title(shown.look.label, fontsize=8, weight="normal", loc="left", pad=4)
 
 
 def _short(text: str) -> str:
@@ -146,15 +167,11 @@ def _faded_bar(host: Axes, shown: CortexMap) -> None:
     values = np.linspace(0, 1, 64)
     strength = np.clip(values, 0.0, _MOST_FADED)[:, None]
     grey = np.full((64, 3), 0.86)
-    colours = strength * np.asarray(shown.colours(values))[:, :3] + (1 - strength) * grey
+    colours = strength * np.asarray(shown.look.colours(values))[:, :3] + (1 - strength) * grey
     axes = host.inset_axes((-0.06, 0.08, 0.09, 0.84))
     axes.imshow(colours[:, None, :], aspect="auto", origin="lower")
     axes.axis("off")
     host.text(-0.06, -0.02, "left: not outlined", fontsize=5.5, color=style.MUTED, va="top")
-
-
-def _mappable(shown: CortexMap) -> ScalarMappable:
-    return ScalarMappable(norm=shown.norm, cmap=shown.colours)
 
 
 def paint(axes: Axes, mesh: Mesh, shown: CortexMap, hemisphere: str, view: str) -> None:
@@ -231,11 +248,11 @@ def _face_colours(
     grey = (0.86 - 0.055 * relief) * (0.80 + 0.20 * facing)
     cortex = np.column_stack([grey, grey, grey])
     value, defined = face_values(values[faces], ordinal=shown.ordinal)
-    overlay = shown.colours(shown.norm(np.where(defined, value, 0.0)))[:, :3]
+    overlay = shown.look.colours(shown.look.norm(np.where(defined, value, 0.0)))[:, :3]
     overlay = np.asarray(overlay) * (0.92 + 0.08 * facing[:, None])
     strength = np.where(defined, 1.0, 0.0)
     if emphasis is not None:
-        faded = np.clip(shown.norm(value), 0.0, _MOST_FADED) if shown.graded else _PALE
+        faded = np.clip(shown.look.norm(value), 0.0, _MOST_FADED) if shown.graded else _PALE
         strength *= np.where(emphasis[faces].sum(axis=1) >= 2, 1.0, faded)
     mixed: Array = strength[:, None] * overlay + (1 - strength[:, None]) * cortex
     return np.clip(mixed, 0, 1)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
 from bidsapp.report.figures import style
 from bidsapp.report.figures.style import Array
+from bidsapp.report.figures.surface import Look
 
 _STEP_MM = 1.5
 
@@ -27,19 +27,16 @@ class Volume:
 
 @dataclass(frozen=True)
 class Overlay:
-    """A map over slices: values, colours, their scale, and the colour bar's words.
+    """A map over slices.
 
     As in `CortexMap`, colours are paler outside `emphasis`: evenly, or, if `graded`, the more so
     the smaller the value.
     """
 
     volume: Volume
-    colours: Colormap
-    norm: Normalize
-    label: str
+    look: Look
     graded: bool = False
     emphasis: Volume | None = None
-    ticks: Mapping[float, str] = field(default_factory=dict)
 
 
 def nearest(volume: Volume, points_mm: Array) -> Array:
@@ -132,14 +129,14 @@ def mosaic(
         )
     for axes in panels:
         axes.axis("off")
-    mappable = ScalarMappable(norm=overlay.norm, cmap=overlay.colours)
+    mappable = ScalarMappable(overlay.look.norm, overlay.look.colours)
     bar = figure.colorbar(mappable, ax=list(panels), shrink=0.7, aspect=18, pad=0.01)
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=2, labelsize=7)
-    if overlay.ticks:
-        bar.set_ticks(list(overlay.ticks), labels=list(overlay.ticks.values()))
+    if overlay.look.ticks:
+        bar.set_ticks(list(overlay.look.ticks), labels=list(overlay.look.ticks.values()))
         bar.ax.minorticks_off()
-    bar.ax.set_title(overlay.label, fontsize=8, weight="normal", loc="left", pad=4)
+    bar.ax.set_title(overlay.look.label, fontsize=8, weight="normal", loc="left", pad=4)
     return figure
 
 
@@ -164,11 +161,11 @@ def _slice(background: Volume | None, overlay: Overlay, grid: Array) -> Array:
         anatomy = nearest(background, grid)
         top = np.nanpercentile(background.data, 99.5)
         grey = np.where(np.isfinite(anatomy), 0.25 + 0.6 * np.clip(anatomy / top, 0, 1), 1.0)
-    colours = np.asarray(overlay.colours(overlay.norm(np.where(defined, values, 0.0))))[..., :3]
+    places = overlay.look.norm(np.where(defined, values, 0.0))
+    colours = np.asarray(overlay.look.colours(places))[..., :3]
     strength = np.where(defined, 0.95, 0.0)
     if overlay.emphasis is not None:
-        faded = np.clip(overlay.norm(np.where(defined, values, 0.0)), 0.0, 0.8)
-        faded = faded if overlay.graded else np.full_like(strength, 0.5)
+        faded = np.clip(places, 0.0, 0.8) if overlay.graded else np.full_like(strength, 0.5)
         strength *= np.where(nearest(overlay.emphasis, grid) > 0, 1.0, faded)
     picture: Array = strength[..., None] * colours + (1 - strength)[..., None] * grey[..., None]
     return np.clip(picture, 0, 1)

@@ -9,6 +9,7 @@ its kind of analysis; its calibration draws null data and calls the functions th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from bidsapp.results.inferences import (
@@ -22,9 +23,16 @@ from bidsapp.results.inferences import (
 )
 from bidsapp.results.inferences.base import Inference
 
+
+def _calibrated(entry: Inference, module: str) -> Inference:
+    """Fill in the address of the calibration of an entry that names none."""
+    calibration = f"bidsapp.results.calibrations.{module.rpartition('.')[2]}:{entry.key}"
+    return replace(entry, calibrate=entry.calibrate or calibration)
+
+
 INFERENCES: Mapping[str, Inference] = MappingProxyType(
     {
-        entry.key: entry
+        entry.key: _calibrated(entry, module.__name__)
         for module in (encoding, rsa, clips, decoding, participants, spatial, listening)
         for entry in module.ENTRIES
     }

@@ -36,7 +36,8 @@ class Inference:
     calibrate
         ``module:function`` of ``(rng, n_sets) → array``: p-values (n_sets,) on null data, or for
         an interval (n_sets,) truth values of whether it covers; made by the functions that the
-        recipes call.
+        recipes call. Empty for the function named `key` in the module of `calibrations` that is
+        called as the entry's own.
     """
 
     key: str
@@ -48,7 +49,7 @@ class Inference:
     cites: tuple[str, ...] = ()
     gives: str = "p"
     holds: bool = True
-    calibrate: str
+    calibrate: str = ""
 
     @property
     def claim(self) -> str:

@@ -6,7 +6,6 @@ from functools import partial
 
 from bidsapp.results.inferences.base import Inference
 
-_CALIBRATIONS = "bidsapp.results.calibrations.clips"
 _exchange = partial(Inference, cites=("nichols2002", "phipson2010"))
 
 ENTRIES = (
@@ -25,7 +24,6 @@ ENTRIES = (
         "so that it holds for music like theirs.",
         does_not_show="It speaks of this person. It does not say what is decoded: whatever "
         "differs between clips and is in the embedding, such as loudness or tempo, will do.",
-        calibrate=f"{_CALIBRATIONS}:clip_exchange",
     ),
     _exchange(
         key="clip_exchange_fwe",
@@ -36,7 +34,6 @@ ENTRIES = (
         shows="A small family-wise p of a region says that its responses alone tell clips apart.",
         does_not_show="It does not say that a region differs from others, and nothing about "
         "single voxels or vertices of it.",
-        calibrate=f"{_CALIBRATIONS}:clip_exchange_fwe",
     ),
     _exchange(
         key="clip_exchange_classes",
@@ -50,7 +47,6 @@ ENTRIES = (
         "the clip that was heard than of other clips.",
         does_not_show="It does not say that listeners would hear these classes: a network tells "
         "them, of both sounds.",
-        calibrate=f"{_CALIBRATIONS}:clip_exchange_classes",
     ),
     _exchange(
         key="clip_exchange_alike",
@@ -62,7 +58,6 @@ ENTRIES = (
         "decoders knew nothing of the held-out clips; it does not need independent participants.",
         does_not_show="It does not say that other listeners would show it, nor how many of these "
         "do (see prevalence).",
-        calibrate=f"{_CALIBRATIONS}:clip_exchange_alike",
     ),
     _exchange(
         key="clip_exchange_alike_fwe",
@@ -73,7 +68,6 @@ ENTRIES = (
         shows="A small family-wise p of a region says that in the mean of these listeners its "
         "responses alone tell clips apart.",
         does_not_show="It does not say that a region differs from others.",
-        calibrate=f"{_CALIBRATIONS}:clip_exchange_alike_fwe",
     ),
     _exchange(
         key="clip_exchange_gain",
@@ -86,7 +80,6 @@ ENTRIES = (
         "in the mean of these participants.",
         does_not_show="It does not say why: rotations that are learnt from the same music may "
         "also gather what differs between participants in other ways than in place.",
-        calibrate=f"{_CALIBRATIONS}:clip_exchange_gain",
     ),
     _exchange(
         key="clip_exchange_gain_interval",
@@ -98,6 +91,5 @@ ENTRIES = (
         "clips like these.",
         does_not_show="It does not cover the gain in other participants.",
         gives="interval",
-        calibrate=f"{_CALIBRATIONS}:clip_exchange_gain_interval",
     ),
 )

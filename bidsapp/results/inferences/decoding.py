@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from bidsapp.results.inferences.base import Inference
 
-_CALIBRATIONS = "bidsapp.results.calibrations.decoding"
-
 ENTRIES = (
     Inference(
         key="label_shift",
@@ -21,7 +19,6 @@ ENTRIES = (
         "or anything else in time with them can make it small. It speaks of these runs and of "
         "those scanned in them.",
         cites=("valente2021", "phipson2010"),
-        calibrate=f"{_CALIBRATIONS}:label_shift",
     ),
     Inference(
         key="stretches",
@@ -35,7 +32,6 @@ ENTRIES = (
         "shifted labels. None is given for fewer than five stretches.",
         cites=("wilson1927", "korn1998"),
         gives="interval",
-        calibrate=f"{_CALIBRATIONS}:stretches",
     ),
     Inference(
         key="label_shift_hidden",
@@ -48,7 +44,6 @@ ENTRIES = (
         does_not_show="The directions were found without labels, but by networks trained on the "
         "classes in other runs; clouds by themselves prove nothing.",
         cites=("rousseeuw1987",),
-        calibrate=f"{_CALIBRATIONS}:label_shift_hidden",
     ),
     Inference(
         key="sign_flip_scores",
@@ -61,7 +56,6 @@ ENTRIES = (
         does_not_show="Responses that all participants share and that have nothing to do with the "
         "classes can make it small; it is no evidence for decoding.",
         cites=("winkler2014", "allefeld2016"),
-        calibrate=f"{_CALIBRATIONS}:sign_flip_scores",
     ),
     Inference(
         key="label_shift_alike",
@@ -75,7 +69,6 @@ ENTRIES = (
         does_not_show="It does not say how many people show the effect (see prevalence), nor "
         "that other people or other stimuli would.",
         cites=("valente2021",),
-        calibrate=f"{_CALIBRATIONS}:label_shift_alike",
     ),
     Inference(
         key="minimum_statistic",
@@ -89,7 +82,7 @@ ENTRIES = (
         does_not_show="The bound and the majority null take participants as independent, though "
         "all had the same stimulus.",
         cites=("allefeld2016",),
-        calibrate=f"{_CALIBRATIONS}:minimum_statistic_p",
+        calibrate="bidsapp.results.calibrations.decoding:minimum_statistic_p",
     ),
     Inference(
         key="prevalence_density",
@@ -102,6 +95,5 @@ ENTRIES = (
         does_not_show="A participant without a significant score may still show a weak effect.",
         cites=("ince2021",),
         gives="interval",
-        calibrate=f"{_CALIBRATIONS}:prevalence_density",
     ),
 )

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from bidsapp.results.inferences.base import Inference
 
 _CLIPS = "bidsapp.results.calibrations.clip_encoding"
-_EXCHANGE_CITES = ("nichols2002", "phipson2010")
+_exchange = partial(
+    Inference,
+    draws="exchanges of the held-out clips of a fold, the same for all units and models",
+    cites=("nichols2002", "phipson2010"),
+)
 
 ENTRIES = (
     Inference(
@@ -20,7 +26,6 @@ ENTRIES = (
         does_not_show="It does not say that one layer predicts better than another, nor that "
         "other participants respond alike.",
         cites=("nichols2002", "phipson2010"),
-        calibrate="bidsapp.results.calibrations.encoding:circular_shift",
     ),
     Inference(
         key="circular_shift_fdr",
@@ -33,12 +38,10 @@ ENTRIES = (
         "expected to be false.",
         does_not_show="It says nothing about a single parcel.",
         cites=("benjamini1995",),
-        calibrate="bidsapp.results.calibrations.encoding:circular_shift_fdr",
     ),
-    Inference(
+    _exchange(
         key="encoding_exchange",
         title="Exchange of responses to held-out clips",
-        draws="exchanges of the held-out clips of a fold, the same for all units and models",
         method="Responses to held-out clips were correlated with those that encoding models "
         "predicted, and with the responses exchanged between the clips of a fold ({n_draws} "
         "exchanges, the same in all units and models), the models left as they were. As folds "
@@ -49,19 +52,16 @@ ENTRIES = (
         "not fitted to.",
         does_not_show="It does not say that this embedding predicts them better than another, nor "
         "that other participants respond alike.",
-        cites=_EXCHANGE_CITES,
         calibrate=f"{_CLIPS}:encoding_exchange",
     ),
-    Inference(
+    _exchange(
         key="encoding_exchange_fwe",
         title="Exchange of responses to held-out clips: maps",
-        draws="exchanges of the held-out clips of a fold, the same for all units and models",
         method="Maps were corrected by the largest effect over units under the same {n_draws} "
         "exchanges, an effect being a score in root mean squares of its exchanged values.",
         shows="A small family-wise p of a unit says that the embedding predicts its responses to "
         "clips that the model was not fitted to.",
         does_not_show="It does not say that a unit differs from others.",
-        cites=_EXCHANGE_CITES,
         calibrate=f"{_CLIPS}:encoding_exchange_fwe",
     ),
     Inference(
@@ -77,31 +77,27 @@ ENTRIES = (
         cites=("benjamini1995",),
         calibrate=f"{_CLIPS}:encoding_exchange_fdr",
     ),
-    Inference(
+    _exchange(
         key="encoding_exchange_gain",
         title="Exchange of responses to held-out clips: difference of two models",
-        draws="exchanges of the held-out clips of a fold, the same for all units and models",
         method="Differences of the correlations of two models were compared with their values "
         "under the same {n_draws} exchanges (one-sided).",
         shows="A small p says that one model predicts responses to held-out clips better than the "
         "other; for all embeddings against all but one, that this one adds something.",
         does_not_show="It does not say why: embeddings differ in dimensions, and in what of the "
         "music they leave out.",
-        cites=_EXCHANGE_CITES,
         calibrate=f"{_CLIPS}:encoding_exchange_gain",
     ),
-    Inference(
+    _exchange(
         key="encoding_exchange_gain_fwe",
         title="Exchange of responses to held-out clips: maps of differences",
-        draws="exchanges of the held-out clips of a fold, the same for all units and models",
         method="Maps of differences were corrected by the largest effect over units.",
         shows="A small family-wise p of a unit says that one model predicts its responses better "
         "than the other.",
         does_not_show="It does not say that a unit differs from others.",
-        cites=_EXCHANGE_CITES,
         calibrate=f"{_CLIPS}:encoding_exchange_gain_fwe",
     ),
-    Inference(
+    _exchange(
         key="encoding_exchange_alike",
         title="Exchange of responses to held-out clips, alike in all participants",
         draws="exchanges of the held-out clips of a fold, the same in all participants",
@@ -112,10 +108,9 @@ ENTRIES = (
         "held-out clips, or predicts them better than another; it does not need independent "
         "participants.",
         does_not_show="It does not say that other listeners would show it.",
-        cites=_EXCHANGE_CITES,
         calibrate=f"{_CLIPS}:encoding_exchange_alike",
     ),
-    Inference(
+    _exchange(
         key="encoding_exchange_alike_fwe",
         title="Exchange of responses to held-out clips, alike in all participants: regions",
         draws="exchanges of the held-out clips of a fold, alike in all participants and regions",
@@ -124,7 +119,6 @@ ENTRIES = (
         shows="A small family-wise p of a region says that in the mean of these listeners the "
         "model predicts its responses to held-out clips.",
         does_not_show="It does not say that a region differs from others.",
-        cites=_EXCHANGE_CITES,
         calibrate=f"{_CLIPS}:encoding_exchange_alike_fwe",
     ),
 )

@@ -18,6 +18,5 @@ ENTRIES = (
         does_not_show="It speaks of these clips and options, not of other music; a genre that is "
         "recognised is enough, unless all options of a trial are of one genre. It does not say "
         "that other listeners would do as well.",
-        calibrate="bidsapp.results.calibrations.listening:listening_choices",
     ),
 )

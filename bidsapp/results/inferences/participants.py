@@ -64,7 +64,6 @@ ENTRIES = (
         does_not_show="Responses that all participants share and no model knows can make it "
         "small: it speaks of consistency over these listeners.",
         cites=("nichols2002", "phipson2010"),
-        calibrate="bidsapp.results.calibrations.participants:sign_flip",
     ),
     Inference(
         key="bootstrap",
@@ -76,7 +75,6 @@ ENTRIES = (
         does_not_show="None is given for fewer than five participants.",
         cites=("efron1993",),
         gives="interval",
-        calibrate="bidsapp.results.calibrations.participants:bootstrap",
     ),
     Inference(
         key="sign_flip_fdr",
@@ -88,7 +86,6 @@ ENTRIES = (
         "expected to be false.",
         does_not_show="It says nothing about a single unit.",
         cites=("benjamini1995",),
-        calibrate="bidsapp.results.calibrations.participants:sign_flip_fdr",
     ),
     Inference(
         key="sign_flip_tfce",
@@ -102,7 +99,6 @@ ENTRIES = (
         does_not_show="The extent of a cluster is not tested, and a single unit in it may be "
         "null.",
         cites=("smith2009",),
-        calibrate="bidsapp.results.calibrations.participants:sign_flip_tfce",
     ),
     Inference(
         key="displacement_raters",
@@ -131,7 +127,6 @@ ENTRIES = (
         does_not_show="The smoothness of maps does not enter: whether any smooth map would align "
         "as well is what the spin test asks.",
         cites=("nichols2002",),
-        calibrate="bidsapp.results.calibrations.participants:sign_flip_alignment",
     ),
     Inference(
         key="effect_size",
@@ -143,7 +138,6 @@ ENTRIES = (
         does_not_show="It is for one test at a time.",
         cites=("cumming2001",),
         gives="interval",
-        calibrate="bidsapp.results.calibrations.participants:effect_size",
     ),
     Inference(
         key="bootstrap_layers",
@@ -157,6 +151,5 @@ ENTRIES = (
         does_not_show="A share is not the probability that a layer is the true one.",
         cites=("efron1993",),
         gives="interval",
-        calibrate="bidsapp.results.calibrations.participants:bootstrap_layers",
     ),
 )

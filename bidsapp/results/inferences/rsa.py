@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from bidsapp.results.inferences.base import Inference
 
-_CALIBRATIONS = "bidsapp.results.calibrations.rsa"
-
 ENTRIES = (
     Inference(
         key="clip_permutation",
@@ -23,7 +21,6 @@ ENTRIES = (
         does_not_show="Participants are taken as given: it says nothing about other listeners, "
         "nor that layers differ. Passing the level means that at least one layer does.",
         cites=("nichols2002", "phipson2010"),
-        calibrate=f"{_CALIBRATIONS}:clip_permutation",
     ),
     Inference(
         key="clip_permutation_fdr",
@@ -35,7 +32,6 @@ ENTRIES = (
         "share is expected to be false.",
         does_not_show="It says nothing about a single searchlight.",
         cites=("benjamini1995",),
-        calibrate=f"{_CALIBRATIONS}:clip_permutation_fdr",
     ),
     Inference(
         key="maximum_t",
@@ -48,6 +44,5 @@ ENTRIES = (
         does_not_show="The maximum of several correlations is above zero without any effect, so a "
         "small p says nothing by itself: judge by the permutation of clips.",
         holds=False,
-        calibrate=f"{_CALIBRATIONS}:maximum_t",
     ),
 )

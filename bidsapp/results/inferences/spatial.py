@@ -21,7 +21,6 @@ ENTRIES = (
         "nor that one map causes the other. Negative lags are a control, not a null: music is "
         "autocorrelated, so some alignment is expected there.",
         cites=("alexanderbloch2018", "phipson2010"),
-        calibrate="bidsapp.results.calibrations.spatial:spin",
     ),
     Inference(
         key="annotation_spin",
@@ -36,7 +35,6 @@ ENTRIES = (
         "the largest correlation does not name the cause. Different layer maps are not corrected "
         "for one another.",
         cites=("alexanderbloch2018", "markello2022", "phipson2010"),
-        calibrate="bidsapp.results.calibrations.spatial:annotation_spin",
     ),
     Inference(
         key="second_null",
@@ -52,7 +50,6 @@ ENTRIES = (
         "other assumptions. On unrelated smooth maps (docs/calibration.md) hungarian and moran "
         "held the level of .05, vasa and burt2020 rejected 8 and 10 %.",
         cites=("markello2021", "markello2022", "phipson2010"),
-        calibrate="bidsapp.results.calibrations.spatial:second_null",
     ),
     Inference(
         key="monte_carlo",
@@ -64,6 +61,5 @@ ENTRIES = (
         does_not_show="It says nothing about other participants or other maps.",
         cites=("phipson2010",),
         gives="interval",
-        calibrate="bidsapp.results.calibrations.spatial:monte_carlo",
     ),
 )

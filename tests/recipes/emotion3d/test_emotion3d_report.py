@@ -13,7 +13,7 @@ import pytest
 from bidsapp.recipes import RECIPES
 from bidsapp.recipes.emotion3d.names import LEAKY, SplitInfo
 from bidsapp.recipes.emotion3d.report import data, decoders, methods_of, people
-from bidsapp.recipes.emotion3d.report.view import BALANCED, View, views
+from bidsapp.recipes.emotion3d.report.view import BALANCED, EmotionView, views
 from bidsapp.recipes.emotion3d.results import (
     CURVES,
     EMBEDDING,
@@ -52,14 +52,14 @@ def made_of_group(reports: dict[str, tuple[Page, Methods]]) -> tuple[Page, Metho
 
 
 @pytest.fixture
-def view(written: Path) -> View:
+def view(written: Path) -> EmotionView:
     """The participant's results in the only space."""
     (only,) = views(of(written, "01"))
     return only
 
 
 @pytest.fixture
-def group_view(written: Path) -> View:
+def group_view(written: Path) -> EmotionView:
     """The group's results in the only space."""
     (only,) = views(of(written))
     return only
@@ -137,7 +137,7 @@ def test_documents_are_small_and_offline(
         assert "nan" not in plain.lower().split()
 
 
-def test_whatever_is_leaky_is_stamped(made: tuple[Page, Methods], view: View) -> None:
+def test_whatever_is_leaky_is_stamped(made: tuple[Page, Methods], view: EmotionView) -> None:
     page, methods = made
     assert any(LEAKY in note.text for note in page.banners)
     by_split = tables(decoders.scores(view))
@@ -151,7 +151,7 @@ def test_whatever_is_leaky_is_stamped(made: tuple[Page, Methods], view: View) ->
     assert LEAKY not in str(chance.parts)
 
 
-def test_scores_and_chance_are_those_of_the_files(view: View) -> None:
+def test_scores_and_chance_are_those_of_the_files(view: EmotionView) -> None:
     table = tables(decoders.scores(view))[0]
     row = view.score(view.honest[0], "linear")
     assert row is not None
@@ -163,10 +163,10 @@ def test_scores_and_chance_are_those_of_the_files(view: View) -> None:
     assert linear[4].key == pytest.approx(accuracy["value"])
 
 
-def test_counts_of_labels_add_up(view: View) -> None:
+def test_counts_of_labels_add_up(view: EmotionView) -> None:
     (table,) = tables(data.labels(view))
     labelled = [cells[-2].key for cells in table.rows]
-    assert sum(labelled[:-2]) == labelled[-2] == view.facts["n_labelled"]
+    assert sum(labelled[:-2]) == labelled[-2] == view.summary["n_labelled"]
     segments = [cells[-1].key for cells in table.rows]
     assert sum(segments[:-2]) == segments[-1]
 
@@ -195,7 +195,7 @@ def test_without_a_network(written: Path, tmp_path: Path) -> None:
 
 
 def test_a_participant_whose_files_are_gone_is_left_out_of_the_recalls(
-    written: Path, group_view: View, tmp_path: Path
+    written: Path, group_view: EmotionView, tmp_path: Path
 ) -> None:
     assert "6 decoders" in people.emotions(group_view).parts[1].alt
     shutil.copytree(written, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
@@ -206,12 +206,12 @@ def test_a_participant_whose_files_are_gone_is_left_out_of_the_recalls(
     assert "Labels." not in methods_of(of(tmp_path / "copy")).text
 
 
-def test_tests_of_the_group_are_those_of_the_files(group_view: View) -> None:
+def test_tests_of_the_group_are_those_of_the_files(group_view: EmotionView) -> None:
     section = people.tests(group_view)
     assert section is not None
     (table,) = tables(section)
     frame = group_view.table(TESTS)
-    heads = [column.title for column in table.columns]
+    heads = [column.head for column in table.columns]
     p = [cells[heads.index("p")].key for cells in table.rows]
     assert p == pytest.approx(list(frame["p"]))
     names = [cells[heads.index("test")].text for cells in table.rows]
@@ -243,11 +243,11 @@ def test_prevalence_counts_people(written: Path, tmp_path: Path) -> None:
         assert cells[2].text == f"{float(row['n_significant']):.0f} of 2"
 
 
-def test_confusions_of_the_pool_are_the_sum_of_participants(group_view: View) -> None:
+def test_confusions_of_the_pool_are_the_sum_of_participants(group_view: EmotionView) -> None:
     frame = group_view.table(GROUP_CONFUSION)
     split = group_view.splits[0]
     pool = decoders.confusion_counts(group_view.pooled(frame), split, "linear", group_view.classes)
-    single = group_view.single(frame)
+    single = group_view.of_single(frame)
     each = [
         decoders.confusion_counts(rows, split, "linear", group_view.classes)
         for _, rows in single.groupby("participant")
@@ -298,7 +298,7 @@ def test_claims_are_those_of_the_tests_that_were_made(
     }
 
 
-def test_balanced_accuracies_of_shifts_are_counted(view: View) -> None:
+def test_balanced_accuracies_of_shifts_are_counted(view: EmotionView) -> None:
     frame = view.scores
     tested = frame[(frame["measure"] == BALANCED) & frame["p"].notna()]
     for row in tested.to_dict("records"):

@@ -28,8 +28,8 @@ from bidsapp.recipes.gradients.report.group_view import (
     GroupView,
     correlation,
     reference_title,
-    views,
 )
+from bidsapp.recipes.gradients.report.view import views
 from bidsapp.report.html import Page, Picture, Section, Table, render, write_page
 from bidsapp.report.methods import Methods
 from bidsapp.report.tables import rows_of
@@ -49,7 +49,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 @pytest.fixture(scope="module")
 def view(results: Results) -> GroupView:
-    (view,) = views(results)
+    (view,) = views(results, GroupView)
     return view
 
 
@@ -233,7 +233,7 @@ class TestMaps:
         assert re.search(r"best layer reaches \d+ % of it", pictures(section)[0].caption)
         (table,) = tables(section)
         assert len(table.rows) == len(view.table(declared.ISC))
-        assert "best layer, mean r" in [head.title for head in table.columns]
+        assert "best layer, mean r" in [column.head for column in table.columns]
 
 
 def test_stability_and_ratings_name_layers(view: GroupView, results: Results) -> None:
@@ -261,7 +261,7 @@ def test_one_participant_without_ratings(tmp_path: Path) -> None:
 
 def test_volumes_show_what_was_projected_and_slices(tmp_path: Path) -> None:
     results = analyse_group(tmp_path, units=mni(), n=3, n_rotations=99)
-    (view,) = views(results)
+    (view,) = views(results, GroupView)
     page, _ = report(results)
     # three participants cannot pass a test of sign flips: its statistics are not drawn
     assert [each.title for each in inference_maps(view)] == ["Participants with a value"]

@@ -18,7 +18,8 @@ from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.gradients import results as declared
 from bidsapp.recipes.gradients.participant import participant
 from bidsapp.recipes.gradients.report import report
-from bidsapp.recipes.gradients.report.participant_view import views
+from bidsapp.recipes.gradients.report.participant_view import ParticipantView
+from bidsapp.recipes.gradients.report.view import views
 from bidsapp.recipes.gradients.settings import VARIANTS
 from bidsapp.report.html import write_page
 from bidsapp.results.read import Results
@@ -214,7 +215,7 @@ def test_the_page_has_the_numbers_of_the_tables(written: Results) -> None:
     page, methods = report(written)
     titles = [section.title for section in page.sections]
     assert titles.index("Cautions") < titles.index("Results: MusiCNN") < titles.index("Ratings")
-    (view,) = views(written)
+    (view,) = views(written, ParticipantView)
     glance = {item.label: item for part in page.sections[0].parts for item in part.items}  # type: ignore[union-attr]
     assert glance["Significant parcels"].value == f"{len(view.passed)} of 12"
     assert glance["Pieces"].value == "3"

@@ -216,7 +216,7 @@ def test_one_order_of_the_clips_gives_no_p_over_participants(of_faithful_group: 
     (view,) = views(of_faithful_group)
     assert "not tested" in str(people.hemispheres(view).parts[0])
     table = people.hemispheres(view).parts[1]
-    assert "p" not in [column.title for column in table.columns]
+    assert "p" not in [column.head for column in table.columns]
     assert "One order of the clips" in {item.title for item in of_faithful_group.cautions()}
 
 

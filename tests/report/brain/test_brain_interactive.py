@@ -22,8 +22,7 @@ from bidsapp.report.brain.interactive import (
     rgba,
     viewer,
 )
-from bidsapp.report.brain.scales import Look
-from bidsapp.report.figures.surface import Mesh
+from bidsapp.report.figures.surface import Look, Mesh
 
 N = 4
 FACES = np.array([[0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]])

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from bidsapp.report.figures import crossval, style
@@ -21,6 +20,7 @@ from bidsapp.report.figures.layers import Line, Panel, Profile, panels_figure, p
 from bidsapp.report.figures.nulls import NullPanel, in_rows, null_figure
 from bidsapp.report.figures.surface import (
     CortexMap,
+    Look,
     Mesh,
     cortex_figure,
     face_values,
@@ -157,13 +157,13 @@ def test_ticks_fall_on_round_times(span: float, step: float) -> None:
 
 def _cortex() -> Figure:
     values = {"L": np.arange(6.0), "R": np.full(6, np.nan)}
-    shown = CortexMap("r", values, style.score_colours(), Normalize(0, 5), emphasis=None)
+    shown = CortexMap("r", values, Look(style.score_colours(), 0, 5, ""))
     return cortex_figure([shown], {"L": _octahedron(), "R": _octahedron()})
 
 
 def _mosaic() -> Figure:
     volume = Volume(RANDOM.normal(size=(5, 5, 5)), np.diag([8.0, 8, 8, 1]))
-    overlay = Overlay(volume, style.score_colours(), Normalize(0, 1), "r", graded=True)
+    overlay = Overlay(volume, Look(style.score_colours(), 0, 1, "r"), graded=True)
     return mosaic(None, overlay, slice_levels(volume, 4), "r")
 
 

@@ -121,8 +121,7 @@ def _coloured(
 def _bare(axes: Axes) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
-    for side in axes.spines.values():
-        side.set_visible(False)
+    axes.spines[:].set_visible(False)
 
 
 def _short(value: float) -> str:

@@ -7,16 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from bidsapp.recipes.emotion3d.figures.colours import RED, decoder_colour, stamp
+from bidsapp.recipes.emotion3d.figures.colours import DARK_SHARE, SHARES, decoder_colour, entitle
 from bidsapp.recipes.emotion3d.names import DECODERS
 from bidsapp.report.figures import style
 from bidsapp.report.figures.style import Array
-
-_BLUES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#9cc3e0", "#0b5c94"])
-_DARK = 0.6
 
 
 @dataclass(frozen=True)
@@ -47,10 +43,10 @@ def confusion_figure(tables: Sequence[Confusion], classes: Sequence[str]) -> Fig
 def _matrix(axes: Axes, table: Confusion, classes: Sequence[str], *, first: bool) -> None:
     total = table.counts.sum(axis=1, keepdims=True)
     share = np.where(total > 0, table.counts / np.maximum(total, 1), np.nan)
-    axes.imshow(share, cmap=_BLUES, vmin=0, vmax=1, aspect="equal")
+    axes.imshow(share, cmap=SHARES, vmin=0, vmax=1, aspect="equal")
     for (i, j), count in np.ndenumerate(table.counts):
         text = "\u2013" if not np.isfinite(share[i, j]) else f"{count:.0f}"
-        dark = np.isfinite(share[i, j]) and share[i, j] > _DARK
+        dark = np.isfinite(share[i, j]) and share[i, j] > DARK_SHARE
         axes.text(j, i, text, ha="center", va="center", fontsize=8,
                   color="white" if dark else style.INK)  # fmt: skip
     ticks = range(len(classes))
@@ -60,11 +56,8 @@ def _matrix(axes: Axes, table: Confusion, classes: Sequence[str], *, first: bool
     axes.set_xlabel("predicted")
     if first:
         axes.set_ylabel("true")
-    axes.set_title(table.title, color=RED if table.leaky else style.INK)
-    for side in axes.spines.values():
-        side.set_visible(False)
-    if table.leaky:
-        stamp(axes)
+    axes.spines[:].set_visible(False)
+    entitle(axes, table.title, leaky=table.leaky)
 
 
 @dataclass(frozen=True)
@@ -103,12 +96,10 @@ def recall_figure(
             )  # fmt: skip
         axes.set_ylim(-0.03, 1.03)
         axes.set_ylabel("recall")
-        axes.set_title(title, color=RED if leaky else style.INK)
         style.quiet_grid(axes)
         axes.set_xticks(range(len(classes)), classes)
         axes.tick_params(axis="x", length=0, labelbottom=True)
-        if leaky:
-            stamp(axes, size=34)
+        entitle(axes, title, leaky=leaky, size=34)
     figure.legend(handles=grid[0].get_legend_handles_labels()[0], loc="outside lower center",
                   ncols=4)  # fmt: skip
     return figure
@@ -166,11 +157,7 @@ def reliability(
 def reliability_figure(decoders: Sequence[Reliability]) -> Figure:
     """Draw accuracy against certainty; circles grow with the number of volumes."""
     columns = 4
-    rows = -(-len(decoders) // columns)
-    figure = style.new_figure(9.0, 2.75 * rows)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.ravel()[len(decoders) :]:
-        axes.axis("off")
+    figure, grid = style.tiles(len(decoders), columns, 2.75)
     for number, (axes, one) in enumerate(zip(grid.ravel(), decoders, strict=False)):
         axes.plot([0, 1], [0, 1], color=style.MUTED, linewidth=0.8, linestyle="--")
         there = one.n > 0
@@ -183,9 +170,7 @@ def reliability_figure(decoders: Sequence[Reliability]) -> Figure:
         axes.set_xlabel("stated probability")
         if number % columns == 0:
             axes.set_ylabel("share correct")
-        title = DECODERS[one.decoder].title + (", shuffled" if one.leaky else "")
-        axes.set_title(title, color=RED if one.leaky else style.INK)
         style.quiet_grid(axes, "both")
-        if one.leaky:
-            stamp(axes)
+        title = DECODERS[one.decoder].title + ", shuffled" * one.leaky
+        entitle(axes, title, leaky=one.leaky)
     return figure

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 
 from bidsapp.recipes.emotion3d.names import BRAIN, CONTROLS, LEAKY
 from bidsapp.report.figures import style
 
 RED = "#a3231f"
+DARK_SHARE = 0.6
+"""Share above which text on `SHARES` is white."""
+SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#9cc3e0", "#0b5c94"])
 _PALE_RED = "#fdf1f0"
 
 
@@ -32,6 +36,13 @@ def decoder_colour(decoder: str) -> str:
     if decoder in BRAIN:
         return "#2a7f62"
     return style.NEGATIVE if decoder in CONTROLS else style.MUTED
+
+
+def entitle(axes: Axes, title: str, *, leaky: bool, size: float = 26) -> None:
+    """Write the title; where axes show what is leaky, in red and with a stamp across them."""
+    axes.set_title(title, color=RED if leaky else style.INK)
+    if leaky:
+        stamp(axes, size=size)
 
 
 def stamp(axes: Axes, *, size: float = 26) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bidsapp.recipes.emotion3d.figures.colours import RED, stamp
+from bidsapp.recipes.emotion3d.figures.colours import entitle
 from bidsapp.report.figures import style
 from bidsapp.report.timing import short_run
 
@@ -33,11 +33,8 @@ def embedding_figure(
     """
     folds = list(dict.fromkeys(points["fold"]))
     columns = min(len(folds), 4)
-    rows = -(-len(folds) // columns)
-    figure = style.new_figure(9.0 if columns > 2 else 3.1 * columns + 0.5, 2.35 * rows + 0.5)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.ravel()[len(folds) :]:
-        axes.axis("off")
+    width_in = 9.0 if columns > 2 else 3.1 * columns + 0.5
+    figure, grid = style.tiles(len(folds), columns, 2.35, 0.5, width_in=width_in)
     for axes, fold in zip(grid.ravel(), folds, strict=False):
         here = points[points["fold"] == fold]
         bare = here[here["label"].isna()]
@@ -45,13 +42,11 @@ def embedding_figure(
         for name, colour in colours.items():
             own = here[here["label"] == name]
             axes.scatter(own["x"], own["y"], s=13, color=colour, alpha=0.85, linewidth=0)
-        axes.set_title(_title(here, str(fold)), color=RED if leaky else style.INK)
         axes.spines[:].set_visible(True)
         axes.spines[:].set_color(style.FAINT)
         axes.set_xticks([])
         axes.set_yticks([])
-        if leaky:
-            stamp(axes)
+        entitle(axes, _title(here, str(fold)), leaky=leaky)
     handles = [
         Line2D([], [], marker="o", linestyle="", color=colour, label=name)
         for name, colour in {**colours, "no label": "#c9d0d6"}.items()

@@ -8,19 +8,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from bidsapp.recipes.emotion3d.figures.colours import RED, decoder_colour, stamp
+from bidsapp.recipes.emotion3d.figures.colours import DARK_SHARE, SHARES, decoder_colour, entitle
 from bidsapp.recipes.emotion3d.names import DECODERS
 from bidsapp.report.figures import style
 from bidsapp.report.figures.style import Array
 
-_SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#9cc3e0", "#0b5c94"])
-_DARK = 0.6
 _MANY = 24
 #: share by which a participant's confusion is far from that of the others
 FAR = 0.2
@@ -60,10 +57,8 @@ def people_figure(panels: Sequence[People]) -> Figure:
         axes.tick_params(axis="x", length=0)
         axes.set_xlim(-0.5, most - 0.5)
         axes.set_ylabel("balanced accuracy")
-        axes.set_title(panel.title, color=RED if panel.leaky else style.INK)
         style.quiet_grid(axes)
-        if panel.leaky:
-            stamp(axes, size=44)
+        entitle(axes, panel.title, leaky=panel.leaky, size=44)
     grid[0].set_ylim(0, min(1.03, 1.18 * _largest(panels)))
     handles = [
         Line2D([], [], marker="o", linestyle="", color=style.INK, label="a participant"),
@@ -113,12 +108,7 @@ class Pairs:
 @style.styled
 def pairs_figure(panels: Sequence[Pairs]) -> Figure:
     """Draw network against linear scores, one dot per participant; above the line it wins."""
-    columns = 3
-    rows = -(-len(panels) // columns)
-    figure = style.new_figure(9.0, 3.2 * rows)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.ravel()[len(panels) :]:
-        axes.axis("off")
+    figure, grid = style.tiles(len(panels), 3, 3.2)
     both = np.concatenate([values for one in panels for values in (one.network, one.linear)])
     low, high = float(np.nanmin(both)) - 0.05, float(np.nanmax(both)) + 0.05
     for axes, one in zip(grid.ravel(), panels, strict=False):
@@ -169,12 +159,10 @@ def class_figure(panels: Sequence[ClassRecalls], classes: Sequence[str]) -> Figu
             axes.hlines(one.pool, middle - 0.15, middle + 0.15, color=colour, linewidth=2.2)
         axes.set_ylim(-0.03, 1.03)
         axes.set_ylabel("recall")
-        axes.set_title(title, color=RED if own[0].leaky else style.INK)
         axes.set_xticks(range(len(classes)), classes)
         axes.tick_params(axis="x", length=0, labelbottom=True)
         style.quiet_grid(axes)
-        if own[0].leaky:
-            stamp(axes, size=44)
+        entitle(axes, title, leaky=own[0].leaky, size=44)
     handles = [
         Line2D([], [], marker="o", color=decoder_colour(name), linewidth=2.2,
                label=DECODERS[name].title)
@@ -215,14 +203,10 @@ def profiles_figure(profiles: Sequence[Profile], classes: Sequence[str]) -> Figu
         In order.
     """
     columns = min(max(len(profiles), 3), 4)
-    rows = -(-len(profiles) // columns)
-    figure = style.new_figure(9.0, rows * (9.0 / columns * 0.95) + 0.5)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.ravel()[len(profiles) :]:
-        axes.axis("off")
+    figure, grid = style.tiles(len(profiles), columns, 9.0 / columns * 0.95, 0.5)
     small = 7 if columns < 4 else 6.2
     for number, (axes, one) in enumerate(zip(grid.ravel(), profiles, strict=False)):
-        axes.imshow(one.share, cmap=_SHARES, vmin=0, vmax=1)
+        axes.imshow(one.share, cmap=SHARES, vmin=0, vmax=1)
         for (i, j), value in np.ndenumerate(one.share):
             if not np.isfinite(value):
                 axes.text(j, i, "\u2013", ha="center", va="center", fontsize=small)
@@ -235,7 +219,7 @@ def profiles_figure(profiles: Sequence[Profile], classes: Sequence[str]) -> Figu
                 axes.add_patch(Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, fill=False,
                                          edgecolor=style.NEGATIVE, linewidth=1.4))  # fmt: skip
             axes.text(j, i, text, ha="center", va="center", fontsize=small,
-                      color="white" if value > _DARK else style.INK)  # fmt: skip
+                      color="white" if value > DARK_SHARE else style.INK)  # fmt: skip
         ticks = range(len(classes))
         axes.set_xticks(ticks, classes, rotation=40, ha="right", rotation_mode="anchor",
                         fontsize=7)  # fmt: skip

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bidsapp.recipes.emotion3d.figures.colours import RED, decoder_colour, stamp
+from bidsapp.recipes.emotion3d.figures.colours import RED, decoder_colour, entitle
 from bidsapp.recipes.emotion3d.names import DECODERS
 from bidsapp.report.figures import style
 
@@ -68,7 +68,6 @@ def scores_figure(splits: Sequence[SplitScores], n_classes: int) -> Figure:
 
 
 def _panel(axes: Axes, split: SplitScores, n_classes: int) -> None:
-    axes.set_title(split.title, color=RED if split.leaky else style.INK)
     for row, one in enumerate(split.scores):
         if np.isfinite(one.low):
             axes.barh(row, one.high - one.low, left=one.low, height=0.62, color=_BAND)
@@ -89,8 +88,7 @@ def _panel(axes: Axes, split: SplitScores, n_classes: int) -> None:
     axes.set_xlim(0, 1)
     axes.tick_params(axis="y", length=0)
     style.quiet_grid(axes, "x")
-    if split.leaky:
-        stamp(axes, size=44)
+    entitle(axes, split.title, leaky=split.leaky, size=44)
 
 
 def _words(one: Scored) -> str:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from bidsapp.recipes.emotion3d.figures.colours import RED, stamp
+from bidsapp.recipes.emotion3d.figures.colours import entitle, stamp
 from bidsapp.report.figures import style
 from bidsapp.report.figures.style import Array
 
@@ -173,12 +173,9 @@ def curves_figure(curves: pd.DataFrame, *, leaky: bool = False) -> Figure:
                           markeredgecolor="white", markeredgewidth=0.5,
                           label="epoch that was kept")  # fmt: skip
         axes.set_xlabel("epoch")
-        axes.set_title(what + (" (nats)" if what == "loss" else ""),
-                       color=RED if leaky else style.INK)  # fmt: skip
         axes.xaxis.get_major_locator().set_params(integer=True)
         style.quiet_grid(axes)
-        if leaky:
-            stamp(axes)
+        entitle(axes, what + " (nats)" * (what == "loss"), leaky=leaky)
     figure.legend(handles=panels[0].get_legend_handles_labels()[0], loc="outside lower center",
                   ncols=3)  # fmt: skip
     return figure

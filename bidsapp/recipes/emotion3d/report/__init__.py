@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from bidsapp.brain.geometry import VolumeGrid
+from bidsapp.recipes.emotion3d import results as declared
 from bidsapp.recipes.emotion3d.names import BRAIN, DECODERS, SplitInfo
 from bidsapp.recipes.emotion3d.report import answer, data, decoders, people
-from bidsapp.recipes.emotion3d.report.view import View, views
-from bidsapp.recipes.emotion3d.results import LABELS, MAPS, QUALITY, RANDOMISATION, SCORES, TESTS
+from bidsapp.recipes.emotion3d.report.view import EmotionView, views
+from bidsapp.report import sections
 from bidsapp.report.html import Number, Page, Section, number_text, p_text, plural
 from bidsapp.report.methods import (
     Methods,
@@ -19,17 +20,6 @@ from bidsapp.report.methods import (
     inference_sentences,
     render_methods,
     shared_context,
-)
-from bidsapp.report.sections import (
-    about,
-    cautions,
-    claims,
-    fidelity,
-    found,
-    glance,
-    methods_section,
-    page,
-    used_inferences,
 )
 from bidsapp.report.tables import records_of, rows_of
 from bidsapp.report.timing import quality_section
@@ -50,9 +40,8 @@ def report(results: Results) -> tuple[Page, Methods]:
     seen = views(results)
     methods = methods_of(results)
     make = _group_sections if results.is_group else _participant_sections
-    if len(seen) == 1:
-        body = make(seen[0])
-    else:
+    body = make(seen[0])
+    if len(seen) > 1:
         body = [
             Section(
                 f"Results: {view.space.title}",
@@ -61,22 +50,23 @@ def report(results: Results) -> tuple[Page, Methods]:
             )
             for view in seen
         ]
-    numbers = [(view.space.title, list(_numbers(view))) for view in seen]
-    sections = [
-        glance([], numbers),
-        cautions(results),
-        None if results.is_group else quality_section(results.table(QUALITY), QUALITY),
-        *body,
-        claims(results),
-        methods_section(methods),
-        fidelity(results),
-        about(results),
-    ]
-    answered = found(results, answer.sentences(seen[0]), decoders.scores(seen[0]))
-    return page(results, QUESTION, sections, heading=_HEADING, answer=answered), methods
+    if not results.is_group:
+        quality = quality_section(results.table(declared.QUALITY), declared.QUALITY)
+        body = [quality, *body]
+    shown = decoders.scores(seen[0])
+    page = sections.standard_page(
+        results,
+        QUESTION,
+        body,
+        heading=_HEADING,
+        numbers=([], [(view.space.title, list(_numbers(view))) for view in seen]),
+        answer=sections.found(results, answer.sentences(seen[0]), shown),
+        methods=methods,
+    )
+    return page, methods
 
 
-def _participant_sections(view: View) -> list[Section | None]:
+def _participant_sections(view: EmotionView) -> list[Section | None]:
     return [
         data.labels(view),
         decoders.scores(view),
@@ -91,7 +81,7 @@ def _participant_sections(view: View) -> list[Section | None]:
     ]
 
 
-def _group_sections(view: View) -> list[Section | None]:
+def _group_sections(view: EmotionView) -> list[Section | None]:
     return [
         decoders.scores(view),
         people.participants(view),
@@ -108,20 +98,18 @@ def _group_sections(view: View) -> list[Section | None]:
 # ------------------------------------------------------------------ numbers at a glance
 
 
-def _numbers(view: View) -> Iterator[Number]:
+def _numbers(view: EmotionView) -> Iterator[Number]:
     """Yield the data, then the scores of decoders that see the brain, under honest splits."""
-    facts = view.facts
+    facts = view.summary
     if view.is_group:
-        n_left_out = len(facts["left_out"])
-        remark = f"{n_left_out} left out" if n_left_out else "none left out"
-        yield Number("Participants", number_text(view.results.n_participants, 0), remark)
+        yield sections.participants_number(view.results)
         yield Number("Runs", number_text(facts["n_runs"], 0))
     else:
         yield Number("Runs", number_text(len(facts["runs"]), 0))
     total = number_text(facts["n_volumes"], 0)
     yield Number("Labelled volumes", number_text(facts["n_labelled"], 0), f"of {total}")
     if not view.is_group:
-        segments = float(view.table(LABELS)["n_blocks"].sum())
+        segments = float(view.table(declared.LABELS)["n_blocks"].sum())
         yield Number("Contiguous segments", number_text(segments, 0), "of one class each")
     yield Number("Classes", number_text(len(view.classes), 0))
     yield Number("Voxels", number_text(facts["n_units"], 0), view.space.title)
@@ -148,9 +136,9 @@ def _against(row: Any, n_draws: int) -> str:
     return f"chance {number_text(row['chance'], 2)}, {p_text(row['p'], n_draws)}"
 
 
-def _means_within(view: View) -> Iterator[Number]:
+def _means_within(view: EmotionView) -> Iterator[Number]:
     """Yield means of participants who were tested on other runs of their own."""
-    for row in records_of(rows_of(view.table(TESTS), level="within")):
+    for row in records_of(rows_of(view.table(declared.TESTS), level="within")):
         decoder = str(row["test"]).removesuffix(" > chance")
         if decoder in BRAIN:
             remark = f"chance {number_text(row['chance'], 2)}, {p_text(row['p'])}"
@@ -176,36 +164,34 @@ def _sentences(results: Results) -> list[dict[str, Any]]:
         "label_shift_hidden": results.setting("n_embedding_shifts"),
         "sign_flip_scores": results.setting("n_flips"),
     }
-    used = [item for item in used_inferences(results) if n_draws.get(item.key, True)]
+    used = [item for item in sections.used_inferences(results) if n_draws.get(item.key, True)]
     return inference_sentences(used, {key: {"n_draws": n} for key, n in n_draws.items()})
 
 
 def _participant_context(own: Results) -> dict[str, Any]:
     """Return what the methods say of the participant level."""
     view = views(own)[0]
-    checks = view.table(RANDOMISATION)
+    checks = view.table(declared.RANDOMISATION)
     geometry = own.units(view.space).geometry
     assert isinstance(geometry, VolumeGrid)
     relabelled = rows_of(checks, randomised="labels")["similarity"]
     return {
         "classes": view.classes,
-        "n_segments": int(view.table(LABELS)["n_blocks"].sum()),
-        "n_volumes": view.facts["n_volumes"],
-        "n_labelled": view.facts["n_labelled"],
-        "n_units": view.facts["n_units"],
+        "n_segments": int(view.table(declared.LABELS)["n_blocks"].sum()),
+        "n_volumes": view.summary["n_volumes"],
+        "n_labelled": view.summary["n_labelled"],
+        "n_units": view.summary["n_units"],
         "grid_mm": float(geometry.voxel_sizes_mm.max()),
-        "has_network": bool((view.table(SCORES)["decoder"] == "cnn").any()),
+        "has_network": bool((view.table(declared.SCORES)["decoder"] == "cnn").any()),
         "splits": view.splits,
-        "methods": [
-            stat for stat, declared_maps in MAPS.items() if own.written(declared_maps, view.space)
-        ],
+        "methods": [stat for stat, maps in declared.MAPS.items() if own.written(maps, view.space)],
         "checked": bool(checks["randomised"].ne("labels").any()),
         "relabelled": bool(relabelled.notna().any()),
         "sentences": _sentences(own),
     }
 
 
-def _shifts(view: View) -> Iterator[str]:
+def _shifts(view: EmotionView) -> Iterator[str]:
     """Say how many shifts each decoder was tested with, under the splits that count."""
     by_number: dict[int, list[str]] = {}
     for split in view.honest:

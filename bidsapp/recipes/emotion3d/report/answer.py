@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pandas as pd
 
 from bidsapp.recipes.emotion3d.names import BRAIN, CONTROLS, DECODERS, SplitInfo
-from bidsapp.recipes.emotion3d.report.view import LEVEL, View
+from bidsapp.recipes.emotion3d.report.view import LEVEL, EmotionView
 from bidsapp.report.html import number_text, p_text, plural
 
 
-def sentences(view: View) -> Iterator[str]:
+def sentences(view: EmotionView) -> Iterator[str]:
     """Yield, for each split that may be believed, what decoders reached beside chance.
 
     Parameters
@@ -32,7 +32,7 @@ def sentences(view: View) -> Iterator[str]:
         yield from _without_brain(view, split)
 
 
-def _said(view: View, split: SplitInfo, name: str, row: pd.Series) -> str:
+def _said(view: EmotionView, split: SplitInfo, name: str, row: pd.Series) -> str:
     value, chance, p = (float(row[key]) for key in ("value", "chance", "p"))
     text = f"{DECODERS[name].called} reaches a balanced accuracy of {number_text(value, 2)}"
     if pd.isna(chance):
@@ -42,7 +42,7 @@ def _said(view: View, split: SplitInfo, name: str, row: pd.Series) -> str:
     return f"{text}, {verdict} its chance of {number_text(chance, 2)} ({words})"
 
 
-def _without_brain(view: View, split: SplitInfo) -> Iterator[str]:
+def _without_brain(view: EmotionView, split: SplitInfo) -> Iterator[str]:
     """Yield what the best decoder reaches that sees no brain pattern."""
     rows = [(row, name) for name in CONTROLS if (row := view.score(split, name)) is not None]
     if rows:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bidsapp.brain.maps import Maps
+from bidsapp.recipes.emotion3d import results as declared
 from bidsapp.recipes.emotion3d.figures.brain import Row, maps_figure, scale_of
 from bidsapp.recipes.emotion3d.figures.colours import class_colours
 from bidsapp.recipes.emotion3d.figures.hidden import embedding_figure, randomised_figure
@@ -19,17 +20,7 @@ from bidsapp.recipes.emotion3d.figures.time import (
 )
 from bidsapp.recipes.emotion3d.names import DECODERS, PREDICTED, SplitInfo
 from bidsapp.recipes.emotion3d.report.decoders import observed, separability
-from bidsapp.recipes.emotion3d.report.view import BALANCED, View
-from bidsapp.recipes.emotion3d.results import (
-    CURVES,
-    EMBEDDING,
-    GROUP_MAPS,
-    LABELS,
-    LAGS,
-    MAPS,
-    PREDICTIONS,
-    RANDOMISATION,
-)
+from bidsapp.recipes.emotion3d.report.view import BALANCED, EmotionView
 from bidsapp.report.brain.projection import in_volume, is_mni
 from bidsapp.report.brain.template import anatomy
 from bidsapp.report.figures.style import Array
@@ -48,9 +39,9 @@ _METHODS = {
 _N_SLICES = 7
 
 
-def labels(view: View) -> Section:
+def labels(view: EmotionView) -> Section:
     """Show the labels of each run, beside the predictions of volumes that were held out."""
-    counts = view.table(LABELS)
+    counts = view.table(declared.LABELS)
     volumes, segments = int(counts["n_volumes"].sum()), int(counts["n_blocks"].sum())
     intro = (
         f"{volumes} volumes have a class, in {segments} contiguous segments of one class each "
@@ -59,12 +50,12 @@ def labels(view: View) -> Section:
         "out."
     )
     parts: list[Part] = [Prose(intro), *_timeline(view), _counts(counts, view.classes)]
-    return Section("Labels", f"labels{view.suffix}", parts)
+    return view.section("Labels", "labels", *parts)
 
 
-def _timeline(view: View) -> list[Part]:
+def _timeline(view: EmotionView) -> list[Part]:
     split = view.honest[0]
-    predictions = rows_of(view.table(PREDICTIONS), split=split.name)
+    predictions = rows_of(view.table(declared.PREDICTIONS), split=split.name)
     runs = [_run(str(name), rows) for name, rows in predictions.groupby("run", sort=False)]
     figure = timeline_figure(runs, class_colours(view.classes))
     caption = (
@@ -109,9 +100,9 @@ def _counts(counts: pd.DataFrame, classes: Sequence[str]) -> Table:
     return table(frame, columns, "Labelled volumes of each run and class")
 
 
-def lags(view: View) -> Section | None:
+def lags(view: EmotionView) -> Section | None:
     """Show the linear decoder's score over hemodynamic shifts."""
-    frame = view.table(LAGS)
+    frame = view.table(declared.LAGS)
     if frame.empty:
         return None
     best = frame.iloc[int(np.nanargmax(frame[BALANCED].to_numpy(float)))]
@@ -130,16 +121,16 @@ def lags(view: View) -> Section | None:
         f"({best[BALANCED]:.2f})."
     )
     parts: list[Part] = [Prose(intro), picture(figure, alt=caption, caption=caption)]
-    return Section("Hemodynamic shift", f"lags{view.suffix}", parts)
+    return view.section("Hemodynamic shift", "lags", *parts)
 
 
-def curves(view: View) -> Section | None:
+def curves(view: EmotionView) -> Section | None:
     """Show learning curves, split by split."""
-    frame = view.table(CURVES)
-    parts = [_curves(split, rows_of(frame, split=split.name)) for split in view.splits]
+    frame = view.table(declared.CURVES)
     if frame.empty:
         return None
-    return Section("Learning curves", f"curves{view.suffix}", [part for part in parts if part])
+    parts = [_curves(split, rows_of(frame, split=split.name)) for split in view.splits]
+    return view.section("Learning curves", "curves", *(part for part in parts if part))
 
 
 def _curves(split: SplitInfo, rows: pd.DataFrame) -> Part | None:
@@ -165,18 +156,18 @@ _NO_MAPS = (
 )
 
 
-def maps(view: View) -> Section:
+def maps(view: EmotionView) -> Section:
     """Show the maps of all methods, class by class, with the sanity checks beside them."""
-    declared = GROUP_MAPS if view.is_group else MAPS
+    maps_of = declared.GROUP_MAPS if view.is_group else declared.MAPS
     by_method = {
         method: written
         for method in _METHODS
         if view.above_chance(_DECODER_OF[method])
-        and (written := view.results.maps(declared[method], view.space)) is not None
+        and (written := view.results.maps(maps_of[method], view.space)) is not None
     }
     if not by_method:
-        return Section("Attribution maps", f"maps{view.suffix}", [Prose(_NO_MAPS)])
-    facts = {method: view.results.sidecar(declared[method], view.space) for method in by_method}
+        return view.section("Attribution maps", "maps", Prose(_NO_MAPS))
+    facts = {method: view.results.sidecar(maps_of[method], view.space) for method in by_method}
     intro = (
         "Maps say what a decoder uses, not where an emotion lives. Integrated gradients tell "
         "which voxels moved the network towards a class; Grad-CAM tells roughly where its last "
@@ -187,14 +178,14 @@ def maps(view: View) -> Section:
     if view.is_group:
         intro += " Each participant's maps count alike."
     parts: list[Part] = [Prose(intro), *_pictures(view, by_method, facts)]
-    checks = view.table(RANDOMISATION)
+    checks = view.table(declared.RANDOMISATION)
     if not (view.is_group or checks.empty):
         parts += _checks(checks)
-    return Section("Attribution maps", f"maps{view.suffix}", parts)
+    return view.section("Attribution maps", "maps", *parts)
 
 
 def _pictures(
-    view: View, by_method: Mapping[str, Maps], facts: Mapping[str, Mapping[str, object]]
+    view: EmotionView, by_method: Mapping[str, Maps], facts: Mapping[str, Mapping[str, object]]
 ) -> list[Part]:
     first = next(iter(by_method.values()))
     units = first.units
@@ -204,7 +195,7 @@ def _pictures(
     levels = slice_levels(extent, _N_SLICES)
     tops = {method: scale_of(written.values) for method, written in by_method.items()}
     unit = ",\ndivided by\nits spread" if view.is_group else ""
-    quantities = {method: f"{MAPS[method].scale.quantity}{unit}" for method in by_method}
+    quantities = {method: f"{declared.MAPS[method].scale.quantity}{unit}" for method in by_method}
     parts: list[Part] = []
     for number, name in enumerate(view.classes):
         rows = [
@@ -269,13 +260,13 @@ def _checks(checks: pd.DataFrame) -> list[Part]:
     return [Prose(intro), picture(figure, alt=alt, caption=caption)]
 
 
-def embedding(view: View) -> Section | None:
+def embedding(view: EmotionView) -> Section | None:
     """Show held-out volumes in the hidden layer, and whether classes lie apart."""
-    frame = view.table(EMBEDDING)
+    frame = view.table(declared.EMBEDDING)
     if frame.empty:
         return None
     leaky = view.splits[0].leaky
-    first, second = view.facts["embedding_variance"]
+    first, second = view.summary["embedding_variance"]
     intro = (
         "Each dot is a held-out volume on the first two principal components of the hidden layer "
         f"of the network that had not seen it. They hold {100 * first:.0f} % and "
@@ -287,4 +278,4 @@ def embedding(view: View) -> Section | None:
     alt = f"Scatter of {len(frame)} held-out volumes in {frame['fold'].nunique()} panels."
     figure = embedding_figure(frame, class_colours(view.classes), leaky=leaky)
     parts: list[Part] = [Prose(intro), picture(figure, alt=alt, caption=caption)]
-    return Section("Emotion clustering", f"embedding{view.suffix}", [*parts, *separability(view)])
+    return view.section("Emotion clustering", "embedding", *parts, *separability(view))

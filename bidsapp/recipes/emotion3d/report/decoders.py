@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from bidsapp.recipes.emotion3d import results as declared
 from bidsapp.recipes.emotion3d.figures.classes import (
     Confusion,
     Recalls,
@@ -19,13 +20,11 @@ from bidsapp.recipes.emotion3d.figures.classes import (
 from bidsapp.recipes.emotion3d.figures.colours import decoder_colour
 from bidsapp.recipes.emotion3d.figures.scores import Scored, SplitScores, scores_figure
 from bidsapp.recipes.emotion3d.names import BRAIN, DECODERS, LEAKY, PREDICTED, SplitInfo
-from bidsapp.recipes.emotion3d.report.view import BALANCED, View
-from bidsapp.recipes.emotion3d.results import PREDICTIONS, SCORES
+from bidsapp.recipes.emotion3d.report.view import BALANCED, EmotionView
 from bidsapp.report.figures.nulls import NullPanel, in_rows, null_figure
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import (
     Cell,
-    Note,
     Notes,
     Part,
     Prose,
@@ -38,21 +37,21 @@ from bidsapp.report.html import (
 )
 from bidsapp.report.sections import claim
 from bidsapp.report.tables import Row, choose, interval, rows_of, table
-from bidsapp.results.cautions import Severity
+from bidsapp.results.cautions import Caution, Severity
 from bidsapp.results.kinds import Column
 
 _LINES = {"majority": "always the most frequent class", "prior": "drawn from class shares"}
 _FEW = 3
 _COLUMNS = (
-    *choose(SCORES.columns, "decoder"),
+    *choose(declared.SCORES.columns, "decoder"),
     Column("value", title="balanced accuracy"),
     Column("chance", title="chance (95 %)"),
-    *choose(SCORES.columns, "p"),
+    *choose(declared.SCORES.columns, "p"),
     Column("accuracy", title="accuracy"),
     Column("macro_f1", title="macro F1"),
 )
 _CALIBRATION = (
-    *choose(SCORES.columns, "decoder"),
+    *choose(declared.SCORES.columns, "decoder"),
     Column("split", text=True),
     Column("log_loss", title="log-loss", unit="nats"),
     Column("calibration_error"),
@@ -65,7 +64,7 @@ def decoder_cell(row: Row) -> Cell:
     return cell(DECODERS[str(row["decoder"])].title)
 
 
-def scores(view: View) -> Section:
+def scores(view: EmotionView) -> Section:
     """Compare all decoders under all splits in one figure and one table each."""
     panels = [_panel(view, split) for split in view.splits]
     caption = (
@@ -82,18 +81,18 @@ def scores(view: View) -> Section:
         *(_table(view, split) for split in view.splits),
     ]
     title = "Scores in new participants" if view.is_group else "Scores"
-    return Section(title, f"scores{view.suffix}", parts)
+    return view.section(title, "scores", *parts)
 
 
-def _meaning(split: SplitInfo) -> Note:
+def _meaning(split: SplitInfo) -> Caution:
     title = f"{split.title}." if not split.leaky else f"{split.title}. Do not report it."
     note = split.note.removeprefix(f"{LEAKY}: ")
     same = split.name == "leave_participant_out"
     severity: Severity = "serious" if split.leaky else "caution" if same else "note"
-    return Note(severity, title, note[:1].upper() + note[1:])
+    return Caution(severity, title, note[:1].upper() + note[1:])
 
 
-def _panel(view: View, split: SplitInfo) -> SplitScores:
+def _panel(view: EmotionView, split: SplitInfo) -> SplitScores:
     lines = {
         title: float(row["value"])
         for decoder, title in _LINES.items()
@@ -104,7 +103,7 @@ def _panel(view: View, split: SplitInfo) -> SplitScores:
     return SplitScores(split.title, split.leaky, scored, lines)
 
 
-def observed(view: View, split: SplitInfo, decoder: str) -> Scored:
+def observed(view: EmotionView, split: SplitInfo, decoder: str) -> Scored:
     """Return the balanced accuracy of a decoder with its chance; NaN where unknown."""
     row = view.score(split, decoder)
     assert row is not None
@@ -124,7 +123,7 @@ def _alt(panels: Sequence[SplitScores]) -> str:
     return " ".join(sentences)
 
 
-def _table(view: View, split: SplitInfo) -> Table:
+def _table(view: EmotionView, split: SplitInfo) -> Table:
     caption = f"{split.title}: scores of held-out volumes, pooled over folds."
     rows = rows_of(view.scores, split=split.name)
     frame = rows[rows["measure"] == BALANCED].set_index("decoder")
@@ -139,7 +138,7 @@ def _table(view: View, split: SplitInfo) -> Table:
     return table(frame, _COLUMNS, caption, cells=cells, floor="smallest_p")
 
 
-def chance(view: View) -> Section | None:
+def chance(view: EmotionView) -> Section | None:
     """Show the scores with shifted labels of each decoder that was tested."""
     panels = []
     for split in view.honest:
@@ -165,7 +164,7 @@ def chance(view: View) -> Section | None:
     figure = null_figure(in_rows(panels, 2 if len(panels) in (2, 4) else 3), "balanced accuracy")
     alt = f"Histograms of balanced accuracy with shifted labels, {len(panels)} panels."
     parts: list[Part] = [Prose(intro), picture(figure, alt=alt, caption=caption)]
-    return Section("Chance", f"chance{view.suffix}", [*parts, *claim(view.results, "label_shift")])
+    return view.section("Chance", "chance", *parts, *claim(view.results, "label_shift"))
 
 
 def _null_panel(title: str, null: Sequence[float], scored: Scored) -> NullPanel:
@@ -177,7 +176,7 @@ def _null_panel(title: str, null: Sequence[float], scored: Scored) -> NullPanel:
 # ------------------------------------------------------------------ class by class
 
 
-def confusion(view: View) -> Section:
+def confusion(view: EmotionView) -> Section:
     """Show the predicted classes of the volumes of each class."""
     pooled = view.pooled(view.confusion)
     tables = [
@@ -196,11 +195,10 @@ def confusion(view: View) -> Section:
         for item in tables
     )
     figure = confusion_figure(tables, view.classes)
-    parts = [picture(figure, alt=alt, caption=caption)]
-    return Section("Confusions", f"confusions{view.suffix}", parts)
+    return view.section("Confusions", "confusions", picture(figure, alt=alt, caption=caption))
 
 
-def _title(view: View, split: SplitInfo, decoder: str) -> str:
+def _title(view: EmotionView, split: SplitInfo, decoder: str) -> str:
     name = DECODERS[decoder].title
     return name if len(view.splits) == 1 else f"{name}\n{split.short}"
 
@@ -218,7 +216,7 @@ def confusion_counts(
     )
 
 
-def recall(view: View) -> Section:
+def recall(view: EmotionView) -> Section:
     """Show how often each class was recognised."""
     panels = {}
     for split in view.splits:
@@ -232,8 +230,8 @@ def recall(view: View) -> Section:
     )
     alt = "Recall of each class: " + ", ".join(view.classes) + "."
     figure = recall_figure(panels, view.classes)
-    parts = [picture(figure, alt=alt, caption=caption)]
-    return Section("Recall of each class", f"recall{view.suffix}", parts)
+    drawn = picture(figure, alt=alt, caption=caption)
+    return view.section("Recall of each class", "recall", drawn)
 
 
 def _recalls(rows: pd.DataFrame, classes: Sequence[str]) -> Recalls:
@@ -245,7 +243,7 @@ def _recalls(rows: pd.DataFrame, classes: Sequence[str]) -> Recalls:
 # ------------------------------------------------------------------ stated probabilities
 
 
-def calibration(view: View) -> Section | None:
+def calibration(view: EmotionView) -> Section | None:
     """Compare stated probabilities with how often they were right."""
     diagrams = list(_reliabilities(view))
     if not diagrams:
@@ -274,10 +272,10 @@ def calibration(view: View) -> Section | None:
         picture(reliability_figure(diagrams), alt=alt, caption=caption),
         table(frame.reset_index(), _CALIBRATION, of_table, cells=cells),
     ]
-    return Section("Calibration", f"calibration{view.suffix}", parts)
+    return view.section("Calibration", "calibration", *parts)
 
 
-def _entropy(view: View) -> float:
+def _entropy(view: EmotionView) -> float:
     """Entropy of the shares of the classes, nats."""
     rows = rows_of(view.recall, split=view.splits[0].name, decoder="linear")
     n = rows["n"].to_numpy(float)
@@ -285,8 +283,8 @@ def _entropy(view: View) -> float:
     return float(-(share * np.log(share)).sum())
 
 
-def _reliabilities(view: View) -> Iterator[Reliability]:
-    predictions = view.table(PREDICTIONS)
+def _reliabilities(view: EmotionView) -> Iterator[Reliability]:
+    predictions = view.table(declared.PREDICTIONS)
     names = [f"p_{name}" for name in view.classes]
     for split in view.splits:
         for decoder in PREDICTED:
@@ -299,7 +297,7 @@ def _reliabilities(view: View) -> Iterator[Reliability]:
             yield reliability(decoder, largest, correct, leaky=split.leaky)
 
 
-def separability(view: View) -> list[Part]:
+def separability(view: EmotionView) -> list[Part]:
     """Tabulate how far classes lie apart in the hidden layer."""
     rows = rows_of(view.scores, measure="silhouette")
     if rows.empty:
@@ -308,7 +306,7 @@ def separability(view: View) -> list[Part]:
         Column("split", text=True),
         Column("value", title="silhouette"),
         Column("chance", title="with labels shifted (95 %)"),
-        *choose(SCORES.columns, "p", "n_shifts"),
+        *choose(declared.SCORES.columns, "p", "n_shifts"),
     )
     cells = {
         "split": lambda row: cell(SplitInfo(str(row["split"])).title),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from bidsapp.errors import AppError
+from bidsapp.recipes.emotion3d import results as declared
 from bidsapp.recipes.emotion3d.figures.people import (
     FAR,
     ClassRecalls,
@@ -22,8 +22,7 @@ from bidsapp.recipes.emotion3d.figures.people import (
 )
 from bidsapp.recipes.emotion3d.names import BRAIN, CONTROLS, DECODERS, PREDICTED, SplitInfo
 from bidsapp.recipes.emotion3d.report.decoders import decoder_cell
-from bidsapp.recipes.emotion3d.report.view import BALANCED, LEVEL, View
-from bidsapp.recipes.emotion3d.results import PARTICIPANTS, PREVALENCE, TESTS
+from bidsapp.recipes.emotion3d.report.view import BALANCED, LEVEL, EmotionView
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import (
     Cell,
@@ -37,18 +36,18 @@ from bidsapp.report.html import (
     picture,
     plural,
 )
+from bidsapp.report.methods import own_results
 from bidsapp.report.sections import claim
 from bidsapp.report.tables import Row, choose, interval, records_of, rows_of, table
-from bidsapp.results.read import Results
 
 _LEVELS = {"within": "Within participants", "across": "Across participants"}
 _SHOWN = (*BRAIN, *CONTROLS)
 _MANY = 10
 
 
-def participants(view: View) -> Section:
+def participants(view: EmotionView) -> Section:
     """Show each participant's scores beside their own chance."""
-    frame = view.table(PARTICIPANTS)
+    frame = view.table(declared.PARTICIPANTS)
     panels = sorted(_panels(frame), key=lambda panel: panel.leaky)
     caption = (
         "Each dot is a participant, the tick below or above it what the same decoder scores in "
@@ -58,7 +57,7 @@ def participants(view: View) -> Section:
     n = frame["participant"].nunique()
     alt = f"Balanced accuracy of {n} participants under {len(panels)} splits."
     columns = choose(
-        PARTICIPANTS.columns, "participant", "level", "decoder", BALANCED, "chance", "p"
+        declared.PARTICIPANTS.columns, "participant", "level", "decoder", BALANCED, "chance", "p"
     )
     cells = {
         "participant": lambda row: cell(f"sub-{row['participant']}"),
@@ -70,7 +69,7 @@ def participants(view: View) -> Section:
         picture(people_figure(panels), alt=alt, caption=caption),
         table(frame, columns, of_table, cells=cells),
     ]
-    return Section("Participants", f"participants{view.suffix}", parts)
+    return view.section("Participants", "participants", *parts)
 
 
 def _panels(frame: pd.DataFrame) -> Iterator[People]:
@@ -90,9 +89,9 @@ def _level_cell(row: Row) -> Cell:
     return cell(_where(row))
 
 
-def tests(view: View) -> Section | None:
+def tests(view: EmotionView) -> Section | None:
     """Tabulate the tests over participants, and draw network against linear decoder."""
-    frame = view.table(TESTS)
+    frame = view.table(declared.TESTS)
     if frame.empty:
         return None
     caption = (
@@ -102,7 +101,7 @@ def tests(view: View) -> Section | None:
         "(consistency) flips the signs of participants and is no evidence for decoding."
     )
     columns = choose(
-        TESTS.columns, "level", "test", "mean", "chance", "difference", "p", "t", "p_flip"
+        declared.TESTS.columns, "level", "test", "mean", "chance", "difference", "p", "t", "p_flip"
     )
     cells = {
         "level": _level_cell,
@@ -112,7 +111,7 @@ def tests(view: View) -> Section | None:
     shown = table(frame, columns, caption, cells=cells, floor="smallest_p")
     parts: list[Part] = [shown, *_pairs(view, frame)]
     further = claim(view.results, "label_shift_alike", "sign_flip_scores")
-    return Section("Tests over participants", f"tests{view.suffix}", [*parts, *further])
+    return view.section("Tests over participants", "tests", *parts, *further)
 
 
 def _test(name: str) -> str:
@@ -124,9 +123,9 @@ def _test(name: str) -> str:
     return " ".join(words)
 
 
-def _pairs(view: View, tests_of: pd.DataFrame) -> list[Part]:
+def _pairs(view: EmotionView, tests_of: pd.DataFrame) -> list[Part]:
     panels = []
-    people = view.table(PARTICIPANTS)
+    people = view.table(declared.PARTICIPANTS)
     for (level, split), rows in people.groupby(["level", "split"], sort=False):
         wide = rows.pivot_table(
             index="participant", columns="decoder", values=BALANCED, aggfunc="first"
@@ -160,9 +159,9 @@ def _pairs(view: View, tests_of: pd.DataFrame) -> list[Part]:
 # ------------------------------------------------------------------ class by class
 
 
-def emotions(view: View) -> Section:
+def emotions(view: EmotionView) -> Section:
     """Show how often each class was recognised, within participants and in new ones."""
-    frame = view.single(view.recall)
+    frame = view.of_single(view.recall)
     across = [
         _recalls(f"Across participants: {split.short}", split, rows, view.classes)
         for split in view.splits
@@ -181,22 +180,16 @@ def emotions(view: View) -> Section:
     alt = f"Recall of each class in each participant, {len(panels)} decoders and splits."
     figure = class_figure(panels, view.classes)
     parts: list[Part] = [Prose(intro), picture(figure, alt=alt, caption=caption)]
-    return Section("Recall of each emotion", f"emotions{view.suffix}", parts)
+    return view.section("Recall of each emotion", "emotions", *parts)
 
 
-def _within(view: View) -> Iterator[ClassRecalls]:
+def _within(view: EmotionView) -> Iterator[ClassRecalls]:
     """Yield recalls of participants in held-out runs of their own, as far as they are there."""
-    results, own = view.results, {}
-    for label in results.participants:
-        try:
-            written = Results(results.root, results.recipe, results.catalogue, label)
-        except AppError:  # its files were moved away after the group was analysed
-            continue
-        own[label] = View(written, view.space)
+    own = [EmotionView(written, view.pair) for written in own_results(view.results)]
     if not own:
         return
-    frame = pd.concat([one.recall.assign(participant=label) for label, one in own.items()])
-    splits = {split.name: split for one in own.values() for split in one.honest}
+    frame = pd.concat([one.recall.assign(participant=one.results.subject) for one in own])
+    splits = {split.name: split for one in own for split in one.honest}
     for split in splits.values():
         for decoder in PREDICTED:
             rows = rows_of(frame, split=split.name, decoder=decoder)
@@ -223,9 +216,9 @@ def _recalls(
     )
 
 
-def profiles(view: View) -> Section:
+def profiles(view: EmotionView) -> Section:
     """Show the predicted classes of each participant's volumes, beside all others."""
-    frame = view.single(view.confusion)
+    frame = view.of_single(view.confusion)
     children = []
     for split in view.honest:
         pictures = [
@@ -272,9 +265,9 @@ def _profile(subject: str, rows: pd.DataFrame, classes: Sequence[str]) -> Profil
 # ------------------------------------------------------------------ prevalence
 
 
-def prevalence(view: View) -> Section | None:
+def prevalence(view: EmotionView) -> Section | None:
     """Show how many people show the effect, for decoders with which somebody does."""
-    frame = view.table(PREVALENCE)
+    frame = view.table(declared.PREVALENCE)
     frame = frame[frame["decoder"].isin(_SHOWN) & frame["n_significant"].notna()]
     if frame.empty:
         return None
@@ -285,7 +278,7 @@ def prevalence(view: View) -> Section | None:
             f"nobody shows the effect (p (global null) \u2264 {LEVEL:g}), so that a share of "
             "people would describe noise. The files hold all values."
         )
-        return Section("Prevalence", f"prevalence{view.suffix}", [Prose(text)])
+        return view.section("Prevalence", "prevalence", Prose(text))
     names = [f"{DECODERS[str(row['decoder'])].title}, {_where(row)}" for row in records_of(frame)]
     intro = (
         "How many people show the effect? Dots and bars: the most probable share of the "
@@ -296,7 +289,7 @@ def prevalence(view: View) -> Section | None:
         "anybody to pass are left out."
     )
     columns = choose(
-        PREVALENCE.columns,
+        declared.PREVALENCE.columns,
         *("level", "decoder", "n_significant", "prevalence", "p_global", "p_majority", "bound"),
     )
     cells = {
@@ -322,4 +315,4 @@ def prevalence(view: View) -> Section | None:
         table(frame, columns, caption, cells=cells),
         *claim(view.results, "minimum_statistic", "prevalence_density"),
     ]
-    return Section("Prevalence", f"prevalence{view.suffix}", parts)
+    return view.section("Prevalence", "prevalence", *parts)

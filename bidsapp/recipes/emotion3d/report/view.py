@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import pandas as pd
 
+from bidsapp.recipes.emotion3d import results as declared
 from bidsapp.recipes.emotion3d.names import DECODERS, SplitInfo
-from bidsapp.recipes.emotion3d.results import (
-    CONFUSION,
-    GROUP_CONFUSION,
-    GROUP_RECALL,
-    NULL,
-    RECALL,
-    SCORES,
-    TESTS,
-)
+from bidsapp.report.sections import Pair
 from bidsapp.report.tables import rows_of
-from bidsapp.results.kinds import Table
+from bidsapp.report.view import View
 from bidsapp.results.read import Results, Space
 
 BALANCED = "balanced_accuracy"
@@ -28,43 +19,25 @@ LEVEL = 0.05
 """Of the tests on the pages."""
 
 
-@dataclass(frozen=True)
-class View:
-    """Results of a participant, or of the group, in one space.
-
-    Attributes
-    ----------
-    results, space
-        Whose results, and where.
-    suffix
-        For anchors: empty where there is one space only.
-    """
-
-    results: Results
-    space: Space
-    suffix: str = ""
+class EmotionView(View):
+    """Results of a participant, or of the group, in one space; there are no networks."""
 
     @property
-    def is_group(self) -> bool:
-        """Whether the results are the group's."""
-        return self.results.is_group
-
-    @cached_property
-    def facts(self) -> dict[str, Any]:
-        """Content of the summary."""
-        return dict(self.results.facts(self.space))
+    def space(self) -> Space:
+        """The space."""
+        return self.pair.space
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in order."""
-        return tuple(self.facts["classes"])
+        return tuple(self.summary["classes"])
 
     @cached_property
     def splits(self) -> tuple[SplitInfo, ...]:
         """Splits in the order of the analysis."""
         return tuple(
             SplitInfo(item["name"], item["note"], tuple(item["folds"]))
-            for item in self.facts["splits"]
+            for item in self.summary["splits"]
         )
 
     @property
@@ -72,35 +45,31 @@ class View:
         """Splits whose scores may be believed."""
         return tuple(split for split in self.splits if not split.leaky)
 
-    def table(self, result: Table) -> pd.DataFrame:
-        """Read a table; without rows when it was not written."""
-        return self.results.table(result, self.space)
-
     @cached_property
     def scores(self) -> pd.DataFrame:
         """One row per split, decoder and measure."""
-        return self.table(SCORES)
+        return self.table(declared.SCORES)
 
     @cached_property
     def null(self) -> pd.DataFrame:
         """One row per split, decoder and shift of the labels."""
-        return self.table(NULL)
+        return self.table(declared.NULL)
 
     @cached_property
     def recall(self) -> pd.DataFrame:
         """One row per split, decoder and class; of a group also per participant."""
-        return self.table(GROUP_RECALL if self.is_group else RECALL)
+        return self.table(declared.GROUP_RECALL if self.is_group else declared.RECALL)
 
     @cached_property
     def confusion(self) -> pd.DataFrame:
         """One row per split, decoder and pair of classes; of a group also per participant."""
-        return self.table(GROUP_CONFUSION if self.is_group else CONFUSION)
+        return self.table(declared.GROUP_CONFUSION if self.is_group else declared.CONFUSION)
 
     def pooled(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the rows that are not about a single participant of a group."""
         return table[table["participant"].isna()] if self.is_group else table
 
-    def single(self, table: pd.DataFrame) -> pd.DataFrame:
+    def of_single(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the rows that are about single participants of a group."""
         return table[table["participant"].notna()]
 
@@ -122,7 +91,7 @@ class View:
         rows = (self.score(split, decoder) for split in self.honest)
         p = [float(row["p"]) for row in rows if row is not None]
         if self.is_group:
-            tests = rows_of(self.table(TESTS), test=f"{decoder} > chance")
+            tests = rows_of(self.table(declared.TESTS), test=f"{decoder} > chance")
             leaky = {split.name for split in self.splits if split.leaky}
             p += [float(x) for x in tests.loc[~tests["split"].isin(leaky), "p"]]
         return any(value <= LEVEL for value in p)
@@ -133,10 +102,10 @@ class View:
         return [float(value) for value in rows[BALANCED].dropna()]
 
 
-def views(results: Results) -> list[View]:
+def views(results: Results) -> list[EmotionView]:
     """Return one view per space."""
     several = len(results.spaces) > 1
     return [
-        View(results, space, f"-{number}" if several else "")
+        EmotionView(results, Pair(space, "", space.title, f"-{number}" if several else ""))
         for number, space in enumerate(results.spaces, start=1)
     ]

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from bidsapp.report.figures import style
 from bidsapp.report.figures.style import Array
-from bidsapp.report.figures.surface import VIEWS, CortexMap, Mesh, paint
+from bidsapp.report.figures.surface import VIEWS, CortexMap, Look, Mesh, paint
 
 #: of components 1 to 3, dark enough for lines on white
 COLOURS = ("#c1272d", "#1b8a3a", "#2b4acb")
@@ -83,8 +83,7 @@ def by_vertex(title: str, hemisphere: str, colours: Array) -> CortexMap:
     return CortexMap(
         title,
         {hemisphere: values},
-        ListedColormap(table, name="vertices"),
-        Normalize(-0.5, len(colours) - 0.5),
+        Look(ListedColormap(table, name="vertices"), -0.5, len(colours) - 0.5, ""),
         ordinal=True,
     )
 

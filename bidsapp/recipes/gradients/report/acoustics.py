@@ -5,23 +5,26 @@ from __future__ import annotations
 from bidsapp.recipes.gradients import group_results as of_group
 from bidsapp.recipes.gradients import results as declared
 from bidsapp.report.brain.draw import BrainMap, draw
-from bidsapp.report.brain.places import coordinate_words, region_after_z, with_regions
+from bidsapp.report.brain.places import (
+    best_layers,
+    coordinate_words,
+    parcel_columns,
+    top_parcels,
+)
 from bidsapp.report.html import Part, Prose, Section, plural
 from bidsapp.report.sections import claim
-from bidsapp.report.tables import choose, table
+from bidsapp.report.tables import table
 from bidsapp.report.view import View
 
 _TOP = 10
-_COLUMNS = ("parcel", "structure", "x", "y", "z", "n_units", "layer", "r", "effect", "p", "p_fwe")
 
 
 def beyond_acoustics(view: View) -> Section | None:
     """Show where a layer predicts what acoustics do not; None where it was not tested."""
     result = of_group.BEYOND if view.is_group else declared.BEYOND
-    rows = view.table(result).dropna(subset=["effect"])
-    if rows.empty:
+    best = best_layers(view.table(result))
+    if best.empty:
         return None
-    best = rows.loc[rows.groupby("parcel")["effect"].idxmax()]
     passed = best[best["p_fwe"] <= view.level]
     words = (
         f"In {len(passed)} of {plural(len(best), 'parcel')} a layer predicts what is left when "
@@ -35,12 +38,12 @@ def beyond_acoustics(view: View) -> Section | None:
         drawn = [BrainMap.of(declared.BEYOND_BEST, labels, view.layers, title=title)]
         text = "Layer with the largest effect among those that pass; elsewhere nothing is drawn. "
         parts += draw(drawn, view.units, labels > 0, text)
-    shown = best.sort_values("effect", ascending=False).head(_TOP)
+    shown = top_parcels(best, "effect", _TOP, view.units)
     caption = (
         f"The {len(shown)} parcels with the largest effect, in standard deviations of their null, "
         f"and the layer that has it. {coordinate_words(view.units)}"
     )
-    columns = region_after_z(choose(result.columns, *_COLUMNS))
-    parts.append(table(with_regions(shown, view.units), columns, caption))
+    columns = parcel_columns(result, "layer", "r", "effect", "p", "p_fwe")
+    parts.append(table(shown, columns, caption))
     parts += claim(view.results, declared.BEYOND_ACOUSTICS)
-    return Section("Beyond acoustics", f"beyond{view.suffix}", parts)
+    return view.section("Beyond acoustics", "beyond", *parts)

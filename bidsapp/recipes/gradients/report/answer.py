@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.report import scores
 from bidsapp.recipes.gradients.report.group_view import GroupView, reference_title
-from bidsapp.recipes.gradients.report.participant_view import NEGATIVE, POSITIVE, ParticipantView
+from bidsapp.recipes.gradients.report.participant_view import ParticipantView
+from bidsapp.recipes.gradients.report.view import NEGATIVE, POSITIVE
 from bidsapp.report.brain.scales import largest
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import number_text, p_text, plural
@@ -35,16 +34,9 @@ def of_participant(view: ParticipantView) -> Iterator[str]:
             f"held out: in none of {plural(len(rows), 'parcel')} more than displaced music does "
             f"(smallest family-wise {least})."
         )
-    yield _peak(view.positive, view.layers, view.word)
+    if peak := view.peak(view.positive):
+        yield f"The largest score of a {view.word} is r = {peak[0]}, in layer {peak[1]}."
     yield _controls(view, view.scores(NEGATIVE))
-
-
-def _peak(r: Array, layers: tuple[str, ...], word: str) -> str:
-    if not np.isfinite(r).any():
-        return ""
-    layer = int(np.unravel_index(int(np.nanargmax(r)), r.shape)[0])
-    value = number_text(float(np.nanmax(r)), 2)
-    return f"The largest score of a {word} is r = {value}, in layer {layers[layer]}."
 
 
 def _controls(view: ParticipantView, control: Array | None) -> str:
@@ -85,8 +77,8 @@ def of_group(view: GroupView) -> Iterator[str]:
             f"to held-out music {than}, in any of {of_parcels}."
         )
     mean = view.scores(POSITIVE)
-    if mean is not None:
-        yield _peak(mean, view.layers, f"mean {view.word}").replace("a mean", "the mean")
+    if mean is not None and (peak := view.peak(mean)):
+        yield f"The largest score of the mean {view.word} is r = {peak[0]}, in layer {peak[1]}."
     yield from _claims(view)
 
 

@@ -16,7 +16,7 @@ from bidsapp.recipes.gradients.report.group_view import (
     reference_title,
 )
 from bidsapp.recipes.gradients.results import ANNOTATION, SECOND_NULL
-from bidsapp.report.html import Part, Prose, Section, p_text, picture
+from bidsapp.report.html import Prose, Section, p_text, picture
 from bidsapp.report.sections import claim
 from bidsapp.report.tables import choose, records_of, rows_of, table
 
@@ -38,10 +38,10 @@ def annotation_profile(view: GroupView) -> Section | None:
     """Draw and tabulate the annotation profile; None where nothing was rotated."""
     if view.spin is None or view.spins.empty:
         return None
-    title, anchor = "Known axes of the cortex", f"annotations{view.suffix}"
+    title, anchor = "Known axes of the cortex", "annotations"
     frame = view.table(declared.ANNOTATIONS)
     if frame.empty:
-        return Section(title, anchor, [Prose(_NONE)])
+        return view.section(title, anchor, Prose(_NONE))
     first = rows_of(frame, map=frame["map"].iloc[0])
     order = first.reindex(first["r"].abs().sort_values(ascending=False).index)
     names = [str(name) for name in order["annotation"]]
@@ -77,12 +77,13 @@ def annotation_profile(view: GroupView) -> Section | None:
         f"Correlations with published maps, the strongest first. With {n} rotations no p is below "
         f"{1 / (n + 1):.1g}."
     )
-    parts: list[Part] = [
+    return view.section(
+        title,
+        anchor,
         picture(figure, alt=f"Strongest: {words}.", caption=caption),
         *claim(view.results, ANNOTATION),
         table(strongest, _COLUMNS, text),
-    ]
-    return Section(title, anchor, parts)
+    )
 
 
 def _named(titles: Mapping[str, str]) -> Callable[[str], str]:
@@ -111,9 +112,6 @@ def second_null(view: GroupView) -> Section | None:
         f"Parcel means ({int(frame['n_parcels'].iloc[0])} of 400 Schaefer parcels) against "
         f"surrogates of the reference by the null {method} of neuromaps"
     )
-    parts: list[Part] = [
-        Prose(words),
-        table(frame, declared.SECOND.columns, caption),
-        *claim(view.results, SECOND_NULL),
-    ]
-    return Section("Second null", f"second-null{view.suffix}", parts)
+    rows = table(frame, declared.SECOND.columns, caption)
+    said = claim(view.results, SECOND_NULL)
+    return view.section("Second null", "second-null", Prose(words), rows, *said)

@@ -42,8 +42,4 @@ def delay(view: ParticipantView) -> Section | None:
     )
     low, high = best.quantile([0.25, 0.75])
     alt = f"Best lag: median {best.median():g} s, middle half from {low:g} to {high:g} s."
-    return Section(
-        "Haemodynamic delay",
-        f"delay{view.suffix}",
-        [picture(figure, alt=alt, caption=words)],
-    )
+    return view.section("Haemodynamic delay", "delay", picture(figure, alt=alt, caption=words))

@@ -12,10 +12,15 @@ from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.report.group_view import GroupView, reference_title
 from bidsapp.recipes.gradients.results import DISPLACED_ALONG
 from bidsapp.report.brain.draw import BrainMap, draw
-from bidsapp.report.brain.places import coordinate_words, region_after_z, with_regions
+from bidsapp.report.brain.places import (
+    best_layers,
+    coordinate_words,
+    parcel_columns,
+    top_parcels,
+)
 from bidsapp.report.html import Cell, Number, Part, Prose, Section, number_text, p_text, plural
 from bidsapp.report.sections import claim
-from bidsapp.report.tables import choose, records_of, rows_of, table
+from bidsapp.report.tables import records_of, rows_of, table
 from bidsapp.results.inferences.base import smallest_p
 
 _TOP = 20
@@ -23,31 +28,7 @@ _QUESTIONS = {
     "alignment": "Alignment with",
     "preference": "Preference along",
 }
-_CLAIMS = choose(
-    declared.CLAIMS.columns,
-    "reference",
-    "question",
-    "statistic",
-    "null_median",
-    "p",
-    "n_copies",
-    "n_parcels",
-)
-_PARCELS = choose(
-    declared.DISPLACEMENT.columns,
-    "parcel",
-    "structure",
-    "x",
-    "y",
-    "z",
-    "n_units",
-    "layer",
-    "mean_r",
-    "effect",
-    "p",
-    "p_fwe",
-    "may_be_best",
-)
+_SCORES = ("layer", "mean_r", "effect", "p", "p_fwe", "may_be_best")
 
 
 def numbers(view: GroupView) -> Iterator[Number]:
@@ -66,17 +47,15 @@ def section(view: GroupView) -> Section | None:
     parcels = view.table(declared.DISPLACEMENT)
     if parcels.empty:
         return None
-    tested = parcels.dropna(subset=["effect"])
-    best = tested.loc[tested.groupby("parcel")["effect"].idxmax()]
+    best = best_layers(parcels)
     passed = int((best["p_fwe"] <= view.level).sum())
     words = (
         f"{passed} of {plural(len(best), 'parcel')} are significant (FWE p \u2264 "
         f"{view.level:g}) when the music is displaced alike in all participants, which leaves in "
         "place what listeners share and no model knows."
     )
-    parts: list[Part] = [Prose(words), *_claims(view), _table(view, best, parcels)]
-    parts += claim(view.results, DISPLACED)
-    return Section("Against displaced music", f"displacement{view.suffix}", parts)
+    parts = [*_claims(view), _table(view, best, parcels), *claim(view.results, DISPLACED)]
+    return view.section("Against displaced music", "displacement", Prose(words), *parts)
 
 
 def _claims(view: GroupView) -> list[Part]:
@@ -93,7 +72,7 @@ def _claims(view: GroupView) -> list[Part]:
         maps = [BrainMap.of(declared.PREFERENCE, preference[0])]
         text = "Above zero: deeper layers do better than the common profile says (descriptive). "
         drawn = draw(maps, view.units, view.significant, text)
-    made = table(claims, _CLAIMS, caption, floor=_floor(view))
+    made = table(claims, declared.CLAIMS.columns, caption, floor=_floor(view))
     return [made, *claim(view.results, DISPLACED_ALONG), *drawn]
 
 
@@ -104,8 +83,7 @@ def _floor(view: GroupView) -> float:
 
 
 def _table(view: GroupView, best: pd.DataFrame, parcels: pd.DataFrame) -> Part:
-    shown = best.sort_values("effect", ascending=False).head(_TOP)
-    shown = with_regions(shown, view.units)
+    shown = top_parcels(best, "effect", _TOP, view.units)
     sets = {
         parcel: [str(layer) for layer in rows.loc[rows["may_be_best"] == "true", "layer"]]
         for parcel, rows in parcels.groupby("parcel")
@@ -121,5 +99,5 @@ def _table(view: GroupView, best: pd.DataFrame, parcels: pd.DataFrame) -> Part:
         "May be best: layers that are not worse than the best one under displacement; their "
         f"number in brackets. {coordinate_words(view.units)}"
     )
-    cells = {"may_be_best": layers}
-    return table(shown, region_after_z(_PARCELS), caption, cells=cells, floor=_floor(view))
+    columns = parcel_columns(declared.DISPLACEMENT, *_SCORES)
+    return table(shown, columns, caption, cells={"may_be_best": layers}, floor=_floor(view))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,16 +20,16 @@ from bidsapp.recipes.gradients.report import (
 )
 from bidsapp.recipes.gradients.report.group_view import (
     KINDS,
-    POSITIVE,
     GroupView,
     correlation,
     reference_title,
-    views,
 )
 from bidsapp.recipes.gradients.report.participant_page import HEADING
+from bidsapp.recipes.gradients.report.view import POSITIVE, views
 from bidsapp.report import sections
-from bidsapp.report.html import Number, Page, Part, Section, number_text, p_text
+from bidsapp.report.html import Number, Page, number_text, p_text
 from bidsapp.report.methods import Methods
+from bidsapp.report.view import results_section
 from bidsapp.results.read import Results
 
 _QUESTION = "Representational gradients: are layers of an audio network encoded along the cortex?"
@@ -49,16 +48,12 @@ _PARTS = (
     group_maps.inference,
     group_profiles.noise_ceiling,
 )
-
-
-_FOLDED = frozenset(
-    {
-        group_tests.participants_alignment,
-        group_profiles.stability,
-        group_profiles.noise_ceiling,
-        group_maps.components,
-        group_maps.inference,
-    }
+_FOLDED = (
+    group_tests.participants_alignment,
+    group_profiles.stability,
+    group_profiles.noise_ceiling,
+    group_maps.components,
+    group_maps.inference,
 )
 """Sections that a first reading can do without."""
 
@@ -73,36 +68,26 @@ def group_page(results: Results, methods: Methods) -> Page:
     methods
         Its methods text.
     """
-    pages = views(results)
-    glance = [(view.pair.title, list(_numbers(view))) for view in pages]
-    made = [
-        sections.glance(list(_people(results)), glance),
-        sections.cautions(results),
-        sections.participants(results, declared.PARTICIPANTS, _who(results)),
-        group_maps.interactive(pages, [group_profiles.isc_map(view) for view in pages]),
-        *(_results(view) for view in pages),
-        *group_profiles.ratings(results),
-        sections.claims(results),
-        sections.methods_section(methods),
-        sections.fidelity(results),
-        sections.about(results, _provenance(results)),
-    ]
-    return sections.page(results, _QUESTION, made, heading=HEADING, answer=_answer(results, pages))
-
-
-def _answer(results: Results, pages: Sequence[GroupView]) -> list[Part]:
-    view = pages[0]
-    return sections.found(results, answer.of_group(view), group_maps.accuracy(view))
-
-
-def _results(view: GroupView) -> Section:
-    children = [
-        replace(section, folded=part in _FOLDED)
-        for part in _PARTS
-        if (section := part(view)) is not None
-    ]
-    anchor = f"results-{view.pair.space.anchor}-{view.pair.network}"
-    return Section(f"Results: {view.pair.title}", anchor, children=children)
+    pages = views(results, GroupView)
+    shown = group_maps.accuracy(pages[0])
+    return sections.standard_page(
+        results,
+        _QUESTION,
+        [
+            sections.participants(results, declared.PARTICIPANTS, _who(results)),
+            group_maps.interactive(pages, [group_profiles.isc_map(view) for view in pages]),
+            *(results_section(view, _PARTS, _FOLDED) for view in pages),
+            *group_profiles.ratings(results),
+        ],
+        heading=HEADING,
+        numbers=(
+            list(_people(results)),
+            [(view.pair.title, list(_numbers(view))) for view in pages],
+        ),
+        answer=sections.found(results, answer.of_group(pages[0]), shown),
+        methods=methods,
+        further=_provenance(results),
+    )
 
 
 def _who(results: Results) -> str:
@@ -123,9 +108,7 @@ def _who(results: Results) -> str:
 
 
 def _people(results: Results) -> Iterator[Number]:
-    left_out = len(results.facts()["left_out"])
-    remark = f"{left_out} left out" if left_out else "none left out"
-    yield Number("Participants", str(results.n_participants), remark)
+    yield sections.participants_number(results)
     used = results.table(declared.PARTICIPANTS, results.spaces[0])["n_rows"].dropna()
     low, high = used.min(), used.max()
     text = number_text(low, 0) if low == high else f"{low:.0f}\u2013{high:.0f}"
@@ -134,10 +117,8 @@ def _people(results: Results) -> Iterator[Number]:
 
 def _numbers(view: GroupView) -> Iterator[Number]:
     scores = view.scores(POSITIVE)
-    if scores is not None and np.isfinite(scores).any():
-        layer, _ = np.unravel_index(int(np.nanargmax(scores)), scores.shape)
-        peak = number_text(float(np.nanmax(scores)), 2)
-        yield Number("Peak mean r", peak, f"layer {view.layers[int(layer)]}")
+    if scores is not None and (peak := view.peak(scores)):
+        yield Number("Peak mean r", peak[0], f"layer {peak[1]}")
         if view.significant is not None:
             known = np.isfinite(scores).any(axis=0)
             share = f"{100 * view.significant.sum() / max(known.sum(), 1):.0f} %"

@@ -15,12 +15,12 @@ from bidsapp.recipes.gradients.report.group_view import (
     KIND_TITLES,
     KINDS,
     LAGS_TITLES,
-    POSITIVE,
     GroupView,
     carried,
     each_lags,
     reference_title,
 )
+from bidsapp.recipes.gradients.report.view import POSITIVE
 from bidsapp.recipes.gradients.results import FLIP, FLIP_FDR, TFCE
 from bidsapp.report.brain.draw import NOT_DRAWN, BrainMap, draw, slices
 from bidsapp.report.brain.scales import largest, limits, smallest
@@ -70,7 +70,6 @@ def accuracy_maps(view: GroupView) -> list[BrainMap]:
 
 def accuracy(view: GroupView) -> Section:
     """Draw the largest mean score over layers (Figure 2 of the poster)."""
-    title, anchor = "Maximal prediction accuracy", f"accuracy{view.suffix}"
     scale = "Both rows share one scale, from zero to the 99.5th percentile."
     caption = f"{_outlined(view)} {scale}"
     parts = draw(accuracy_maps(view), FSAVERAGE5, None, caption, how=view.how_drawn())
@@ -79,7 +78,7 @@ def accuracy(view: GroupView) -> Section:
     flat = BrainMap("Largest mean r over layers, positive lags", largest(scores), _MEAN_R)
     parts = [*(parts or [Prose(NOT_DRAWN)]), *slices([flat], view.units, view.significant)]
     tested = [] if view.significant is None else claim(view.results, DISPLACED)
-    return Section(title, anchor, [*parts, *tested])
+    return view.section("Maximal prediction accuracy", "accuracy", *parts, *tested)
 
 
 def _outlined(view: GroupView) -> str:
@@ -103,10 +102,10 @@ def _outlined(view: GroupView) -> str:
 
 def gradients(view: GroupView) -> Section:
     """Draw best and centroid layers beside the functional gradient (Figure 5 of the poster)."""
-    title, anchor = "Representational gradients", f"gradients{view.suffix}"
+    title, anchor = "Representational gradients", "gradients"
     rows = list(_gradient_rows(view))
     if not rows:
-        return Section(title, anchor, [Prose(NOT_DRAWN)])
+        return view.section(title, anchor, Prose(NOT_DRAWN))
     kind = "Spearman" if view.symbol == "\u03c1" else "Pearson"
     tested = (
         f" {view.symbol}: {kind} correlation with the functional gradient in the middle row over "
@@ -128,7 +127,7 @@ def gradients(view: GroupView) -> Section:
     lost = [reference_title(name) for name in view.references if view.reference(name) is None]
     if lost:
         parts.append(Prose(f"Not shown, because the map is not at hand: {', '.join(lost)}."))
-    return Section(title, anchor, parts)
+    return view.section(title, anchor, *parts)
 
 
 def _gradient_rows(view: GroupView) -> Iterator[BrainMap]:
@@ -183,7 +182,7 @@ def components(view: GroupView) -> Section | None:
         caption = "Topographies, signed; scales end at the 99.5th percentile of the size."
         maps = list(_topographies(frame, positive))
         parts += draw(maps, FSAVERAGE5, None, caption, how=view.how_drawn())
-    return Section("Components over layers", f"components{view.suffix}", parts)
+    return view.section("Components over layers", "components", *parts)
 
 
 def _colours(view: GroupView, topographies: dict[str, Array | None]) -> list[Part]:
@@ -284,7 +283,7 @@ def _counts(view: GroupView) -> Iterator[BrainMap]:
 
 def inference(view: GroupView) -> Section:
     """Draw and tabulate the test over participants."""
-    title, anchor = f"Tests over participants at each {view.word}", f"inference{view.suffix}"
+    title, anchor = f"Tests over participants at each {view.word}", "inference"
     caption = (
         f"Sign flips of participants at positive lags; p is corrected over {view.words} and "
         "layers by the largest t. Outlined: p \u2264 "
@@ -305,10 +304,10 @@ def inference(view: GroupView) -> Section:
             f"of sign flips is {p_cell(smallest_p).text}, above {view.level:g}: no map of t, p or "
             "effect size is drawn, as none could be significant. They are in the files."
         )
-        return Section(title, anchor, [Prose(words), *parts])
+        return view.section(title, anchor, Prose(words), *parts)
     else:
         parts.append(_significant_by_layer(view))
-    return Section(title, anchor, [*parts, *claim(view.results, FLIP, TFCE, FLIP_FDR)])
+    return view.section(title, anchor, *parts, *claim(view.results, FLIP, TFCE, FLIP_FDR))
 
 
 def _significant_by_layer(view: GroupView) -> Part:

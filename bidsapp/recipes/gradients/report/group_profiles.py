@@ -14,15 +14,13 @@ from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.figures.ceiling import ceiling_figure
 from bidsapp.recipes.gradients.figures.stability import StabilityRow, stability_figure
 from bidsapp.recipes.gradients.report.group_view import (
-    BASELINE,
     FSAVERAGE5,
     LAGS_TITLES,
-    NEGATIVE,
-    POSITIVE,
     GroupView,
     carried,
     each_lags,
 )
+from bidsapp.recipes.gradients.report.view import BASELINE, NEGATIVE, POSITIVE
 from bidsapp.recipes.gradients.results import PARCEL_LABELS
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.figures import style
@@ -55,11 +53,11 @@ Region = tuple[str, str]
 
 def region_profiles(view: GroupView) -> Section:
     """Draw layer profiles of regions or networks, positive against negative lags (Figure 3)."""
-    title, anchor = "Layer profiles of regions", f"profiles{view.suffix}"
+    title, anchor = "Layer profiles of regions", "profiles"
     frame = view.table(declared.REGIONS)
     if frame.empty:
         text = "No regions: neither a cortex nor an atlas was at hand."
-        return Section(title, anchor, [Prose(text)])
+        return view.section(title, anchor, Prose(text))
     networks, four, atlas = _regions(frame)
     parts: list[Part] = []
     if networks:
@@ -69,7 +67,7 @@ def region_profiles(view: GroupView) -> Section:
     )
     if atlas:
         parts.append(_profiles(view, frame, atlas, "the atlas"))
-    return Section(title, anchor, [*parts, *claim(view.results, BOOTSTRAP)])
+    return view.section(title, anchor, *parts, *claim(view.results, BOOTSTRAP))
 
 
 def _regions(frame: pd.DataFrame) -> tuple[list[Region], list[Region], list[Region]]:
@@ -165,7 +163,7 @@ def stability(view: GroupView) -> Section | None:
     ]
     alt = f"Most frequent best layer, {columns[0][0]}. {'; '.join(words)}."
     part = picture(stability_figure(columns, view.layers), alt=alt, caption=caption)
-    return Section("Stability of the best layer", f"stability{view.suffix}", [part])
+    return view.section("Stability of the best layer", "stability", part)
 
 
 def _stability_rows(
@@ -243,14 +241,14 @@ def isc_map(view: GroupView) -> BrainMap | None:
 
 def noise_ceiling(view: GroupView) -> Section:
     """Draw the inter-subject correlation of parcels, and how much of it the best layer reaches."""
-    title, anchor = "Noise ceiling", f"ceiling{view.suffix}"
+    title, anchor = "Noise ceiling", "ceiling"
     frame = view.table(declared.ISC)
     if frame.empty:
         text = (
             "No inter-subject correlation: it needs two participants who heard the same sounds "
             "and have the same parcels."
         )
-        return Section(title, anchor, [Prose(text)])
+        return view.section(title, anchor, Prose(text))
     frame = frame.assign(reached=_reached(view, frame))
     isc, reached = (frame[name].to_numpy(dtype=float) for name in ("isc", "reached"))
     share = _share(reached, isc)
@@ -271,7 +269,7 @@ def noise_ceiling(view: GroupView) -> Section:
                       how="")  # fmt: skip
     columns = (*declared.ISC.columns, Column("reached", title="best layer, mean r"))
     told = "Parcels: centre in mm, inter-subject correlation, and the score of the best layer"
-    return Section(title, anchor, [*parts, table(frame, columns, told)])
+    return view.section(title, anchor, *parts, table(frame, columns, told))
 
 
 def _reached(view: GroupView, frame: pd.DataFrame) -> Array:

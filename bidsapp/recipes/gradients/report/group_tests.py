@@ -13,14 +13,13 @@ from bidsapp.recipes.gradients.figures.alignment import COLOURS, Strip, alignmen
 from bidsapp.recipes.gradients.report.group_view import (
     KIND_TITLES,
     KINDS,
-    LAGS,
     MAIN,
-    POSITIVE,
     GroupView,
     correlation,
     reference_title,
 )
-from bidsapp.recipes.gradients.results import MONTE_CARLO, SPIN, SPIN_PEOPLE
+from bidsapp.recipes.gradients.report.view import POSITIVE
+from bidsapp.recipes.gradients.results import LAGS, MONTE_CARLO, SPIN, SPIN_PEOPLE
 from bidsapp.report.figures.nulls import NullPanel, null_figure
 from bidsapp.report.html import Cell, Part, Section, Table, cell, number_text, p_text, picture
 from bidsapp.report.sections import claim
@@ -63,7 +62,7 @@ def spin_tests(view: GroupView) -> Section | None:
             "are in no order of depth"
         )
         parts.append(_table(rows_of(baseline.spins, **MAIN), caption, is_main=True))
-    return Section("Spin tests", f"spins{view.suffix}", parts)
+    return view.section("Spin tests", "spins", *parts)
 
 
 def _histograms(view: GroupView) -> list[Part]:
@@ -171,7 +170,7 @@ def participants_alignment(view: GroupView) -> Section | None:
     parts: list[Part] = [picture(figure, alt=f"{words}.", caption=caption)]
     if tested:
         parts += [*claim(view.results, SPIN_PEOPLE), _test_table(tests)]
-    return Section("Alignment of participants", f"alignment{view.suffix}", parts)
+    return view.section("Alignment of participants", "alignment", *parts)
 
 
 def _strips(frame: pd.DataFrame, tests: pd.DataFrame, reference: str) -> Iterator[Strip]:

@@ -16,20 +16,16 @@ from bidsapp.brain.references import reference_map
 from bidsapp.errors import AppError
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.reference_names import reference_labels
-from bidsapp.recipes.gradients.results import BEST_LAYER, CENTROID
+from bidsapp.recipes.gradients.report.view import NEGATIVE, POSITIVE, GradientsView
+from bidsapp.recipes.gradients.results import BEST_LAYER, CENTROID, LAGS
 from bidsapp.report.brain.projection import how_projected, to_cortex
 from bidsapp.report.brain.template import SIDES, SIZE
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import number_text, p_text
-from bidsapp.report.sections import Pair, pairs
 from bidsapp.report.tables import rows_of
-from bidsapp.report.view import View
 from bidsapp.results.kinds import Result
-from bidsapp.results.read import Results, Space
+from bidsapp.results.read import Space
 
-BASELINE = "baseline"
-POSITIVE, NEGATIVE = "positive", "negative"
-LAGS = (POSITIVE, NEGATIVE)
 KINDS = ("best", "centroid")
 MAIN = {"hemisphere": "both", "direction": "reference rotated"}
 LAGS_TITLES = {POSITIVE: "positive lags", NEGATIVE: "negative lags (control)"}
@@ -78,7 +74,7 @@ def carried(units: UnitSpace, values: Array, *, ordinal: bool = False) -> Array 
     return None if sides is None else np.concatenate([sides[side] for side in SIDES])
 
 
-class GroupView(View):
+class GroupView(GradientsView):
     """Group results of one network in one space."""
 
     @property
@@ -114,15 +110,6 @@ class GroupView(View):
     def scores(self, lags: str) -> Array | None:
         """(n_layers, n_units) mean scores over participants."""
         return self.maps(declared.MEAN.of(lags))
-
-    @cached_property
-    def baseline(self) -> GroupView | None:
-        """The acoustic baseline in the same space; None without one, and for itself."""
-        if BASELINE not in self.results.networks(self.pair.space):
-            return None
-        if self.pair.network == BASELINE:
-            return None
-        return GroupView(self.results, Pair(self.pair.space, BASELINE, BASELINE, ""))
 
     def on_cortex(self, result: Result, projected: Result | None = None) -> Array | None:
         """Bring maps to fsaverage5.
@@ -216,13 +203,6 @@ class GroupView(View):
         if math.isfinite(row["p_max"]):
             words += f", p_FWE (across maps) {p_text(row['p_max'], n).removeprefix('p ')}"
         return words
-
-
-def views(results: Results) -> list[GroupView]:
-    """Return the networks of each space; the baseline only where it stands alone."""
-    alone = all(set(results.networks(space)) == {BASELINE} for space in results.spaces)
-    left_out = () if alone else (BASELINE,)
-    return [GroupView(results, pair) for pair in pairs(results, leave_out=left_out)]
 
 
 def each_lags(view: GroupView) -> Iterator[str]:

@@ -8,18 +8,13 @@ import numpy as np
 import pandas as pd
 
 from bidsapp.recipes.gradients import results as declared
+from bidsapp.recipes.gradients.report.view import POSITIVE, GradientsView
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import plural
-from bidsapp.report.sections import Pair, pairs
 from bidsapp.report.tables import rows_of
-from bidsapp.report.view import View
-from bidsapp.results.read import Results
-
-BASELINE = "baseline"
-POSITIVE, NEGATIVE = declared.LAGS
 
 
-class ParticipantView(View):
+class ParticipantView(GradientsView):
     """A participant's results of one network in one space."""
 
     def scores(self, lags: str) -> Array | None:
@@ -55,14 +50,6 @@ class ParticipantView(View):
         """One row per layer and set of lags."""
         return self.table(declared.PROFILE)
 
-    @cached_property
-    def baseline(self) -> ParticipantView | None:
-        """The acoustic baseline in the same space; None without one, and for itself."""
-        space = self.pair.space
-        if self.pair.network == BASELINE or BASELINE not in self.results.networks(space):
-            return None
-        return ParticipantView(self.results, Pair(space, BASELINE, BASELINE, ""))
-
     @property
     def chosen(self) -> Array:
         """(n_units,) bool: significant ones; all of them where none is significant."""
@@ -75,10 +62,3 @@ class ParticipantView(View):
             return f"all {self.words}, because no parcel is significant"
         n = plural(int(self.significant.sum()), self.word, self.words)
         return f"the {n} in significant parcels"
-
-
-def views(results: Results) -> list[ParticipantView]:
-    """Return the networks of each space; the baseline only where it stands alone."""
-    alone = all(set(results.networks(space)) == {BASELINE} for space in results.spaces)
-    left_out = () if alone else (BASELINE,)
-    return [ParticipantView(results, pair) for pair in pairs(results, leave_out=left_out)]

@@ -10,13 +10,10 @@ import pandas as pd
 
 from bidsapp.recipes.base import score_results
 from bidsapp.recipes.gradients import results as declared
-from bidsapp.recipes.gradients.report.participant_view import (
-    NEGATIVE,
-    POSITIVE,
-    ParticipantView,
-)
+from bidsapp.recipes.gradients.report.participant_view import ParticipantView
+from bidsapp.recipes.gradients.report.view import NEGATIVE, POSITIVE
 from bidsapp.report.brain.draw import BrainMap, draw
-from bidsapp.report.brain.places import coordinate_words, region_after_z, with_regions
+from bidsapp.report.brain.places import coordinate_words, parcel_columns, top_parcels
 from bidsapp.report.brain.scales import largest, limits
 from bidsapp.report.brain.viewer import MapGroup, layer_maps
 from bidsapp.report.courses import peak_section
@@ -25,9 +22,9 @@ from bidsapp.report.figures.crossval import alpha_figure, piece_figure
 from bidsapp.report.figures.layers import Line, Panel, Profile, panels_figure, profile_figure
 from bidsapp.report.figures.nulls import NullPanel, in_rows, null_figure, threshold
 from bidsapp.report.figures.style import Array
-from bidsapp.report.html import Section, number_text, p_cell, picture, plural
+from bidsapp.report.html import Section, p_cell, picture, plural
 from bidsapp.report.sections import claim
-from bidsapp.report.tables import by_layer, choose, numbered, rows_of, table
+from bidsapp.report.tables import by_layer, numbered, rows_of, table
 from bidsapp.results.inferences.base import smallest_p
 from bidsapp.results.read import Results
 
@@ -50,11 +47,8 @@ def maps(view: ParticipantView) -> Section:
             "No parcel is significant: scores are pale, and best and centroid layers are not "
             "drawn where they are undefined. Scores at all lags have one scale."
         )
-    return Section(
-        "Maps",
-        f"maps{view.suffix}",
-        draw(list(_maps(view)), view.units, view.significant, caption + view.apart),
-    )
+    drawn = draw(list(_maps(view)), view.units, view.significant, caption + view.apart)
+    return view.section("Maps", "maps", *drawn)
 
 
 def first_maps(view: ParticipantView) -> Section:
@@ -134,11 +128,8 @@ def profile(view: ParticipantView) -> Section:
     )
     if view.significant.any():
         caption += " Parcels were selected with the same data; the mean r is inflated (circular)."
-    return Section(
-        "Layer profile",
-        f"profile{view.suffix}",
-        [picture(figure, alt=profile_words(view, line.values, references), caption=caption)],
-    )
+    alt = profile_words(view, line.values, references)
+    return view.section("Layer profile", "profile", picture(figure, alt=alt, caption=caption))
 
 
 def baseline_scores(view: ParticipantView) -> dict[str, float]:
@@ -191,22 +182,17 @@ def null(view: ParticipantView) -> Section:
     )
     alt = "; ".join(f"{panel.title}: {panel.words}".replace("\n", ", ") for panel in panels)
     figure = null_figure(in_rows(panels, len(panels)), "r")
-    return Section(
-        "Scores against their null distribution",
-        f"null{view.suffix}",
-        [
-            picture(figure, alt=f"{alt}.", caption=caption),
-            *claim(view.results, score_results.SHIFT),
-        ],
-    )
+    drawn = picture(figure, alt=f"{alt}.", caption=caption)
+    said = claim(view.results, score_results.SHIFT)
+    return view.section("Scores against their null distribution", "null", drawn, *said)
 
 
 def parcels(view: ParticipantView) -> Section:
     """Tabulate the parcels with the largest scores."""
     rows = rows_of(view.parcels, lags=POSITIVE)
-    shown = rows.sort_values("r_max", ascending=False).head(_TOP_PARCELS)
-    names = ("parcel", "structure", "x", "y", "z", "n_units", "best_layer", "centroid", "r_max")
-    columns = choose(declared.PARCEL_SUMMARY.columns, *names, "p", "p_fwe", "q")
+    shown = top_parcels(rows, "r_max", _TOP_PARCELS, view.units)
+    names = ("best_layer", "centroid", "r_max", "p", "p_fwe", "q")
+    columns = parcel_columns(declared.PARCEL_SUMMARY, *names)
     n_shifts = int(view.settings["n_shifts"])
     caption = (
         f"The {len(shown)} parcels with the largest score, of {len(rows)}: centre, size in "
@@ -216,10 +202,8 @@ def parcels(view: ParticipantView) -> Section:
         "sort"
     )
     cells = {"best_layer": numbered("best_layer_index", "best_layer")}
-    named = with_regions(shown, view.units)
-    floor = smallest_p(n_shifts)
-    parts = [table(named, region_after_z(columns), caption, cells=cells, floor=floor)]
-    return Section("Parcels", f"parcels{view.suffix}", parts)
+    made = table(shown, columns, caption, cells=cells, floor=smallest_p(n_shifts))
+    return view.section("Parcels", "parcels", made)
 
 
 # ------------------------------------------------------------------ behind the mean
@@ -248,11 +232,8 @@ def pieces(view: ParticipantView) -> Section:
     )
     alt = ", ".join(f"{name} {value:.3f}" for name, value in positive.mean(axis=1).items())
     figure = piece_figure(positive.to_numpy(), view.layers, names, means)
-    return Section(
-        "Scores by piece",
-        f"pieces{view.suffix}",
-        [picture(figure, alt=f"Scores by piece: {alt}.", caption=caption)],
-    )
+    drawn = picture(figure, alt=f"Scores by piece: {alt}.", caption=caption)
+    return view.section("Scores by piece", "pieces", drawn)
 
 
 def penalties(view: ParticipantView) -> Section:
@@ -280,11 +261,7 @@ def penalties(view: ParticipantView) -> Section:
             f"Share of penalties at the smallest value {np.nanmean(low):.1%}, at the largest "
             f"{np.nanmean(high):.1%}."
         )
-    return Section(
-        "Ridge penalties",
-        f"alphas{view.suffix}",
-        [picture(figure, alt=alt, caption=caption)],
-    )
+    return view.section("Ridge penalties", "alphas", picture(figure, alt=alt, caption=caption))
 
 
 # ------------------------------------------------------------------ ratings
@@ -343,11 +320,3 @@ def _rating(name: str, rater: object, rows: pd.DataFrame, view: ParticipantView)
     if control is not None:
         lines.append(Line(_CONTROL, control, colour=style.NEGATIVE))
     return Panel(f"{name} ({rater})" if isinstance(rater, str) else name, lines)
-
-
-def peak(view: ParticipantView) -> tuple[str, str]:
-    """Return the largest score of all, and the name of its layer; en dash where none is known."""
-    if not np.isfinite(view.positive).any():
-        return number_text(float("nan")), ""
-    layer, _ = np.unravel_index(int(np.nanargmax(view.positive)), view.positive.shape)
-    return number_text(float(np.nanmax(view.positive)), 2), f"layer {view.layers[int(layer)]}"

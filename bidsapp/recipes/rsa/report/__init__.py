@@ -21,10 +21,21 @@ from bidsapp.report.methods import (
     shared_context,
 )
 from bidsapp.report.timing import quality_section
+from bidsapp.report.view import results_section
 from bidsapp.results.read import Results
 
 _HEADING = "Similarity of music in searchlights and layers"
 _TEMPLATE = "rsa_methods.txt.j2"
+_NETWORK = (
+    layers.maps,
+    layers.peaks,
+    layers.profile,
+    layers.distributions,
+    layers.assignments,
+    layers.delay,
+    layers.null,
+)
+_OF_GROUP = (people.gyrus, people.hemispheres, people.confidence, people.ceilings)
 
 
 def report(results: Results) -> tuple[Page, Methods]:
@@ -38,22 +49,21 @@ def report(results: Results) -> tuple[Page, Methods]:
     views = [RsaView(results, pair) for pair in sections.pairs(results)]
     text = methods(results)
     first = _of_group(results) if results.is_group else _of_participant(results, views)
-    page = [
-        sections.glance(
-            design(results), [(view.pair.title, list(numbers(view))) for view in views]
-        ),
-        sections.cautions(results),
-        *first,
-        viewer([layers.group_of_maps(view) for view in views]),
-        *(_network(view) for view in views),
-        sections.claims(results),
-        sections.methods_section(text),
-        sections.fidelity(results),
-        sections.about(results),
-    ]
-    answered = sections.found(results, answer.sentences(views[0]), layers.first_maps(views[0]))
-    made = sections.page(results, RECIPE.question, page, heading=_HEADING, answer=answered)
-    return made, text
+    makers = (*_NETWORK, *_OF_GROUP) if results.is_group else _NETWORK
+    page = sections.standard_page(
+        results,
+        RECIPE.question,
+        [
+            *first,
+            viewer([layers.group_of_maps(view) for view in views]),
+            *(results_section(view, makers) for view in views),
+        ],
+        heading=_HEADING,
+        numbers=(design(results), [(view.pair.title, list(numbers(view))) for view in views]),
+        answer=sections.found(results, answer.sentences(views[0]), layers.first_maps(views[0])),
+        methods=text,
+    )
+    return page, text
 
 
 def _of_participant(results: Results, views: Sequence[RsaView]) -> list[Section | None]:
@@ -77,23 +87,6 @@ def _of_group(results: Results) -> list[Section]:
     ]
 
 
-def _network(view: RsaView) -> Section:
-    made = [
-        layers.maps,
-        layers.peaks,
-        layers.profile,
-        layers.distributions,
-        layers.assignments,
-        layers.delay,
-        layers.null,
-    ]
-    if view.is_group:
-        made += [people.gyrus, people.hemispheres, people.confidence, people.ceilings]
-    found = [section for part in made if (section := part(view)) is not None]
-    anchor = f"results-{view.pair.space.anchor}-{view.pair.network}"
-    return Section(f"Results: {view.pair.title}", anchor, children=found)
-
-
 # ------------------------------------------------------------------ numbers at a glance
 
 
@@ -104,9 +97,7 @@ def design(results: Results) -> list[Number]:
     heard = ""
     numbers = []
     if results.is_group:
-        left = len(facts["left_out"])
-        told = f"{left} left out" if left else "none left out"
-        numbers.append(Number("Participants", str(results.n_participants), told))
+        numbers.append(sections.participants_number(results))
     else:
         low, high = facts["n_repeats"]
         times = str(low) if low == high else f"{low}\u2013{high}"
@@ -134,11 +125,8 @@ def numbers(view: RsaView) -> Iterator[Number]:
     summary = view.summary
     radius = "" if view.is_group else f"median radius {summary['median_radius_mm']:.1f} mm"
     yield Number("Searchlights", number_text(summary["n_searchlights"], 0), radius)
-    scores = view.scores
-    if np.isfinite(scores).any():
-        layer, _ = np.unravel_index(int(np.nanargmax(scores)), scores.shape)
-        peak = number_text(float(np.nanmax(scores)), 3)
-        yield Number("Peak \u03c1", peak, f"layer {view.layers[int(layer)]}")
+    if peak := view.peak(view.scores, 3):
+        yield Number("Peak \u03c1", peak[0], f"layer {peak[1]}")
     observed, expected = view.maxima
     chance = (
         f"permutation null: {number_text(expected, 4)}" if np.isfinite(expected) else "no null"

@@ -34,10 +34,8 @@ def sentences(view: RsaView) -> Iterator[str]:
         )
     text = whose + shown.format(view.title, number_text(n_passed, 0), n_tested, test)
     yield text[0].upper() + text[1:]
-    if np.isfinite(view.scores).any():
-        layer, _ = np.unravel_index(int(np.nanargmax(view.scores)), view.scores.shape)
-        peak = number_text(float(np.nanmax(view.scores)), 3)
-        yield f"The largest score is \u03c1 = {peak}, in layer {view.layers[int(layer)]}."
+    if peak := view.peak(view.scores, 3):
+        yield f"The largest score is \u03c1 = {peak[0]}, in layer {peak[1]}."
     yield _training(view)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,11 @@ from bidsapp.recipes.rsa.figures.matrices import Matrices, likeness_figure, matr
 from bidsapp.recipes.rsa.report.view import RsaView, own_settings
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.projection import has_vertices, unit_words
-from bidsapp.report.figures.alignment import Played, RunTrack, alignment_figure
+from bidsapp.report.figures.alignment import Played, alignment_figure
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Facts, Part, Prose, Section, number_text, picture, plural
-from bidsapp.report.tables import choose, records_of, table
-from bidsapp.report.timing import colour_words, is_played, piece_colours, pieces_of, short_run
+from bidsapp.report.tables import choose, table
+from bidsapp.report.timing import colour_words, piece_colours, pieces_of, run_tracks, short_run
 from bidsapp.results.kinds import Column
 from bidsapp.results.read import Results, Space
 
@@ -91,14 +91,7 @@ def item_words(results: Results) -> str:
 def _timeline(results: Results, alignment: pd.DataFrame) -> Part:
     colours = piece_colours(pieces_of(alignment))
     drop_s = float(own_settings(results)["drop_s"])
-    tracks = [
-        RunTrack(
-            short_run(name),
-            float(rows["scan_s"].iloc[0]),
-            tuple(_played(row, drop_s) for row in records_of(rows) if is_played(row)),
-        )
-        for name, rows in alignment.groupby("run", sort=False)
-    ]
+    tracks = run_tracks(alignment, lambda row: _played(row, drop_s))
     drawn = tracks[:_MOST_RUNS]
     caption = (
         "Grey: the scan, darker the volumes that became items. Colour: when each clip was played "
@@ -119,7 +112,7 @@ def _timeline(results: Results, alignment: pd.DataFrame) -> Part:
     )
 
 
-def _played(row: dict[str, Any], drop_s: float) -> Played:
+def _played(row: Mapping[str, Any], drop_s: float) -> Played:
     onset, tr_s = float(row["onset_s"]), float(row["tr_s"])
     used = None
     if row["n_rows"] > 0:

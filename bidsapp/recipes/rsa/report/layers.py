@@ -55,8 +55,8 @@ def maps(view: RsaView) -> Section:
     shown = list(_maps(view))
     if not view.by_maximum:  # the mask shows as much
         shown = [item for item in shown if item.scale is not declared.P_FWE.scale]
-    parts = draw(shown, view.units, view.significant, _outlined(view) + view.apart)
-    return Section("Maps", f"maps{view.pair.suffix}", parts)
+    drawn = draw(shown, view.units, view.significant, _outlined(view) + view.apart)
+    return view.section("Maps", "maps", *drawn)
 
 
 def first_maps(view: RsaView) -> Section:
@@ -140,8 +140,7 @@ def peaks(view: RsaView) -> Section | None:
     )
     cells = {"layer": numbered("layer_index", "layer")}
     floor = float(view.summary.get("smallest_p") or 0.0)
-    parts = [table(frame, _PEAKS, caption, cells=cells, floor=floor)]
-    return Section("Peaks", f"peaks{view.pair.suffix}", parts)
+    return view.section("Peaks", "peaks", table(frame, _PEAKS, caption, cells=cells, floor=floor))
 
 
 # ------------------------------------------------------------------ profile and distributions
@@ -191,11 +190,9 @@ def profile(view: RsaView) -> Section:
     )
     columns = (declared.GROUP_PROFILE if view.is_group else declared.PROFILE).columns
     names = [item.name for item in columns if not item.name.startswith(("ci_", "sd_"))]
-    parts: list[Part] = [
-        picture(profile_figure(data), alt=alt, caption=caption),
-        table(frame, choose(columns, *names), f"Layers of {view.title}"),
-    ]
-    return Section("Layer profile", f"profile{view.pair.suffix}", parts)
+    figure = picture(profile_figure(data), alt=alt, caption=caption)
+    rows = table(frame, choose(columns, *names), f"Layers of {view.title}")
+    return view.section("Layer profile", "profile", figure, rows)
 
 
 def distributions(view: RsaView) -> Section:
@@ -210,8 +207,8 @@ def distributions(view: RsaView) -> Section:
         f"{name} {number_text(mean, 3)}" for name, mean in zip(view.layers, means, strict=True)
     )
     figure = scores_figure(view.layers, view.scores, view.untrained)
-    parts = [picture(figure, alt=f"Means: {told}.", caption=caption)]
-    return Section("Distributions of scores", f"distributions{view.pair.suffix}", parts)
+    drawn = picture(figure, alt=f"Means: {told}.", caption=caption)
+    return view.section("Distributions of scores", "distributions", drawn)
 
 
 def assignments(view: RsaView) -> Section:
@@ -237,8 +234,8 @@ def assignments(view: RsaView) -> Section:
         "layer of their largest score, which is dominated by noise where there is no effect: "
         "layers whose scores vary more win more often."
     )
-    parts = [picture(figure, alt=caption, caption=caption)]
-    return Section("Distribution of best layers", f"assignments{view.pair.suffix}", parts)
+    drawn = picture(figure, alt=caption, caption=caption)
+    return view.section("Distribution of best layers", "assignments", drawn)
 
 
 def _own_shares(view: RsaView) -> dict[str, Array]:
@@ -287,11 +284,9 @@ def null(view: RsaView) -> Section:
     if np.isfinite(expected):
         caption += f", and {number_text(expected, 4)} with the clips permuted"
     caption += ": the maximum of several scores is above zero without any effect."
-    parts: list[Part] = [
-        picture(chance_figure(data, heading), alt=f"{alt}.", caption=caption),
-        *claim(view.results, declared.CLIPS, declared.MAXIMUM_T),
-    ]
-    return Section("Scores and their null distribution", f"null{view.pair.suffix}", parts)
+    figure = picture(chance_figure(data, heading), alt=f"{alt}.", caption=caption)
+    said = claim(view.results, declared.CLIPS, declared.MAXIMUM_T)
+    return view.section("Scores and their null distribution", "null", figure, *said)
 
 
 # ------------------------------------------------------------------ delay
@@ -330,4 +325,4 @@ def delay(view: RsaView) -> Section | None:
         drawn = [BrainMap.of(declared.DELAY_MAP, values)]
         told = "Delay at which the best layer of a searchlight scores most."
         parts += draw(drawn, view.units, view.significant, told)
-    return Section("Haemodynamic delay", f"delay{view.pair.suffix}", parts)
+    return view.section("Haemodynamic delay", "delay", *parts)

@@ -39,11 +39,11 @@ _HEMISPHERES = (
 
 def gyrus(view: RsaView) -> Section:
     """Centroid layer and scores along the superior temporal gyrus (Figure 8 of the paper)."""
-    title, anchor = "Along the superior temporal gyrus", f"gyrus{view.pair.suffix}"
+    title, anchor = "Along the superior temporal gyrus", "gyrus"
     frame = view.table(declared.GYRUS)
     if not frame["centroid"].notna().any():
         text = "No profile: the space has no searchlights of the gyrus, or no MNI coordinates."
-        return Section(title, anchor, [Prose(text)])
+        return view.section(title, anchor, Prose(text))
     band = ", with 95 % bootstrap interval" if frame["ci_low"].notna().any() else ""
     shapes = {test["hemisphere"]: test for test in view.facts["superior_temporal_gyrus"]}
     names = [f"rho_{layer}" for layer in view.layers]
@@ -86,7 +86,7 @@ def gyrus(view: RsaView) -> Section:
             "strongest in the middle of the gyrus, give such shapes as well"
         )
         parts.append(table(pd.DataFrame(rows), _SHAPES, told, keep_empty=True))
-    return Section(title, anchor, parts)
+    return view.section(title, anchor, *parts)
 
 
 def _told(shape: Mapping[str, Any]) -> str:
@@ -110,8 +110,8 @@ def hemispheres(view: RsaView) -> Section | None:
         "Searchlights of the group's map by best layer; share in participants' own maps, and "
         "difference of the hemispheres (not tested)"
     )
-    parts: list[Part] = [Prose(_difference(view)), table(wide, _HEMISPHERES, caption)]
-    return Section("Hemispheres", f"hemispheres{view.pair.suffix}", parts)
+    shown = table(wide, _HEMISPHERES, caption)
+    return view.section("Hemispheres", "hemispheres", Prose(_difference(view)), shown)
 
 
 def _difference(view: RsaView) -> str:
@@ -130,11 +130,11 @@ def _difference(view: RsaView) -> str:
 
 def ceilings(view: RsaView) -> Section:
     """How alike participants' dissimilarities are, and how much of that the best layer reaches."""
-    title, anchor = "Noise ceiling", f"ceiling{view.pair.suffix}"
+    title, anchor = "Noise ceiling", "ceiling"
     lower, upper = view.single(declared.LOWER), view.single(declared.UPPER)
     if lower is None or upper is None:
         text = "No noise ceilings: they need two participants who heard the same clips."
-        return Section(title, anchor, [Prose(text)])
+        return view.section(title, anchor, Prose(text))
     largest, words = view.largest, view.words
     usable = np.isfinite(lower) & np.isfinite(largest) & (lower > 0) & view.significant
     told = ""
@@ -157,19 +157,17 @@ def ceilings(view: RsaView) -> Section:
     )
     figure = ceiling_figure(lower, upper, largest, view.significant, words)
     shown = BrainMap.of(declared.LOWER, np.clip(lower, 0, None))
-    return Section(title, anchor, [
-        picture(figure, alt=alt, caption=caption),
-        *draw([shown], view.units, view.significant, f"Outlined: significant {words}."),
-    ])  # fmt: skip
+    drawn = draw([shown], view.units, view.significant, f"Outlined: significant {words}.")
+    return view.section(title, anchor, picture(figure, alt=alt, caption=caption), *drawn)
 
 
 def confidence(view: RsaView) -> Section:
     """How often redrawn participants give the same best layer."""
-    title, anchor = "Confidence of the best layer", f"confidence{view.pair.suffix}"
+    title, anchor = "Confidence of the best layer", "confidence"
     values = view.single(declared.CONFIDENCE)
     if values is None:
         text = "Not computed: it needs several participants and searchlights with a best layer."
-        return Section(title, anchor, [Prose(text)])
+        return view.section(title, anchor, Prose(text))
     n, words = len(view.layers), view.words
     caption = (
         "Share of bootstrap samples of participants in which the layer with the largest mean "
@@ -179,7 +177,5 @@ def confidence(view: RsaView) -> Section:
     )
     figure = confidence_figure(values, view.significant, n, words)
     shown = BrainMap.of(declared.CONFIDENCE, values, in_slices=False)
-    return Section(title, anchor, [
-        picture(figure, alt=caption, caption=caption),
-        *draw([shown], view.units, view.significant, f"Outlined: significant {words}."),
-    ])  # fmt: skip
+    drawn = draw([shown], view.units, view.significant, f"Outlined: significant {words}.")
+    return view.section(title, anchor, picture(figure, alt=caption, caption=caption), *drawn)
