@@ -1,9 +1,9 @@
 """What a participant of `gradients` costs at the size of ds003085, step by step.
 
-    OMP_NUM_THREADS=1 python benchmarks/study.py [--shifts 10] [--layers 1]
+    OMP_NUM_THREADS=1 python benchmarks/study.py [--shifts 10] [--layers 1] [--lags 3]
 
-3 pieces of 168, 256 and 515 volumes (T 939), 20,484 vertices, 24 layers of 50 components at three
-lags, 200 parcels with 200 displacements of the music at positive lags, and 99 beyond acoustics;
+3 pieces of 168, 256 and 515 volumes (T 939), 20,484 vertices, 24 layers of 50 components through
+the canonical response (or at three lags), 200 parcels with 200 displacements of the music at positive lags, and 99 beyond acoustics;
 vertices at negative lags, too; one piece held out at a time. 30 nuisance regressors per run filter
 both sides. Delays (six single lags, parcels only) are left out. Features are not extracted. Some
 layers and displacements are timed (CPU seconds of one thread) and multiplied: cost is linear in
@@ -22,7 +22,7 @@ from bidsapp.encoding.encode import encode, encode_with_null, make_scorer
 from bidsapp.results.calibrations.encoding import MadeDesigns, smooth
 from bidsapp.stats.displacement import piece_shifts
 
-LENGTHS, N_FEATURES, N_NUISANCE = (168, 256, 515), 150, 30
+LENGTHS, N_COMPONENTS, N_NUISANCE = (168, 256, 515), 50, 30
 N_VERTICES, N_PARCELS, N_LAYERS, N_SHIFTS, N_BEYOND, N_LAG_SETS = 20_484, 200, 24, 200, 99, 2
 LOG10_ALPHA = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0)
 
@@ -39,10 +39,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--shifts", type=int, default=10)
     parser.add_argument("--layers", type=int, default=1)
+    parser.add_argument("--lags", type=int, default=1, help="regressors of a component")
     args = parser.parse_args()
     rng = np.random.default_rng(0)
     names = [f"piece {number}" for number in range(len(LENGTHS))]
-    x = [smooth(rng, LENGTHS, N_FEATURES, 0.9) for _ in range(args.layers)]
+    x = [smooth(rng, LENGTHS, args.lags * N_COMPONENTS, 0.9) for _ in range(args.layers)]
     nuisance = [smooth(rng, [length], N_NUISANCE, 0.95) for length in LENGTHS]
     vertices = smooth(rng, LENGTHS, N_VERTICES).astype(np.float32)
     scorer = make_scorer("gram", "correlation", len(LOG10_ALPHA), "cpu", 1 << 29)

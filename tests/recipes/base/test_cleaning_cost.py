@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -41,12 +42,17 @@ def test_a_caution_from_fifteen_percent_on(n_regressors: int, cautioned: bool) -
         assert f"{n_regressors} regressors in 122 volumes" in found[0].text
 
 
-@pytest.mark.parametrize(("filtered", "minutes"), [(True, 6), (False, 1)])
-def test_the_null_takes_the_minutes_that_were_measured(filtered: bool, minutes: int) -> None:
+@pytest.mark.parametrize(
+    ("response", "filtered", "minutes"),
+    [("lags", True, 6), ("lags", False, 1), ("canonical", True, 1)],
+)
+def test_the_null_takes_the_minutes_that_were_measured(
+    response: Literal["canonical", "lags"], filtered: bool, minutes: int
+) -> None:
     """T = 939 in three pieces, 24 layers, both sets of lags, 200 displacements."""
     table = tuple({"stim_file": f"{name}.wav", "n_rows": 160} for name in "abc")
     inputs = Inputs("01", "T1w", (), (), (), (), table, ())
-    settings = replace(VARIANTS["robust"], filter_features=filtered)
+    settings = replace(VARIANTS["robust"], filter_features=filtered, response=response)
     text = null_time(inputs, settings, 24, 400, 2)
     assert text == f"null of parcels about {minutes} min on 2 cores"
     assert null_time(inputs, settings, 1, 1, 2) == ""

@@ -28,6 +28,7 @@ class Settings:
     min_block_s: float = 40.0
     purge_s: float = 18.0
     begin_s: float = 0.0
+    response: str = "canonical"
 
 
 def inputs_of(lengths_s: tuple[float, ...]) -> Inputs:

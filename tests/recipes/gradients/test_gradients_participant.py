@@ -176,7 +176,7 @@ def test_single_lags_end_where_a_sound_was_not_yet_playing(written: Results) -> 
     assert set(delay["lag_s"]) == {0.0, 2.0, 4.0, 6.0}
     assert (delay.groupby("parcel")["layer"].first() == best["layer"]).all()
     largest = delay.groupby("parcel")["r"].max()
-    assert np.corrcoef(largest, best["r"])[0, 1] > 0.5
+    assert np.corrcoef(largest, best["r"])[0, 1] > 0.3
 
 
 def test_quality_is_that_of_the_confounds_tables(written: Results) -> None:
