@@ -2,9 +2,10 @@
 
     OMP_NUM_THREADS=1 python benchmarks/shared_runs.py [--sets 20]
 
-Runs hold two or three pieces, each piece is held out once. Features are smooth (AR .8), responses
-are noise (AR .5, 200 of them) plus a signal; twelve nuisance regressors a run, four of them slow
-cosines, are projected out of the responses. Three ways to treat features:
+Runs hold two or three pieces, each piece is held out once. Features are smooth (AR .8, through
+the canonical response, TR 1.5 s), responses are noise (AR .5, 200 of them) plus a signal; twelve
+nuisance regressors a run, four of them slow cosines, are projected out of the responses. Three
+ways to treat features:
 
 as they are
     The nuisance stays in them.
@@ -28,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
+from bidsapp.features.hrf import hrf
 from bidsapp.models.ridge import factorise, ridge_weights, scale_columns, score_fold
 from bidsapp.models.run_filter import make_run_filter
 from bidsapp.stats.folds import nested_folds
@@ -36,6 +38,7 @@ from bidsapp.stats.metrics import pearson
 Array = NDArray[np.float64]
 ALPHAS = 10.0 ** np.arange(0, 6, 0.5)
 N_FEATURES, N_NUISANCE, N_COSINES, N_UNITS = 30, 12, 4, 200
+TR_S = 1.5
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ def one(rng: np.random.Generator, world: World) -> dict[str, tuple[float, float]
     ]
     names = [f"run {number + 1}" for number in range(world.n_runs)]
     keep = make_run_filter(run, volume, label, nuisance, names)
-    x = np.vstack([smooth(rng, world.n_rows, N_FEATURES, 0.8) for _ in range(n_blocks)])
+    courses = [smooth(rng, world.n_rows, N_FEATURES, 0.8) for _ in range(n_blocks)]
+    x = np.vstack([lfilter(hrf(TR_S), [1.0], course, axis=0) for course in courses])
     signal = x @ rng.standard_normal((N_FEATURES, N_UNITS))
     signal *= world.signal / signal.std()
 

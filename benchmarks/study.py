@@ -3,11 +3,11 @@
     OMP_NUM_THREADS=1 python benchmarks/study.py [--shifts 10] [--layers 1] [--lags 3]
 
 3 pieces of 168, 256 and 515 volumes (T 939), 20,484 vertices, 24 layers of 50 components through
-the canonical response (or at three lags), 200 parcels with 200 displacements of the music at positive lags, and 99 beyond acoustics;
-vertices at negative lags, too; one piece held out at a time. 30 nuisance regressors per run filter
-both sides. Delays (six single lags, parcels only) are left out. Features are not extracted. Some
-layers and displacements are timed (CPU seconds of one thread) and multiplied: cost is linear in
-both.
+the canonical response (or at three lags), 200 parcels with 200 displacements of the music at
+positive lags, and 99 beyond acoustics; vertices at negative lags, too; one piece held out at a
+time. 30 nuisance regressors per run filter both sides. Delays (six single lags, parcels only) are
+left out. Features are not extracted. Some layers and displacements are timed (CPU seconds of one
+thread) and multiplied: cost is linear in both.
 """
 
 from __future__ import annotations

@@ -418,6 +418,7 @@ REFUSALS: dict[Case, int] = {
     rsa('nuisance=["weather"]'): 2,
     crossnobis_of_one_presentation: 65,
     options("--recipe", "reconstruct", "--set", 'reconstruct.test_task="nowhere"', *MNI): 65,
+    options("--recipe", "reconstruct", "--set", "reconstruct.embedding_window_s=600", *MNI): 65,
     labels_that_do_not_occur: 66,
     group('references=["gradient9"]'): 2,
     group('references=["neuromaps:a/b"]'): 2,
