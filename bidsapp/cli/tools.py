@@ -229,7 +229,7 @@ def _add_simulate(tools: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     tool.add_argument(
         "--weights",
         metavar="random|pretrained|permuted|FILE",
-        help="music: weights of the planted network (default: random).",
+        help="music, clips, genres: weights of the planted network (default: random).",
     )
     tool.add_argument("--weights-dir", type=Path, metavar="DIR", help="Folder with weights.")
     tool.add_argument(

@@ -100,16 +100,24 @@ def layer_features(
 
 
 def course_features(
-    stimuli: Stimuli, network: str, *, cache_dir: Path | None = None, quiet: bool = False
+    stimuli: Stimuli,
+    network: str,
+    weights: str = "random",
+    *,
+    weights_dir: Path | None = None,
+    cache_dir: Path | None = None,
+    quiet: bool = False,
 ) -> LayerFeatures:
-    """Courses of every channel of a network with random weights (seed 0).
+    """Courses of every channel of a network.
 
     Parameters
     ----------
     stimuli
         (stim_file, path) of each sound.
-    network
-        Name in the registry of networks.
+    network, weights
+        As ``--network`` and ``--weights`` name them; the seed of random weights is 0.
+    weights_dir
+        Folder with the weights of a trained network.
     cache_dir
         Folder shared with later runs of the app; a temporary one by default.
     quiet
@@ -120,17 +128,19 @@ def course_features(
     LayerFeatures
         As many scores per layer as it has channels.
     """
-    from bidsapp.audio.networks import get_network
+    from bidsapp.audio.networks import get_network, network_weights
     from bidsapp.features.courses import extract_courses
 
-    net = get_network(network, weights="random", seed=0)
+    net = get_network(
+        network, weights=network_weights(network, weights), weights_dir=weights_dir, seed=0
+    )
     with tempfile.TemporaryDirectory() as scratch:
         folder = cache_dir or Path(scratch)
         bank = extract_courses(stimuli, net, folder, memory_bytes=_MEMORY_BYTES, quiet=quiet)
         courses = [
             np.array(bank.course(index), dtype=np.float64) for index in range(len(bank.layers))
         ]
-    return _planted(network, bank, courses)
+    return _planted(net.name, bank, courses)
 
 
 def _planted(network: str, bank: Bank, scores: Sequence[npt.NDArray[np.float64]]) -> LayerFeatures:

@@ -38,8 +38,8 @@ class PatternOptions(StudyOptions):
     ----------
     n_pieces, piece_s
         Clips, and the length of each.
-    network
-        Whose channels are planted, with random weights (seed 0).
+    network, weights
+        Whose channels are planted, and its weights: ``random`` (seed 0) or ``pretrained``.
     radius_mm
         Extent of the planted tissue around Heschl's gyri.
     """
@@ -47,6 +47,7 @@ class PatternOptions(StudyOptions):
     n_pieces: int = 8
     piece_s: float = 20.0
     network: str = "resnet1d"
+    weights: str = "random"
     radius_mm: float = 55.0
 
 
@@ -145,8 +146,15 @@ def compose_clips(
     pieces, stimuli = write_pieces(out_dir / "stimuli", lengths_s, options.seed)
     if source.given:
         return pieces, source.given(stimuli)
-    network, cache_dir, quiet = options.network, source.cache_dir, source.quiet
-    return pieces, course_features(stimuli, network, cache_dir=cache_dir, quiet=quiet)
+    features = course_features(
+        stimuli,
+        options.network,
+        options.weights,
+        weights_dir=source.weights_dir,
+        cache_dir=source.cache_dir,
+        quiet=source.quiet,
+    )
+    return pieces, features
 
 
 def principal_courses(channels: Floats, n_components: int) -> Floats:

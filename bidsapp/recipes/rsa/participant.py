@@ -259,13 +259,15 @@ def averaged(
     heard: Acoustics | None,
 ) -> NDArray[np.float32]:
     """Mean BOLD of each item without acoustics, (n_items, n_units), kept on disk and mapped."""
-    n_units = study.bold.units.n_units
+    n_units, centred = study.bold.units.n_units, study.settings.centre_patterns
 
     def fill(out: NDArray[Any]) -> None:
         for start in range(0, n_units, _UNITS_AT_ONCE):
             columns = slice(start, start + _UNITS_AT_ONCE)
             means = item_patterns(study.bold.data, row, columns)
-            out[:, columns] = means if heard is None else heard.removed_from(means)
+            if heard is not None:
+                means = heard.removed_from(means)
+            out[:, columns] = means - means.mean(axis=0) if centred else means
 
     return scratch.array(name, (len(row), n_units), np.float32, fill)
 

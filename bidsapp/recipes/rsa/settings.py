@@ -56,6 +56,12 @@ class RsaSettings:
         paper="not stated",
         why="voxels are z-scored, so channels are: otherwise their means decide what is alike",
     )
+    centre_patterns: bool = _compared(
+        True,
+        paper="not stated",
+        why="what all items share in a voxel (sound against silence) says nothing of which are "
+        "alike; channels are centred by standardise_channels",
+    )
     pairs: Literal["between-clip", "all"] = _compared(
         "between-clip",
         paper="all pairs of TRs",
@@ -120,6 +126,7 @@ VARIANTS = {
         delays_s=(),
         drop_s=6.0,
         standardise_channels=False,
+        centre_patterns=False,
         pairs="all",
         nuisance=(),
         acoustics=(),

@@ -116,6 +116,16 @@ def test_raw_scores_are_those_of_the_patterns(robust: Path) -> None:
     np.testing.assert_allclose(found, expected, atol=2e-4)  # models have six digits in the table
 
 
+def test_patterns_are_centred_over_items(robust: Path, faithful: Path) -> None:
+    """What all items share says nothing of which are alike; the paper does not take it away."""
+    name = f"{FILES}stat-pattern_desc-rsa_statmap.nii.gz"
+    for folder, is_centred in ((robust, True), (faithful, False)):
+        patterns = maps(folder, name)
+        patterns = patterns[:, np.isfinite(patterns).all(axis=0)]
+        shared = np.abs(patterns.mean(axis=0)).mean() / patterns.std(axis=0).mean()
+        assert (shared < 1e-5) == is_centred
+
+
 def test_planted_layers_come_back(robust: Path, planted: np.ndarray) -> None:
     rho = maps(robust, f"{MODEL}stat-rho_desc-rsa_statmap.nii.gz")
     here = (planted > 0) & np.isfinite(rho).all(axis=0)
