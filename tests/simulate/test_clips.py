@@ -14,7 +14,7 @@ from scipy.stats import rankdata, spearmanr
 from bidsapp.bids.names import build_path
 from bidsapp.bids.staging import Staging
 from bidsapp.brain.geometry import volume_units
-from bidsapp.errors import InputMissingError, UsageError
+from bidsapp.errors import InputMissingError, ResourceUnavailableError, UsageError
 from bidsapp.recipes import truth_checks
 from bidsapp.recipes.rsa import results as declared
 from bidsapp.recipes.rsa.check_truth import CHECK, check_rsa, null_units
@@ -222,3 +222,9 @@ def test_results_of_another_recipe_are_not_looked_for(dataset, tmp_path):
 def test_clips_that_make_no_design_are_refused(changes):
     with pytest.raises(UsageError, match="a simulation"):
         ClipsOptions(**changes).check()
+
+
+def test_a_trained_network_needs_its_weights(tmp_path):
+    options = ClipsOptions.quick(n_participants=1, network="musicnn-mtt", weights="pretrained")
+    with pytest.raises(ResourceUnavailableError, match="musicnn"):
+        simulate(tmp_path / "data", options, weights_dir=tmp_path, quiet=True)
