@@ -1,6 +1,6 @@
 """What layers add to acoustics, of a participant and of the group.
 
-Components of the acoustic baseline, at the lags of the model, are projected out of responses and
+Components of the acoustic baseline, made as those of layers, are projected out of responses and
 of every layer's regressors; the layer then predicts what is left. The null displaces the layer
 and leaves acoustics where they are, so that responses that follow acoustics alone are no evidence
 (`benchmarks/beyond_acoustics.py`).

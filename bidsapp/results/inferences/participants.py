@@ -24,9 +24,9 @@ ENTRIES = (
         key="beyond_acoustics",
         title="Layers beyond acoustics, against displaced layers",
         draws="displacements of the layer, acoustics left in place",
-        method="Components of acoustic descriptors at the lags of the model were projected out of "
-        "responses and layers; scores were compared with those of {n_draws} displacements of the "
-        "layer, the same in all participants, each projected in the same way. p = (b + 1) / "
+        method="Components of acoustic descriptors, made as those of layers, were projected out "
+        "of responses and layers; scores were compared with those of {n_draws} displacements of "
+        "the layer, the same in all participants, each projected in the same way. p = (b + 1) / "
         "(m + 1), family-wise by the maximum over layers and parcels of scores in standard "
         "deviations of their own null.",
         shows="A small p says that the layer predicts what these acoustic components, at these "

@@ -15,8 +15,7 @@ ENTRIES = (
         "without data were left out of every rotation. p = (b + 1) / (m + 1), two-sided, "
         "family-wise by the largest size of the correlation over the layer maps of a network.",
         shows="A small p says that the two maps agree more than the reference would if it were "
-        "placed at random on the cortex, so that smoothness alone does not explain it. A small p "
-        "of the difference of positive and negative lags says the same of the difference.",
+        "placed at random on the cortex, so that smoothness alone does not explain it.",
         does_not_show="The group's map is taken as given: it says nothing about other listeners, "
         "nor that one map causes the other. Negative lags are a control, not a null: music is "
         "autocorrelated, so some alignment is expected there.",
