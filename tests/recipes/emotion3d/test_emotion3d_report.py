@@ -218,7 +218,7 @@ def test_tests_of_the_group_are_those_of_the_files(group_view: EmotionView) -> N
     assert "Linear, voxels > chance" in names
     assert "3D network \u2212 Linear, voxels" in names
     texts = [cells[heads.index("p")].text for cells in table.rows]
-    assert "\u2264 0.050" in texts
+    assert "\u2264\u20090.050" in texts
     shown = people.participants(group_view)
     assert tables(shown)[0].is_long == (len(group_view.table(PARTICIPANTS)) > 30)
     assert isinstance(section.parts[-1], Notes)
