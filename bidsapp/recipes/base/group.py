@@ -1,7 +1,6 @@
 """Find the finished participants of a recipe and refuse to mix what does not belong together.
 
-Which files must be there, and which tables must be the same for all, follow from the recipe's
-declared results (`Result.required`, `Table.same`).
+Which files must be there, and which tables alike, the results declare (`required`, `same`).
 """
 
 from __future__ import annotations
