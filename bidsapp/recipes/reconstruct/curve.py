@@ -54,8 +54,9 @@ def curve_rows(
         if own != usual
     }
     scanned = {own: w for own, w in weights.items() if np.diff(w.indptr).min() > 0}
+    data = study.bold.data  # mapped once: each further mapping counts as memory again
     predicted = predict_other_responses(
-        [partial(read_responses, w, study.bold.data) for w in scanned.values()],
+        [partial(read_responses, w, data) for w in scanned.values()],
         regions,
         [judge.rows for judge in judges],
         [own.chosen for own in decoded],
