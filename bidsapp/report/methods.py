@@ -171,7 +171,8 @@ def shared_context(results: Results) -> dict[str, Any]:
         "n_left_out": len(facts.get("left_out") or ()),
         "has_participant": own is not None,
     }
-    return context | (_of_participant(own) if own is not None else {"networks": [], "spaces": []})
+    missing: dict[str, Any] = {"networks": [], "spaces": [], "own": None}
+    return context | (missing if own is None else _of_participant(own))
 
 
 def _of_participant(own: Results) -> dict[str, Any]:
@@ -225,7 +226,7 @@ def _network_facts(results: Results, name: str) -> dict[str, Any]:
 
 
 def inference_sentences(
-    used: Sequence[Inference], values: Mapping[str, Mapping[str, Any]]
+    used: Sequence[Inference], draws: Mapping[str, object], level: float = 0.05
 ) -> list[dict[str, Any]]:
     """Return the methods sentences of inferences, with what they cite.
 
@@ -233,8 +234,11 @@ def inference_sentences(
     ----------
     used
         Those behind the written results (`bidsapp.report.sections.used_inferences`).
-    values
-        Key of an inference → values of its placeholders, such as ``n_draws``.
+    draws
+        Key of an inference → how often something was drawn, as a number or in words; without
+        any draws it is left out.
+    level
+        P-value that counts as significant.
 
     Returns
     -------
@@ -244,26 +248,21 @@ def inference_sentences(
     Raises
     ------
     KeyError
-        A placeholder has no value.
+        Draws that a sentence names are not given.
     """
     return [
-        {
-            "title": item.title,
-            "text": item.method.format(**_thousands(values.get(item.key, {}))).rstrip("."),
-            "cites": item.cites,
-        }
+        {"title": item.title, "text": _sentence(item, draws, level), "cites": item.cites}
         for item in used
+        if draws.get(item.key, True)
     ]
 
 
-def _thousands(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Write whole numbers with no-break spaces between thousands."""
-    return {
-        name: f"{value:,}".replace(",", "\u00a0")
-        if isinstance(value, int) and not isinstance(value, bool)
-        else value
-        for name, value in values.items()
-    }
+def _sentence(item: Inference, draws: Mapping[str, object], level: float) -> str:
+    """Fill a sentence in, with no-break spaces between thousands."""
+    n = draws.get(item.key)
+    words = f"{n:,}".replace(",", "\u00a0") if isinstance(n, int) else n
+    values = {"level": f"{level:g}"} | ({} if words is None else {"n_draws": words})
+    return item.method.format(**values).rstrip(".")
 
 
 def weights_text(record: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar, Literal, TypeVar
 
 Level = Literal["participant", "group", "both"]
@@ -245,6 +246,12 @@ class Table(Result):
     def header(self) -> list[str]:
         """Names of the declared columns."""
         return [column.name for column in self.columns]
+
+
+group_maps = partial(Maps, level="group")
+group_table = partial(Table, level="group")
+overall_table = partial(Table, by_space=False, by_network=False)
+"""A table of neither a space nor a network."""
 
 
 @dataclass(frozen=True, kw_only=True)

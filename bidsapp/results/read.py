@@ -241,6 +241,11 @@ class Results:
         sides = {parse_name(path).entities.get("hemi") for path in paths} - {None}
         return bool(paths) and len(sides) != 1
 
+    def anywhere(self, result: Result) -> bool:
+        """Whether a result is there in some space, of some network."""
+        networks = self.networks() if result.by_network else ("",)
+        return any(self.written(result, space, name) for space in self.spaces for name in networks)
+
     def maps(
         self,
         result: Result,

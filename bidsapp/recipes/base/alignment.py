@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from bidsapp.results.kinds import Column, Table
+from bidsapp.results.kinds import (
+    Column,
+    Table,
+    overall_table,
+)
 
 THRESHOLD_MM = 0.5
 """Framewise displacement beyond which a volume counts as moved (Power et al. 2012)."""
@@ -18,7 +22,7 @@ def alignment(recipe: str, *, required: bool = True) -> Table:
     required
         Whether the group level reads it.
     """
-    return Table(
+    return overall_table(
         desc=f"{recipe}alignment",
         title="Alignment",
         says="Which sound meets which volumes: one row per presentation.",
@@ -38,8 +42,6 @@ def alignment(recipe: str, *, required: bool = True) -> Table:
             Column("source", "file that says so", text=True),
             Column("note", "what was cut or left out", text=True, prose=True),
         ),
-        by_space=False,
-        by_network=False,
         required=required,
     )
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from bidsapp.results.kinds import Column, Labels, Mask, Result, Table
+from bidsapp.results.kinds import (
+    Column,
+    Labels,
+    Mask,
+    Result,
+    Table,
+    overall_table,
+)
 
 N_COMPONENTS = 3
 """Regressors that are written beside the prediction."""
@@ -214,13 +221,11 @@ def group_ratings(recipe: str, *, lags: bool) -> Table:
 
 def folds(recipe: str) -> Table:
     """Declare the folds."""
-    return Table(
+    return overall_table(
         desc=f"{recipe}folds",
         title="Folds",
         says="Blocks and folds of the cross-validation.",
         columns=_FOLDS_COLUMNS,
-        by_space=False,
-        by_network=False,
     )
 
 

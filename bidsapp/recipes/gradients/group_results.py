@@ -21,19 +21,17 @@ from bidsapp.results.kinds import (
     P_VALUE,
     Column,
     Labels,
-    Maps,
     Mask,
     Scale,
-    Table,
     declared_in,
+    group_maps,
+    group_table,
     summary,
 )
 
 # ------------------------------------------------------------------ group: maps
 
-_group_maps = partial(Maps, level="group")
-_lag_maps = partial(_group_maps, labels=LAGS)
-_group_table = partial(Table, level="group")
+_lag_maps = partial(group_maps, labels=LAGS)
 MEAN = _lag_maps(
     desc="gradients{label}lagsmean",
     title="Mean prediction, {label} lags",
@@ -96,7 +94,7 @@ PC = _lag_maps(
     stat="pc",
     scale=Scale("component", colours="signed"),
 )
-REFERENCE = _group_maps(
+REFERENCE = group_maps(
     desc="gradientsreference{label}",
     title="Reference map ({label})",
     says="Reference map given by the user, or a published map that was chosen.",
@@ -130,7 +128,7 @@ BEST_PROJECTED = Labels(
     labels=LAGS,
     level="group",
 )
-N = _group_maps(
+N = group_maps(
     desc="gradientsparticipants",
     title="Participants",
     says="Participants with a value at each unit.",
@@ -142,7 +140,7 @@ N = _group_maps(
 
 # ------------------------------------------------------------------ group: tables
 
-PARTICIPANTS = _group_table(
+PARTICIPANTS = group_table(
     desc="gradientsparticipants",
     title="Participants",
     says="Who takes part, and who does not and why.",
@@ -163,7 +161,7 @@ _REGION = (
     LAGS_COLUMN,
     *LAYER_COLUMNS,
 )
-REGIONS = _group_table(
+REGIONS = group_table(
     desc="gradientsregions",
     title="Profiles of regions",
     says="Mean score of each layer in each region.",
@@ -175,7 +173,7 @@ REGIONS = _group_table(
         Column("n", "participants", digits=0),
     ),
 )
-RELIABILITY = _group_table(
+RELIABILITY = group_table(
     desc="gradientsreliability",
     title="Reliability of the best layer",
     says="How often each layer is the best of a region when participants are redrawn.",
@@ -186,7 +184,7 @@ RELIABILITY = _group_table(
         Column("centroid_high", "95 % jackknife interval of the centroid", by=of.SHARE),
     ),
 )
-LOADINGS = _group_table(
+LOADINGS = group_table(
     desc="gradientspca",
     title="Components over layers",
     says="Loadings of the components of mean scores (layers by units).",
@@ -199,7 +197,7 @@ LOADINGS = _group_table(
     ),
 )
 DISPLACEMENT = group_parcels(RECIPE, " (positive lags)")
-BEYOND = _group_table(
+BEYOND = group_table(
     desc="gradientsgroupbeyond",
     title="Beyond acoustics, over participants",
     says="What each layer predicts in each parcel beyond acoustics, mean over participants, among "
@@ -207,7 +205,7 @@ BEYOND = _group_table(
     columns=(*of.BEYOND_COLUMNS, Column("n", "participants", digits=0)),
 )
 SIGNIFICANT = group_significant(RECIPE, " (positive lags)")
-CLAIMS = _group_table(
+CLAIMS = group_table(
     desc="gradientsclaims",
     title="Layers along the reference",
     says="Whether layers align with a reference map, and whether the preference for layers "
@@ -222,7 +220,7 @@ CLAIMS = _group_table(
         Column("n_parcels", "parcels with a score and a reference value", "parcels", 0),
     ),
 )
-PREFERENCE = _group_maps(
+PREFERENCE = group_maps(
     desc="gradientspreference",
     title="Preference for deeper layers",
     says="Layer contrast of each parcel's scores beyond the common profile, in standard "
@@ -233,7 +231,7 @@ PREFERENCE = _group_maps(
     names=("preference",),
 )
 RATINGS = group_ratings(RECIPE, lags=True)
-ISC = _group_table(
+ISC = group_table(
     desc="gradientsisc",
     title="Inter-subject correlation",
     says="Correlation of each participant with the mean of the others, parcel by parcel: a lower "
@@ -247,7 +245,7 @@ ISC = _group_table(
         Column("ceiling", "expected correlation of a perfect model (Spearman-Brown)"),
     ),
 )
-SPINS = _group_table(
+SPINS = group_table(
     desc="gradientsspin",
     title="Spin tests",
     says="Correlation of layer maps with reference maps, against rotations.",
@@ -269,14 +267,14 @@ SPINS = _group_table(
         Column("overlap_median", "median share of the map left by a rotation", digits=2),
     ),
 )
-SPIN_NULL = _group_table(
+SPIN_NULL = group_table(
     desc="gradientsspinnull",
     title="Rotations",
     says="Correlations after each rotation of the reference.",
     columns=(Column("rotation", "number of the rotation", digits=0),),
     further="correlation of this layer map (lags, kind) with this reference",
 )
-ANNOTATIONS = _group_table(
+ANNOTATIONS = group_table(
     desc="gradientsannotations",
     title="Annotation profile",
     says="Correlation of layer maps (positive lags) and of the map of preference with published "
@@ -298,7 +296,7 @@ ANNOTATIONS = _group_table(
         Column("overlap_median", "median share of the map left by a rotation", digits=2),
     ),
 )
-SECOND = _group_table(
+SECOND = group_table(
     desc="gradientssecondnull",
     title="Second null",
     says="Correlation of layer maps with reference maps over parcels, against surrogates of the "
@@ -321,7 +319,7 @@ SECOND = _group_table(
         Column("n_parcels", "parcels in which all maps have a value", "parcels", 0),
     ),
 )
-ALIGNMENTS = _group_table(
+ALIGNMENTS = group_table(
     desc="gradientsparticipantalignment",
     title="Alignment of participants",
     says="Correlation of each participant's layer maps with reference maps.",
@@ -334,7 +332,7 @@ ALIGNMENTS = _group_table(
         Column("z", "Fisher z"),
     ),
 )
-ALIGNMENT_TEST = _group_table(
+ALIGNMENT_TEST = group_table(
     desc="gradientsparticipanttest",
     title="Alignment over participants",
     says="Test of these correlations over participants by sign flips.",

@@ -31,6 +31,7 @@ from bidsapp.results.kinds import (
     Scale,
     Table,
     declared_in,
+    overall_table,
     summary,
 )
 
@@ -194,7 +195,7 @@ ALIGNMENT = alignment(RECIPE, required=False)
 QUALITY = quality(RECIPE)
 PEAK = peak_courses(RECIPE)
 FOLDS = folds(RECIPE)
-WAVEFORM = Table(
+WAVEFORM = overall_table(
     desc="gradientswaveform",
     title="Waveforms",
     says="Root mean square amplitude of each sound, ten values per second.",
@@ -203,8 +204,6 @@ WAVEFORM = Table(
         Column("time_s", "middle of the window", unit="s"),
         Column("rms", "root mean square amplitude"),
     ),
-    by_space=False,
-    by_network=False,
 )
 COURSES = Table(
     desc="gradientsparcelcourses",

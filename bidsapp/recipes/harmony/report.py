@@ -18,10 +18,9 @@ from bidsapp.recipes.harmony.listen import Arrays, written_sound
 from bidsapp.report import sections
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.places import (
-    best_layers,
     coordinate_words,
-    parcel_columns,
     region_after_z,
+    strongest_parcels,
     top_parcels,
 )
 from bidsapp.report.brain.projection import unit_words
@@ -43,10 +42,7 @@ from bidsapp.report.methods import (
     Methods,
     first_participant,
     has_random_weights,
-    inference_sentences,
     network_title,
-    render_methods,
-    shared_context,
 )
 from bidsapp.report.tables import table
 from bidsapp.report.timing import alignment_section, quality_section
@@ -249,7 +245,7 @@ def encoding(view: HarmonyView) -> Section:
     return view.section(
         f"Results: {view.pair.title}",
         "results",
-        *sections.claim(view.results, declared.FLIP if view.is_group else SHIFT),
+        *view.claim(declared.FLIP if view.is_group else SHIFT),
         children=[section for section in children if section is not None],
     )
 
@@ -259,14 +255,9 @@ def displaced(view: HarmonyView) -> Section | None:
     rows = view.table(declared.DISPLACEMENT)
     if rows.empty:
         return None
-    shown = top_parcels(best_layers(rows), "effect", 20, view.units)
-    columns = parcel_columns(declared.DISPLACEMENT, "layer", "mean_r", "effect", "p", "p_fwe")
-    caption = (
-        f"The {len(shown)} parcels with the largest effect, in standard deviations of their null, "
-        f"and the layer that has it. {coordinate_words(view.units)}"
-    )
-    parts = [table(shown, columns, caption), *sections.claim(view.results, DISPLACED)]
-    return view.section("Against displaced music", "displacement", *parts)
+    names = "layer", "mean_r", "effect", "p", "p_fwe"
+    shown = strongest_parcels(rows, declared.DISPLACEMENT, view.units, *names)
+    return view.section("Against displaced music", "displacement", shown, *view.claim(DISPLACED))
 
 
 def unique(results: Results, space: Any) -> Section | None:
@@ -348,19 +339,13 @@ def rating_means(results: Results) -> Section | None:
 def methods(results: Results) -> Methods:
     """Write the methods text."""
     facts, own = results.facts(), first_participant(results)
-    option = None if own is None else own.setting
-    draws: dict[str, dict[str, Any]] = {
-        **{
-            key: {"n_draws": option("n_shifts") if option else 0}
-            for key in (SHIFT, SHIFT_FDR, DISPLACED, RATERS)
+    n_shifts = own.setting("n_shifts") if own else 0
+    return sections.methods_of(
+        results,
+        {
+            **dict.fromkeys((SHIFT, SHIFT_FDR, DISPLACED, RATERS), n_shifts),
+            declared.FLIP: facts.get("n_flips", 0),
+            BOOTSTRAP: facts["settings"].get("n_bootstrap", 0),
         },
-        declared.FLIP: {"n_draws": facts.get("n_flips", 0)},
-        BOOTSTRAP: {"n_draws": facts["settings"].get("n_bootstrap", 0)},
-    }
-    lags = ", ".join(f"{lag:g}" for lag in option("lags_s")) if option else ""
-    context = shared_context(results) | {
-        "own": None if own is None else own.facts(),
-        "lags": lags,
-        "inferences": inference_sentences(sections.used_inferences(results), draws),
-    }
-    return render_methods("harmony_methods.txt.j2", context)
+        lags=", ".join(f"{lag:g}" for lag in own.setting("lags_s")) if own else "",
+    )

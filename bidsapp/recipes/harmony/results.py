@@ -31,6 +31,9 @@ from bidsapp.results.kinds import (
     Scale,
     Table,
     declared_in,
+    group_maps,
+    group_table,
+    overall_table,
     summary,
 )
 
@@ -93,7 +96,7 @@ UNIQUE_PARCELS = Table(
     columns=(PARCEL_COLUMN, *PLACE_COLUMNS, *_BANDS),
     by_network=False,
 )
-UNIQUE_RATINGS = Table(
+UNIQUE_RATINGS = overall_table(
     desc="harmonyuniqueratings",
     title="Unique contributions to ratings",
     says="Banded ridge: scores of harmony and acoustics together and alone for each rating.",
@@ -102,10 +105,8 @@ UNIQUE_RATINGS = Table(
         Column("rater", "by whom; missing for an average", text=True),
         *_BANDS,
     ),
-    by_space=False,
-    by_network=False,
 )
-COURSES = Table(
+COURSES = overall_table(
     desc="harmonycourses",
     title="Emotion and consonance over time",
     says="Quadrants predicted for each moment of each sound (windows of 6 s), with consonance.",
@@ -121,10 +122,8 @@ COURSES = Table(
         Column("harmonicity", "after Harrison and Pearce", unit="bits"),
         Column("loudness", "mean square", unit="bels"),
     ),
-    by_space=False,
-    by_network=False,
 )
-GRADCAM = Table(
+GRADCAM = overall_table(
     desc="harmonygradcam",
     title="Grad-CAM",
     says="What raises the logit of the predicted quadrant, by pitch class and moment.",
@@ -133,8 +132,6 @@ GRADCAM = Table(
         Column("time_s", "middle of the window", "time", 2, "s"),
         *(Column(name, f"filter of pitch class {name}") for name in PITCH_CLASSES),
     ),
-    by_space=False,
-    by_network=False,
 )
 SOUNDS = Result(
     desc="harmonysounds",
@@ -144,7 +141,7 @@ SOUNDS = Result(
     by_space=False,
     by_network=False,
 )
-AGREEMENT = Table(
+AGREEMENT = overall_table(
     desc="harmonyagreement",
     title="Agreement with ratings",
     says="Correlation over time of predicted valence and arousal with continuous ratings of the "
@@ -157,10 +154,8 @@ AGREEMENT = Table(
         Column("n", "moments with a rating", "moments", 0),
         Column("r", "Pearson correlation"),
     ),
-    by_space=False,
-    by_network=False,
 )
-SIMILARITY = Table(
+SIMILARITY = overall_table(
     desc="harmonysimilarity",
     title="Moments and candidates",
     says="How alike the predicted emotion of each moment of a sound is to that of each other "
@@ -169,8 +164,6 @@ SIMILARITY = Table(
         Column(name, text, **_MATCH_SHOWN.get(name, {"text": True}))
         for name, text in MATCH_COLUMNS.items()
     ),
-    by_space=False,
-    by_network=False,
 )
 ALIGNMENT = alignment(RECIPE, required=False)
 QUALITY = quality(RECIPE)
@@ -180,48 +173,43 @@ SUMMARY = summary(RECIPE, "participant")
 
 # ------------------------------------------------------------------ group
 
-MEAN = Maps(
+MEAN = group_maps(
     desc="harmonymean",
     title="Mean prediction",
     says="Mean correlation over participants (Fisher z, back-transformed), one map per layer.",
-    level="group",
     stat="r",
 )
-P_FWE = Maps(
+P_FWE = group_maps(
     desc="harmonyfwe",
     title="Family-wise p",
     says="Sign-flip p, corrected over units and layers by the largest t.",
-    level="group",
     stat="p",
     scale=P_VALUE,
     by=FLIP,
 )
-UNIQUE_MEAN = Maps(
+UNIQUE_MEAN = group_maps(
     desc="harmonyuniquemean",
     title="Mean unique contributions",
     says="Mean over participants of what harmony and acoustics add to each other.",
-    level="group",
     stat="r",
     scale=_DIFFERENCE,
     names=(HARMONY, ACOUSTICS),
     by_network=False,
 )
-UNIQUE_P = Maps(
+UNIQUE_P = group_maps(
     desc="harmonyuniquefwe",
     title="Family-wise p of unique contributions",
     says="Sign-flip p, corrected over units and both contributions by the largest t.",
-    level="group",
     stat="p",
     scale=P_VALUE,
     names=(HARMONY, ACOUSTICS),
     by_network=False,
     by=FLIP,
 )
-GROUP_PROFILE = Table(
+GROUP_PROFILE = group_table(
     desc="harmonygroupprofile",
     title="Layers over participants",
     says="Scores over participants and units, layer by layer.",
-    level="group",
     columns=(
         Column("layer", "name of the layer", text=True),
         Column("layer_index", "number of the layer from 1", "layer", 0),
@@ -232,11 +220,10 @@ GROUP_PROFILE = Table(
 )
 DISPLACEMENT = group_parcels(RECIPE)
 GROUP_SIGNIFICANT = group_significant(RECIPE)
-PARTICIPANTS = Table(
+PARTICIPANTS = group_table(
     desc="harmonyparticipants",
     title="Participants",
     says="Mean score of each participant.",
-    level="group",
     by_network=False,
     columns=(
         Column("participant", "label", text=True),

@@ -12,6 +12,9 @@ from bidsapp.results.kinds import (
     Result,
     Scale,
     Table,
+    declared_in,
+    group_maps,
+    group_table,
     summary,
 )
 
@@ -27,28 +30,6 @@ ALL, SAME_GENRE = "all clips of the fold", "same genre and fold"
 """Candidates, as tables name them."""
 ABOVE_CHANCE = Scale("acc. \u2212 .5", colours="signed", least=0.05)
 
-MAP = Maps(
-    desc="reconstructmap",
-    title="Identification above chance",
-    says="Identification accuracy minus .5 of the region that each voxel or vertex belongs to.",
-    stat="accuracy",
-    scale=ABOVE_CHANCE,
-    required=True,
-)
-P_MAP = Maps(
-    desc="reconstructmapfwe",
-    title="Family-wise p of regions",
-    says="p of each region by exchange of held-out clips, corrected over regions.",
-    stat="p",
-    scale=P_VALUE,
-    by=REGIONS_KEY,
-)
-REGION_LABELS = Labels(
-    desc="reconstructlabels",
-    title="Regions",
-    says="Regions that were decoded from.",
-    by_network=False,
-)
 _METRICS = (
     Column("identification", "mean identification accuracy, chance .5", "identification"),
     Column("recall1", "share of clips whose true candidate ranks first", "recall@1"),
@@ -77,6 +58,28 @@ DECODING = Table(
         Column("null_high", "97.5th percentile with clips exchanged", "97.5 %", by=CLIPS_KEY),
         Column("p", "one-sided, by exchange of held-out clips", "p", by=CLIPS_KEY),
     ),
+)
+MAP = Maps(
+    desc="reconstructmap",
+    title="Identification above chance",
+    says="Identification accuracy minus .5 of the region that each voxel or vertex belongs to.",
+    stat="accuracy",
+    scale=ABOVE_CHANCE,
+    required=True,
+)
+P_MAP = Maps(
+    desc="reconstructmapfwe",
+    title="Family-wise p of regions",
+    says="p of each region by exchange of held-out clips, corrected over regions.",
+    stat="p",
+    scale=P_VALUE,
+    by=REGIONS_KEY,
+)
+REGION_LABELS = Labels(
+    desc="reconstructlabels",
+    title="Regions",
+    says="Regions that were decoded from.",
+    by_network=False,
 )
 FOLDS = Table(
     desc="reconstructfolds",
@@ -253,13 +256,27 @@ EXCHANGES = Result(
 )
 ALIGNMENT = alignment(RECIPE)
 QUALITY = quality(RECIPE)
+SUMMARY = summary(RECIPE, "participant")
 
 _N = Column("n_participants", "participants", "participants", 0)
-GROUP_DECODING = Table(
+PARTICIPANTS = group_table(
+    desc="reconstructparticipants",
+    title="Participants",
+    says="Identification in each participant, by the ensemble of regions unless stated.",
+    columns=(
+        Column("participant", "label", text=True),
+        Column("identification", "among all clips of the fold", "identification"),
+        Column("p", "by exchange of held-out clips", "p", by=CLIPS_KEY),
+        Column("within_genre", "among clips of the same genre", "within genre"),
+        Column("p_within_genre", "by exchange within genres", "p within genre", by=CLIPS_KEY),
+        Column("whole", "by all regions together", "all regions"),
+        Column("oracle", "by the genre oracle", "genre oracle"),
+    ),
+)
+GROUP_DECODING = group_table(
     desc="reconstructgroupdecoding",
     title="Identification over participants",
     says="Mean identification accuracy over participants, clips exchanged alike in all of them.",
-    level="group",
     columns=(
         *_WHAT,
         _N,
@@ -276,43 +293,25 @@ GROUP_DECODING = Table(
         Column("prevalence_high", "upper end of the 95 % interval", "high", by=PREVALENCE_KEY),
     ),
 )
-PARTICIPANTS = Table(
-    desc="reconstructparticipants",
-    title="Participants",
-    says="Identification in each participant, by the ensemble of regions unless stated.",
-    level="group",
-    columns=(
-        Column("participant", "label", text=True),
-        Column("identification", "among all clips of the fold", "identification"),
-        Column("p", "by exchange of held-out clips", "p", by=CLIPS_KEY),
-        Column("within_genre", "among clips of the same genre", "within genre"),
-        Column("p_within_genre", "by exchange within genres", "p within genre", by=CLIPS_KEY),
-        Column("whole", "by all regions together", "all regions"),
-        Column("oracle", "by the genre oracle", "genre oracle"),
-    ),
-)
-GROUP_MAP = Maps(
+GROUP_MAP = group_maps(
     desc="reconstructgroupmap",
     title="Mean identification above chance",
     says="Mean over participants of the identification accuracy minus .5 of each region.",
-    level="group",
     stat="accuracy",
     scale=ABOVE_CHANCE,
 )
-GROUP_P_MAP = Maps(
+GROUP_P_MAP = group_maps(
     desc="reconstructgroupmapfwe",
     title="Family-wise p of regions",
     says="p of the mean over participants, clips exchanged alike, corrected over regions.",
-    level="group",
     stat="p",
     scale=P_VALUE,
     by=GROUP_REGIONS_KEY,
 )
-GROUP_REGIONS = Table(
+GROUP_REGIONS = group_table(
     desc="reconstructgroupregions",
     title="Regions over participants",
     says="Mean identification accuracy of each region.",
-    level="group",
     columns=(
         Column("region", "name", text=True),
         _N,
@@ -322,11 +321,10 @@ GROUP_REGIONS = Table(
         Column("p_fwe", "corrected over regions", "p (FWE)", by=GROUP_REGIONS_KEY),
     ),
 )
-GROUP_CLIPS = Table(
+GROUP_CLIPS = group_table(
     desc="reconstructgroupclips",
     title="Clips over participants",
     says="Mean identification accuracy of each clip.",
-    level="group",
     columns=(
         Column("clip", "name", text=True),
         Column("genre", "of the sound", text=True),
@@ -335,13 +333,12 @@ GROUP_CLIPS = Table(
         Column("within_genre", "mean among clips of the same genre", "within genre"),
     ),
 )
-ACROSS = Table(
+ACROSS = group_table(
     desc="reconstructacross",
     title="Decoders learnt from other participants",
     says="Mean identification of each participant's clips by decoders learnt from the participant "
     "(within), from the others unit by unit (anatomical) or after rotations fitted to training "
     "clips (aligned), and from both (pooled); all with the same regions and components.",
-    level="group",
     columns=(
         Column("source", "whom the decoder is learnt from", "learnt from", text=True),
         Column("candidates", "clips that the true one is told from", text=True),
@@ -354,11 +351,10 @@ ACROSS = Table(
         Column("p", "one-sided, clips exchanged alike in all participants", "p", by=GROUP_KEY),
     ),
 )
-GAINS = Table(
+GAINS = group_table(
     desc="reconstructgains",
     title="Gains across participants",
     says="How much better one decoder identifies clips than another, mean over participants.",
-    level="group",
     columns=(
         Column("gain", "the two decoders", text=True),
         Column("candidates", "clips that the true one is told from", text=True),
@@ -369,11 +365,10 @@ GAINS = Table(
         Column("p", "one-sided, clips exchanged alike", "p", by=GAIN_KEY),
     ),
 )
-LISTENING = Table(
+LISTENING = group_table(
     desc="reconstructlisteningtest",
     title="Listening test",
     says="How often listeners chose the original that a reconstruction was made from.",
-    level="group",
     by_space=False,
     by_network=False,
     columns=(
@@ -386,39 +381,5 @@ LISTENING = Table(
         Column("p", "exact, one-sided", "p", by=LISTENING_KEY),
     ),
 )
-SUMMARY, GROUP_SUMMARY = summary(RECIPE, "participant"), summary(RECIPE, "group")
-
-RESULTS: tuple[Result, ...] = (
-    DECODING,
-    MAP,
-    P_MAP,
-    REGION_LABELS,
-    FOLDS,
-    CLIPS,
-    REGIONS,
-    CURVE,
-    ABLATION,
-    CLASSES,
-    SESSIONS,
-    EMBEDDINGS,
-    EXAMPLES,
-    SOUNDS,
-    SOUND_FILES,
-    RETRIEVED,
-    RETRIEVAL,
-    EXCHANGES,
-    ALIGNMENT,
-    QUALITY,
-    SUMMARY,
-    PARTICIPANTS,
-    GROUP_DECODING,
-    GROUP_MAP,
-    GROUP_P_MAP,
-    GROUP_REGIONS,
-    GROUP_CLIPS,
-    ACROSS,
-    GAINS,
-    LISTENING,
-    *encoding.RESULTS,
-    GROUP_SUMMARY,
-)
+GROUP_SUMMARY = summary(RECIPE, "group")
+RESULTS = (*declared_in(globals()), *encoding.RESULTS)

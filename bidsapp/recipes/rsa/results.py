@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from bidsapp.recipes.base.alignment import alignment, quality
 from bidsapp.results.kinds import (
     LAYER,
@@ -15,11 +13,12 @@ from bidsapp.results.kinds import (
     Scale,
     Table,
     declared_in,
+    group_maps,
+    group_table,
+    overall_table,
     summary,
 )
 
-_group_maps = partial(Maps, level="group")
-_group_table = partial(Table, level="group")
 RECIPE = "rsa"
 CLIPS, FDR, MAXIMUM_T = "clip_permutation", "clip_permutation_fdr", "maximum_t"
 BOOTSTRAP = "bootstrap"
@@ -37,7 +36,7 @@ SIZE = Maps(
     by_network=False,
     required=True,
 )
-N = _group_maps(
+N = group_maps(
     desc="rsaparticipants",
     title="Participants",
     says="Participants with a searchlight at each voxel or vertex.",
@@ -62,7 +61,7 @@ PATTERNS = Maps(
     by_network=False,
     required=True,
 )
-ITEMS = Table(
+ITEMS = overall_table(
     desc="rsaitems",
     title="Items",
     says="Rows of the dissimilarity matrices.",
@@ -73,8 +72,6 @@ ITEMS = Table(
         Column("n_repeats", "presentations that are averaged", "repeats", 0),
     ),
     same=("clip",),
-    by_space=False,
-    by_network=False,
     required=True,
 )
 _PAIR = (
@@ -90,14 +87,12 @@ MODELS = Table(
     by_space=False,
     required=True,
 )
-NUISANCE = Table(
+NUISANCE = overall_table(
     desc="rsanuisance",
     title="Nuisance dissimilarities",
     says="Dissimilarity of each pair of items in what is partialled out.",
     columns=_PAIR,
     further="dissimilarity in this nuisance",
-    by_space=False,
-    by_network=False,
 )
 LAG = Table(
     desc="rsalag",
@@ -230,21 +225,21 @@ SUMMARY = summary(RECIPE, "participant")
 
 # ------------------------------------------------------------------ participants and the group
 
-MEAN = _group_maps(
+MEAN = group_maps(
     desc="rsamean",
     title="Mean score",
     says=f"{_COMPARED}; mean over participants.",
     stat="rho",
     scale=RHO,
 )
-T = _group_maps(
+T = group_maps(
     desc="rsa",
     title="t over participants",
     says="One-sample t over participants; what they share for other reasons counts as effect.",
     stat="t",
     scale=Scale("t", colours="signed"),
 )
-Q = _group_maps(
+Q = group_maps(
     desc="rsafdr",
     title="False discovery rate",
     says=f"{_P}, as false discovery rate over searchlights and layers.",
@@ -274,14 +269,14 @@ MAX_Q = _maximum(
 MAX_EXPECTED = _maximum(
     "expected", "Largest scores, clips permuted", f"Mean over permutations of {_MAXIMUM}.", RHO
 )
-DIFFERENCE = _group_maps(
+DIFFERENCE = group_maps(
     desc="rsadifference",
     title="Trained \u2212 untrained",
     says="Mean over participants of their own scores, trained minus untrained networks.",
     stat="rho",
     scale=GAIN,
 )
-CONFIDENCE = _group_maps(
+CONFIDENCE = group_maps(
     desc="rsa",
     title="Confidence of the best layer",
     says="Share of bootstrap samples of participants with the same layer of largest mean score.",
@@ -303,7 +298,7 @@ def _ceiling(end: str, others: str) -> Maps:
 
 
 LOWER, UPPER = _ceiling("lower", "the others"), _ceiling("upper", "all")
-GROUP_PROFILE = _group_table(
+GROUP_PROFILE = group_table(
     desc="rsaprofile",
     title="Layer profile",
     says="Mean scores over all searchlights, layer by layer.",
@@ -317,7 +312,7 @@ GROUP_PROFILE = _group_table(
         Column("difference", "trained \u2212 untrained, participants' own scores", digits=4),
     ),
 )
-LAYERS = _group_table(
+LAYERS = group_table(
     desc="rsalayers",
     title="Layers by hemisphere",
     says="Distribution of best layers by hemisphere, and the difference left minus right.",
@@ -329,7 +324,7 @@ LAYERS = _group_table(
         Column("participant_share", "of participants' own maps where the lower noise ceiling > 0"),
     ),
 )
-GYRUS = _group_table(
+GYRUS = group_table(
     desc="rsastg",
     title="Superior temporal gyrus",
     says="Layers along the superior temporal gyrus, from its posterior to its anterior end.",
@@ -343,7 +338,7 @@ GYRUS = _group_table(
     ),
     further="mean score of this layer",
 )
-PARTICIPANTS = _group_table(
+PARTICIPANTS = group_table(
     desc="rsaparticipants",
     title="Participants",
     says="Who takes part and who does not, and why.",

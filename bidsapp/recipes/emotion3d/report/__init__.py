@@ -14,13 +14,7 @@ from bidsapp.recipes.emotion3d.report import answer, data, decoders, people
 from bidsapp.recipes.emotion3d.report.view import EmotionView, views
 from bidsapp.report import sections
 from bidsapp.report.html import Number, Page, Section, number_text, p_text, plural
-from bidsapp.report.methods import (
-    Methods,
-    first_participant,
-    inference_sentences,
-    render_methods,
-    shared_context,
-)
+from bidsapp.report.methods import Methods, enumerated, first_participant, inference_sentences
 from bidsapp.report.tables import records_of, rows_of
 from bidsapp.report.timing import quality_section
 from bidsapp.results.read import Results
@@ -151,21 +145,21 @@ def _means_within(view: EmotionView) -> Iterator[Number]:
 
 def methods_of(results: Results) -> Methods:
     """Write the methods of an analysis; a group's begin with those of its participants."""
-    context = shared_context(results) | {"view": views(results)[0]}
     own = first_participant(results)
-    context["participant"] = None if own is None else _participant_context(own)
-    context["inferences"] = _sentences(results)
-    return render_methods("emotion3d_methods.txt.j2", context)
+    return sections.methods_of(
+        results,
+        _draws(results),
+        view=views(results)[0],
+        participant=None if own is None else _participant_context(own),
+    )
 
 
-def _sentences(results: Results) -> list[dict[str, Any]]:
-    n_draws = {
+def _draws(results: Results) -> dict[str, object]:
+    return {
         "label_shift": "; ".join(_shifts(views(results)[0])),
         "label_shift_hidden": results.setting("n_embedding_shifts"),
         "sign_flip_scores": results.setting("n_flips"),
     }
-    used = [item for item in sections.used_inferences(results) if n_draws.get(item.key, True)]
-    return inference_sentences(used, {key: {"n_draws": n} for key, n in n_draws.items()})
 
 
 def _participant_context(own: Results) -> dict[str, Any]:
@@ -187,7 +181,7 @@ def _participant_context(own: Results) -> dict[str, Any]:
         "methods": [stat for stat, maps in declared.MAPS.items() if own.written(maps, view.space)],
         "checked": bool(checks["randomised"].ne("labels").any()),
         "relabelled": bool(relabelled.notna().any()),
-        "sentences": _sentences(own),
+        "sentences": inference_sentences(sections.used_inferences(own), _draws(own)),
     }
 
 
@@ -201,6 +195,4 @@ def _shifts(view: EmotionView) -> Iterator[str]:
             if n and called not in by_number.setdefault(n, []):
                 by_number[n].append(called)
     for n, names in by_number.items():
-        *first, last = names
-        listed = f"{', '.join(first)} and {last}" if first else last
-        yield f"{plural(n, 'shift')} for {listed}"
+        yield f"{plural(n, 'shift')} for {enumerated(names)}"

@@ -1,4 +1,4 @@
-"""The page of a group of `gradients`, and the numbers at its beginning."""
+"""The page of a group."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ import numpy as np
 
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.report import (
-    acoustics,
-    answer,
-    axes,
     displacement,
     group_maps,
     group_profiles,
@@ -27,8 +24,9 @@ from bidsapp.recipes.gradients.report.group_view import (
 from bidsapp.recipes.gradients.report.participant_page import HEADING
 from bidsapp.recipes.gradients.report.view import POSITIVE, views
 from bidsapp.report import sections
-from bidsapp.report.html import Number, Page, number_text, p_text
+from bidsapp.report.html import Number, Page, number_text, p_text, plural
 from bidsapp.report.methods import Methods
+from bidsapp.report.tables import records_of, rows_of
 from bidsapp.report.view import results_section
 from bidsapp.results.read import Results
 
@@ -37,10 +35,10 @@ _PARTS = (
     group_maps.accuracy,
     group_maps.gradients,
     displacement.section,
-    acoustics.beyond_acoustics,
+    displacement.beyond_acoustics,
     group_tests.spin_tests,
-    axes.second_null,
-    axes.annotation_profile,
+    group_tests.second_null,
+    group_tests.annotation_profile,
     group_tests.participants_alignment,
     group_profiles.region_profiles,
     group_profiles.stability,
@@ -84,7 +82,7 @@ def group_page(results: Results, methods: Methods) -> Page:
             list(_people(results)),
             [(view.pair.title, list(_numbers(view))) for view in pages],
         ),
-        answer=sections.found(results, answer.of_group(pages[0]), shown),
+        answer=sections.found(results, answer(pages[0]), shown),
         methods=methods,
         further=_provenance(results),
     )
@@ -170,3 +168,48 @@ def _provenance(results: Results) -> list[tuple[str, Any]]:
 def _origin(item: Mapping[str, Any]) -> str:
     named = ", ".join(str(item[key]) for key in ("Source", "File") if item.get(key))
     return f"{named} (SHA-256 {item['SHA256'][:12]}\u2026)" if item.get("SHA256") else named
+
+
+def answer(view: GroupView) -> Iterator[str]:
+    """Yield where the group's responses were predicted, and what is shown of the gradient."""
+    n = plural(view.results.n_participants, "listener")
+    parcels = view.table(declared.DISPLACEMENT).dropna(subset=["effect"])
+    if parcels.empty:
+        yield f"Layers of {view.pair.title} over {n}; nothing was tested against displaced music."
+    else:
+        least = parcels.groupby("parcel")["p_fwe"].min()
+        passed = int((least <= view.level).sum())
+        than = (
+            "better than the same music displaced alike in everybody (family-wise p \u2264 "
+            f"{view.level:g})"
+        )
+        of_parcels = plural(len(least), "parcel")
+        yield (
+            f"Over {n}, layers of {view.pair.title} predicted responses to held-out music in "
+            f"{passed} of {of_parcels} {than}."
+            if passed
+            else f"Over {n}, it is not shown that layers of {view.pair.title} predict responses "
+            f"to held-out music {than}, in any of {of_parcels}."
+        )
+    mean = view.scores(POSITIVE)
+    if mean is not None and (peak := view.peak(mean)):
+        yield f"The largest score of the mean {view.word} is r = {peak[0]}, in layer {peak[1]}."
+    yield from _claims(view)
+
+
+def _claims(view: GroupView) -> Iterator[str]:
+    claims = view.table(declared.CLAIMS)
+    if claims.empty or not view.references:
+        return
+    name = view.references[0]
+    rows = {row["question"]: row for row in records_of(rows_of(claims, reference=name))}
+    title = reference_title(name)
+    alignment, preference = rows.get("alignment"), rows.get("preference")
+    if alignment is not None:
+        shown = "" if alignment["p"] <= view.level else "not shown to be "
+        p = p_text(alignment["p"], int(alignment["n_copies"]))
+        yield f"Deeper layers are {shown}aligned with {title} more than displaced music ({p})."
+    if preference is not None:
+        shown = "changes" if preference["p"] <= view.level else "is not shown to change"
+        p = p_text(preference["p"], int(preference["n_copies"]))
+        yield f"Which layer is preferred {shown} along it beyond amplitude ({p})."

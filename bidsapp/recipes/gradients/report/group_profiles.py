@@ -11,8 +11,7 @@ import pandas as pd
 from bidsapp.brain.rois import ROIS
 from bidsapp.recipes.base.score_results import BOOTSTRAP, RATERS
 from bidsapp.recipes.gradients import group_results as declared
-from bidsapp.recipes.gradients.figures.ceiling import ceiling_figure
-from bidsapp.recipes.gradients.figures.stability import StabilityRow, stability_figure
+from bidsapp.recipes.gradients.figures import StabilityRow, ceiling_figure, stability_figure
 from bidsapp.recipes.gradients.report.group_view import (
     FSAVERAGE5,
     LAGS_TITLES,
@@ -67,7 +66,7 @@ def region_profiles(view: GroupView) -> Section:
     )
     if atlas:
         parts.append(_profiles(view, frame, atlas, "the atlas"))
-    return view.section(title, anchor, *parts, *claim(view.results, BOOTSTRAP))
+    return view.section(title, anchor, *parts, *view.claim(BOOTSTRAP))
 
 
 def _regions(frame: pd.DataFrame) -> tuple[list[Region], list[Region], list[Region]]:

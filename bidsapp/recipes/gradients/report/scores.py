@@ -1,4 +1,4 @@
-"""How well each layer predicts one participant: profile, null, parcels, pieces, penalties."""
+"""Scores of one network: maps, layer profile, null distribution, parcels, pieces, delay."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pandas as pd
 
 from bidsapp.recipes.base import score_results
 from bidsapp.recipes.gradients import results as declared
-from bidsapp.recipes.gradients.report.participant_view import ParticipantView
-from bidsapp.recipes.gradients.report.view import NEGATIVE, POSITIVE
+from bidsapp.recipes.gradients.report.view import NEGATIVE, POSITIVE, ParticipantView
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.places import coordinate_words, parcel_columns, top_parcels
 from bidsapp.report.brain.scales import largest, limits
@@ -19,11 +18,11 @@ from bidsapp.report.brain.viewer import MapGroup, layer_maps
 from bidsapp.report.courses import peak_section
 from bidsapp.report.figures import style
 from bidsapp.report.figures.crossval import alpha_figure, piece_figure
+from bidsapp.report.figures.delays import delay_figure
 from bidsapp.report.figures.layers import Line, Panel, Profile, panels_figure, profile_figure
 from bidsapp.report.figures.nulls import NullPanel, in_rows, null_figure, threshold
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Section, p_cell, picture, plural
-from bidsapp.report.sections import claim
 from bidsapp.report.tables import by_layer, numbered, rows_of, table
 from bidsapp.results.inferences.base import smallest_p
 from bidsapp.results.read import Results
@@ -183,7 +182,7 @@ def null(view: ParticipantView) -> Section:
     alt = "; ".join(f"{panel.title}: {panel.words}".replace("\n", ", ") for panel in panels)
     figure = null_figure(in_rows(panels, len(panels)), "r")
     drawn = picture(figure, alt=f"{alt}.", caption=caption)
-    said = claim(view.results, score_results.SHIFT)
+    said = view.claim(score_results.SHIFT)
     return view.section("Scores against their null distribution", "null", drawn, *said)
 
 
@@ -320,3 +319,39 @@ def _rating(name: str, rater: object, rows: pd.DataFrame, view: ParticipantView)
     if control is not None:
         lines.append(Line(_CONTROL, control, colour=style.NEGATIVE))
     return Panel(f"{name} ({rater})" if isinstance(rater, str) else name, lines)
+
+
+_TOP_DELAYS = 10
+
+
+def delay(view: ParticipantView) -> Section | None:
+    """Draw scores at single lags of the parcels that are predicted; None where not computed."""
+    rows = view.table(declared.DELAY).dropna(subset=["r"])
+    if rows.empty:
+        return None
+    passed = view.passed["parcel"] if len(view.passed) else None
+    by_lag = rows.pivot_table(index="parcel", columns="lag_s", values="r")
+    chosen = by_lag.loc[by_lag.index.isin(passed)] if passed is not None else by_lag.iloc[:0]
+    who = f"the {plural(len(chosen), 'significant parcel')}"
+    if chosen.empty:
+        chosen = by_lag.loc[by_lag.max(axis=1).nlargest(_TOP_DELAYS).index]
+        who = f"the {plural(len(chosen), 'parcel')} with the largest score (none is significant)"
+    best = chosen.idxmax(axis=1)
+    model = [float(lag) for lag in view.results.setting("lags_s")]
+    words = (
+        f"Scores of {who} with music at one single lag, in the layer that is best at all lags "
+        f"together. Thick: mean. Grey: lags of the model ({min(model):g} to {max(model):g} s). "
+        f"Half of these parcels are best at {best.median():g} s or later. Slow music makes "
+        "neighbouring lags alike; nothing was tested."
+    )
+    figure = delay_figure(
+        chosen.columns.to_numpy(float),
+        chosen.to_numpy(),
+        np.nanmean(chosen.to_numpy(), axis=0),
+        (min(model), max(model)),
+        "lag of the response behind the music (s)",
+        "r",
+    )
+    low, high = best.quantile([0.25, 0.75])
+    alt = f"Best lag: median {best.median():g} s, middle half from {low:g} to {high:g} s."
+    return view.section("Haemodynamic delay", "delay", picture(figure, alt=alt, caption=words))

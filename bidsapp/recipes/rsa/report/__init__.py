@@ -13,19 +13,12 @@ from bidsapp.recipes.rsa.report.view import RsaView
 from bidsapp.report import sections
 from bidsapp.report.brain.viewer import viewer
 from bidsapp.report.html import Number, Page, Section, number_text, plural
-from bidsapp.report.methods import (
-    Methods,
-    first_participant,
-    inference_sentences,
-    render_methods,
-    shared_context,
-)
+from bidsapp.report.methods import Methods, first_participant
 from bidsapp.report.timing import quality_section
 from bidsapp.report.view import results_section
 from bidsapp.results.read import Results
 
 _HEADING = "Similarity of music in searchlights and layers"
-_TEMPLATE = "rsa_methods.txt.j2"
 _NETWORK = (
     layers.maps,
     layers.peaks,
@@ -150,25 +143,16 @@ def numbers(view: RsaView) -> Iterator[Number]:
 
 
 def methods(results: Results) -> Methods:
-    """Write the methods of an analysis; a group's begin with those of its participants."""
+    """Write the methods of an analysis, of a participant or of a group."""
     facts, own = results.facts(), first_participant(results)
-    n_draws = {"n_draws": facts["n_permutations"]}
-    values = {declared.CLIPS: n_draws, declared.FDR: n_draws}
-    if results.is_group:
-        settings = facts["settings"]
-        values |= {
-            declared.MAXIMUM_T: {"level": f"{settings['significance']:g}"},
-            declared.BOOTSTRAP: {"n_draws": settings["n_bootstrap"]},
-        }
-    used = sections.used_inferences(results)
     counts = [own.network(name)["n_untrained"] for name in own.networks()] if own else []
-    context = {
-        "inferences": inference_sentences(used, values),
-        "n_untrained": max(counts, default=0),
-        "has_gyrus": any(
-            results.written(declared.GYRUS, space, name)
-            for space in results.spaces
-            for name in results.networks(space)
-        ),
-    }
-    return render_methods(_TEMPLATE, shared_context(results) | context)
+    return sections.methods_of(
+        results,
+        {
+            declared.CLIPS: facts["n_permutations"],
+            declared.FDR: facts["n_permutations"],
+            declared.BOOTSTRAP: facts["settings"].get("n_bootstrap", 0),
+        },
+        n_untrained=max(counts, default=0),
+        has_gyrus=results.anywhere(declared.GYRUS),
+    )

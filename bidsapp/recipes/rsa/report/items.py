@@ -10,8 +10,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from bidsapp.recipes.rsa import results as declared
-from bidsapp.recipes.rsa.figures.lag import LagData, lag_figure
-from bidsapp.recipes.rsa.figures.matrices import Matrices, likeness_figure, matrices_figure
+from bidsapp.recipes.rsa.figures.items import lag_figure, likeness_figure, matrices_figure
 from bidsapp.recipes.rsa.report.view import RsaView, own_settings
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.projection import has_vertices, unit_words
@@ -181,7 +180,7 @@ def _matrices(view: RsaView, suffix: str) -> Section:
             f"clips.{pale}"
         )
         alt = f"{len(titles)} matrices of {len(clips)} items in {len(names)} clips."
-        figure = matrices_figure(Matrices(titles, rdms, clips, list(map(str, names)), compared))
+        figure = matrices_figure(titles, rdms, clips, list(map(str, names)), compared)
         parts.append(picture(figure, alt=alt, caption=caption, vector=False))
     parts.append(_likeness(view, rdms, compared))
     return Section(f"Matrices of the layers: {view.title}", f"matrices{suffix}", parts)
@@ -218,13 +217,6 @@ def _lag(results: Results, space: Space, suffix: str) -> Section:
     frame = results.table(declared.LAG, space)
     known = declared.LAG.header
     names = [str(name) for name in frame if name not in known]
-    data = LagData(
-        frame["lag_s"].to_numpy(float),
-        frame["n_pairs"].to_numpy(float),
-        frame["mean_dissimilarity"].to_numpy(float),
-        frame[names].to_numpy(float).T,
-        [name.removeprefix("mean_") for name in names],
-    )
     rho = results.facts(space)["lag_model_mean_rho"] or np.nan
     caption = (
         "Mean over pairs of items and an even sample of searchlights (left), and over pairs in "
@@ -235,19 +227,19 @@ def _lag(results: Results, space: Space, suffix: str) -> Section:
         f"with the time between items by {number_text(rho, 3)} on average."
     )
     where = f", {space.title}" if suffix else ""
-    figure = picture(lag_figure(data), alt=_lag_words(data), caption=caption)
+    figure = picture(lag_figure(frame, names), alt=_lag_words(frame), caption=caption)
     return Section(f"Dissimilarity by distance in time{where}", f"lag{suffix}", [figure])
 
 
-def _lag_words(data: LagData) -> str:
-    known = np.flatnonzero(np.isfinite(data.data))
-    if not known.size:
+def _lag_words(frame: pd.DataFrame) -> str:
+    known = frame[np.isfinite(frame["mean_dissimilarity"])]
+    if known.empty:
         return "Lag profile without finite dissimilarities of searchlights."
-    first, last = known[0], known[-1]
-    return (
-        f"Dissimilarity of searchlights: {data.data[first]:.3f} at {data.lag_s[first]:g} s, "
-        f"{data.data[last]:.3f} at {data.lag_s[last]:g} s."
+    first, last = (
+        f"{row['mean_dissimilarity']:.3f} at {row['lag_s']:g} s"
+        for row in (known.iloc[0], known.iloc[-1])
     )
+    return f"Dissimilarity of searchlights: {first}, {last}."
 
 
 # ------------------------------------------------------------------ searchlights
