@@ -29,12 +29,12 @@ from bidsapp.results.kinds import (
     Maps,
     Result,
     Scale,
-    Table,
     declared_in,
     group_maps,
     group_table,
     overall_table,
     summary,
+    table,
 )
 
 RECIPE = "harmony"
@@ -89,49 +89,45 @@ _BANDS = (
     Column("unique_acoustics", "together less harmony alone", "unique to acoustics"),
     Column("share_harmony", "share of harmony in the regressors of the joint model", digits=2),
 )
-UNIQUE_PARCELS = Table(
-    desc="harmonyunique",
-    title="Unique contributions to parcels",
-    says="Banded ridge: scores of harmony and acoustics together and alone in each parcel.",
-    columns=(PARCEL_COLUMN, *PLACE_COLUMNS, *_BANDS),
+UNIQUE_PARCELS = table(
+    "harmonyunique",
+    "Unique contributions to parcels",
+    "Banded ridge: scores of harmony and acoustics together and alone in each parcel.",
+    PARCEL_COLUMN,
+    *PLACE_COLUMNS,
+    *_BANDS,
     by_network=False,
 )
 UNIQUE_RATINGS = overall_table(
-    desc="harmonyuniqueratings",
-    title="Unique contributions to ratings",
-    says="Banded ridge: scores of harmony and acoustics together and alone for each rating.",
-    columns=(
-        Column("rating", "what was rated", text=True),
-        Column("rater", "by whom; missing for an average", text=True),
-        *_BANDS,
-    ),
+    "harmonyuniqueratings",
+    "Unique contributions to ratings",
+    "Banded ridge: scores of harmony and acoustics together and alone for each rating.",
+    Column("rating", "what was rated", text=True),
+    Column("rater", "by whom; missing for an average", text=True),
+    *_BANDS,
 )
 COURSES = overall_table(
-    desc="harmonycourses",
-    title="Emotion and consonance over time",
-    says="Quadrants predicted for each moment of each sound (windows of 6 s), with consonance.",
-    columns=(
-        Column("piece", "sound file", text=True),
-        Column("time_s", "middle of the window", "time", 2, "s"),
-        *(Column(name, f"probability of quadrant {name}", digits=2) for name in QUADRANTS),
-        Column("valence", "Q1 + Q4 - Q2 - Q3", digits=2),
-        Column("arousal", "Q1 + Q2 - Q3 - Q4", digits=2),
-        Column("uncertainty", "entropy of the probabilities", digits=2, unit="bits"),
-        Column("brightness", "mean of the Grad-CAM map after division by its maximum"),
-        Column("roughness", "after Hutchinson and Knopoff"),
-        Column("harmonicity", "after Harrison and Pearce", unit="bits"),
-        Column("loudness", "mean square", unit="bels"),
-    ),
+    "harmonycourses",
+    "Emotion and consonance over time",
+    "Quadrants predicted for each moment of each sound (windows of 6 s), with consonance.",
+    Column("piece", "sound file", text=True),
+    Column("time_s", "middle of the window", "time", 2, "s"),
+    *(Column(name, f"probability of quadrant {name}", digits=2) for name in QUADRANTS),
+    Column("valence", "Q1 + Q4 - Q2 - Q3", digits=2),
+    Column("arousal", "Q1 + Q2 - Q3 - Q4", digits=2),
+    Column("uncertainty", "entropy of the probabilities", digits=2, unit="bits"),
+    Column("brightness", "mean of the Grad-CAM map after division by its maximum"),
+    Column("roughness", "after Hutchinson and Knopoff"),
+    Column("harmonicity", "after Harrison and Pearce", unit="bits"),
+    Column("loudness", "mean square", unit="bels"),
 )
 GRADCAM = overall_table(
-    desc="harmonygradcam",
-    title="Grad-CAM",
-    says="What raises the logit of the predicted quadrant, by pitch class and moment.",
-    columns=(
-        Column("piece", "sound file", text=True),
-        Column("time_s", "middle of the window", "time", 2, "s"),
-        *(Column(name, f"filter of pitch class {name}") for name in PITCH_CLASSES),
-    ),
+    "harmonygradcam",
+    "Grad-CAM",
+    "What raises the logit of the predicted quadrant, by pitch class and moment.",
+    Column("piece", "sound file", text=True),
+    Column("time_s", "middle of the window", "time", 2, "s"),
+    *(Column(name, f"filter of pitch class {name}") for name in PITCH_CLASSES),
 )
 SOUNDS = Result(
     desc="harmonysounds",
@@ -142,25 +138,23 @@ SOUNDS = Result(
     by_network=False,
 )
 AGREEMENT = overall_table(
-    desc="harmonyagreement",
-    title="Agreement with ratings",
-    says="Correlation over time of predicted valence and arousal with continuous ratings of the "
+    "harmonyagreement",
+    "Agreement with ratings",
+    "Correlation over time of predicted valence and arousal with continuous ratings of the "
     "same name, sound by sound.",
-    columns=(
-        Column("piece", "sound file", text=True),
-        Column("rating", "valence or arousal", text=True),
-        Column("rater", "by whom; missing for an average", text=True),
-        Column("emotion", "what was rated: felt, perceived or not stated", text=True),
-        Column("n", "moments with a rating", "moments", 0),
-        Column("r", "Pearson correlation"),
-    ),
+    Column("piece", "sound file", text=True),
+    Column("rating", "valence or arousal", text=True),
+    Column("rater", "by whom; missing for an average", text=True),
+    Column("emotion", "what was rated: felt, perceived or not stated", text=True),
+    Column("n", "moments with a rating", "moments", 0),
+    Column("r", "Pearson correlation"),
 )
 SIMILARITY = overall_table(
-    desc="harmonysimilarity",
-    title="Moments and candidates",
-    says="How alike the predicted emotion of each moment of a sound is to that of each other "
+    "harmonysimilarity",
+    "Moments and candidates",
+    "How alike the predicted emotion of each moment of a sound is to that of each other "
     "sound as a whole.",
-    columns=tuple(
+    *tuple(
         Column(name, text, **_MATCH_SHOWN.get(name, {"text": True}))
         for name, text in MATCH_COLUMNS.items()
     ),
@@ -207,29 +201,25 @@ UNIQUE_P = group_maps(
     by=FLIP,
 )
 GROUP_PROFILE = group_table(
-    desc="harmonygroupprofile",
-    title="Layers over participants",
-    says="Scores over participants and units, layer by layer.",
-    columns=(
-        Column("layer", "name of the layer", text=True),
-        Column("layer_index", "number of the layer from 1", "layer", 0),
-        Column("mean_r", "mean over participants and units", "mean r"),
-        Column("max_r", "largest mean over participants", "largest r"),
-        Column("n_significant", "significant voxels or vertices, family-wise", "significant", 0),
-    ),
+    "harmonygroupprofile",
+    "Layers over participants",
+    "Scores over participants and units, layer by layer.",
+    Column("layer", "name of the layer", text=True),
+    Column("layer_index", "number of the layer from 1", "layer", 0),
+    Column("mean_r", "mean over participants and units", "mean r"),
+    Column("max_r", "largest mean over participants", "largest r"),
+    Column("n_significant", "significant voxels or vertices, family-wise", "significant", 0),
 )
 DISPLACEMENT = group_parcels(RECIPE)
 GROUP_SIGNIFICANT = group_significant(RECIPE)
 PARTICIPANTS = group_table(
-    desc="harmonyparticipants",
-    title="Participants",
-    says="Mean score of each participant.",
+    "harmonyparticipants",
+    "Participants",
+    "Mean score of each participant.",
+    Column("participant", "label", text=True),
+    Column("mean_r", "over layers and units of the first network", "mean r"),
+    Column("unique_harmony", "mean over units", "unique to harmony"),
     by_network=False,
-    columns=(
-        Column("participant", "label", text=True),
-        Column("mean_r", "over layers and units of the first network", "mean r"),
-        Column("unique_harmony", "mean over units", "unique to harmony"),
-    ),
 )
 
 GROUP_SUMMARY = summary(RECIPE, "group")

@@ -11,12 +11,12 @@ from bidsapp.results.kinds import (
     Maps,
     Mask,
     Scale,
-    Table,
     declared_in,
     group_maps,
     group_table,
     overall_table,
     summary,
+    table,
 )
 
 RECIPE = "rsa"
@@ -62,15 +62,13 @@ PATTERNS = Maps(
     required=True,
 )
 ITEMS = overall_table(
-    desc="rsaitems",
-    title="Items",
-    says="Rows of the dissimilarity matrices.",
-    columns=(
-        Column("item", "number from 1", digits=0),
-        Column("clip", "sound, and where it begins if there are several clips of it", text=True),
-        Column("time_s", "mean time of the volumes since the clip began", digits=1, unit="s"),
-        Column("n_repeats", "presentations that are averaged", "repeats", 0),
-    ),
+    "rsaitems",
+    "Items",
+    "Rows of the dissimilarity matrices.",
+    Column("item", "number from 1", digits=0),
+    Column("clip", "sound, and where it begins if there are several clips of it", text=True),
+    Column("time_s", "mean time of the volumes since the clip began", digits=1, unit="s"),
+    Column("n_repeats", "presentations that are averaged", "repeats", 0),
     same=("clip",),
     required=True,
 )
@@ -78,46 +76,42 @@ _PAIR = (
     Column("item_i", "row of desc-rsaitems, from 1", digits=0),
     Column("item_j", "row of desc-rsaitems, from 1", digits=0),
 )
-MODELS = Table(
-    desc="rsamodels",
-    title="Model dissimilarities",
-    says="Dissimilarity of each pair of items in each layer.",
-    columns=_PAIR,
+MODELS = table(
+    "rsamodels",
+    "Model dissimilarities",
+    "Dissimilarity of each pair of items in each layer.",
+    *_PAIR,
     further="dissimilarity in this layer",
     by_space=False,
     required=True,
 )
 NUISANCE = overall_table(
-    desc="rsanuisance",
-    title="Nuisance dissimilarities",
-    says="Dissimilarity of each pair of items in what is partialled out.",
-    columns=_PAIR,
+    "rsanuisance",
+    "Nuisance dissimilarities",
+    "Dissimilarity of each pair of items in what is partialled out.",
+    *_PAIR,
     further="dissimilarity in this nuisance",
 )
-LAG = Table(
-    desc="rsalag",
-    title="Dissimilarity by distance in time",
-    says="Dissimilarity by distance in time: how far autocorrelation reaches.",
-    columns=(
-        Column("lag_s", "distance in time, mean over the runs with both items", unit="s"),
-        Column("n_pairs", "pairs of items", digits=0),
-        Column("mean_dissimilarity", "mean over an even sample of searchlights"),
-    ),
+LAG = table(
+    "rsalag",
+    "Dissimilarity by distance in time",
+    "Dissimilarity by distance in time: how far autocorrelation reaches.",
+    Column("lag_s", "distance in time, mean over the runs with both items", unit="s"),
+    Column("n_pairs", "pairs of items", digits=0),
+    Column("mean_dissimilarity", "mean over an even sample of searchlights"),
     further="mean over pairs in this layer of the first network",
     by_network=False,
 )
-DELAY = Table(
-    desc="rsadelay",
-    title="Haemodynamic delay",
-    says="Scores at other delays than that of the canonical response, mean over significant "
+DELAY = table(
+    "rsadelay",
+    "Haemodynamic delay",
+    "Scores at other delays than that of the canonical response, mean over significant "
     "searchlights (over all where none is significant).",
-    columns=(
-        Column("delay_s", "later than the canonical response; 0 is the score", "delay", 1, "s"),
-        Column("layer", "name", text=True),
-        Column("layer_index", "number from 1", "no.", 0),
-        Column("mean_rho", "mean over searchlights", "mean \u03c1", 4),
-        Column("n_units", "searchlights", "searchlights", 0),
-    ),
+    Column("delay_s", "later than the canonical response; 0 is the score", "delay", 1, "s"),
+    Column("layer", "name", text=True),
+    Column("layer_index", "number from 1", "no.", 0),
+    Column("mean_rho", "mean over searchlights", "mean \u03c1", 4),
+    Column("n_units", "searchlights", "searchlights", 0),
 )
 DELAY_MAP = Maps(
     desc="rsa",
@@ -191,34 +185,30 @@ _COUNTS = (
     Column("n_significant", "searchlights significant in this layer", "n significant", 0),
 )
 _UNTRAINED = Column("mean_untrained", "mean of untrained networks", "untrained, mean \u03c1", 4)
-PROFILE = Table(
-    desc="rsaprofile",
-    title="Layer profile",
-    says="Scores over all searchlights, layer by layer.",
-    columns=(
-        *_LAYER,
-        Column("n_channels", "channels of the layer", "channels", 0),
-        Column("mean_rho", "mean over searchlights", "mean \u03c1", 4),
-        Column("p95_rho", "95th percentile over searchlights", "95th percentile"),
-        *_COUNTS,
-        _UNTRAINED,
-        Column("sd_untrained", "standard deviation over random weights of the mean", digits=4),
-        Column(
-            "acoustic_share",
-            "share of the layer's ranked dissimilarities that acoustic features explain",
-            "acoustic share",
-            2,
-        ),
+PROFILE = table(
+    "rsaprofile",
+    "Layer profile",
+    "Scores over all searchlights, layer by layer.",
+    *_LAYER,
+    Column("n_channels", "channels of the layer", "channels", 0),
+    Column("mean_rho", "mean over searchlights", "mean \u03c1", 4),
+    Column("p95_rho", "95th percentile over searchlights", "95th percentile"),
+    *_COUNTS,
+    _UNTRAINED,
+    Column("sd_untrained", "standard deviation over random weights of the mean", digits=4),
+    Column(
+        "acoustic_share",
+        "share of the layer's ranked dissimilarities that acoustic features explain",
+        "acoustic share",
+        2,
     ),
 )
-NULL = Table(
-    desc="rsanull",
-    title="Null distribution",
-    says="Largest score over searchlights and layers under each permutation of clips.",
-    columns=(
-        Column("permutation", "number from 1", digits=0),
-        Column("max_rho", "largest \u03c1"),
-    ),
+NULL = table(
+    "rsanull",
+    "Null distribution",
+    "Largest score over searchlights and layers under each permutation of clips.",
+    Column("permutation", "number from 1", digits=0),
+    Column("max_rho", "largest \u03c1"),
     level="both",
 )
 SUMMARY = summary(RECIPE, "participant")
@@ -299,61 +289,53 @@ def _ceiling(end: str, others: str) -> Maps:
 
 LOWER, UPPER = _ceiling("lower", "the others"), _ceiling("upper", "all")
 GROUP_PROFILE = group_table(
-    desc="rsaprofile",
-    title="Layer profile",
-    says="Mean scores over all searchlights, layer by layer.",
-    columns=(
-        *_LAYER,
-        Column("mean_rho", "mean over participants and searchlights", "mean \u03c1", 4),
-        Column("ci_low", "95 % interval over participants", digits=4, by=BOOTSTRAP),
-        Column("ci_high", "95 % interval over participants", digits=4, by=BOOTSTRAP),
-        *_COUNTS,
-        _UNTRAINED,
-        Column("difference", "trained \u2212 untrained, participants' own scores", digits=4),
-    ),
+    "rsaprofile",
+    "Layer profile",
+    "Mean scores over all searchlights, layer by layer.",
+    *_LAYER,
+    Column("mean_rho", "mean over participants and searchlights", "mean \u03c1", 4),
+    Column("ci_low", "95 % interval over participants", digits=4, by=BOOTSTRAP),
+    Column("ci_high", "95 % interval over participants", digits=4, by=BOOTSTRAP),
+    *_COUNTS,
+    _UNTRAINED,
+    Column("difference", "trained \u2212 untrained, participants' own scores", digits=4),
 )
 LAYERS = group_table(
-    desc="rsalayers",
-    title="Layers by hemisphere",
-    says="Distribution of best layers by hemisphere, and the difference left minus right.",
-    columns=(
-        Column("hemisphere", "L, R, both where sides cannot be told, or L-R", text=True),
-        *_LAYER,
-        Column("share", "of the hemisphere's searchlights with a best layer, in the group's map"),
-        Column("n", "searchlights of the group's map", digits=0),
-        Column("participant_share", "of participants' own maps where the lower noise ceiling > 0"),
-    ),
+    "rsalayers",
+    "Layers by hemisphere",
+    "Distribution of best layers by hemisphere, and the difference left minus right.",
+    Column("hemisphere", "L, R, both where sides cannot be told, or L-R", text=True),
+    *_LAYER,
+    Column("share", "of the hemisphere's searchlights with a best layer, in the group's map"),
+    Column("n", "searchlights of the group's map", digits=0),
+    Column("participant_share", "of participants' own maps where the lower noise ceiling > 0"),
 )
 GYRUS = group_table(
-    desc="rsastg",
-    title="Superior temporal gyrus",
-    says="Layers along the superior temporal gyrus, from its posterior to its anterior end.",
-    columns=(
-        Column("hemisphere", "L or R", text=True),
-        Column("position", "from 0 (posterior end) to 1 (anterior end)"),
-        Column("n_units", "searchlights", digits=0),
-        Column("centroid", "mean over participants of their centroid layers", digits=2),
-        Column("ci_low", "95 % interval over participants", digits=2, by=BOOTSTRAP),
-        Column("ci_high", "95 % interval over participants", digits=2, by=BOOTSTRAP),
-    ),
+    "rsastg",
+    "Superior temporal gyrus",
+    "Layers along the superior temporal gyrus, from its posterior to its anterior end.",
+    Column("hemisphere", "L or R", text=True),
+    Column("position", "from 0 (posterior end) to 1 (anterior end)"),
+    Column("n_units", "searchlights", digits=0),
+    Column("centroid", "mean over participants of their centroid layers", digits=2),
+    Column("ci_low", "95 % interval over participants", digits=2, by=BOOTSTRAP),
+    Column("ci_high", "95 % interval over participants", digits=2, by=BOOTSTRAP),
     further="mean score of this layer",
 )
 PARTICIPANTS = group_table(
-    desc="rsaparticipants",
-    title="Participants",
-    says="Who takes part and who does not, and why.",
+    "rsaparticipants",
+    "Participants",
+    "Who takes part and who does not, and why.",
+    Column("participant", "label", text=True),
+    Column("included", "whether the participant takes part", digits=0),
+    Column("reason", "why not", "why not", prose=True, text=True),
+    Column("configuration_hash", "of the participant level", "configuration", text=True),
+    Column("n_trs", "volumes of all runs", "volumes", 0),
+    Column("fewest_repeats", "presentations of the clip with the fewest", "repeats", 0),
+    Column("mean_rho", "over layers of the first network and searchlights", "mean \u03c1", 4),
+    Column("best_layer", "layer of the first network with the largest mean", text=True),
+    Column("lag_mean_rho", "comparison with the time between items", "\u03c1 of time", 4),
     by_network=False,
-    columns=(
-        Column("participant", "label", text=True),
-        Column("included", "whether the participant takes part", digits=0),
-        Column("reason", "why not", "why not", prose=True, text=True),
-        Column("configuration_hash", "of the participant level", "configuration", text=True),
-        Column("n_trs", "volumes of all runs", "volumes", 0),
-        Column("fewest_repeats", "presentations of the clip with the fewest", "repeats", 0),
-        Column("mean_rho", "over layers of the first network and searchlights", "mean \u03c1", 4),
-        Column("best_layer", "layer of the first network with the largest mean", text=True),
-        Column("lag_mean_rho", "comparison with the time between items", "\u03c1 of time", 4),
-    ),
 )
 GROUP_SUMMARY = summary(RECIPE, "group")
 

@@ -11,8 +11,8 @@ from bidsapp.results.kinds import (
     Maps,
     Result,
     Scale,
-    Table,
     declared_in,
+    table,
 )
 
 KEY, FWE_KEY, FDR_KEY = "encoding_exchange", "encoding_exchange_fwe", "encoding_exchange_fdr"
@@ -29,7 +29,7 @@ _DIFFERENCE = Scale("Δr", colours="signed", least=0.02)
 _VARIANCE = Scale("r²", colours="signed", least=0.01)
 
 _maps = partial(Maps, by_network=False)
-_table = partial(Table, by_network=False)
+_table = partial(table, by_network=False)
 _arrays = partial(Result, by_network=False)
 _group_maps = partial(_maps, level="group")
 _group_table = partial(_table, level="group")
@@ -103,33 +103,29 @@ COMPONENTS = _maps(
 )
 _SCORE = Column("score", "model, or difference of two", text=True)
 SCORES = _table(
-    desc="reconstructencodingscores",
-    title="Encoding models",
-    says="How well each model predicts responses to held-out clips, and differences of models, "
+    "reconstructencodingscores",
+    "Encoding models",
+    "How well each model predicts responses to held-out clips, and differences of models, "
     "over all voxels or vertices of the regions.",
-    columns=(
-        _SCORE,
-        Column("kind", "model or difference", text=True),
-        Column("n_units", "voxels or vertices", "units", 0),
-        Column("mean", "mean over them"),
-        Column("largest", "largest of them"),
-        Column("n_fwe", "with a family-wise p below the level", "FWE significant", 0),
-        Column("n_fdr", "with a false discovery rate below the level", "FDR significant", 0),
-    ),
+    _SCORE,
+    Column("kind", "model or difference", text=True),
+    Column("n_units", "voxels or vertices", "units", 0),
+    Column("mean", "mean over them"),
+    Column("largest", "largest of them"),
+    Column("n_fwe", "with a family-wise p below the level", "FWE significant", 0),
+    Column("n_fdr", "with a false discovery rate below the level", "FDR significant", 0),
 )
 REGION_SCORES = _table(
-    desc="reconstructencodingregions",
-    title="Encoding by region",
-    says="Mean over the voxels or vertices of each region of each model's correlation, and of "
+    "reconstructencodingregions",
+    "Encoding by region",
+    "Mean over the voxels or vertices of each region of each model's correlation, and of "
     "differences.",
-    columns=(
-        Column("region", "name", text=True),
-        _SCORE,
-        Column("kind", "model or difference", text=True),
-        Column("mean", "mean over its voxels or vertices"),
-        Column("p", "of a model, one-sided, uncorrected", "p", by=KEY),
-        Column("p_difference", "of a difference, one-sided", "p difference", by=GAIN_KEY),
-    ),
+    Column("region", "name", text=True),
+    _SCORE,
+    Column("kind", "model or difference", text=True),
+    Column("mean", "mean over its voxels or vertices"),
+    Column("p", "of a model, one-sided, uncorrected", "p", by=KEY),
+    Column("p_difference", "of a difference, one-sided", "p difference", by=GAIN_KEY),
 )
 EXCHANGES = _arrays(
     desc="reconstructencodingexchanges",
@@ -147,11 +143,12 @@ WEIGHTS = _arrays(
 _SHARE = Column("share", "of the variance of the weights", "share of variance")
 _COMPONENT = Column("component", "its number", digits=0)
 WEIGHT_COMPONENTS = _table(
-    desc="reconstructweightcomponents",
-    title="Principal components of the weights",
-    says="Share of the variance of the weights of the voxels or vertices that the first "
+    "reconstructweightcomponents",
+    "Principal components of the weights",
+    "Share of the variance of the weights of the voxels or vertices that the first "
     "embedding predicts best.",
-    columns=(_COMPONENT, _SHARE),
+    _COMPONENT,
+    _SHARE,
 )
 _MUSIC = (
     Column("clip", "name", text=True),
@@ -159,10 +156,10 @@ _MUSIC = (
     *(Column(f"pc{k}", f"place on component {k}", f"PC{k}", 2) for k in range(1, 4)),
 )
 MUSIC = _table(
-    desc="reconstructmusic",
-    title="Clips on the components of the weights",
-    says="Embedding of each clip, in standard deviations, projected on the components.",
-    columns=_MUSIC,
+    "reconstructmusic",
+    "Clips on the components of the weights",
+    "Embedding of each clip, in standard deviations, projected on the components.",
+    *_MUSIC,
 )
 GROUP_MODELS = _group_maps(
     desc="reconstructgroupencoding",
@@ -188,34 +185,34 @@ GROUP_VARIANCE = _group_maps(
     scale=_VARIANCE,
 )
 GROUP_REGION_SCORES = _group_table(
-    desc="reconstructgroupencodingregions",
-    title="Encoding by region over participants",
-    says="Mean over participants of the mean score of each region.",
-    columns=(
-        Column("region", "name", text=True),
-        _SCORE,
-        Column("kind", "model or difference", text=True),
-        Column("n_participants", "participants", "participants", 0),
-        Column("mean", "mean over participants"),
-        Column("n_positive", "participants in whom it is positive", "positive in", 0),
-        Column("p", "one-sided, clips exchanged alike in all participants", "p", by=GROUP_KEY),
-        Column("p_fwe", "corrected over regions", "p (FWE)", by=GROUP_FWE_KEY),
-    ),
+    "reconstructgroupencodingregions",
+    "Encoding by region over participants",
+    "Mean over participants of the mean score of each region.",
+    Column("region", "name", text=True),
+    _SCORE,
+    Column("kind", "model or difference", text=True),
+    Column("n_participants", "participants", "participants", 0),
+    Column("mean", "mean over participants"),
+    Column("n_positive", "participants in whom it is positive", "positive in", 0),
+    Column("p", "one-sided, clips exchanged alike in all participants", "p", by=GROUP_KEY),
+    Column("p_fwe", "corrected over regions", "p (FWE)", by=GROUP_FWE_KEY),
 )
 GROUP_COMPONENTS = _group_table(
-    desc="reconstructgroupcomponents",
-    title="Principal components of all participants' weights",
-    says="Components of the weights of all participants together; agreement: correlation of the "
+    "reconstructgroupcomponents",
+    "Principal components of all participants' weights",
+    "Components of the weights of all participants together; agreement: correlation of the "
     "places of clips by the components of one participant, rotated on those of all by half of the "
     "clips, with the mean of the others over the other half, averaged over participants and "
     "halves.",
-    columns=(_COMPONENT, _SHARE, Column("agreement", "of the participants")),
+    _COMPONENT,
+    _SHARE,
+    Column("agreement", "of the participants"),
 )
 GROUP_MUSIC = _group_table(
-    desc="reconstructgroupmusic",
-    title="Clips on the components of all participants' weights",
-    says="Embedding of each clip, in standard deviations, projected on the components.",
-    columns=_MUSIC,
+    "reconstructgroupmusic",
+    "Clips on the components of all participants' weights",
+    "Embedding of each clip, in standard deviations, projected on the components.",
+    *_MUSIC,
 )
 
 RESULTS = declared_in(globals())
