@@ -31,7 +31,6 @@ from bidsapp.recipes.reconstruct.space import Space, decode_networks
 from bidsapp.recipes.reconstruct.tables import clip_rows, decoding_rows, fold_rows
 from bidsapp.recipes.reconstruct.windows import scanned_clips
 from bidsapp.results.write import Output, tidy
-from bidsapp.scratch import Scratch
 
 
 def participant(study: ParticipantStudy) -> None:
@@ -40,14 +39,7 @@ def participant(study: ParticipantStudy) -> None:
     clips, rows_of = scanned_clips(study.inputs, settings)
     bold = study.bold
     regions = make_regions(bold.units, ~bold.invalid, settings, study.config.atlas)
-    scratch = Scratch.of(
-        study.scratch,
-        "reconstruct",
-        study.configuration_hash,
-        study.inputs.identity(),
-        bold.units.identity(),
-        quiet=study.config.quiet,
-    )
+    scratch = study.kept("reconstruct", bold.units.identity())
     networks = [study.network(name) for name in settings.networks]
     banks = [study.courses(network) for network in networks]
     layers = {bank.network: [layer.name for layer in bank.layers] for bank in banks}

@@ -12,7 +12,7 @@ Source: Thielen et al., Representational Similarity Analysis.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from bidsapp.audio.networks import RANDOM, network_entry
 from bidsapp.bids.anatomy import is_of_template
 from bidsapp.brain.cortex import cortex_mask
+from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.grey_matter import grey_matter
 from bidsapp.brain.searchlights import searchlights
 from bidsapp.models.neighbourhoods import Neighbourhoods
@@ -107,30 +108,15 @@ def participant(study: ParticipantStudy) -> None:
     beside = nuisances(study.inputs, items, settings.nuisance, pairs, more)
     bold = study.bold
     included, mask = searchlight_mask(study)
-    radius = settings.searchlight_radius_mm
-    lights = searchlights(
-        bold.units,
-        count=settings.searchlight_count,
-        radius_mm=radius if radius > 0 else None,
-        include=included,
-    )
-    seed = study.config.random_seed
+    lights = searchlights_of(bold.units, vars(settings), included)
     banks = [study.courses(study.network(name)) for name in settings.networks]
     trained = [layer_models(bank, items, settings) for bank in banks]
     untrained = [untrained_models(study, name, items) for name in settings.networks]
     delayed = [delayed_models(bank, items, settings) for bank in banks]
     compared = [models for several in (*untrained, *delayed) for models in several]
     everything = [*trained, *compared]
-    scratch = Scratch.of(
-        study.scratch,
-        "rsa",
-        study.configuration_hash,
-        study.inputs.identity(),
-        [models.bank.key for models in everything],
-        bold.units.identity(),
-        included,
-        quiet=study.config.quiet,
-    )
+    keys = [models.bank.key for models in everything]
+    scratch = study.kept("rsa", keys, bold.units.identity(), included)
     patterns = averaged(study, items.row, "patterns", scratch, heard)
     data = patterns
     if settings.dissimilarity == "crossnobis":
@@ -138,9 +124,7 @@ def participant(study: ParticipantStudy) -> None:
         data = np.stack(
             [averaged(study, items.row[:, f], f"fold{f}", scratch, heard) for f in folds]
         )
-    permutations = np.empty((0, len(items.clips)), dtype=np.int64)
-    if settings.n_permutations > 0:
-        permutations = clip_permutations(len(items.clips), settings.n_permutations, seed)
+    permutations = orders_of(len(items.clips), settings.n_permutations, study.config.random_seed)
     lag = np.where(np.isfinite(beside.lag_s), beside.lag_s, 0.0)
     search = Search(
         datasets=[data],
@@ -211,6 +195,20 @@ def participant(study: ParticipantStudy) -> None:
     out.write(results.SUMMARY, summary)
     scratch.remove()
     bold.remove()
+
+
+def searchlights_of(
+    units: UnitSpace, settings: Mapping[str, Any], included: NDArray[np.bool_]
+) -> Neighbourhoods:
+    """Return the searchlights of the settings of a participant, centred on some units."""
+    count, radius = settings["searchlight_count"], settings["searchlight_radius_mm"]
+    radius_mm = radius if radius > 0 else None
+    return searchlights(units, count=count, radius_mm=radius_mm, include=included)
+
+
+def orders_of(n_clips: int, n: int, seed: int) -> NDArray[np.int64]:
+    """Return orders of clips, (n_permutations, n_clips); none where none are asked for."""
+    return clip_permutations(n_clips, n, seed) if n > 0 else np.empty((0, n_clips), np.int64)
 
 
 def searchlight_mask(study: ParticipantStudy) -> tuple[NDArray[np.bool_], str]:
