@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from bidsapp.recipes.base.alignment import quality
+from bidsapp.recipes.base.score_results import quality
 from bidsapp.recipes.emotion3d.names import DECODERS, LEAKY
 from bidsapp.results.kinds import Column, Maps, Scale, declared_in, summary, table
 

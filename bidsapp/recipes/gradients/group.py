@@ -53,16 +53,11 @@ from bidsapp.recipes.base.stack import ScoreStack
 from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.recipes.gradients import acoustics, cautions, group_cautions, results
 from bidsapp.recipes.gradients import group_results as declared
-from bidsapp.recipes.gradients.alignment_tests import (
-    KINDS,
-    alignment_rows,
-    alignment_test_rows,
-    map_correlation,
-)
 from bidsapp.recipes.gradients.annotations import (
     annotation_rows,
     find_annotations,
     profile_maps,
+    second_null_rows,
 )
 from bidsapp.recipes.gradients.condition import (
     Condition,
@@ -71,10 +66,17 @@ from bidsapp.recipes.gradients.condition import (
     write_projected,
 )
 from bidsapp.recipes.gradients.displacement import write_claims
-from bidsapp.recipes.gradients.reference_names import reference_labels
-from bidsapp.recipes.gradients.second_null import second_null_rows
+from bidsapp.recipes.gradients.references import reference_labels
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
-from bidsapp.recipes.gradients.spin_tables import null_rows, spin_facts, spin_rows
+from bidsapp.recipes.gradients.spin_tables import (
+    KINDS,
+    alignment_rows,
+    alignment_test_rows,
+    map_correlation,
+    null_rows,
+    spin_facts,
+    spin_rows,
+)
 from bidsapp.results.cautions import Caution
 from bidsapp.results.kinds import Table
 from bidsapp.results.write import Output, tidy

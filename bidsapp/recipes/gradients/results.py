@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from bidsapp.recipes.base.alignment import alignment, quality
 from bidsapp.recipes.base.score_results import (
     LAGS_COLUMN,
     LAYER_COLUMNS,
@@ -12,12 +11,14 @@ from bidsapp.recipes.base.score_results import (
     PLACE_COLUMNS,
     SHIFT,
     SHIFT_FDR,
+    alignment,
     folds,
     null_scores,
     parcel_labels,
     parcel_scores,
     peak_courses,
     profile,
+    quality,
     ratings,
     ratings_null,
     significant,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from bidsapp.models.harmonic.names import MATCH_COLUMNS, PITCH_CLASSES, QUADRANTS
-from bidsapp.recipes.base.alignment import alignment, quality
 from bidsapp.recipes.base.score_results import (
     PARCEL_COLUMN,
     PLACE_COLUMNS,
+    alignment,
     folds,
     group_parcels,
     group_ratings,
@@ -18,6 +18,7 @@ from bidsapp.recipes.base.score_results import (
     parcel_scores,
     peak_courses,
     profile,
+    quality,
     ratings,
     ratings_null,
     significant,

@@ -24,7 +24,7 @@ from bidsapp.recipes.reconstruct.decode import Regions, make_regions
 from bidsapp.recipes.reconstruct.encoding.fit import encode_spaces, write_encoding
 from bidsapp.recipes.reconstruct.examples import open_generator, write_examples
 from bidsapp.recipes.reconstruct.folds import are_consecutive
-from bidsapp.recipes.reconstruct.refusals import refuse_layer
+from bidsapp.recipes.reconstruct.inputs import refuse_layer
 from bidsapp.recipes.reconstruct.retrieval import retrieve_music
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.space import Space, decode_networks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bidsapp.recipes.base.alignment import alignment, quality
+from bidsapp.recipes.base.score_results import alignment, quality
 from bidsapp.recipes.reconstruct.encoding import results as encoding
 from bidsapp.results.kinds import (
     P_VALUE,

@@ -1,12 +1,15 @@
-"""Whether a participant's sounds make items, looked at before a run; nothing heavy is imported."""
+"""What is checked, and what it will cost, before a participant is analysed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bidsapp.audio.networks import network_entry
 from bidsapp.bids.dataset import Dataset
+from bidsapp.bids.headers import n_units as count_units
 from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError, UsageError
+from bidsapp.recipes.base.cost import BASE_BYTES, Cost
 from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.rsa.items import make_items
 from bidsapp.recipes.rsa.nuisances import check_names
@@ -59,3 +62,30 @@ def prepare(dataset: Dataset, inputs: Inputs, settings: RsaSettings, config: Con
         )
         raise InputInvalidError(msg)
     return inputs
+
+
+MODEL_BYTES = 64
+"""Memory for each pair of a model while it is ranked."""
+_LAYERS = 10
+
+
+def estimate(inputs: Inputs, settings: RsaSettings, config: Config) -> Cost:
+    """Estimate what one participant in one space costs; see `Recipe.cost`."""
+    run = inputs.runs[0]
+    n_units = count_units(run)
+    items = make_items(inputs, settings)
+    n_pairs = items.n_items * (items.n_items - 1) // 2
+    entries = [network_entry(name) for name in settings.networks]
+    n_untrained = settings.n_untrained * sum(bool(entry.weight_files) for entry in entries)
+    n_models = _LAYERS * (len(entries) + n_untrained)
+    bold = 4 * n_units * sum(item.n_trs for item in inputs.runs)
+    patterns = 4 * n_units * items.n_items
+    models = 8 * n_pairs * n_models
+    models += min(MODEL_BYTES * n_pairs * n_models, config.memory_bytes // 4)
+    wanted = BASE_BYTES + bold + models + config.n_threads * (8 << 20)
+    return Cost(
+        min(wanted, config.memory_bytes),
+        bold + patterns,
+        f"{n_units:,} units, {items.n_items:,} items of {len(items.clips)} clips, "
+        f"{n_models:,} model RDMs",
+    )

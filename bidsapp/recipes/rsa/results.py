@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bidsapp.recipes.base.alignment import alignment, quality
+from bidsapp.recipes.base.score_results import alignment, quality
 from bidsapp.results.kinds import (
     LAYER,
     P_VALUE,

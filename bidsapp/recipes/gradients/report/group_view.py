@@ -15,7 +15,7 @@ from bidsapp.brain.maps import read_maps
 from bidsapp.brain.references import reference_map
 from bidsapp.errors import AppError
 from bidsapp.recipes.gradients import group_results as declared
-from bidsapp.recipes.gradients.reference_names import reference_labels
+from bidsapp.recipes.gradients.references import reference_labels
 from bidsapp.recipes.gradients.report.view import NEGATIVE, POSITIVE, GradientsView
 from bidsapp.recipes.gradients.results import BEST_LAYER, CENTROID, LAGS
 from bidsapp.report.brain.projection import how_projected, to_cortex

@@ -17,8 +17,8 @@ from bidsapp.report.brain.scales import largest, limits
 from bidsapp.report.brain.viewer import MapGroup, layer_maps
 from bidsapp.report.courses import peak_section
 from bidsapp.report.figures import style
+from bidsapp.report.figures.courses import delay_figure
 from bidsapp.report.figures.crossval import alpha_figure, piece_figure
-from bidsapp.report.figures.delays import delay_figure
 from bidsapp.report.figures.layers import Line, Panel, Profile, panels_figure, profile_figure
 from bidsapp.report.figures.nulls import NullPanel, in_rows, null_figure, threshold
 from bidsapp.report.figures.style import Array

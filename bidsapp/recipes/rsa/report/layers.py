@@ -24,7 +24,7 @@ from bidsapp.report.brain.projection import hemispheres
 from bidsapp.report.brain.scales import at_largest, smallest
 from bidsapp.report.brain.viewer import MapGroup, layer_maps
 from bidsapp.report.figures import style
-from bidsapp.report.figures.delays import delay_figure
+from bidsapp.report.figures.courses import delay_figure
 from bidsapp.report.figures.layers import Line, Profile, profile_figure
 from bidsapp.report.figures.nulls import threshold
 from bidsapp.report.figures.style import Array
