@@ -36,12 +36,7 @@ class Cost:
 
 
 def encoding_cost(
-    inputs: Inputs,
-    settings: EncodingSettings,
-    config: Config,
-    *,
-    n_layers: int,
-    frame_bytes: int,
+    inputs: Inputs, settings: EncodingSettings, config: Config, *, n_layers: int, frame_bytes: int
 ) -> Cost:
     """Estimate what encoding one participant's BOLD by layers of networks costs.
 

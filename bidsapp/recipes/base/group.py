@@ -357,11 +357,7 @@ def _choose_spaces(
 
 
 def _why_not(
-    subject: str,
-    there: bool,
-    space: str,
-    failures: Mapping[tuple[str, str], str],
-    config: Config,
+    subject: str, there: bool, space: str, failures: Mapping[tuple[str, str], str], config: Config
 ) -> str:
     """Say why a participant does not take part; empty if it does."""
     if subject in config.exclude_participant_label:

@@ -50,12 +50,7 @@ class RaterScores:
 
 
 def rating_rows(
-    inputs: GroupInputs,
-    network: str,
-    tables: tuple[Table, Table],
-    *,
-    n_bootstrap: int,
-    seed: int,
+    inputs: GroupInputs, network: str, tables: tuple[Table, Table], *, n_bootstrap: int, seed: int
 ) -> Iterator[dict[str, Any]]:
     """Yield the mean score of each rating, set of lags and layer.
 

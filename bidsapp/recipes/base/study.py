@@ -244,11 +244,7 @@ class ParticipantStudy(Study):
 
         sources = self.dataset.bids_uris(self.inputs.files, self.config.stimuli_dir)
         return Output(
-            self.staging,
-            units,
-            subject=self.inputs.subject,
-            common=self._common,
-            sources=sources,
+            self.staging, units, subject=self.inputs.subject, common=self._common, sources=sources
         )
 
     def summary(

@@ -9,12 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp import resources
-from bidsapp.bids.neuromaps import (
-    PREFIX,
-    annotation_files,
-    annotation_name,
-    neuromaps_folder,
-)
+from bidsapp.bids.neuromaps import PREFIX, annotation_files, annotation_name, neuromaps_folder
 from bidsapp.brain.spin_surface import Cortex, Reference
 from bidsapp.brain.surfaces import sphere
 from bidsapp.brain.surrogates import SecondNull, surrogates

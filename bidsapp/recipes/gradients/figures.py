@@ -203,11 +203,7 @@ def _beside(axes: Axes, isc: Array, reached: Array) -> None:
 
 
 #: of components 1 to 3, dark enough for lines on white
-_COMPONENTS = (
-    ("#c1272d", "-"),
-    ("#1b8a3a", (0, (5, 1.5))),
-    ("#2b4acb", (0, (1.5, 1.5))),
-)
+_COMPONENTS = (("#c1272d", "-"), ("#1b8a3a", (0, (5, 1.5))), ("#2b4acb", (0, (1.5, 1.5))))
 """Colour and line of each."""
 
 

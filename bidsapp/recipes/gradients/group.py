@@ -42,13 +42,7 @@ from bidsapp.recipes.base.regions import (
     regions,
     reliability_rows,
 )
-from bidsapp.recipes.base.spins import (
-    LayerMap,
-    SpinOptions,
-    Spins,
-    annotation_null,
-    spin_maps,
-)
+from bidsapp.recipes.base.spins import LayerMap, SpinOptions, Spins, annotation_null, spin_maps
 from bidsapp.recipes.base.stack import ScoreStack
 from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.recipes.gradients import acoustics, cautions, group_cautions, results
@@ -224,12 +218,7 @@ class GradientsGroup:
                 correlations.append(self.correlations(surface, competes))
         seed, options = self.config.random_seed, self.options(lags)
         maps = group_maps(
-            stack,
-            options,
-            competes=competes,
-            seed=seed,
-            label=f"{label}: flips",
-            quiet=quiet,
+            stack, options, competes=competes, seed=seed, label=f"{label}: flips", quiet=quiet
         )
         clusters = cluster_test(
             stack, self.units, options, seed=seed, label=f"{label}: clusters", quiet=quiet
@@ -330,10 +319,7 @@ class GradientsGroup:
         counts = resample_counts(n, self.settings.n_bootstrap, seed)
         if both[0].profiles.names:
             stable = partial(reliability_rows, competes=self.inputs.competes(network))
-            for result, rows in (
-                (declared.REGIONS, profile_rows),
-                (declared.RELIABILITY, stable),
-            ):
+            for result, rows in ((declared.REGIONS, profile_rows), (declared.RELIABILITY, stable)):
                 made = (
                     row
                     for item in both

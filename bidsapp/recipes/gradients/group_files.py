@@ -37,10 +37,7 @@ def group_files(
 
 
 def refuse(
-    settings: object,
-    group_settings: GradientsGroupSettings,
-    config: Config,
-    spaces: Sequence[str],
+    settings: object, group_settings: GradientsGroupSettings, config: Config, spaces: Sequence[str]
 ) -> None:
     """Refuse reference maps, annotations and a second null that cannot serve.
 

@@ -214,9 +214,7 @@ def tested(test: SpinTest, at: tuple[int, int, int]) -> dict[str, Any]:
 
 
 def _control_rows(
-    controls: Sequence[LayerMap],
-    references: Sequence[Reference],
-    settings: GradientsGroupSettings,
+    controls: Sequence[LayerMap], references: Sequence[Reference], settings: GradientsGroupSettings
 ) -> Iterator[dict[str, Any]]:
     """Correlations of maps of negative lags: what smooth music leaves, nothing to be tested."""
     values = np.stack([item.values for item in references])
@@ -251,10 +249,7 @@ def null_rows(spins: Spins, network: str) -> Iterator[dict[str, Any]]:
     ]
     for rotation in range(spins.null.done):
         values = spins.null.correlations[rotation, 0]
-        yield {
-            "rotation": rotation + 1,
-            **{name: values[k, index] for name, k, index in columns},
-        }
+        yield {"rotation": rotation + 1, **{name: values[k, index] for name, k, index in columns}}
 
 
 def spin_facts(cortex: Cortex | None, spins: Spins | None) -> dict[str, Any] | None:

@@ -38,12 +38,7 @@ from bidsapp.report.html import (
     picture,
     plural,
 )
-from bidsapp.report.methods import (
-    Methods,
-    first_participant,
-    has_random_weights,
-    network_title,
-)
+from bidsapp.report.methods import Methods, first_participant, has_random_weights, network_title
 from bidsapp.report.tables import table
 from bidsapp.report.timing import alignment_section, quality_section
 from bidsapp.report.view import View

@@ -269,9 +269,7 @@ def clip_rows(tables: Sequence[pd.DataFrame]) -> Iterator[dict[str, Any]]:
 
 
 def region_rows(
-    study: GroupStudy,
-    tables: Sequence[pd.DataFrame],
-    exchanges: Sequence[Mapping[str, Exchange]],
+    study: GroupStudy, tables: Sequence[pd.DataFrame], exchanges: Sequence[Mapping[str, Exchange]]
 ) -> tuple[list[dict[str, Any]], dict[str, float]]:
     """Return the mean accuracy of each region over the participants that have it.
 

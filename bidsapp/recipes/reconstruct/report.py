@@ -11,12 +11,7 @@ import numpy as np
 from markupsafe import Markup
 
 from bidsapp.recipes.reconstruct import results as declared
-from bidsapp.recipes.reconstruct.answer import (
-    ReconstructView,
-    n_exchanges,
-    row_of,
-    sentences,
-)
+from bidsapp.recipes.reconstruct.answer import ReconstructView, n_exchanges, row_of, sentences
 from bidsapp.recipes.reconstruct.encoding.report import encoding
 from bidsapp.recipes.reconstruct.encoding.results import KEYS as ENCODING_KEYS
 from bidsapp.recipes.reconstruct.encoding.results import SCORES as ENCODING_SCORES

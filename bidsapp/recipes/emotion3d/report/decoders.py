@@ -132,10 +132,7 @@ def _table(view: EmotionView, split: SplitInfo) -> Table:
         frame[measure] = rows[rows["measure"] == measure].set_index("decoder")["value"]
     frame = frame.reindex(view.decoders(split)).reset_index()
     frame["smallest_p"] = 1 / (frame["n_shifts"] + 1)
-    cells = {
-        "decoder": decoder_cell,
-        "chance": interval("chance", "low", "high"),
-    }
+    cells = {"decoder": decoder_cell, "chance": interval("chance", "low", "high")}
     return table(frame, _COLUMNS, caption, cells=cells, floor="smallest_p")
 
 

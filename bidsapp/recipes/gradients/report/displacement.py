@@ -13,20 +13,14 @@ from bidsapp.recipes.gradients import results as declared
 from bidsapp.recipes.gradients.report.group_view import GroupView, reference_title
 from bidsapp.recipes.gradients.results import DISPLACED_ALONG
 from bidsapp.report.brain.draw import BrainMap, draw
-from bidsapp.report.brain.places import (
-    best_layers,
-    strongest_parcels,
-)
+from bidsapp.report.brain.places import best_layers, strongest_parcels
 from bidsapp.report.html import Cell, Number, Part, Prose, Section, number_text, p_text, plural
 from bidsapp.report.tables import records_of, rows_of, table
 from bidsapp.report.view import View
 from bidsapp.results.inferences.base import smallest_p
 
 _MOST_BEYOND = 10
-_QUESTIONS = {
-    "alignment": "Alignment with",
-    "preference": "Preference along",
-}
+_QUESTIONS = {"alignment": "Alignment with", "preference": "Preference along"}
 _SCORES = ("layer", "mean_r", "effect", "p", "p_fwe", "may_be_best")
 
 

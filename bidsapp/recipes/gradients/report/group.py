@@ -9,12 +9,7 @@ from typing import Any
 import numpy as np
 
 from bidsapp.recipes.gradients import group_results as declared
-from bidsapp.recipes.gradients.report import (
-    displacement,
-    group_maps,
-    group_profiles,
-    group_tests,
-)
+from bidsapp.recipes.gradients.report import displacement, group_maps, group_profiles, group_tests
 from bidsapp.recipes.gradients.report.group_view import (
     KINDS,
     GroupView,
