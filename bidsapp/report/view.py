@@ -185,6 +185,11 @@ class View:
         maps = self.results.maps(result, self.pair.space, network)
         return None if maps is None else np.asarray(maps.values, dtype=float)
 
+    def values(self, result: Result) -> Array:
+        """Read maps that are always written, (n_maps, n_units)."""
+        network = self.pair.network if result.by_network else ""
+        return np.asarray(self.results.values(result, self.pair.space, network), dtype=float)
+
     def single(self, result: Result) -> Array | None:
         """Read a result with one map: (n_units,), or None when it was not written."""
         maps = self.maps(result)

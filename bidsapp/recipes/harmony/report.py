@@ -62,7 +62,7 @@ class HarmonyView(View):
     @cached_property
     def scores(self) -> Array:
         """(n_layers, n_units)."""
-        return self.results.values(self.score, self.pair.space, self.pair.network)
+        return self.values(self.score)
 
     @cached_property
     def significant(self) -> Array | None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bidsapp.recipes.reconstruct import results as declared
+from bidsapp.recipes.reconstruct.results import row_of
 from bidsapp.report.html import number_text, p_text
 from bidsapp.report.view import View
 from bidsapp.results.inferences.base import smallest_p
@@ -45,20 +46,6 @@ def n_exchanges(results: Results) -> int:
     """Return how often clips were exchanged; 0 where the participants' results are gone."""
     facts = results.facts()
     return int(facts["n_exchanges"] if results.is_group else results.setting("n_exchanges"))
-
-
-def row_of(rows: pd.DataFrame, decoder: str, candidates: str) -> dict[str, Any]:
-    """Return one row of a table of identification; nothing where there is none.
-
-    Parameters
-    ----------
-    rows
-        The table.
-    decoder, candidates
-        What it is a row of.
-    """
-    chosen = rows[(rows["decoder"] == decoder) & (rows["candidates"] == candidates)]
-    return {} if chosen.empty else {str(key): value for key, value in chosen.iloc[0].items()}
 
 
 def sentences(views: Sequence[ReconstructView]) -> Iterator[str]:

@@ -206,7 +206,7 @@ def decoding_rows(
     level, n = study.settings.significance, len(decodings)
     keys = {results.ALL: "ensemble", results.SAME_GENRE: "within_genre"}
     for decoder, candidates in decodings[0][["decoder", "candidates"]].itertuples(index=False):
-        rows = [one_row(table, decoder, candidates) for table in decodings]
+        rows = [results.row_of(table, decoder, candidates) for table in decodings]
         accuracy = np.array([row.get("identification", np.nan) for row in rows], float)
         p = np.array([row.get("p", np.nan) for row in rows], float)
         found: dict[str, Any] = {
@@ -233,27 +233,21 @@ def decoding_rows(
         yield {column.name: found.get(column.name) for column in results.GROUP_DECODING.columns}
 
 
-def one_row(table: pd.DataFrame, decoder: str, candidates: str) -> dict[str, Any]:
-    """Return the row of one decoder and one set of candidates; nothing where there is none."""
-    rows = table[(table["decoder"] == decoder) & (table["candidates"] == candidates)]
-    return {} if rows.empty else {str(key): value for key, value in rows.iloc[0].items()}
-
-
 def participant_rows(
     study: GroupStudy, decodings: Sequence[pd.DataFrame]
 ) -> Iterator[dict[str, Any]]:
     """Yield one row per participant."""
     for subject, table in zip(study.inputs.subjects, decodings, strict=True):
-        overall = one_row(table, results.ENSEMBLE, results.ALL)
-        within = one_row(table, results.ENSEMBLE, results.SAME_GENRE)
+        overall = results.row_of(table, results.ENSEMBLE, results.ALL)
+        within = results.row_of(table, results.ENSEMBLE, results.SAME_GENRE)
         yield {
             "participant": subject,
             "identification": overall.get("identification"),
             "p": overall.get("p"),
             "within_genre": within.get("identification"),
             "p_within_genre": within.get("p"),
-            "whole": one_row(table, results.WHOLE, results.ALL).get("identification"),
-            "oracle": one_row(table, results.ORACLE, results.ALL).get("identification"),
+            "whole": results.row_of(table, results.WHOLE, results.ALL).get("identification"),
+            "oracle": results.row_of(table, results.ORACLE, results.ALL).get("identification"),
         }
 
 

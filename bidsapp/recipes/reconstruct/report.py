@@ -11,11 +11,12 @@ import numpy as np
 from markupsafe import Markup
 
 from bidsapp.recipes.reconstruct import results as declared
-from bidsapp.recipes.reconstruct.answer import ReconstructView, n_exchanges, row_of, sentences
+from bidsapp.recipes.reconstruct.answer import ReconstructView, n_exchanges, sentences
 from bidsapp.recipes.reconstruct.encoding.report import encoding
 from bidsapp.recipes.reconstruct.encoding.results import KEYS as ENCODING_KEYS
 from bidsapp.recipes.reconstruct.encoding.results import SCORES as ENCODING_SCORES
 from bidsapp.recipes.reconstruct.figures import accuracy_figure, curve_figure, genre_figure
+from bidsapp.recipes.reconstruct.results import row_of
 from bidsapp.report import sections, sounds
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.scales import passing

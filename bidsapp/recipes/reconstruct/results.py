@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from bidsapp.recipes.base.score_results import alignment, quality
 from bidsapp.recipes.reconstruct.encoding import results as encoding
 from bidsapp.results.kinds import (
@@ -17,6 +19,9 @@ from bidsapp.results.kinds import (
     summary,
     table,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RECIPE = "reconstruct"
 CLIPS_KEY, REGIONS_KEY = "clip_exchange", "clip_exchange_fwe"
@@ -345,3 +350,17 @@ LISTENING = group_table(
 )
 GROUP_SUMMARY = summary(RECIPE, "group")
 RESULTS = (*declared_in(globals()), *encoding.RESULTS)
+
+
+def row_of(rows: pd.DataFrame, decoder: str, candidates: str) -> dict[str, Any]:
+    """Return one row of a table of identification; nothing where there is none.
+
+    Parameters
+    ----------
+    rows
+        The table.
+    decoder, candidates
+        What it is a row of.
+    """
+    chosen = rows[(rows["decoder"] == decoder) & (rows["candidates"] == candidates)]
+    return {} if chosen.empty else {str(key): value for key, value in chosen.iloc[0].items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -108,15 +109,8 @@ def _run(axes: Axes, run: RunTrack, colours: Mapping[str, str], span_s: float) -
         if played.used_s is not None:
             start, end = played.used_s
             axes.barh(_SCAN, end - start, left=start, height=0.42, color=style.MUTED)
-        axes.barh(
-            _PLAYED,
-            played.duration_s,
-            left=played.onset_s,
-            height=0.55,
-            color=colour,
-            edgecolor="white",
-            linewidth=0.5,
-        )
+        look: dict[str, Any] = {"color": colour, "edgecolor": "white", "linewidth": 0.5}
+        axes.barh(_PLAYED, played.duration_s, left=played.onset_s, height=0.55, **look)
         _label(axes, played, span_s)
         _sound(axes, played, colour)
     axes.set_yticks([_SCAN, _PLAYED, _SOUND], ["scan", "played", "sound"])
@@ -130,15 +124,8 @@ def _label(axes: Axes, played: Played, span_s: float) -> None:
     room = int(110 * played.duration_s / span_s)
     if room >= 6:
         name = played.piece if len(played.piece) <= room else played.piece[: room - 1] + "…"
-        axes.text(
-            played.onset_s + 0.006 * span_s,
-            _PLAYED,
-            name,
-            va="center",
-            fontsize=7.5,
-            color="white",
-            clip_on=True,
-        )
+        look: dict[str, Any] = {"va": "center", "fontsize": 7.5, "color": "white", "clip_on": True}
+        axes.text(played.onset_s + 0.006 * span_s, _PLAYED, name, **look)
 
 
 def _sound(axes: Axes, played: Played, colour: str) -> None:
@@ -151,11 +138,5 @@ def _sound(axes: Axes, played: Played, colour: str) -> None:
     heard = (time >= played.stim_start_s) & (time < played.stim_start_s + played.duration_s)
     for shown, strength in ((np.ones_like(heard), 0.25), (heard, 1.0)):
         height = np.where(shown, half, 0.0)
-        axes.fill_between(
-            origin + time,
-            _SOUND - height,
-            _SOUND + height,
-            color=colour,
-            alpha=strength,
-            linewidth=0,
-        )
+        look: dict[str, Any] = {"color": colour, "alpha": strength, "linewidth": 0}
+        axes.fill_between(origin + time, _SOUND - height, _SOUND + height, **look)

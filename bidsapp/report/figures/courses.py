@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -43,9 +44,8 @@ def course_figure(
     grid = figure.add_gridspec(2, 2, width_ratios=[3, 1], height_ratios=[1, 1.6])
     design, lines = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 0])
     image = _design(design, time_s, components)
-    bar = figure.colorbar(image, ax=[design, lines], shrink=0.36, anchor=(0.0, 1.0), aspect=8)
-    bar.set_label("z")
-    bar.outline.set_visible(False)
+    place: dict[str, Any] = {"ax": [design, lines], "shrink": 0.36, "anchor": (0.0, 1.0)}
+    style.colour_bar(figure, image, aspect=8, **place).set_label("z")
     lines.plot(time_s, courses["measured"], color=style.MUTED, linewidth=1.2, label="measured")
     lines.plot(
         time_s, courses["predicted"], color=style.POSITIVE, linewidth=1.6, label="predicted"
@@ -62,15 +62,8 @@ def course_figure(
 def _design(axes: Axes, time_s: Array, components: Array) -> AxesImage:
     step = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 1.0
     extent = (time_s[0] - step / 2, time_s[-1] + step / 2, len(components) + 0.5, 0.5)
-    image = axes.imshow(
-        components,
-        aspect="auto",
-        cmap=style.signed_colours(),
-        vmin=-3,
-        vmax=3,
-        extent=extent,
-        interpolation="nearest",
-    )
+    look: dict[str, Any] = {"cmap": style.signed_colours(), "interpolation": "nearest"}
+    image = axes.imshow(components, aspect="auto", vmin=-3, vmax=3, extent=extent, **look)
     axes.set_yticks(range(1, len(components) + 1))
     axes.set_ylabel("regressor")
     axes.tick_params(length=0, labelbottom=False)

@@ -62,11 +62,10 @@ def _maps(view: ParticipantView) -> Iterator[BrainMap]:
     ends = limits(_SCORE, largest(view.positive))
     yield BrainMap("Largest score over layers", largest(view.positive), ends=ends)
     best, centroid = declared.BEST_LAYER.of(POSITIVE), declared.CENTROID.of(POSITIVE)
-    at = view.pair.space, view.pair.network
-    yield BrainMap.of(best, view.results.values(best, *at)[0], view.layers, title="Best layer")
+    yield BrainMap.of(best, view.values(best)[0], view.layers, title="Best layer")
     yield BrainMap.of(
         centroid,
-        view.results.values(centroid, *at)[0],
+        view.values(centroid)[0],
         view.layers,
         title="Centroid layer",
         in_slices=False,
@@ -240,8 +239,7 @@ def penalties(view: ParticipantView) -> Section:
     rows = rows_of(view.profile, lags=POSITIVE)
     ends = [by_layer(rows, f"alpha_edge_{end}", view.layers) for end in ("low", "high")]
     low, high = (np.full(len(view.layers), np.nan) if end is None else end for end in ends)
-    result = declared.ALPHA.of(POSITIVE)
-    alphas = view.results.values(result, view.pair.space, view.pair.network)[:, view.chosen]
+    alphas = view.values(declared.ALPHA.of(POSITIVE))[:, view.chosen]
     alphas = alphas[:, np.isfinite(alphas).any(axis=0)]
     quartiles = np.nanpercentile(alphas, [25, 50, 75], axis=1) if alphas.shape[1] else None
     grid = view.settings["log10_alpha"]

@@ -52,16 +52,13 @@ class ParticipantView(GradientsView):
 
     @cached_property
     def positive(self) -> Array:
-        """(n_layers, n_units) scores at positive lags."""
-        result = declared.SCORE.of(POSITIVE)
-        return np.asarray(self.results.values(result, self.pair.space, self.pair.network), float)
+        """Scores of layers at positive lags, (n_layers, n_units)."""
+        return self.values(declared.SCORE.of(POSITIVE))
 
     @cached_property
     def significant(self) -> Array:
-        """(n_units,) bool: voxels or vertices in significant parcels."""
-        result = declared.SIGNIFICANT
-        values = self.results.values(result, self.pair.space, self.pair.network)
-        return np.asarray(values[0] > 0)
+        """Voxels or vertices in significant parcels, (n_units,) bool."""
+        return np.asarray(self.values(declared.SIGNIFICANT)[0] > 0)
 
     @cached_property
     def parcels(self) -> pd.DataFrame:
