@@ -13,10 +13,10 @@ from bidsapp.report.methods import (
     first_participant,
     inference_sentences,
     lag_text,
+    references,
     shared_context,
     weights_text,
 )
-from bidsapp.report.references import references
 from bidsapp.report.sections import used_inferences
 from bidsapp.results.inferences import INFERENCES
 from bidsapp.results.read import Results

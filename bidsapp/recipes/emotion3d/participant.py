@@ -46,9 +46,8 @@ from bidsapp.recipes.emotion3d.decoding import (
     splits_of,
 )
 from bidsapp.recipes.emotion3d.explain import Embedded, embed, network_maps, randomisation
-from bidsapp.recipes.emotion3d.folds import make_splits
 from bidsapp.recipes.emotion3d.inputs import EmotionInputs, treatment
-from bidsapp.recipes.emotion3d.labels import LabelledVolumes, run_key, run_title
+from bidsapp.recipes.emotion3d.labels import LabelledVolumes, make_splits, run_key, run_title
 from bidsapp.recipes.emotion3d.names import PREDICTED
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
 from bidsapp.results.write import Output

@@ -25,7 +25,6 @@ from bidsapp.report.brain.places import (
 )
 from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.brain.scales import largest, passing, smallest
-from bidsapp.report.courses import peak_section
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import (
     Notes,
@@ -40,7 +39,7 @@ from bidsapp.report.html import (
 )
 from bidsapp.report.methods import Methods, first_participant, has_random_weights, network_title
 from bidsapp.report.tables import table
-from bidsapp.report.timing import alignment_section, quality_section
+from bidsapp.report.timing import alignment_section, peak_section, quality_section
 from bidsapp.report.view import View
 from bidsapp.results.cautions import Caution
 from bidsapp.results.kinds import P_VALUE, Maps

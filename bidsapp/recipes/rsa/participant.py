@@ -33,9 +33,15 @@ from bidsapp.recipes.base.quality import quality_rows
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.rsa import cautions, results
 from bidsapp.recipes.rsa.acoustics import NUISANCE, Acoustics, acoustics
-from bidsapp.recipes.rsa.delay import by_delay, delay_map, delay_rows, delayed_models
 from bidsapp.recipes.rsa.items import Items, item_patterns, make_items, run_orders
-from bidsapp.recipes.rsa.layer_models import LayerModels, layer_models
+from bidsapp.recipes.rsa.layer_models import (
+    LayerModels,
+    by_delay,
+    delay_map,
+    delay_rows,
+    delayed_models,
+    layer_models,
+)
 from bidsapp.recipes.rsa.nuisances import Nuisances, nuisances
 from bidsapp.recipes.rsa.search import Scores, Search, run_slabs, score_participant
 from bidsapp.recipes.rsa.settings import RsaSettings

@@ -11,8 +11,15 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from bidsapp.brain.geometry import UnitSpace, VolumeGrid
-from bidsapp.report.brain.projection import has_vertices, is_mni, to_cortex
-from bidsapp.report.brain.template import SIDES, cortex, region_index, region_names
+from bidsapp.report.brain.projection import (
+    SIDES,
+    cortex,
+    has_vertices,
+    is_mni,
+    region_index,
+    region_names,
+    to_cortex,
+)
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Part
 from bidsapp.report.tables import choose, table

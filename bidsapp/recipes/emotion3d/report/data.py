@@ -24,8 +24,7 @@ from bidsapp.recipes.emotion3d.figures.decoders import class_colours
 from bidsapp.recipes.emotion3d.names import DECODERS, PREDICTED, SplitInfo
 from bidsapp.recipes.emotion3d.report.decoders import observed, separability
 from bidsapp.recipes.emotion3d.report.view import BALANCED, EmotionView
-from bidsapp.report.brain.projection import in_volume, is_mni
-from bidsapp.report.brain.template import anatomy
+from bidsapp.report.brain.projection import anatomy, in_volume, is_mni
 from bidsapp.report.figures.style import Array
 from bidsapp.report.figures.volume import Volume, slice_levels
 from bidsapp.report.html import Part, Prose, Section, Table, picture

@@ -23,8 +23,8 @@ from bidsapp.recipes.gradients.report.group_view import (
 from bidsapp.recipes.gradients.report.view import POSITIVE
 from bidsapp.recipes.gradients.results import FLIP, FLIP_FDR, TFCE
 from bidsapp.report.brain.draw import NOT_DRAWN, BrainMap, draw, slices
+from bidsapp.report.brain.projection import SIZE, cortex
 from bidsapp.report.brain.scales import largest, limits, smallest
-from bidsapp.report.brain.template import SIZE, cortex
 from bidsapp.report.brain.viewer import MapGroup, layer_maps, viewer
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Part, Prose, Section, p_cell, picture, plural

@@ -18,8 +18,7 @@ from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.references import reference_labels
 from bidsapp.recipes.gradients.report.view import NEGATIVE, POSITIVE, GradientsView
 from bidsapp.recipes.gradients.results import BEST_LAYER, CENTROID, LAGS
-from bidsapp.report.brain.projection import how_projected, to_cortex
-from bidsapp.report.brain.template import SIDES, SIZE
+from bidsapp.report.brain.projection import SIDES, SIZE, how_projected, to_cortex
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import number_text, p_text
 from bidsapp.report.tables import rows_of

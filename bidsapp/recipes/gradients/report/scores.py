@@ -15,7 +15,6 @@ from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.places import coordinate_words, parcel_columns, top_parcels
 from bidsapp.report.brain.scales import largest, limits
 from bidsapp.report.brain.viewer import MapGroup, layer_maps
-from bidsapp.report.courses import peak_section
 from bidsapp.report.figures import style
 from bidsapp.report.figures.courses import delay_figure
 from bidsapp.report.figures.crossval import alpha_figure, piece_figure
@@ -24,6 +23,7 @@ from bidsapp.report.figures.nulls import NullPanel, in_rows, null_figure, thresh
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Section, p_cell, picture, plural
 from bidsapp.report.tables import by_layer, numbered, rows_of, table
+from bidsapp.report.timing import peak_section
 from bidsapp.results.inferences.base import smallest_p
 from bidsapp.results.read import Results
 
