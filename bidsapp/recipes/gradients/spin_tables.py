@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bidsapp.brain.spin_surface import Cortex, Reference
 from bidsapp.recipes.base.spins import LayerMap, Spins
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
+from bidsapp.results.write import tidy
 from bidsapp.stats.bootstrap import bootstrap_interval, resample_counts
 from bidsapp.stats.group import GroupMean, cohens_d
 from bidsapp.stats.metrics import fisher_z, pearson
@@ -68,17 +69,8 @@ def alignment_rows(
     references
         Names of the references.
     """
-    for i, subject in enumerate(subjects):
-        for j, kind in enumerate(KINDS):
-            for k, reference in enumerate(references):
-                yield {
-                    "lags": lags,
-                    "participant": subject,
-                    "map": kind,
-                    "reference": reference,
-                    "r": r[i, j, k],
-                    "z": fisher_z(r[i, j, k]),
-                }
+    values: dict[str, Any] = {"lags": lags, "r": r, "z": fisher_z(r)}
+    yield from tidy(values, participant=subjects, map=KINDS, reference=references)
 
 
 def alignment_test_rows(

@@ -24,12 +24,12 @@ from bidsapp.recipes.reconstruct import cautions, results
 from bidsapp.recipes.reconstruct.across import write_across
 from bidsapp.recipes.reconstruct.encoding.group import write_encoding
 from bidsapp.recipes.reconstruct.examples import KEY_SUFFIX
+from bidsapp.recipes.reconstruct.tables import null_columns, p_of_regions
 from bidsapp.results.read import Results
 from bidsapp.results.write import Output, tidy
 from bidsapp.stats.clip_exchange import Exchange, averaged, mean_of_known
 from bidsapp.stats.prevalence import bayesian_prevalence
 
-_PERCENTILES = (2.5, 97.5)
 Floats = NDArray[np.float64]
 
 
@@ -218,11 +218,7 @@ def decoding_rows(
             "largest": float(np.nanmax(accuracy)),
         }
         if decoder == results.ENSEMBLE:
-            mean = averaged([own[keys[candidates]] for own in exchanges])
-            if len(mean.null):
-                found["null_mean"] = float(mean.null.mean())
-                found["null_low"], found["null_high"] = np.percentile(mean.null, _PERCENTILES)
-                found["p"] = float(mean.p)
+            found |= null_columns(averaged([own[keys[candidates]] for own in exchanges]))
         if np.isfinite(p).all():
             n_significant = int((p <= level).sum())
             found["n_significant"] = n_significant
@@ -295,9 +291,7 @@ def region_rows(
         chosen[place] += table["n_chosen"].to_numpy(float) / n_folds
         n[place] += 1
     mean = averaged(parts)
-    tested = len(mean.null) > 0
-    nothing = np.full(len(names), np.nan)
-    p, p_fwe = (mean.p, mean.p_family) if tested else (nothing, nothing)
+    p, p_fwe = p_of_regions(mean)
     columns = {
         "n_participants": n,
         "n_chosen": chosen / n,

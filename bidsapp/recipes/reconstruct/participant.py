@@ -28,7 +28,7 @@ from bidsapp.recipes.reconstruct.inputs import refuse_layer
 from bidsapp.recipes.reconstruct.retrieval import retrieve_music
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.space import Space, decode_networks
-from bidsapp.recipes.reconstruct.tables import clip_rows, decoding_rows, fold_rows
+from bidsapp.recipes.reconstruct.tables import clip_rows, decoding_rows, fold_rows, p_of_regions
 from bidsapp.recipes.reconstruct.windows import scanned_clips
 from bidsapp.results.write import Output, tidy
 
@@ -103,10 +103,8 @@ def write_space(out: Output, network: str, space: Space, clips: Clips, regions: 
     accuracy = np.array([float(space.judge.identify(own).mean) for own in space.decoded.regions])
     write(results.MAP, regions.on_units(accuracy - 0.5), **facts)
     n_exchanges = len(exchange.null)
-    tested = n_exchanges > 0
-    nothing = np.full(len(accuracy), np.nan)
-    p, p_fwe = (exchange.p, exchange.p_family) if tested else (nothing, nothing)
-    if tested:
+    p, p_fwe = p_of_regions(exchange)
+    if n_exchanges:
         write(results.P_MAP, regions.on_units(p_fwe), NumberOfExchanges=n_exchanges)
     columns = {
         "n_units": [len(regions.units(k)) for k in range(len(regions.names))],

@@ -174,6 +174,17 @@ def panels_figure(
     return figure
 
 
+def best_words(panels: Sequence[Panel], layers: Sequence[str]) -> str:
+    """Say which layer is best in the first line of each panel, for those who cannot see it."""
+    words = []
+    for panel in panels:
+        values = panel.lines[0].values
+        if np.isfinite(values).any():
+            best = int(np.nanargmax(values))
+            words.append(f"{panel.title}: best {values[best]:.3f} in {layers[best]}")
+    return "; ".join(words) + "."
+
+
 def lowest(grid: NDArray[Any], n_panels: int) -> list[Axes]:
     """Return the lowest used axes of each column of a grid that is filled row by row."""
     n_rows, n_columns = grid.shape

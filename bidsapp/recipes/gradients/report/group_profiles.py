@@ -23,7 +23,7 @@ from bidsapp.recipes.gradients.report.view import BASELINE, NEGATIVE, POSITIVE
 from bidsapp.recipes.gradients.results import PARCEL_LABELS
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.figures import style
-from bidsapp.report.figures.layers import Line, Panel, panels_figure
+from bidsapp.report.figures.layers import Line, Panel, best_words, panels_figure
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Part, Prose, Section, picture
 from bidsapp.report.methods import first_participant, network_title
@@ -103,7 +103,7 @@ def _profiles(view: GroupView, frame: pd.DataFrame, regions: Sequence[Region], w
         f"acoustic baseline in the same region.{rest}"
     )
     figure = panels_figure(panels, view.layers, "mean r")
-    return picture(figure, alt=_best(panels, view.layers), caption=caption)
+    return picture(figure, alt=best_words(panels, view.layers), caption=caption)
 
 
 def _lines(rows: pd.DataFrame, layers: Sequence[str], *, tested: bool = False) -> list[Line]:
@@ -119,16 +119,6 @@ def _lines(rows: pd.DataFrame, layers: Sequence[str], *, tested: bool = False) -
             passed = None if p is None or not np.isfinite(p).any() else p <= 0.05
         lines.append(Line(LAGS_TITLES[lags], mean, low, high, passed=passed, colour=colour))
     return lines
-
-
-def _best(panels: Sequence[Panel], layers: Sequence[str]) -> str:
-    words = []
-    for panel in panels:
-        values = panel.lines[0].values
-        if np.isfinite(values).any():
-            best = int(np.nanargmax(values))
-            words.append(f"{panel.title}: best {values[best]:.3f} in {layers[best]}")
-    return "; ".join(words) + "."
 
 
 def _baseline(view: GroupView, region: Region) -> dict[str, float]:
@@ -213,7 +203,7 @@ def _rating_profiles(frame: pd.DataFrame, layers: Sequence[str]) -> Part:
         "only large differences between layers are informative."
     )
     figure = panels_figure(panels, layers, "mean r", n_columns=2)
-    return picture(figure, alt=_best(panels, layers), caption=caption)
+    return picture(figure, alt=best_words(panels, layers), caption=caption)
 
 
 # ------------------------------------------------------------------ noise ceiling

@@ -18,7 +18,14 @@ from bidsapp.report.brain.viewer import MapGroup, layer_maps
 from bidsapp.report.figures import style
 from bidsapp.report.figures.courses import delay_figure
 from bidsapp.report.figures.crossval import alpha_figure, piece_figure
-from bidsapp.report.figures.layers import Line, Panel, Profile, panels_figure, profile_figure
+from bidsapp.report.figures.layers import (
+    Line,
+    Panel,
+    Profile,
+    best_words,
+    panels_figure,
+    profile_figure,
+)
 from bidsapp.report.figures.nulls import NullPanel, in_rows, null_figure, threshold
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Section, p_cell, picture, plural
@@ -287,17 +294,11 @@ def ratings(results: Results, view: ParticipantView, *, alone: bool) -> Section 
         "layers. There is one rating per piece: few independent samples, so only large "
         "differences between layers mean anything."
     )
-    best = [
-        f"{panel.title}: best {np.nanmax(panel.lines[0].values):.2f} in "
-        f"{view.layers[int(np.nanargmax(panel.lines[0].values))]}"
-        for panel in panels
-        if np.isfinite(panel.lines[0].values).any()
-    ]
     figure = panels_figure(panels, view.layers, "r", n_columns=2)
     return Section(
         "Ratings" if alone else f"Ratings ({view.title})",
         "ratings" if alone else f"ratings-{view.pair.network}",
-        [picture(figure, alt=f"{'; '.join(best)}.", caption=caption)],
+        [picture(figure, alt=best_words(panels, view.layers), caption=caption)],
     )
 
 
