@@ -16,24 +16,12 @@ from numpy.typing import NDArray
 
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.encoding.designs import DesignOptions
-from bidsapp.encoding.encode import encode_with_null
 from bidsapp.encoding.parcels import Parcels
-from bidsapp.encoding.rows import Rows
 from bidsapp.models.run_filter import RunFilter
 from bidsapp.recipes.base.displacement import group_null, null_output
 from bidsapp.recipes.base.isc import WrittenParcels, parcel_places
-from bidsapp.recipes.base.scores import (
-    Scores,
-    design_store,
-    displacements,
-    filter_of,
-    filtered,
-    null_arrays,
-    run_filter_of,
-    scorer_of,
-    volumes_of,
-)
-from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
+from bidsapp.recipes.base.scores import Encoder, Scores, null_arrays
+from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients import results
 from bidsapp.recipes.gradients.cautions import BASELINE
@@ -49,8 +37,7 @@ Row = dict[str, Any]
 
 def write_beyond(
     out: Output,
-    study: ParticipantStudy,
-    rows: Rows,
+    encoder: Encoder,
     everything: Mapping[str, Scores],
     parcels: Parcels,
     means: NDArray[np.float32],
@@ -61,10 +48,8 @@ def write_beyond(
     ----------
     out
         Writer of the participant's results.
-    study
-        The participant.
-    rows
-        At positive lags.
+    encoder
+        The participant at positive lags.
     everything
         Network → its scores at these lags; without the acoustic baseline nothing is tested.
     parcels
@@ -72,24 +57,15 @@ def write_beyond(
     means
         (n_trs_total, n_parcels) cleaned BOLD averaged over parcels.
     """
-    settings: GradientsSettings = study.settings
+    settings: GradientsSettings = encoder.study.settings
     others = [name for name in everything if name != BASELINE]
     if BASELINE not in everything or not others or not settings.n_beyond:
         return
-    run_filter, n_components = acoustic_filter(study, everything[BASELINE], rows)
-    y = filtered(means[volumes_of(study.bold, rows)], run_filter)
-    shifts = displacements(study, rows)[: settings.n_beyond]
+    run_filter, n_components = acoustic_filter(encoder, everything[BASELINE])
+    y = encoder.responses(means, run_filter)
     for name in others:
-        store = design_store(study, everything[name].bank, rows, run_filter)
-        observed, null = encode_with_null(
-            store,
-            y,
-            shifts,
-            scorer_of(study),
-            columns_at_once=y.shape[1],
-            label=f"{name} beyond acoustics",
-            quiet=study.config.quiet,
-        )
+        store, label = encoder.store(everything[name].bank, run_filter), f"{name} beyond acoustics"
+        observed, null = encoder.with_null(store, y, settings.n_beyond, y.shape[1], label)
         r = observed.mean_r
         test = displacement_test(fisher_z(r), fisher_z(null))
         layers, numbers = everything[name].layers, range(1, parcels.n_parcels + 1)
@@ -105,21 +81,20 @@ def write_beyond(
         out.write(results.BEYOND_BEST, labels, network=name, names=layers)
 
 
-def acoustic_filter(
-    study: ParticipantStudy, baseline: Scores, rows: Rows
-) -> tuple[RunFilter, int]:
+def acoustic_filter(encoder: Encoder, baseline: Scores) -> tuple[RunFilter, int]:
     """Return the projection that removes acoustics as well, and the components of each layer."""
-    settings: GradientsSettings = study.settings
+    settings: GradientsSettings = encoder.study.settings
+    rows = encoder.rows
     n_columns = len(baseline.layers) * rows.n_regressors
     n_components = rows.n_used // (ROWS_PER_REGRESSOR * n_columns)
     n_components = max(1, min(n_components, settings.acoustic_components))
     options = DesignOptions(n_components, settings.log10_alpha, pca_fit="all")
-    store = design_store(study, baseline.bank, rows, None, options)
+    store = encoder.store(baseline.bank, None, options)
     regressors = np.hstack([store.regressors(layer, 0)[0] for layer in range(store.n_layers)])
-    run_filter = filter_of(study, rows)
+    run_filter = encoder.run_filter
     if run_filter is None:
-        nothing = [np.empty((run.n_trs, 0)) for run in study.inputs.runs]
-        run_filter = run_filter_of(study, rows, nothing)
+        nothing = [np.empty((run.n_trs, 0)) for run in encoder.study.inputs.runs]
+        run_filter = encoder.filter_of(nothing)
     return run_filter.beyond(regressors), n_components
 
 
