@@ -9,7 +9,6 @@ and leaves acoustics where they are, so that responses that follow acoustics alo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from bidsapp.brain.geometry import UnitSpace
 from bidsapp.encoding.designs import DesignOptions
 from bidsapp.encoding.parcels import Parcels
 from bidsapp.models.run_filter import RunFilter
-from bidsapp.recipes.base.displacement import group_null, null_output
+from bidsapp.recipes.base.displacement import columns_of, group_null, null_output
 from bidsapp.recipes.base.isc import WrittenParcels, parcel_places
 from bidsapp.recipes.base.scores import Encoder, Scores, null_arrays
 from bidsapp.recipes.base.study import GroupStudy
@@ -32,7 +31,6 @@ from bidsapp.stats.metrics import fisher_z
 
 ROWS_PER_REGRESSOR = 8
 """Rows that each acoustic regressor needs: with fewer, less components of acoustics are taken."""
-Row = dict[str, Any]
 
 
 def write_beyond(
@@ -71,7 +69,7 @@ def write_beyond(
         layers, numbers = everything[name].layers, range(1, parcels.n_parcels + 1)
         out.write(
             results.BEYOND,
-            tidy(table_columns(parcels.columns, r, test), parcel=numbers, layer=layers),
+            tidy(columns_of(parcels.columns, test, r=r), parcel=numbers, layer=layers),
             network=name,
             AcousticComponents=n_components,
         )
@@ -120,25 +118,13 @@ def write_group(study: GroupStudy, units: UnitSpace, network: str, where: Writte
     out = null_output(study, units, network, results.BEYOND_SCORES)
     test = displacement_test(averaged.observed, averaged.copies)
     places = parcel_places(averaged.labels, units)
-    columns = table_columns(places, np.tanh(test.score), test) | {"n": averaged.n[:, None]}
+    columns = columns_of(places, test, r=np.tanh(test.score)) | {"n": averaged.n[:, None]}
     numbers = range(1, len(averaged.n) + 1)
     out.write(declared.BEYOND, tidy(columns, parcel=numbers, layer=layers), network=network)
     best = best_beyond(test, study.settings.significance, study.inputs.competes(network))
     out.write(
         results.BEYOND_BEST, np.append(best, 0)[averaged.labels], network=network, names=layers
     )
-
-
-def table_columns(places: Mapping[str, Any], r: NDArray[Any], test: DisplacementTest) -> Row:
-    """Columns of parcels × layers: places, scores (n_layers, n_parcels), and their test."""
-    return {
-        "layer_index": np.arange(1, len(r) + 1),
-        **{name: np.asarray(column, object)[:, None] for name, column in places.items()},
-        "r": r.T,
-        "effect": test.effect.T,
-        "p": test.p.T,
-        "p_fwe": test.p_fwe.T,
-    }
 
 
 def best_beyond(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,15 +13,14 @@ from bidsapp.recipes.rsa.figures.items import lag_figure, likeness_figure, matri
 from bidsapp.recipes.rsa.report.view import RsaView, own_settings
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.projection import has_vertices, unit_words
-from bidsapp.report.figures.alignment import Played, alignment_figure
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Facts, Part, Prose, Section, number_text, picture, plural
 from bidsapp.report.tables import choose, table
-from bidsapp.report.timing import colour_words, piece_colours, pieces_of, run_tracks, short_run
+from bidsapp.report.timing import short_run, timeline
 from bidsapp.results.kinds import Column
 from bidsapp.results.read import Results, Space
 
-_MOST_RUNS, _MOST_ITEMS = 12, 700
+_MOST_ITEMS = 700
 _PAIR = declared.MODELS.header
 _DISSIMILARITIES = {
     "spearman": "1 \u2212 Spearman correlation",
@@ -88,38 +86,15 @@ def item_words(results: Results) -> str:
 
 
 def _timeline(results: Results, alignment: pd.DataFrame) -> Part:
-    colours = piece_colours(pieces_of(alignment))
-    drop_s = float(own_settings(results)["drop_s"])
-    tracks = run_tracks(alignment, lambda row: _played(row, drop_s))
-    drawn = tracks[:_MOST_RUNS]
     caption = (
         "Grey: the scan, darker the volumes that became items. Colour: when each clip was played "
-        f"({colour_words(colours)})."
+        "({colours})."
     )
-    if len(tracks) > len(drawn):
-        caption += f" The first {len(drawn)} of {len(tracks)} runs."
-    n_orders = results.facts()["orders_of_runs"]
-    if len(tracks) > 1:
+    n_orders, n_runs = results.facts()["orders_of_runs"], alignment["run"].nunique()
+    if n_runs > 1:
         told = "the same order" if n_orders == 1 else f"{n_orders} different orders"
-        caption += f" The clips came in {told} over {len(tracks)} runs."
-    alt = "; ".join(f"{track.name}: {plural(len(track.played), 'clip')}" for track in drawn)
-    return picture(
-        alignment_figure(drawn, colours),
-        alt=f"Timeline. {alt}.",
-        caption=caption,
-        vector=sum(len(track.played) for track in drawn) <= 150,
-    )
-
-
-def _played(row: Mapping[str, Any], drop_s: float) -> Played:
-    onset, tr_s = float(row["onset_s"]), float(row["tr_s"])
-    used = None
-    if row["n_rows"] > 0:
-        start = max(row["first_volume"] * tr_s, onset + drop_s)
-        end = (row["last_volume"] + 1) * tr_s
-        used = (start, end) if end > start else None
-    duration, start, sound = (float(row[n]) for n in ("duration_s", "stim_start_s", "sound_s"))
-    return Played(str(row["stim_file"]), onset, duration, start, sound, used, None)
+        caption += f" The clips came in {told} over {n_runs} runs."
+    return timeline(alignment, caption, drop_s=float(own_settings(results)["drop_s"]))
 
 
 def group_design(results: Results) -> Section:
