@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bidsapp.report.figures.alignment import Played, RunTrack, alignment_figure
-from bidsapp.report.figures.courses import course_figure
+from bidsapp.report.figures.courses import Played, RunTrack, alignment_figure, course_figure
 from bidsapp.report.figures.crossval import Block, fold_figure
 from bidsapp.report.figures.style import PIECES, Array
 from bidsapp.report.html import Cell, Number, Picture, Prose, Section, cell, number_text, picture

@@ -45,7 +45,7 @@ from bidsapp.recipes.base.regions import (
 from bidsapp.recipes.base.spins import LayerMap, SpinOptions, Spins, annotation_null, spin_maps
 from bidsapp.recipes.base.stack import ScoreStack
 from bidsapp.recipes.base.study import GroupStudy
-from bidsapp.recipes.gradients import acoustics, cautions, group_cautions, results
+from bidsapp.recipes.gradients import cautions, group_cautions, results
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.annotations import (
     annotation_rows,
@@ -59,7 +59,7 @@ from bidsapp.recipes.gradients.condition import (
     write_maps,
     write_projected,
 )
-from bidsapp.recipes.gradients.displacement import write_claims
+from bidsapp.recipes.gradients.displacement import write_claims, write_group_beyond
 from bidsapp.recipes.gradients.references import reference_labels
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
 from bidsapp.recipes.gradients.spin_tables import (
@@ -161,7 +161,7 @@ class GradientsGroup:
             if passed is not None:
                 self.displaced[network] = passed
             preference: Array | None = None
-            acoustics.write_group(self.study, self.units, network, courses)
+            write_group_beyond(self.study, self.units, network, courses)
             competes = self.inputs.competes(network)
             has_depth = np.count_nonzero(competes) > 1 and network != cautions.BASELINE
             if averaged is not None and self.cortex is not None and has_depth:

@@ -41,8 +41,8 @@ from bidsapp.recipes.base.scores import (
 )
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.gradients import cautions, results
-from bidsapp.recipes.gradients.acoustics import write_beyond
 from bidsapp.recipes.gradients.delay import delay_rows
+from bidsapp.recipes.gradients.displacement import write_beyond
 from bidsapp.recipes.gradients.settings import GradientsSettings
 from bidsapp.results.write import Output, tidy
 from bidsapp.stats.ceilings import repeat_ceiling

@@ -10,7 +10,7 @@ import pandas as pd
 from bidsapp.recipes.base.score_results import DISPLACED
 from bidsapp.recipes.gradients import group_results as of_group
 from bidsapp.recipes.gradients import results as declared
-from bidsapp.recipes.gradients.report.group_view import GroupView, reference_title
+from bidsapp.recipes.gradients.report.view import GroupView, reference_title
 from bidsapp.recipes.gradients.results import DISPLACED_ALONG
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.places import best_layers, strongest_parcels

@@ -10,17 +10,17 @@ import pandas as pd
 from bidsapp.recipes.base.score_results import DISPLACED
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.figures import loading_figure, rgb_figure
-from bidsapp.recipes.gradients.report.group_view import (
+from bidsapp.recipes.gradients.report.view import (
     FSAVERAGE5,
     KIND_TITLES,
     KINDS,
     LAGS_TITLES,
+    POSITIVE,
     GroupView,
     carried,
     each_lags,
     reference_title,
 )
-from bidsapp.recipes.gradients.report.view import POSITIVE
 from bidsapp.recipes.gradients.results import FLIP, FLIP_FDR, TFCE
 from bidsapp.report.brain.draw import NOT_DRAWN, BrainMap, draw, slices
 from bidsapp.report.brain.projection import SIZE, cortex

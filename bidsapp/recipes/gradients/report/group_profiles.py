@@ -12,14 +12,16 @@ from bidsapp.brain.rois import ROIS
 from bidsapp.recipes.base.score_results import BOOTSTRAP, RATERS
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.figures import StabilityRow, ceiling_figure, stability_figure
-from bidsapp.recipes.gradients.report.group_view import (
+from bidsapp.recipes.gradients.report.view import (
+    BASELINE,
     FSAVERAGE5,
     LAGS_TITLES,
+    NEGATIVE,
+    POSITIVE,
     GroupView,
     carried,
     each_lags,
 )
-from bidsapp.recipes.gradients.report.view import BASELINE, NEGATIVE, POSITIVE
 from bidsapp.recipes.gradients.results import PARCEL_LABELS
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.figures import style

@@ -18,15 +18,15 @@ from bidsapp.recipes.gradients.figures import (
     alignment_figure,
     annotation_figure,
 )
-from bidsapp.recipes.gradients.report.group_view import (
+from bidsapp.recipes.gradients.report.view import (
     KIND_TITLES,
     KINDS,
     MAIN,
+    POSITIVE,
     GroupView,
     correlation,
     reference_title,
 )
-from bidsapp.recipes.gradients.report.view import POSITIVE
 from bidsapp.recipes.gradients.results import (
     ANNOTATION,
     LAGS,

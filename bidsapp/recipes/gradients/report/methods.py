@@ -8,8 +8,7 @@ from bidsapp.brain.references import GRADIENTS
 from bidsapp.recipes.base import score_results
 from bidsapp.recipes.gradients import group_results as of_group
 from bidsapp.recipes.gradients import results as declared
-from bidsapp.recipes.gradients.report.group_view import reference_title
-from bidsapp.recipes.gradients.report.view import BASELINE
+from bidsapp.recipes.gradients.report.view import BASELINE, reference_title
 from bidsapp.report.methods import Methods, enumerated, first_participant, lag_text
 from bidsapp.report.sections import methods_of
 from bidsapp.results.kinds import Table

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pandas as pd
 
 from bidsapp.recipes.reconstruct.encoding import results as declared
-from bidsapp.recipes.reconstruct.encoding.figures import (
+from bidsapp.recipes.reconstruct.figures import (
     density_figure,
     music_figure,
-    profile_figure,
+    region_figure,
 )
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.scales import passing
@@ -111,7 +111,7 @@ def _regions(view: View) -> Section:
     return view.section(
         "Encoding by region",
         "encodingregions",
-        picture(profile_figure(models, best), alt=alt, caption=_SELECTED),
+        picture(region_figure(models, best), alt=alt, caption=_SELECTED),
         view.tabled(result, f"{result.says} {_SELECTED}", chosen),
         *view.claim(*keys),
     )
