@@ -47,7 +47,7 @@ def of_participant(
         *cautions.of_encoded_bold(study, weights),
         *cautions.of_pieces(rows, study.settings.purge_s),
         *cautions.few_shifts(study.settings.n_shifts),
-        *cautions.wandering_ratings(study, rows),
+        *cautions.of_ratings(study, rows),
         *_of_emotion(study, courses),
         *cautions.of_problems(problems),
     ]

@@ -102,8 +102,8 @@ def _piece_range(axes: Axes, scores: Array, control: Array | None) -> None:
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("r (bar: range over layers)")
     style.quiet_grid(axes, "x")
-    above: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
-    axes.legend(ncols=2, handletextpad=0.1, columnspacing=0.8, **above)
+    look = {"ncols": 2, "handletextpad": 0.1, "columnspacing": 0.8}
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), **look)
 
 
 @style.styled

@@ -8,7 +8,7 @@ import numpy as np
 
 from bidsapp.recipes.rsa import RECIPE
 from bidsapp.recipes.rsa import results as declared
-from bidsapp.recipes.rsa.report import items, layers, people
+from bidsapp.recipes.rsa.report import acoustics, items, layers, people
 from bidsapp.recipes.rsa.report.view import RsaView
 from bidsapp.report import sections
 from bidsapp.report.brain.scales import at_largest
@@ -27,6 +27,7 @@ _NETWORK = (
     layers.distributions,
     layers.assignments,
     layers.delay,
+    acoustics.beyond_acoustics,
     layers.null,
 )
 _OF_GROUP = (people.gyrus, people.hemispheres, people.confidence, people.ceilings)
@@ -151,6 +152,7 @@ def methods(results: Results) -> Methods:
         results,
         {
             declared.CLIPS: facts["n_permutations"],
+            declared.BEYOND_ACOUSTICS: facts["n_permutations"],
             declared.FDR: facts["n_permutations"],
             declared.BOOTSTRAP: facts["settings"].get("n_bootstrap", 0),
         },
@@ -182,6 +184,8 @@ def sentences(view: RsaView) -> Iterator[str]:
         )
     text = whose + shown.format(view.title, number_text(n_passed, 0), n_tested, test)
     yield text[0].upper() + text[1:]
+    if beyond := acoustics.found_beyond(view):
+        yield beyond
     if peak := view.peak(view.scores, 3):
         yield f"The largest score is \u03c1 = {peak[0]}, in layer {peak[1]}."
     yield _training(view)
