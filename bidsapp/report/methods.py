@@ -46,17 +46,13 @@ class Reference:
         """The work in one line."""
         work = self.fields
         names = [name.partition(",")[0] for name in work["author"].split(" and ")]
-        several = f"{names[0]} et al." if len(names) > _MOST_NAMED else _enumerate(names)
+        several = f"{names[0]} et al." if len(names) > _MOST_NAMED else enumerated(names)
         year = f" ({work['year']})" if "year" in work else ""
         where = next(work[name] for name in _CONTAINERS if name in work)
         volume = f" {work['volume']}" if "volume" in work else ""
         pages = f": {work['pages'].replace('--', '-')}" if "pages" in work else ""
         doi = f" doi:{work['doi']}" if "doi" in work else ""
         return f"{several}{year}. {work['title']}. {where}{volume}{pages}.{doi}"
-
-
-def _enumerate(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 @functools.cache

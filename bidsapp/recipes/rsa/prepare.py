@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from bidsapp.audio.networks import network_entry
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.headers import n_units as count_units
 from bidsapp.config import Config
-from bidsapp.errors import InputInvalidError, UsageError
+from bidsapp.errors import InputInvalidError
 from bidsapp.recipes.base.cost import BASE_BYTES, Cost
 from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.rsa.items import make_items
-from bidsapp.recipes.rsa.nuisances import check_names
+from bidsapp.recipes.rsa.nuisances import MAKERS, check_names
 from bidsapp.recipes.rsa.settings import RsaSettings
 
 FEATURES = ("loudness", "onsets", "centroid", "mel")
 """Acoustic features that can be removed."""
-
-
-def check_features(wanted: Sequence[str]) -> None:
-    """Refuse names of features that are not known.
-
-    Raises
-    ------
-    UsageError
-        With the known ones.
-    """
-    unknown = [name for name in wanted if name not in FEATURES]
-    if unknown:
-        msg = f"rsa.acoustics: {unknown[0]!r} is not known; choose from {', '.join(FEATURES)}"
-        raise UsageError(msg)
 
 
 def prepare(dataset: Dataset, inputs: Inputs, settings: RsaSettings, config: Config) -> Inputs:
@@ -52,8 +36,8 @@ def prepare(dataset: Dataset, inputs: Inputs, settings: RsaSettings, config: Con
     UsageError
         A nuisance RDM or an acoustic feature is not known.
     """
-    check_names(settings.nuisance)
-    check_features(settings.acoustics)
+    check_names("nuisance", settings.nuisance, MAKERS)
+    check_names("acoustics", settings.acoustics, FEATURES)
     items = make_items(inputs, settings)
     if settings.dissimilarity == "crossnobis" and items.n_complete < 2:
         msg = (

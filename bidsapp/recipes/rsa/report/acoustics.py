@@ -8,6 +8,7 @@ from bidsapp.recipes.rsa import results as declared
 from bidsapp.recipes.rsa.report.view import RsaView
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.html import Part, Prose, Section, number_text
+from bidsapp.report.methods import enumerated
 from bidsapp.report.tables import choose, numbered, table
 
 
@@ -45,8 +46,7 @@ def beyond_acoustics(view: RsaView) -> Section | None:
 def acoustic_words(view: RsaView) -> str:
     """Name the features that were removed."""
     words = {"centroid": "spectral centroid", "mel": "mel bands"}
-    names = [words.get(name, name) for name in view.summary["acoustics"]]
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return enumerated([words.get(name, name) for name in view.summary["acoustics"]])
 
 
 def found_beyond(view: RsaView) -> str:
