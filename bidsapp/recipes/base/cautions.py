@@ -22,7 +22,7 @@ MUCH_CLEANING = 0.15
 """Share of the degrees of freedom of a run that is worth a caution."""
 MEDIAL_WALL = 0.09
 """Share of the vertices of a hemisphere that is no cortex."""
-_FEW_SHIFTS = 99
+_FEW_SHIFTS, _FEW_PIECES = 99, 6
 
 
 def of_problems(problems: Iterable[object]) -> Iterator[Caution]:
@@ -156,6 +156,35 @@ def of_encoded_bold(
     yield from without_data(n_missing, bold.units.n_units, bold.units.kind, "units")
 
 
+def of_pieces(rows: Rows, purge_s: float) -> Iterator[Caution]:
+    """Say that there are few pieces to generalise from, and that pieces were split.
+
+    Parameters
+    ----------
+    rows
+        Used volumes and folds.
+    purge_s
+        Left out between parts of one piece.
+    """
+    n_pieces = len(rows.used_pieces)
+    if n_pieces < _FEW_PIECES:
+        yield Caution(
+            "caution",
+            f"Only {n_pieces} piece{'s' * (n_pieces != 1)}",
+            f"Each model was trained on at most {max(n_pieces - 1, 1)} of {n_pieces} pieces and "
+            "had to generalise to one that it never heard. Read the scores of the single pieces, "
+            "not only their mean; nothing can be said about music in general.",
+        )
+    if rows.blocks.kind == "split":
+        yield Caution(
+            "caution",
+            "Pieces were split for cross-validation",
+            "Too few pieces were there to hold out whole ones. Parts of one piece share themes, "
+            "instruments and mood, so training has heard something like the test, although "
+            f"{purge_s:g} s between them ({rows.blocks.n_purged} volumes) were removed.",
+        )
+
+
 def few_shifts(n_shifts: int) -> Iterator[Caution]:
     """Caution where a null of parcels has so few displacements that its p-values are coarse."""
     if n_shifts < _FEW_SHIFTS:
@@ -248,7 +277,7 @@ def left_out(excluded: Sequence[tuple[str, str]]) -> Iterator[Caution]:
 
 
 def of_encoding_group(
-    inputs: GroupInputs, least: int, test: SignFlipMaps | None, level: float
+    inputs: GroupInputs, least: int, test: SignFlipMaps | None = None, level: float = 0.05
 ) -> Iterator[Caution]:
     """Yield who takes part in a group of encoding scores, and what its sign flips can show.
 

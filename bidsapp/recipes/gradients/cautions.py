@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bidsapp.recipes.gradients.condition import Condition
 
 BASELINE = "baseline"
-_FEW_PIECES, _FEW_ROTATIONS, _FEW_PARTICIPANTS = 6, 999, 12
+_FEW_ROTATIONS, _FEW_PARTICIPANTS = 999, 12
 _MUCH_AT_EDGE, _LITTLE_COVERAGE, _SIMILAR_LAYERS, _MANY_PARCELS = 0.2, 0.5, 0.9, 0.25
 _CONTROL_RATIO = 0.8
 
@@ -57,23 +57,7 @@ def of_participant(
 
 def _of_design(study: ParticipantStudy, rows: Rows) -> Iterator[Caution]:
     settings: GradientsSettings = study.settings
-    n_pieces = len(rows.used_pieces)
-    if n_pieces < _FEW_PIECES:
-        yield Caution(
-            "caution",
-            f"Only {n_pieces} piece{'s' * (n_pieces != 1)}",
-            f"Each model was trained on at most {max(n_pieces - 1, 1)} of {n_pieces} pieces and "
-            "had to generalise to one that it never heard. Read the scores of the single pieces, "
-            "not only their mean; nothing can be said about music in general.",
-        )
-    if rows.blocks.kind == "split":
-        yield Caution(
-            "caution",
-            "Pieces were split for cross-validation",
-            "Too few pieces were there to hold out whole ones. Parts of one piece share themes, "
-            "instruments and mood, so training has heard something like the test, although "
-            f"{settings.purge_s:g} s between them ({rows.blocks.n_purged} volumes) were removed.",
-        )
+    yield from cautions.of_pieces(rows, settings.purge_s)
     used, n_trs = rows.n_used, sum(run.n_trs for run in study.inputs.runs)
     if used < _LITTLE_COVERAGE * n_trs:
         yield Caution(

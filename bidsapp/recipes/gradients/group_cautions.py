@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.recipes.gradients.alignment_tests import KINDS
 from bidsapp.recipes.gradients.results import LAGS
-from bidsapp.recipes.gradients.spin_tables import FIXED, SWAPPED
+from bidsapp.recipes.gradients.spin_tables import FIXED, KINDS, SWAPPED
 from bidsapp.results.cautions import Caution
 
 if TYPE_CHECKING:

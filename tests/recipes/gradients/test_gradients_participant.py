@@ -18,8 +18,7 @@ from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.gradients import results as declared
 from bidsapp.recipes.gradients.participant import participant
 from bidsapp.recipes.gradients.report import report
-from bidsapp.recipes.gradients.report.participant_view import ParticipantView
-from bidsapp.recipes.gradients.report.view import views
+from bidsapp.recipes.gradients.report.view import ParticipantView, views
 from bidsapp.recipes.gradients.settings import VARIANTS
 from bidsapp.report.html import write_page
 from bidsapp.results.read import Results
