@@ -259,7 +259,8 @@ def null(view: RsaView) -> Section:
     own = view.single(declared.MAX) if view.is_group else None
     heading = "largest mean \u03c1 over layers" if view.is_group else "largest \u03c1 over layers"
     each = view.single(declared.MAX_EXPECTED) if view.is_group else None
-    peak = float(np.nanmax(view.largest))
+    tested = view.facts["largest_tested"]
+    peak = float(np.nanmax(view.largest)) if tested is None else tested
     if own is not None:
         heading = "mean of participants' largest \u03c1 over layers"
     orders = " (all orders there are)" * view.summary["enumerated"]
@@ -274,6 +275,11 @@ def null(view: RsaView) -> Section:
     if np.isfinite(expected):
         caption += f", and {number_text(expected, 4)} with the clips permuted"
     caption += ": the maximum of several scores is above zero without any effect."
+    if view.null.size and view.summary["n_tested"] < view.summary["n_items"]:
+        caption += (
+            f" Permuted, and observed on the left, are the {view.summary['n_tested']} items that "
+            "every clip has."
+        )
     figure = chance_figure(
         view.null,
         (view.largest if own is None else own, each),
