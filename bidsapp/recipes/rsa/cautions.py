@@ -84,7 +84,7 @@ def of_mask(mask: str, space: str) -> Iterator[Caution]:
         yield Caution("note", "Grey matter of the template", text)
 
 
-def of_items(items: Items, orders: OrderCheck) -> Iterator[Caution]:
+def of_items(items: Items, orders: OrderCheck, *, is_tested: bool) -> Iterator[Caution]:
     """Yield cautions about the clips a participant heard: how many, how often, in which order.
 
     Parameters
@@ -93,11 +93,14 @@ def of_items(items: Items, orders: OrderCheck) -> Iterator[Caution]:
         Rows of the matrices.
     orders
         Of the clips in the runs.
+    is_tested
+        Whether clips are permuted.
     """
     for sentence in items.left_out:
         yield Caution("caution", "Clips left out", sentence)
     per_clip, n_clips = items.n_volumes_per_clip, len(items.clips)
-    yield from of_lengths(items.n_trimmed, per_clip, n_clips, items.tested)
+    if is_tested or items.tested.all():
+        yield from of_lengths(items.n_trimmed, per_clip, n_clips, items.tested)
     if items.n_items < _FEW_ITEMS:
         yield Caution("caution", "Few items", f"Matrices have {items.n_items} rows only.")
     repeats = items.n_repeats

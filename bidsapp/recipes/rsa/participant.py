@@ -179,12 +179,12 @@ def participant(study: ParticipantStudy) -> None:
     n_clips, n_permutations, wanted = len(items.clips), len(permutations), settings.n_permutations
     doubts = [
         *cautions.of_data(study, lights, mask),
-        *cautions.of_items(items, orders),
+        *cautions.of_items(items, orders, is_tested=n_permutations > 0),
         *cautions.of_test(vars(settings), n_clips, n_permutations, wanted, settings.significance),
         *cautions.of_models(trained, beside, pairs),
         *(
             ()
-            if regression is None
+            if regression is None or not n_permutations
             else cautions.of_acoustics(regression.names, regression.left_out, n_clips)
         ),
     ]

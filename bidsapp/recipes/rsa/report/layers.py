@@ -65,6 +65,8 @@ def first_maps(view: RsaView) -> Section:
 
 def _outlined(view: RsaView) -> str:
     """Say what the outlines of maps are, or that there are none."""
+    if not view.is_tested:
+        return "Nothing was tested: layers may be undefined. Opacity scales with \u03c1."
     test = "the paper's t of the maximum" if view.by_maximum else f"FWE p \u2264 {view.level:g}"
     if view.significant.any():
         what = f"Outlined: significant {view.words} ({test}); elsewhere opacity"
@@ -265,6 +267,8 @@ def null(view: RsaView) -> Section:
         heading = "mean of participants' largest \u03c1 over layers"
     orders = " (all orders there are)" * view.summary["enumerated"]
     caption = f"Left: largest score over searchlights and layers for each order of clips{orders}."
+    if not view.null.size:
+        caption = "Left: largest score over searchlights and layers; clips were not permuted."
     alt = f"The largest score is {peak:.3f}"
     if view.null.size:
         caption += f" No p can be below {view.summary['smallest_p']:.3g}."
