@@ -14,8 +14,9 @@ of folds combined by e times their geometric mean.
 
 ``python benchmarks/reconstruct.py neighbours [--sets N]`` decodes 60 clips played end to end, of
 which responses hold a third of the clip before, in noise that is slow or not, with music that
-changes slowly from clip to clip or not, and compares folds of consecutive clips with folds that
-clips are dealt into: accuracy with signal, and the share of p-values at or below .05 without.
+changes slowly from clip to clip or not, and compares folds of consecutive clips, with and without
+gaps of clips that are not trained on, with folds that clips are dealt into: accuracy with signal,
+and the share of p-values at or below .05 without, of identification and of encoding models.
 """
 
 from __future__ import annotations
@@ -152,9 +153,25 @@ def slow(rng: np.random.Generator, n: int, d: int, r: float) -> Floats:
 
 
 def consecutive(
-    rng: np.random.Generator, noise: float, music: float, signal: float, *, dealt: bool
-) -> tuple[float, float]:
-    """Accuracy and p of clips in sequence, held out with their neighbours or dealt into folds."""
+    rng: np.random.Generator, noise: float, music: float, signal: float, gap: int | None
+) -> tuple[float, float, float]:
+    """Decode and encode clips in sequence.
+
+    Parameters
+    ----------
+    rng, signal
+        Random numbers; size of the responses to the music.
+    noise, music
+        Correlation of neighbouring clips.
+    gap
+        Clips beside a fold of consecutive clips that are not trained on; None: clips are dealt
+        into folds.
+
+    Returns
+    -------
+    tuple
+        Identification accuracy, its p, and p of the mean score of encoding models.
+    """
     n_clips, n_folds, n_units, n_dimensions = _SEQUENCE
     embedding = slow(rng, n_clips, n_dimensions, music)
     heard = embedding.copy()
@@ -162,36 +179,48 @@ def consecutive(
     weights = rng.standard_normal((n_dimensions, n_units)) / np.sqrt(n_dimensions)
     responses = signal * heard @ weights + slow(rng, n_clips, n_units, noise)
     block = np.arange(n_clips) * n_folds // n_clips
-    block = rng.permutation(block) if dealt else block
-    rows = ClipRows(embedding[:, None], block, nested_folds(np.arange(n_folds)))
+    block = rng.permutation(block) if gap is None else block
+    apart = np.abs(np.subtract.outer(np.arange(n_clips), np.arange(n_clips)))
+    near = np.stack(
+        [(apart[:, block == k].min(axis=1) <= (gap or 0)) & (block != k) for k in range(n_folds)]
+    )
+    rows = ClipRows(embedding[:, None], block, nested_folds(np.arange(n_folds)), near)
     predicted = decode_region(responses, rows, _ALPHAS[::2]).predicted
     target = np.empty_like(predicted)
     for number in range(n_folds):
         target[rows.fold == number] = rows.standardised(number)[rows.fold == number]
     orders = permute_within(199, rows.fold, int(rng.integers(1 << 31)))
     exchange = exchange_clips(predicted, target, rows.fold, rows.fold, orders)
-    return float(exchange.observed), float(exchange.p)
+    train = np.stack([rows.train(number) for number in range(n_folds)])
+    grid = np.ones((1, 1))
+    y = responses.astype(np.float32)
+    fitted = encode_clips([embedding], y, block, rows.folds, _ALPHAS[::2], grid, train=train)
+    encoded = exchange_scores(
+        lambda units: [fitted.predicted[0,][:, units]],
+        y,
+        rows.fold,
+        orders,
+        np.eye(1),
+        [np.arange(n_units)],
+    )
+    return float(exchange.observed), float(exchange.p), float(encoded.groups.p[0, 0])
 
 
 def neighbours(n_sets: int) -> None:
-    """Print what folds of consecutive clips change."""
-    print("correlation of neighbours: noise, music | accuracy with signal, p <= .05 without")
-    for noise, music in ((0.7, 0.5), (0.7, 0.0), (0.0, 0.0)):
-        for dealt in (False, True):
-            rng = np.random.default_rng(2)
+    """Print what folds of consecutive clips change, and gaps beside them."""
+    print(
+        "correlation of neighbours: noise, music | accuracy with signal; p <= .05 without: "
+        "decoding, encoding"
+    )
+    for noise, music in ((0.7, 0.5), (0.7, 0.0), (0.0, 0.0), (0.9, 0.7)):
+        for gap in (None, 0, 1, 2):
             signal, none = (
-                np.array(
-                    [consecutive(rng, noise, music, size, dealt=dealt) for _ in range(n_sets)]
-                )
-                for size in (0.5, 0.0)
+                np.array([consecutive(rng, noise, music, size, gap) for _ in range(n_sets)])
+                for rng, size in ((np.random.default_rng(2), 0.5), (np.random.default_rng(3), 0.0))
             )
-            print(
-                noise,
-                music,
-                "dealt" if dealt else "consecutive",
-                f"| {signal[:, 0].mean():.3f} {(none[:, 1] <= 0.05).mean():.3f}",
-                flush=True,
-            )
+            shares = " ".join(f"{share:.3f}" for share in (none[:, 1:] <= 0.05).mean(axis=0))
+            folds = "dealt" if gap is None else f"consecutive, gap of {gap} clips"
+            print(noise, music, folds, f"| {signal[:, 0].mean():.3f}; {shares}", flush=True)
 
 
 def main() -> None:

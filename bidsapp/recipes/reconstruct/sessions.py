@@ -139,7 +139,7 @@ def between(
     for fold in range(len(rows.folds)):
         held_out = rows.fold == fold
         test = held_out & heard[1]
-        train = ~np.isin(rows.block, rows.folds[fold].test) & heard[0]
+        train = rows.train(fold) & heard[0]
         part = decode_part(
             partial(_mixed, read, regions, np.repeat(held_out, rows.n_windows)),
             rows,
