@@ -41,7 +41,7 @@ from bidsapp.models.region_decoder import (
 from bidsapp.stats.clip_exchange import CHANCE, WIDENING, exchange_clips
 from bidsapp.stats.encoding_exchange import exchange_scores
 from bidsapp.stats.folds import nested_folds
-from bidsapp.stats.identification import permute_within
+from bidsapp.stats.identification import turn_within
 from bidsapp.stats.nulls import permutation_p
 
 Floats = NDArray[np.float64]
@@ -101,7 +101,7 @@ def encoding(n_units: int) -> None:
         lambda units: [fitted.predicted[subset][:, units] for subset in subsets],
         y,
         block,
-        permute_within(1000, block, 0),
+        turn_within(1000, block, 0),
         np.eye(3),
         np.array_split(np.arange(n_units), -(-n_units // 400)),
     )
@@ -123,7 +123,7 @@ def p_values(rng: np.random.Generator, design: tuple[int, int, int, int]) -> tup
     target = np.empty_like(predicted)
     for number in range(n_folds):
         target[rows.fold == number] = rows.standardised(number)[rows.fold == number]
-    orders = permute_within(199, rows.fold, int(rng.integers(1 << 31)))
+    orders = turn_within(199, rows.fold, int(rng.integers(1 << 31)))
     pooled = exchange_clips(predicted, target, rows.fold, rows.fold, orders)
     plain = CHANCE + (pooled.null - CHANCE) / WIDENING
     of_folds = []
@@ -189,7 +189,7 @@ def consecutive(
     target = np.empty_like(predicted)
     for number in range(n_folds):
         target[rows.fold == number] = rows.standardised(number)[rows.fold == number]
-    orders = permute_within(199, rows.fold, int(rng.integers(1 << 31)))
+    orders = turn_within(199, rows.fold, int(rng.integers(1 << 31)))
     exchange = exchange_clips(predicted, target, rows.fold, rows.fold, orders)
     train = np.stack([rows.train(number) for number in range(n_folds)])
     grid = np.ones((1, 1))

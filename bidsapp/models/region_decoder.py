@@ -47,12 +47,16 @@ class ClipRows:
     near
         (n_blocks, n_clips) clips of other blocks that are not learnt from where the block is held
         out, such as those heard right before or after; None for none.
+    place
+        (n_clips,) place of each clip in the order of the study, which exchanges of clips keep
+        to; None for that of the clips.
     """
 
     embedding: Floats
     block: Ints
     folds: tuple[Fold, ...]
     near: NDArray[np.bool_] | None = None
+    place: Ints | None = None
 
     @property
     def n_windows(self) -> int:

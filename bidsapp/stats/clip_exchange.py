@@ -108,7 +108,7 @@ class ClipExchange:
         (n_clips,) fold that holds each clip out, -1 for none.
     orders
         (m, n_clips) the clip whose embedding is given to each clip, within its group; from
-        `bidsapp.stats.identification.permute_within`.
+        `bidsapp.stats.identification.turn_within`.
     """
 
     def __init__(

@@ -36,7 +36,7 @@ from bidsapp.recipes.reconstruct.folds import genre_groups
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.stats.clip_exchange import ClipExchange, Exchange, stacked
 from bidsapp.stats.folds import Fold
-from bidsapp.stats.identification import Identification, class_means, identify, permute_within
+from bidsapp.stats.identification import Identification, class_means, identify, turn_within
 
 _LEAST_INNER = 2
 _AT_ONCE = 8
@@ -202,8 +202,8 @@ def make_judge(rows: ClipRows, clips: Clips, settings: ReconstructSettings, seed
         target,
         fold,
         genre,
-        permute_within(m, fold, seed),
-        permute_within(m, genre, seed),
+        turn_within(m, fold, seed, rows.place),
+        turn_within(m, genre, seed, rows.place),
         oracle if clips.has_genres else None,
         raw=not settings.standardise,
     )

@@ -156,6 +156,18 @@ def are_consecutive(clips: Clips, inputs: ReconstructInputs, block: NDArray[np.i
     return known == sorted(known)
 
 
+def places(clips: Clips, inputs: ReconstructInputs) -> NDArray[np.int64]:
+    """Place (n_clips,) of each clip in the order in which the first participant heard sounds."""
+    order = inputs.heard or heard_order(inputs.runs, inputs.presentations)
+    number = {piece: place for place, piece in enumerate(order)}
+    keys = [
+        (number.get(clip.piece, len(number)), clip.piece, clip.start_s) for clip in clips.clips
+    ]
+    place = np.empty(len(keys), np.int64)
+    place[sorted(range(len(keys)), key=keys.__getitem__)] = np.arange(len(keys))
+    return place
+
+
 def neighbours(clips: Clips) -> NDArray[np.int64]:
     """Return pairs of clips of which one was heard right after the other, (n_pairs, 2)."""
     heard = sorted(

@@ -22,7 +22,7 @@ from bidsapp.features.courses import CourseBank
 from bidsapp.models.region_decoder import ClipRows
 from bidsapp.recipes.base.clips import ROUNDING_S
 from bidsapp.recipes.reconstruct.clips import Clips, ReconstructInputs, make_clips
-from bidsapp.recipes.reconstruct.folds import allowed_gap, clips_near, make_blocks
+from bidsapp.recipes.reconstruct.folds import allowed_gap, clips_near, make_blocks, places
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 
 _LEAST_SHARE = 0.5
@@ -63,7 +63,7 @@ def scanned_clips(
     block, folds = make_blocks(clips, inputs, settings)
     nothing = np.empty((len(block), clips.n_windows, 0))
     near = allowed_gap(clips_near(clips, block, settings.fold_gap_s), block, folds)
-    return clips, ClipRows(nothing, block, folds, near)
+    return clips, ClipRows(nothing, block, folds, near, places(clips, inputs))
 
 
 def response_weights(

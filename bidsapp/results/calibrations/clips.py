@@ -21,7 +21,7 @@ from bidsapp.stats.clip_exchange import (
     stacked,
 )
 from bidsapp.stats.folds import nested_folds
-from bidsapp.stats.identification import permute_within, row_correlations
+from bidsapp.stats.identification import row_correlations, turn_within
 
 _N_CLIPS, _N_WINDOWS, _N_BLOCKS, _N_DIMENSIONS = 24, 2, 3, 4
 _N_REGIONS, _N_BEST, _N_UNITS, _N_PEOPLE = 4, 2, 8, 3
@@ -52,7 +52,7 @@ def _exchanges(
     targets = np.empty((_N_CLIPS, _N_DIMENSIONS))
     for number in range(_N_BLOCKS):
         targets[rows.fold == number] = rows.standardised(number)[rows.fold == number]
-    orders = permute_within(_N_EXCHANGES, rows.fold, seed)
+    orders = turn_within(_N_EXCHANGES, rows.fold, seed)
 
     def exchange(values: Floats) -> Exchange:
         return exchange_clips(values, targets, rows.fold, rows.fold, orders)
@@ -99,7 +99,7 @@ def clip_exchange_classes(rng: np.random.Generator, n_sets: int) -> Floats:
             nearest[test] = train[r.argmax(axis=1)]
         weights = rng.standard_normal((_N_DIMENSIONS, _N_CLASSES))
         true = top_classes(rows.embedding.mean(axis=1) @ weights, 2)
-        orders = permute_within(_N_EXCHANGES, rows.fold, int(rng.integers(1 << 31)))
+        orders = turn_within(_N_EXCHANGES, rows.fold, int(rng.integers(1 << 31)))
         values.append(float(exchange_agreements(true[nearest], true, rows.fold, orders).p))
     return np.array(values)
 
@@ -164,7 +164,7 @@ def _difference(first: Floats, second: Floats, rows: ClipRows, seed: int) -> Exc
     targets = np.empty((_N_CLIPS, _N_DIMENSIONS))
     for number in range(_N_BLOCKS):
         targets[rows.fold == number] = rows.standardised(number)[rows.fold == number]
-    orders = permute_within(_N_EXCHANGES, rows.fold, seed)
+    orders = turn_within(_N_EXCHANGES, rows.fold, seed)
 
     def mean(predicted: Floats) -> Exchange:
         return averaged(

@@ -23,6 +23,7 @@ from bidsapp.recipes.reconstruct.folds import (
     likeness_of_neighbours,
     make_blocks,
     parted_neighbours,
+    places,
 )
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.windows import (
@@ -172,6 +173,19 @@ def test_clips_near_a_block_are_those_heard_within_the_gap_in_the_same_run() -> 
         assert not near[2, block == 2].any()
     near = clips_near(clips, block, 15.0)
     assert names[near[2]].tolist() == ["a2", "b2"]
+
+
+def test_clips_have_the_place_at_which_the_first_participant_heard_them() -> None:
+    first, other = (inputs(in_runs(shuffled(seed))) for seed in (2, 3))
+    reference = heard_order(first.runs, first.presentations)
+    for heard in (first, replace(other, heard=reference)):
+        clips, rows = scanned_clips(heard, SETTINGS)
+        names = [clip.name for clip in clips.clips]
+        assert [names[k] for k in np.argsort(rows.place)] == shuffled(2)
+    long = inputs(ORDER, **dict.fromkeys(["a1", "a2", "a3", "b1", "b2", "b3"], 30.0))
+    clips = make_clips(long, SETTINGS)
+    ordered = [clips.clips[k].name for k in np.argsort(places(clips, long))]
+    assert ordered[:4] == ["a1@0s", "a1@15s", "b1@0s", "b1@15s"]
 
 
 def test_gaps_that_leave_too_little_are_not_kept() -> None:
