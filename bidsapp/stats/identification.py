@@ -247,16 +247,20 @@ def turn_within(
     order = np.arange(labels.size) if place is None else np.argsort(place, kind="stable")
     drawn = np.tile(np.arange(labels.size), (n_exchanges, 1))
     members = [order[labels[order] == label] for label in np.unique(labels)]
+    members = [clips for clips in members if clips.size > 1]
+    if not members:
+        return drawn
     for index, row in enumerate(drawn):
         rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, index))))
-        for clips in members:
-            moved = np.roll(clips, rng.integers(clips.size))
-            parts = np.array_split(moved, -(-clips.size // _PART))
-            reversed_ = rng.integers(2, size=len(parts))
+        for clips, start in zip(members, rng.integers([own.size for own in members]), strict=True):
+            moved = clips[(np.arange(clips.size) + start) % clips.size]
+            parts = (
+                np.array_split(moved, -(-clips.size // _PART)) if clips.size > _PART else [moved]
+            )
             row[clips] = np.concatenate(
                 [
-                    parts[part][::-1] if reversed_[part] else parts[part]
-                    for part in rng.permutation(len(parts))
+                    parts[part][::-1] if rng.integers(2) else parts[part]
+                    for part in (rng.permutation(len(parts)) if len(parts) > 1 else (0,))
                 ]
             )
     return drawn
