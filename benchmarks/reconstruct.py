@@ -1,8 +1,8 @@
 """What decoding costs at the size of ds003720, and which null of identification holds.
 
-``python benchmarks/reconstruct.py cost [--regions N]`` decodes N of 150 regions of 400 voxels, and
-all 60,000 voxels together, from 540 clips of four windows with embeddings of 200 dimensions, and
-prints seconds of processor time and the peak memory.
+``python benchmarks/reconstruct.py cost [--regions N] [--gap CLIPS]`` decodes N of 150 regions of
+400 voxels, and all 60,000 voxels together, from 540 clips of four windows with embeddings of 200
+dimensions, and prints seconds of processor time and the peak memory.
 
 ``python benchmarks/reconstruct.py encoding [--units N]`` fits the encoding models of N voxels by
 two such embeddings, with 1,000 exchanges, and prints seconds of processor time.
@@ -59,10 +59,20 @@ def rows_of(rng: np.random.Generator, n_clips: int, n_windows: int, n: int, k: i
     return ClipRows(embedding, np.arange(n_clips) % k, nested_folds(np.arange(k)))
 
 
-def cost(n_regions: int) -> None:
+def in_sequence(embedding: Floats, n_folds: int, gap: int) -> ClipRows:
+    """Hold out consecutive clips, and do not train on `gap` clips before and after them."""
+    clip = np.arange(len(embedding))
+    block = clip * n_folds // len(embedding)
+    apart = np.abs(np.subtract.outer(clip, clip))
+    near = np.stack([apart[:, block == k].min(axis=1) <= gap for k in range(n_folds)])
+    near &= block != np.arange(n_folds)[:, None]
+    return ClipRows(embedding, block, nested_folds(np.arange(n_folds)), near)
+
+
+def cost(n_regions: int, gap: int) -> None:
     """Print what regions and the whole brain cost."""
     rng = np.random.default_rng(0)
-    rows = rows_of(rng, 540, 4, 200, 6)
+    rows = in_sequence(rows_of(rng, 540, 4, 200, 6).embedding, 6, gap)
     start = time.process_time()
     for _ in range(n_regions):
         decode_region(rng.standard_normal((2160, 400)), rows, _ALPHAS)
@@ -74,7 +84,7 @@ def cost(n_regions: int) -> None:
     parts = (rng.standard_normal((2160, 4_000), np.float32) for _ in range(15))
     decode_kernel(scaled_kernel(parts), [rows], _ALPHAS)
     print(f"60,000 voxels together: {time.process_time() - start:.0f} s of processor time")
-    one_fold = ClipRows(rows.embedding, rows.block, rows.folds[:1])
+    one_fold = ClipRows(rows.embedding, rows.block, rows.folds[:1], rows.near)
     start = time.process_time()
     for _ in range(n_regions):
         decode_region(rng.standard_normal((2160, 400)), one_fold, _ALPHAS)
@@ -178,13 +188,10 @@ def consecutive(
     heard[1:] += 0.3 * embedding[:-1]
     weights = rng.standard_normal((n_dimensions, n_units)) / np.sqrt(n_dimensions)
     responses = signal * heard @ weights + slow(rng, n_clips, n_units, noise)
-    block = np.arange(n_clips) * n_folds // n_clips
-    block = rng.permutation(block) if gap is None else block
-    apart = np.abs(np.subtract.outer(np.arange(n_clips), np.arange(n_clips)))
-    near = np.stack(
-        [(apart[:, block == k].min(axis=1) <= (gap or 0)) & (block != k) for k in range(n_folds)]
-    )
-    rows = ClipRows(embedding[:, None], block, nested_folds(np.arange(n_folds)), near)
+    rows = in_sequence(embedding[:, None], n_folds, gap or 0)
+    if gap is None:
+        rows = ClipRows(rows.embedding, rng.permutation(rows.block), rows.folds)
+    block = rows.block
     predicted = decode_region(responses, rows, _ALPHAS[::2]).predicted
     target = np.empty_like(predicted)
     for number in range(n_folds):
@@ -228,11 +235,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["cost", "encoding", "null", "neighbours"])
     parser.add_argument("--regions", type=int, default=3)
+    parser.add_argument("--gap", type=int, default=1, help="Clips beside folds (cost).")
     parser.add_argument("--units", type=int, default=60_000)
     parser.add_argument("--sets", type=int, default=200)
     options = parser.parse_args()
     if options.what == "cost":
-        cost(options.regions)
+        cost(options.regions, options.gap)
     elif options.what == "encoding":
         encoding(options.units)
     elif options.what == "null":
