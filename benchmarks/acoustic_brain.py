@@ -14,7 +14,8 @@ difference
 levels
     difference, product and sum of squares of two items' loudness partialled out as RDMs.
 regressed
-    what `rsa` does (`bidsapp.recipes.rsa.acoustics`), with loudness alone, or with three features.
+    what `rsa` does beyond acoustics (`bidsapp.stats.rsa.acoustics`), with loudness alone, or with
+    three features.
 """
 
 from __future__ import annotations
@@ -30,8 +31,7 @@ from scipy.signal import lfilter
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.models.rdm import rdm
 from bidsapp.models.searchlight import clip_null
-from bidsapp.recipes.rsa.acoustics import from_columns
-from bidsapp.recipes.rsa.settings import RsaSettings
+from bidsapp.stats.rsa.acoustics import acoustic_regression
 from bidsapp.stats.rsa.clip_permutation import clip_permutations
 from bidsapp.stats.rsa.inference import ClipTest, clip_test
 from bidsapp.stats.rsa.pairs import difference_rdm, pair_items, pair_mask
@@ -84,21 +84,21 @@ def study(
     own = [smooth(rng, N_CHANNELS, 0.8, 1.0) for _ in range(N_LAYERS)]
     n_removed = int(method.rpartition(" ")[2]) if method.startswith("regressed") else 0
     columns = {str(k): features[:, [k]] for k in range(n_removed)}
-    heard = from_columns(columns, N_CLIPS, RsaSettings())
+    regression = acoustic_regression(columns, N_CLIPS)
     data = []
     for _ in range(N_PEOPLE):
         course = world.brain * loudness * rng.standard_normal((1, N_VOXELS))
         weights = rng.standard_normal((N_CHANNELS, N_VOXELS)) / np.sqrt(N_CHANNELS)
         course = course + world.planted * own[1] @ weights + smooth(rng, N_VOXELS, 0.5)
         patterns = (course / course.std(axis=0)).astype(np.float32)
-        data.append(heard.removed_from(patterns) if n_removed else patterns)
+        data.append(regression.removed_from(patterns) if n_removed else patterns)
     models = []
     for features_of_layer in own:
         x = world.layers * loudness * rng.standard_normal((1, N_CHANNELS))
         x = x + np.sqrt(1 - world.layers**2) * features_of_layer
         models.append(rdm((x - x.mean(axis=0)) / x.std(axis=0), "spearman"))
     permutations = clip_permutations(N_CLIPS, n_permutations, int(rng.integers(1 << 31)))
-    nuisance = _nuisance(method, loudness[:, 0], heard.hat_rdm)
+    nuisance = _nuisance(method, loudness[:, 0], regression.hat_rdm if n_removed else None)
     null = clip_null(
         data, SPHERE, np.array(models), CLIP, permutations, pairs=PAIRS, nuisance=nuisance
     )

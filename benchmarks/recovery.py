@@ -129,15 +129,11 @@ CHANGES: dict[str, dict[str, str]] = {
     },
     "rsa": _CLEANING
     | {
-        "acoustics stay": "--set rsa.acoustics=[]",
         "no nuisance RDMs": "--set rsa.nuisance=[]",
         "clips of 30 s": "--set rsa.clip_s=30",
-        "clips of 30 s, acoustics stay": "--set rsa.clip_s=30 --set rsa.acoustics=[]",
         "drop_s=6": "--set rsa.drop_s=6",
         "channels as they are": "--set rsa.standardise_channels=false",
         "patterns as they are": "--set rsa.centre_patterns=false",
-        "patterns as they are, acoustics stay": "--set rsa.centre_patterns=false --set "
-        "rsa.acoustics=[]",
     },
     "emotion3d": _CLEANING | {"shift_s=4": "--set emotion3d.shift_s=4"},
     "reconstruct": _CLEANING

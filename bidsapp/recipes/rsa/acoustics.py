@@ -1,4 +1,4 @@
-"""Acoustic features of the sounds, and their removal from the patterns of the brain.
+"""Acoustic features of the sounds: what layers share with them, and their removal from the brain.
 
 ``loudness``
     log power.
@@ -9,12 +9,8 @@
 ``mel``
     first components of the log-mel bands.
 
-They are convolved and sampled as the layers are. A voxel that follows loudness only gives
-dissimilarities that depend on the product of two items' levels, and layers that follow loudness
-give such dissimilarities as well: a difference of levels partialled out of both leaves most of it.
-Features are therefore regressed out of each voxel's responses to the items. The regression itself
-makes patterns alike by the hat matrix of the features, which is partialled out as a nuisance RDM
-(`docs/calibration.md` has the error rates of both).
+They are convolved and sampled as the layers are. Scores keep them; a second test regresses them
+out of the responses (`bidsapp.stats.rsa.acoustics`).
 """
 
 from __future__ import annotations
@@ -29,16 +25,12 @@ from scipy.stats import rankdata
 from bidsapp.features.courses import CourseBank
 from bidsapp.models.rdm import rdm
 from bidsapp.recipes.rsa.items import Items
-from bidsapp.recipes.rsa.layer_models import layer_dissimilarity, predicted_patterns, standardised
+from bidsapp.recipes.rsa.layer_models import layer_dissimilarity, predicted_patterns
 from bidsapp.recipes.rsa.settings import RsaSettings
-from bidsapp.stats.rsa.pairs import pair_items
+from bidsapp.stats.rsa.acoustics import AcousticRegression, acoustic_regression, standardised
 
-NUISANCE = "acoustics"
-"""Name of the nuisance RDM."""
 _SPECTRAL = {"centroid": 0, "onsets": 4}
 """Column of each in the layer ``spectral`` of the baseline network."""
-_N_MEL = 3
-_CLIPS_PER_REGRESSOR = 3
 Floats = NDArray[np.float64]
 
 
@@ -48,45 +40,14 @@ class Acoustics:
 
     Attributes
     ----------
-    names
-        Features that are removed.
-    left_out
-        Features asked for that would need more regressors than the clips allow, or do not vary.
-    basis : array of shape (n_items, n_regressors)
-        Orthonormal columns of mean zero that span the features.
     rdms : array of shape (n_features, n_pairs)
-        Dissimilarity of items in each feature that was asked for, made as those of layers are.
+        Dissimilarity of items in each feature, made as those of layers are.
+    regression
+        What is regressed out of the responses to the items that are tested.
     """
 
-    names: tuple[str, ...]
-    left_out: tuple[str, ...]
-    basis: Floats
     rdms: Floats
-
-    def removed_from(self, patterns: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Regress the features out of each voxel's or vertex's responses.
-
-        Parameters
-        ----------
-        patterns : array of shape (n_items, n_units)
-
-        Returns
-        -------
-        array of the same shape
-            With the mean of each column; NaN where `patterns` has NaN.
-        """
-        if not self.basis.size:
-            return patterns
-        explained = self.basis @ (self.basis.T @ patterns.astype(np.float64))
-        return np.asarray(patterns - explained, np.float32)
-
-    @property
-    def hat_rdm(self) -> Floats | None:
-        """(n_pairs,) dissimilarity that the regression causes; None if nothing was removed."""
-        if not self.basis.size:
-            return None
-        first, second = pair_items(len(self.basis))
-        return -np.asarray(np.einsum("ij,ij->i", self.basis[first], self.basis[second]))
+    regression: AcousticRegression
 
     def shares(self, models: Floats, pairs: NDArray[np.bool_]) -> Floats:
         """Share of the variance of layers' ranked dissimilarities that the features explain.
@@ -142,38 +103,30 @@ def acoustics(bank: CourseBank, items: Items, settings: RsaSettings) -> Acoustic
             columns[name] = of("spectral")[:, [_SPECTRAL[name]]]
         else:
             columns[name] = of(name)
-    return from_columns(columns, len(items.clips), settings)
+    return of_columns(columns, items.tested, len(items.clips), settings)
 
 
-def from_columns(columns: dict[str, Floats], n_clips: int, settings: RsaSettings) -> Acoustics:
-    """Choose as many features as the clips allow, in order, and compute their RDMs.
+def of_columns(
+    columns: dict[str, Floats], tested: NDArray[np.bool_], n_clips: int, settings: RsaSettings
+) -> Acoustics:
+    """Compute the RDM of each feature, and the regression of the items that are tested.
 
     Parameters
     ----------
     columns
         Feature → (n_items, n_columns) as sampled at the items.
+    tested
+        (n_items,) items that are tested.
     n_clips
-        Clips; each regressor needs three.
+        Clips.
     settings
         How dissimilarities of layers are made.
     """
-    names, parts, rdms = [], [], []
-    room = n_clips // _CLIPS_PER_REGRESSOR
-    n_items = len(next(iter(columns.values()))) if columns else 0
-    for name, values in columns.items():
-        scaled = standardised(values)
-        rdms.append(rdm(scaled, layer_dissimilarity(scaled.shape[1], settings)))
-        if scaled.shape[1] > _N_MEL:
-            left, size, _ = np.linalg.svd(scaled, full_matrices=False)
-            scaled = left[:, :_N_MEL] * size[:_N_MEL]
-        if 0 < scaled.shape[1] <= room:
-            names.append(name)
-            parts.append(scaled)
-            room -= scaled.shape[1]
-    left_out = tuple(name for name in columns if name not in names)
-    basis = np.linalg.qr(np.hstack(parts))[0] if parts else np.empty((n_items, 0))
-    n_pairs = n_items * (n_items - 1) // 2
-    return Acoustics(tuple(names), left_out, basis, np.array(rdms).reshape(len(rdms), n_pairs))
+    every = [standardised(values) for values in columns.values()]
+    rdms = [rdm(values, layer_dissimilarity(values.shape[1], settings)) for values in every]
+    n_pairs = tested.size * (tested.size - 1) // 2
+    regression = acoustic_regression({k: v[tested] for k, v in columns.items()}, n_clips)
+    return Acoustics(np.array(rdms).reshape(len(rdms), n_pairs), regression)
 
 
 def _centred_ranks(rows: Floats) -> Floats:

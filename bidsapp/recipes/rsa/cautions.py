@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.recipes.base import cautions as shared
 from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
-from bidsapp.recipes.rsa.acoustics import Acoustics
 from bidsapp.recipes.rsa.items import Items
 from bidsapp.recipes.rsa.layer_models import LayerModels
 from bidsapp.recipes.rsa.nuisances import Nuisances
 from bidsapp.results.cautions import Caution
+from bidsapp.stats.rsa.acoustics import AcousticRegression
 from bidsapp.stats.rsa.clip_permutation import is_enumerated, smallest_p
 from bidsapp.stats.rsa.inference import maximum_of_noise
 from bidsapp.stats.rsa.order import OrderCheck
@@ -98,9 +98,13 @@ def of_items(items: Items, orders: OrderCheck) -> Iterator[Caution]:
     for sentence in items.left_out:
         yield Caution("caution", "Clips left out", sentence)
     if items.n_trimmed:
+        n, more = items.n_volumes_per_clip, items.n_trimmed
         text = (
-            f"Clips differ in length: {items.n_trimmed} volumes of the longer ones are left out, "
-            f"{items.n_volumes_per_clip} of each remain."
+            f"Clips differ in length: {more} volumes of the longer ones are left out, {n} of each "
+            "remain."
+            if items.tested.all()
+            else f"Clips differ in length: scores are of all volumes, p-values of the {n} that "
+            f"every clip has; {more} volumes of the longer ones are in no test."
         )
         kept = items.n_volumes_per_clip * len(items.clips)
         much = items.n_trimmed > _TRIMMED * (kept + items.n_trimmed)
@@ -195,22 +199,26 @@ def _empty(network: str, layers: Sequence[str]) -> Iterator[Caution]:
         yield Caution("caution", "Layers without a score", text)
 
 
-def of_acoustics(heard: Acoustics, n_clips: int) -> Iterator[Caution]:
-    """Say which acoustic features were not removed.
+def of_acoustics(regression: AcousticRegression, n_clips: int) -> Iterator[Caution]:
+    """Say which acoustic features the test beyond acoustics does not remove.
 
     Parameters
     ----------
-    heard
+    regression
         Features of the items.
     n_clips
         Clips.
     """
-    if heard.left_out:
-        text = (
-            f"{n_clips} clips do not allow for {', '.join(heard.left_out)} beside "
-            f"{', '.join(heard.names) or 'nothing'} (three clips for each regressor), or they do "
-            "not vary: a searchlight may resemble a layer by these features alone."
+    if regression.left_out:
+        names = ", ".join(regression.names)
+        kept = (
+            f"beside {names} (three clips for each regressor), or they do not vary: beyond "
+            f"{names} a searchlight may still resemble a layer by these features alone."
+            if names
+            else "(three clips for each regressor), or they do not vary: nothing is tested beyond "
+            "acoustics, and a searchlight may resemble a layer by these features alone."
         )
+        text = f"{n_clips} clips do not allow for {', '.join(regression.left_out)} {kept}"
         yield Caution("caution", "Acoustic features not removed", text)
 
 

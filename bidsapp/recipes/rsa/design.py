@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
@@ -23,10 +24,19 @@ from bidsapp.brain.images import flat_positions, open_image, take_units
 from bidsapp.brain.maps import read_maps
 from bidsapp.errors import InputInvalidError
 from bidsapp.recipes.base.group import GroupInputs
-from bidsapp.recipes.rsa.results import ALIGNMENT, ITEMS, MODELS, NUISANCE, PATTERNS, SIZE
+from bidsapp.recipes.rsa.results import (
+    ACOUSTICS,
+    ALIGNMENT,
+    ITEMS,
+    MODELS,
+    NUISANCE,
+    PATTERNS,
+    SIZE,
+)
 from bidsapp.results.kinds import Result, Table
 from bidsapp.results.read import Results, Space
 from bidsapp.scratch import Scratch
+from bidsapp.stats.rsa.acoustics import AcousticRegression
 from bidsapp.stats.rsa.order import OrderCheck, check_orders
 from bidsapp.stats.rsa.pairs import pair_mask, varying_rdms
 
@@ -46,6 +56,8 @@ class Design:
         Names of the clips.
     clip
         (n_items,) position in `clips`.
+    tested
+        (n_items,) items that every clip has.
     models
         Network → (n_layers, n_pairs) model RDMs.
     nuisance_names, nuisance
@@ -59,10 +71,13 @@ class Design:
         the same.
     order
         Whether participants heard the clips in one order.
+    regressions
+        Acoustics of each participant; none where a participant has none.
     """
 
     clips: tuple[str, ...]
     clip: NDArray[np.int64]
+    tested: NDArray[np.bool_]
     models: Mapping[str, Floats]
     nuisance_names: tuple[str, ...]
     nuisance: Floats
@@ -70,6 +85,7 @@ class Design:
     time_difference_s: float
     smallest_correlation: float
     order: OrderCheck
+    regressions: tuple[AcousticRegression, ...]
 
     @property
     def common_order(self) -> bool:
@@ -91,7 +107,7 @@ def read_design(inputs: GroupInputs) -> Design:
         If times of items differ by a volume or more, or model RDMs are not alike.
     """
     people, at = inputs.participants, inputs.at
-    names, times = _items(people, at)
+    names, tested, times = _items(people, at)
     clips = tuple(dict.fromkeys(names))
     clip = np.array([clips.index(name) for name in names], dtype=np.int64)
     pairs = pair_mask(clip, between_clip=people[0].setting("pairs", at) == "between-clip")
@@ -102,17 +118,19 @@ def read_design(inputs: GroupInputs) -> Design:
     return Design(
         clips,
         clip,
+        tested,
         models,
         *_mean_nuisance(people, at, pairs),
         pairs,
         float(np.ptp(times, axis=0).max()),
         smallest,
         check_orders(presentation_orders(people)),
+        tuple(_regressions(people, at, int(tested.sum()))),
     )
 
 
-def _items(people: Participants, at: Space) -> tuple[list[str], Floats]:
-    """Clip of each item, and times (n_participants, n_items) since the clip began."""
+def _items(people: Participants, at: Space) -> tuple[list[str], NDArray[np.bool_], Floats]:
+    """Clip of each item, which are tested, times (n_participants, n_items) in the clip."""
     tables = [person.table(ITEMS) for person in people]
     times = np.array([table["time_s"].to_numpy(float) for table in tables])
     for person, own in zip(people, times, strict=True):
@@ -125,7 +143,8 @@ def _items(people: Participants, at: Space) -> tuple[list[str], Floats]:
                 "events or exclude it"
             )
             raise InputInvalidError(msg)
-    return list(tables[0]["clip"]), np.nan_to_num(times)
+    tested = np.asarray(tables[0]["tested"] > 0)
+    return list(tables[0]["clip"]), tested, np.nan_to_num(times)
 
 
 def _mean_models(
@@ -179,6 +198,22 @@ def _mean_nuisance(
     return varying_rdms({name: total[name] / n[name] for name in total}, pairs)
 
 
+def _regressions(people: Participants, at: Space, n_tested: int) -> list[AcousticRegression]:
+    """Acoustics of all participants; empty where one of them has none."""
+    if not all(person.written(ACOUSTICS) for person in people):
+        return []
+    regressions = []
+    for person in people:
+        basis = person.table(ACOUSTICS).drop(columns="item")
+        path = _file(person, ACOUSTICS)
+        if len(basis) != n_tested:
+            msg = f"{path} has {len(basis)} rows, not {n_tested}; run the participant level again"
+            raise InputInvalidError(msg)
+        names = tuple(person.facts(at)["acoustics"])
+        regressions.append(AcousticRegression(names, (), _numbers(basis, path)))
+    return regressions
+
+
 def read_rdms(
     person: Results, result: Table, names: Sequence[str], n_pairs: int, network: str = ""
 ) -> Floats:
@@ -217,12 +252,15 @@ def read_rdms(
     if len(frame) != n_pairs:
         msg = f"{path} has {len(frame)} rows, not {n_pairs}; run the participant level again"
         raise InputInvalidError(msg)
+    return np.ascontiguousarray(_numbers(frame[list(names)], path).T)
+
+
+def _numbers(frame: pd.DataFrame, path: Path) -> Floats:
     try:
-        values = frame[list(names)].to_numpy(float)
+        return frame.to_numpy(float)
     except ValueError as error:
         msg = f"{path} is no table of numbers ({error}); run the participant level again"
         raise InputInvalidError(msg) from error
-    return np.ascontiguousarray(values.T)
 
 
 def _file(person: Results, result: Result, network: str = "") -> Path:

@@ -25,9 +25,16 @@ from bidsapp.models.rdm import Dissimilarity
 from bidsapp.recipes.base.cautions import random_weights
 from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.recipes.rsa import cautions, results
+from bidsapp.recipes.rsa.clip_tests import (
+    clip_tests,
+    families,
+    mean_of,
+    n_passed,
+    null_rows,
+    write_tests,
+)
 from bidsapp.recipes.rsa.design import Design, group_units, keep_patterns, read_design
 from bidsapp.recipes.rsa.layer_maps import NetworkGroup, network_group
-from bidsapp.recipes.rsa.participant import families, mean_of, null_rows
 from bidsapp.recipes.rsa.search import GroupScores, Search, run_slabs, score_group
 from bidsapp.recipes.rsa.settings import GroupSettings
 from bidsapp.results.cautions import Caution
@@ -80,11 +87,9 @@ def group(study: GroupStudy) -> None:
         quiet=config.quiet,
     )
     keep = partial(keep_patterns, at=inputs.at, units=units, n_items=design.clip.size)
-    permutations = np.empty((0, len(design.clips)), dtype=np.int64)
-    if settings.n_permutations > 0:
-        permutations = clip_permutations(
-            len(design.clips), settings.n_permutations, config.random_seed
-        )
+    permutations = clip_permutations(
+        len(design.clips), settings.n_permutations, config.random_seed
+    )
     # patterns are averages over repetitions here: crossnobis has no folds
     dissimilarity: Dissimilarity = (
         "euclid" if own["dissimilarity"] == "crossnobis" else own["dissimilarity"]
@@ -99,7 +104,6 @@ def group(study: GroupStudy) -> None:
         nuisance=design.nuisance,
         pairs=design.pairs,
         clip=design.clip,
-        permutations=permutations,
         each=settings.test == "maximum-t",
         dissimilarity=dissimilarity,
         comparison=own["comparison"],
@@ -108,6 +112,15 @@ def group(study: GroupStudy) -> None:
     )
     LOGGER.info("%s: %d searchlights, %d items", study.label, lights.n_centres, design.clip.size)
     scores = run_slabs(lights, partial(score_group, search), GroupScores, scratch)
+    tests = clip_tests(
+        search,
+        lights,
+        design.tested,
+        permutations,
+        design.regressions,
+        scratch,
+        centre=own["centre_patterns"],
+    )
     networks = [
         network_group(
             inputs,
@@ -117,6 +130,7 @@ def group(study: GroupStudy) -> None:
             number=number,
             family=family,
             scores=scores,
+            tests=tests,
             centres=lights.centres,
             seed=config.random_seed,
         )
@@ -143,6 +157,7 @@ def group(study: GroupStudy) -> None:
         n_clips=n_clips,
         n_pairs=int(design.pairs.sum()),
         nuisance=list(design.nuisance_names),
+        acoustics=list(design.regressions[0].names) if design.regressions else [],
         dissimilarity=dissimilarity,
         time_difference_s=design.time_difference_s,
         smallest_model_correlation=design.smallest_correlation,
@@ -199,14 +214,11 @@ def write_network(study: GroupStudy, out: Output, network: NetworkGroup, design:
     write(results.MEAN, network.mean, Nuisance=list(design.nuisance_names))
     if network.t is not None:
         write(results.T, network.t)
-    n_permutations = len(network.null_maximum)
+    competes, level = study.inputs.competes(network.name), settings.significance
+    write_tests(write, network.test, network.beyond, level=level, competes=competes)
     if network.test is not None:
-        for result, values in (
-            (results.P, network.test.p),
-            (results.P_FWE, network.test.p_fwe),
-            (results.Q, network.test.q),
-        ):
-            write(result, values, NumberOfPermutations=n_permutations)
+        n_permutations = len(network.test.null_maximum)
+        write(results.Q, network.test.test.q, NumberOfPermutations=n_permutations)
     write_maximum(single, network)
     where = "a layer is significant"
     if settings.ceiling_above_zero:
@@ -235,7 +247,8 @@ def write_network(study: GroupStudy, out: Output, network: NetworkGroup, design:
         ):
             own.write(result, values, network=network.name, names=network.layers)
     single(results.GROUP_PROFILE, profile_rows(study, network))
-    single(results.NULL, null_rows(network.null_maximum))
+    null = np.empty(0) if network.test is None else network.test.null_maximum
+    single(results.NULL, null_rows(null))
     single(results.LAYERS, layer_rows(network))
     if network.shape.axes:
         single(results.GYRUS, gyrus_rows(network))
@@ -247,6 +260,8 @@ def write_maximum(write: Any, network: NetworkGroup) -> None:
     if test is None:
         return
     observed, expected = network.maxima
+    clips = network.test
+    expected_each = np.full(test.t.shape, np.nan) if clips is None else clips.expected_each
     facts = {"MeanMaximum": observed, "ExpectedMaximumWhenClipsArePermuted": expected}
     for result, values in (
         (results.MAX, test.mean_max),
@@ -254,7 +269,7 @@ def write_maximum(write: Any, network: NetworkGroup) -> None:
         (results.MAX_T, test.t),
         (results.MAX_P, test.p),
         (results.MAX_Q, test.q),
-        (results.MAX_EXPECTED, network.expected_each),
+        (results.MAX_EXPECTED, expected_each),
     ):
         write(result, values, Threshold=test.q_threshold, **facts)
 
@@ -267,9 +282,8 @@ def profile_rows(study: GroupStudy, network: NetworkGroup) -> Iterator[Row]:
     if n_participants > 1 and settings.n_bootstrap > 0:
         counts = resample_counts(n_participants, settings.n_bootstrap, study.config.random_seed)
         low, high = bootstrap_interval(own, counts)
-    numbers, untrained, test = range(1, len(network.layers) + 1), network.untrained, network.test
+    numbers, untrained = range(1, len(network.layers) + 1), network.untrained
     gains = untrained.participants.T if untrained else ()
-    passed = test.p_fwe <= settings.significance if test else np.zeros(network.mean.shape)
     return tidy(
         {
             "layer_index": numbers,
@@ -277,7 +291,8 @@ def profile_rows(study: GroupStudy, network: NetworkGroup) -> Iterator[Row]:
             "ci_low": low,
             "ci_high": high,
             "n_best": [int(np.sum(network.best == number)) for number in numbers],
-            "n_significant": passed.sum(axis=1).astype(int),
+            "n_significant": n_passed(network.test, settings.significance),
+            "n_beyond": n_passed(network.beyond, settings.significance),
             "mean_untrained": [mean_of(row) for row in untrained.mean] if untrained else np.nan,
             "difference": [mean_of(column) for column in gains] or np.nan,
         },

@@ -5,8 +5,9 @@
     after its beginning is dropped, or all those volumes together.
 
 In every hearing items are counted from the first volume that is at least ``drop_s`` after the
-onset, which is the volume nearest to ``drop_s + (k + 1/2) TR``. All clips have the same number of
-volumes, that of the shortest: permutations of clips need it.
+onset, which is the volume nearest to ``drop_s + (k + 1/2) TR``. Permutations of clips need the
+same number of volumes in every clip: those that the shortest has, too, are tested, and so are the
+means of whole clips made of these alone.
 
 Source: Thielen et al., Representational Similarity Analysis (repetitions averaged, the first six
 seconds dropped, clips stacked).
@@ -61,10 +62,12 @@ class Items:
         its run began; NaN where there is none.
     tr_s
         Repetition time.
+    tested
+        (n_items,) volumes that every clip has, which permutations of clips can exchange.
     n_volumes_per_clip
-        Volumes of each clip.
+        Volumes that every clip has.
     n_trimmed
-        Volumes left out so that all clips have as many.
+        Volumes of longer clips beyond these.
     left_out
         One sentence for each clip or hearing that could not be used.
     """
@@ -80,6 +83,7 @@ class Items:
     stretch_time_s: Floats
     run_time_s: Floats
     tr_s: float
+    tested: NDArray[np.bool_]
     n_volumes_per_clip: int
     n_trimmed: int
     left_out: tuple[str, ...]
@@ -169,9 +173,11 @@ def make_items(inputs: Inputs, settings: RsaSettings) -> Items:
         for key in dropped
     ]
     builder = _Builder(inputs.runs, settings.drop_s, per_clip)
+    every = settings.item_unit == "tr"
     table = []
     for key in kept:
-        rows = [(one, builder.volumes(one)) for one in by_clip[key]]
+        wanted = counts[key] if every else per_clip
+        rows = [(one, builder.volumes(one, wanted)) for one in by_clip[key]]
         complete = [(one, found) for one, found in rows if found is not None]
         if len(complete) < len(rows):
             notes.append(
@@ -205,14 +211,14 @@ class _Builder:
         self.runs, self.drop_s, self.per_clip = runs, drop_s, per_clip
         self.starts = np.concatenate([[0], np.cumsum([run.n_trs for run in runs])])
 
-    def volumes(self, hearing: Hearing) -> _Volumes | None:
-        """Rows, times in the clip, and times in the run, (per_clip,) each; None if too few."""
+    def volumes(self, hearing: Hearing, wanted: int) -> _Volumes | None:
+        """Rows, times in the clip, and times in the run, (wanted,) each; None if too few."""
         run = self.runs[hearing.run]
         times = run.volume_times_s
         since = times - hearing.onset_s
         usable = (since >= self.drop_s - ROUNDING_S) & (since < hearing.length_s - ROUNDING_S)
-        found = np.flatnonzero(usable)[: self.per_clip]
-        if found.size < self.per_clip:
+        found = np.flatnonzero(usable)[:wanted]
+        if found.size < wanted:
             return None
         return self.starts[hearing.run] + found, since[found], times[found]
 
@@ -232,7 +238,9 @@ class _Builder:
         else:
             groups = [(c, list(several)) for c, several in enumerate(table)]
         as_volumes = settings.item_unit == "tr"
-        n_rows, n_volumes = (self.per_clip, 1) if as_volumes else (1, self.per_clip)
+        lengths = np.array([several[0][1][0].size for _, several in groups])
+        n_volumes = 1 if as_volumes else self.per_clip
+        n_rows = int(lengths.max()) // n_volumes
         n_hearings = max(len(several) for _, several in groups)
         shape = (len(groups), n_hearings, n_rows, n_volumes)
         row = np.full(shape, -1, dtype=np.int64)
@@ -241,21 +249,24 @@ class _Builder:
         stretches: dict[Stretch, int] = {}
         for g, (_, several) in enumerate(groups):
             for h, (hearing, (rows, since, times)) in enumerate(several):
-                row[g, h] = rows.reshape(n_rows, n_volumes)
-                clip_time[g, h] = since.reshape(n_rows, n_volumes)
+                at = (g, h, slice(rows.size // n_volumes))
+                row[at] = rows.reshape(-1, n_volumes)
+                clip_time[at] = since.reshape(-1, n_volumes)
                 lead_s = hearing.start_s - hearing.stretch.start_s
-                sound_time[g, h] = clip_time[g, h] + lead_s
-                run_time[g, h] = times.reshape(n_rows, n_volumes)
-                run[g, h], place[g, h] = hearing.run, hearing.place
-                stretch[g, h] = stretches.setdefault(hearing.stretch, len(stretches))
+                sound_time[at] = clip_time[at] + lead_s
+                run_time[at] = times.reshape(-1, n_volumes)
+                run[at], place[at] = hearing.run, hearing.place
+                stretch[at] = stretches.setdefault(hearing.stretch, len(stretches))
+        number = np.arange(n_rows)
+        there = (number < lengths[:, None] // n_volumes).ravel()
 
         def by_item(values: NDArray[Any]) -> NDArray[Any]:
             moved = np.moveaxis(values, 2, 1)
-            return np.ascontiguousarray(moved.reshape(-1, *moved.shape[2:]))
+            return np.ascontiguousarray(moved.reshape(-1, *moved.shape[2:])[there])
 
         return Items(
             clips=clips,
-            clip=np.repeat([c for c, _ in groups], n_rows).astype(np.int64),
+            clip=np.repeat([c for c, _ in groups], n_rows).astype(np.int64)[there],
             time_s=np.asarray(np.nanmean(by_item(clip_time), axis=(1, 2))),
             row=by_item(row),
             run=by_item(run),
@@ -265,6 +276,7 @@ class _Builder:
             stretch_time_s=by_item(sound_time),
             run_time_s=by_item(run_time),
             tr_s=tr_s,
+            tested=np.tile(number < self.per_clip, len(groups))[there],
             n_volumes_per_clip=self.per_clip,
             n_trimmed=n_trimmed,
             left_out=notes,

@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.recipes.base.group import GroupInputs
+from bidsapp.recipes.rsa.clip_tests import ClipTests, NetworkTest, mean_of, on_units
 from bidsapp.recipes.rsa.gyrus import Shape, find_shape
-from bidsapp.recipes.rsa.participant import mean_of, on_units
 from bidsapp.recipes.rsa.results import SCORE, UNTRAINED
 from bidsapp.recipes.rsa.search import GroupScores
 from bidsapp.recipes.rsa.settings import GroupSettings
 from bidsapp.stats.bootstrap import best_layer_confidence, resample_counts
 from bidsapp.stats.group import GroupMean
 from bidsapp.stats.metrics import best_layer, centroid_layer
-from bidsapp.stats.rsa.inference import ClipTest, FaithfulTest, clip_test, faithful_test
+from bidsapp.stats.rsa.inference import FaithfulTest, faithful_test
 
 _CHUNK_BYTES = 64 << 20
 Floats = NDArray[np.float64]
@@ -56,16 +56,11 @@ class NetworkGroup:
         (n_layers, n_units) mean over participants.
     t
         (n_layers, n_units) one-sample t over participants; None with one participant.
-    test
-        By permutation of clips; None without permutations.
-    null_maximum
-        (n_permutations,) largest score over searchlights and layers.
-    expected
-        (n_units,) mean over permutations of the largest mean score over layers.
+    test, beyond
+        By permutation of clips, None without permutations; and beyond acoustics, None where none
+        can be removed.
     faithful
         Test of each participant's maximum over layers; None unless asked for and possible.
-    expected_each
-        (n_units,) mean over participants of their expected maximum under permutations.
     significant
         (n_units,) searchlights that pass the test that was asked for.
     best, centroid, confidence
@@ -82,11 +77,9 @@ class NetworkGroup:
     rho: NDArray[np.float32]
     mean: Floats
     t: Floats | None
-    test: ClipTest | None
-    null_maximum: Floats
-    expected: Floats
+    test: NetworkTest | None
+    beyond: NetworkTest | None
     faithful: FaithfulTest | None
-    expected_each: Floats
     significant: Mask
     best: NDArray[np.int64]
     centroid: Floats
@@ -100,9 +93,12 @@ class NetworkGroup:
 
         Of each participant's own largest score where these are tested, else of mean scores.
         """
+        test = self.test
         if self.faithful is None:
-            return mean_of(np.fmax.reduce(self.mean, axis=0)), mean_of(self.expected)
-        return mean_of(np.fmax.reduce(self.rho, axis=1)), mean_of(self.expected_each)
+            expected = float("nan") if test is None else mean_of(test.expected)
+            return mean_of(np.fmax.reduce(self.mean, axis=0)), expected
+        expected = float("nan") if test is None else mean_of(test.expected_each)
+        return mean_of(np.fmax.reduce(self.rho, axis=1)), expected
 
 
 def network_group(
@@ -114,6 +110,7 @@ def network_group(
     number: int,
     family: slice,
     scores: GroupScores,
+    tests: ClipTests,
     centres: NDArray[np.integer],
     seed: int,
 ) -> NetworkGroup:
@@ -125,7 +122,7 @@ def network_group(
         Of the group level.
     name, number, family
         Of the network, its place among the networks, and its rows among the models.
-    scores
+    scores, tests
         Of all centres.
     centres
         (n_centres,) their places among the units.
@@ -138,18 +135,16 @@ def network_group(
 
     competes = inputs.competes(name)
     rho: NDArray[np.float32] = spread(scores.rho[:, family])  # type: ignore[assignment]
-    mean, lower = spread(scores.score[family]), spread(scores.lower)
+    mean, lower = spread(scores.mean[family]), spread(scores.lower)
     several = len(rho) > 1
-    test = faithful = None
-    if scores.maximum.shape[1]:
-        exceed = np.zeros(mean.shape, dtype=np.int64)
-        exceed[:, centres] = scores.exceed[family]
-        test = clip_test(mean, exceed, scores.maximum[number], level=settings.significance)
+    faithful = None
+    test, beyond = tests.of_network(number, family, centres, units.n_units, settings.significance)
     if settings.test == "maximum-t" and several:
         faithful = faithful_test(
             np.where(competes[:, None], rho, np.nan), level=settings.significance
         )
-    passed = faithful if settings.test == "maximum-t" else test
+    of_clips = None if test is None else test.test
+    passed = faithful if settings.test == "maximum-t" else of_clips
     significant = np.zeros(units.n_units, np.bool_) if passed is None else passed.significant
     shown = significant
     if settings.ceiling_above_zero and several:
@@ -163,10 +158,8 @@ def network_group(
         mean=mean,
         t=_student_t(rho) if several else None,
         test=test,
-        null_maximum=scores.maximum[number],
-        expected=spread(scores.expected[number]),
+        beyond=beyond,
         faithful=faithful,
-        expected_each=spread(scores.expected_each[number]),
         significant=significant,
         best=best,
         centroid=centroid,

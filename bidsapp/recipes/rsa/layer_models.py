@@ -20,6 +20,7 @@ from bidsapp.features.hrf import convolve_pieces
 from bidsapp.models.rdm import Dissimilarity, rdm
 from bidsapp.recipes.rsa.items import Items
 from bidsapp.recipes.rsa.settings import RsaSettings
+from bidsapp.stats.rsa.acoustics import standardised
 
 _FEW_CHANNELS = 5
 Floats = NDArray[np.float64]
@@ -80,20 +81,6 @@ def layer_dissimilarity(n_channels: int, settings: RsaSettings) -> Dissimilarity
     if settings.dissimilarity == "crossnobis" or n_channels < _FEW_CHANNELS:
         return "euclid"
     return settings.dissimilarity
-
-
-def standardised(patterns: Floats) -> Floats:
-    """Z-score channels over items; those that never change are left out.
-
-    Parameters
-    ----------
-    patterns
-        (n_items, n_channels).
-    """
-    centred = patterns - patterns.mean(axis=0)
-    deviation = centred.std(axis=0)
-    varies = deviation > 1e-9 * np.abs(patterns).max(axis=0, initial=0.0)
-    return np.asarray(centred[:, varies] / deviation[varies])
 
 
 def predicted_patterns(

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +57,6 @@ def nuisances(
     items: Items,
     wanted: tuple[str, ...],
     pairs: NDArray[np.bool_],
-    more: Mapping[str, Floats] = MappingProxyType({}),
 ) -> Nuisances:
     """Compute nuisance RDMs.
 
@@ -72,8 +70,6 @@ def nuisances(
         Names.
     pairs
         (n_pairs,) those that are compared.
-    more
-        Further RDMs (n_pairs,) that are partialled out.
 
     Raises
     ------
@@ -81,7 +77,7 @@ def nuisances(
         A name is not known.
     """
     check_names(wanted)
-    made = {name: _MAKERS[name](inputs, items) for name in wanted} | dict(more)
+    made = {name: _MAKERS[name](inputs, items) for name in wanted}
     known = {name: values for name, values in made.items() if values is not None}
     names, rdms = different_rdms(*varying_rdms(known, pairs), pairs)
     left_out = tuple(name for name in wanted if name not in names)

@@ -31,7 +31,18 @@ from bidsapp.recipes.base.layers import competing, network_facts
 from bidsapp.recipes.base.quality import quality_rows
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.rsa import cautions, results
-from bidsapp.recipes.rsa.acoustics import NUISANCE, Acoustics, acoustics
+from bidsapp.recipes.rsa.acoustics import acoustics
+from bidsapp.recipes.rsa.clip_tests import (
+    ClipTests,
+    NetworkTest,
+    clip_tests,
+    families,
+    mean_of,
+    n_passed,
+    null_rows,
+    on_units,
+    write_tests,
+)
 from bidsapp.recipes.rsa.delay import by_delay, delay_map, delay_rows, delayed_models
 from bidsapp.recipes.rsa.items import Items, item_patterns, make_items, run_orders
 from bidsapp.recipes.rsa.layer_models import LayerModels, layer_models
@@ -41,8 +52,8 @@ from bidsapp.recipes.rsa.settings import RsaSettings
 from bidsapp.results.write import Output, tidy
 from bidsapp.scratch import Scratch
 from bidsapp.stats.metrics import best_layer, centroid_layer
+from bidsapp.stats.rsa.acoustics import AcousticRegression
 from bidsapp.stats.rsa.clip_permutation import clip_permutations, is_enumerated, smallest_p
-from bidsapp.stats.rsa.inference import ClipTest, clip_test
 from bidsapp.stats.rsa.pairs import lag_profile, pair_items, pair_mask
 
 LOGGER = logging.getLogger("musicotopy")
@@ -68,12 +79,9 @@ class NetworkScores:
         network has no weights or none were asked for.
     delayed
         (n_delays, n_layers, n_units) score at each of ``delays_s``.
-    test
-        By permutation of clips; None without permutations.
-    null_maximum
-        (n_permutations,) largest score over searchlights and layers.
-    expected
-        (n_units,) mean over permutations of the largest score over layers.
+    test, beyond
+        By permutation of clips, None without permutations; and beyond acoustics, None where none
+        can be removed.
     significant
         (n_units,) searchlights that pass; none without a test.
     """
@@ -83,15 +91,15 @@ class NetworkScores:
     raw: Floats
     untrained: NDArray[np.float32]
     delayed: NDArray[np.float32]
-    test: ClipTest | None
-    null_maximum: Floats
-    expected: Floats
+    test: NetworkTest | None
+    beyond: NetworkTest | None
     significant: NDArray[np.bool_]
 
     @property
     def maxima(self) -> tuple[float, float]:
         """Mean over units of the largest score over layers: observed, and expected by chance."""
-        return mean_of(np.fmax.reduce(self.score, axis=0)), mean_of(self.expected)
+        expected = float("nan") if self.test is None else mean_of(self.test.expected)
+        return mean_of(np.fmax.reduce(self.score, axis=0)), expected
 
 
 def participant(study: ParticipantStudy) -> None:
@@ -102,9 +110,8 @@ def participant(study: ParticipantStudy) -> None:
     heard = None
     if settings.acoustics:
         heard = acoustics(study.courses(study.network("baseline")), items, settings)
-    hat = None if heard is None else heard.hat_rdm
-    more = {} if hat is None else {NUISANCE: hat}
-    beside = nuisances(study.inputs, items, settings.nuisance, pairs, more)
+    regression = None if heard is None else heard.regression
+    beside = nuisances(study.inputs, items, settings.nuisance, pairs)
     bold = study.bold
     included, mask = searchlight_mask(study)
     radius = settings.searchlight_radius_mm
@@ -131,16 +138,12 @@ def participant(study: ParticipantStudy) -> None:
         included,
         quiet=study.config.quiet,
     )
-    patterns = averaged(study, items.row, "patterns", scratch, heard)
+    patterns = averaged(study, items.row, "patterns", scratch)
     data = patterns
     if settings.dissimilarity == "crossnobis":
         folds = range(items.n_complete)
-        data = np.stack(
-            [averaged(study, items.row[:, f], f"fold{f}", scratch, heard) for f in folds]
-        )
-    permutations = np.empty((0, len(items.clips)), dtype=np.int64)
-    if settings.n_permutations > 0:
-        permutations = clip_permutations(len(items.clips), settings.n_permutations, seed)
+        data = np.stack([averaged(study, items.row[:, f], f"fold{f}", scratch) for f in folds])
+    permutations = clip_permutations(len(items.clips), settings.n_permutations, seed)
     lag = np.where(np.isfinite(beside.lag_s), beside.lag_s, 0.0)
     search = Search(
         datasets=[data],
@@ -149,7 +152,6 @@ def participant(study: ParticipantStudy) -> None:
         nuisance=beside.rdms,
         pairs=pairs,
         clip=items.clip,
-        permutations=permutations,
         dissimilarity=settings.dissimilarity,
         comparison=settings.comparison,
         n_threads=study.config.n_threads,
@@ -159,7 +161,16 @@ def participant(study: ParticipantStudy) -> None:
     )
     LOGGER.info("%s: %d searchlights, %d items", study.label, lights.n_centres, items.n_items)
     scores = run_slabs(lights, partial(score_participant, search), Scores, scratch)
-    networks = network_scores(scores, search, lights, trained, untrained, delayed, study)
+    tests = clip_tests(
+        search,
+        lights,
+        items.tested,
+        permutations,
+        [] if regression is None else [regression],
+        scratch,
+        centre=settings.centre_patterns,
+    )
+    networks = network_scores(scores, tests, search, lights, trained, untrained, delayed, study)
     out = study.output(bold.units)
     for network in networks:
         shares = (
@@ -168,7 +179,7 @@ def participant(study: ParticipantStudy) -> None:
             else heard.shares(network.models.rdms, pairs)
         )
         write_network(out, network, settings, beside, shares)
-    write_shared(out, study, lights, scores, patterns, items, beside)
+    write_shared(out, study, lights, scores, patterns, items, beside, regression)
     out.write(results.QUALITY, quality_rows(study.inputs, study.bold.tsnr))
     out.write(results.LAG, lag_rows(lights, patterns, beside, items, trained[0], settings))
     orders = run_orders(study.inputs, items, settings.clip_s)
@@ -178,7 +189,7 @@ def participant(study: ParticipantStudy) -> None:
         *cautions.of_items(items, orders),
         *cautions.of_test(vars(settings), n_clips, n_permutations, wanted, settings.significance),
         *cautions.of_models(trained, beside, pairs),
-        *(() if heard is None else cautions.of_acoustics(heard, n_clips)),
+        *(() if regression is None else cautions.of_acoustics(regression, n_clips)),
     ]
     if not settings.mask_maps and n_permutations:
         doubts += [
@@ -201,7 +212,7 @@ def participant(study: ParticipantStudy) -> None:
         n_repeats=[int(items.n_repeats.min()), int(items.n_repeats.max())],
         n_pairs=int(pairs.sum()),
         nuisance=list(beside.names),
-        acoustics=[] if heard is None else list(heard.names),
+        acoustics=[] if regression is None else list(regression.names),
         n_permutations=n_permutations,
         enumerated=is_enumerated(n_clips, wanted),
         smallest_p=smallest_p(n_clips, max(wanted, 0)),
@@ -256,32 +267,22 @@ def averaged(
     row: NDArray[np.int64],
     name: str,
     scratch: Scratch,
-    heard: Acoustics | None,
 ) -> NDArray[np.float32]:
-    """Mean BOLD of each item without acoustics, (n_items, n_units), kept on disk and mapped."""
+    """Mean BOLD of each item, (n_items, n_units), kept on disk and mapped."""
     n_units, centred = study.bold.units.n_units, study.settings.centre_patterns
 
     def fill(out: NDArray[Any]) -> None:
         for start in range(0, n_units, _UNITS_AT_ONCE):
             columns = slice(start, start + _UNITS_AT_ONCE)
             means = item_patterns(study.bold.data, row, columns)
-            if heard is not None:
-                means = heard.removed_from(means)
             out[:, columns] = means - means.mean(axis=0) if centred else means
 
     return scratch.array(name, (len(row), n_units), np.float32, fill)
 
 
-def families(layers: Sequence[Sequence[str]]) -> list[slice]:
-    """Rows of each network among the models of all."""
-    stops = np.cumsum([len(names) for names in layers])
-    return [
-        slice(int(stop) - len(names), int(stop)) for stop, names in zip(stops, layers, strict=True)
-    ]
-
-
 def network_scores(
     scores: Scores,
+    tests: ClipTests,
     search: Search,
     lights: Neighbourhoods,
     trained: Sequence[LayerModels],
@@ -305,40 +306,22 @@ def network_scores(
     networks = []
     for number, models in enumerate(trained):
         family = search.families[number]
-        score = spread(scores.score[family])
-        test = None
-        if len(search.permutations):
-            exceed = np.zeros(score.shape, dtype=np.int64)
-            exceed[:, lights.centres] = scores.exceed[family]
-            level = study.settings.significance
-            test = clip_test(score, exceed, scores.maximum[number], level=level)
+        test, beyond = tests.of_network(
+            number, family, lights.centres, n_units, study.settings.significance
+        )
         networks.append(
             NetworkScores(
                 models=models,
-                score=score,
+                score=spread(scores.score[family]),
                 raw=spread(scores.raw[family]),
                 untrained=of_untrained[number],
                 delayed=of_delayed[number],
                 test=test,
-                null_maximum=scores.maximum[number],
-                expected=spread(scores.expected[number]),
-                significant=test.significant if test else np.zeros(n_units, dtype=np.bool_),
+                beyond=beyond,
+                significant=test.test.significant if test else np.zeros(n_units, np.bool_),
             )
         )
     return networks
-
-
-def on_units(values: NDArray[Any], centres: NDArray[Any], n_units: int) -> NDArray[Any]:
-    """Put values of centres (..., n_centres) on voxels or vertices, NaN elsewhere."""
-    out = np.full((*values.shape[:-1], n_units), np.nan, dtype=values.dtype)
-    out[..., centres] = values
-    return out
-
-
-def mean_of(values: NDArray[np.floating[Any]]) -> float:
-    """Mean of what is known; NaN if nothing is."""
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if known.size else float("nan")
 
 
 def write_network(
@@ -359,11 +342,9 @@ def write_network(
         means = network.untrained.mean(axis=0)
         n_seeds = len(network.untrained)
         write(results.UNTRAINED, means, NumberOfSeeds=n_seeds, Nuisance=removed)
-    n_permutations = len(network.null_maximum)
-    if network.test is not None:
-        write(results.P, network.test.p, NumberOfPermutations=n_permutations)
-        write(results.P_FWE, network.test.p_fwe, NumberOfPermutations=n_permutations)
     competes = competing(network.models.bank.layers, settings.input_layers)
+    level = settings.significance
+    write_tests(write, network.test, network.beyond, level=level, competes=competes)
     best = best_layer(network.score, mask=shown, competes=competes)
     where = "a layer is significant" if settings.mask_maps else "a score is positive"
     write(results.BEST_LAYER, best, note=f"Shown where {where}.")
@@ -376,8 +357,8 @@ def write_network(
         delays_s, by = by_delay(network.score, network.delayed, settings.delays_s)
         out.write(results.DELAY_MAP, delay_map(delays_s, by, best), network=name, **facts)
         write(results.DELAY, delay_rows(delays_s, by, layers, network.significant))
-    if len(network.null_maximum):
-        write(results.NULL, null_rows(network.null_maximum))
+    if network.test is not None:
+        write(results.NULL, null_rows(network.test.null_maximum))
     write(results.MODELS, rdm_rows(network.models.rdms, layers))
 
 
@@ -394,7 +375,6 @@ def profile(
         ],
         dtype=np.float64,
     ).reshape(-1, n)
-    passed = network.test.p_fwe <= level if network.test else np.zeros(score.shape)
     return tidy(
         {
             "layer_index": range(1, n + 1),
@@ -405,7 +385,8 @@ def profile(
                 for row, ok in zip(score, known, strict=True)
             ],
             "n_best": [int(np.sum(best == index)) for index in range(1, n + 1)],
-            "n_significant": passed.sum(axis=1).astype(int),
+            "n_significant": n_passed(network.test, level),
+            "n_beyond": n_passed(network.beyond, level),
             "mean_untrained": own.mean(axis=0) if len(own) else np.nan,
             "acoustic_share": acoustic_shares,
             "sd_untrained": own.std(axis=0, ddof=1) if len(own) > 1 else np.nan,
@@ -414,9 +395,11 @@ def profile(
     )
 
 
-def null_rows(maximum: Floats) -> Any:
-    """Rows of the null distribution."""
-    return tidy({"max_rho": maximum}, permutation=range(1, len(maximum) + 1))
+def basis_rows(items: Items, basis: Floats) -> Any:
+    """Yield the regressors of each item that is tested."""
+    for item, values in zip(np.flatnonzero(items.tested) + 1, basis, strict=True):
+        names = (f"regressor{number}" for number in range(1, values.size + 1))
+        yield {"item": item, **dict(zip(names, values, strict=True))}
 
 
 def rdm_rows(rdms: Floats, names: Sequence[str]) -> Any:
@@ -442,6 +425,7 @@ def write_shared(
     patterns: NDArray[np.float32],
     items: Items,
     beside: Nuisances,
+    regression: AcousticRegression | None,
 ) -> None:
     """Write what does not depend on the network: searchlights, items, nuisances, alignment."""
     clips, times = [items.clips[clip].name for clip in items.clip], items.time_s
@@ -451,12 +435,19 @@ def write_shared(
     out.write(results.RADIUS, spread(np.asarray(lights.radius_mm, np.float64)))
     out.write(results.SIZE, spread(scores.n_members)[0])
     rows = tidy(
-        {"clip": clips, "time_s": times.round(4), "n_repeats": items.n_repeats},
+        {
+            "clip": clips,
+            "time_s": times.round(4),
+            "n_repeats": items.n_repeats,
+            "tested": items.tested.astype(int),
+        },
         item=range(1, items.n_items + 1),
     )
     out.write(results.ITEMS, rows)
     if beside.names:
         out.write(results.NUISANCE, rdm_rows(beside.rdms, beside.names))
+    if regression is not None and regression.names:
+        out.write(results.ACOUSTICS, basis_rows(items, regression.basis))
     out.write(results.ALIGNMENT, study.inputs.alignment)
 
 

@@ -22,6 +22,7 @@ _group_maps = partial(Maps, level="group")
 _group_table = partial(Table, level="group")
 RECIPE = "rsa"
 CLIPS, FDR, MAXIMUM_T = "clip_permutation", "clip_permutation_fdr", "maximum_t"
+BEYOND_ACOUSTICS = "clip_permutation_beyond"
 BOOTSTRAP = "bootstrap"
 RHO = Scale("\u03c1", least=0.005)
 GAIN = Scale("\u0394\u03c1", colours="signed", least=0.005)
@@ -56,7 +57,8 @@ RADIUS = Maps(
 PATTERNS = Maps(
     desc="rsa",
     title="Patterns of the items",
-    says="Mean clean BOLD of each item, z-scored by run; in the order of desc-rsaitems.",
+    says="Mean clean BOLD of each item, z-scored by run, acoustics included; in the order of "
+    "desc-rsaitems.",
     stat="pattern",
     scale=Scale("z", colours="signed"),
     by_network=False,
@@ -71,6 +73,9 @@ ITEMS = Table(
         Column("clip", "sound, and where it begins if there are several clips of it", text=True),
         Column("time_s", "mean time of the volumes since the clip began", digits=1, unit="s"),
         Column("n_repeats", "presentations that are averaged", "repeats", 0),
+        Column(
+            "tested", "1: every clip has this item, clips are permuted; 0: only longer", digits=0
+        ),
     ),
     same=("clip",),
     by_space=False,
@@ -96,6 +101,16 @@ NUISANCE = Table(
     says="Dissimilarity of each pair of items in what is partialled out.",
     columns=_PAIR,
     further="dissimilarity in this nuisance",
+    by_space=False,
+    by_network=False,
+)
+ACOUSTICS = Table(
+    desc="rsaacoustics",
+    title="Acoustics",
+    says="Orthonormal regressors that span the acoustic features which are removed from responses "
+    "to the items that are tested.",
+    columns=(Column("item", "row of desc-rsaitems, from 1", digits=0),),
+    further="regressor",
     by_space=False,
     by_network=False,
 )
@@ -156,7 +171,7 @@ UNTRAINED = Maps(
     scale=RHO,
     level="both",
 )
-_P = "p = (b + 1) / (m + 1) over permutations of clips, right-sided"
+_P = "p = (b + 1) / (m + 1) over permutations of clips (items that every clip has), right-sided"
 P = Maps(
     desc="rsa", title="p", says=f"{_P}, uncorrected.", stat="p", scale=P_VALUE, level="both",
     by=CLIPS,
@@ -169,6 +184,39 @@ P_FWE = Maps(
     scale=P_VALUE,
     level="both",
     by=CLIPS,
+)
+_BEYOND = "acoustic features regressed out of the responses"
+BEYOND = Maps(
+    desc="rsabeyond",
+    title="Score beyond acoustics",
+    says=f"{_COMPARED}; {_BEYOND}; of a group the mean over participants.",
+    stat="rho",
+    scale=RHO,
+    level="both",
+)
+BEYOND_P = Maps(
+    desc="rsabeyond",
+    title="p beyond acoustics",
+    says=f"{_P}, uncorrected; {_BEYOND}.",
+    stat="p",
+    scale=P_VALUE,
+    level="both",
+    by=BEYOND_ACOUSTICS,
+)
+BEYOND_P_FWE = Maps(
+    desc="rsabeyondfwe",
+    title="Family-wise p beyond acoustics",
+    says=f"{_P}, against the largest score over all searchlights and layers; {_BEYOND}.",
+    stat="p",
+    scale=P_VALUE,
+    level="both",
+    by=BEYOND_ACOUSTICS,
+)
+BEYOND_BEST = Labels(
+    desc="rsabeyondbestlayer",
+    title="Best layer beyond acoustics",
+    says="Layer with the largest positive score beyond acoustics, 0 where no layer passes.",
+    level="both",
 )
 SIGNIFICANT = Mask(
     desc="rsasignificant",
@@ -194,6 +242,7 @@ _LAYER = (Column("layer", "name", text=True), Column("layer_index", "number from
 _COUNTS = (
     Column("n_best", "searchlights whose best layer this is", "n, best layer", 0),
     Column("n_significant", "searchlights significant in this layer", "n significant", 0),
+    Column("n_beyond", "searchlights significant beyond acoustics", "n beyond acoustics", 0),
 )
 _UNTRAINED = Column("mean_untrained", "mean of untrained networks", "untrained, mean \u03c1", 4)
 PROFILE = Table(

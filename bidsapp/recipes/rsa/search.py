@@ -27,6 +27,7 @@ from bidsapp.models.searchlight import (
 from bidsapp.progress import track
 from bidsapp.recipes.rsa.cost import MODEL_BYTES
 from bidsapp.scratch import Scratch
+from bidsapp.stats.rsa.pairs import pairs_among
 
 SLAB = 2000
 """Centres of a slab."""
@@ -53,9 +54,6 @@ class Search:
         (n_pairs,) those that are compared.
     clip
         (n_items,) clip of each item.
-    permutations
-        (n_permutations, n_clips) orders of the clips, the same for all participants; none for
-        no test.
     dissimilarity, comparison
         As in `bidsapp.models.searchlight`.
     n_threads, device
@@ -63,6 +61,8 @@ class Search:
     memory_bytes
         Bound on the controls that are compared together, or the columns of a slab of a group;
         never changes a result.
+    permutations
+        (n_permutations, n_clips) orders of the clips, the same for all participants, for a test.
     controls
         (n_controls, n_pairs) RDMs that are compared but not tested: distance in time, then
         networks with random weights.
@@ -76,12 +76,12 @@ class Search:
     nuisance: Floats
     pairs: NDArray[np.bool_]
     clip: NDArray[np.int64]
-    permutations: NDArray[np.int64]
     dissimilarity: Dissimilarity
     comparison: Comparison
     n_threads: int
     memory_bytes: int
     device: str = "cpu"
+    permutations: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 0), np.int64))
     controls: Floats = field(default_factory=lambda: np.empty((0, 0)))
     each: bool = False
 
@@ -93,9 +93,8 @@ class Search:
 
     @cached_property
     def null_tables(self) -> list[ModelTable]:
-        """The families, ranked once; none without permutations."""
-        used = self.families if len(self.permutations) else ()
-        return [self.table(self.models[family]) for family in used]
+        """The families, ranked once."""
+        return [self.table(self.models[family]) for family in self.families]
 
     @cached_property
     def _control_table(self) -> ModelTable:
@@ -116,6 +115,33 @@ class Search:
         nuisance = self.nuisance if len(self.nuisance) else None
         return model_table(models, pairs=self.pairs, nuisance=nuisance, comparison=self.comparison)
 
+    def test(
+        self, data: Data, tested: NDArray[np.bool_], permutations: NDArray[np.int64]
+    ) -> Search:
+        """Return the search that permutes clips of the items that are tested.
+
+        Parameters
+        ----------
+        data
+            As `datasets`, of these items.
+        tested
+            (n_items,) which these are.
+        permutations
+            (n_permutations, n_clips) orders of the clips.
+        """
+        among = pairs_among(tested)
+        pairs = self.pairs[among]
+        return replace(
+            self,
+            datasets=data,
+            models=self.models[:, among],
+            nuisance=varying(self.nuisance[:, among], pairs),
+            pairs=pairs,
+            clip=self.clip[tested],
+            permutations=permutations,
+            controls=np.empty((0, 0)),
+        )
+
     def null(self, data: Data, part: Neighbourhoods, table: ModelTable) -> ClipNull:
         """Permute the clips of some models, the same way for all data sets, and average."""
         return clip_null(
@@ -130,35 +156,46 @@ class Search:
         )
 
 
+def varying(rdms: Floats, pairs: NDArray[np.bool_]) -> Floats:
+    """RDMs (n, n_pairs) that are not the same in all pairs that are compared."""
+    return np.asarray(rdms[np.ptp(rdms[:, pairs], axis=1) > 0])
+
+
 @dataclass(frozen=True, eq=False)
-class Tested:
+class ClipScores:
     """Scores of centres beside those of permuted clips.
 
     Attributes
     ----------
-    score
-        (n_models, n_centres) given the nuisance RDMs, if there are any; of a group the mean over
-        the participants that have an RDM.
+    observed
+        (n_models, n_centres) score of the items that are tested, given the nuisance RDMs; of a
+        group the mean over the participants that have an RDM.
     exceed
-        (n_models, n_centres) permutations that reach the score.
+        (n_models, n_centres) permutations that reach it.
     maximum
         (n_families, n_permutations) largest permuted score over the family and these centres.
     expected
         (n_families, n_centres) mean over permutations of the largest score over the family.
+    expected_each
+        (n_families, n_centres) mean over participants of what the largest of their own scores
+        is on average over permutations; NaN unless asked for.
     """
 
-    score: Floats
+    observed: Floats
     exceed: NDArray[np.int64]
     maximum: Floats
     expected: Floats
+    expected_each: Floats
 
 
 @dataclass(frozen=True, eq=False)
-class Scores(Tested):
+class Scores:
     """Scores of one participant.
 
     Attributes
     ----------
+    score
+        (n_models, n_centres) given the nuisance RDMs, if there are any.
     raw
         (n_models, n_centres) without removal of nuisance RDMs.
     lag
@@ -169,6 +206,7 @@ class Scores(Tested):
         (1, n_centres) members with data.
     """
 
+    score: Floats
     raw: Floats
     lag: Floats
     controls: NDArray[np.float32]
@@ -176,24 +214,23 @@ class Scores(Tested):
 
 
 @dataclass(frozen=True, eq=False)
-class GroupScores(Tested):
+class GroupScores:
     """Scores of a group.
 
     Attributes
     ----------
     rho
         (n_participants, n_models, n_centres) given the nuisance RDMs, if there are any.
+    mean
+        (n_models, n_centres) over the participants that have an RDM.
     lower, upper
         (n_centres,) noise ceilings.
-    expected_each
-        (n_families, n_centres) mean over participants of what the largest of their own scores
-        is on average over permutations; NaN unless asked for.
     """
 
     rho: NDArray[np.float32]
+    mean: Floats
     lower: Floats
     upper: Floats
-    expected_each: Floats
 
 
 def score_participant(search: Search, part: Neighbourhoods) -> Scores:
@@ -220,10 +257,8 @@ def score_participant(search: Search, part: Neighbourhoods) -> Scores:
     scores = compare(search.score_table)
     controls = [np.empty((0, part.n_centres), dtype=np.float32)]
     controls += [_given(compare(table)).astype(np.float32) for table in search.control_tables()]
-    score = _given(scores)[:n_models]
-    tested, _ = _test(search, score.copy(), search.datasets, part)
     return Scores(
-        **{**vars(tested), "score": score},
+        score=_given(scores)[:n_models],
         raw=scores.rho[:n_models],
         lag=scores.rho[n_models:],
         controls=np.concatenate(controls),
@@ -232,7 +267,7 @@ def score_participant(search: Search, part: Neighbourhoods) -> Scores:
 
 
 def score_group(search: Search, part: Neighbourhoods) -> GroupScores:
-    """Score some centres of a group, in halves if their columns need too much memory.
+    """Score some centres of a group.
 
     Parameters
     ----------
@@ -241,51 +276,70 @@ def score_group(search: Search, part: Neighbourhoods) -> GroupScores:
     part
         Centres and members.
     """
+
+    def score(data: Data, part: Neighbourhoods) -> GroupScores:
+        scores = group_searchlight(
+            data,
+            part,
+            search.score_table,
+            dissimilarity=search.dissimilarity,
+            compare=search.comparison,
+            n_threads=search.n_threads,
+        )
+        rho = _given(scores)
+        lower, upper = scores.ceiling_lower, scores.ceiling_upper
+        return GroupScores(rho.astype(np.float32), mean_known(rho), lower, upper)
+
+    return _in_memory(search, part, score)
+
+
+def permute_clips(search: Search, part: Neighbourhoods) -> ClipScores:
+    """Set the scores of some centres beside those of permuted clips.
+
+    Parameters
+    ----------
+    search
+        From `Search.test`; one data set, or one per participant.
+    part
+        Centres and members.
+    """
+
+    def permute(data: Data, part: Neighbourhoods) -> ClipScores:
+        n_families, n_centres = len(search.families), part.n_centres
+        observed = np.full((len(search.models), n_centres), np.nan)
+        exceed = np.zeros(observed.shape, dtype=np.int64)
+        maximum = np.full((n_families, len(search.permutations)), np.nan)
+        expected, each = np.full((2, n_families, n_centres), np.nan)
+        for number, (table, family) in enumerate(
+            zip(search.null_tables, search.families, strict=True)
+        ):
+            null = search.null(data, part, table)
+            observed[family], exceed[family] = null.observed, null.exceed_count
+            maximum[number], expected[number] = null.maximum, null.expected_max_over_models
+            if search.each:
+                own = [search.null([one], part, table) for one in data]
+                each[number] = mean_known(
+                    np.stack([item.expected_max_over_models for item in own])
+                )
+        return ClipScores(observed, exceed, maximum, expected, each)
+
+    return _in_memory(search, part, permute)
+
+
+def _in_memory(
+    search: Search, part: Neighbourhoods, compute: Callable[[Data, Neighbourhoods], T]
+) -> T:
+    """Compute from the columns that are needed, in halves if several data sets are too large."""
+    if len(search.datasets) == 1:
+        return compute(search.datasets, part)
     columns, members = np.unique(part.members, return_inverse=True)
     n_bytes = 4 * columns.size * sum(len(data) for data in search.datasets)
     if n_bytes > search.memory_bytes and part.n_centres > 1:
         middle = part.n_centres // 2
         halves = slice(0, middle), slice(middle, part.n_centres)
-        return join([score_group(search, part.subset(half)) for half in halves])
+        return join([_in_memory(search, part.subset(half), compute) for half in halves])
     part = replace(part, members=members.astype(np.int32))
-    datasets = [np.asarray(data[:, columns]) for data in search.datasets]
-    scores = group_searchlight(
-        datasets,
-        part,
-        search.score_table,
-        dissimilarity=search.dissimilarity,
-        compare=search.comparison,
-        n_threads=search.n_threads,
-    )
-    rho = _given(scores)
-    tested, each = _test(search, mean_known(rho), datasets, part)
-    return GroupScores(
-        **vars(tested),
-        rho=rho.astype(np.float32),
-        lower=scores.ceiling_lower,
-        upper=scores.ceiling_upper,
-        expected_each=each,
-    )
-
-
-def _test(
-    search: Search, score: Floats, datasets: Data, part: Neighbourhoods
-) -> tuple[Tested, Floats]:
-    """Set scores beside those of permuted clips; the expected maximum of each participant."""
-    n_families, n_centres = len(search.families), part.n_centres
-    exceed = np.zeros(score.shape, dtype=np.int64)
-    maximum = np.full((n_families, len(search.permutations)), np.nan)
-    expected, each = np.full((2, n_families, n_centres), np.nan)
-    for number, table in enumerate(search.null_tables):
-        family = search.families[number]
-        null = search.null(datasets, part, table)
-        exceed[family], maximum[number] = null.exceed_count, null.maximum
-        expected[number] = null.expected_max_over_models
-        score[family] = null.observed
-        if search.each:
-            own = [search.null([data], part, table) for data in datasets]
-            each[number] = mean_known(np.stack([item.expected_max_over_models for item in own]))
-    return Tested(score, exceed, maximum, expected), each
+    return compute([np.asarray(data[:, columns]) for data in search.datasets], part)
 
 
 def run_slabs(
@@ -294,6 +348,7 @@ def run_slabs(
     kind: Callable[..., T],
     scratch: Scratch,
     *,
+    what: str = "searchlights",
     size: int | None = None,
 ) -> T:
     """Score all centres, taking finished slabs from the scratch.
@@ -308,6 +363,8 @@ def run_slabs(
         That dataclass.
     scratch
         Of finished slabs.
+    what
+        Is computed: for the progress bar, and the names of slabs.
     size
         Centres of a slab; never changes a result.
 
@@ -315,14 +372,12 @@ def run_slabs(
     -------
     Scores of all centres, in their order.
     """
-    size = size or SLAB
+    size, name = size or SLAB, f"slab-{what.replace(' ', '-')}"
     slabs = list(searchlights.slabs(size))
     return join(
         [
-            scratch.kept(f"slab-{size}-{rows.start:07d}", kind, partial(compute, part))
-            for rows, part in track(
-                slabs, total=len(slabs), label="searchlights", quiet=scratch.quiet
-            )
+            scratch.kept(f"{name}-{size}-{rows.start:07d}", kind, partial(compute, part))
+            for rows, part in track(slabs, total=len(slabs), label=what, quiet=scratch.quiet)
         ]
     )
 
@@ -333,7 +388,8 @@ def join(parts: Sequence[T]) -> T:
         name: np.concatenate([vars(part)[name] for part in parts], axis=-1)
         for name in vars(parts[0])
     }
-    joined["maximum"] = np.fmax.reduce([vars(part)["maximum"] for part in parts])
+    if "maximum" in joined:
+        joined["maximum"] = np.fmax.reduce([vars(part)["maximum"] for part in parts])
     return type(parts[0])(**joined)
 
 

@@ -73,8 +73,9 @@ class RsaSettings:
     )
     acoustics: tuple[str, ...] = _ours(
         ("loudness", "onsets", "centroid", "mel"),
-        why="regressed out of each voxel, in this order, one regressor for three clips: a brain "
-        "that follows loudness only is like any layer that does (docs/calibration.md)",
+        why="a second test, beyond these features: they are regressed out of each voxel, in this "
+        "order, one regressor for three clips; a brain that follows loudness only is like any "
+        "layer that does (docs/calibration.md)",
     )
     dissimilarity: Literal["spearman", "pearson", "euclid", "crossnobis"] = _compared(
         "spearman", paper="1 - Spearman correlation"

@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.models.neighbourhoods import Neighbourhoods
+from bidsapp.models.rdm import rdm
 from bidsapp.models.searchlight import clip_null
+from bidsapp.stats.rsa.acoustics import acoustic_regression, standardised
 from bidsapp.stats.rsa.clip_permutation import clip_permutations
 from bidsapp.stats.rsa.inference import ClipTest, clip_test, faithful_test
 from bidsapp.stats.rsa.pairs import pair_mask
@@ -19,6 +21,9 @@ _LIGHTS = Neighbourhoods.from_lists(
     np.arange(0, _N_UNITS, 3),
     np.ones(_N_UNITS // 3),
 )
+_N_ACOUSTIC_CLIPS, _N_VOXELS, _N_CHANNELS, _LOUD = 9, 24, 12, 0.7
+_ACOUSTIC_CLIP = np.repeat(np.arange(_N_ACOUSTIC_CLIPS), 4)
+_SPHERE = Neighbourhoods.from_lists([np.arange(_N_VOXELS)], np.array([0]), np.ones(1))
 Floats = NDArray[np.float64]
 
 
@@ -48,6 +53,43 @@ def clip_permutation(rng: np.random.Generator, n_sets: int) -> Floats:
 def clip_permutation_fdr(rng: np.random.Generator, n_sets: int) -> Floats:
     """Smallest q over searchlights and layers, (n_sets,): without effects all are false."""
     return np.array([np.nanmin(_test(rng).q) for _ in range(n_sets)])
+
+
+def clip_permutation_beyond(rng: np.random.Generator, n_sets: int) -> Floats:
+    """Smallest family-wise p over layers, (n_sets,): brains and layers that follow loudness."""
+    p = np.empty(n_sets)
+    for number in range(n_sets):
+        loudness = _courses(rng, 1)
+        regression = acoustic_regression({"loudness": loudness}, _N_ACOUSTIC_CLIPS)
+        data = []
+        for _ in range(_N_PEOPLE):
+            weights = rng.standard_normal((1, _N_VOXELS))
+            responses = _LOUD * loudness * weights + _courses(rng, _N_VOXELS)
+            data.append(regression.removed_from(responses.astype(np.float32)))
+        models = []
+        for _ in range(_N_LAYERS):
+            own, weights = _courses(rng, _N_CHANNELS), rng.standard_normal((1, _N_CHANNELS))
+            models.append(rdm(standardised(own + 0.5 * loudness * weights), "spearman"))
+        seed = int(rng.integers(1 << 31))
+        permutations = clip_permutations(_N_ACOUSTIC_CLIPS, _N_PERMUTATIONS, seed)
+        null = clip_null(
+            data,
+            _SPHERE,
+            np.array(models),
+            _ACOUSTIC_CLIP,
+            permutations,
+            pairs=pair_mask(_ACOUSTIC_CLIP),
+            nuisance=regression.hat_rdm[None],
+        )
+        test = clip_test(null.observed, null.exceed_count, null.maximum)
+        p[number] = np.nanmin(test.p_fwe)
+    return p
+
+
+def _courses(rng: np.random.Generator, n_columns: int) -> Floats:
+    """Slow columns, clip by clip, (n_items, n_columns)."""
+    course = rng.standard_normal((_N_ACOUSTIC_CLIPS, n_columns))[_ACOUSTIC_CLIP]
+    return course + 0.7 * rng.standard_normal((_ACOUSTIC_CLIP.size, n_columns))
 
 
 def maximum_t(rng: np.random.Generator, n_sets: int) -> Floats:

@@ -19,7 +19,23 @@ ENTRIES = (
         "clips follow those of the layer more than those of the layer with its clips exchanged. "
         "Clips are drawn, so that it holds for music like theirs.",
         does_not_show="Participants are taken as given: it says nothing about other listeners, "
-        "nor that layers differ. Passing the level means that at least one layer does.",
+        "nor that layers differ. Passing the level means that at least one layer does. Layers "
+        "follow loudness and other acoustic features in part, and these alone may do.",
+        cites=("nichols2002", "phipson2010"),
+    ),
+    Inference(
+        key="clip_permutation_beyond",
+        title="Permutation of clips, beyond acoustics",
+        draws="permutations of clips",
+        method="Beyond acoustics, acoustic features were regressed out of the responses to the "
+        "items before dissimilarities were computed, what this regression makes alike was "
+        "partialled out, and scores were compared with those of the same {n_draws} orders of the "
+        "clips.",
+        shows="A small family-wise p says that clips which the layer finds alike are alike in the "
+        "brain beyond what these acoustic features explain.",
+        does_not_show="Features that were not removed may still do. The test is conservative: "
+        "layers that follow acoustics lose that part of their score, so that a large p is no "
+        "evidence for acoustics alone.",
         cites=("nichols2002", "phipson2010"),
     ),
     Inference(

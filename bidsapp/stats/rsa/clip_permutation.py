@@ -34,8 +34,8 @@ def clip_permutations(n_clips: int, n_permutations: int, seed: int) -> NDArray[n
     n_clips
         Number of clips.
     n_permutations
-        How many to draw. Where there are not more orders than this besides the observed one,
-        each of those is used once, in lexicographic order.
+        How many to draw; none at 0 or less. Where there are not more orders than this besides
+        the observed one, each of those is used once, in lexicographic order.
     seed
         With the index of a permutation it determines the permutation.
 
@@ -54,6 +54,8 @@ def clip_permutations(n_clips: int, n_permutations: int, seed: int) -> NDArray[n
     if n_clips < 2:
         msg = f"{n_clips} clip cannot be permuted; a null over clips needs at least 2"
         raise InputInvalidError(msg)
+    if n_permutations <= 0:
+        return np.empty((0, n_clips), dtype=np.int64)
     if is_enumerated(n_clips, n_permutations):
         orders = islice(permutations(range(n_clips)), 1, None)
         return np.array(list(orders), dtype=np.int64)

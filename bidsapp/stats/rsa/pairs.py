@@ -72,6 +72,23 @@ def pair_mask(clip: NDArray[np.integer[Any]], *, between_clip: bool = True) -> N
     return mask
 
 
+def pairs_among(items: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Find the pairs of some items in the condensed matrix of all.
+
+    Parameters
+    ----------
+    items : bool array of shape (n_items,)
+        Those of which pairs are wanted.
+
+    Returns
+    -------
+    bool array of shape (n_pairs,)
+        A condensed matrix taken there is that of these items alone.
+    """
+    first, second = pair_items(len(items))
+    return np.asarray(items[first] & items[second])
+
+
 def difference_rdm(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Absolute difference of a number per item: time, place of the clip, loudness, motion.
 

@@ -30,6 +30,7 @@ from bidsapp.recipes.base.inputs import Inputs, collect_participant
 from bidsapp.recipes.base.settings import override
 from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
 from bidsapp.recipes.rsa import results as declared
+from bidsapp.recipes.rsa.clip_tests import NetworkTest
 from bidsapp.recipes.rsa.group import group
 from bidsapp.recipes.rsa.items import make_items
 from bidsapp.recipes.rsa.layer_models import LayerModels
@@ -48,6 +49,7 @@ from bidsapp.results.cautions import Caution
 from bidsapp.results.read import Results
 from bidsapp.simulate.clips import ClipsOptions
 from bidsapp.simulate.dataset import simulate
+from bidsapp.stats.rsa.acoustics import acoustic_regression
 from bidsapp.stats.rsa.inference import clip_test
 from bidsapp.stats.rsa.pairs import pair_mask
 
@@ -162,8 +164,8 @@ def analysed(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Analyse:
 
 @pytest.fixture(scope="session")
 def robust(analysed: Analyse) -> Path:
-    """Results of the robust variant with one untrained network."""
-    return analysed(n_untrained=1)
+    """Results of the robust variant with one untrained network, tested beyond acoustics."""
+    return analysed(n_untrained=1, acoustics=["loudness", "onsets", "mel"])
 
 
 @pytest.fixture(scope="session")
@@ -251,9 +253,11 @@ def write_person(output: Path, subject: str, person: Person) -> None:
             write_network(out, network, settings, beside, shares)
         sizes = person.size[known][None]
         empty = np.empty((0, len(lights.centres)))
-        scores = Scores(empty, empty, empty, empty, empty, empty, empty, sizes)
+        scores = Scores(empty, empty, empty, empty, sizes)
         patterns = np.asarray(person.patterns, dtype=np.float32)
-        write_shared(out, study, lights, scores, patterns, items, beside)
+        columns = {"loudness": np.sin(np.arange(items.n_items) * (1 + person.seed / 9))[:, None]}
+        regression = acoustic_regression(columns, len(items.clips))
+        write_shared(out, study, lights, scores, patterns, items, beside, regression)
         lags = lag_rows(lights, patterns, beside, items, networks[0].models, settings)
         out.write(declared.LAG, lags)
         summary = study.summary(
@@ -291,8 +295,11 @@ def _network(person: Person, name: str, known: np.ndarray) -> NetworkScores:
     score = np.full((len(layers), known.size), 0.02) if person.score is None else person.score
     score = np.where(known, score, np.nan)
     null = np.linspace(0.05, 0.2, person.n_permutations)
-    exceed = (score[..., None] <= null).sum(axis=-1) if person.n_permutations else None
-    test = None if exceed is None else clip_test(score, exceed, null)
+    test = None
+    if person.n_permutations:
+        exceed = (score[..., None] <= null).sum(axis=-1)
+        expected = np.where(known, 0.0456, np.nan)
+        test = NetworkTest(score, clip_test(score, exceed, null), null, expected, expected)
     untrained = np.empty((0, *score.shape)) if person.untrained is None else person.untrained[None]
     shrunk = np.array([0.5, 0.8, 0.9, 0.4]) if person.variant == "robust" else np.empty(0)
     return NetworkScores(
@@ -302,9 +309,8 @@ def _network(person: Person, name: str, known: np.ndarray) -> NetworkScores:
         untrained=np.asarray(untrained, dtype=np.float32),
         delayed=np.asarray(shrunk[:, None, None] * score, dtype=np.float32),
         test=test,
-        null_maximum=null,
-        expected=np.where(known, 0.0456, np.nan),
-        significant=test.significant if test else np.zeros(known.size, dtype=bool),
+        beyond=test,
+        significant=test.test.significant if test else np.zeros(known.size, dtype=bool),
     )
 
 

@@ -11,9 +11,10 @@ import pytest
 
 from bidsapp.errors import UsageError
 from bidsapp.models.rdm import rdm
-from bidsapp.recipes.rsa.acoustics import from_columns
+from bidsapp.recipes.rsa.acoustics import of_columns
 from bidsapp.recipes.rsa.prepare import check_features
 from bidsapp.recipes.rsa.settings import RsaSettings
+from bidsapp.stats.rsa.acoustics import acoustic_regression
 from bidsapp.stats.rsa.pairs import difference_rdm, different_rdms, pair_mask
 
 SETTINGS = RsaSettings()
@@ -27,12 +28,12 @@ def rng() -> np.random.Generator:
 
 def test_nothing_linear_in_the_features_is_left(rng: np.random.Generator) -> None:
     columns = {"loudness": rng.standard_normal((60, 1)), "mel": rng.standard_normal((60, 64))}
-    heard = from_columns(columns, 20, SETTINGS)
-    assert heard.names == ("loudness", "mel")
+    regression = acoustic_regression(columns, 20)
+    assert regression.names == ("loudness", "mel")
     patterns = rng.standard_normal((60, 5)).astype(np.float32)
     patterns[:, 1] += 3 * columns["loudness"][:, 0] + 2
     patterns[3, 4] = np.nan
-    left = heard.removed_from(patterns)
+    left = regression.removed_from(patterns)
     assert abs(np.corrcoef(left[:, 1], columns["loudness"][:, 0])[0, 1]) < 1e-5
     np.testing.assert_allclose(left[:, :4].mean(axis=0), patterns[:, :4].mean(axis=0), atol=1e-5)
     assert np.isnan(left[:, 4]).all()
@@ -40,36 +41,36 @@ def test_nothing_linear_in_the_features_is_left(rng: np.random.Generator) -> Non
 
 def test_hat_matrix_is_what_the_regression_makes_alike(rng: np.random.Generator) -> None:
     """Gram matrix of regressed white noise: identity less the hat matrix."""
-    heard = from_columns({"loudness": rng.standard_normal((12, 1))}, 12, SETTINGS)
+    regression = acoustic_regression({"loudness": rng.standard_normal((12, 1))}, 12)
     noise = rng.standard_normal((12, 200_000)).astype(np.float32)
-    left = heard.removed_from(noise).astype(float)
+    left = regression.removed_from(noise).astype(float)
     gram = left @ left.T / left.shape[1]
-    assert heard.hat_rdm is not None
-    np.testing.assert_allclose(gram[np.triu_indices(12, 1)], heard.hat_rdm, atol=0.02)
+    np.testing.assert_allclose(gram[np.triu_indices(12, 1)], regression.hat_rdm, atol=0.02)
 
 
 def test_few_clips_allow_for_few_features(rng: np.random.Generator) -> None:
     columns = {name: rng.standard_normal((40, 1)) for name in ("loudness", "onsets", "centroid")}
     columns["onsets"][:] = 1.0  # constant
-    heard = from_columns(columns, 5, SETTINGS)
-    assert heard.names == ("loudness",)
-    assert heard.left_out == ("onsets", "centroid")
-    nothing = from_columns(columns, 2, SETTINGS)
-    assert nothing.hat_rdm is None
+    regression = acoustic_regression(columns, 5)
+    assert regression.names == ("loudness",)
+    assert regression.left_out == ("onsets", "centroid")
+    nothing = acoustic_regression(columns, 2)
+    assert not nothing.names
     patterns = np.ones((40, 2), np.float32)
     assert nothing.removed_from(patterns) is patterns
 
 
 def test_shares_tell_acoustic_layers(rng: np.random.Generator) -> None:
     loudness = rng.standard_normal((40, 1))
-    heard = from_columns({"loudness": loudness}, 12, SETTINGS)
+    every = np.ones(40, dtype=bool)
+    heard = of_columns({"loudness": loudness}, every, 12, SETTINGS)
     pairs = pair_mask(np.repeat(np.arange(10), 4))
     models = np.array([rdm(loudness * 2, "euclid"), rdm(rng.standard_normal((40, 9)), "spearman")])
     same, other = heard.shares(models, pairs)
     assert same == pytest.approx(1.0)
     assert other < 0.05
     assert np.isnan(heard.shares(np.full((1, pairs.size), np.nan), pairs)).all()
-    assert np.isnan(from_columns({}, 12, SETTINGS).shares(models, pairs)).all()
+    assert np.isnan(of_columns({}, every, 12, SETTINGS).shares(models, pairs)).all()
 
 
 def test_nuisances_that_are_the_same_are_one(rng: np.random.Generator) -> None:

@@ -9,7 +9,14 @@ import pytest
 
 from bidsapp.models.neighbourhoods import Neighbourhoods
 from bidsapp.models.searchlight import clip_null, group_searchlight
-from bidsapp.recipes.rsa.search import GroupScores, Search, run_slabs, score_group
+from bidsapp.recipes.rsa.search import (
+    ClipScores,
+    GroupScores,
+    Search,
+    permute_clips,
+    run_slabs,
+    score_group,
+)
 from bidsapp.scratch import Scratch
 from bidsapp.stats.rsa.clip_permutation import clip_permutations
 from bidsapp.stats.rsa.inference import clip_test
@@ -59,34 +66,38 @@ def lights() -> Neighbourhoods:
 
 def scored(
     search: Search, lights: Neighbourhoods, folder: Path, slab: int | None = None
-) -> GroupScores:
+) -> tuple[GroupScores, ClipScores]:
     scratch = Scratch(folder)
-    return run_slabs(lights, partial(score_group, search), GroupScores, scratch, size=slab)
+    scores = run_slabs(lights, partial(score_group, search), GroupScores, scratch, size=slab)
+    permute = partial(permute_clips, search)
+    return scores, run_slabs(lights, permute, ClipScores, scratch, what="clips", size=slab)
 
 
-def same(one: GroupScores, other: GroupScores) -> None:
-    for field in dataclasses.fields(GroupScores):
-        np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
+def same(one: tuple[GroupScores, ClipScores], other: tuple[GroupScores, ClipScores]) -> None:
+    for left, right in zip(one, other, strict=True):
+        for name, values in vars(left).items():
+            np.testing.assert_array_equal(values, getattr(right, name), name)
 
 
 def test_is_what_the_models_package_computes(lights: Neighbourhoods, tmp_path: Path) -> None:
     search = make_search(0, nuisance=difference_rdm(np.arange(N_ITEMS) % 5.0)[None], each=True)
-    found = scored(search, lights, tmp_path)
+    found, tested = scored(search, lights, tmp_path)
     options = {"pairs": search.pairs, "nuisance": search.nuisance}
     scores = group_searchlight(search.datasets, lights, search.models, **options)
     assert scores.partial is not None
     np.testing.assert_array_equal(found.rho, scores.partial.astype(np.float32))
     np.testing.assert_array_equal(found.lower, scores.ceiling_lower)
-    np.testing.assert_allclose(found.score, scores.partial.mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(found.mean, scores.partial.mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(tested.observed, found.mean, atol=1e-6)
     rest = CLIP, search.permutations
     null = clip_null(search.datasets, lights, search.models[:2], *rest, **options)
-    np.testing.assert_array_equal(found.exceed[:2], null.exceed_count)
-    np.testing.assert_array_equal(found.maximum[0], null.maximum)
+    np.testing.assert_array_equal(tested.exceed[:2], null.exceed_count)
+    np.testing.assert_array_equal(tested.maximum[0], null.maximum)
     own = [
         clip_null([data], lights, search.models[2:], *rest, **options).expected_max_over_models
         for data in search.datasets
     ]
-    np.testing.assert_allclose(found.expected_each[1], np.mean(own, axis=0), atol=1e-12)
+    np.testing.assert_allclose(tested.expected_each[1], np.mean(own, axis=0), atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -109,11 +120,12 @@ def test_missing_units_of_a_participant_are_left_out(
     gone = search.datasets[0].copy()
     gone[:, :10] = np.nan
     search = dataclasses.replace(search, datasets=[gone, *search.datasets[1:]])
-    found = scored(search, lights, tmp_path)
+    found, tested = scored(search, lights, tmp_path)
     assert np.isnan(found.rho[0, :, 0]).all()
-    assert np.isfinite(found.score).all()
+    assert np.isfinite(found.mean).all()
+    assert np.isfinite(tested.observed).all()
     known = found.rho[1:, :, 0].astype(float).mean(axis=0)
-    np.testing.assert_allclose(found.score[:, 0], known, atol=1e-6)
+    np.testing.assert_allclose(found.mean[:, 0], known, atol=1e-6)
 
 
 @pytest.mark.parametrize("with_nuisance", [False, True])
@@ -126,7 +138,7 @@ def test_family_wise_errors_are_as_rare_as_promised(
         search = make_search(seed, families=[slice(0, 3)])
         if with_nuisance:
             search = dataclasses.replace(search, nuisance=lag)
-        found = scored(search, lights, tmp_path / str(seed))
-        test = clip_test(found.score, found.exceed, found.maximum[0])
+        _, found = scored(search, lights, tmp_path / str(seed))
+        test = clip_test(found.observed, found.exceed, found.maximum[0])
         passed += bool(test.significant.any())
     assert 1 <= passed <= 14  # 99 % of Binomial(150, .05)

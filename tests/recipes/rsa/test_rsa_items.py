@@ -26,6 +26,7 @@ def check(items: Items, drop_s: float) -> None:
     """What must hold for any grid: equal clips, times in order, neighbours one TR apart."""
     n = items.n_volumes_per_clip
     assert items.n_items == n * len(items.clips)
+    assert items.tested.all()
     np.testing.assert_array_equal(items.clip, np.repeat(np.arange(len(items.clips)), n))
     there = items.row >= 0
     np.testing.assert_array_equal(there, np.isfinite(items.stretch_time_s))
@@ -84,15 +85,27 @@ def test_volumes_are_those_of_the_clip(make_inputs: Make) -> None:
     np.testing.assert_array_equal(items.place[:, 0], [0] * 4 + [1] * 4)
 
 
-def test_unequal_clips_are_trimmed_and_short_ones_left_out(make_inputs: Make) -> None:
+def test_volumes_of_longer_clips_are_items_but_not_tested(make_inputs: Make) -> None:
     inputs = make_inputs(
-        [[("a", 10, 30, 0), ("b", 50, 24, 0), ("c", 90, 30, 0), ("d", 130, 14, 0)]]
+        [
+            [("a", 10, 30, 0), ("b", 50, 24, 0), ("c", 90, 30, 0), ("d", 130, 14, 0)],
+            [("a", 10, 30, 0), ("c", 50, 30, 0), ("b", 90, 24, 0)],
+        ]
     )
     items = make_items(inputs, ROBUST)
     assert [clip.name for clip in items.clips] == ["a", "b", "c"]
+    np.testing.assert_array_equal(np.bincount(items.clip), [9, 6, 9])
+    np.testing.assert_array_equal(items.tested, [1] * 6 + [0] * 3 + [1] * 12 + [0] * 3)
     assert items.n_volumes_per_clip == 6
     assert items.n_trimmed == 6
     assert "d is left out" in items.left_out[0]
+    np.testing.assert_array_equal(items.n_repeats, 2)
+    # volumes at 1, 3, 5, ... s: a from 23 s on in both runs of 100 volumes
+    np.testing.assert_array_equal(items.row[:9, :, 0], np.arange(11, 20)[:, None] + [0, 100])
+    np.testing.assert_allclose(items.time_s[:9], 13 + 2 * np.arange(9))
+    of_clips = make_items(inputs, replace(ROBUST, item_unit="clip"))
+    assert of_clips.row.shape == (3, 2, 6)
+    assert of_clips.tested.all()
 
 
 @pytest.mark.parametrize(("longest_s", "severity"), [(30, "note"), (60, "caution")])
@@ -103,6 +116,13 @@ def test_much_trimming_is_a_caution(make_inputs: Make, longest_s: int, severity:
     doubts = list(of_items(items, run_orders(inputs, items, 0.0)))
     (lengths,) = [doubt for doubt in doubts if doubt.title == "Clips of different length"]
     assert lengths.severity == severity
+    assert f"{items.n_trimmed} volumes of the longer ones are in no test" in lengths.text
+    items = make_items(inputs, replace(ROBUST, item_unit="clip"))
+    (lengths,) = [
+        doubt
+        for doubt in of_items(items, run_orders(inputs, items, 0.0))
+        if doubt.title == "Clips of different length"
+    ]
     assert f"{items.n_trimmed} volumes of the longer ones are left out" in lengths.text
 
 

@@ -51,7 +51,12 @@ def planted(clips: Path) -> np.ndarray:
 def test_every_file_of_the_contract(robust: Path, faithful: Path) -> None:
     expected = {
         *(f"{MODEL}stat-rho_desc-{d}_statmap.nii.gz" for d in ("rsa", "rsaraw", "rsauntrained")),
-        *(f"{MODEL}stat-p_desc-{d}_statmap.nii.gz" for d in ("rsa", "rsafwe")),
+        *(
+            f"{MODEL}stat-p_desc-{d}_statmap.nii.gz"
+            for d in ("rsa", "rsafwe", "rsabeyond", "rsabeyondfwe")
+        ),
+        f"{MODEL}stat-rho_desc-rsabeyond_statmap.nii.gz",
+        "sub-01_desc-rsaacoustics_stats.tsv",
         f"{MODEL}stat-centroid_desc-rsa_statmap.nii.gz",
         *(f"{FILES}stat-{s}_desc-rsa_statmap.nii.gz" for s in ("pattern", "radius", "size")),
         *(f"{MODEL}desc-{d}_stats.tsv" for d in ("rsaprofile", "rsanull", "rsadelay")),
@@ -136,26 +141,63 @@ def test_planted_layers_come_back(robust: Path, planted: np.ndarray) -> None:
     assert spearmanr(centroid[known], planted[here][known])[0] > 0.3
 
 
-def test_acoustic_features_are_removed(
+def test_acoustics_stay_in_scores_and_leave_in_a_second_test(
     analysed: Callable[..., Path], robust: Path, planted: np.ndarray
 ) -> None:
-    folder = analysed(acoustics=["loudness", "onsets", "mel"])
-    found = summary(folder)
+    found = summary(robust)
     assert found["acoustics"] == ["loudness", "onsets"]  # six clips allow for two regressors
-    assert found["nuisance"][-1] == "acoustics"
+    assert "acoustics" not in found["nuisance"]
     assert "Acoustic features not removed" in {item["title"] for item in found["cautions"]}
-    profiles = [
-        pd.read_table(
-            where / "sub-01_space-MNI152NLin2009cAsym_model-musicnn_desc-rsaprofile_stats.tsv"
-        )
-        for where in (folder, robust)
-    ]
+    name = f"{MODEL}desc-rsaprofile_stats.tsv"
+    without = analysed(n_untrained=1)
+    profiles = [pd.read_table(folder / name) for folder in (robust, without)]
     assert profiles[0]["acoustic_share"].between(0.01, 1).all()
     assert profiles[1]["acoustic_share"].isna().all()
-    rho = maps(folder, f"{MODEL}stat-rho_desc-rsa_statmap.nii.gz")
+    assert profiles[1]["n_beyond"].isna().all()
+    beyond_name = f"{MODEL}stat-rho_desc-rsabeyond_statmap.nii.gz"
+    assert not (without / beyond_name).exists()
+    scores = f"{MODEL}stat-rho_desc-rsa_statmap.nii.gz"
+    rho, beyond = (maps(robust, name) for name in (scores, beyond_name))
+    np.testing.assert_array_equal(rho, maps(without, scores))
     inside = (planted > 0) & np.isfinite(rho).all(axis=0)
-    before = maps(robust, f"{MODEL}stat-rho_desc-rsa_statmap.nii.gz")
-    assert 0.05 < rho[:, inside].max(axis=0).mean() < before[:, inside].max(axis=0).mean()
+    assert 0.05 < beyond[:, inside].max(axis=0).mean() < rho[:, inside].max(axis=0).mean()
+    p = maps(robust, f"{MODEL}stat-p_desc-rsabeyondfwe_statmap.nii.gz")
+    n = profiles[0]["n_beyond"].to_numpy()
+    np.testing.assert_array_equal(n, (p <= 0.05).sum(axis=1))
+
+
+def test_scores_beyond_acoustics_are_those_of_the_written_files(robust: Path) -> None:
+    """One searchlight: patterns without the written regressors, the hat matrix partialled out."""
+    from scipy.spatial.distance import pdist
+    from scipy.stats import rankdata
+
+    patterns = maps(robust, f"{FILES}stat-pattern_desc-rsa_statmap.nii.gz")
+    beyond = maps(robust, f"{MODEL}stat-rho_desc-rsabeyond_statmap.nii.gz")
+    image = nib.load(robust / f"{FILES}stat-size_desc-rsa_statmap.nii.gz")
+    inside = np.isfinite(image.get_fdata()).ravel()
+    voxels = np.argwhere(inside.reshape(image.shape))
+    members = np.argsort(((voxels - voxels[200]) ** 2).sum(axis=1), kind="stable")[:30]
+    basis = pd.read_table(robust / "sub-01_desc-rsaacoustics_stats.tsv").drop(columns="item")
+    own = patterns[:, np.flatnonzero(inside)[members]]
+    own = own - basis.to_numpy() @ (basis.to_numpy().T @ own)
+    models = pd.read_table(robust / "sub-01_model-musicnn_desc-rsamodels_stats.tsv")
+    items = pd.read_table(robust / "sub-01_desc-rsaitems_stats.tsv")["clip"].to_numpy()
+    between = items[models["item_i"] - 1] != items[models["item_j"] - 1]
+    hat = -(basis.to_numpy() @ basis.to_numpy().T)[np.triu_indices(len(items), 1)]
+    nuisance = pd.read_table(robust / "sub-01_desc-rsanuisance_stats.tsv").iloc[:, 2:]
+    beside = np.column_stack([np.ones(between.sum())] + [
+        rankdata(row) for row in (*nuisance.to_numpy()[between].T, hat[between])
+    ])  # fmt: skip
+
+    def rest(values: np.ndarray) -> np.ndarray:
+        ranks = rankdata(values)
+        left: np.ndarray = ranks - beside @ np.linalg.lstsq(beside, ranks, rcond=None)[0]
+        return left / np.linalg.norm(left)
+
+    data = rest(pdist(rankdata(own, axis=1), "correlation").round(12)[between])
+    expected = [data @ rest(models[layer].to_numpy()[between]) for layer in LAYERS]
+    found = beyond[:, np.flatnonzero(inside)[200]]
+    np.testing.assert_allclose(found, expected, atol=2e-3)  # regressors and models are rounded
 
 
 def test_null_tissue_is_null(robust: Path, planted: np.ndarray) -> None:

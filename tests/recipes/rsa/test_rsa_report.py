@@ -29,8 +29,8 @@ from tests.report.browser import CHROMIUM, check_page
 RECIPE = RECIPES["rsa"]
 made = functools.cache(report)
 _SCRIPTS = re.compile(r"<script.*?</script>|base64,[^\"]+", re.DOTALL)
-COMMON = ("maps", "peaks", "profile", "distributions", "assignments", "null")
-OWN = (*COMMON[:-1], "delay", "null")
+COMMON = ("maps", "peaks", "profile", "distributions", "assignments", "beyond", "null")
+OWN = (*COMMON[:-2], "delay", *COMMON[-2:])
 
 
 def read(root: Path, subject: str = "") -> Results:

@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from bidsapp.models.neighbourhoods import Neighbourhoods
+from bidsapp.models.searchlight import clip_null
 from bidsapp.recipes.rsa import search
+from bidsapp.recipes.rsa.clip_tests import clip_tests
 from bidsapp.scratch import Scratch
+from bidsapp.stats.rsa.acoustics import acoustic_regression
 from bidsapp.stats.rsa.clip_permutation import clip_permutations
 from bidsapp.stats.rsa.pairs import pair_mask
 
@@ -30,7 +33,6 @@ def test_search_does_not_depend_on_slabs_and_memory(tmp_path: Path) -> None:
         nuisance=rng.random((2, n_pairs)),
         pairs=pair_mask(clip),
         clip=clip,
-        permutations=clip_permutations(4, 50, 0),
         dissimilarity="spearman",
         comparison="spearman",
         n_threads=1,
@@ -51,3 +53,51 @@ def test_search_does_not_depend_on_slabs_and_memory(tmp_path: Path) -> None:
         np.testing.assert_array_equal(values, getattr(two, name), name)
     assert one.score.shape == (5, 30)
     assert one.controls.shape == (5, 30)
+
+
+def test_clips_are_permuted_among_the_items_that_every_clip_has(tmp_path: Path) -> None:
+    """Longer clips: the test is that of the shared items alone; acoustics leave before it."""
+    rng = np.random.default_rng(5)
+    clip = np.repeat(np.arange(6), [3, 5, 3, 4, 3, 3])
+    tested = np.concatenate([np.arange(n) < 3 for n in (3, 5, 3, 4, 3, 3)])
+    n_pairs = clip.size * (clip.size - 1) // 2
+    lights = Neighbourhoods.from_lists(
+        [rng.choice(40, 10, replace=False) for _ in range(9)], np.arange(9), np.ones(9)
+    )
+    data = rng.standard_normal((clip.size, 40)).astype(np.float32)
+    nuisance = rng.random((2, n_pairs))
+    whole = search.Search(
+        datasets=[data],
+        models=rng.random((3, n_pairs)),
+        families=[slice(0, 3)],
+        nuisance=nuisance,
+        pairs=pair_mask(clip),
+        clip=clip,
+        dissimilarity="spearman",
+        comparison="spearman",
+        n_threads=1,
+        memory_bytes=1 << 30,
+    )
+    orders = clip_permutations(6, 40, 0)
+    regression = acoustic_regression({"loudness": rng.standard_normal((tested.sum(), 1))}, 6)
+    tests = clip_tests(whole, lights, tested, orders, [regression], Scratch(tmp_path), centre=True)
+    among = tested[np.triu_indices(clip.size, 1)[0]] & tested[np.triu_indices(clip.size, 1)[1]]
+    own = data[tested] - data[tested].mean(axis=0)
+    rest = lights, whole.models[:, among], clip[tested], orders
+    pairs = whole.pairs[among]
+    plain = clip_null([own], *rest, pairs=pairs, nuisance=nuisance[:, among])
+    assert tests.plain is not None
+    np.testing.assert_allclose(tests.plain.observed, plain.observed, atol=1e-6)
+    np.testing.assert_array_equal(tests.plain.maximum[0], plain.maximum)
+    hat = -(regression.basis @ regression.basis.T)[np.triu_indices(tested.sum(), 1)]
+    beside = np.vstack([nuisance[:, among], hat])
+    without = own - regression.basis @ (regression.basis.T @ own)
+    beyond = clip_null([without.astype(np.float32)], *rest, pairs=pairs, nuisance=beside)
+    assert tests.beyond is not None
+    np.testing.assert_allclose(tests.beyond.observed, beyond.observed, atol=1e-6)
+    np.testing.assert_allclose(tests.beyond.maximum[0], beyond.maximum, atol=1e-6)
+    nothing = clip_permutations(6, 0, 0)
+    assert nothing.shape == (0, 6)
+    none = clip_tests(whole, lights, tested, nothing, [regression], Scratch(tmp_path), centre=True)
+    assert none.plain is None
+    assert none.beyond is None

@@ -8,7 +8,7 @@ import numpy as np
 
 from bidsapp.recipes.rsa import RECIPE
 from bidsapp.recipes.rsa import results as declared
-from bidsapp.recipes.rsa.report import answer, items, layers, people
+from bidsapp.recipes.rsa.report import acoustics, answer, items, layers, people
 from bidsapp.recipes.rsa.report.view import RsaView
 from bidsapp.report import sections
 from bidsapp.report.brain.viewer import viewer
@@ -33,6 +33,7 @@ _NETWORK = (
     layers.distributions,
     layers.assignments,
     layers.delay,
+    acoustics.beyond_acoustics,
     layers.null,
 )
 _OF_GROUP = (people.gyrus, people.hemispheres, people.confidence, people.ceilings)
@@ -153,7 +154,7 @@ def methods(results: Results) -> Methods:
     """Write the methods of an analysis; a group's begin with those of its participants."""
     facts, own = results.facts(), first_participant(results)
     n_draws = {"n_draws": facts["n_permutations"]}
-    values = {declared.CLIPS: n_draws, declared.FDR: n_draws}
+    values = dict.fromkeys((declared.CLIPS, declared.BEYOND_ACOUSTICS, declared.FDR), n_draws)
     if results.is_group:
         settings = facts["settings"]
         values |= {

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bidsapp.recipes.rsa.report.acoustics import found_beyond
 from bidsapp.recipes.rsa.report.view import RsaView
 from bidsapp.report.brain.scales import at_largest
 from bidsapp.report.html import number_text, plural
@@ -34,6 +35,8 @@ def sentences(view: RsaView) -> Iterator[str]:
         )
     text = whose + shown.format(view.title, number_text(n_passed, 0), n_tested, test)
     yield text[0].upper() + text[1:]
+    if beyond := found_beyond(view):
+        yield beyond
     if peak := view.peak(view.scores, 3):
         yield f"The largest score is \u03c1 = {peak[0]}, in layer {peak[1]}."
     yield _training(view)

@@ -98,6 +98,11 @@ class RsaView(View):
         return self.maps(declared.P_FWE)
 
     @cached_property
+    def beyond(self) -> Array | None:
+        """(n_layers, n_units) scores beyond acoustics; None where they were not tested."""
+        return self.maps(declared.BEYOND)
+
+    @cached_property
     def significant(self) -> Array:
         """(n_units,) bool: some layer is significant."""
         return np.asarray(self.always(declared.SIGNIFICANT)[0] > 0)
