@@ -80,7 +80,7 @@ class ClipRows:
         """(n_clips,) clips that are near any of some blocks, and in none of them."""
         if self.near is None:
             return np.zeros(len(self.block), np.bool_)
-        near: NDArray[np.bool_] = self.near[list(blocks)].any(axis=0)
+        near = np.asarray(self.near[list(blocks)].any(axis=0))
         return near & ~np.isin(self.block, blocks)
 
     def train(self, fold: int) -> NDArray[np.bool_]:

@@ -3,7 +3,7 @@
 Responses to clips that follow each other overlap, and so does slow noise. Where a clip is held
 out and its neighbours are trained on, its prediction is drawn to theirs. Clips that were heard one
 after the other are therefore held out together (decision 0014), and those heard right before or
-after them are not trained on (decision 0016).
+after them are not trained on (decision 0017).
 
 Source: Denk et al. 2025, music embedding prediction from fMRI data.
 """
