@@ -161,7 +161,9 @@ def identification(results: Results, pair: Any) -> Section:
     rows = decoding(results, pair)
     result = declared.GROUP_DECODING if results.is_group else declared.DECODING
     first = choose(result.columns, "decoder", "candidates", "identification", "p")
-    columns = (*first, *(column for column in result.columns if column not in first))
+    drawn = ("smallest", "largest", "n_participants", "null_mean") if results.is_group else ()
+    others = (column for column in result.columns if column not in first)
+    columns = (*first, *(column for column in others if column.name not in drawn))
     caption = (
         f"{_RANDOM_RANK} Dots: accuracy of each decoder"
         + ("; lines: range over participants" if results.is_group else "")
@@ -177,6 +179,8 @@ def identification(results: Results, pair: Any) -> Section:
         table(rows, columns, result.says, floor=floor(results)),
         *sections.claim(results, declared.GROUP_KEY if results.is_group else declared.CLIPS_KEY),
     ]
+    if results.is_group:
+        parts += sections.claim(results, declared.PREVALENCE_KEY)
     return Section("Identification", f"identification{pair.suffix}", parts)
 
 
@@ -251,9 +255,9 @@ def clips(results: Results, pair: Any) -> Section:
     rows = results.table(result, pair.space, pair.network)
     parts: list[Any] = []
     if rows["genre"].notna().all() and rows["genre"].nunique() > 1:
-        caption = "Left: dots are clips, lines means of genres."
+        caption = "Dots are clips, lines means of genres."
         if not results.is_group:
-            caption += (
+            caption = f"Left: {caption[0].lower()}{caption[1:]}" + (
                 " Right: rows are true genres; a prediction of the genre alone fills the diagonal."
             )
         parts.append(
@@ -264,10 +268,17 @@ def clips(results: Results, pair: Any) -> Section:
             )
         )
     ordered = rows.sort_values("identification", ascending=False)
+    ordered = ordered.assign(clip=clip_titles(ordered["clip"]))
     parts.append(
         table(ordered, result.columns, f"{result.says} Best first.", floor=floor(results))
     )
     return Section("Clips", f"clips{pair.suffix}", parts, folded=results.is_group)
+
+
+def clip_titles(names: pd.Series[Any]) -> pd.Series[Any]:
+    """Return names of clips without folder and kind of file, if that leaves them distinct."""
+    short = names.astype(str).str.replace(r"^.*/|\.[A-Za-z0-9]+(?=@[\d.]+s$|$)", "", regex=True)
+    return short if short.nunique() == names.nunique() else names
 
 
 def where(results: Results, pair: Any) -> Section:
@@ -319,12 +330,9 @@ def windows(results: Results, pair: Any) -> Section | None:
 def people(results: Results, pair: Any) -> Section:
     """Tabulate participants."""
     rows = results.table(declared.PARTICIPANTS, pair.space, pair.network)
-    shown = table(rows, declared.PARTICIPANTS.columns, declared.PARTICIPANTS.says)
-    return Section(
-        "Participants",
-        f"people{pair.suffix}",
-        [shown, *sections.claim(results, declared.PREVALENCE_KEY)],
-    )
+    columns, says = declared.PARTICIPANTS.columns, declared.PARTICIPANTS.says
+    shown = table(rows, columns, says, floor=floor(results))
+    return Section("Participants", f"people{pair.suffix}", [shown])
 
 
 def plain(results: Results, pair: Any, declaration: Table, title: str, key: str) -> Section | None:

@@ -68,7 +68,7 @@ class ReconstructSettings:
         "noise overlap; genre: dealt by genre and name",
     )
     fold_gap_s: float = setting(
-        15.0,
+        30.0,
         paper="not stated",
         source="-",
         why="clips that begin or end closer to a held-out clip are not trained on, for slow noise "

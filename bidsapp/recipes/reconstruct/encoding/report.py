@@ -17,6 +17,7 @@ from bidsapp.report import sections
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.scales import passing
 from bidsapp.report.html import Part, Prose, Section, number_text, picture
+from bidsapp.report.methods import network_title
 from bidsapp.report.tables import choose, table
 from bidsapp.results.kinds import Maps, Table
 from bidsapp.results.read import Results, Space
@@ -99,10 +100,20 @@ def _maps(
     drawn = []
     for number, (name, values) in enumerate(zip(maps.names, maps.values, strict=True)):
         mask = None if tested is None else passing(tested.values[number], threshold)
-        drawn.append(BrainMap.of(result, values, title=name, mask=mask, in_slices=number == 0))
+        title = _title(name)
+        drawn.append(BrainMap.of(result, values, title=title, mask=mask, in_slices=number == 0))
     if tested is not None:
         caption += f" Outlined: FWE p \u2264 {threshold:g}."
     yield from draw(drawn, maps.units, None, caption)
+
+
+def _title(score: str) -> str:
+    """Name a model, a difference or a part of variance for the reader."""
+    return " ".join(network_title(word) for word in score.split(" "))
+
+
+def _titled(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(score=rows["score"].map(_title))
 
 
 def _models(results: Results, space: Space, suffix: str, level: _Level) -> Section:
@@ -116,7 +127,7 @@ def _models(results: Results, space: Space, suffix: str, level: _Level) -> Secti
     ]
     if len(embeddings) > 1:
         a, b = embeddings[:2]
-        names = [maps.names[a], maps.names[b]]
+        names = [_title(maps.names[a]), _title(maps.names[b])]
         parts.append(
             picture(
                 density_figure(maps.values[a], maps.values[b], names),
@@ -126,7 +137,7 @@ def _models(results: Results, space: Space, suffix: str, level: _Level) -> Secti
             )
         )
     if not results.is_group:
-        rows = results.table(declared.SCORES, space)
+        rows = _titled(results.table(declared.SCORES, space))
         parts.append(table(rows, declared.SCORES.columns, declared.SCORES.says))
         parts += sections.claim(results, declared.FWE_KEY, declared.FDR_KEY)
     return Section("Which embedding predicts responses", f"models{suffix}", parts)
@@ -145,7 +156,7 @@ def _differences(results: Results, space: Space, suffix: str, level: _Level) -> 
 
 def _regions(results: Results, space: Space, suffix: str, level: _Level) -> Section:
     """Show models and differences by region."""
-    rows = results.table(level.regions, space)
+    rows = _titled(results.table(level.regions, space))
     models = rows[rows["kind"] == "model"]
     order = models.groupby("region")["mean"].max().sort_values(ascending=False)
     best = [str(name) for name in order.index[:_N_REGIONS]]
