@@ -26,8 +26,8 @@ Ints = NDArray[np.int64]
 
 DECIMALS = 10
 """Correlations are rounded to this many decimals before they are compared."""
-_PART, _MANY = 10, 1000
-"""Clips that exchanges leave together, at most; exchanges beyond which every class is moved."""
+_PART = 5
+"""Clips that exchanges leave together, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,7 +224,7 @@ def turn_within(
     Music and slow noise are alike in clips heard one after the other, and exchanges that tear all
     of them apart would have too narrow a null distribution. The clips of a class are therefore
     moved on along their order by a random number of clips, the last ones to the beginning, cut
-    into parts of up to ten, and each part is reversed or not; the parts change places.
+    into parts of up to five, and each part is reversed or not; the parts change places.
 
     Parameters
     ----------
@@ -240,27 +240,21 @@ def turn_within(
     Returns
     -------
     array, (n_exchanges, n_clips)
-        Row k: the clip whose embedding is given to each clip. A class of n up to ten clips has
-        2 n of them. Where all classes together have more than a thousand, those that leave a class
-        of three clips or more as it is are not drawn.
+        Row k: the clip whose embedding is given to each clip.
     """
     labels = np.asarray(classes)
     order = np.arange(labels.size) if place is None else np.argsort(place, kind="stable")
     drawn = np.tile(np.arange(labels.size), (n_exchanges, 1))
     members = [order[labels[order] == label] for label in np.unique(labels)]
     members = [clips for clips in members if clips.size > 1]
-    sizes = np.array([clips.size for clips in members], np.int64)
-    is_many = np.log(2.0 * sizes).sum() > np.log(_MANY)
-    first = np.where((sizes > 2) & is_many, 1, 0)  # 0 moves no clip
-    for index, row in enumerate(drawn if members else ()):
+    for index, row in enumerate(drawn):
         rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, index))))
-        for clips, turn in zip(members, rng.integers(first, 2 * sizes), strict=True):
-            moved = clips[(np.arange(clips.size) + turn) % clips.size]
-            if clips.size > _PART:
-                parts = np.array_split(moved, -(-clips.size // _PART))
-                chosen = (parts[part] for part in rng.permutation(len(parts)))
-                moved = np.concatenate(
-                    [part[::-1] if rng.integers(2) else part for part in chosen]
-                )
-            row[clips] = moved[::-1] if turn >= clips.size else moved
+        for clips in members:
+            moved = clips[(np.arange(clips.size) + rng.integers(clips.size)) % clips.size]
+            parts = (
+                np.array_split(moved, -(-clips.size // _PART)) if clips.size > _PART else [moved]
+            )
+            order = rng.permutation(len(parts)) if len(parts) > 1 else (0,)
+            chosen = (parts[part] for part in order)
+            row[clips] = np.concatenate([own[::-1] if rng.integers(2) else own for own in chosen])
     return drawn

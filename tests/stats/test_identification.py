@@ -147,19 +147,7 @@ def test_exchanges_stay_within_classes() -> None:
     np.testing.assert_array_equal(turn_within(5, classes, seed=4), drawn[:5])
 
 
-def test_where_there_are_many_exchanges_every_class_is_moved() -> None:
-    classes = np.repeat([0, 1, 2, 3], [8, 8, 8, 2])
-    drawn = turn_within(400, classes, seed=0)
-    for label, n in ((0, 8), (1, 8), (2, 8)):
-        own = np.flatnonzero(classes == label)
-        assert (drawn[:, own] != own).any(axis=1).all()
-        assert len(np.unique(drawn[:, own], axis=0)) == 2 * n - 1
-    assert len(np.unique(drawn[:, 24:], axis=0)) == 2
-    few = turn_within(400, np.zeros(8, int), seed=0)
-    assert len(np.unique(few, axis=0)) == 16
-
-
-@pytest.mark.parametrize("n_clips", [9, 10, 11, 35])
+@pytest.mark.parametrize("n_clips", [4, 5, 6, 35])
 def test_exchanges_leave_neighbours_together(n_clips: int) -> None:
     """In an order that is not that of the clips; every clip comes everywhere equally often."""
     rng = np.random.default_rng(0)
@@ -167,7 +155,7 @@ def test_exchanges_leave_neighbours_together(n_clips: int) -> None:
     in_order = np.argsort(place)
     drawn = turn_within(4000, np.zeros(n_clips, int), 3, place)
     steps = np.abs(np.diff(place[drawn[:, in_order]], axis=1))
-    n_parts = -(-n_clips // 10)
+    n_parts = -(-n_clips // 5)
     torn = ~np.isin(steps, (1, n_clips - 1))
     assert torn.sum(axis=1).max() == n_parts - 1
     assert (steps == n_clips - 1).sum(axis=1).max() <= 1

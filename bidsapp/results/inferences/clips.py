@@ -16,7 +16,7 @@ ENTRIES = (
         method="Chance is the identification accuracy with the embeddings of the held-out clips "
         "of each fold exchanged between them ({n_draws} exchanges; within genres for "
         "identification within genres), the decoder left as it was. Exchanges move clips on in "
-        "the order in which they were heard, and shuffle and reverse parts of up to ten of them, "
+        "the order in which they were heard, and shuffle and reverse parts of up to five of them, "
         "so that most neighbours stay together. As folds train on each "
         "other's clips, which at most doubles the variance of their mean, exchanged scores were "
         "moved away from .5 by the square root of 2 where there are several folds; their 2.5th "
