@@ -254,7 +254,7 @@ def turn_within(
             parts = (
                 np.array_split(moved, -(-clips.size // _PART)) if clips.size > _PART else [moved]
             )
-            order = rng.permutation(len(parts)) if len(parts) > 1 else (0,)
-            chosen = (parts[part] for part in order)
+            sequence = rng.permutation(len(parts)) if len(parts) > 1 else (0,)
+            chosen = (parts[part] for part in sequence)
             row[clips] = np.concatenate([own[::-1] if rng.integers(2) else own for own in chosen])
     return drawn
