@@ -20,7 +20,7 @@ from bidsapp.features.sampling import sample_series
 from bidsapp.features.timeline import Timeline
 from bidsapp.stats.nulls import permutation_p
 
-_SLOW = 10
+_SLOW, _EXTREME = 10, 50
 
 
 @dataclass(frozen=True)
@@ -100,30 +100,36 @@ class RatingTargets:
         (rating, rater) of each column; the rater of an average is None.
     y
         (n_rows, n_ratings).
+    left_out
+        Ratings that miss more than a tenth of the volumes of a block.
     """
 
     names: tuple[tuple[str, str | None], ...]
     y: NDArray[np.float64]
+    left_out: tuple[str, ...] = ()
 
 
 def rating_targets(rows: Rows, ratings: Sequence[Rating], runs: Sequence[Run]) -> RatingTargets:
     """Sample every rating that covers the rows.
 
-    A rating with gaps of more than 10 % of a block is left out.
+    A rating that misses more than a tenth of a block is left out.
     """
     groups: dict[tuple[str, str | None], list[Rating]] = defaultdict(list)
     for rating in ratings:
         groups[rating.name, rating.rater].append(rating)
     times = [run.volume_times_s for run in runs]
     run_names = [run.name for run in runs]
-    names, columns = [], []
+    names, columns, left_out = [], [], []
     for name, parts in sorted(groups.items(), key=_rating_order):
         y = _fill_gaps(rating_rows(parts, rows.timeline, times, run_names), rows)
         if np.isfinite(y[rows.blocks.label >= 0]).all():
             names.append(name)
             columns.append(np.nan_to_num(y))
+        else:
+            left_out.append(name[0])
     empty = np.empty((rows.timeline.n_rows, 0))
-    return RatingTargets(tuple(names), np.column_stack(columns) if columns else empty)
+    every = np.column_stack(columns) if columns else empty
+    return RatingTargets(tuple(names), every, tuple(dict.fromkeys(left_out)))
 
 
 def rating_scores(
@@ -157,14 +163,41 @@ def slow_ratings(targets: RatingTargets, rows: Rows) -> list[str]:
     """
     if not targets.names:
         return []
-    kept = rows.blocks.label >= 0
-    y, label = targets.y[kept], rows.blocks.label[kept]
+    y, label = _in_blocks(targets, rows)
     lengths = np.bincount(label)
     means = np.stack([np.bincount(label, column) / lengths for column in y.T], axis=1)
     within = ((y - means[label]) ** 2).mean(axis=0)
     steps = np.diff(y, axis=0)[np.diff(label) == 0]
     slow = within > lengths.mean() / _SLOW * (steps**2).mean(axis=0)
-    return list(dict.fromkeys(targets.names[k][0] for k in np.flatnonzero(slow)))
+    return _named(targets, slow)
+
+
+def constant_ratings(targets: RatingTargets, rows: Rows) -> list[str]:
+    """Name the ratings that do not vary in a block, and have no score there."""
+    y, label = _in_blocks(targets, rows)
+    spans = [np.ptp(y[label == block], axis=0) for block in np.unique(label)]
+    return _named(targets, (np.array(spans) == 0).any(axis=0))
+
+
+def extreme_ratings(targets: RatingTargets, rows: Rows) -> list[str]:
+    """Name the ratings with values so far from the others that these alone make the scores.
+
+    Farther from the median than fifty times the range from the 5th to the 95th percentile.
+    """
+    y, _ = _in_blocks(targets, rows)
+    low, middle, high = np.quantile(y, [0.05, 0.5, 0.95], axis=0)
+    farthest = np.abs(y - middle).max(axis=0)
+    return _named(targets, farthest > _EXTREME * (high - low))
+
+
+def _in_blocks(targets: RatingTargets, rows: Rows) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Values (n_kept, n_ratings) of the rows that are used, and the block of each."""
+    kept = rows.blocks.label >= 0
+    return targets.y[kept], rows.blocks.label[kept]
+
+
+def _named(targets: RatingTargets, chosen: NDArray[np.bool_]) -> list[str]:
+    return list(dict.fromkeys(targets.names[k][0] for k in np.flatnonzero(chosen)))
 
 
 def _rating_order(item: tuple[tuple[str, str | None], list[Rating]]) -> tuple[str, str]:

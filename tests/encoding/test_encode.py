@@ -21,6 +21,8 @@ from bidsapp.encoding.encode import (
 from bidsapp.encoding.parcels import parcel_test
 from bidsapp.encoding.ratings import (
     RatingTargets,
+    constant_ratings,
+    extreme_ratings,
     rating_rows,
     rating_scores,
     rating_targets,
@@ -217,6 +219,7 @@ def test_ratings_follow_their_layer(
     scorer = scorer_of()
     targets = rating_targets(rows, ratings, runs)
     assert targets.names == (("felt", None),)
+    assert targets.left_out == ("gappy",)
     observed, null = encode_with_null(
         store, targets.y, shifts, scorer, columns_at_once=99, label="", quiet=True
     )
@@ -235,6 +238,18 @@ def test_ratings_that_wander_are_named(rows: Rows) -> None:
     names = (*((name, None) for name in steady), ("walk", "01"), ("walk", "02"))
     assert slow_ratings(RatingTargets(names, y), rows) == ["walk"]
     assert slow_ratings(RatingTargets((), y[:, :0]), rows) == []
+
+
+def test_ratings_that_cannot_be_scored_are_named(rows: Rows) -> None:
+    """One that is constant in one block, and one whose largest value makes the score alone."""
+    kept = np.flatnonzero(rows.blocks.label >= 0)
+    y = np.zeros((rows.timeline.n_rows, 3))
+    y[kept] = smooth(np.random.default_rng(5), rows.blocks.lengths, 3, 0.6)
+    y[rows.blocks.label == 0, 1] = 4.0
+    y[kept[3], 2] = 1e30
+    targets = RatingTargets((("felt", None), ("flat", None), ("spike", None)), y)
+    assert constant_ratings(targets, rows) == ["flat"]
+    assert extreme_ratings(targets, rows) == ["spike"]
 
 
 def test_run_locked_ratings_use_run_time(rows: Rows, runs: tuple[Run, ...]) -> None:

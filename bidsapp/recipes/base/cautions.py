@@ -189,8 +189,8 @@ def smallest_p(
         )
 
 
-def wandering_ratings(study: ParticipantStudy, rows: Rows) -> Iterator[Caution]:
-    """Yield a caution about ratings that wander over whole pieces.
+def of_ratings(study: ParticipantStudy, rows: Rows) -> Iterator[Caution]:
+    """Yield cautions about ratings: left out, constant, with extreme values, or slow.
 
     Parameters
     ----------
@@ -199,10 +199,32 @@ def wandering_ratings(study: ParticipantStudy, rows: Rows) -> Iterator[Caution]:
     rows
         Of the models.
     """
-    from bidsapp.encoding.ratings import rating_targets, slow_ratings
+    from bidsapp.encoding import ratings
 
-    names = slow_ratings(rating_targets(rows, study.inputs.ratings, study.inputs.runs), rows)
-    if names:
+    targets = ratings.rating_targets(rows, study.inputs.ratings, study.inputs.runs)
+    if targets.left_out:
+        yield Caution(
+            "caution",
+            "Ratings left out",
+            f"{', '.join(targets.left_out)}: no value for more than a tenth of the volumes of a "
+            "presentation that is used.",
+        )
+    if not targets.names:
+        return
+    if names := ratings.constant_ratings(targets, rows):
+        yield Caution(
+            "caution",
+            "Ratings that do not vary",
+            f"{', '.join(names)}: the same value all through a presentation, which has no score.",
+        )
+    if names := ratings.extreme_ratings(targets, rows):
+        yield Caution(
+            "serious",
+            "Ratings with extreme values",
+            f"{', '.join(names)}: a few values lie more than fifty times as far from the median "
+            "as nine in ten values spread, and make the scores alone; check the table.",
+        )
+    if names := ratings.slow_ratings(targets, rows):
         yield Caution(
             "caution",
             "Ratings change slowly",

@@ -45,7 +45,7 @@ def of_participant(
     found = [
         *cautions.of_encoded_bold(study, weights),
         *_of_design(study, rows),
-        *cautions.wandering_ratings(study, rows),
+        *cautions.of_ratings(study, rows),
     ]
     baseline = networks.get(BASELINE)
     for name, both in networks.items():

@@ -46,7 +46,7 @@ def of_participant(
     return [
         *cautions.of_encoded_bold(study, weights),
         *_of_design(study, rows),
-        *cautions.wandering_ratings(study, rows),
+        *cautions.of_ratings(study, rows),
         *_of_emotion(study, courses),
         *cautions.of_problems(problems),
     ]

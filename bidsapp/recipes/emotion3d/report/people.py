@@ -285,8 +285,9 @@ def prevalence(view: EmotionView) -> Section | None:
         "population with its 95 % interval, from the number of participants above their own "
         "chance. Black ticks: prevalence lower bound \u03b3\u2080 (Allefeld 2016), the share that "
         "is exceeded at the level of the test, from the smallest score over participants; without "
-        "a tick not even \u201csomebody\u201d can be claimed. Decoders with too few shifts for "
-        "anybody to pass are left out."
+        "a tick not even \u201csomebody\u201d can be claimed. Dots count who passes alone, ticks "
+        "use how far even the lowest score lies above chance: a tick may lie above its dot. "
+        "Decoders with too few shifts for anybody to pass are left out."
     )
     columns = choose(
         declared.PREVALENCE.columns,
