@@ -65,12 +65,13 @@ def test_groups_within_folds_are_exchanged_by_themselves() -> None:
 
 
 def test_a_strong_signal_reaches_the_smallest_p() -> None:
-    orders = turn_within(199, FOLD, seed=5)
-    unmoved = (orders == np.arange(20)).all(axis=1).sum()
-    strong = exchange_clips(*drawn(4, 5.0), FOLD, FOLD, orders)
-    assert float(strong.p) == (1 + unmoved) / 200
-    assert unmoved <= 3  # there are 18 times 16 exchanges
-    useless = exchange_clips(np.ones((20, 6)), drawn(4, 5.0)[1], FOLD, FOLD, orders)
+    fold = np.repeat([0, 1, 2, 3], 10)
+    orders = turn_within(199, fold, seed=5)
+    rng = np.random.default_rng(4)
+    targets = rng.standard_normal((40, 6))
+    predicted = 5 * targets + rng.standard_normal((40, 6))
+    assert float(exchange_clips(predicted, targets, fold, fold, orders).p) == 1 / 200
+    useless = exchange_clips(np.ones((40, 6)), targets, fold, fold, orders)
     assert float(useless.observed) == 0.5
     assert float(useless.p) == 1.0
 
