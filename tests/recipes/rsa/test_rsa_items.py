@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError
 from bidsapp.recipes.base.clips import cuts
 from bidsapp.recipes.base.inputs import Inputs
+from bidsapp.recipes.rsa import cost
 from bidsapp.recipes.rsa.cautions import of_items
 from bidsapp.recipes.rsa.items import Items, item_patterns, make_items, run_orders
 from bidsapp.recipes.rsa.settings import RsaSettings
@@ -179,3 +183,26 @@ def test_patterns_are_means_over_hearings(make_inputs: Make) -> None:
     found = item_patterns(data, items.row, slice(1, 4))
     expected = (data[items.row[:, 0, 0]] + data[items.row[:, 1, 0]])[:, 1:4] / 2
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_dry_run_says_how_long_searchlights_take(
+    make_inputs: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each test of 25 clips takes five passes over the pairs; without tests none of that."""
+    monkeypatch.setattr(cost, "count_units", lambda run: 100_000)
+    clips = [(f"{k}.wav", 40.0 * k, 29.0, 0.0) for k in range(25)]
+    inputs = make_inputs([clips], tr_s=1.0, n_trs=1010)
+    config = Config(
+        bids_dir=Path("data"), output_dir=Path("out"), analysis_level=("participant",), nprocs=1
+    )
+
+    def minutes(**changes: object) -> int:
+        size = cost.estimate(inputs, replace(ROBUST, **changes), config).size
+        found = re.search(r"searchlights at most ([\d,]+) min on 1 core\)", size)
+        assert found, size
+        return int(found[1].replace(",", ""))
+
+    both, one, none = minutes(), minutes(acoustics=()), minutes(n_permutations=0)
+    assert both - one == pytest.approx(one - none, abs=1)
+    assert none < 0.2 * one
+    assert minutes(networks=("resnet1d", "baseline")) > 1.7 * both
