@@ -52,7 +52,8 @@ def of_scores(
         if share >= _MUCH_BY_BASELINE:
             text = (
                 f"At {share:.0%} of the significant voxels or vertices the best of the plain "
-                f"acoustic descriptions predicts at least as well as the best layer of {network_title(network)}."
+                "acoustic descriptions predicts at least as well as the best layer of "
+                f"{network_title(network)}."
             )
             yield Caution("caution", "The acoustic baseline explains much of it", text)
     if len(scores) > 1:
