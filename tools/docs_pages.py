@@ -11,7 +11,7 @@ from typing import Any
 
 from bidsapp.recipes import RECIPES
 from bidsapp.recipes.base.recipe import Recipe
-from bidsapp.report.references import references
+from bidsapp.report.methods import references
 from bidsapp.results.inferences import INFERENCES, Inference
 from bidsapp.results.kinds import Labels, Maps, Mask, Result, Table
 

@@ -1,15 +1,13 @@
-"""Methods text and citations, from what ran: templates filled with written results.
-
-A recipe's template is ``templates/<recipe>_methods.txt.j2``; it uses the macros of
-``methods_blocks.txt.j2`` (data, cleaning, weights, software), filled from `shared_context`.
-"""
+"""Methods text and citations, from what ran: templates filled with written results."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
 from jinja2 import Template
@@ -19,33 +17,68 @@ from bidsapp.brain.strategies import AUTO, AUTO_DESCRIPTION, STRATEGIES
 from bidsapp.errors import AppError
 from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.html import environment
-from bidsapp.report.references import bibliography, references
 from bidsapp.results.inferences import Inference
+from bidsapp.results.networks import NETWORKS
 from bidsapp.results.read import Results, Space
+
+_ENTRY = re.compile(r"^@\w+\{(?P<key>\w+),\n(?P<body>.*?)^\}", re.MULTILINE | re.DOTALL)
+_FIELD = re.compile(r"^  (?P<name>\w+) = \{(?P<value>.*)\},$", re.MULTILINE)
+_CONTAINERS = ("journal", "booktitle", "howpublished", "publisher")
+_MOST_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One cited work.
+
+    Attributes
+    ----------
+    bibtex
+        Its entry.
+    fields
+        BibTeX fields, without braces.
+    """
+
+    bibtex: str
+    fields: Mapping[str, str]
+
+    @property
+    def plain(self) -> str:
+        """The work in one line."""
+        work = self.fields
+        names = [name.partition(",")[0] for name in work["author"].split(" and ")]
+        several = f"{names[0]} et al." if len(names) > _MOST_NAMED else enumerated(names)
+        year = f" ({work['year']})" if "year" in work else ""
+        where = next(work[name] for name in _CONTAINERS if name in work)
+        volume = f" {work['volume']}" if "volume" in work else ""
+        pages = f": {work['pages'].replace('--', '-')}" if "pages" in work else ""
+        doi = f" doi:{work['doi']}" if "doi" in work else ""
+        return f"{several}{year}. {work['title']}. {where}{volume}{pages}.{doi}"
+
+
+@functools.cache
+def references() -> Mapping[str, Reference]:
+    """Read the works that can be cited, by key."""
+    text = files("bidsapp.report").joinpath("templates/references.bib").read_text("utf-8")
+    return {entry["key"]: _reference(entry) for entry in _ENTRY.finditer(text)}
+
+
+def _reference(entry: re.Match[str]) -> Reference:
+    fields = {
+        field["name"]: field["value"].strip("{}") for field in _FIELD.finditer(entry["body"])
+    }
+    return Reference(entry[0], fields)
+
+
+def bibliography(keys: Iterable[str]) -> str:
+    """Return BibTeX entries of these works, each once, in the given order."""
+    known = references()
+    return "\n\n".join(known[key].bibtex for key in dict.fromkeys(keys)) + "\n"
+
 
 NO_CONFOUNDS = "no confounds"
 _SPACES = re.compile(r"[ \n]+")  # not the no-break spaces before units
 _SPACE_REFERENCES = {"fsaverage": "fischl1999", "fsLR": "glasser2013"}
-_NETWORKS = {
-    "resnet1d": ("ResNet-1D", "he2016"),
-    "musicnn": ("MusiCNN", "pons2019"),
-    "musicnnmtt": ("musicnn (MagnaTagATune)", "pons2019"),
-    "musicnnmsd": ("musicnn (Million Song Dataset)", "pons2019"),
-    "vggmtt": ("the VGG of the package musicnn (MagnaTagATune)", "pons2019"),
-    "vggmsd": ("the VGG of the package musicnn (Million Song Dataset)", "pons2019"),
-    "vggish": ("VGGish", "hershey2017"),
-    "hubertbase": ("HuBERT (base)", "hsu2021"),
-    "hubertlarge": ("HuBERT (large)", "hsu2021"),
-    "wav2vec2base": ("wav2vec 2.0 (base)", "baevski2020"),
-    "wav2vec2large": ("wav2vec 2.0 (large)", "baevski2020"),
-    "wavlmbase": ("WavLM (base)", "chen2022"),
-    "wavlmlarge": ("WavLM (large)", "chen2022"),
-}
-_FEATURES = {
-    "baseline": "acoustic descriptors",
-    "harmonic": "harmonic network",
-    "consonance": "roughness and harmonicity",
-}
 _OPEN, _CLOSE = "\u27e6", "\u27e7"  # brackets about the keys of cited works
 _MARK = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
 _TAGGERS = ("resnet1d", "musicnn", "musicnnmtt", "vggmtt")
@@ -171,7 +204,8 @@ def shared_context(results: Results) -> dict[str, Any]:
         "n_left_out": len(facts.get("left_out") or ()),
         "has_participant": own is not None,
     }
-    return context | (_of_participant(own) if own is not None else {"networks": [], "spaces": []})
+    missing: dict[str, Any] = {"networks": [], "spaces": [], "own": None}
+    return context | (missing if own is None else _of_participant(own))
 
 
 def _of_participant(own: Results) -> dict[str, Any]:
@@ -204,13 +238,8 @@ def _space_facts(results: Results, space: Space) -> dict[str, Any]:
     }
 
 
-def network_title(label: str) -> str:
-    """Return the name for a reader of what results call by a label (``musicnnmtt``)."""
-    return _FEATURES.get(label) or _NETWORKS.get(label, (label, None))[0]
-
-
 def _network_facts(results: Results, name: str) -> dict[str, Any]:
-    title, reference = _NETWORKS.get(name, (name, None))
+    title, reference = NETWORKS.get(name, (name, None))
     network = results.network(name)
     return {
         "key": name,
@@ -225,7 +254,7 @@ def _network_facts(results: Results, name: str) -> dict[str, Any]:
 
 
 def inference_sentences(
-    used: Sequence[Inference], values: Mapping[str, Mapping[str, Any]]
+    used: Sequence[Inference], draws: Mapping[str, object], level: float = 0.05
 ) -> list[dict[str, Any]]:
     """Return the methods sentences of inferences, with what they cite.
 
@@ -233,8 +262,11 @@ def inference_sentences(
     ----------
     used
         Those behind the written results (`bidsapp.report.sections.used_inferences`).
-    values
-        Key of an inference → values of its placeholders, such as ``n_draws``.
+    draws
+        Key of an inference → how often something was drawn, as a number or in words; without
+        any draws it is left out.
+    level
+        P-value that counts as significant.
 
     Returns
     -------
@@ -244,26 +276,21 @@ def inference_sentences(
     Raises
     ------
     KeyError
-        A placeholder has no value.
+        Draws that a sentence names are not given.
     """
     return [
-        {
-            "title": item.title,
-            "text": item.method.format(**_thousands(values.get(item.key, {}))).rstrip("."),
-            "cites": item.cites,
-        }
+        {"title": item.title, "text": _sentence(item, draws, level), "cites": item.cites}
         for item in used
+        if draws.get(item.key, True)
     ]
 
 
-def _thousands(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Write whole numbers with no-break spaces between thousands."""
-    return {
-        name: f"{value:,}".replace(",", "\u00a0")
-        if isinstance(value, int) and not isinstance(value, bool)
-        else value
-        for name, value in values.items()
-    }
+def _sentence(item: Inference, draws: Mapping[str, object], level: float) -> str:
+    """Fill a sentence in, with no-break spaces between thousands."""
+    n = draws.get(item.key)
+    words = f"{n:,}".replace(",", "\u00a0") if isinstance(n, int) else n
+    values = {"level": f"{level:g}"} | ({} if words is None else {"n_draws": words})
+    return item.method.format(**values).rstrip(".")
 
 
 def weights_text(record: Mapping[str, Any]) -> str:

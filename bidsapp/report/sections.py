@@ -27,12 +27,19 @@ from bidsapp.report.html import (
     Section,
     number_text,
 )
-from bidsapp.report.methods import Methods, network_title, weights_text
+from bidsapp.report.methods import (
+    Methods,
+    inference_sentences,
+    render_methods,
+    shared_context,
+    weights_text,
+)
 from bidsapp.report.rates import own_rates
 from bidsapp.report.tables import Row, table
 from bidsapp.results.cautions import Caution, in_order
 from bidsapp.results.inferences import INFERENCES, Inference
 from bidsapp.results.kinds import Column, Result, Table, expand
+from bidsapp.results.networks import network_title
 from bidsapp.results.read import Results, Space, read_stats
 
 _PACKAGES = ("musicotopy", "nibabel", "nilearn", "matplotlib", "numpy")
@@ -91,6 +98,15 @@ def pairs(results: Results, *, leave_out: Sequence[str] = ()) -> list[Pair]:
             f"-{number}" if len(found) > 1 else "",
         )
         for number, (space, name) in enumerate(found, start=1)
+    ]
+
+
+def space_pairs(results: Results) -> list[Pair]:
+    """Return the spaces, numbered, for results that belong to no network."""
+    several = len(results.spaces) > 1
+    return [
+        Pair(space, "", space.title, f"-{number}" if several else "")
+        for number, space in enumerate(results.spaces, start=1)
     ]
 
 
@@ -380,6 +396,24 @@ def claim(results: Results, *keys: str) -> list[Part]:
 
 
 # ------------------------------------------------------------------ methods, paper, software
+
+
+def methods_of(results: Results, draws: Mapping[str, object], **context: Any) -> Methods:
+    """Write the methods of a page: what all recipes share, the tests, and what one adds.
+
+    Parameters
+    ----------
+    results
+        Of a participant or the group.
+    draws
+        Key of an inference → how often something was drawn.
+    **context
+        What the template of the recipe names beside that.
+    """
+    level = results.facts()["settings"].get("significance", 0.05)
+    sentences = inference_sentences(used_inferences(results), draws, level)
+    context = shared_context(results) | {"inferences": sentences} | context
+    return render_methods(f"{results.recipe}_methods.txt.j2", context)
 
 
 def methods_section(methods: Methods) -> Section:

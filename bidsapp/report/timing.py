@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bidsapp.report.figures.alignment import Played, RunTrack, alignment_figure
+from bidsapp.report.figures.courses import Played, RunTrack, alignment_figure, course_figure
 from bidsapp.report.figures.crossval import Block, fold_figure
 from bidsapp.report.figures.style import PIECES, Array
-from bidsapp.report.html import Cell, Number, Prose, Section, cell, number_text, picture
+from bidsapp.report.html import Cell, Number, Picture, Prose, Section, cell, number_text, picture
 from bidsapp.report.tables import MISSING, records_of, table
 from bidsapp.results.kinds import Column, Table
 
 _MOST_RUNS = 12
+_FEW, _MANY = 40, 150  # presentations that are drawn as vectors, with and without loudness
 _MOST_POINTS = 600
 _RUNS = (
     Column("run", text=True),
@@ -137,32 +138,50 @@ def alignment_section(
     title, anchor = "Alignment", "alignment"
     if alignment.empty:
         return Section(title, anchor, [Prose("No alignment table was written.")])
-    colours = piece_colours(pieces_of(alignment))
-    envelopes = _envelopes(waveform)
-    tracks = run_tracks(alignment, lambda row: _played(row, envelopes))
-    drawn = tracks[:_MOST_RUNS]
     caption = (
         "Grey: the scan, darker where volumes entered the models. Colour: when each piece was "
-        f"played ({colour_words(colours)}); below it the loudness of its sound file, pale where "
-        "it was not played."
+        "played ({colours}); below it the loudness of its sound file, pale where it was not "
+        "played."
     )
-    if len(tracks) > len(drawn):
-        caption += f" The first {len(drawn)} of {len(tracks)} runs; all are in the table."
-    alt = "; ".join(
-        f"{track.name}: scan of {track.scan_s:.0f} s, {len(track.played)} presentations"
-        for track in drawn
-    )
-    figure = picture(
-        alignment_figure(drawn, colours),
-        alt=f"Timeline. {alt}.",
-        caption=caption,
-        vector=sum(len(track.played) for track in drawn) <= 40,
-    )
+    figure = timeline(alignment, caption, waveform)
     told = (
         "When each piece was played and for how long, from where in its file, and the volumes "
         "that entered the models (counted from 0)"
     )
     return Section(title, anchor, [figure, timing_table(alignment, declared, told)])
+
+
+def timeline(
+    alignment: pd.DataFrame,
+    caption: str,
+    waveform: pd.DataFrame | None = None,
+    drop_s: float = -np.inf,
+) -> Picture:
+    """Draw the scan of each run, and what was played in it.
+
+    Parameters
+    ----------
+    alignment, waveform
+        As for `alignment_section`.
+    caption
+        How to read it; names ``{colours}``.
+    drop_s
+        Time after an onset whose volumes are not used.
+    """
+    colours = piece_colours(pieces_of(alignment))
+    envelopes = _envelopes(waveform)
+    tracks = run_tracks(alignment, lambda row: _played(row, envelopes, drop_s))
+    drawn = tracks[:_MOST_RUNS]
+    caption = caption.format(colours=colour_words(colours))
+    if len(tracks) > len(drawn):
+        caption += f" The first {len(drawn)} of {len(tracks)} runs."
+    told = "; ".join(
+        f"{track.name}: scan of {track.scan_s:.0f} s, {len(track.played)} presentations"
+        for track in drawn
+    )
+    vector = sum(len(track.played) for track in drawn) <= (_FEW if envelopes else _MANY)
+    figure = alignment_figure(drawn, colours)
+    return picture(figure, alt=f"Timeline. {told}.", caption=caption, vector=vector)
 
 
 def timing_table(frame: pd.DataFrame, declared: Table, caption: str) -> Any:
@@ -229,11 +248,13 @@ def run_tracks(
     ]
 
 
-def _played(row: Mapping[str, Any], envelopes: Mapping[str, Array]) -> Played:
+def _played(row: Mapping[str, Any], envelopes: Mapping[str, Array], drop_s: float) -> Played:
     piece, tr_s = str(row["stim_file"]), float(row["tr_s"])
     used = None
     if row["n_rows"] > 0 and pd.notna(row["first_volume"]):
-        used = (row["first_volume"] * tr_s, (row["last_volume"] + 1) * tr_s)
+        first = max(row["first_volume"] * tr_s, row["onset_s"] + drop_s)
+        last = (row["last_volume"] + 1) * tr_s
+        used = (first, last) if last > first else None
     start = float(row["stim_start_s"]) if pd.notna(row["stim_start_s"]) else 0.0
     duration = float(row["duration_s"])
     sound = float(row["sound_s"]) if pd.notna(row["sound_s"]) else duration
@@ -296,3 +317,53 @@ def folds_section(folds: pd.DataFrame, declared: Table, colours: Mapping[str, st
     )
     told = "Blocks: stretches that are centred and scored separately"
     return Section(title, anchor, [figure, timing_table(folds, declared, told)])
+
+
+_MOST_VOLUMES = 300
+
+
+def peak_section(frame: pd.DataFrame, declared: Table, suffix: str = "") -> Section | None:
+    """Draw prediction, response and regressors of the block whose score is the median.
+
+    Parameters
+    ----------
+    frame
+        One row per held-out volume; columns are those of `declared`.
+    declared
+        Its declaration.
+    suffix
+        Of the anchor.
+
+    Returns
+    -------
+    Section or None
+        None when nothing was predicted.
+    """
+    scores = frame.groupby("block", sort=True)[["r", "piece"]].first()
+    finite = scores["r"].dropna().sort_values(kind="stable")
+    if finite.empty:
+        return None
+    block = finite.index[(len(finite) - 1) // 2]
+    rows = frame[frame["block"] == block].iloc[:_MOST_VOLUMES]
+    first = rows.iloc[0]
+    components = [name for name in frame.columns if name.startswith("component_")]
+    figure = course_figure(
+        rows["stim_time_s"].to_numpy(float),
+        {name: rows[name].to_numpy(float) for name in ("measured", "predicted")},
+        rows[components].to_numpy(float).T,
+        ([str(name) for name in scores["piece"]], scores["r"].to_numpy(float)),
+        list(scores.index).index(block),
+    )
+    r = number_text(float(first["r"]), 2)
+    mean = number_text(float(scores["r"].mean()), 2)
+    caption = (
+        f"Parcel {first['parcel']:.0f}, layer {first['layer']}: the largest score (mean r = "
+        f"{mean}; chosen for it, so inflated). Shown is {first['piece']}, held out, whose r = {r} "
+        "is the median of all blocks, circled on the right. Top: the first regressors of the "
+        "layer as they enter the model. Bottom: cleaned BOLD of the parcel and its prediction."
+    )
+    alt = (
+        f"Predicted and measured BOLD in {first['piece']}: r = {r}; over blocks from "
+        f"{number_text(float(finite.iloc[0]), 2)} to {number_text(float(finite.iloc[-1]), 2)}."
+    )
+    return Section(declared.title, f"peak{suffix}", [picture(figure, alt=alt, caption=caption)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -14,11 +14,14 @@ from bidsapp.brain.geometry import UnitSpace
 from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Part, Section, number_text, plural
-from bidsapp.report.methods import has_random_weights, network_title, weights_text
-from bidsapp.report.sections import Pair
+from bidsapp.report.methods import has_random_weights, weights_text
+from bidsapp.report.sections import Pair, claim
+from bidsapp.report.tables import table
 from bidsapp.results.kinds import Result, Table
+from bidsapp.results.networks import network_title
 from bidsapp.results.read import APART, Results
 
+R = TypeVar("R", bound=Result)
 V = TypeVar("V", bound="View")
 
 
@@ -120,6 +123,33 @@ class View:
         """Return a section about this network and space; `anchor` is without the suffix."""
         return Section(title, f"{anchor}{self.suffix}", parts, list(children))
 
+    def by_level(self, own: R, group: R) -> R:
+        """Return the declaration of a participant's result, or that of the group's."""
+        return group if self.is_group else own
+
+    def tabled(
+        self, result: Table, caption: str = "", rows: pd.DataFrame | None = None, **how: Any
+    ) -> Part:
+        """Show a table with all columns that are declared.
+
+        Parameters
+        ----------
+        result
+            What is shown.
+        caption
+            How to read it; by default what the declaration says.
+        rows
+            Those to show; by default all.
+        **how
+            As `bidsapp.report.tables.table` takes it.
+        """
+        frame = self.table(result) if rows is None else rows
+        return table(frame, result.columns, caption or result.says, **how)
+
+    def claim(self, *keys: str) -> list[Part]:
+        """Return the interpretation of inferences, to stand below their figure or table."""
+        return claim(self.results, *keys)
+
     def count(self, mask: Array) -> str:
         """Count voxels or vertices in words: ``12 vertices``."""
         return plural(int(mask.sum()), *unit_words(self.units))
@@ -156,6 +186,11 @@ class View:
         maps = self.results.maps(result, self.pair.space, network)
         return None if maps is None else np.asarray(maps.values, dtype=float)
 
+    def values(self, result: Result) -> Array:
+        """Read maps that are always written, (n_maps, n_units)."""
+        network = self.pair.network if result.by_network else ""
+        return np.asarray(self.results.values(result, self.pair.space, network), dtype=float)
+
     def single(self, result: Result) -> Array | None:
         """Read a result with one map: (n_units,), or None when it was not written."""
         maps = self.maps(result)
@@ -176,6 +211,7 @@ def results_section(
     view: V,
     makers: Iterable[Callable[[V], Section | None]],
     folded: Collection[Callable[[V], Section | None]] = (),
+    intro: Sequence[Part] = (),
 ) -> Section:
     """Return the section with all results of one network in one space.
 
@@ -187,6 +223,8 @@ def results_section(
         Functions that make the subsections, in order; None is left out.
     folded
         Those whose subsections a first reading can do without.
+    intro
+        What stands before them.
     """
     children = [
         replace(section, folded=make in folded)
@@ -194,4 +232,4 @@ def results_section(
         if (section := make(view)) is not None
     ]
     anchor = f"results-{view.pair.space.anchor}-{view.pair.network}"
-    return Section(f"Results: {view.pair.title}", anchor, children=children)
+    return Section(f"Results: {view.pair.title}", anchor, intro, children)

@@ -19,7 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, TypeVar
+from functools import partial
+from typing import Any, ClassVar, Literal, TypeVar
 
 Level = Literal["participant", "group", "both"]
 Colours = Literal["score", "signed", "layers", "share", "sequential"]
@@ -245,6 +246,27 @@ class Table(Result):
     def header(self) -> list[str]:
         """Names of the declared columns."""
         return [column.name for column in self.columns]
+
+
+def table(desc: str, title: str, says: str, *columns: Column, **how: Any) -> Table:
+    """Declare a table.
+
+    Parameters
+    ----------
+    desc, title, says
+        As of any `Result`.
+    *columns
+        In order.
+    **how
+        Further fields of `Table`.
+    """
+    return Table(desc=desc, title=title, says=says, columns=columns, **how)
+
+
+group_maps = partial(Maps, level="group")
+group_table = partial(table, level="group")
+overall_table = partial(table, by_space=False, by_network=False)
+"""Of neither a space nor a network."""
 
 
 @dataclass(frozen=True, kw_only=True)

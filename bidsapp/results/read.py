@@ -228,12 +228,7 @@ class Results:
         wanted = {"recipe": self.recipe, "level": level, "subject": self.subject, "state": "done"}
         return [item for item in records if wanted.items() <= item.items()]
 
-    def written(
-        self,
-        result: Result,
-        space: Space | None = None,
-        network: str = "",
-    ) -> bool:
+    def written(self, result: Result, space: Space | None = None, network: str = "") -> bool:
         """Whether a result is there: not only its sidecar, and both hemispheres of surfaces."""
         paths = self._paths(result, space, network)
         if not isinstance(result, Facts):
@@ -241,12 +236,13 @@ class Results:
         sides = {parse_name(path).entities.get("hemi") for path in paths} - {None}
         return bool(paths) and len(sides) != 1
 
+    def anywhere(self, result: Result) -> bool:
+        """Whether a result is there in some space, of some network."""
+        networks = self.networks() if result.by_network else ("",)
+        return any(self.written(result, space, name) for space in self.spaces for name in networks)
+
     def maps(
-        self,
-        result: Result,
-        space: Space,
-        network: str = "",
-        units: UnitSpace | None = None,
+        self, result: Result, space: Space, network: str = "", units: UnitSpace | None = None
     ) -> MapValues | None:
         """Read maps, labels or a mask; None when not written.
 
@@ -310,12 +306,7 @@ class Results:
                     return _KINDS[ends[0]]
         return None
 
-    def table(
-        self,
-        result: Table,
-        space: Space | None = None,
-        network: str = "",
-    ) -> pd.DataFrame:
+    def table(self, result: Table, space: Space | None = None, network: str = "") -> pd.DataFrame:
         """Read a table; without rows, but with its columns, when not written."""
         import pandas as pd
 
@@ -347,10 +338,7 @@ class Results:
         return None
 
     def sidecar(
-        self,
-        result: Result,
-        space: Space | None = None,
-        network: str = "",
+        self, result: Result, space: Space | None = None, network: str = ""
     ) -> Mapping[str, Any]:
         """Return the metadata beside a result; empty when it is not written."""
         for path in self._paths(result, space, network):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bidsapp.encoding.parcels import parcel_test
-from bidsapp.recipes.gradients.acoustics import best_beyond
+from bidsapp.recipes.gradients.displacement import best_beyond
 from bidsapp.results.calibrations.acoustics import made, projected
 from bidsapp.results.calibrations.encoding import MadeDesigns, score_with_null, smooth
 from bidsapp.stats.displacement import displacement_test

@@ -486,7 +486,7 @@ ELSEWHERE = {
     ),
     "cli.app": "--reports-only without results",
     "scratch": "a checkpoint in the work folder that is cut off, found when training goes on",
-    "recipes.emotion3d.folds": "folds that a label's segments do not fill",
+    "recipes.emotion3d.labels": "folds that a label's segments do not fill",
 }
 
 

@@ -15,7 +15,7 @@ from bidsapp.bids.records import ImageKind
 from bidsapp.recipes import RECIPES, SETTINGS_TABLES, load_function
 from bidsapp.recipes.base.recipe import Need, Recipe
 from bidsapp.recipes.base.settings import fidelity, fields_of, override
-from bidsapp.report.references import references
+from bidsapp.report.methods import references
 from bidsapp.results.inferences import INFERENCES
 from bidsapp.results.kinds import Facts, Maps, Table, expand
 from bidsapp.simulate.checks.shared import Check

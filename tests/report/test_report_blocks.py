@@ -13,10 +13,10 @@ from bidsapp.report.methods import (
     first_participant,
     inference_sentences,
     lag_text,
+    references,
     shared_context,
     weights_text,
 )
-from bidsapp.report.references import references
 from bidsapp.report.sections import used_inferences
 from bidsapp.results.inferences import INFERENCES
 from bidsapp.results.read import Results
@@ -90,7 +90,7 @@ def test_layers_name_their_network_and_weights(participant: Results) -> None:
 
 def test_inferences_are_described_by_their_entry_with_its_citations(participant: Results) -> None:
     used = used_inferences(participant)
-    sentences = inference_sentences(used, {"circular_shift": {"n_draws": 12000}})
+    sentences = inference_sentences(used, {"circular_shift": 12000})
     text, cited = say("inference(sentences)", participant, sentences=sentences)
     assert "12\u00a0000 circular shifts" in text
     assert cited == list(INFERENCES["circular_shift"].cites)

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from bidsapp.recipes.base.score_results import peak_courses
-from bidsapp.report.courses import peak_section
 from bidsapp.report.html import Picture
+from bidsapp.report.timing import peak_section
 
 DECLARED = peak_courses("toy")
 

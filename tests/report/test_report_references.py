@@ -9,8 +9,7 @@ import pytest
 
 from bidsapp.recipes import RECIPES
 from bidsapp.report.html import environment
-from bidsapp.report.methods import Methods, fill_methods
-from bidsapp.report.references import bibliography, references
+from bidsapp.report.methods import Methods, bibliography, fill_methods, references
 from bidsapp.results.inferences import INFERENCES
 
 TEMPLATES = sorted(

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bidsapp.report.sections import pairs
+from bidsapp.errors import InputMissingError
+from bidsapp.report.sections import pairs, space_pairs
 from bidsapp.report.view import View
 from bidsapp.results.read import Results
 from tests.report.toy import (
@@ -70,3 +71,41 @@ def test_what_was_not_written_is_none_or_empty(tmp_path: Path) -> None:
     view = View(results, pairs(results)[0])
     assert view.mask(PASSED) is None
     assert view.table(PARTICIPANTS).empty
+
+
+def test_the_declaration_is_that_of_the_level(results: Results, tmp_path: Path) -> None:
+    own = View(results, pairs(results)[0])
+    group = write_toy(tmp_path, [volume()], subject="")
+    of_group = View(group, pairs(group)[0])
+    assert own.by_level(SCORE, BEST) is SCORE
+    assert of_group.by_level(SCORE, BEST) is BEST
+
+
+def test_a_table_is_shown_with_its_declared_columns_and_sentence(results: Results) -> None:
+    view = View(results, pairs(results)[0])
+    shown = view.tabled(PARCELS)
+    assert shown.caption == PARCELS.says
+    assert [column.name for column in shown.columns] == PARCELS.header
+    assert len(shown.rows) == 3
+    some = view.tabled(PARCELS, "Two.", view.table(PARCELS).iloc[:2])
+    assert (some.caption, len(some.rows)) == ("Two.", 2)
+
+
+def test_maps_that_are_always_written_are_missed(results: Results, tmp_path: Path) -> None:
+    view = View(results, pairs(results)[0])
+    np.testing.assert_array_equal(view.values(SCORE), view.maps(SCORE))
+    lost = write_toy(tmp_path, [volume()], tested=False)
+    with pytest.raises(InputMissingError, match="toypassed"):
+        View(lost, pairs(lost)[0]).values(PASSED)
+
+
+def test_spaces_are_numbered_where_there_are_several(results: Results, tmp_path: Path) -> None:
+    first, second = space_pairs(results)
+    assert (first.network, first.suffix, second.suffix) == ("", "-1", "-2")
+    (alone,) = space_pairs(write_toy(tmp_path, [volume()]))
+    assert alone.suffix == ""
+
+
+def test_a_result_is_somewhere_or_nowhere(results: Results, tmp_path: Path) -> None:
+    assert results.anywhere(PASSED)
+    assert not write_toy(tmp_path, [volume()], tested=False).anywhere(PASSED)

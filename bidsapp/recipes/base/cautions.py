@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bidsapp.audio.networks import CONTROLS
 from bidsapp.bids.records import Problem, Run
 from bidsapp.results.cautions import Caution
+from bidsapp.results.networks import network_title
 from bidsapp.text import counted
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ MUCH_CLEANING = 0.15
 """Share of the degrees of freedom of a run that is worth a caution."""
 MEDIAL_WALL = 0.09
 """Share of the vertices of a hemisphere that is no cortex."""
-_FEW_SHIFTS = 99
+_FEW_SHIFTS, _FEW_PIECES = 99, 6
 
 
 def of_problems(problems: Iterable[object]) -> Iterator[Caution]:
@@ -128,7 +129,7 @@ def random_weights(weights: Mapping[str, Mapping[str, Any]]) -> Iterator[Caution
         if record.get("source") in CONTROLS:
             yield Caution(
                 "serious",
-                f"{network} has {record['source']} weights",
+                f"{network_title(network)} has {record['source']} weights",
                 "Layers of an untrained network still differ in size, smoothness and receptive "
                 "field, so they can predict the brain. Nothing here is evidence about learned "
                 "features; compare with a run that has trained weights.",
@@ -154,6 +155,35 @@ def of_encoded_bold(
     yield from freedom(runs, bold.confounds)
     n_missing = bold.n_constant + bold.n_nan
     yield from without_data(n_missing, bold.units.n_units, bold.units.kind, "units")
+
+
+def of_pieces(rows: Rows, purge_s: float) -> Iterator[Caution]:
+    """Say that there are few pieces to generalise from, and that pieces were split.
+
+    Parameters
+    ----------
+    rows
+        Used volumes and folds.
+    purge_s
+        Left out between parts of one piece.
+    """
+    n_pieces = len(rows.used_pieces)
+    if n_pieces < _FEW_PIECES:
+        yield Caution(
+            "caution",
+            f"Only {n_pieces} piece{'s' * (n_pieces != 1)}",
+            f"Each model was trained on at most {max(n_pieces - 1, 1)} of {n_pieces} pieces and "
+            "had to generalise to one that it never heard. Read the scores of the single pieces, "
+            "not only their mean; nothing can be said about music in general.",
+        )
+    if rows.blocks.kind == "split":
+        yield Caution(
+            "caution",
+            "Pieces were split for cross-validation",
+            "Too few pieces were there to hold out whole ones. Parts of one piece share themes, "
+            "instruments and mood, so training has heard something like the test, although "
+            f"{purge_s:g} s between them ({rows.blocks.n_purged} volumes) were removed.",
+        )
 
 
 def few_shifts(n_shifts: int) -> Iterator[Caution]:
@@ -248,7 +278,7 @@ def left_out(excluded: Sequence[tuple[str, str]]) -> Iterator[Caution]:
 
 
 def of_encoding_group(
-    inputs: GroupInputs, least: int, test: SignFlipMaps | None, level: float
+    inputs: GroupInputs, least: int, test: SignFlipMaps | None = None, level: float = 0.05
 ) -> Iterator[Caution]:
     """Yield who takes part in a group of encoding scores, and what its sign flips can show.
 

@@ -36,13 +36,7 @@ class Cost:
 
 
 def encoding_cost(
-    inputs: Inputs,
-    settings: EncodingSettings,
-    config: Config,
-    *,
-    n_layers: int,
-    n_copies: int,
-    frame_bytes: int,
+    inputs: Inputs, settings: EncodingSettings, config: Config, *, n_layers: int, frame_bytes: int
 ) -> Cost:
     """Estimate what encoding one participant's BOLD by layers of networks costs.
 
@@ -54,8 +48,6 @@ def encoding_cost(
         For memory and cores that may be used.
     n_layers
         Layers of all networks together; of each a Gram matrix, frames × frames, is kept.
-    n_copies
-        Displacements of all sets of lags together.
     frame_bytes
         Held for each frame while features are made.
     """
@@ -65,6 +57,7 @@ def encoding_cost(
     n_frames = int(sum(seconds.values()) / settings.hop_s)
     bold, grams = 4 * n_trs * n_units, n_layers * 8 * n_frames**2
     wanted = BASE_BYTES + bold + frame_bytes * n_frames
+    n_copies = settings.n_shifts + getattr(settings, "n_beyond", 0)
     time = null_time(inputs, settings, n_layers, n_copies, config.n_threads)
     sizes = (f"{n_units:,} units, {n_frames:,} feature frames", time)
     return Cost(min(wanted, config.memory_bytes), bold + grams, ", ".join(filter(None, sizes)))

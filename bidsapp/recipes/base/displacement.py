@@ -7,7 +7,7 @@ mean over participants, as for the observed alignment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from bidsapp.results.inferences.base import smallest_p
 from bidsapp.results.kinds import Mask, Result, Table
 from bidsapp.results.read import Results
 from bidsapp.results.write import Output, tidy
-from bidsapp.stats.displacement import displacement_test
+from bidsapp.stats.displacement import DisplacementTest, displacement_test
 from bidsapp.stats.layer_sets import layer_sets
 from bidsapp.stats.metrics import fisher_z
 
@@ -131,19 +131,25 @@ def parcel_rows(
     """
     test = displacement_test(null.observed, null.copies)
     places = parcel_places(null.labels, units)
-    values: dict[str, Any] = {
-        "layer_index": np.arange(1, len(layers) + 1),
-        **{name: np.asarray(column, object)[:, None] for name, column in places.items()},
-        "mean_r": np.tanh(test.score.T),
-        "effect": test.effect.T,
-        "p": test.p.T,
-        "p_fwe": test.p_fwe.T,
+    values = columns_of(places, test, mean_r=np.tanh(test.score)) | {
         "may_be_best": layer_sets(null.observed, null.copies, level=level, competes=competes).T,
         "n": null.n[:, None],
     }
     rows = tidy(values, parcel=range(1, len(null.n) + 1), layer=layers)
     passed = np.append((test.p_fwe <= level).any(axis=0), False)[null.labels]
     return rows, passed
+
+
+def columns_of(
+    places: Mapping[str, Any], test: DisplacementTest, **scores: NDArray[Any]
+) -> dict[str, Any]:
+    """Return the columns of tested parcels: place, and scores (n_layers, n_parcels) with p."""
+    values = {**scores, "effect": test.effect, "p": test.p, "p_fwe": test.p_fwe}
+    return {
+        "layer_index": np.arange(1, len(test.p) + 1),
+        **{name: np.asarray(column, object)[:, None] for name, column in places.items()},
+        **{name: column.T for name, column in values.items()},
+    }
 
 
 def write_parcels(

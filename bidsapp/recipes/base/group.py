@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.records import ImageKind, Problem
@@ -35,6 +35,7 @@ NOT_ASKED = "not among the participants asked for"
 _INDIVIDUAL = ("", "T1w", "fsnative")
 _CONFIG_OF_VOLUMES = ("confounds", "high_pass_hz", "smoothing_fwhm_mm", "random_seed")
 Reasons = dict[str, str]
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -357,11 +358,7 @@ def _choose_spaces(
 
 
 def _why_not(
-    subject: str,
-    there: bool,
-    space: str,
-    failures: Mapping[tuple[str, str], str],
-    config: Config,
+    subject: str, there: bool, space: str, failures: Mapping[tuple[str, str], str], config: Config
 ) -> str:
     """Say why a participant does not take part; empty if it does."""
     if subject in config.exclude_participant_label:
@@ -413,15 +410,12 @@ def refuse_mixture(
     error
         Class of the error that is raised.
     """
-    groups: dict[Hashable, list[str]] = defaultdict(list)
-    for item in participants:
-        groups[value(item)].append(item.subject)
-    if len(groups) < 2:
+    groups = _alike(participants, value)
+    if not groups:
         return
-    ordered = sorted(groups.items(), key=lambda pair: -len(pair[1]))
     parts = [
         f"{names_of(subjects)} ({_short(key, number)})"
-        for number, (key, subjects) in enumerate(ordered, start=1)
+        for number, (key, subjects) in enumerate(groups, start=1)
     ]
     msg = (
         f"space {at.title}: participants differ in {what}: {'; '.join(parts)}; run the "
@@ -431,21 +425,27 @@ def refuse_mixture(
     raise error(msg)
 
 
+def _alike(
+    participants: Iterable[Results], value: Callable[[Results], K]
+) -> list[tuple[K, list[str]]]:
+    """Return who has which value, the most participants first; nothing where all have one."""
+    groups: dict[K, list[str]] = defaultdict(list)
+    for item in participants:
+        groups[value(item)].append(item.subject)
+    return sorted(groups.items(), key=lambda pair: -len(pair[1])) if len(groups) > 1 else []
+
+
 def _refuse_other_rows(result: Table, participants: Sequence[Results], at: Space) -> None:
     """Refuse participants whose table differs from most others' in columns that must agree."""
-    rows = {
-        item.subject: tuple(
-            tuple(map(str, row))
-            for row in item.table(result, at)[list(result.same)].itertuples(index=False)
-        )
-        for item in participants
-    }
-    groups: dict[tuple[tuple[str, ...], ...], list[str]] = defaultdict(list)
-    for subject, content in rows.items():
-        groups[content].append(subject)
-    if len(groups) < 2:
+
+    def content_of(item: Results) -> tuple[tuple[str, ...], ...]:
+        rows = item.table(result, at)[list(result.same)].itertuples(index=False)
+        return tuple(tuple(map(str, row)) for row in rows)
+
+    groups = _alike(participants, content_of)
+    if not groups:
         return
-    (usual, many), *others = sorted(groups.items(), key=lambda pair: -len(pair[1]))
+    (usual, many), *others = groups
     parts = [f"{names_of(few)} {_difference(content, usual)}" for content, few in others]
     msg = (
         f"space {at.title}: participants differ in {result.title.lower()} "
@@ -490,11 +490,9 @@ def names_of(subjects: Iterable[str]) -> str:
 
 def _version_problems(root: Path, participants: Sequence[Results], at: Space) -> list[Problem]:
     """Say so when participants were analysed by different versions."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for item in participants:
-        groups[str(item.facts(at).get("version", "unknown"))].append(item.subject)
-    if len(groups) < 2:
+    groups = _alike(participants, lambda item: str(item.facts(at).get("version", "unknown")))
+    if not groups:
         return []
-    parts = "; ".join(f"{version}: {names_of(subjects)}" for version, subjects in groups.items())
+    parts = "; ".join(f"{version}: {names_of(subjects)}" for version, subjects in groups)
     what = f"participants were analysed by different versions of musicotopy ({parts})"
     return [Problem(root, what, "run them all with one version if results look uneven")]

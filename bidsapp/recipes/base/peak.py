@@ -13,26 +13,14 @@ from numpy.typing import NDArray
 
 from bidsapp.encoding.encode import predict_held_out
 from bidsapp.recipes.base.score_results import N_COMPONENTS
-from bidsapp.recipes.base.scores import (
-    Scores,
-    design_store,
-    filter_of,
-    filtered,
-    scorer_of,
-    volumes_of,
-)
-from bidsapp.recipes.base.study import ParticipantStudy
+from bidsapp.recipes.base.scores import Scores
 
 
-def peak_rows(
-    study: ParticipantStudy, scores: Scores, means: NDArray[np.float32]
-) -> Iterator[dict[str, Any]]:
+def peak_rows(scores: Scores, means: NDArray[np.float32]) -> Iterator[dict[str, Any]]:
     """Yield one row per held-out volume of the parcel with the largest score.
 
     Parameters
     ----------
-    study
-        The participant.
     scores
         Of one network at one set of lags.
     means
@@ -42,11 +30,10 @@ def peak_rows(
     if not np.isfinite(observed).any():
         return
     layer, parcel = np.unravel_index(int(np.nanargmax(observed)), observed.shape)
-    rows = scores.rows
-    run_filter = filter_of(study, rows)
-    y = filtered(means[volumes_of(study.bold, rows), parcel : parcel + 1], run_filter)
-    store = design_store(study, scores.bank, rows, run_filter)
-    predicted, features = predict_held_out(store, int(layer), y, scorer_of(study), N_COMPONENTS)
+    encoder, rows = scores.encoder, scores.rows
+    y = encoder.responses(means[:, parcel : parcel + 1], encoder.run_filter)
+    store = encoder.store(scores.bank, encoder.run_filter)
+    predicted, features = predict_held_out(store, int(layer), y, encoder.scorer, N_COMPONENTS)
     for block, piece in enumerate(rows.block_pieces):
         own = np.flatnonzero(rows.blocks.label == block)
         measured, prediction = _standardised(y[own, 0]), _standardised(predicted[own, 0])

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from bidsapp.audio.io import load_audio, rms_envelope
 from bidsapp.bids.records import Presentation, Run
 from bidsapp.bids.tables import Table, number, read_table
-from bidsapp.recipes.base.alignment import THRESHOLD_MM
 from bidsapp.recipes.base.inputs import Inputs
+from bidsapp.recipes.base.score_results import THRESHOLD_MM
 
 Floats = NDArray[np.float64]
 _DISPLACEMENT = "framewise_displacement"

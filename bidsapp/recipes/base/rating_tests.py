@@ -21,6 +21,7 @@ from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.results.kinds import Table
 from bidsapp.results.write import Output
 from bidsapp.stats.bootstrap import bootstrap_interval, resample_counts
+from bidsapp.stats.clip_exchange import mean_of_known
 from bidsapp.stats.displacement import displacement_test
 from bidsapp.stats.metrics import fisher_z
 
@@ -49,12 +50,7 @@ class RaterScores:
 
 
 def rating_rows(
-    inputs: GroupInputs,
-    network: str,
-    tables: tuple[Table, Table],
-    *,
-    n_bootstrap: int,
-    seed: int,
+    inputs: GroupInputs, network: str, tables: tuple[Table, Table], *, n_bootstrap: int, seed: int
 ) -> Iterator[dict[str, Any]]:
     """Yield the mean score of each rating, set of lags and layer.
 
@@ -82,7 +78,7 @@ def rating_rows(
     keys = [name for name in ("rating", "lags") if name in tables[0].header]
     gathered = _gather(inputs, network, tables, keys)
     for key, scores in sorted(gathered.items(), key=lambda item: item[0][0]):
-        mean = _mean(list(scores.observed))
+        mean = mean_of_known(scores.observed)
         p = p_fwe = np.full(len(mean), np.nan)
         if len(scores.copies):
             test = displacement_test(mean, scores.copies)
@@ -158,7 +154,7 @@ def _gather(
     return {
         key: RaterScores(
             layers,
-            np.stack([_mean(own) for own in raters.values()]),
+            np.stack([mean_of_known(np.stack(own)) for own in raters.values()]),
             _mean_of_copies(copies[key], raters),
         )
         for key, raters in observed.items()
@@ -181,14 +177,6 @@ def _by_layer(rows: pd.DataFrame, copy: NDArray[np.integer], n_layers: int) -> F
     return z
 
 
-def _mean(values: Sequence[Floats]) -> Floats:
-    """Mean of arrays of one shape, without what is missing; NaN where all is."""
-    stacked = np.stack(values)
-    known = np.isfinite(stacked)
-    total = np.where(known, stacked, 0.0).sum(axis=0)
-    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
-
-
 def _mean_of_copies(
     copies: Mapping[str, Sequence[Floats]], raters: Mapping[str, object]
 ) -> Floats:
@@ -196,4 +184,7 @@ def _mean_of_copies(
     if any(rater not in copies for rater in raters):
         return np.zeros((0, 0))
     n_copies = min(len(item) for rater in raters for item in copies[rater])
-    return _mean([_mean([item[:n_copies] for item in copies[rater]]) for rater in raters])
+    means = [
+        mean_of_known(np.stack([item[:n_copies] for item in copies[rater]])) for rater in raters
+    ]
+    return mean_of_known(np.stack(means))

@@ -17,6 +17,7 @@ from bidsapp.brain.parcels import parcel_means
 from bidsapp.brain.rois import ROIS, find_rois
 from bidsapp.brain.spin_surface import Cortex
 from bidsapp.brain.surfaces import network_labels
+from bidsapp.results.write import tidy
 from bidsapp.stats.bootstrap import bootstrap_interval, jackknife_interval, resampled_means
 from bidsapp.stats.group import GroupMean
 from bidsapp.stats.layer_pca import LayerPca
@@ -157,18 +158,13 @@ def profile_rows(
         for values in fisher_z(profiles.r[..., k]):
             group.add(values)
         low, high = bootstrap_interval(fisher_z(profiles.r[..., k]), counts)
-        for index, layer in enumerate(layers):
-            yield {
-                "roi": name,
-                "structure": structure,
-                "lags": lags,
-                "layer": layer,
-                "layer_index": index + 1,
-                "mean_r": np.tanh(group.mean[index]),
-                "ci_low": np.tanh(low[index]),
-                "ci_high": np.tanh(high[index]),
-                "n": int(group.n[index]),
-            }
+        columns = {"mean_r": np.tanh(group.mean), "ci_low": np.tanh(low), "ci_high": np.tanh(high)}
+        place = {"roi": name, "structure": structure, "lags": lags}
+        yield from tidy({**place, **_numbers(layers), **columns, "n": group.n}, layer=layers)
+
+
+def _numbers(layers: Sequence[str]) -> dict[str, range]:
+    return {"layer_index": range(1, len(layers) + 1)}
 
 
 def reliability_rows(
@@ -206,28 +202,15 @@ def reliability_rows(
         best = best_layer(drawn, competes=competes)
         interval = jackknife_interval(z, centroid)
         low, high = np.clip(interval, 1, len(layers))
-        for index, layer in enumerate(layers):
-            yield {
-                "roi": name,
-                "structure": structure,
-                "lags": lags,
-                "layer": layer,
-                "layer_index": index + 1,
-                "share": np.nan if single else float((best == index + 1).mean()),
-                "centroid_low": low,
-                "centroid_high": high,
-            }
+        shares = [np.nan if single else (best == k).mean() for k in range(1, len(layers) + 1)]
+        columns = {"share": shares, "centroid_low": low, "centroid_high": high}
+        place = {"roi": name, "structure": structure, "lags": lags}
+        yield from tidy({**place, **_numbers(layers), **columns}, layer=layers)
 
 
 def pca_rows(pca: LayerPca, layers: Sequence[str], lags: str) -> Iterator[dict[str, Any]]:
     """Yield the loading of each layer on each component."""
-    for component in range(pca.loadings.shape[1]):
-        for index, layer in enumerate(layers):
-            yield {
-                "lags": lags,
-                "component": component + 1,
-                "layer": layer,
-                "layer_index": index + 1,
-                "loading": pca.loadings[index, component],
-                "explained": pca.explained[component],
-            }
+    columns = {"loading": pca.loadings.T, "explained": np.asarray(pca.explained)[:, None]}
+    components = range(1, pca.loadings.shape[1] + 1)
+    values: dict[str, Any] = {"lags": lags, **_numbers(layers), **columns}
+    yield from tidy(values, component=components, layer=layers)

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bidsapp.brain.clean import BoldMatrix
 from bidsapp.encoding.designs import DesignOptions, DesignStore
 from bidsapp.encoding.encode import Encoding, Scorer, encode, encode_with_null, make_scorer
 from bidsapp.encoding.parcels import Parcels, ParcelTest, parcel_test
@@ -40,8 +39,8 @@ class Scores:
     ----------
     bank
         The network's frames.
-    rows
-        Rows, blocks and folds.
+    encoder
+        Rows, blocks and folds, and how responses to them were predicted.
     units, parcels
         Scores of voxels or vertices, and of parcel means.
     test
@@ -55,7 +54,7 @@ class Scores:
     """
 
     bank: FeatureBank
-    rows: Rows
+    encoder: Encoder
     units: Encoding
     parcels: Encoding
     test: ParcelTest
@@ -64,174 +63,186 @@ class Scores:
     competes: NDArray[np.bool_]
 
     @property
+    def rows(self) -> Rows:
+        """Rows, blocks and folds."""
+        return self.encoder.rows
+
+    @property
     def layers(self) -> list[str]:
         """Names of the layers."""
         return [layer.name for layer in self.bank.layers]
 
 
-def sound_lengths(study: ParticipantStudy) -> dict[str, float]:
-    """Sound file → its length in seconds."""
-    return {row["stim_file"]: float(row["sound_s"]) for row in study.inputs.alignment}
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """How features predict the responses of a participant on the rows of one set of lags.
 
-
-def row_set(study: ParticipantStudy, lags: str, lags_s: Sequence[float]) -> Rows:
-    """List the volumes that a set of lags can explain, their blocks and folds."""
-    return rows_of(study.inputs, study.settings, lags, lags_s)
-
-
-def score(
-    study: ParticipantStudy,
-    bank: FeatureBank,
-    rows: Rows,
-    parcels: Parcels,
-    means: NDArray[np.float32],
-    *,
-    tested: bool = True,
-) -> Scores:
-    """Score units, parcels (with their null) and ratings with every layer of a network.
-
-    Parameters
+    Attributes
     ----------
     study
         The participant.
-    bank
-        Frames and Gram matrices of the network's layers.
     rows
-        Of one set of lags.
-    parcels
-        Parcels of the units with data.
-    means
-        (n_trs_total, n_parcels) cleaned BOLD averaged over parcels.
-    tested
-        Displace the music; without, nothing has a p-value.
+        Volumes that the lags can explain, their blocks and folds.
     """
-    settings: EncodingSettings = study.settings
-    run_filter = filter_of(study, rows)
-    store = design_store(study, bank, rows, run_filter)
-    quiet, label = study.config.quiet, f"{bank.network} {rows.lags}"
-    scorer = scorer_of(study)
-    per_column = 12 * rows.timeline.n_rows + 16 * len(settings.log10_alpha)
-    at_once = max(256, study.memory_bytes // 4 // per_column)
-    volumes = volumes_of(study.bold, rows)
-    n_units = study.bold.units.n_units
-    slabs = unit_slabs(study.bold, volumes, at_once, run_filter)
-    units = encode(store, slabs, n_units, scorer, label=label, quiet=quiet)
-    with_null = partial(
-        encode_with_null,
-        shifts=displacements(study, rows)[: None if tested else 0],
-        scorer=scorer,
-        columns_at_once=at_once,
-        label=f"{label} null",
-        quiet=quiet,
-    )
-    of_parcels, null = with_null(store, filtered(means[volumes], run_filter))
-    ratings = rating_targets(rows, study.inputs.ratings, study.inputs.runs)
-    of_ratings: tuple[RatingScores, ...] = ()
-    if ratings.names:  # nobody's head moves in a rating, no blood flows: features as they are
-        plain = design_store(study, bank, replace(rows, response="lags"), None)
-        seen, moved = with_null(plain, ratings.y.astype(np.float32))
-        of_ratings = rating_scores(ratings, seen.r, moved)
-    return Scores(
-        bank=bank,
-        rows=rows,
-        units=units,
-        parcels=of_parcels,
-        test=parcel_test(of_parcels.mean_r, null),
-        explained=store.explained_variance(),
-        ratings=of_ratings,
-        competes=competing(bank.layers, settings.input_layers),
-    )
 
+    study: ParticipantStudy
+    rows: Rows
 
-def displacements(study: ParticipantStudy, rows: Rows) -> NDArray[np.integer]:
-    """Draw by how many rows each block is displaced, (n_shifts, n_blocks)."""
-    settings: EncodingSettings = study.settings
-    min_shift = round(settings.min_shift_s / float(rows.timeline.tr_s.min()))
-    seed = study.config.random_seed
-    return piece_shifts(rows.heard, rows.blocks.lengths, min_shift, settings.n_shifts, seed)
+    @classmethod
+    def at(cls, study: ParticipantStudy, lags: str, lags_s: Sequence[float]) -> Encoder:
+        """Return that of one set of lags."""
+        return cls(study, rows_of(study.inputs, study.settings, lags, lags_s))
 
+    @property
+    def settings(self) -> EncodingSettings:
+        """Of the recipe."""
+        settings: EncodingSettings = self.study.settings
+        return settings
 
-def filter_of(study: ParticipantStudy, rows: Rows) -> RunFilter | None:
-    """Return the projection that cleans the runs on the rows of a design; None if it is off."""
-    settings: EncodingSettings = study.settings
-    if not settings.filter_features:
-        return None
-    return run_filter_of(study, rows, study.bold.nuisance)
+    @cached_property
+    def run_filter(self) -> RunFilter | None:
+        """The projection that cleans the runs on the rows of a design; None if it is off."""
+        return self.filter_of(self.study.bold.nuisance) if self.settings.filter_features else None
 
+    def filter_of(self, nuisance: Sequence[NDArray[np.float64]]) -> RunFilter:
+        """Return the projection that takes regressors (n_trs, k) of each run out of the rows."""
+        times, label = self.rows.timeline, self.rows.blocks.label
+        in_run = np.where(label >= 0, times.run, -1)
+        centred = label if self.settings.centre == "block" else in_run
+        names = [run.name for run in self.study.inputs.runs]
+        return make_run_filter(times.run, times.volume, centred, nuisance, names)
 
-def run_filter_of(
-    study: ParticipantStudy, rows: Rows, nuisance: Sequence[NDArray[np.float64]]
-) -> RunFilter:
-    """Return the projection that takes regressors (n_trs, k) of each run out of the rows."""
-    settings: EncodingSettings = study.settings
-    times, label = rows.timeline, rows.blocks.label
-    centred = label if settings.centre == "block" else np.where(label >= 0, times.run, -1)
-    names = [run.name for run in study.inputs.runs]
-    return make_run_filter(times.run, times.volume, centred, nuisance, names)
+    @cached_property
+    def scorer(self) -> Scorer:
+        """The function that scores one fold."""
+        settings, study = self.settings, self.study
+        n_penalties, memory_bytes = len(settings.log10_alpha), study.memory_bytes // 4
+        solver, metric = study.config.solver, settings.alpha_metric
+        return make_scorer(solver, metric, n_penalties, study.device, memory_bytes)
 
+    def store(
+        self,
+        bank: FeatureBank,
+        run_filter: RunFilter | None,
+        options: DesignOptions | None = None,
+    ) -> DesignStore:
+        """Return the designs of a network's layers, as the settings say or with other options.
 
-def filtered(y: NDArray[np.float32], run_filter: RunFilter | None) -> NDArray[np.float32]:
-    """Return responses (n_rows, n_targets) as the features of a design are filtered."""
-    return y if run_filter is None else run_filter(y)
+        They are kept for other participants where these share them: without a filter, or where
+        only slow drifts are removed, which are the same in runs of one length.
+        """
+        settings, rows = self.settings, self.rows
+        options = options or DesignOptions(
+            settings.n_components, settings.log10_alpha, settings.pca_fit, settings.centre
+        )
+        return DesignStore(
+            bank,
+            rows.timeline,
+            rows.blocks,
+            rows.folds,
+            rows.lags_s,
+            options,
+            self.study.scratch,
+            response=rows.response,
+            run_filter=run_filter,
+            keep=run_filter is None or self.study.config.confounds == "none",
+        )
 
+    @property
+    def volumes(self) -> NDArray[np.integer]:
+        """Rows of the BOLD matrix behind the rows of a design, (n_rows,)."""
+        times = self.rows.timeline
+        return np.asarray(self.study.bold.run_start)[times.run] + times.volume
 
-def design_store(
-    study: ParticipantStudy,
-    bank: FeatureBank,
-    rows: Rows,
-    run_filter: RunFilter | None,
-    options: DesignOptions | None = None,
-) -> DesignStore:
-    """Return the designs of a network's layers, as the settings say or with other options.
+    def responses(
+        self, values: NDArray[np.float32], run_filter: RunFilter | None
+    ) -> NDArray[np.float32]:
+        """Return the rows (n_rows, n_targets) of all volumes, filtered as features are."""
+        y = values[self.volumes]
+        return y if run_filter is None else run_filter(y)
 
-    They are kept for other participants where these share them: without a filter, or where only
-    slow drifts are removed, which are the same in runs of one length.
-    """
-    settings: EncodingSettings = study.settings
-    options = options or DesignOptions(
-        settings.n_components, settings.log10_alpha, settings.pca_fit, settings.centre
-    )
-    return DesignStore(
-        bank,
-        rows.timeline,
-        rows.blocks,
-        rows.folds,
-        rows.lags_s,
-        options,
-        study.scratch,
-        response=rows.response,
-        run_filter=run_filter,
-        keep=run_filter is None or study.config.confounds == "none",
-    )
+    def slabs(self, at_once: int) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Yield units and their responses (n_rows, n), `at_once` at a time."""
+        bold, volumes, run_filter = self.study.bold, self.volumes, self.run_filter
+        for start in range(0, bold.units.n_units, at_once):
+            columns = slice(start, min(start + at_once, bold.units.n_units))
+            y = np.asarray(bold.data[volumes, columns])
+            yield columns, y if run_filter is None else run_filter(y)
 
+    def with_null(
+        self, store: DesignStore, y: NDArray[np.float32], n_shifts: int, at_once: int, label: str
+    ) -> tuple[Encoding, NDArray[np.float32]]:
+        """Score targets (n_rows, n_targets), and again with the music displaced.
 
-def scorer_of(study: ParticipantStudy) -> Scorer:
-    """Return the function that scores one fold."""
-    settings: EncodingSettings = study.settings
-    return make_scorer(
-        study.config.solver,
-        settings.alpha_metric,
-        len(settings.log10_alpha),
-        study.device,
-        study.memory_bytes // 4,
-    )
+        Parameters
+        ----------
+        store
+            Designs.
+        y
+            Targets.
+        n_shifts
+            Displacements, the first of those of the settings.
+        at_once
+            Targets held at once.
+        label
+            For the progress bar.
+        """
+        rows, settings = self.rows, self.settings
+        min_shift = round(settings.min_shift_s / float(rows.timeline.tr_s.min()))
+        lengths, seed = rows.blocks.lengths, self.study.config.random_seed
+        shifts = piece_shifts(rows.heard, lengths, min_shift, settings.n_shifts, seed)
+        more: dict[str, Any] = {"label": label, "quiet": self.study.config.quiet}
+        return encode_with_null(
+            store, y, shifts[:n_shifts], self.scorer, columns_at_once=at_once, **more
+        )
 
+    def score(
+        self,
+        bank: FeatureBank,
+        parcels: Parcels,
+        means: NDArray[np.float32],
+        *,
+        tested: bool = True,
+    ) -> Scores:
+        """Score units, parcels (with their null) and ratings with every layer of a network.
 
-def volumes_of(bold: BoldMatrix, rows: Rows) -> NDArray[np.integer]:
-    """Return the row of the time × units matrix behind each row of a design, (n_rows,)."""
-    return np.asarray(bold.run_start)[rows.timeline.run] + rows.timeline.volume
-
-
-def unit_slabs(
-    bold: BoldMatrix,
-    volumes: NDArray[np.integer],
-    at_once: int,
-    run_filter: RunFilter | None = None,
-) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Yield the rows' BOLD in slabs of units that fit into memory, filtered as the features."""
-    for start in range(0, bold.units.n_units, at_once):
-        columns = slice(start, min(start + at_once, bold.units.n_units))
-        yield columns, filtered(np.asarray(bold.data[volumes, columns]), run_filter)
+        Parameters
+        ----------
+        bank
+            Frames and Gram matrices of the network's layers.
+        parcels
+            Parcels of the units with data.
+        means
+            (n_trs_total, n_parcels) cleaned BOLD averaged over parcels.
+        tested
+            Displace the music; without, nothing has a p-value.
+        """
+        study, rows, settings = self.study, self.rows, self.settings
+        store = self.store(bank, self.run_filter)
+        label, quiet = f"{bank.network} {rows.lags}", study.config.quiet
+        per_column = 12 * rows.timeline.n_rows + 16 * len(settings.log10_alpha)
+        at_once = max(256, study.memory_bytes // 4 // per_column)
+        n_units, slabs = study.bold.units.n_units, self.slabs(at_once)
+        units = encode(store, slabs, n_units, self.scorer, label=label, quiet=quiet)
+        null_of = settings.n_shifts if tested else 0, at_once, f"{label} null"
+        y = self.responses(means, self.run_filter)
+        of_parcels, null = self.with_null(store, y, *null_of)
+        ratings = rating_targets(rows, study.inputs.ratings, study.inputs.runs)
+        of_ratings: tuple[RatingScores, ...] = ()
+        if ratings.names:  # nobody's head moves in a rating, no blood flows: features as they are
+            plain = Encoder(study, replace(rows, response="lags")).store(bank, None)
+            seen, moved = self.with_null(plain, ratings.y.astype(np.float32), *null_of)
+            of_ratings = rating_scores(ratings, seen.r, moved)
+        return Scores(
+            bank=bank,
+            encoder=self,
+            units=units,
+            parcels=of_parcels,
+            test=parcel_test(of_parcels.mean_r, null),
+            explained=store.explained_variance(),
+            ratings=of_ratings,
+            competes=competing(bank.layers, settings.input_layers),
+        )
 
 
 def by_piece(r: NDArray[Any], rows: Rows) -> NDArray[Any]:

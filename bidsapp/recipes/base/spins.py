@@ -135,21 +135,13 @@ def spin_maps(
     statistics = (options.statistic,)
     on_sphere = cortex.on_sphere
     problem = spin_problem(
-        cortex.mesh,
-        rotating,
-        on_sphere(sides),
-        seed=options.seed,
-        statistics=statistics,
+        cortex.mesh, rotating, on_sphere(sides), seed=options.seed, statistics=statistics
     )
     null = _rotate(problem, options.n_rotations, options, scratch, "spins")
     swapped = None
     if options.n_swapped_rotations:
         problem = spin_problem(
-            cortex.mesh,
-            on_sphere(fixed),
-            rotating,
-            seed=options.seed,
-            statistics=statistics,
+            cortex.mesh, on_sphere(fixed), rotating, seed=options.seed, statistics=statistics
         )
         swapped = transposed(
             _rotate(problem, options.n_swapped_rotations, options, scratch, "swapped spins")

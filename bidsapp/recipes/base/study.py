@@ -17,6 +17,7 @@ from bidsapp.config import Config
 from bidsapp.models.devices import resolve_device
 from bidsapp.recipes.base.group import GroupInputs
 from bidsapp.results.cautions import Caution, to_json
+from bidsapp.scratch import Scratch
 
 if TYPE_CHECKING:
     from bidsapp.audio.networks.base import Network
@@ -95,6 +96,11 @@ class Study:
     def memory_bytes(self) -> int:
         """Allowed by ``--mem``."""
         return self.config.memory_bytes
+
+    def kept(self, kind: str, *parts: object) -> Scratch:
+        """Return the folder of intermediates of these inputs, configuration and `parts`."""
+        known = self.configuration_hash, self.inputs.identity()
+        return Scratch.of(self.scratch, kind, *known, *parts, quiet=self.config.quiet)
 
     @property
     def _common(self) -> dict[str, Any]:
@@ -238,11 +244,7 @@ class ParticipantStudy(Study):
 
         sources = self.dataset.bids_uris(self.inputs.files, self.config.stimuli_dir)
         return Output(
-            self.staging,
-            units,
-            subject=self.inputs.subject,
-            common=self._common,
-            sources=sources,
+            self.staging, units, subject=self.inputs.subject, common=self._common, sources=sources
         )
 
     def summary(

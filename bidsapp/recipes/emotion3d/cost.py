@@ -9,8 +9,8 @@ from bidsapp.bids.headers import n_mask_voxels
 from bidsapp.brain.stored_volumes import cache_bytes
 from bidsapp.config import Config
 from bidsapp.recipes.base.cost import BASE_BYTES, Cost
-from bidsapp.recipes.emotion3d.folds import n_folds, split_names
 from bidsapp.recipes.emotion3d.inputs import EmotionInputs
+from bidsapp.recipes.emotion3d.labels import n_folds, split_names
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
 
 _PASSES = 3  # of all volumes in float64: principal components of a fold's training volumes

@@ -18,6 +18,7 @@ from bidsapp.models.cnn3d.decoding import CrossValidated, cross_validate
 from bidsapp.models.cnn3d.training import EpochRecord, TrainingSettings
 from bidsapp.models.cnn3d.volumes import Volumes
 from bidsapp.models.linear_decoder import PreparedFold, decode
+from bidsapp.recipes.base.study import Study
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
 from bidsapp.scratch import Scratch
 from bidsapp.stats.classification import balanced_accuracy
@@ -250,6 +251,54 @@ class NetworkTask:
             return self.predict(labels)
 
         return shifts.null(f"{self.split.name}-cnn", n_shifts, predict), first
+
+
+class DecodingData:
+    """What decoding of a participant and of the group share: labels, their shifts, networks.
+
+    Parameters
+    ----------
+    study
+        Of the level.
+    who
+        Label of the participant, or ``group``.
+    labels : integer array of shape (n_volumes,)
+        -1 where there is none.
+    samples
+        When each volume was measured.
+    classes
+        Names.
+    min_shift_s, tr_s
+        Least shift, and repetition time.
+    run_names
+        What each number of a run stands for in all participants.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        who: str,
+        labels: NDArray[np.int64],
+        samples: Samples,
+        classes: Sequence[str],
+        *,
+        min_shift_s: float,
+        tr_s: float,
+        run_names: Sequence[str],
+    ) -> None:
+        self.study, self.labels, self.n_classes = study, labels, len(classes)
+        self.seed = study.config.random_seed
+        self.scratch = study.kept(f"emotion3d/{who}", self.seed)
+        self.min_shift = max(1, round(min_shift_s / tr_s))
+        self.shifts = Shifts(labels, samples, self.min_shift, self.seed, self.scratch, run_names)
+
+    def networks(
+        self, volumes: Volumes, split: Split, training: TrainingSettings, n_seeds: int
+    ) -> NetworkTask:
+        """Return the networks that learn from volumes under a split."""
+        seeds = range(1000 * self.seed, 1000 * self.seed + n_seeds)
+        device = self.study.device
+        return NetworkTask(volumes, split, training, self.n_classes, seeds, device, self.scratch)
 
 
 class EpochLog:

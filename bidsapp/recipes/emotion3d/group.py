@@ -25,9 +25,8 @@ from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.recipes.emotion3d import cautions
 from bidsapp.recipes.emotion3d import results as declared
 from bidsapp.recipes.emotion3d.decoders import (
+    DecodingData,
     LinearTask,
-    NetworkTask,
-    Shifts,
     pooled_accuracy,
     training_settings,
 )
@@ -53,8 +52,8 @@ from bidsapp.recipes.emotion3d.group_tests import (
 from bidsapp.recipes.emotion3d.group_volumes import GroupVolumes, group_volumes
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings, GroupSettings
 from bidsapp.results.write import Output
-from bidsapp.scratch import Scratch
 from bidsapp.stats.classification import label_stretches, majority_line
+from bidsapp.stats.clip_exchange import mean_of_known
 from bidsapp.stats.splits import SPLITTERS, Split
 
 LOGGER = logging.getLogger("musicotopy")
@@ -120,7 +119,7 @@ class CrossDecoding:
         )
 
 
-class Data:
+class Data(DecodingData):
     """Volumes and labels of all participants, and how labels are shifted for the null.
 
     Parameters
@@ -130,30 +129,20 @@ class Data:
     """
 
     def __init__(self, study: GroupStudy) -> None:
-        self.study, self.inputs = study, study.inputs
+        self.inputs = study.inputs
         self.settings: GroupSettings = study.settings
-        self.seed = study.config.random_seed
         self.members = [study.inputs.members[subject] for subject in study.inputs.subjects]
         self.own: Emotion3dSettings = self.members[0].settings
         self.found: GroupVolumes = group_volumes(study)
-        self.labels = self.found.labels
-        self.n_classes = len(self.found.classes)
-        self.scratch = Scratch.of(
-            study.scratch / "emotion3d",
+        super().__init__(
+            study,
             "group",
-            study.configuration_hash,
-            study.inputs.identity(),
-            self.seed,
-            quiet=study.config.quiet,
-        )
-        min_shift = max(1, round(self.own.min_shift_s / self.members[0].runs[0].tr_s))
-        self.shifts = Shifts(
-            self.labels,
+            self.found.labels,
             self.found.samples,
-            min_shift,
-            self.seed,
-            self.scratch,
-            self.found.run_names,
+            self.found.classes,
+            min_shift_s=self.own.min_shift_s,
+            tr_s=self.members[0].runs[0].tr_s,
+            run_names=self.found.run_names,
         )
 
     def splits(self) -> Iterator[Split]:
@@ -208,16 +197,7 @@ def decode(data: Data, split: Split) -> Iterator[CrossDecoding]:
             epochs=settings.epochs,
             max_shift=settings.max_shift_voxels,
         )
-        first = 1000 * data.seed
-        networks = NetworkTask(
-            data.found.volumes,
-            split,
-            training,
-            data.n_classes,
-            range(first, first + settings.n_seeds),
-            data.study.device,
-            data.scratch,
-        )
+        networks = data.networks(data.found.volumes, split, training, settings.n_seeds)
         fitted = networks.fit(data.labels, "true")
         null = data.null(f"{split.name}-cnn", settings.n_cnn_shifts, networks.predict)
         yield _cross(data, split, "cnn", fitted.log_proba, null)
@@ -292,10 +272,7 @@ def write_mean_maps(out: Output, data: Data) -> None:
                 maps.append(_scaled(own.values, member.classes, classes))
         if not maps:
             continue
-        stack = np.stack(maps)
-        n = np.isfinite(stack).sum(axis=0)
-        total = np.where(np.isfinite(stack), stack, 0.0).sum(axis=0)
-        mean = np.where(n > 0, total / np.maximum(n, 1), np.nan)
+        mean = mean_of_known(np.stack(maps))
         out.write(result, mean, names=list(classes), NumberOfMaps=len(maps))
 
 

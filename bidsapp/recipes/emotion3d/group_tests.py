@@ -185,11 +185,7 @@ def _difference(item: Scored, other: Scored, settings: GroupSettings, seed: int)
     centre = np.median(np.append(copies, observed))
     p = permutation_p(np.abs(observed - centre), np.abs(copies - centre))
     row = _test(item, values, f"{item.decoder} - {other.decoder}", settings, seed, two_sided=True)
-    return row | {
-        "mean": observed,
-        "p": float(p),
-        "smallest_p": smallest_p(n_copies),
-    }
+    return row | {"mean": observed, "p": float(p), "smallest_p": smallest_p(n_copies)}
 
 
 def _test(

@@ -23,10 +23,10 @@ from bidsapp.brain.stored_volumes import Treatment
 from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError, InputMissingError
 from bidsapp.recipes.base.inputs import Inputs
-from bidsapp.recipes.emotion3d.folds import make_splits
 from bidsapp.recipes.emotion3d.labels import (
     LabelledVolumes,
     RunKey,
+    make_splits,
     n_blocks,
     run_key,
     run_labels,

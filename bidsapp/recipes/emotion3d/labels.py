@@ -1,16 +1,4 @@
-"""Which class each volume has: intervals, agreement, hemodynamic shift, majority.
-
-A volume acquired at t stands for the stimulus in the window of ``window_s`` around t - shift. At
-each moment of the window
-
-- an emotion counts if at least ``min_agreement`` of the observers saw it in one character,
-- the shares of the emotions of a class are summed, over characters too,
-- the class with the largest sum wins; equal sums are no winner.
-
-The volume gets the class that wins more than ``min_share`` of the window, else none. Times come
-from tables on the clock of the run (or of the sound, and when it was played): lengths of runs are
-never added up.
-"""
+"""Which class each volume has: intervals, agreement, hemodynamic shift, majority."""
 
 from __future__ import annotations
 
@@ -24,8 +12,10 @@ from numpy.typing import NDArray
 from bidsapp.bids.label_maps import LabelMap
 from bidsapp.bids.names import entities_key
 from bidsapp.bids.records import Interval, Presentation, Run
+from bidsapp.errors import InputInvalidError
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
 from bidsapp.stats.samples import Samples
+from bidsapp.stats.splits import SPLITTERS, Split
 
 _POINTS = 20
 _TIE = 1e-9
@@ -241,3 +231,60 @@ def n_blocks(labels: NDArray[np.integer], wanted: int) -> int:
     """Count contiguous stretches of a class in the labels of one run."""
     here = np.r_[False, labels == wanted]
     return int(np.count_nonzero(here[1:] & ~here[:-1]))
+
+
+N_PARTS = 5
+"""Folds of the splits that do not hold out whole runs."""
+
+
+def split_names(n_runs: int, settings: Emotion3dSettings) -> tuple[str, ...]:
+    """Return the split that counts and, if asked for, the leaky one."""
+    name = settings.split
+    if name == "auto":
+        name = "leave_run_out" if n_runs > 1 else "blocked"
+    return (name, "shuffled") if settings.shuffled else (name,)
+
+
+def n_folds(name: str, n_runs: int) -> int:
+    """Return how many folds a split has."""
+    return n_runs if name == "leave_run_out" else N_PARTS
+
+
+def make_splits(
+    labelled: LabelledVolumes, n_runs: int, settings: Emotion3dSettings, seed: int
+) -> tuple[Split, ...]:
+    """Divide volumes.
+
+    Parameters
+    ----------
+    labelled
+        Run, time and place in the stimulus of each volume.
+    n_runs
+        Whole runs are held out when there are several.
+    settings
+        Split and embargo.
+    seed
+        Of the leaky split.
+
+    Returns
+    -------
+    tuple of Split
+        The one that counts comes first.
+
+    Raises
+    ------
+    InputInvalidError
+        Runs are too few or too short, or all share one stimulus.
+    """
+    names = split_names(n_runs, settings)
+    try:
+        return tuple(
+            SPLITTERS[name](
+                labelled.samples, embargo_s=settings.embargo_s, n_folds=N_PARTS, seed=seed
+            )
+            for name in names
+        )
+    except InputInvalidError as error:
+        hint = "(emotion3d.purge_stimulus=false keeps the same stimulus in training and test)"
+        msg = f"{error} {hint}" if "stimulus" in str(error) else str(error)
+        raise InputInvalidError(msg) from error

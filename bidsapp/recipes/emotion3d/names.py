@@ -35,9 +35,7 @@ DECODERS = {
         "the linear decoder",
     ),
     "parcels": Decoder(
-        "Linear SVM, parcels",
-        "linear support vector machine on parcels",
-        "the decoder of parcels",
+        "Linear SVM, parcels", "linear support vector machine on parcels", "the decoder of parcels"
     ),
     "confounds": Decoder(
         "Motion, global signal",

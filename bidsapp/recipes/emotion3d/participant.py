@@ -29,7 +29,7 @@ from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.emotion3d import cautions
 from bidsapp.recipes.emotion3d import results as declared
 from bidsapp.recipes.emotion3d.confounds import confound_features
-from bidsapp.recipes.emotion3d.decoders import LinearTask, NetworkTask, Shifts, training_settings
+from bidsapp.recipes.emotion3d.decoders import DecodingData, LinearTask, training_settings
 from bidsapp.recipes.emotion3d.decoding import (
     Decoding,
     Row,
@@ -46,13 +46,11 @@ from bidsapp.recipes.emotion3d.decoding import (
     splits_of,
 )
 from bidsapp.recipes.emotion3d.explain import Embedded, embed, network_maps, randomisation
-from bidsapp.recipes.emotion3d.folds import make_splits
 from bidsapp.recipes.emotion3d.inputs import EmotionInputs, treatment
-from bidsapp.recipes.emotion3d.labels import LabelledVolumes, run_key, run_title
+from bidsapp.recipes.emotion3d.labels import LabelledVolumes, make_splits, run_key, run_title
 from bidsapp.recipes.emotion3d.names import PREDICTED
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
 from bidsapp.results.write import Output
-from bidsapp.scratch import Scratch
 from bidsapp.stats.classification import label_stretches, majority_line, prior_line
 from bidsapp.stats.splits import Split
 
@@ -101,7 +99,7 @@ def participant(study: ParticipantStudy) -> None:
     data.scratch.remove()
 
 
-class Data:
+class Data(DecodingData):
     """What is decoded: volumes, labels, folds, and how labels are shifted for the null.
 
     Parameters
@@ -111,11 +109,9 @@ class Data:
     """
 
     def __init__(self, study: ParticipantStudy) -> None:
-        self.study, self.config = study, study.config
+        self.config = study.config
         self.inputs: EmotionInputs = study.inputs
         self.settings: Emotion3dSettings = study.settings
-        self.seed = study.config.random_seed
-        self.n_classes = len(self.inputs.classes)
         #: volumes on disk; they stay there for the group level
         self.stored: StoredVolumes = load_volumes(
             self.inputs.runs,
@@ -126,26 +122,18 @@ class Data:
         )
         self.volumes: Volumes = self.stored.volumes(self.settings.n_frames)
         self.labelled: LabelledVolumes = self.inputs.labelled()
-        self.labels = self.labelled.labels
+        super().__init__(
+            study,
+            f"sub-{self.inputs.subject}",
+            self.labelled.labels,
+            self.labelled.samples,
+            self.inputs.classes,
+            min_shift_s=self.settings.min_shift_s,
+            tr_s=self.inputs.runs[0].tr_s,
+            run_names=[run_title(run_key(run)) for run in self.inputs.runs],
+        )
         self.stretches = label_stretches(self.labels, self.labelled.samples.series)
         self.splits = make_splits(self.labelled, len(self.inputs.runs), self.settings, self.seed)
-        self.scratch = Scratch.of(
-            study.scratch / "emotion3d",
-            f"sub-{self.inputs.subject}",
-            study.configuration_hash,
-            self.inputs.identity(),
-            self.seed,
-            quiet=self.config.quiet,
-        )
-        self.min_shift = max(1, round(self.settings.min_shift_s / self.inputs.runs[0].tr_s))
-        self.shifts = Shifts(
-            self.labels,
-            self.labelled.samples,
-            self.min_shift,
-            self.seed,
-            self.scratch,
-            [run_title(run_key(run)) for run in self.inputs.runs],
-        )
 
     @cached_property
     def confounds(self) -> tuple[NDArray[np.float64], bool]:
@@ -201,16 +189,8 @@ def decode_network(
     data: Data, split: Split
 ) -> tuple[Decoding, CrossValidated, CrossValidated | None]:
     """Train networks on each fold; also return them, and those of the first shift of labels."""
-    first = 1000 * data.seed
-    networks = NetworkTask(
-        data.volumes,
-        split,
-        training_settings(data.settings),
-        data.n_classes,
-        range(first, first + data.settings.n_seeds),
-        data.study.device,
-        data.scratch,
-    )
+    training = training_settings(data.settings)
+    networks = data.networks(data.volumes, split, training, data.settings.n_seeds)
     fitted = networks.fit(data.labels, "true")
     n_shifts = 0 if split.leaky else data.settings.n_cnn_shifts
     null, shifted = networks.null(data.shifts, n_shifts)

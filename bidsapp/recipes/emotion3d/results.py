@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
-from bidsapp.recipes.base.alignment import quality
+from bidsapp.recipes.base.score_results import quality
 from bidsapp.recipes.emotion3d.names import DECODERS, LEAKY
-from bidsapp.results.kinds import Column, Level, Maps, Scale, Table, declared_in, summary
+from bidsapp.results.kinds import Column, Maps, Scale, declared_in, summary, table
 
 NAME = "emotion3d"
 
@@ -47,28 +48,7 @@ _TRUE = (
 )
 
 
-def _table(
-    label: str,
-    title: str,
-    says: str,
-    *columns: Column,
-    level: Level = "participant",
-    required: bool = False,
-    by: str = "",
-    further: str = "",
-) -> Table:
-    """Declare a table of one space; the recipe has no networks of sounds."""
-    return Table(
-        desc=NAME + label,
-        title=title,
-        says=says,
-        columns=columns,
-        level=level,
-        by_network=False,
-        required=required,
-        by=by,
-        further=further,
-    )
+_table = partial(table, by_network=False)
 
 
 def _maps(stat: str, title: str, says: str) -> Maps:
@@ -109,7 +89,7 @@ GROUP_MAPS = {"ig": GROUP_IG, "haufe": GROUP_HAUFE, "gradcam": GROUP_GRADCAM}
 """Method → maps of the group."""
 
 SCORES = _table(
-    "scores",
+    "emotion3dscores",
     "Scores",
     "Scores of held-out volumes, pooled over folds; of the group: of participants whom "
     "decoders were not trained on.",
@@ -132,7 +112,7 @@ SCORES = _table(
     required=True,
 )
 NULL = _table(
-    "null",
+    "emotion3dnull",
     "Null distribution",
     "Balanced accuracy with labels shifted in time (of the group: alike in all "
     "participants) and all folds fitted again.",
@@ -145,14 +125,14 @@ NULL = _table(
     required=True,
 )
 RECALL = _table(
-    "recall",
+    "emotion3drecall",
     "Recall of each class",
     "Share of the volumes of each class that were recognised.",
     *_RECALL,
     required=True,
 )
 GROUP_RECALL = _table(
-    "recall",
+    "emotion3drecall",
     "Recall of each class",
     "Share of the volumes of each class that were recognised in new participants.",
     _WHO,
@@ -160,14 +140,14 @@ GROUP_RECALL = _table(
     level="group",
 )
 CONFUSION = _table(
-    "confusion",
+    "emotion3dconfusion",
     "Confusions",
     "Volumes of each true class by predicted class.",
     *_TRUE,
     _LEAKY,
 )
 GROUP_CONFUSION = _table(
-    "confusion",
+    "emotion3dconfusion",
     "Confusions",
     "Volumes of each true class by predicted class: of all, and of each participant.",
     _WHO,
@@ -178,7 +158,7 @@ GROUP_CONFUSION = _table(
     level="group",
 )
 LABELS = _table(
-    "labels",
+    "emotion3dlabels",
     "Labels",
     "Labelled volumes of each run and class, and the contiguous segments they form.",
     _RUN,
@@ -187,7 +167,7 @@ LABELS = _table(
     Column("n_blocks", "contiguous segments of the class", "segments", 0),
 )
 PREDICTIONS = _table(
-    "predictions",
+    "emotion3dpredictions",
     "Predictions",
     "Predictions of held-out volumes, also of those without a label.",
     _RUN,
@@ -201,7 +181,7 @@ PREDICTIONS = _table(
     further="Probability of the class.",
 )
 LAGS = _table(
-    "lags",
+    "emotion3dlags",
     "Hemodynamic shift",
     "Scores of the linear decoder over hemodynamic shifts: whether labels and volumes meet. "
     "Not for choosing the shift.",
@@ -212,7 +192,7 @@ LAGS = _table(
 )
 QUALITY = quality(NAME)
 CURVES = _table(
-    "curves",
+    "emotion3dcurves",
     "Learning curves",
     "Learning curves: losses on augmented training volumes and on the inner held-out part, "
     "by which training stops.",
@@ -229,7 +209,7 @@ CURVES = _table(
     _LEAKY,
 )
 RANDOMISATION = _table(
-    "randomisation",
+    "emotion3drandomisation",
     "Sanity checks of attributions",
     "Rank correlation of absolute attributions with those after layers were made random "
     "(from the output down), or labels were shifted. Near 1: the map shows the data, not what "
@@ -239,7 +219,7 @@ RANDOMISATION = _table(
     Column("similarity", "rank correlation"),
 )
 EMBEDDING = _table(
-    "embedding",
+    "emotion3dembedding",
     "Hidden layer",
     "Hidden layer of held-out volumes on its first two principal components; axes differ "
     "between folds, whose networks differ.",
@@ -254,7 +234,7 @@ EMBEDDING = _table(
     by="label_shift_hidden",
 )
 PARTICIPANTS = _table(
-    "participants",
+    "emotion3dparticipants",
     "Participants",
     "Balanced accuracy of each participant, within and across participants, and what it is "
     "with labels shifted in time.",
@@ -270,7 +250,7 @@ PARTICIPANTS = _table(
     level="group",
 )
 TESTS = _table(
-    "group",
+    "emotion3dgroup",
     "Tests over participants",
     "Mean scores among those with labels shifted alike in all participants, and the same for "
     "the difference of network and linear decoder, each above its own chance.",
@@ -300,7 +280,7 @@ TESTS = _table(
     level="group",
 )
 PREVALENCE = _table(
-    "prevalence",
+    "emotion3dprevalence",
     "Prevalence",
     "Share of people who show the effect: a mean above chance says only that somebody does.",
     _LEVEL,

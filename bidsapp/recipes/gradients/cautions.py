@@ -12,6 +12,7 @@ from bidsapp.recipes.base import cautions
 from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings, GradientsSettings
 from bidsapp.results.cautions import Caution
+from bidsapp.results.networks import network_title
 
 if TYPE_CHECKING:
     from bidsapp.brain.spin_surface import Cortex
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from bidsapp.recipes.gradients.condition import Condition
 
 BASELINE = "baseline"
-_FEW_PIECES, _FEW_ROTATIONS, _FEW_PARTICIPANTS = 6, 999, 12
+_FEW_ROTATIONS, _FEW_PARTICIPANTS = 999, 12
 _MUCH_AT_EDGE, _LITTLE_COVERAGE, _SIMILAR_LAYERS, _MANY_PARCELS = 0.2, 0.5, 0.9, 0.25
 _CONTROL_RATIO = 0.8
 
@@ -57,23 +58,7 @@ def of_participant(
 
 def _of_design(study: ParticipantStudy, rows: Rows) -> Iterator[Caution]:
     settings: GradientsSettings = study.settings
-    n_pieces = len(rows.used_pieces)
-    if n_pieces < _FEW_PIECES:
-        yield Caution(
-            "caution",
-            f"Only {n_pieces} piece{'s' * (n_pieces != 1)}",
-            f"Each model was trained on at most {max(n_pieces - 1, 1)} of {n_pieces} pieces and "
-            "had to generalise to one that it never heard. Read the scores of the single pieces, "
-            "not only their mean; nothing can be said about music in general.",
-        )
-    if rows.blocks.kind == "split":
-        yield Caution(
-            "caution",
-            "Pieces were split for cross-validation",
-            "Too few pieces were there to hold out whole ones. Parts of one piece share themes, "
-            "instruments and mood, so training has heard something like the test, although "
-            f"{settings.purge_s:g} s between them ({rows.blocks.n_purged} volumes) were removed.",
-        )
+    yield from cautions.of_pieces(rows, settings.purge_s)
     used, n_trs = rows.n_used, sum(run.n_trs for run in study.inputs.runs)
     if used < _LITTLE_COVERAGE * n_trs:
         yield Caution(
@@ -234,7 +219,8 @@ def of_layer_maps(
             yield Caution(
                 "caution",
                 f"Layer maps cover {share:.0%} of the cortex",
-                f"{item.network}, {item.lags} lags: elsewhere no layer's mean score is positive.",
+                f"{network_title(item.network)}, {item.lags} lags: elsewhere no layer's mean "
+                "score is positive.",
             )
     if settings.best_layer == "everywhere":
         yield Caution(
@@ -252,7 +238,7 @@ def of_spins(spins: Spins | None, settings: GradientsGroupSettings) -> Iterator[
     if spins.null.done < _FEW_ROTATIONS:
         text = f"With {spins.null.done} rotations no p is below 1/{spins.null.done + 1}."
         yield Caution("caution", "Low p-value resolution of spin tests", text)
-    names = [f"{item.network} {item.lags} {item.kind}" for item in spins.maps]
+    names = [f"{network_title(item.network)} {item.lags} {item.kind}" for item in spins.maps]
     unknown = [
         name
         for index, name in enumerate(names)

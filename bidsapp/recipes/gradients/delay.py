@@ -15,28 +15,19 @@ from numpy.typing import NDArray
 from bidsapp.encoding.encode import encode
 from bidsapp.encoding.parcels import Parcels
 from bidsapp.encoding.rows import Rows
-from bidsapp.recipes.base.scores import (
-    Scores,
-    design_store,
-    filter_of,
-    filtered,
-    scorer_of,
-    volumes_of,
-)
+from bidsapp.recipes.base.scores import Encoder, Scores
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.gradients.settings import GradientsSettings
 from bidsapp.results.write import tidy
 
 
 def delay_rows(
-    study: ParticipantStudy, scores: Scores, parcels: Parcels, means: NDArray[np.float32]
+    scores: Scores, parcels: Parcels, means: NDArray[np.float32]
 ) -> Iterator[dict[str, Any]]:
     """Yield the score of each parcel at each single lag, with the layer that is best at all lags.
 
     Parameters
     ----------
-    study
-        The participant.
     scores
         Of one network at positive lags: rows, folds and the best layer of each parcel.
     parcels
@@ -44,27 +35,20 @@ def delay_rows(
     means
         (n_trs_total, n_parcels) cleaned BOLD averaged over parcels.
     """
-    rows, r = scores.rows, scores.test.r
+    encoder, rows, r = scores.encoder, scores.rows, scores.test.r
     known = np.flatnonzero(np.isfinite(r).all(axis=0))
-    lags_s = single_lags(study, rows)
+    lags_s = single_lags(encoder.study, rows)
     if not known.size or not lags_s:
         return
     best = np.where(scores.competes[:, None], r[:, known], -np.inf).argmax(axis=0)
-    run_filter = filter_of(study, rows)
-    y = filtered(means[volumes_of(study.bold, rows)], run_filter)[:, known]
+    y = encoder.responses(means, encoder.run_filter)[:, known]
     values = np.full((len(lags_s), r.shape[1]), np.nan)
     for number, lag_s in enumerate(lags_s):
-        store = design_store(
-            study, scores.bank, replace(rows, lags_s=(lag_s,), response="lags"), run_filter
-        )
-        at_lag = encode(
-            store,
-            [(slice(0, known.size), y)],
-            known.size,
-            scorer_of(study),
-            label=f"{scores.bank.network} at {lag_s:g} s",
-            quiet=study.config.quiet,
-        )
+        at = Encoder(encoder.study, replace(rows, lags_s=(lag_s,), response="lags"))
+        store = at.store(scores.bank, encoder.run_filter)
+        label, quiet = f"{scores.bank.network} at {lag_s:g} s", encoder.study.config.quiet
+        slab = [(slice(0, known.size), y)]
+        at_lag = encode(store, slab, known.size, encoder.scorer, label=label, quiet=quiet)
         values[number, known] = at_lag.mean_r[best, np.arange(known.size)]
     layers = np.full(r.shape[1], None, dtype=object)
     layers[known] = np.array(scores.layers, dtype=object)[best]

@@ -42,27 +42,16 @@ from bidsapp.recipes.base.regions import (
     regions,
     reliability_rows,
 )
-from bidsapp.recipes.base.spins import (
-    LayerMap,
-    SpinOptions,
-    Spins,
-    annotation_null,
-    spin_maps,
-)
+from bidsapp.recipes.base.spins import LayerMap, SpinOptions, Spins, annotation_null, spin_maps
 from bidsapp.recipes.base.stack import ScoreStack
 from bidsapp.recipes.base.study import GroupStudy
-from bidsapp.recipes.gradients import acoustics, cautions, group_cautions, results
+from bidsapp.recipes.gradients import cautions, group_cautions, results
 from bidsapp.recipes.gradients import group_results as declared
-from bidsapp.recipes.gradients.alignment_tests import (
-    KINDS,
-    alignment_rows,
-    alignment_test_rows,
-    map_correlation,
-)
 from bidsapp.recipes.gradients.annotations import (
     annotation_rows,
     find_annotations,
     profile_maps,
+    second_null_rows,
 )
 from bidsapp.recipes.gradients.condition import (
     Condition,
@@ -70,11 +59,18 @@ from bidsapp.recipes.gradients.condition import (
     write_maps,
     write_projected,
 )
-from bidsapp.recipes.gradients.displacement import write_claims
-from bidsapp.recipes.gradients.reference_names import reference_labels
-from bidsapp.recipes.gradients.second_null import second_null_rows
+from bidsapp.recipes.gradients.displacement import write_claims, write_group_beyond
+from bidsapp.recipes.gradients.references import reference_labels
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
-from bidsapp.recipes.gradients.spin_tables import null_rows, spin_facts, spin_rows
+from bidsapp.recipes.gradients.spin_tables import (
+    KINDS,
+    alignment_rows,
+    alignment_test_rows,
+    map_correlation,
+    null_rows,
+    spin_facts,
+    spin_rows,
+)
 from bidsapp.results.cautions import Caution
 from bidsapp.results.kinds import Table
 from bidsapp.results.write import Output, tidy
@@ -165,7 +161,7 @@ class GradientsGroup:
             if passed is not None:
                 self.displaced[network] = passed
             preference: Array | None = None
-            acoustics.write_group(self.study, self.units, network, courses)
+            write_group_beyond(self.study, self.units, network, courses)
             competes = self.inputs.competes(network)
             has_depth = np.count_nonzero(competes) > 1 and network != cautions.BASELINE
             if averaged is not None and self.cortex is not None and has_depth:
@@ -222,12 +218,7 @@ class GradientsGroup:
                 correlations.append(self.correlations(surface, competes))
         seed, options = self.config.random_seed, self.options(lags)
         maps = group_maps(
-            stack,
-            options,
-            competes=competes,
-            seed=seed,
-            label=f"{label}: flips",
-            quiet=quiet,
+            stack, options, competes=competes, seed=seed, label=f"{label}: flips", quiet=quiet
         )
         clusters = cluster_test(
             stack, self.units, options, seed=seed, label=f"{label}: clusters", quiet=quiet
@@ -328,10 +319,7 @@ class GradientsGroup:
         counts = resample_counts(n, self.settings.n_bootstrap, seed)
         if both[0].profiles.names:
             stable = partial(reliability_rows, competes=self.inputs.competes(network))
-            for result, rows in (
-                (declared.REGIONS, profile_rows),
-                (declared.RELIABILITY, stable),
-            ):
+            for result, rows in ((declared.REGIONS, profile_rows), (declared.RELIABILITY, stable)):
                 made = (
                     row
                     for item in both

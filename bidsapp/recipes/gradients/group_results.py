@@ -21,19 +21,17 @@ from bidsapp.results.kinds import (
     P_VALUE,
     Column,
     Labels,
-    Maps,
     Mask,
     Scale,
-    Table,
     declared_in,
+    group_maps,
+    group_table,
     summary,
 )
 
 # ------------------------------------------------------------------ group: maps
 
-_group_maps = partial(Maps, level="group")
-_lag_maps = partial(_group_maps, labels=LAGS)
-_group_table = partial(Table, level="group")
+_lag_maps = partial(group_maps, labels=LAGS)
 MEAN = _lag_maps(
     desc="gradients{label}lagsmean",
     title="Mean prediction, {label} lags",
@@ -96,7 +94,7 @@ PC = _lag_maps(
     stat="pc",
     scale=Scale("component", colours="signed"),
 )
-REFERENCE = _group_maps(
+REFERENCE = group_maps(
     desc="gradientsreference{label}",
     title="Reference map ({label})",
     says="Reference map given by the user, or a published map that was chosen.",
@@ -130,7 +128,7 @@ BEST_PROJECTED = Labels(
     labels=LAGS,
     level="group",
 )
-N = _group_maps(
+N = group_maps(
     desc="gradientsparticipants",
     title="Participants",
     says="Participants with a value at each unit.",
@@ -142,20 +140,18 @@ N = _group_maps(
 
 # ------------------------------------------------------------------ group: tables
 
-PARTICIPANTS = _group_table(
-    desc="gradientsparticipants",
-    title="Participants",
-    says="Who takes part, and who does not and why.",
+PARTICIPANTS = group_table(
+    "gradientsparticipants",
+    "Participants",
+    "Who takes part, and who does not and why.",
+    Column("participant", "label", text=True),
+    Column("included", "whether they take part", text=True),
+    Column("reason", "why not", "why not", text=True, prose=True),
+    Column("configuration_hash", "of the participant level", "configuration", text=True),
+    Column("n_trs", "volumes of all runs", "volumes", 0),
+    Column("n_rows", "volumes that entered the models at positive lags", "volumes used", 0),
+    Column("mean_r", "score at positive lags, over the layers of the first network and units"),
     by_network=False,
-    columns=(
-        Column("participant", "label", text=True),
-        Column("included", "whether they take part", text=True),
-        Column("reason", "why not", "why not", text=True, prose=True),
-        Column("configuration_hash", "of the participant level", "configuration", text=True),
-        Column("n_trs", "volumes of all runs", "volumes", 0),
-        Column("n_rows", "volumes that entered the models at positive lags", "volumes used", 0),
-        Column("mean_r", "score at positive lags, over the layers of the first network and units"),
-    ),
 )
 _REGION = (
     Column("roi", "name of the region", "region", text=True),
@@ -163,66 +159,59 @@ _REGION = (
     LAGS_COLUMN,
     *LAYER_COLUMNS,
 )
-REGIONS = _group_table(
-    desc="gradientsregions",
-    title="Profiles of regions",
-    says="Mean score of each layer in each region.",
-    columns=(
-        *_REGION,
-        Column("mean_r", "mean over participants (Fisher z)", "mean r"),
-        Column("ci_low", "95 % interval over participants", "low", by=BOOTSTRAP),
-        Column("ci_high", "95 % interval over participants", "high", by=BOOTSTRAP),
-        Column("n", "participants", digits=0),
-    ),
+REGIONS = group_table(
+    "gradientsregions",
+    "Profiles of regions",
+    "Mean score of each layer in each region.",
+    *_REGION,
+    Column("mean_r", "mean over participants (Fisher z)", "mean r"),
+    Column("ci_low", "95 % interval over participants", "low", by=BOOTSTRAP),
+    Column("ci_high", "95 % interval over participants", "high", by=BOOTSTRAP),
+    Column("n", "participants", digits=0),
 )
-RELIABILITY = _group_table(
-    desc="gradientsreliability",
-    title="Reliability of the best layer",
-    says="How often each layer is the best of a region when participants are redrawn.",
-    columns=(
-        *_REGION,
-        Column("share", "of the resamples in which the layer is best", digits=2),
-        Column("centroid_low", "95 % jackknife interval of the centroid", by=of.SHARE),
-        Column("centroid_high", "95 % jackknife interval of the centroid", by=of.SHARE),
-    ),
+RELIABILITY = group_table(
+    "gradientsreliability",
+    "Reliability of the best layer",
+    "How often each layer is the best of a region when participants are redrawn.",
+    *_REGION,
+    Column("share", "of the resamples in which the layer is best", digits=2),
+    Column("centroid_low", "95 % jackknife interval of the centroid", by=of.SHARE),
+    Column("centroid_high", "95 % jackknife interval of the centroid", by=of.SHARE),
 )
-LOADINGS = _group_table(
-    desc="gradientspca",
-    title="Components over layers",
-    says="Loadings of the components of mean scores (layers by units).",
-    columns=(
-        LAGS_COLUMN,
-        Column("component", "number from 1", digits=0),
-        *LAYER_COLUMNS,
-        Column("loading", "of the layer"),
-        Column("explained", "share of the variance", digits=2),
-    ),
+LOADINGS = group_table(
+    "gradientspca",
+    "Components over layers",
+    "Loadings of the components of mean scores (layers by units).",
+    LAGS_COLUMN,
+    Column("component", "number from 1", digits=0),
+    *LAYER_COLUMNS,
+    Column("loading", "of the layer"),
+    Column("explained", "share of the variance", digits=2),
 )
 DISPLACEMENT = group_parcels(RECIPE, " (positive lags)")
-BEYOND = _group_table(
-    desc="gradientsgroupbeyond",
-    title="Beyond acoustics, over participants",
-    says="What each layer predicts in each parcel beyond acoustics, mean over participants, among "
+BEYOND = group_table(
+    "gradientsgroupbeyond",
+    "Beyond acoustics, over participants",
+    "What each layer predicts in each parcel beyond acoustics, mean over participants, among "
     "scores of layers displaced alike in all of them (positive lags).",
-    columns=(*of.BEYOND_COLUMNS, Column("n", "participants", digits=0)),
+    *of.BEYOND_COLUMNS,
+    Column("n", "participants", digits=0),
 )
 SIGNIFICANT = group_significant(RECIPE, " (positive lags)")
-CLAIMS = _group_table(
-    desc="gradientsclaims",
-    title="Layers along the reference",
-    says="Whether layers align with a reference map, and whether the preference for layers "
+CLAIMS = group_table(
+    "gradientsclaims",
+    "Layers along the reference",
+    "Whether layers align with a reference map, and whether the preference for layers "
     "changes along it beyond amplitude, against music displaced alike in all participants.",
-    columns=(
-        Column("reference", "name of the reference map", text=True),
-        Column("question", "alignment or preference", text=True),
-        Column("statistic", "slope of the layer contrast along the ranks of the reference"),
-        Column("null_median", "of the statistic over displacements", "median of the null"),
-        Column("p", "two-sided about the median", by=of.DISPLACED_ALONG),
-        Column("n_copies", "displacements", "displacements", 0),
-        Column("n_parcels", "parcels with a score and a reference value", "parcels", 0),
-    ),
+    Column("reference", "name of the reference map", text=True),
+    Column("question", "alignment or preference", text=True),
+    Column("statistic", "slope of the layer contrast along the ranks of the reference"),
+    Column("null_median", "of the statistic over displacements", "median of the null"),
+    Column("p", "two-sided about the median", by=of.DISPLACED_ALONG),
+    Column("n_copies", "displacements", "displacements", 0),
+    Column("n_parcels", "parcels with a score and a reference value", "parcels", 0),
 )
-PREFERENCE = _group_maps(
+PREFERENCE = group_maps(
     desc="gradientspreference",
     title="Preference for deeper layers",
     says="Layer contrast of each parcel's scores beyond the common profile, in standard "
@@ -233,128 +222,111 @@ PREFERENCE = _group_maps(
     names=("preference",),
 )
 RATINGS = group_ratings(RECIPE, lags=True)
-ISC = _group_table(
-    desc="gradientsisc",
-    title="Inter-subject correlation",
-    says="Correlation of each participant with the mean of the others, parcel by parcel: a lower "
+ISC = group_table(
+    "gradientsisc",
+    "Inter-subject correlation",
+    "Correlation of each participant with the mean of the others, parcel by parcel: a lower "
     "bound of what a perfect model of the sounds reaches.",
+    PARCEL_COLUMN,
+    *PLACE_COLUMNS,
+    Column("isc", "mean over participants (Fisher z)", "ISC"),
+    Column("n", "participants", digits=0),
+    Column("ceiling", "expected correlation of a perfect model (Spearman-Brown)"),
     by_network=False,
-    columns=(
-        PARCEL_COLUMN,
-        *PLACE_COLUMNS,
-        Column("isc", "mean over participants (Fisher z)", "ISC"),
-        Column("n", "participants", digits=0),
-        Column("ceiling", "expected correlation of a perfect model (Spearman-Brown)"),
-    ),
 )
-SPINS = _group_table(
-    desc="gradientsspin",
-    title="Spin tests",
-    says="Correlation of layer maps with reference maps, against rotations.",
-    columns=(
-        Column("lags", "positive, or negative: a control that is not tested", text=True),
-        Column("map", "best or centroid layer", text=True),
-        Column("reference", "name of the reference map", text=True),
-        Column("statistic", "spearman or pearson", text=True),
-        Column("hemisphere", "both, L or R", text=True),
-        Column("direction", "what was rotated", text=True),
-        Column("r", "correlation"),
-        Column("p", "two-sided, (b + 1) / (m + 1)", by=of.SPIN),
-        Column("p_low", "95 % Monte Carlo interval of p", by=of.MONTE_CARLO),
-        Column("p_high", "95 % Monte Carlo interval of p", by=of.MONTE_CARLO),
-        Column("p_max", "against the largest |r| over best and centroid", "p (FWE)", by=of.SPIN),
-        Column("n_rotations", "rotations that count", "rotations", 0),
-        Column("n_units", "vertices at which both maps are defined", "vertices", 0),
-        Column("overlap_min", "smallest share of the map left by a rotation", digits=2),
-        Column("overlap_median", "median share of the map left by a rotation", digits=2),
-    ),
+SPINS = group_table(
+    "gradientsspin",
+    "Spin tests",
+    "Correlation of layer maps with reference maps, against rotations.",
+    Column("lags", "positive, or negative: a control that is not tested", text=True),
+    Column("map", "best or centroid layer", text=True),
+    Column("reference", "name of the reference map", text=True),
+    Column("statistic", "spearman or pearson", text=True),
+    Column("hemisphere", "both, L or R", text=True),
+    Column("direction", "what was rotated", text=True),
+    Column("r", "correlation"),
+    Column("p", "two-sided, (b + 1) / (m + 1)", by=of.SPIN),
+    Column("p_low", "95 % Monte Carlo interval of p", by=of.MONTE_CARLO),
+    Column("p_high", "95 % Monte Carlo interval of p", by=of.MONTE_CARLO),
+    Column("p_max", "against the largest |r| over best and centroid", "p (FWE)", by=of.SPIN),
+    Column("n_rotations", "rotations that count", "rotations", 0),
+    Column("n_units", "vertices at which both maps are defined", "vertices", 0),
+    Column("overlap_min", "smallest share of the map left by a rotation", digits=2),
+    Column("overlap_median", "median share of the map left by a rotation", digits=2),
 )
-SPIN_NULL = _group_table(
-    desc="gradientsspinnull",
-    title="Rotations",
-    says="Correlations after each rotation of the reference.",
-    columns=(Column("rotation", "number of the rotation", digits=0),),
+SPIN_NULL = group_table(
+    "gradientsspinnull",
+    "Rotations",
+    "Correlations after each rotation of the reference.",
+    Column("rotation", "number of the rotation", digits=0),
     further="correlation of this layer map (lags, kind) with this reference",
 )
-ANNOTATIONS = _group_table(
-    desc="gradientsannotations",
-    title="Annotation profile",
-    says="Correlation of layer maps (positive lags) and of the map of preference with published "
+ANNOTATIONS = group_table(
+    "gradientsannotations",
+    "Annotation profile",
+    "Correlation of layer maps (positive lags) and of the map of preference with published "
     "maps of the cortex, against rotations of these.",
-    columns=(
-        Column("map", "best or centroid layer, or preference for deeper layers", text=True),
-        Column("annotation", "name of the published map", text=True),
-        Column("r", "correlation"),
-        Column("p", "two-sided, (b + 1) / (m + 1)", by=of.ANNOTATION),
-        Column("p_low", "95 % Monte Carlo interval of p", by=of.MONTE_CARLO),
-        Column("p_high", "95 % Monte Carlo interval of p", by=of.MONTE_CARLO),
-        Column(
-            "p_max", "against the largest |r| over the annotations", "p (FWE)", by=of.ANNOTATION
-        ),
-        Column("r_significant", "size of r above which p_max is significant", digits=2),
-        Column("n_rotations", "rotations that count", "rotations", 0),
-        Column("n_units", "vertices at which both maps are defined", "vertices", 0),
-        Column("overlap_min", "smallest share of the map left by a rotation", digits=2),
-        Column("overlap_median", "median share of the map left by a rotation", digits=2),
-    ),
+    Column("map", "best or centroid layer, or preference for deeper layers", text=True),
+    Column("annotation", "name of the published map", text=True),
+    Column("r", "correlation"),
+    Column("p", "two-sided, (b + 1) / (m + 1)", by=of.ANNOTATION),
+    Column("p_low", "95 % Monte Carlo interval of p", by=of.MONTE_CARLO),
+    Column("p_high", "95 % Monte Carlo interval of p", by=of.MONTE_CARLO),
+    Column("p_max", "against the largest |r| over the annotations", "p (FWE)", by=of.ANNOTATION),
+    Column("r_significant", "size of r above which p_max is significant", digits=2),
+    Column("n_rotations", "rotations that count", "rotations", 0),
+    Column("n_units", "vertices at which both maps are defined", "vertices", 0),
+    Column("overlap_min", "smallest share of the map left by a rotation", digits=2),
+    Column("overlap_median", "median share of the map left by a rotation", digits=2),
 )
-SECOND = _group_table(
-    desc="gradientssecondnull",
-    title="Second null",
-    says="Correlation of layer maps with reference maps over parcels, against surrogates of the "
+SECOND = group_table(
+    "gradientssecondnull",
+    "Second null",
+    "Correlation of layer maps with reference maps over parcels, against surrogates of the "
     "references by a null of neuromaps.",
-    columns=(
-        LAGS_COLUMN,
-        Column("map", "best or centroid layer", text=True),
-        Column("reference", "name of the reference map", text=True),
-        Column("null", "vasa, hungarian, burt2020 or moran", text=True),
-        Column("statistic", "spearman or pearson", text=True),
-        Column("r", "correlation over parcels"),
-        Column("p", "two-sided, (b + 1) / (m + 1)", by=of.SECOND_NULL),
-        Column(
-            "p_max",
-            "against the largest |r| over the network's maps",
-            "p (FWE)",
-            by=of.SECOND_NULL,
-        ),
-        Column("n_draws", "surrogates", "surrogates", 0),
-        Column("n_parcels", "parcels in which all maps have a value", "parcels", 0),
+    LAGS_COLUMN,
+    Column("map", "best or centroid layer", text=True),
+    Column("reference", "name of the reference map", text=True),
+    Column("null", "vasa, hungarian, burt2020 or moran", text=True),
+    Column("statistic", "spearman or pearson", text=True),
+    Column("r", "correlation over parcels"),
+    Column("p", "two-sided, (b + 1) / (m + 1)", by=of.SECOND_NULL),
+    Column(
+        "p_max", "against the largest |r| over the network's maps", "p (FWE)", by=of.SECOND_NULL
     ),
+    Column("n_draws", "surrogates", "surrogates", 0),
+    Column("n_parcels", "parcels in which all maps have a value", "parcels", 0),
 )
-ALIGNMENTS = _group_table(
-    desc="gradientsparticipantalignment",
-    title="Alignment of participants",
-    says="Correlation of each participant's layer maps with reference maps.",
-    columns=(
-        LAGS_COLUMN,
-        Column("participant", "label", text=True),
-        Column("map", "best or centroid layer", text=True),
-        Column("reference", "name of the reference map", text=True),
-        Column("r", "correlation"),
-        Column("z", "Fisher z"),
-    ),
+ALIGNMENTS = group_table(
+    "gradientsparticipantalignment",
+    "Alignment of participants",
+    "Correlation of each participant's layer maps with reference maps.",
+    LAGS_COLUMN,
+    Column("participant", "label", text=True),
+    Column("map", "best or centroid layer", text=True),
+    Column("reference", "name of the reference map", text=True),
+    Column("r", "correlation"),
+    Column("z", "Fisher z"),
 )
-ALIGNMENT_TEST = _group_table(
-    desc="gradientsparticipanttest",
-    title="Alignment over participants",
-    says="Test of these correlations over participants by sign flips.",
-    columns=(
-        Column("lags", "positive, or negative: a control that is not tested", text=True),
-        Column("map", "best or centroid layer", text=True),
-        Column("reference", "name of the reference map", text=True),
-        Column("n", "participants", digits=0),
-        Column("mean_z", "mean Fisher z", "mean z"),
-        Column("z_low", "95 % interval of the mean Fisher z", by=BOOTSTRAP),
-        Column("z_high", "95 % interval of the mean Fisher z", by=BOOTSTRAP),
-        Column("t", "one-sample t", digits=2),
-        Column("d", "Cohen's d", digits=2),
-        Column("d_low", "95 % interval of d", digits=2, by=of.EFFECT),
-        Column("d_high", "95 % interval of d", digits=2, by=of.EFFECT),
-        Column("p", "two-sided", by=of.SPIN_PEOPLE),
-        Column("p_max", "corrected over best and centroid", "p (FWE)", by=of.SPIN_PEOPLE),
-        Column("n_flips", "sign flips", "flips", 0),
-        Column("exact", "whether all sign flips were used", text=True),
-    ),
+ALIGNMENT_TEST = group_table(
+    "gradientsparticipanttest",
+    "Alignment over participants",
+    "Test of these correlations over participants by sign flips.",
+    Column("lags", "positive, or negative: a control that is not tested", text=True),
+    Column("map", "best or centroid layer", text=True),
+    Column("reference", "name of the reference map", text=True),
+    Column("n", "participants", digits=0),
+    Column("mean_z", "mean Fisher z", "mean z"),
+    Column("z_low", "95 % interval of the mean Fisher z", by=BOOTSTRAP),
+    Column("z_high", "95 % interval of the mean Fisher z", by=BOOTSTRAP),
+    Column("t", "one-sample t", digits=2),
+    Column("d", "Cohen's d", digits=2),
+    Column("d_low", "95 % interval of d", digits=2, by=of.EFFECT),
+    Column("d_high", "95 % interval of d", digits=2, by=of.EFFECT),
+    Column("p", "two-sided", by=of.SPIN_PEOPLE),
+    Column("p_max", "corrected over best and centroid", "p (FWE)", by=of.SPIN_PEOPLE),
+    Column("n_flips", "sign flips", "flips", 0),
+    Column("exact", "whether all sign flips were used", text=True),
 )
 SUMMARY = summary(RECIPE, "group")
 

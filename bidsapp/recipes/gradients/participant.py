@@ -29,25 +29,20 @@ from bidsapp.recipes.base.layers import network_facts
 from bidsapp.recipes.base.peak import peak_rows
 from bidsapp.recipes.base.quality import quality_rows
 from bidsapp.recipes.base.scores import (
+    Encoder,
     Scores,
     by_piece,
-    filter_of,
     fold_rows,
     null_arrays,
     parcel_rows,
     profile_rows,
     rating_null_rows,
     rating_rows,
-    row_set,
-    score,
-    sound_lengths,
-    unit_slabs,
-    volumes_of,
 )
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.gradients import cautions, results
-from bidsapp.recipes.gradients.acoustics import write_beyond
 from bidsapp.recipes.gradients.delay import delay_rows
+from bidsapp.recipes.gradients.displacement import write_beyond
 from bidsapp.recipes.gradients.settings import GradientsSettings
 from bidsapp.results.write import Output, tidy
 from bidsapp.stats.ceilings import repeat_ceiling
@@ -64,27 +59,30 @@ Row = dict[str, Any]
 def participant(study: ParticipantStudy) -> None:
     """Run the participant level for one participant in one space and write its results."""
     settings: GradientsSettings = study.settings
-    bold, durations_s = study.bold, sound_lengths(study)
+    bold = study.bold
+    durations_s = {row["stim_file"]: float(row["sound_s"]) for row in study.inputs.alignment}
     lag_sets = (("positive", settings.lags_s), ("negative", settings.control_lags_s))
-    row_sets = [row_set(study, lags, lags_s) for lags, lags_s in lag_sets if lags_s]
+    encoders = [Encoder.at(study, lags, lags_s) for lags, lags_s in lag_sets if lags_s]
+    row_sets = [encoder.rows for encoder in encoders]
     parcels = make_parcels(bold.units, ~bold.invalid, settings.n_parcels, study.config.atlas)
     means = parcel_means(bold.data, parcels.labels, parcels.n_parcels)
     out = study.output(bold.units)
     everything: dict[str, list[Scores]] = {}
     for name in settings.networks:
         bank = study.features(study.network(name))
-        for rows in row_sets:
-            LOGGER.info("%s: %s, %s lags", study.label, name, rows.lags)
-            tested = rows.lags == "positive"  # the control has no p-values
-            scores = score(study, bank, rows, parcels, means, tested=tested)
+        for encoder in encoders:
+            lags = encoder.rows.lags
+            LOGGER.info("%s: %s, %s lags", study.label, name, lags)
+            tested = lags == "positive"  # the control has no p-values
+            scores = encoder.score(bank, parcels, means, tested=tested)
             everything.setdefault(bank.network, []).append(scores)
     for name, both in everything.items():
         write_network(out, name, both, parcels, settings)
-        out.write(results.PEAK, peak_rows(study, both[0], means), network=name)
-        out.write(results.DELAY, delay_rows(study, both[0], parcels, means), network=name)
+        out.write(results.PEAK, peak_rows(both[0], means), network=name)
+        out.write(results.DELAY, delay_rows(both[0], parcels, means), network=name)
     positive = {name: both[0] for name, both in everything.items()}
-    write_beyond(out, study, row_sets[0], positive, parcels, means)
-    ceiling = noise_ceiling(study, row_sets[0])
+    write_beyond(out, encoders[0], positive, parcels, means)
+    ceiling = noise_ceiling(encoders[0])
     if ceiling is not None:
         out.write(results.CEILING, ceiling)
     names = [f"parcel{number + 1:03d}" for number in range(parcels.n_parcels)]
@@ -102,19 +100,19 @@ def participant(study: ParticipantStudy) -> None:
     bold.remove()
 
 
-def noise_ceiling(study: ParticipantStudy, rows: Rows) -> NDArray[np.floating[Any]] | None:
+def noise_ceiling(encoder: Encoder) -> NDArray[np.floating[Any]] | None:
     """Return the ceiling (n_units,) from repeats of a sound; None where nothing is repeated."""
+    study, rows = encoder.study, encoder.rows
     settings: GradientsSettings = study.settings
     repeats, piece = repeated_rows(rows, study.inputs.presentations)
     if not repeats:
         return None
-    volumes, run_filter = volumes_of(study.bold, rows), filter_of(study, rows)
     at_once = max(256, study.memory_bytes // (4 * 8 * rows.timeline.n_rows))
     min_shift, seed = round(settings.min_shift_s / rows.timeline.tr_s[0]), study.config.random_seed
     return np.concatenate(
         [
             repeat_ceiling(np.stack([y[some] for some in repeats]), piece, min_shift, seed=seed)
-            for _, y in unit_slabs(study.bold, volumes, at_once, run_filter)
+            for _, y in encoder.slabs(at_once)
         ]
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from bidsapp.recipes.base.alignment import alignment, quality
 from bidsapp.recipes.base.score_results import (
     LAGS_COLUMN,
     LAYER_COLUMNS,
@@ -12,12 +11,14 @@ from bidsapp.recipes.base.score_results import (
     PLACE_COLUMNS,
     SHIFT,
     SHIFT_FDR,
+    alignment,
     folds,
     null_scores,
     parcel_labels,
     parcel_scores,
     peak_courses,
     profile,
+    quality,
     ratings,
     ratings_null,
     significant,
@@ -29,9 +30,10 @@ from bidsapp.results.kinds import (
     Maps,
     Result,
     Scale,
-    Table,
     declared_in,
+    overall_table,
     summary,
+    table,
 )
 
 RECIPE = "gradients"
@@ -99,33 +101,29 @@ PARCEL_LABELS = parcel_labels(RECIPE, required=True)
 # ------------------------------------------------------------------ participant: tables
 
 PARCELS = parcel_scores(RECIPE, lags=True)
-PARCEL_SUMMARY = Table(
-    desc="gradientsparcelsummary",
-    title="Best layer of parcels",
-    says="Best and centroid layer of each parcel, and how sure one can be that it responds.",
-    columns=(
-        LAGS_COLUMN,
-        PARCEL_COLUMN,
-        *PLACE_COLUMNS,
-        Column("best_layer", "layer with the largest positive score", "best layer", text=True),
-        Column("best_layer_index", "its number from 1", "layer", 0),
-        Column("centroid", "mean layer number weighted by positive scores", digits=1),
-        Column("r_max", "largest score over layers, a network's input among them", "r"),
-        Column("p", "largest score against the null of the largest score", by=SHIFT),
-        Column("p_fwe", "against the maximum over layers and parcels", "p (FWE)", by=SHIFT),
-        Column("q", "false discovery rate of the largest score, over parcels", by=SHIFT_FDR),
-    ),
+PARCEL_SUMMARY = table(
+    "gradientsparcelsummary",
+    "Best layer of parcels",
+    "Best and centroid layer of each parcel, and how sure one can be that it responds.",
+    LAGS_COLUMN,
+    PARCEL_COLUMN,
+    *PLACE_COLUMNS,
+    Column("best_layer", "layer with the largest positive score", "best layer", text=True),
+    Column("best_layer_index", "its number from 1", "layer", 0),
+    Column("centroid", "mean layer number weighted by positive scores", digits=1),
+    Column("r_max", "largest score over layers, a network's input among them", "r"),
+    Column("p", "largest score against the null of the largest score", by=SHIFT),
+    Column("p_fwe", "against the maximum over layers and parcels", "p (FWE)", by=SHIFT),
+    Column("q", "false discovery rate of the largest score, over parcels", by=SHIFT_FDR),
 )
-NULL = Table(
-    desc="gradientsnull",
-    title="Null distribution",
-    says="Circular shifts: largest and mean score over layers and parcels.",
-    columns=(
-        LAGS_COLUMN,
-        Column("shift", "number of the shift", digits=0),
-        Column("max_r", "largest over layers and parcels"),
-        Column("mean_r", "mean over layers and parcels"),
-    ),
+NULL = table(
+    "gradientsnull",
+    "Null distribution",
+    "Circular shifts: largest and mean score over layers and parcels.",
+    LAGS_COLUMN,
+    Column("shift", "number of the shift", digits=0),
+    Column("max_r", "largest over layers and parcels"),
+    Column("mean_r", "mean over layers and parcels"),
 )
 NULL_SCORES = null_scores(RECIPE, " at positive lags")
 BEYOND_COLUMNS = (
@@ -142,12 +140,12 @@ BEYOND_COLUMNS = (
         by=BEYOND_ACOUSTICS,
     ),
 )
-BEYOND = Table(
-    desc="gradientsbeyond",
-    title="Beyond acoustics",
-    says="What each layer predicts in each parcel when the components of the acoustic baseline "
+BEYOND = table(
+    "gradientsbeyond",
+    "Beyond acoustics",
+    "What each layer predicts in each parcel when the components of the acoustic baseline "
     "have been projected out of responses and layer (positive lags).",
-    columns=BEYOND_COLUMNS,
+    *BEYOND_COLUMNS,
 )
 BEYOND_SCORES = Result(
     desc="gradientsbeyondscores",
@@ -162,30 +160,26 @@ BEYOND_BEST = Labels(
     "pass family-wise; 0 where none does.",
     level="both",
 )
-DELAY = Table(
-    desc="gradientsdelay",
-    title="Haemodynamic delay",
-    says="Score of each parcel with music at one single lag, in the layer that is best at all "
+DELAY = table(
+    "gradientsdelay",
+    "Haemodynamic delay",
+    "Score of each parcel with music at one single lag, in the layer that is best at all "
     "lags together.",
-    columns=(
-        PARCEL_COLUMN,
-        Column("lag_s", "how long after the music the response is", "lag", 1, "s"),
-        *PLACE_COLUMNS,
-        LAYER_COLUMNS[0],
-        Column("r", "mean correlation over blocks"),
-    ),
+    PARCEL_COLUMN,
+    Column("lag_s", "how long after the music the response is", "lag", 1, "s"),
+    *PLACE_COLUMNS,
+    LAYER_COLUMNS[0],
+    Column("r", "mean correlation over blocks"),
 )
-PIECES = Table(
-    desc="gradientspieces",
-    title="Scores of pieces",
-    says="Score of each layer and parcel inside each held-out piece.",
-    columns=(
-        LAGS_COLUMN,
-        Column("piece", "sound file, or run where a block holds several", text=True),
-        LAYER_COLUMNS[0],
-        PARCEL_COLUMN,
-        Column("r", "mean correlation over the blocks of the piece"),
-    ),
+PIECES = table(
+    "gradientspieces",
+    "Scores of pieces",
+    "Score of each layer and parcel inside each held-out piece.",
+    LAGS_COLUMN,
+    Column("piece", "sound file, or run where a block holds several", text=True),
+    LAYER_COLUMNS[0],
+    PARCEL_COLUMN,
+    Column("r", "mean correlation over the blocks of the piece"),
 )
 PROFILE = profile(RECIPE, lags=True)
 RATINGS = ratings(RECIPE, lags=True)
@@ -194,28 +188,22 @@ ALIGNMENT = alignment(RECIPE, required=False)
 QUALITY = quality(RECIPE)
 PEAK = peak_courses(RECIPE)
 FOLDS = folds(RECIPE)
-WAVEFORM = Table(
-    desc="gradientswaveform",
-    title="Waveforms",
-    says="Root mean square amplitude of each sound, ten values per second.",
-    columns=(
-        Column("piece", "sound file", text=True),
-        Column("time_s", "middle of the window", unit="s"),
-        Column("rms", "root mean square amplitude"),
-    ),
-    by_space=False,
-    by_network=False,
+WAVEFORM = overall_table(
+    "gradientswaveform",
+    "Waveforms",
+    "Root mean square amplitude of each sound, ten values per second.",
+    Column("piece", "sound file", text=True),
+    Column("time_s", "middle of the window", unit="s"),
+    Column("rms", "root mean square amplitude"),
 )
-COURSES = Table(
-    desc="gradientsparcelcourses",
-    title="Parcel courses",
-    says="Cleaned BOLD of each parcel (mean over units, standardised by run) for the volumes in "
+COURSES = table(
+    "gradientsparcelcourses",
+    "Parcel courses",
+    "Cleaned BOLD of each parcel (mean over units, standardised by run) for the volumes in "
     "which a sound was heard.",
-    columns=(
-        Column("piece", "sound file", text=True),
-        Column("repeat", "1 for the first presentation of the piece", digits=0),
-        Column("stim_time_s", "position in the sound", unit="s"),
-    ),
+    Column("piece", "sound file", text=True),
+    Column("repeat", "1 for the first presentation of the piece", digits=0),
+    Column("stim_time_s", "position in the sound", unit="s"),
     further="mean over the units of this parcel",
     by_network=False,
     required=True,

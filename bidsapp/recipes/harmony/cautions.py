@@ -15,7 +15,7 @@ from bidsapp.recipes.harmony.settings import HarmonySettings
 from bidsapp.recipes.harmony.stimuli import SoundCourse
 from bidsapp.results.cautions import Caution
 
-_FEW_PIECES, _FEW_PARTICIPANTS = 6, 12
+_FEW_PARTICIPANTS = 12
 _UNSURE_BITS = 1.8
 
 
@@ -45,29 +45,12 @@ def of_participant(
     problems = (*bold.problems, *bold.units.problems, *study.inputs.problems)
     return [
         *cautions.of_encoded_bold(study, weights),
-        *_of_design(study, rows),
+        *cautions.of_pieces(rows, study.settings.purge_s),
+        *cautions.few_shifts(study.settings.n_shifts),
         *cautions.of_ratings(study, rows),
         *_of_emotion(study, courses),
         *cautions.of_problems(problems),
     ]
-
-
-def _of_design(study: ParticipantStudy, rows: Rows) -> Iterator[Caution]:
-    settings: HarmonySettings = study.settings
-    n_pieces = len(rows.used_pieces)
-    if n_pieces < _FEW_PIECES:
-        yield Caution(
-            "caution",
-            f"Only {n_pieces} piece{'s' * (n_pieces != 1)}",
-            "Nothing can be said about music in general from so few pieces.",
-        )
-    if rows.blocks.kind == "split":
-        yield Caution(
-            "caution",
-            "Pieces were split for cross-validation",
-            "Parts of one piece stand on both sides of a fold and share themes and instruments.",
-        )
-    yield from cautions.few_shifts(settings.n_shifts)
 
 
 def _of_emotion(study: ParticipantStudy, courses: Sequence[SoundCourse]) -> Iterator[Caution]:

@@ -21,9 +21,7 @@ QUADRANT_WORDS = ("Q1 exuberance", "Q2 anxiety", "Q3 sadness", "Q4 contentment")
 
 
 def sound_figure(
-    course: pd.DataFrame,
-    gradcam: pd.DataFrame,
-    spectrogram: Spectrogram | None = None,
+    course: pd.DataFrame, gradcam: pd.DataFrame, spectrogram: Spectrogram | None = None
 ) -> Figure:
     """Draw the quadrants, spectrogram, Grad-CAM and consonance of one sound over time.
 
@@ -78,11 +76,7 @@ def _draw_quadrants(axes: Axes, course: pd.DataFrame) -> None:
     axes.legend(ncols=4, frameon=False, fontsize=7, loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
-def _draw_spectrogram(
-    axes: Axes,
-    spectrogram: Spectrogram,
-    span: tuple[float, float],
-) -> None:
+def _draw_spectrogram(axes: Axes, spectrogram: Spectrogram, span: tuple[float, float]) -> None:
     """Draw a spectrogram in grey, and Grad-CAM in colour on the bands that filters see."""
     n_rows, n_times = spectrogram.values.shape
     whole = (0.0, spectrogram.duration_s, -0.5, n_rows - 0.5)

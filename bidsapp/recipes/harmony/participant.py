@@ -22,25 +22,18 @@ from bidsapp.brain.parcels import parcel_means
 from bidsapp.encoding.bands import BandScores, Member, join_bands, two_bands
 from bidsapp.encoding.parcels import Parcels, make_parcels
 from bidsapp.encoding.ratings import RatingTargets, rating_targets
-from bidsapp.encoding.rows import Rows
 from bidsapp.recipes.base.layers import network_facts
 from bidsapp.recipes.base.peak import peak_rows
 from bidsapp.recipes.base.quality import quality_rows
 from bidsapp.recipes.base.scores import (
+    Encoder,
     Scores,
-    design_store,
-    filter_of,
-    filtered,
     fold_rows,
     null_arrays,
     parcel_rows,
     profile_rows,
     rating_null_rows,
     rating_rows,
-    row_set,
-    score,
-    scorer_of,
-    volumes_of,
 )
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.harmony import cautions, results
@@ -76,19 +69,20 @@ def participant(study: ParticipantStudy) -> None:
         quiet=study.config.quiet,
     )
     bold = study.bold
-    rows = row_set(study, "positive", settings.lags_s)
+    encoder = Encoder.at(study, "positive", settings.lags_s)
+    rows = encoder.rows
     parcels = make_parcels(bold.units, ~bold.invalid, settings.n_parcels, study.config.atlas)
     means = parcel_means(bold.data, parcels.labels, parcels.n_parcels)
     everything = {}
     for name in settings.networks:
         LOGGER.info("%s: %s", study.label, name)
         bank = study.features(study.network(name))
-        everything[bank.network] = score(study, bank, rows, parcels, means)
+        everything[bank.network] = encoder.score(bank, parcels, means)
     out = study.output(bold.units)
     for name, scores in everything.items():
         write_network(out, name, scores, parcels, settings.significance)
-        out.write(results.PEAK, peak_rows(study, scores, means), network=name)
-    unique = unique_contributions(study, rows, everything, means)
+        out.write(results.PEAK, peak_rows(scores, means), network=name)
+    unique = unique_contributions(encoder, everything, means)
     if unique is not None:
         write_unique(out, *unique, parcels)
     names = [f"parcel{number + 1:03d}" for number in range(parcels.n_parcels)]
@@ -136,10 +130,7 @@ def write_network(
 
 
 def unique_contributions(
-    study: ParticipantStudy,
-    rows: Rows,
-    everything: Mapping[str, Scores],
-    means: NDArray[np.float32],
+    encoder: Encoder, everything: Mapping[str, Scores], means: NDArray[np.float32]
 ) -> tuple[BandScores, RatingTargets] | None:
     """Score harmony and acoustics together and alone, for parcels and then ratings.
 
@@ -149,16 +140,13 @@ def unique_contributions(
         Scores with the ratings behind the parcels, and the ratings; None where one of both groups
         was not analysed.
     """
-    run_filter, scorer = filter_of(study, rows), scorer_of(study)
-    means = filtered(means[volumes_of(study.bold, rows)], run_filter)
-    ratings = rating_targets(rows, study.inputs.ratings, study.inputs.runs)
+    study, run_filter = encoder.study, encoder.run_filter
+    means = encoder.responses(means, run_filter)
+    ratings = rating_targets(encoder.rows, study.inputs.ratings, study.inputs.runs)
     LOGGER.info("%s: unique contributions", study.label)
     scores = []
     for targets, own_filter in ((means, run_filter), (ratings.y.astype(np.float32), None)):
-        stores = {
-            name: design_store(study, item.bank, rows, own_filter)
-            for name, item in everything.items()
-        }
+        stores = {name: encoder.store(item.bank, own_filter) for name, item in everything.items()}
         harmony: list[Member] = [
             (stores[name], everything[name].layers.index(layer))
             for name, layer in HARMONY_LAYERS
@@ -169,7 +157,7 @@ def unique_contributions(
         baseline = stores[ACOUSTIC_NETWORK]
         acoustics = [(baseline, layer) for layer in range(baseline.n_layers)]
         if targets.shape[1]:
-            scores.append(two_bands(harmony, acoustics, targets, scorer))
+            scores.append(two_bands(harmony, acoustics, targets, encoder.scorer))
     return join_bands(scores), ratings
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -18,15 +18,12 @@ from bidsapp.recipes.harmony.listen import Arrays, written_sound
 from bidsapp.report import sections
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.places import (
-    best_layers,
     coordinate_words,
-    parcel_columns,
     region_after_z,
+    strongest_parcels,
     top_parcels,
 )
-from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.brain.scales import largest, passing, smallest
-from bidsapp.report.courses import peak_section
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import (
     Notes,
@@ -39,18 +36,10 @@ from bidsapp.report.html import (
     picture,
     plural,
 )
-from bidsapp.report.methods import (
-    Methods,
-    first_participant,
-    has_random_weights,
-    inference_sentences,
-    network_title,
-    render_methods,
-    shared_context,
-)
+from bidsapp.report.methods import Methods, first_participant, has_random_weights
 from bidsapp.report.tables import table
-from bidsapp.report.timing import alignment_section, quality_section
-from bidsapp.report.view import View
+from bidsapp.report.timing import alignment_section, peak_section, quality_section
+from bidsapp.report.view import View, results_section
 from bidsapp.results.cautions import Caution
 from bidsapp.results.kinds import P_VALUE, Maps
 from bidsapp.results.read import Results
@@ -71,15 +60,15 @@ class HarmonyView(View):
     @cached_property
     def scores(self) -> Array:
         """(n_layers, n_units)."""
-        return self.results.values(self.score, self.pair.space, self.pair.network)
+        return self.values(self.score)
 
     @cached_property
     def significant(self) -> Array | None:
         """(n_units,) where any layer is significant; None if nothing was tested."""
         if not self.is_group:
             return self.mask(declared.SIGNIFICANT)
-        tested = self.results.maps(declared.P_FWE, self.pair.space, self.pair.network)
-        return None if tested is None else passing(smallest(tested.values), self.level)
+        tested = self.maps(declared.P_FWE)
+        return None if tested is None else passing(smallest(tested), self.level)
 
 
 def report(results: Results) -> tuple[Page, Methods]:
@@ -92,20 +81,20 @@ def report(results: Results) -> tuple[Page, Methods]:
     """
     text = methods(results)
     views = [HarmonyView(results, pair) for pair in sections.pairs(results)]
-    scored = [encoding(view) for view in views]
-    shared = [*scored, *(unique(results, space) for space in results.spaces)]
+    spaces = [View(results, pair) for pair in sections.space_pairs(results)]
+    shared = [*map(encoding, views), *map(unique, spaces)]
     body = (
         [
             sections.participants(results, declared.PARTICIPANTS, "Who takes part."),
             *shared,
-            rating_means(results),
+            ratings(views),
         ]
         if results.is_group
         else [
             emotion(results),
             use(results),
             *shared,
-            ratings(results),
+            ratings(views),
             alignment_section(results.table(declared.ALIGNMENT), declared.ALIGNMENT),
             quality_section(results.table(declared.QUALITY), declared.QUALITY),
         ]
@@ -116,7 +105,7 @@ def report(results: Results) -> tuple[Page, Methods]:
         body,
         heading=_HEADING,
         numbers=(design(results), [(view.pair.title, list(numbers(view))) for view in views]),
-        answer=sections.found(results, sentences(results), scored[0] if scored else None),
+        answer=sections.found(results, sentences(results), shared[0]),
         methods=text,
     )
     return page, text
@@ -126,8 +115,7 @@ def design(results: Results) -> list[Number]:
     """Return the numbers of the design."""
     facts = results.facts()
     if results.is_group:
-        left = len(facts["left_out"])
-        return [Number("Participants", str(results.n_participants), f"{left} left out")]
+        return [sections.participants_number(results)]
     return [
         Number("Sounds", str(facts["n_sounds"]), "of at least 6 s"),
         Number("Folds", str(facts["n_folds"]), "over pieces"),
@@ -223,6 +211,12 @@ def use(results: Results) -> Section | None:
 
 def encoding(view: HarmonyView) -> Section:
     """Show the maps and the layers of one network."""
+    intro = view.claim(declared.FLIP if view.is_group else SHIFT)
+    return results_section(view, (maps, courses, displaced, layers), intro=intro)
+
+
+def maps(view: HarmonyView) -> Section:
+    """Show the largest score over layers, and of a group its p."""
     drawn = [BrainMap("Largest r over layers", largest(view.scores), view.score.scale)]
     flips = sections.flips_can_pass(view.results, view.pair.space)
     tested = view.maps(declared.P_FWE) if view.is_group else None
@@ -235,23 +229,18 @@ def encoding(view: HarmonyView) -> Section:
         caption = f"No {what} are significant (FWE p \u2264 {view.level:g})."
     if view.is_group and not flips:
         caption = "Not tested: sign flips of so few participants cannot pass."
-    profile = declared.GROUP_PROFILE if view.is_group else declared.PROFILE
-    rows = table(view.table(profile), profile.columns, profile.says)
-    courses = None
-    if not view.is_group:
-        courses = peak_section(view.table(declared.PEAK), declared.PEAK, view.suffix)
-    children = [
-        view.section("Maps", "maps", *draw(drawn, view.units, mask, caption)),
-        courses,
-        displaced(view),
-        view.section("Layers", "layers", rows),
-    ]
-    return view.section(
-        f"Results: {view.pair.title}",
-        "results",
-        *sections.claim(view.results, declared.FLIP if view.is_group else SHIFT),
-        children=[section for section in children if section is not None],
-    )
+    return view.section("Maps", "maps", *draw(drawn, view.units, mask, caption))
+
+
+def courses(view: HarmonyView) -> Section | None:
+    """Show the response of a participant that is predicted best."""
+    return peak_section(view.table(declared.PEAK), declared.PEAK, view.suffix)
+
+
+def layers(view: HarmonyView) -> Section:
+    """Tabulate the layers."""
+    result = view.by_level(declared.PROFILE, declared.GROUP_PROFILE)
+    return view.section("Layers", "layers", view.tabled(result))
 
 
 def displaced(view: HarmonyView) -> Section | None:
@@ -259,108 +248,74 @@ def displaced(view: HarmonyView) -> Section | None:
     rows = view.table(declared.DISPLACEMENT)
     if rows.empty:
         return None
-    shown = top_parcels(best_layers(rows), "effect", 20, view.units)
-    columns = parcel_columns(declared.DISPLACEMENT, "layer", "mean_r", "effect", "p", "p_fwe")
-    caption = (
-        f"The {len(shown)} parcels with the largest effect, in standard deviations of their null, "
-        f"and the layer that has it. {coordinate_words(view.units)}"
-    )
-    parts = [table(shown, columns, caption), *sections.claim(view.results, DISPLACED)]
-    return view.section("Against displaced music", "displacement", *parts)
+    names = "layer", "mean_r", "effect", "p", "p_fwe"
+    shown = strongest_parcels(rows, declared.DISPLACEMENT, view.units, *names)
+    return view.section("Against displaced music", "displacement", shown, *view.claim(DISPLACED))
 
 
-def unique(results: Results, space: Any) -> Section | None:
+def unique(view: View) -> Section | None:
     """Show what harmony and acoustics add to each other."""
-    result = declared.UNIQUE_MEAN if results.is_group else declared.UNIQUE
-    maps = results.maps(result, space)
-    if maps is None:
+    result = view.by_level(declared.UNIQUE, declared.UNIQUE_MEAN)
+    adds, tested, mask = view.maps(result), view.single(declared.UNIQUE_P), None
+    if adds is None:
         return None
     drawn = [
         BrainMap(f"Unique to {name}", values, result.scale)
-        for name, values in zip(result.names, maps.values, strict=True)
+        for name, values in zip(result.names, adds, strict=True)
     ]
-    mask = None
     caption = "Difference of r between the model of both and the model without it."
-    if results.is_group:
-        tested = results.maps(declared.UNIQUE_P, space)
-        if tested is not None and sections.flips_can_pass(results, space):
-            level = results.setting("significance", space)
-            mask = passing(tested.values[0], level)
-            which = (
-                "Outlined: unique" if mask.any() else f"No {unit_words(maps.units)[1]} are unique"
-            )
-            caption += f" {which} to harmony, FWE p \u2264 {level:g}."
-        else:
-            caption += " Not tested: sign flips of so few participants cannot pass."
-    else:
+    if not view.is_group:
         caption += " Descriptive: no test within a participant."
-    parts: list[Any] = draw(drawn, maps.units, mask, caption)
-    parcels = results.table(declared.UNIQUE_PARCELS, space)
+    elif tested is not None and sections.flips_can_pass(view.results, view.pair.space):
+        mask = passing(tested, view.level)
+        which = "Outlined: unique" if mask.any() else f"No {view.words} are unique"
+        caption += f" {which} to harmony, FWE p \u2264 {view.level:g}."
+    else:
+        caption += " Not tested: sign flips of so few participants cannot pass."
+    parts = draw(drawn, view.units, mask, caption)
+    parcels = view.table(declared.UNIQUE_PARCELS)
     if not parcels.empty:
-        parts.append(
-            picture(
-                unique_figure(parcels),
-                alt="Scores with and without harmony, and unique contributions, over parcels",
-                caption=declared.UNIQUE_PARCELS.says,
-            )
-        )
+        alt = "Scores with and without harmony, and unique contributions, over parcels"
+        says = declared.UNIQUE_PARCELS.says
+        parts.append(picture(unique_figure(parcels), alt=alt, caption=says))
         says = (
             "The twenty parcels to which harmony adds most (selected, so optimistic). "
-            f"{coordinate_words(maps.units)}"
+            f"{coordinate_words(view.units)}"
         )
-        top = top_parcels(parcels, "unique_harmony", 20, maps.units)
+        top = top_parcels(parcels, "unique_harmony", 20, view.units)
         parts.append(table(top, region_after_z(declared.UNIQUE_PARCELS.columns), says))
-    title = f"Unique contributions, {space.title}" if len(results.spaces) > 1 else None
-    return Section(title or "Unique contributions", f"unique{space.anchor}", parts)
+    where = f", {view.pair.title}" if view.suffix else ""
+    return view.section(f"Unique contributions{where}", "unique", *parts)
 
 
-def ratings(results: Results) -> Section | None:
-    """Show how well layers, harmony and acoustics predict ratings."""
-    parts: list[Any] = []
-    for network in results.networks():
-        rows = results.table(declared.RATINGS, network=network)
-        rows = rows[rows["piece"] == "mean"]
+def ratings(views: Sequence[HarmonyView]) -> Section | None:
+    """Tabulate how well layers predict ratings; None where nothing was rated."""
+    results, parts = views[0].results, []
+    says = declared.RATINGS.says
+    if results.is_group:
+        says = "mean over raters, against music moved alike for all of them."
+    for view in {view.pair.network: view for view in views}.values():
+        result = view.by_level(declared.RATINGS, declared.GROUP_RATINGS)
+        rows = view.table(result)
+        rows = rows if view.is_group else rows[rows["piece"] == "mean"]
         if not rows.empty:
-            words = f"{network_title(network)}: {declared.RATINGS.says}"
-            parts.append(table(rows, declared.RATINGS.columns, words))
-    both = results.table(declared.UNIQUE_RATINGS)
-    if not both.empty:
-        parts.append(table(both, declared.UNIQUE_RATINGS.columns, declared.UNIQUE_RATINGS.says))
-    return Section("Ratings", "ratings", parts) if parts else None
-
-
-def rating_means(results: Results) -> Section | None:
-    """Tabulate how well layers predict ratings, over raters; None where nothing was rated."""
-    parts: list[Any] = []
-    for network in results.networks():
-        rows = results.table(declared.GROUP_RATINGS, network=network)
-        if not rows.empty:
-            words = (
-                f"{network_title(network)}: mean over raters, against music moved alike "
-                "for all of them."
-            )
-            parts.append(table(rows, declared.GROUP_RATINGS.columns, words))
-    if not parts:
-        return None
-    return Section("Ratings", "ratings", [*parts, *sections.claim(results, RATERS)])
+            parts.append(view.tabled(result, f"{view.title}: {says}", rows))
+    if not results.table(declared.UNIQUE_RATINGS).empty:
+        parts.append(views[0].tabled(declared.UNIQUE_RATINGS))
+    claim = sections.claim(results, RATERS)
+    return Section("Ratings", "ratings", [*parts, *claim]) if parts else None
 
 
 def methods(results: Results) -> Methods:
     """Write the methods text."""
     facts, own = results.facts(), first_participant(results)
-    option = None if own is None else own.setting
-    draws: dict[str, dict[str, Any]] = {
-        **{
-            key: {"n_draws": option("n_shifts") if option else 0}
-            for key in (SHIFT, SHIFT_FDR, DISPLACED, RATERS)
+    n_shifts = own.setting("n_shifts") if own else 0
+    return sections.methods_of(
+        results,
+        {
+            **dict.fromkeys((SHIFT, SHIFT_FDR, DISPLACED, RATERS), n_shifts),
+            declared.FLIP: facts.get("n_flips", 0),
+            BOOTSTRAP: facts["settings"].get("n_bootstrap", 0),
         },
-        declared.FLIP: {"n_draws": facts.get("n_flips", 0)},
-        BOOTSTRAP: {"n_draws": facts["settings"].get("n_bootstrap", 0)},
-    }
-    lags = ", ".join(f"{lag:g}" for lag in option("lags_s")) if option else ""
-    context = shared_context(results) | {
-        "own": None if own is None else own.facts(),
-        "lags": lags,
-        "inferences": inference_sentences(sections.used_inferences(results), draws),
-    }
-    return render_methods("harmony_methods.txt.j2", context)
+        lags=", ".join(f"{lag:g}" for lag in own.setting("lags_s")) if own else "",
+    )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from bidsapp.models.harmonic.names import MATCH_COLUMNS, PITCH_CLASSES, QUADRANTS
-from bidsapp.recipes.base.alignment import alignment, quality
 from bidsapp.recipes.base.score_results import (
     PARCEL_COLUMN,
     PLACE_COLUMNS,
+    alignment,
     folds,
     group_parcels,
     group_ratings,
@@ -18,6 +18,7 @@ from bidsapp.recipes.base.score_results import (
     parcel_scores,
     peak_courses,
     profile,
+    quality,
     ratings,
     ratings_null,
     significant,
@@ -29,9 +30,12 @@ from bidsapp.results.kinds import (
     Maps,
     Result,
     Scale,
-    Table,
     declared_in,
+    group_maps,
+    group_table,
+    overall_table,
     summary,
+    table,
 )
 
 RECIPE = "harmony"
@@ -86,55 +90,45 @@ _BANDS = (
     Column("unique_acoustics", "together less harmony alone", "unique to acoustics"),
     Column("share_harmony", "share of harmony in the regressors of the joint model", digits=2),
 )
-UNIQUE_PARCELS = Table(
-    desc="harmonyunique",
-    title="Unique contributions to parcels",
-    says="Banded ridge: scores of harmony and acoustics together and alone in each parcel.",
-    columns=(PARCEL_COLUMN, *PLACE_COLUMNS, *_BANDS),
+UNIQUE_PARCELS = table(
+    "harmonyunique",
+    "Unique contributions to parcels",
+    "Banded ridge: scores of harmony and acoustics together and alone in each parcel.",
+    PARCEL_COLUMN,
+    *PLACE_COLUMNS,
+    *_BANDS,
     by_network=False,
 )
-UNIQUE_RATINGS = Table(
-    desc="harmonyuniqueratings",
-    title="Unique contributions to ratings",
-    says="Banded ridge: scores of harmony and acoustics together and alone for each rating.",
-    columns=(
-        Column("rating", "what was rated", text=True),
-        Column("rater", "by whom; missing for an average", text=True),
-        *_BANDS,
-    ),
-    by_space=False,
-    by_network=False,
+UNIQUE_RATINGS = overall_table(
+    "harmonyuniqueratings",
+    "Unique contributions to ratings",
+    "Banded ridge: scores of harmony and acoustics together and alone for each rating.",
+    Column("rating", "what was rated", text=True),
+    Column("rater", "by whom; missing for an average", text=True),
+    *_BANDS,
 )
-COURSES = Table(
-    desc="harmonycourses",
-    title="Emotion and consonance over time",
-    says="Quadrants predicted for each moment of each sound (windows of 6 s), with consonance.",
-    columns=(
-        Column("piece", "sound file", text=True),
-        Column("time_s", "middle of the window", "time", 2, "s"),
-        *(Column(name, f"probability of quadrant {name}", digits=2) for name in QUADRANTS),
-        Column("valence", "Q1 + Q4 - Q2 - Q3", digits=2),
-        Column("arousal", "Q1 + Q2 - Q3 - Q4", digits=2),
-        Column("uncertainty", "entropy of the probabilities", digits=2, unit="bits"),
-        Column("brightness", "mean of the Grad-CAM map after division by its maximum"),
-        Column("roughness", "after Hutchinson and Knopoff"),
-        Column("harmonicity", "after Harrison and Pearce", unit="bits"),
-        Column("loudness", "mean square", unit="bels"),
-    ),
-    by_space=False,
-    by_network=False,
+COURSES = overall_table(
+    "harmonycourses",
+    "Emotion and consonance over time",
+    "Quadrants predicted for each moment of each sound (windows of 6 s), with consonance.",
+    Column("piece", "sound file", text=True),
+    Column("time_s", "middle of the window", "time", 2, "s"),
+    *(Column(name, f"probability of quadrant {name}", digits=2) for name in QUADRANTS),
+    Column("valence", "Q1 + Q4 - Q2 - Q3", digits=2),
+    Column("arousal", "Q1 + Q2 - Q3 - Q4", digits=2),
+    Column("uncertainty", "entropy of the probabilities", digits=2, unit="bits"),
+    Column("brightness", "mean of the Grad-CAM map after division by its maximum"),
+    Column("roughness", "after Hutchinson and Knopoff"),
+    Column("harmonicity", "after Harrison and Pearce", unit="bits"),
+    Column("loudness", "mean square", unit="bels"),
 )
-GRADCAM = Table(
-    desc="harmonygradcam",
-    title="Grad-CAM",
-    says="What raises the logit of the predicted quadrant, by pitch class and moment.",
-    columns=(
-        Column("piece", "sound file", text=True),
-        Column("time_s", "middle of the window", "time", 2, "s"),
-        *(Column(name, f"filter of pitch class {name}") for name in PITCH_CLASSES),
-    ),
-    by_space=False,
-    by_network=False,
+GRADCAM = overall_table(
+    "harmonygradcam",
+    "Grad-CAM",
+    "What raises the logit of the predicted quadrant, by pitch class and moment.",
+    Column("piece", "sound file", text=True),
+    Column("time_s", "middle of the window", "time", 2, "s"),
+    *(Column(name, f"filter of pitch class {name}") for name in PITCH_CLASSES),
 )
 SOUNDS = Result(
     desc="harmonysounds",
@@ -144,33 +138,27 @@ SOUNDS = Result(
     by_space=False,
     by_network=False,
 )
-AGREEMENT = Table(
-    desc="harmonyagreement",
-    title="Agreement with ratings",
-    says="Correlation over time of predicted valence and arousal with continuous ratings of the "
+AGREEMENT = overall_table(
+    "harmonyagreement",
+    "Agreement with ratings",
+    "Correlation over time of predicted valence and arousal with continuous ratings of the "
     "same name, sound by sound.",
-    columns=(
-        Column("piece", "sound file", text=True),
-        Column("rating", "valence or arousal", text=True),
-        Column("rater", "by whom; missing for an average", text=True),
-        Column("emotion", "what was rated: felt, perceived or not stated", text=True),
-        Column("n", "moments with a rating", "moments", 0),
-        Column("r", "Pearson correlation"),
-    ),
-    by_space=False,
-    by_network=False,
+    Column("piece", "sound file", text=True),
+    Column("rating", "valence or arousal", text=True),
+    Column("rater", "by whom; missing for an average", text=True),
+    Column("emotion", "what was rated: felt, perceived or not stated", text=True),
+    Column("n", "moments with a rating", "moments", 0),
+    Column("r", "Pearson correlation"),
 )
-SIMILARITY = Table(
-    desc="harmonysimilarity",
-    title="Moments and candidates",
-    says="How alike the predicted emotion of each moment of a sound is to that of each other "
+SIMILARITY = overall_table(
+    "harmonysimilarity",
+    "Moments and candidates",
+    "How alike the predicted emotion of each moment of a sound is to that of each other "
     "sound as a whole.",
-    columns=tuple(
+    *tuple(
         Column(name, text, **_MATCH_SHOWN.get(name, {"text": True}))
         for name, text in MATCH_COLUMNS.items()
     ),
-    by_space=False,
-    by_network=False,
 )
 ALIGNMENT = alignment(RECIPE, required=False)
 QUALITY = quality(RECIPE)
@@ -180,69 +168,59 @@ SUMMARY = summary(RECIPE, "participant")
 
 # ------------------------------------------------------------------ group
 
-MEAN = Maps(
+MEAN = group_maps(
     desc="harmonymean",
     title="Mean prediction",
     says="Mean correlation over participants (Fisher z, back-transformed), one map per layer.",
-    level="group",
     stat="r",
 )
-P_FWE = Maps(
+P_FWE = group_maps(
     desc="harmonyfwe",
     title="Family-wise p",
     says="Sign-flip p, corrected over units and layers by the largest t.",
-    level="group",
     stat="p",
     scale=P_VALUE,
     by=FLIP,
 )
-UNIQUE_MEAN = Maps(
+UNIQUE_MEAN = group_maps(
     desc="harmonyuniquemean",
     title="Mean unique contributions",
     says="Mean over participants of what harmony and acoustics add to each other.",
-    level="group",
     stat="r",
     scale=_DIFFERENCE,
     names=(HARMONY, ACOUSTICS),
     by_network=False,
 )
-UNIQUE_P = Maps(
+UNIQUE_P = group_maps(
     desc="harmonyuniquefwe",
     title="Family-wise p of unique contributions",
     says="Sign-flip p, corrected over units and both contributions by the largest t.",
-    level="group",
     stat="p",
     scale=P_VALUE,
     names=(HARMONY, ACOUSTICS),
     by_network=False,
     by=FLIP,
 )
-GROUP_PROFILE = Table(
-    desc="harmonygroupprofile",
-    title="Layers over participants",
-    says="Scores over participants and units, layer by layer.",
-    level="group",
-    columns=(
-        Column("layer", "name of the layer", text=True),
-        Column("layer_index", "number of the layer from 1", "layer", 0),
-        Column("mean_r", "mean over participants and units", "mean r"),
-        Column("max_r", "largest mean over participants", "largest r"),
-        Column("n_significant", "significant voxels or vertices, family-wise", "significant", 0),
-    ),
+GROUP_PROFILE = group_table(
+    "harmonygroupprofile",
+    "Layers over participants",
+    "Scores over participants and units, layer by layer.",
+    Column("layer", "name of the layer", text=True),
+    Column("layer_index", "number of the layer from 1", "layer", 0),
+    Column("mean_r", "mean over participants and units", "mean r"),
+    Column("max_r", "largest mean over participants", "largest r"),
+    Column("n_significant", "significant voxels or vertices, family-wise", "significant", 0),
 )
 DISPLACEMENT = group_parcels(RECIPE)
 GROUP_SIGNIFICANT = group_significant(RECIPE)
-PARTICIPANTS = Table(
-    desc="harmonyparticipants",
-    title="Participants",
-    says="Mean score of each participant.",
-    level="group",
+PARTICIPANTS = group_table(
+    "harmonyparticipants",
+    "Participants",
+    "Mean score of each participant.",
+    Column("participant", "label", text=True),
+    Column("mean_r", "over layers and units of the first network", "mean r"),
+    Column("unique_harmony", "mean over units", "unique to harmony"),
     by_network=False,
-    columns=(
-        Column("participant", "label", text=True),
-        Column("mean_r", "over layers and units of the first network", "mean r"),
-        Column("unique_harmony", "mean over units", "unique to harmony"),
-    ),
 )
 
 GROUP_SUMMARY = summary(RECIPE, "group")

@@ -184,13 +184,8 @@ def of_group(study: GroupStudy) -> list[Caution]:
     study
         The group.
     """
-    inputs = study.inputs
     return [
-        *cautions.few_participants(len(inputs.participants), 2),
-        *cautions.left_out(inputs.not_chosen),
-        *cautions.random_weights(
-            {name: facts["weights"] for name, facts in inputs.network_facts.items()}
-        ),
+        *cautions.of_encoding_group(study.inputs, 2),
         Caution(
             "note",
             "All participants heard the same clips",
@@ -198,5 +193,5 @@ def of_group(study: GroupStudy) -> list[Caution]:
             "other music for these listeners. How many other listeners would show it is the "
             "prevalence.",
         ),
-        *cautions.of_problems(inputs.problems),
+        *cautions.of_problems(study.inputs.problems),
     ]

@@ -23,7 +23,7 @@ from bidsapp.features.courses import CourseBank
 from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.reconstruct import results
 from bidsapp.recipes.reconstruct.clips import Clips
-from bidsapp.recipes.reconstruct.refusals import refuse_space
+from bidsapp.recipes.reconstruct.inputs import refuse_space
 from bidsapp.recipes.reconstruct.retrieval import Retrieved, unstandardised
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.space import Space

@@ -24,12 +24,12 @@ from bidsapp.recipes.reconstruct import cautions, results
 from bidsapp.recipes.reconstruct.across import write_across
 from bidsapp.recipes.reconstruct.encoding.group import write_encoding
 from bidsapp.recipes.reconstruct.examples import KEY_SUFFIX
+from bidsapp.recipes.reconstruct.tables import null_columns, p_of_regions
 from bidsapp.results.read import Results
 from bidsapp.results.write import Output, tidy
 from bidsapp.stats.clip_exchange import Exchange, averaged, mean_of_known
 from bidsapp.stats.prevalence import bayesian_prevalence
 
-_PERCENTILES = (2.5, 97.5)
 Floats = NDArray[np.float64]
 
 
@@ -206,7 +206,7 @@ def decoding_rows(
     level, n = study.settings.significance, len(decodings)
     keys = {results.ALL: "ensemble", results.SAME_GENRE: "within_genre"}
     for decoder, candidates in decodings[0][["decoder", "candidates"]].itertuples(index=False):
-        rows = [one_row(table, decoder, candidates) for table in decodings]
+        rows = [results.row_of(table, decoder, candidates) for table in decodings]
         accuracy = np.array([row.get("identification", np.nan) for row in rows], float)
         p = np.array([row.get("p", np.nan) for row in rows], float)
         found: dict[str, Any] = {
@@ -218,11 +218,7 @@ def decoding_rows(
             "largest": float(np.nanmax(accuracy)),
         }
         if decoder == results.ENSEMBLE:
-            mean = averaged([own[keys[candidates]] for own in exchanges])
-            if len(mean.null):
-                found["null_mean"] = float(mean.null.mean())
-                found["null_low"], found["null_high"] = np.percentile(mean.null, _PERCENTILES)
-                found["p"] = float(mean.p)
+            found |= null_columns(averaged([own[keys[candidates]] for own in exchanges]))
         if np.isfinite(p).all():
             n_significant = int((p <= level).sum())
             found["n_significant"] = n_significant
@@ -233,27 +229,21 @@ def decoding_rows(
         yield {column.name: found.get(column.name) for column in results.GROUP_DECODING.columns}
 
 
-def one_row(table: pd.DataFrame, decoder: str, candidates: str) -> dict[str, Any]:
-    """Return the row of one decoder and one set of candidates; nothing where there is none."""
-    rows = table[(table["decoder"] == decoder) & (table["candidates"] == candidates)]
-    return {} if rows.empty else {str(key): value for key, value in rows.iloc[0].items()}
-
-
 def participant_rows(
     study: GroupStudy, decodings: Sequence[pd.DataFrame]
 ) -> Iterator[dict[str, Any]]:
     """Yield one row per participant."""
     for subject, table in zip(study.inputs.subjects, decodings, strict=True):
-        overall = one_row(table, results.ENSEMBLE, results.ALL)
-        within = one_row(table, results.ENSEMBLE, results.SAME_GENRE)
+        overall = results.row_of(table, results.ENSEMBLE, results.ALL)
+        within = results.row_of(table, results.ENSEMBLE, results.SAME_GENRE)
         yield {
             "participant": subject,
             "identification": overall.get("identification"),
             "p": overall.get("p"),
             "within_genre": within.get("identification"),
             "p_within_genre": within.get("p"),
-            "whole": one_row(table, results.WHOLE, results.ALL).get("identification"),
-            "oracle": one_row(table, results.ORACLE, results.ALL).get("identification"),
+            "whole": results.row_of(table, results.WHOLE, results.ALL).get("identification"),
+            "oracle": results.row_of(table, results.ORACLE, results.ALL).get("identification"),
         }
 
 
@@ -269,9 +259,7 @@ def clip_rows(tables: Sequence[pd.DataFrame]) -> Iterator[dict[str, Any]]:
 
 
 def region_rows(
-    study: GroupStudy,
-    tables: Sequence[pd.DataFrame],
-    exchanges: Sequence[Mapping[str, Exchange]],
+    study: GroupStudy, tables: Sequence[pd.DataFrame], exchanges: Sequence[Mapping[str, Exchange]]
 ) -> tuple[list[dict[str, Any]], dict[str, float]]:
     """Return the mean accuracy of each region over the participants that have it.
 
@@ -303,9 +291,7 @@ def region_rows(
         chosen[place] += table["n_chosen"].to_numpy(float) / n_folds
         n[place] += 1
     mean = averaged(parts)
-    tested = len(mean.null) > 0
-    nothing = np.full(len(names), np.nan)
-    p, p_fwe = (mean.p, mean.p_family) if tested else (nothing, nothing)
+    p, p_fwe = p_of_regions(mean)
     columns = {
         "n_participants": n,
         "n_chosen": chosen / n,

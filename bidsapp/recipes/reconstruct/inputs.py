@@ -1,20 +1,28 @@
-"""What the recipe adds to the inputs of a participant, and what it refuses."""
+"""What is looked for and refused before anything is computed, and what that will cost."""
 
 from __future__ import annotations
 
 import dataclasses
-from pathlib import PurePosixPath
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from bidsapp.bids.dataset import Dataset, participants
+from bidsapp.bids.headers import n_units as count_units
 from bidsapp.bids.index import find_runs
 from bidsapp.bids.presentations import find_presentations
 from bidsapp.bids.stimuli import read_catalogue, stimuli_folders
 from bidsapp.config import Config
-from bidsapp.errors import AppError
+from bidsapp.errors import AppError, InputInvalidError, InputMissingError, UsageError
+from bidsapp.recipes.base.cost import BASE_BYTES, Cost
 from bidsapp.recipes.base.inputs import Inputs, query_filters
 from bidsapp.recipes.reconstruct.clips import ReconstructInputs, make_clips
+from bidsapp.recipes.reconstruct.encoding.results import MOST_BANDS
 from bidsapp.recipes.reconstruct.folds import heard_order, make_blocks
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
+
+if TYPE_CHECKING:
+    from bidsapp.audio.networks.base import Network
 
 
 def prepare(
@@ -85,3 +93,177 @@ def first_order(dataset: Dataset, inputs: Inputs, config: Config) -> tuple[str, 
         if order := heard_order(runs, heard):
             return order
     return heard_order(inputs.runs, inputs.presentations)
+
+
+def refuse(
+    settings: ReconstructSettings, group_settings: object, config: Config, spaces: Sequence[str]
+) -> None:
+    """Refuse an embedding layer, a corpus or a generator that cannot serve the networks.
+
+    Parameters
+    ----------
+    settings
+        ``embedding_layer``, ``corpus``, ``corpus_sounds``, ``generator``, ``networks``.
+    group_settings, spaces
+        Not looked at.
+    config
+        Levels, and where the networks' weights are.
+
+    Raises
+    ------
+    UsageError
+        No network has the layer, or the space that the generator was trained on.
+    InputMissingError
+        The index of the corpus, one of its sounds, or the generator's pipeline is not there.
+    InputInvalidError
+        The index is damaged, or of another network, other weights or another layer; the
+        generator is another pipeline.
+    ResourceUnavailableError
+        Weights or an optional package are not there.
+    """
+    wishes = settings.embedding_layer, settings.corpus, settings.generator
+    if "participant" not in config.analysis_level or not any(wishes):
+        return
+    networks = {name: _build(name, settings.hop_s, config) for name in settings.networks}
+    layers = {name: [layer.name for layer in item.layers] for name, item in networks.items()}
+    refuse_layer(settings.embedding_layer, layers)
+    if settings.corpus:
+        _refuse_corpus(settings, networks)
+    if settings.generator:
+        from bidsapp.audio.generation import generator_space
+
+        known = {name: dict(network.weights) for name, network in networks.items()}
+        refuse_space(settings.generator, generator_space(Path(settings.generator)), known)
+
+
+def refuse_layer(wish: str, layers: Mapping[str, Sequence[str]]) -> None:
+    """Refuse an embedding layer that no network has.
+
+    Parameters
+    ----------
+    wish
+        Its name; empty for none.
+    layers
+        Network → names of its layers.
+
+    Raises
+    ------
+    UsageError
+        No network has the layer.
+    """
+    if wish and not any(wish in own for own in layers.values()):
+        known = "; ".join(f"{network}: {', '.join(own)}" for network, own in layers.items())
+        msg = f"reconstruct.embedding_layer={wish!r}: no network has this layer; known are {known}"
+        raise UsageError(msg)
+
+
+def refuse_space(generator: str, wanted: str, weights: Mapping[str, Mapping[str, object]]) -> None:
+    """Refuse a generator of a space that no network has.
+
+    Parameters
+    ----------
+    generator
+        Its folder.
+    wanted
+        The embedding space that it was trained on.
+    weights
+        Network → what its weights are.
+
+    Raises
+    ------
+    UsageError
+        No network has the space.
+    """
+    spaces = {network: str(facts.get("space", "none")) for network, facts in weights.items()}
+    if wanted not in spaces.values():
+        known = ", ".join(f"{network}: {space}" for network, space in spaces.items())
+        msg = (
+            f"reconstruct.generator={generator!r} was trained on embeddings of space "
+            f"{wanted}, the networks have {known}; run it with --network clap --weights "
+            "and the CLAP of the generator (the text_encoder folder of MusicLDM)"
+        )
+        raise UsageError(msg)
+
+
+def _build(name: str, hop_s: float, config: Config) -> Network:
+    """Build a network with the weights of the run."""
+    from bidsapp.audio.networks import get_network, network_weights
+
+    return get_network(
+        name,
+        weights=network_weights(name, config.weights),
+        weights_dir=config.weights_dir,
+        seed=config.random_seed,
+        hop_s=hop_s,
+    )
+
+
+def _refuse_corpus(settings: ReconstructSettings, networks: Mapping[str, Network]) -> None:
+    """Refuse an index that is not of a network of the run, or whose sounds are not there."""
+    from bidsapp.audio.corpus_index import CorpusIndex
+    from bidsapp.audio.embeddings import embedding_layer
+
+    index = CorpusIndex.open(Path(settings.corpus))
+    space: Mapping[str, Any] = index.facts["space"]
+    own = [network for network in networks.values() if network.name == space["network"]]
+    if not own:
+        msg = (
+            f"reconstruct.corpus={settings.corpus!r} is an index of {space['network']}, the run "
+            f"has {', '.join(networks)}; add the network, or make an index of one of these"
+        )
+        raise InputInvalidError(msg)
+    for network in own:
+        layer = embedding_layer(network.layers, settings.embedding_layer)
+        index.refuse_other_space(network, layer)
+    if settings.corpus_sounds:
+        folder = Path(settings.corpus_sounds)
+        absent = [name for name in index.files if not (folder / name).is_file()]
+        if absent:
+            msg = (
+                f"reconstruct.corpus_sounds={settings.corpus_sounds!r} lacks {len(absent)} of "
+                f"the {len(index.files)} sounds of the index, {absent[0]} among them; name the "
+                "folder that the index was made of"
+            )
+            raise InputMissingError(msg)
+
+
+_N_DIMENSIONS = 512
+_SQUARES = 10
+"""Arrays of rows by rows that the dual form of a large region holds."""
+_UNITS_AT_ONCE, _COPIES = 4_000, 4
+"""Responses of all regions together are read in parts of so many units, copied so often."""
+_OTHER_ARRAYS = 10
+"""Arrays (n_clips, n_units) beside predictions of encoding models."""
+
+
+def estimate(inputs: ReconstructInputs, settings: ReconstructSettings, config: Config) -> Cost:
+    """Estimate what one participant in one space costs; see `Recipe.cost`.
+
+    Responses, and predictions of all regions, are mapped from disk. Predictions of encoding models
+    are held for as many units as an eighth of ``--mem`` allows.
+    """
+    clips = make_clips(inputs, settings)
+    n_clips = len(clips.clips)
+    n_rows = n_clips * clips.n_windows
+    n_units = count_units(inputs.runs[0])
+    n_spaces = len(settings.networks)
+    n_trs = sum(run.n_trs for run in inputs.runs)
+    of_region = n_units // settings.n_parcels + 1
+    predicted = 8 * n_clips * _N_DIMENSIONS * n_spaces
+    decoding = 8 * _SQUARES * n_rows**2
+    if settings.whole_brain:
+        decoding += 8 * _COPIES * n_rows * min(n_units, _UNITS_AT_ONCE)
+    n_windows = len(settings.curve_shifts_s) + len(settings.curve_lengths_s)
+    # of each core: BOLD and responses of a region, and what it predicts of every window
+    at_work = 12 * n_trs * of_region + 16 * n_rows * of_region + (1 + n_windows) * predicted
+    decoding += config.n_threads * at_work + (2 + n_windows) * predicted
+    encoding = 0
+    if settings.encoding:
+        n_models = 2 ** min(n_spaces, MOST_BANDS)
+        models = 4 * n_units * n_clips * (n_models + _OTHER_ARRAYS)
+        encoding = 4 * n_units * n_clips + min(models, config.memory_bytes // 4)
+    return Cost(
+        min(BASE_BYTES + max(decoding, encoding), config.memory_bytes),
+        4 * n_units * (n_trs + n_rows) + settings.n_parcels * predicted,
+        f"{n_units:,} units, {n_clips} clips of {clips.n_windows} windows",
+    )

@@ -24,14 +24,13 @@ from bidsapp.recipes.reconstruct.decode import Regions, make_regions
 from bidsapp.recipes.reconstruct.encoding.fit import encode_spaces, write_encoding
 from bidsapp.recipes.reconstruct.examples import open_generator, write_examples
 from bidsapp.recipes.reconstruct.folds import are_consecutive, n_in_gaps
-from bidsapp.recipes.reconstruct.refusals import refuse_layer
+from bidsapp.recipes.reconstruct.inputs import refuse_layer
 from bidsapp.recipes.reconstruct.retrieval import retrieve_music
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.space import Space, decode_networks
-from bidsapp.recipes.reconstruct.tables import clip_rows, decoding_rows, fold_rows
+from bidsapp.recipes.reconstruct.tables import clip_rows, decoding_rows, fold_rows, p_of_regions
 from bidsapp.recipes.reconstruct.windows import scanned_clips
 from bidsapp.results.write import Output, tidy
-from bidsapp.scratch import Scratch
 
 
 def participant(study: ParticipantStudy) -> None:
@@ -40,14 +39,7 @@ def participant(study: ParticipantStudy) -> None:
     clips, rows_of = scanned_clips(study.inputs, settings)
     bold = study.bold
     regions = make_regions(bold.units, ~bold.invalid, settings, study.config.atlas)
-    scratch = Scratch.of(
-        study.scratch,
-        "reconstruct",
-        study.configuration_hash,
-        study.inputs.identity(),
-        bold.units.identity(),
-        quiet=study.config.quiet,
-    )
+    scratch = study.kept("reconstruct", bold.units.identity())
     networks = [study.network(name) for name in settings.networks]
     banks = [study.courses(network) for network in networks]
     layers = {bank.network: [layer.name for layer in bank.layers] for bank in banks}
@@ -112,10 +104,8 @@ def write_space(out: Output, network: str, space: Space, clips: Clips, regions: 
     accuracy = np.array([float(space.judge.identify(own).mean) for own in space.decoded.regions])
     write(results.MAP, regions.on_units(accuracy - 0.5), **facts)
     n_exchanges = len(exchange.null)
-    tested = n_exchanges > 0
-    nothing = np.full(len(accuracy), np.nan)
-    p, p_fwe = (exchange.p, exchange.p_family) if tested else (nothing, nothing)
-    if tested:
+    p, p_fwe = p_of_regions(exchange)
+    if n_exchanges:
         write(results.P_MAP, regions.on_units(p_fwe), NumberOfExchanges=n_exchanges)
     columns = {
         "n_units": [len(regions.units(k)) for k in range(len(regions.names))],

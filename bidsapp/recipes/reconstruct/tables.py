@@ -70,6 +70,14 @@ def null_columns(exchange: Exchange) -> dict[str, float]:
     }
 
 
+def p_of_regions(exchange: Exchange) -> tuple[Floats, Floats]:
+    """Return p of each region and p corrected over them, (n_regions,); NaN without exchanges."""
+    if len(exchange.null):
+        return exchange.p, exchange.p_family
+    nothing = np.full(exchange.observed.shape, np.nan)
+    return nothing, nothing
+
+
 def mean_correlation(predicted: Floats, judge: Judge) -> float:
     """Mean over folds and dimensions of the correlation over held-out clips."""
     each = []

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.brain.geometry import UnitSpace
-from bidsapp.brain.searchlights import searchlights
 from bidsapp.errors import InputInvalidError
 from bidsapp.models.rdm import Dissimilarity
 from bidsapp.recipes.base.cautions import random_weights
@@ -35,12 +34,12 @@ from bidsapp.recipes.rsa.clip_tests import (
 )
 from bidsapp.recipes.rsa.design import Design, group_units, keep_patterns, read_design
 from bidsapp.recipes.rsa.layer_maps import NetworkGroup, network_group
+from bidsapp.recipes.rsa.participant import searchlights_of
 from bidsapp.recipes.rsa.search import GroupScores, Search, run_slabs, score_group
 from bidsapp.recipes.rsa.settings import GroupSettings
 from bidsapp.results.cautions import Caution
 from bidsapp.results.inferences import INFERENCES
 from bidsapp.results.write import Output, tidy
-from bidsapp.scratch import Scratch
 from bidsapp.stats.bootstrap import bootstrap_interval, resample_counts
 from bidsapp.stats.rsa.clip_permutation import clip_permutations, is_enumerated, smallest_p
 
@@ -68,28 +67,11 @@ def group(study: GroupStudy) -> None:
     design = read_design(inputs)
     units, n = group_units(inputs)
     included = shared_units(study, n)
-    radius = own["searchlight_radius_mm"]
-    lights = searchlights(
-        units,
-        count=own["searchlight_count"],
-        radius_mm=radius if radius > 0 else None,
-        include=included,
-    )
-    scratch = Scratch.of(
-        study.scratch,
-        "rsa_group",
-        study.configuration_hash,
-        settings,
-        config.random_seed,
-        inputs.identity(),
-        units.identity(),
-        included,
-        quiet=config.quiet,
-    )
+    lights = searchlights_of(units, own, included)
+    seed = config.random_seed
+    scratch = study.kept("rsa_group", settings, seed, units.identity(), included)
     keep = partial(keep_patterns, at=inputs.at, units=units, n_items=design.clip.size)
-    permutations = clip_permutations(
-        len(design.clips), settings.n_permutations, config.random_seed
-    )
+    permutations = clip_permutations(len(design.clips), settings.n_permutations, seed)
     # patterns are averages over repetitions here: crossnobis has no folds
     dissimilarity: Dissimilarity = (
         "euclid" if own["dissimilarity"] == "crossnobis" else own["dissimilarity"]
@@ -132,7 +114,7 @@ def group(study: GroupStudy) -> None:
             scores=scores,
             tests=tests,
             centres=lights.centres,
-            seed=config.random_seed,
+            seed=seed,
         )
         for number, (name, family) in enumerate(zip(inputs.networks, search.families, strict=True))
     ]

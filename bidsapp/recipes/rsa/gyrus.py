@@ -137,11 +137,7 @@ def find_shape(
     asymmetry = None
     if n_people > 1 and {"L", "R"} <= set(masks):
         asymmetry = hemisphere_asymmetry(
-            own_centroid,
-            own_best,
-            masks["L"] & where,
-            masks["R"] & where,
-            n_layers,
+            own_centroid, own_best, masks["L"] & where, masks["R"] & where, n_layers
         )
     axes = []
     gyrus = superior_temporal(units)

@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,25 +76,25 @@ def nuisances(
     UsageError
         A name is not known.
     """
-    check_names(wanted)
-    made = {name: _MAKERS[name](inputs, items) for name in wanted}
+    check_names("nuisance", wanted, MAKERS)
+    made = {name: MAKERS[name](inputs, items) for name in wanted}
     known = {name: values for name, values in made.items() if values is not None}
     names, rdms = different_rdms(*varying_rdms(known, pairs), pairs)
     left_out = tuple(name for name in wanted if name not in names)
     return Nuisances(names, rdms, left_out, lag_rdm(items))
 
 
-def check_names(wanted: tuple[str, ...]) -> None:
-    """Refuse names of nuisance RDMs that are not known.
+def check_names(option: str, wanted: Sequence[str], known: Collection[str]) -> None:
+    """Refuse names that an option of this recipe does not know.
 
     Raises
     ------
     UsageError
         With the known ones.
     """
-    unknown = [name for name in wanted if name not in _MAKERS]
+    unknown = [name for name in wanted if name not in known]
     if unknown:
-        msg = f"rsa.nuisance: {unknown[0]!r} is not known; choose from {', '.join(_MAKERS)}"
+        msg = f"rsa.{option}: {unknown[0]!r} is not known; choose from {', '.join(known)}"
         raise UsageError(msg)
 
 
@@ -133,7 +133,7 @@ def _motion_rdm(inputs: Inputs, items: Items) -> Floats | None:
     return difference_rdm(mean)
 
 
-_MAKERS: Mapping[str, Callable[[Inputs, Items], Floats | None]] = {
+MAKERS: Mapping[str, Callable[[Inputs, Items], Floats | None]] = {
     "position": lambda _, items: difference_rdm(items.time_s),
     "lag": lambda _, items: lag_rdm(items),
     "order": _order_rdm,

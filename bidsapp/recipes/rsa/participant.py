@@ -12,7 +12,7 @@ Source: Thielen et al., Representational Similarity Analysis.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from bidsapp.audio.networks import RANDOM, network_entry
 from bidsapp.bids.anatomy import is_of_template
 from bidsapp.brain.cortex import cortex_mask
+from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.grey_matter import grey_matter
 from bidsapp.brain.searchlights import searchlights
 from bidsapp.models.neighbourhoods import Neighbourhoods
@@ -43,9 +44,15 @@ from bidsapp.recipes.rsa.clip_tests import (
     on_units,
     write_tests,
 )
-from bidsapp.recipes.rsa.delay import by_delay, delay_map, delay_rows, delayed_models
 from bidsapp.recipes.rsa.items import Items, item_patterns, make_items, run_orders
-from bidsapp.recipes.rsa.layer_models import LayerModels, layer_models
+from bidsapp.recipes.rsa.layer_models import (
+    LayerModels,
+    by_delay,
+    delay_map,
+    delay_rows,
+    delayed_models,
+    layer_models,
+)
 from bidsapp.recipes.rsa.nuisances import Nuisances, nuisances
 from bidsapp.recipes.rsa.search import Scores, Search, run_slabs, score_participant
 from bidsapp.recipes.rsa.settings import RsaSettings
@@ -114,35 +121,21 @@ def participant(study: ParticipantStudy) -> None:
     beside = nuisances(study.inputs, items, settings.nuisance, pairs)
     bold = study.bold
     included, mask = searchlight_mask(study)
-    radius = settings.searchlight_radius_mm
-    lights = searchlights(
-        bold.units,
-        count=settings.searchlight_count,
-        radius_mm=radius if radius > 0 else None,
-        include=included,
-    )
-    seed = study.config.random_seed
+    lights = searchlights_of(bold.units, vars(settings), included)
     banks = [study.courses(study.network(name)) for name in settings.networks]
     trained = [layer_models(bank, items, settings) for bank in banks]
     untrained = [untrained_models(study, name, items) for name in settings.networks]
     delayed = [delayed_models(bank, items, settings) for bank in banks]
     compared = [models for several in (*untrained, *delayed) for models in several]
     everything = [*trained, *compared]
-    scratch = Scratch.of(
-        study.scratch,
-        "rsa",
-        study.configuration_hash,
-        study.inputs.identity(),
-        [models.bank.key for models in everything],
-        bold.units.identity(),
-        included,
-        quiet=study.config.quiet,
-    )
+    keys = [models.bank.key for models in everything]
+    scratch = study.kept("rsa", keys, bold.units.identity(), included)
     patterns = averaged(study, items.row, "patterns", scratch)
     data = patterns
     if settings.dissimilarity == "crossnobis":
         folds = range(items.n_complete)
         data = np.stack([averaged(study, items.row[:, f], f"fold{f}", scratch) for f in folds])
+    seed = study.config.random_seed
     permutations = clip_permutations(len(items.clips), settings.n_permutations, seed)
     lag = np.where(np.isfinite(beside.lag_s), beside.lag_s, 0.0)
     search = Search(
@@ -222,6 +215,15 @@ def participant(study: ParticipantStudy) -> None:
     out.write(results.SUMMARY, summary)
     scratch.remove()
     bold.remove()
+
+
+def searchlights_of(
+    units: UnitSpace, settings: Mapping[str, Any], included: NDArray[np.bool_]
+) -> Neighbourhoods:
+    """Return the searchlights of the settings of a participant, centred on some units."""
+    count, radius = settings["searchlight_count"], settings["searchlight_radius_mm"]
+    radius_mm = radius if radius > 0 else None
+    return searchlights(units, count=count, radius_mm=radius_mm, include=included)
 
 
 def searchlight_mask(study: ParticipantStudy) -> tuple[NDArray[np.bool_], str]:

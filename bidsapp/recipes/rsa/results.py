@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from bidsapp.recipes.base.alignment import alignment, quality
+from bidsapp.recipes.base.score_results import alignment, quality
 from bidsapp.results.kinds import (
     LAYER,
     P_VALUE,
@@ -13,13 +11,14 @@ from bidsapp.results.kinds import (
     Maps,
     Mask,
     Scale,
-    Table,
     declared_in,
+    group_maps,
+    group_table,
+    overall_table,
     summary,
+    table,
 )
 
-_group_maps = partial(Maps, level="group")
-_group_table = partial(Table, level="group")
 RECIPE = "rsa"
 CLIPS, FDR, MAXIMUM_T = "clip_permutation", "clip_permutation_fdr", "maximum_t"
 BEYOND_ACOUSTICS = "clip_permutation_beyond"
@@ -38,7 +37,7 @@ SIZE = Maps(
     by_network=False,
     required=True,
 )
-N = _group_maps(
+N = group_maps(
     desc="rsaparticipants",
     title="Participants",
     says="Participants with a searchlight at each voxel or vertex.",
@@ -64,80 +63,66 @@ PATTERNS = Maps(
     by_network=False,
     required=True,
 )
-ITEMS = Table(
-    desc="rsaitems",
-    title="Items",
-    says="Rows of the dissimilarity matrices.",
-    columns=(
-        Column("item", "number from 1", digits=0),
-        Column("clip", "sound, and where it begins if there are several clips of it", text=True),
-        Column("time_s", "mean time of the volumes since the clip began", digits=1, unit="s"),
-        Column("n_repeats", "presentations that are averaged", "repeats", 0),
-        Column(
-            "tested", "1: every clip has this item, clips are permuted; 0: only longer", digits=0
-        ),
-    ),
+ITEMS = overall_table(
+    "rsaitems",
+    "Items",
+    "Rows of the dissimilarity matrices.",
+    Column("item", "number from 1", digits=0),
+    Column("clip", "sound, and where it begins if there are several clips of it", text=True),
+    Column("time_s", "mean time of the volumes since the clip began", digits=1, unit="s"),
+    Column("n_repeats", "presentations that are averaged", "repeats", 0),
+    Column("tested", "1: every clip has this item, clips are permuted; 0: only longer", digits=0),
     same=("clip",),
-    by_space=False,
-    by_network=False,
     required=True,
 )
 _PAIR = (
     Column("item_i", "row of desc-rsaitems, from 1", digits=0),
     Column("item_j", "row of desc-rsaitems, from 1", digits=0),
 )
-MODELS = Table(
-    desc="rsamodels",
-    title="Model dissimilarities",
-    says="Dissimilarity of each pair of items in each layer.",
-    columns=_PAIR,
+MODELS = table(
+    "rsamodels",
+    "Model dissimilarities",
+    "Dissimilarity of each pair of items in each layer.",
+    *_PAIR,
     further="dissimilarity in this layer",
     by_space=False,
     required=True,
 )
-NUISANCE = Table(
-    desc="rsanuisance",
-    title="Nuisance dissimilarities",
-    says="Dissimilarity of each pair of items in what is partialled out.",
-    columns=_PAIR,
+NUISANCE = overall_table(
+    "rsanuisance",
+    "Nuisance dissimilarities",
+    "Dissimilarity of each pair of items in what is partialled out.",
+    *_PAIR,
     further="dissimilarity in this nuisance",
-    by_space=False,
-    by_network=False,
 )
-ACOUSTICS = Table(
-    desc="rsaacoustics",
-    title="Acoustics",
-    says="Orthonormal regressors that span the acoustic features which are removed from responses "
+ACOUSTICS = overall_table(
+    "rsaacoustics",
+    "Acoustics",
+    "Orthonormal regressors that span the acoustic features which are removed from responses "
     "to the items that are tested.",
-    columns=(Column("item", "row of desc-rsaitems, from 1", digits=0),),
+    Column("item", "row of desc-rsaitems, from 1", digits=0),
     further="regressor",
-    by_space=False,
-    by_network=False,
 )
-LAG = Table(
-    desc="rsalag",
-    title="Dissimilarity by distance in time",
-    says="Dissimilarity by distance in time: how far autocorrelation reaches.",
-    columns=(
-        Column("lag_s", "distance in time, mean over the runs with both items", unit="s"),
-        Column("n_pairs", "pairs of items", digits=0),
-        Column("mean_dissimilarity", "mean over an even sample of searchlights"),
-    ),
+LAG = table(
+    "rsalag",
+    "Dissimilarity by distance in time",
+    "Dissimilarity by distance in time: how far autocorrelation reaches.",
+    Column("lag_s", "distance in time, mean over the runs with both items", unit="s"),
+    Column("n_pairs", "pairs of items", digits=0),
+    Column("mean_dissimilarity", "mean over an even sample of searchlights"),
     further="mean over pairs in this layer of the first network",
     by_network=False,
 )
-DELAY = Table(
-    desc="rsadelay",
-    title="Haemodynamic delay",
-    says="Scores at other delays than that of the canonical response, mean over significant "
+DELAY = table(
+    "rsadelay",
+    "Haemodynamic delay",
+    "Scores at other delays than that of the canonical response, mean over significant "
     "searchlights (over all where none is significant).",
-    columns=(
-        Column("delay_s", "later than the canonical response; 0 is the score", "delay", 1, "s"),
-        Column("layer", "name", text=True),
-        Column("layer_index", "number from 1", "no.", 0),
-        Column("mean_rho", "mean over searchlights", "mean \u03c1", 4),
-        Column("n_units", "searchlights", "searchlights", 0),
-    ),
+    Column("delay_s", "later than the canonical response; 0 is the score", "delay", 1, "s"),
+    Column("layer", "name", text=True),
+    Column("layer_index", "number from 1", "no.", 0),
+    Column("mean_rho", "mean over searchlights", "mean \u03c1", 4),
+    Column("n_units", "searchlights", "searchlights", 0),
 )
 DELAY_MAP = Maps(
     desc="rsa",
@@ -245,55 +230,51 @@ _COUNTS = (
     Column("n_beyond", "searchlights significant beyond acoustics", "n beyond acoustics", 0),
 )
 _UNTRAINED = Column("mean_untrained", "mean of untrained networks", "untrained, mean \u03c1", 4)
-PROFILE = Table(
-    desc="rsaprofile",
-    title="Layer profile",
-    says="Scores over all searchlights, layer by layer.",
-    columns=(
-        *_LAYER,
-        Column("n_channels", "channels of the layer", "channels", 0),
-        Column("mean_rho", "mean over searchlights", "mean \u03c1", 4),
-        Column("p95_rho", "95th percentile over searchlights", "95th percentile"),
-        *_COUNTS,
-        _UNTRAINED,
-        Column("sd_untrained", "standard deviation over random weights of the mean", digits=4),
-        Column(
-            "acoustic_share",
-            "share of the layer's ranked dissimilarities that acoustic features explain",
-            "acoustic share",
-            2,
-        ),
+PROFILE = table(
+    "rsaprofile",
+    "Layer profile",
+    "Scores over all searchlights, layer by layer.",
+    *_LAYER,
+    Column("n_channels", "channels of the layer", "channels", 0),
+    Column("mean_rho", "mean over searchlights", "mean \u03c1", 4),
+    Column("p95_rho", "95th percentile over searchlights", "95th percentile"),
+    *_COUNTS,
+    _UNTRAINED,
+    Column("sd_untrained", "standard deviation over random weights of the mean", digits=4),
+    Column(
+        "acoustic_share",
+        "share of the layer's ranked dissimilarities that acoustic features explain",
+        "acoustic share",
+        2,
     ),
 )
-NULL = Table(
-    desc="rsanull",
-    title="Null distribution",
-    says="Largest score over searchlights and layers under each permutation of clips.",
-    columns=(
-        Column("permutation", "number from 1", digits=0),
-        Column("max_rho", "largest \u03c1"),
-    ),
+NULL = table(
+    "rsanull",
+    "Null distribution",
+    "Largest score over searchlights and layers under each permutation of clips.",
+    Column("permutation", "number from 1", digits=0),
+    Column("max_rho", "largest \u03c1"),
     level="both",
 )
 SUMMARY = summary(RECIPE, "participant")
 
 # ------------------------------------------------------------------ participants and the group
 
-MEAN = _group_maps(
+MEAN = group_maps(
     desc="rsamean",
     title="Mean score",
     says=f"{_COMPARED}; mean over participants.",
     stat="rho",
     scale=RHO,
 )
-T = _group_maps(
+T = group_maps(
     desc="rsa",
     title="t over participants",
     says="One-sample t over participants; what they share for other reasons counts as effect.",
     stat="t",
     scale=Scale("t", colours="signed"),
 )
-Q = _group_maps(
+Q = group_maps(
     desc="rsafdr",
     title="False discovery rate",
     says=f"{_P}, as false discovery rate over searchlights and layers.",
@@ -323,14 +304,14 @@ MAX_Q = _maximum(
 MAX_EXPECTED = _maximum(
     "expected", "Largest scores, clips permuted", f"Mean over permutations of {_MAXIMUM}.", RHO
 )
-DIFFERENCE = _group_maps(
+DIFFERENCE = group_maps(
     desc="rsadifference",
     title="Trained \u2212 untrained",
     says="Mean over participants of their own scores, trained minus untrained networks.",
     stat="rho",
     scale=GAIN,
 )
-CONFIDENCE = _group_maps(
+CONFIDENCE = group_maps(
     desc="rsa",
     title="Confidence of the best layer",
     says="Share of bootstrap samples of participants with the same layer of largest mean score.",
@@ -352,62 +333,54 @@ def _ceiling(end: str, others: str) -> Maps:
 
 
 LOWER, UPPER = _ceiling("lower", "the others"), _ceiling("upper", "all")
-GROUP_PROFILE = _group_table(
-    desc="rsaprofile",
-    title="Layer profile",
-    says="Mean scores over all searchlights, layer by layer.",
-    columns=(
-        *_LAYER,
-        Column("mean_rho", "mean over participants and searchlights", "mean \u03c1", 4),
-        Column("ci_low", "95 % interval over participants", digits=4, by=BOOTSTRAP),
-        Column("ci_high", "95 % interval over participants", digits=4, by=BOOTSTRAP),
-        *_COUNTS,
-        _UNTRAINED,
-        Column("difference", "trained \u2212 untrained, participants' own scores", digits=4),
-    ),
+GROUP_PROFILE = group_table(
+    "rsaprofile",
+    "Layer profile",
+    "Mean scores over all searchlights, layer by layer.",
+    *_LAYER,
+    Column("mean_rho", "mean over participants and searchlights", "mean \u03c1", 4),
+    Column("ci_low", "95 % interval over participants", digits=4, by=BOOTSTRAP),
+    Column("ci_high", "95 % interval over participants", digits=4, by=BOOTSTRAP),
+    *_COUNTS,
+    _UNTRAINED,
+    Column("difference", "trained \u2212 untrained, participants' own scores", digits=4),
 )
-LAYERS = _group_table(
-    desc="rsalayers",
-    title="Layers by hemisphere",
-    says="Distribution of best layers by hemisphere, and the difference left minus right.",
-    columns=(
-        Column("hemisphere", "L, R, both where sides cannot be told, or L-R", text=True),
-        *_LAYER,
-        Column("share", "of the hemisphere's searchlights with a best layer, in the group's map"),
-        Column("n", "searchlights of the group's map", digits=0),
-        Column("participant_share", "of participants' own maps where the lower noise ceiling > 0"),
-    ),
+LAYERS = group_table(
+    "rsalayers",
+    "Layers by hemisphere",
+    "Distribution of best layers by hemisphere, and the difference left minus right.",
+    Column("hemisphere", "L, R, both where sides cannot be told, or L-R", text=True),
+    *_LAYER,
+    Column("share", "of the hemisphere's searchlights with a best layer, in the group's map"),
+    Column("n", "searchlights of the group's map", digits=0),
+    Column("participant_share", "of participants' own maps where the lower noise ceiling > 0"),
 )
-GYRUS = _group_table(
-    desc="rsastg",
-    title="Superior temporal gyrus",
-    says="Layers along the superior temporal gyrus, from its posterior to its anterior end.",
-    columns=(
-        Column("hemisphere", "L or R", text=True),
-        Column("position", "from 0 (posterior end) to 1 (anterior end)"),
-        Column("n_units", "searchlights", digits=0),
-        Column("centroid", "mean over participants of their centroid layers", digits=2),
-        Column("ci_low", "95 % interval over participants", digits=2, by=BOOTSTRAP),
-        Column("ci_high", "95 % interval over participants", digits=2, by=BOOTSTRAP),
-    ),
+GYRUS = group_table(
+    "rsastg",
+    "Superior temporal gyrus",
+    "Layers along the superior temporal gyrus, from its posterior to its anterior end.",
+    Column("hemisphere", "L or R", text=True),
+    Column("position", "from 0 (posterior end) to 1 (anterior end)"),
+    Column("n_units", "searchlights", digits=0),
+    Column("centroid", "mean over participants of their centroid layers", digits=2),
+    Column("ci_low", "95 % interval over participants", digits=2, by=BOOTSTRAP),
+    Column("ci_high", "95 % interval over participants", digits=2, by=BOOTSTRAP),
     further="mean score of this layer",
 )
-PARTICIPANTS = _group_table(
-    desc="rsaparticipants",
-    title="Participants",
-    says="Who takes part and who does not, and why.",
+PARTICIPANTS = group_table(
+    "rsaparticipants",
+    "Participants",
+    "Who takes part and who does not, and why.",
+    Column("participant", "label", text=True),
+    Column("included", "whether the participant takes part", digits=0),
+    Column("reason", "why not", "why not", prose=True, text=True),
+    Column("configuration_hash", "of the participant level", "configuration", text=True),
+    Column("n_trs", "volumes of all runs", "volumes", 0),
+    Column("fewest_repeats", "presentations of the clip with the fewest", "repeats", 0),
+    Column("mean_rho", "over layers of the first network and searchlights", "mean \u03c1", 4),
+    Column("best_layer", "layer of the first network with the largest mean", text=True),
+    Column("lag_mean_rho", "comparison with the time between items", "\u03c1 of time", 4),
     by_network=False,
-    columns=(
-        Column("participant", "label", text=True),
-        Column("included", "whether the participant takes part", digits=0),
-        Column("reason", "why not", "why not", prose=True, text=True),
-        Column("configuration_hash", "of the participant level", "configuration", text=True),
-        Column("n_trs", "volumes of all runs", "volumes", 0),
-        Column("fewest_repeats", "presentations of the clip with the fewest", "repeats", 0),
-        Column("mean_rho", "over layers of the first network and searchlights", "mean \u03c1", 4),
-        Column("best_layer", "layer of the first network with the largest mean", text=True),
-        Column("lag_mean_rho", "comparison with the time between items", "\u03c1 of time", 4),
-    ),
 )
 GROUP_SUMMARY = summary(RECIPE, "group")
 

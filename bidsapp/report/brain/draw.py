@@ -10,6 +10,8 @@ import numpy as np
 
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.report.brain.projection import (
+    anatomy,
+    cortex,
     has_vertices,
     how_projected,
     in_volume,
@@ -17,7 +19,6 @@ from bidsapp.report.brain.projection import (
     to_cortex,
 )
 from bidsapp.report.brain.scales import look, shown
-from bidsapp.report.brain.template import anatomy, cortex
 from bidsapp.report.figures.style import Array
 from bidsapp.report.figures.surface import CortexMap, Look, cortex_figure
 from bidsapp.report.figures.volume import Overlay, mosaic, slice_levels

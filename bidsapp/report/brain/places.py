@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
 from bidsapp.brain.geometry import UnitSpace, VolumeGrid
-from bidsapp.report.brain.projection import has_vertices, is_mni, to_cortex
-from bidsapp.report.brain.template import SIDES, cortex, region_index, region_names
+from bidsapp.report.brain.projection import (
+    SIDES,
+    cortex,
+    has_vertices,
+    is_mni,
+    region_index,
+    region_names,
+    to_cortex,
+)
 from bidsapp.report.figures.style import Array
-from bidsapp.report.tables import choose
+from bidsapp.report.html import Part
+from bidsapp.report.tables import choose, table
 from bidsapp.results.kinds import Column, Table
 
 APART_MM = 20.0
@@ -174,6 +183,42 @@ def best_layers(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the row of the layer with the largest ``effect`` of each parcel."""
     tested = frame.dropna(subset=["effect"])
     return tested.loc[tested.groupby("parcel")["effect"].idxmax()]
+
+
+def strongest_parcels(
+    frame: pd.DataFrame,
+    declared: Table,
+    units: UnitSpace,
+    *names: str,
+    most: int = 20,
+    told: str = ", and the layer that has it.",
+    **how: Any,
+) -> Part:
+    """Tabulate the parcels in which a layer has the largest effect.
+
+    Parameters
+    ----------
+    frame
+        One row per parcel and layer, with ``effect``.
+    declared
+        Its columns.
+    units
+        Of the space.
+    *names
+        Columns to show beside those of the place.
+    most
+        Parcels.
+    told
+        What the caption says further.
+    **how
+        As `bidsapp.report.tables.table` takes it.
+    """
+    shown = top_parcels(best_layers(frame), "effect", most, units)
+    caption = (
+        f"The {len(shown)} parcels with the largest effect, in standard deviations of their null"
+        f"{told} {coordinate_words(units)}"
+    )
+    return table(shown, parcel_columns(declared, *names), caption, **how)
 
 
 def coordinate_words(units: UnitSpace) -> str:

@@ -12,9 +12,8 @@ from bidsapp.brain.geometry import UnitSpace
 from bidsapp.report.brain.draw import NOT_DRAWN, BrainMap
 from bidsapp.report.brain.interactive import CorticalMap, Kind, Regions
 from bidsapp.report.brain.interactive import viewer as embed
-from bidsapp.report.brain.projection import to_cortex
+from bidsapp.report.brain.projection import SIZE, cortex, region_index, region_names, to_cortex
 from bidsapp.report.brain.scales import largest, limits
-from bidsapp.report.brain.template import SIZE, cortex, region_index, region_names
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Part, Prose, Section
 from bidsapp.results.kinds import Scale

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,6 +12,7 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from bidsapp.report.figures import style
+from bidsapp.report.figures.layers import name_layers
 from bidsapp.report.figures.style import Array
 
 _MAX_FOLDS_LABELLED = 24
@@ -41,13 +43,8 @@ def fold_figure(blocks: Sequence[Block], colours: Mapping[str, str]) -> Figure:
             colours.get(block.piece, style.MUTED) if block.fold == fold else _TRAINING
             for block in blocks
         ]
-        axes.broken_barh(
-            spans,
-            (row - 0.37, 0.74),
-            facecolors=shades,
-            edgecolors="white",
-            linewidth=min(0.7, 30 / len(blocks)),
-        )
+        look: dict[str, Any] = {"edgecolors": "white", "linewidth": min(0.7, 30 / len(blocks))}
+        axes.broken_barh(spans, (row - 0.37, 0.74), facecolors=shades, **look)
     step = 1 if len(folds) <= _MAX_FOLDS_LABELLED else int(np.ceil(len(folds) / 12))
     axes.set_yticks(range(0, len(folds), step), [f"fold {fold}" for fold in folds[::step]])
     axes.set_ylim(len(folds) - 0.45, -0.55)
@@ -77,63 +74,36 @@ def piece_figure(
     figure = style.new_figure(9.0, 1.55 + (0.3 * len(pieces) if labelled else 5.0))
     left, right = figure.subplots(1, 2, width_ratios=[3.2, 1], sharey=True)
     limit = max(float(np.nanmax(np.abs(scores), initial=0.0)), 1e-3)
-    image = left.imshow(
-        scores,
-        cmap=style.signed_colours(),
-        norm=TwoSlopeNorm(0, -limit, limit),
-        aspect="auto",
-        interpolation="nearest",
-    )
+    look: dict[str, Any] = {"cmap": style.signed_colours(), "norm": TwoSlopeNorm(0, -limit, limit)}
+    image = left.imshow(scores, aspect="auto", interpolation="nearest", **look)
     left.set_yticks(range(len(pieces)) if labelled else [], list(pieces) if labelled else [])
-    left.set_xticks(range(len(layers)))
-    left.set_xticklabels(
-        style.short_layers(layers), rotation=45, ha="right", rotation_mode="anchor"
-    )
+    style.slant(left, style.short_layers(layers))
     left.tick_params(length=0)
     left.spines[["left", "bottom"]].set_visible(False)
-    bar = figure.colorbar(
-        image, ax=left, location="left", shrink=0.9, aspect=12 if labelled else 30, pad=0.01
-    )
+    place: dict[str, Any] = {"ax": left, "location": "left", "shrink": 0.9, "pad": 0.01}
+    bar = style.colour_bar(figure, image, aspect=12 if labelled else 30, **place)
     bar.set_label("mean r")
-    bar.outline.set_visible(False)
     _piece_range(right, scores, control)
     return figure
 
 
 def _piece_range(axes: Axes, scores: Array, control: Array | None) -> None:
     rows = np.arange(len(scores))
-    axes.hlines(
-        rows,
-        np.nanmin(scores, axis=1),
-        np.nanmax(scores, axis=1),
-        color=style.FAINT,
-        linewidth=min(5, 150 / len(rows)),
-    )
+    ends, width = (np.nanmin(scores, axis=1), np.nanmax(scores, axis=1)), min(5, 150 / len(rows))
+    axes.hlines(rows, *ends, color=style.FAINT, linewidth=width)
     size = 6 if len(rows) <= _MAX_PIECES_LABELLED else 2
-    axes.plot(
-        np.nanmean(scores, axis=1),
-        rows,
-        "o",
-        markersize=size,
-        color=style.POSITIVE,
-        label="mean of layers",
-    )
+    look: dict[str, Any] = {"color": style.POSITIVE, "label": "mean of layers"}
+    axes.plot(np.nanmean(scores, axis=1), rows, "o", markersize=size, **look)
     if control is not None:
-        axes.plot(
-            control, rows, "D", color=style.NEGATIVE, markersize=0.7 * size, label="negative lags"
-        )
+        look = {"color": style.NEGATIVE, "label": "negative lags"}
+        axes.plot(control, rows, "D", markersize=0.7 * size, **look)
     axes.axvline(0, color=style.MUTED, linewidth=0.8)
     axes.tick_params(axis="y", length=0, labelleft=False)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("r (bar: range over layers)")
     style.quiet_grid(axes, "x")
-    axes.legend(
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1.0),
-        ncols=2,
-        handletextpad=0.1,
-        columnspacing=0.8,
-    )
+    look = {"ncols": 2, "handletextpad": 0.1, "columnspacing": 0.8}
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), **look)
 
 
 @style.styled
@@ -142,7 +112,7 @@ def alpha_figure(
     quartiles: Array | None,
     edge_low: Array,
     edge_high: Array,
-    grid_log10: tuple[float, float] | None,
+    grid_log10: tuple[float, float],
 ) -> Figure:
     """Draw the ridge penalties chosen per layer, and how often they sat at the grid's edges.
 
@@ -165,37 +135,25 @@ def alpha_figure(
     else:
         lower = figure.subplots()
     edge_low, edge_high = np.nan_to_num(edge_low), np.nan_to_num(edge_high)
-    lower.bar(x, 100 * edge_high, width=0.7, color=style.POSITIVE, label="largest alpha")
-    lower.bar(
-        x,
-        100 * edge_low,
-        width=0.7,
-        bottom=100 * edge_high,
-        color=style.NEGATIVE,
-        label="smallest alpha",
-    )
+    high, low = 100 * edge_high, 100 * edge_low
+    lower.bar(x, high, width=0.7, color=style.POSITIVE, label="largest alpha")
+    lower.bar(x, low, width=0.7, bottom=high, color=style.NEGATIVE, label="smallest alpha")
     lower.set_ylabel("at edge (%)")
     lower.set_ylim(0, max(10.0, 105 * float(np.max(edge_low + edge_high, initial=0.0))))
     lower.legend(loc="upper left", ncols=2, bbox_to_anchor=(0, 1.18), borderaxespad=0)
     style.quiet_grid(lower)
     lower.set_xlim(0.4, len(layers) + 0.6)
-    lower.set_xticks(x)
-    lower.set_xticklabels(
-        style.short_layers(layers), rotation=45, ha="right", rotation_mode="anchor"
-    )
+    name_layers(lower, layers, rotation=45, size=8)
     return figure
 
 
-def _penalties(
-    axes: Axes, x: Array, quartiles: Array, grid_log10: tuple[float, float] | None
-) -> None:
+def _penalties(axes: Axes, x: Array, quartiles: Array, grid_log10: tuple[float, float]) -> None:
     low, median, high = quartiles
     axes.vlines(x, low, high, color=style.POSITIVE, alpha=0.35, linewidth=6)
     axes.plot(x, median, "o", color=style.POSITIVE, markersize=4)
-    for edge in grid_log10 or ():
-        axes.axhline(edge, color=style.MUTED, linewidth=0.9, linestyle=(0, (4, 2)))
-    if grid_log10:
-        margin = 0.06 * (grid_log10[1] - grid_log10[0])
-        axes.set_ylim(grid_log10[0] - margin, grid_log10[1] + margin)
+    for edge in grid_log10:
+        axes.axhline(edge, color=style.MUTED, linewidth=0.9, linestyle=style.DASHES)
+    margin = 0.06 * (grid_log10[1] - grid_log10[0])
+    axes.set_ylim(grid_log10[0] - margin, grid_log10[1] + margin)
     axes.set_ylabel("log10 alpha")
     style.quiet_grid(axes)

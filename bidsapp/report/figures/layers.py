@@ -174,6 +174,17 @@ def panels_figure(
     return figure
 
 
+def best_words(panels: Sequence[Panel], layers: Sequence[str]) -> str:
+    """Say which layer is best in the first line of each panel, for those who cannot see it."""
+    words = []
+    for panel in panels:
+        values = panel.lines[0].values
+        if np.isfinite(values).any():
+            best = int(np.nanargmax(values))
+            words.append(f"{panel.title}: best {values[best]:.3f} in {layers[best]}")
+    return "; ".join(words) + "."
+
+
 def lowest(grid: NDArray[Any], n_panels: int) -> list[Axes]:
     """Return the lowest used axes of each column of a grid that is filled row by row."""
     n_rows, n_columns = grid.shape
@@ -195,23 +206,14 @@ def _line(
         axes.plot(x, scores, color=style.MUTED, linewidth=0.7, alpha=0.6, label=label, zorder=1)
     if line.low is not None and line.high is not None and is_known(line.low):
         label = line.band or None
-        axes.fill_between(
-            x,
-            line.low,
-            line.high,
-            color=line.colour,
-            alpha=0.15,
-            linewidth=0,
-            label=label,
-            zorder=1,
-        )
+        band: dict[str, Any] = {"color": line.colour, "alpha": 0.15, "linewidth": 0, "zorder": 1}
+        axes.fill_between(x, line.low, line.high, label=label, **band)
     dash = _DASHES[1] if line.dashed else "-"
     look = {"color": line.colour, "linewidth": 1.8, "linestyle": dash, "zorder": zorder}
     axes.plot(x, line.values, label=line.label, **look)  # type: ignore[arg-type]
     if line.median is not None:
-        axes.plot(
-            x, line.median, color=line.colour, linewidth=1, linestyle=_MEDIAN, label="median"
-        )
+        look = {"color": line.colour, "linewidth": 1, "linestyle": _MEDIAN, "label": "median"}
+        axes.plot(x, line.median, **look)  # type: ignore[arg-type]
     if line.passed is not None:
         _dots(axes, x, line, zorder)
     elif markers and not line.dashed:
@@ -235,16 +237,9 @@ def _references(axes: Axes, references: Mapping[str, float], n_layers: int) -> N
         axes.axhline(value, color=style.MUTED, linewidth=1, linestyle=dash)
     heights = spread_labels(list(finite.values()), 0.045 * _span(axes))
     for name, height in zip(finite, heights, strict=True):
-        axes.annotate(
-            name,
-            (n_layers + 0.6, height),
-            xytext=(3, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-            color=style.MUTED,
-            annotation_clip=False,
-        )
+        look: dict[str, Any] = {"fontsize": 8, "color": style.MUTED, "annotation_clip": False}
+        look |= {"xytext": (3, 0), "textcoords": "offset points", "va": "center"}
+        axes.annotate(name, (n_layers + 0.6, height), **look)
 
 
 def _ceiling(axes: Axes, ceiling: float) -> None:
@@ -255,15 +250,9 @@ def _ceiling(axes: Axes, ceiling: float) -> None:
         axes.axhline(ceiling, color=style.CEILING, linewidth=1.2, label="noise ceiling")
         axes.set_ylim(top=max(top, ceiling + 0.05 * _span(axes)))
         return
-    axes.annotate(
-        f"↑ noise ceiling {ceiling:.2f}",
-        (0.995, 0.98),
-        xycoords="axes fraction",
-        ha="right",
-        va="top",
-        fontsize=8,
-        color=style.CEILING,
-    )
+    place: dict[str, Any] = {"transform": axes.transAxes, "ha": "right", "va": "top"}
+    words = f"↑ noise ceiling {ceiling:.2f}"
+    axes.text(0.995, 0.98, words, fontsize=8, color=style.CEILING, **place)
 
 
 def _span(axes: Axes) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +16,6 @@ from bidsapp.report.figures.style import Array
 
 _EDGE = "#b9c1c9"
 _LINE = 0.13  # of a panel's height for a line of words, above the histogram
-_DASHES = (0, (4, 2))
 
 
 @dataclass(frozen=True)
@@ -114,17 +114,18 @@ def _panel(axes: Axes, panel: NullPanel, edges: list[float]) -> None:
         axes.hist(finite, edges, color="#c3cbd2", edgecolor="#c3cbd2", linewidth=0.6)
         axes.set_ylim(0, axes.get_ylim()[1] / (room - 0.04))
     if math.isfinite(panel.threshold):
-        axes.axvline(panel.threshold, ymax=room, color=style.INK, linewidth=1.1, linestyle=_DASHES)
+        axes.axvline(
+            panel.threshold, ymax=room, color=style.INK, linewidth=1.1, linestyle=style.DASHES
+        )
     if math.isfinite(panel.observed):
         axes.axvline(panel.observed, ymax=room, color=panel.colour, linewidth=1.6)
         if panel.two_sided:
-            axes.axvline(
-                -panel.observed,
-                ymax=room,
-                color=panel.colour,
-                linewidth=0.8,
-                linestyle=(0, (3, 2)),
-            )
+            look: dict[str, Any] = {
+                "color": panel.colour,
+                "linewidth": 0.8,
+                "linestyle": (0, (3, 2)),
+            }
+            axes.axvline(-panel.observed, ymax=room, **look)
     axes.text(0.015, 0.99, panel.words, transform=axes.transAxes, va="top", fontsize=8)
 
 
@@ -136,7 +137,6 @@ def null_axes(
     draws: str,
     threshold: float = math.inf,
     level: float = 0.05,
-    digits: int = 3,
 ) -> None:
     """Draw a labelled histogram of a null distribution into axes of a larger figure.
 
@@ -152,8 +152,6 @@ def null_axes(
         What was drawn: ``circular shifts``.
     threshold, level
         Value above which the statistic is significant at this level; infinite for none.
-    digits
-        Decimals in the labels.
     """
     finite = null[np.isfinite(null)]
     if not finite.size:
@@ -164,10 +162,12 @@ def null_axes(
     label = f"{finite.size} {draws}"
     axes.hist(finite, bins, color=style.FAINT, edgecolor=_EDGE, linewidth=0.5, label=label)
     if math.isfinite(threshold):
-        label = f"FWE p \u2264 {level:g} ({threshold:.{digits}f})"
-        axes.axvline(threshold, color=style.INK, linewidth=1.1, linestyle=_DASHES, label=label)
+        label = f"FWE p \u2264 {level:g} ({threshold:.3f})"
+        axes.axvline(
+            threshold, color=style.INK, linewidth=1.1, linestyle=style.DASHES, label=label
+        )
     if math.isfinite(observed):
-        label = f"observed ({observed:.{digits}f})".replace("-", style.MINUS)
+        label = f"observed ({observed:.3f})".replace("-", style.MINUS)
         axes.axvline(observed, color=style.POSITIVE, linewidth=2, label=label)
 
 

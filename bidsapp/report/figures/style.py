@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, cast
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -33,6 +36,8 @@ PIECES = ("#0072b2", "#d55e00", "#009e73", "#aa4499", "#a6761d", "#56b4e9", "#33
 DPI = 130
 _LEVELS = 64
 MINUS = "\u2212"
+DASHES = (0, (4, 2))
+"""Of lines that are no data."""
 
 _MEASURED = "DejaVu Sans"  # comes with matplotlib; wide, so that other fonts fit as well
 _SHOWN = "system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif"
@@ -126,6 +131,72 @@ def short_layers(names: Sequence[str]) -> list[str]:
 def legend_above(axes: Axes, **options: Any) -> None:
     """Put the legend above the panel, where it hides no data."""
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=3, **options)
+
+
+def colour_bar(
+    figure: Figure,
+    image: ScalarMappable,
+    title: str = "",
+    ticks: Mapping[float, str] | None = None,
+    length: float = 2,
+    **place: Any,
+) -> Colorbar:
+    """Add a bar of colours without a frame.
+
+    Parameters
+    ----------
+    figure, image
+        Where, and whose colours.
+    title
+        Above the bar.
+    ticks
+        Value → text; round numbers by default.
+    length
+        Of the ticks.
+    **place
+        As `Figure.colorbar` takes it.
+    """
+    bar = figure.colorbar(image, **place)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=length, labelsize=7)
+    if ticks is not None:
+        bar.set_ticks(list(ticks), labels=list(ticks.values()))
+        bar.ax.minorticks_off()
+    if title:
+        bar.ax.set_title(title, fontsize=8, weight="normal", loc="left", pad=4)
+    return bar
+
+
+def key(colour: str, label: str, marker: str = "o", **look: Any) -> Line2D:
+    """Return the entry of a legend for dots, or other marks."""
+    return Line2D([], [], linestyle="", marker=marker, color=colour, label=label, **look)
+
+
+def slant(axes: Axes, names: Sequence[str], rotation: float = 45, **look: Any) -> None:
+    """Write names below the columns of a panel, numbered from 0, aslant."""
+    places = range(len(names))
+    axes.set_xticks(places, names, rotation=rotation, ha="right", rotation_mode="anchor", **look)
+
+
+def bare(axes: Axes) -> None:
+    """Take ticks and frame away."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+
+
+def short_sound(name: str, most: int = 14) -> str:
+    """Name a sound in little room.
+
+    Examples
+    --------
+    >>> short_sound("music/lullaby.flac")
+    'lullaby'
+    """
+    folderless = name.rpartition("/")[2]
+    for extension in (".wav", ".flac", ".mp3", ".ogg"):
+        folderless = folderless.replace(extension, "")
+    return folderless if len(folderless) <= most else f"{folderless[: most - 1]}…"
 
 
 def tiles(

@@ -1,8 +1,4 @@
-"""Calibration of identification: responses that know nothing of the clips, decoded in full.
-
-Regions are chosen in inner folds and penalties are tuned, as in the recipe; the participants of a
-group share what their brains answer to the clips, which the embedding does not hold.
-"""
+"""Calibration of identification: responses that know nothing of the clips, decoded in full."""
 
 from __future__ import annotations
 
@@ -22,6 +18,7 @@ from bidsapp.stats.clip_exchange import (
 )
 from bidsapp.stats.folds import nested_folds
 from bidsapp.stats.identification import row_correlations, turn_within
+from bidsapp.stats.listening import choice_test
 
 _N_CLIPS, _N_WINDOWS, _N_BLOCKS, _N_DIMENSIONS = 24, 2, 3, 4
 _N_REGIONS, _N_BEST, _N_UNITS, _N_PEOPLE = 4, 2, 8, 3
@@ -172,3 +169,17 @@ def _difference(first: Floats, second: Floats, rows: ClipRows, seed: int) -> Exc
         )
 
     return difference(mean(first), mean(second))
+
+
+_N_TRIALS, _N_OPTIONS, _N_LISTENERS = 24, 2, 5
+
+
+def listening_choices(rng: np.random.Generator, n_sets: int) -> NDArray[np.float64]:
+    """p-values of listeners who prefer the same option of a trial, (n_sets,)."""
+    p_values = np.empty(n_sets)
+    for number in range(n_sets):
+        taste = rng.dirichlet([0.5] * _N_OPTIONS, size=_N_TRIALS)
+        counts = np.array([rng.multinomial(_N_LISTENERS, share) for share in taste])
+        correct = rng.integers(_N_OPTIONS, size=_N_TRIALS)
+        p_values[number] = choice_test(counts, correct).p
+    return p_values

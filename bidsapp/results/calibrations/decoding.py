@@ -77,13 +77,7 @@ def label_shift_hidden(rng: np.random.Generator, n_sets: int) -> Floats:
     for _ in range(n_sets):
         points, labels = _noise(rng, 2), _labels(rng)
         seed = int(rng.integers(1 << 31))
-        null = label_null(
-            partial(silhouette, points),
-            labels,
-            samples,
-            _N_SHIFTS,
-            seed=seed,
-        )
+        null = label_null(partial(silhouette, points), labels, samples, _N_SHIFTS, seed=seed)
         p_values.append(chance(silhouette(points, labels), null).p)
     return np.array(p_values)
 

@@ -12,15 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from bidsapp.results.inferences import (
-    clips,
-    decoding,
-    encoding,
-    listening,
-    participants,
-    rsa,
-    spatial,
-)
+from bidsapp.results.inferences import clips, decoding, encoding, participants, rsa, spatial
 from bidsapp.results.inferences.base import Inference
 
 
@@ -33,7 +25,7 @@ def _calibrated(entry: Inference, module: str) -> Inference:
 INFERENCES: Mapping[str, Inference] = MappingProxyType(
     {
         entry.key: _calibrated(entry, module.__name__)
-        for module in (encoding, rsa, clips, decoding, participants, spatial, listening)
+        for module in (encoding, rsa, clips, decoding, participants, spatial)
         for entry in module.ENTRIES
     }
 )

@@ -8,19 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bidsapp.recipes.emotion3d.figures.brain import scale_of
-from bidsapp.recipes.emotion3d.figures.classes import (
+from bidsapp.recipes.emotion3d.figures.data import RunLabels, scale_of, timeline_figure
+from bidsapp.recipes.emotion3d.figures.decoders import (
     Confusion,
     Recalls,
+    Scored,
+    SplitScores,
+    class_colours,
     confusion_figure,
     recall_figure,
     reliability,
     reliability_figure,
+    scores_figure,
 )
-from bidsapp.recipes.emotion3d.figures.colours import class_colours
 from bidsapp.recipes.emotion3d.figures.people import Profile, prevalence_figure, profiles_figure
-from bidsapp.recipes.emotion3d.figures.scores import Scored, SplitScores, scores_figure
-from bidsapp.recipes.emotion3d.figures.time import RunLabels, timeline_figure
 from bidsapp.report.figures.style import to_svg
 
 

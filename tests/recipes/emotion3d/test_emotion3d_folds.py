@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from bidsapp.errors import InputInvalidError
-from bidsapp.recipes.emotion3d.folds import make_splits
-from bidsapp.recipes.emotion3d.labels import LabelledVolumes
+from bidsapp.recipes.emotion3d.labels import LabelledVolumes, make_splits
 from bidsapp.recipes.emotion3d.settings import VARIANTS
 from bidsapp.stats.samples import Samples
 

@@ -25,8 +25,7 @@ from bidsapp.recipes.emotion3d.results import (
     TESTS,
 )
 from bidsapp.report.html import Notes, Page, Picture, Section, Table, render
-from bidsapp.report.methods import Methods
-from bidsapp.report.references import references
+from bidsapp.report.methods import Methods, references
 from bidsapp.results.inferences import INFERENCES
 from bidsapp.results.read import Results
 

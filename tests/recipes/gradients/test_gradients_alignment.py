@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr, spearmanr
 
-from bidsapp.recipes.gradients.alignment_tests import (
+from bidsapp.recipes.gradients.settings import GradientsGroupSettings
+from bidsapp.recipes.gradients.spin_tables import (
     alignment_rows,
     alignment_test_rows,
     map_correlation,
 )
-from bidsapp.recipes.gradients.settings import GradientsGroupSettings
 from bidsapp.stats.signflip import sign_flip_test
 
 SETTINGS = GradientsGroupSettings(n_flips=512)

@@ -20,10 +20,13 @@ from bidsapp.brain.surrogates import require
 from bidsapp.errors import ResourceUnavailableError
 from bidsapp.recipes.base.spins import LayerMap, SpinOptions, annotation_null
 from bidsapp.recipes.gradients import group_results as declared
-from bidsapp.recipes.gradients.annotations import annotation_rows, find_annotations
-from bidsapp.recipes.gradients.axes import AXES
+from bidsapp.recipes.gradients.annotations import (
+    annotation_rows,
+    find_annotations,
+    second_null_rows,
+)
+from bidsapp.recipes.gradients.references import AXES
 from bidsapp.recipes.gradients.report import report
-from bidsapp.recipes.gradients.second_null import second_null_rows
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings
 from bidsapp.report.html import render
 from bidsapp.scratch import Scratch

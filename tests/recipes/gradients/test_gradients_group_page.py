@@ -24,12 +24,12 @@ from bidsapp.recipes.gradients.report.group_tests import (
     participants_alignment,
     spin_tests,
 )
-from bidsapp.recipes.gradients.report.group_view import (
+from bidsapp.recipes.gradients.report.view import (
     GroupView,
     correlation,
     reference_title,
+    views,
 )
-from bidsapp.recipes.gradients.report.view import views
 from bidsapp.report.html import Page, Picture, Section, Table, render, write_page
 from bidsapp.report.methods import Methods
 from bidsapp.report.tables import rows_of

@@ -18,8 +18,7 @@ from bidsapp.recipes.base.study import ParticipantStudy
 from bidsapp.recipes.gradients import results as declared
 from bidsapp.recipes.gradients.participant import participant
 from bidsapp.recipes.gradients.report import report
-from bidsapp.recipes.gradients.report.participant_view import ParticipantView
-from bidsapp.recipes.gradients.report.view import views
+from bidsapp.recipes.gradients.report.view import ParticipantView, views
 from bidsapp.recipes.gradients.settings import VARIANTS
 from bidsapp.report.html import write_page
 from bidsapp.results.read import Results
@@ -205,7 +204,7 @@ def test_ratings_have_a_mean_and_one_row_per_piece(written: Results) -> None:
 
 def test_cautions_name_what_is_doubtful(written: Results) -> None:
     by_title = {item.title: item for item in written.cautions()}
-    assert by_title["musicnn has random weights"].severity == "serious"
+    assert by_title["MusiCNN has random weights"].severity == "serious"
     assert by_title["Layer maps are not masked"].severity == "caution"
     assert "Only 3 pieces" in by_title
     assert "Low p-value resolution" in by_title

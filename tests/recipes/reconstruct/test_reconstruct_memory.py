@@ -15,9 +15,8 @@ from bidsapp.config import Config
 from bidsapp.models.region_decoder import ClipRows
 from bidsapp.recipes.base.clips import Clip
 from bidsapp.recipes.base.cost import Cost
-from bidsapp.recipes.reconstruct import cost
+from bidsapp.recipes.reconstruct import inputs as cost
 from bidsapp.recipes.reconstruct.clips import Clips
-from bidsapp.recipes.reconstruct.cost import estimate
 from bidsapp.recipes.reconstruct.decode import (
     Regions,
     decode,
@@ -26,6 +25,7 @@ from bidsapp.recipes.reconstruct.decode import (
     make_judge,
 )
 from bidsapp.recipes.reconstruct.encoding.fit import EncodedClips, encode_responses
+from bidsapp.recipes.reconstruct.inputs import estimate
 from bidsapp.recipes.reconstruct.refits import predict_other_responses
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.windows import read_responses

@@ -12,7 +12,8 @@ import pytest
 from bidsapp.errors import UsageError
 from bidsapp.models.rdm import rdm
 from bidsapp.recipes.rsa.acoustics import of_columns
-from bidsapp.recipes.rsa.prepare import check_features
+from bidsapp.recipes.rsa.nuisances import check_names
+from bidsapp.recipes.rsa.prepare import FEATURES
 from bidsapp.recipes.rsa.settings import RsaSettings
 from bidsapp.stats.rsa.acoustics import acoustic_regression
 from bidsapp.stats.rsa.pairs import difference_rdm, different_rdms, pair_mask
@@ -84,9 +85,9 @@ def test_nuisances_that_are_the_same_are_one(rng: np.random.Generator) -> None:
 
 
 def test_unknown_features_are_refused() -> None:
-    check_features(("mel", "loudness"))
+    check_names("acoustics", ("mel", "loudness"), FEATURES)
     with pytest.raises(UsageError, match="tempo"):
-        check_features(("tempo",))
+        check_names("acoustics", ("tempo",), FEATURES)
 
 
 @pytest.fixture

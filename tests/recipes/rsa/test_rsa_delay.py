@@ -9,9 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from bidsapp.recipes.base.inputs import Inputs
-from bidsapp.recipes.rsa.delay import by_delay, delay_map, delay_rows, delayed_models
 from bidsapp.recipes.rsa.items import make_items
-from bidsapp.recipes.rsa.layer_models import layer_models
+from bidsapp.recipes.rsa.layer_models import (
+    by_delay,
+    delay_map,
+    delay_rows,
+    delayed_models,
+    layer_models,
+)
 from bidsapp.recipes.rsa.settings import RsaSettings
 from tests.recipes.rsa.test_rsa_models import HOP_S, LENGTH_S, make_bank, two_clips
 

@@ -16,7 +16,7 @@ from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError
 from bidsapp.recipes.base.clips import cuts
 from bidsapp.recipes.base.inputs import Inputs
-from bidsapp.recipes.rsa import cost
+from bidsapp.recipes.rsa import prepare
 from bidsapp.recipes.rsa.cautions import of_items
 from bidsapp.recipes.rsa.items import Items, item_patterns, make_items, run_orders
 from bidsapp.recipes.rsa.settings import RsaSettings
@@ -189,7 +189,7 @@ def test_dry_run_says_how_long_searchlights_take(
     make_inputs: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each test of 25 clips takes five passes over the pairs; without tests none of that."""
-    monkeypatch.setattr(cost, "count_units", lambda run: 100_000)
+    monkeypatch.setattr(prepare, "count_units", lambda run: 100_000)
     clips = [(f"{k}.wav", 40.0 * k, 29.0, 0.0) for k in range(25)]
     inputs = make_inputs([clips], tr_s=1.0, n_trs=1010)
     config = Config(
@@ -197,7 +197,7 @@ def test_dry_run_says_how_long_searchlights_take(
     )
 
     def minutes(**changes: object) -> int:
-        size = cost.estimate(inputs, replace(ROBUST, **changes), config).size
+        size = prepare.estimate(inputs, replace(ROBUST, **changes), config).size
         found = re.search(r"searchlights at most ([\d,]+) min on 1 core\)", size)
         assert found, size
         return int(found[1].replace(",", ""))

@@ -14,8 +14,7 @@ import pytest
 from bidsapp.brain.geometry import UnitSpace, surface_units, volume_units
 from bidsapp.errors import InputMissingError
 from bidsapp.recipes import RECIPES
-from bidsapp.recipes.rsa.figures.lag import relative
-from bidsapp.recipes.rsa.figures.matrices import ranks
+from bidsapp.recipes.rsa.figures.items import ranks, relative
 from bidsapp.recipes.rsa.report import items, layers, people, report
 from bidsapp.recipes.rsa.report.items import rank_correlations
 from bidsapp.recipes.rsa.report.view import RsaView

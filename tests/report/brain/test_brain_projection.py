@@ -21,14 +21,17 @@ from bidsapp.report.brain.places import (
     with_regions,
 )
 from bidsapp.report.brain.projection import (
+    SIZE,
+    cortex,
     hemispheres,
     how_projected,
     in_volume,
     on_meshes,
+    region_index,
+    region_names,
     to_cortex,
     unit_words,
 )
-from bidsapp.report.brain.template import SIZE, cortex, region_index, region_names
 from bidsapp.resources import fslr_to_fsaverage5
 from bidsapp.results.kinds import Column
 from tests.report.toy import surface, volume

@@ -140,9 +140,9 @@ def test_panels_fill_rows() -> None:
 
 def test_one_null_names_draws_threshold_and_observed() -> None:
     axes = style.new_figure().subplots()
-    null_axes(axes, np.arange(99.0), 120, draws="circular shifts", threshold=95, digits=0)
+    null_axes(axes, np.arange(99) / 100, 1.2, draws="circular shifts", threshold=0.95)
     labels = axes.get_legend_handles_labels()[1]
-    assert labels == ["99 circular shifts", "FWE p \u2264 0.05 (95)", "observed (120)"]
+    assert labels == ["99 circular shifts", "FWE p \u2264 0.05 (0.950)", "observed (1.200)"]
     axes = style.new_figure().subplots()
     null_axes(axes, np.array([np.nan]), 1.0, draws="circular shifts")
     assert [text.get_text() for text in axes.texts] == ["no null was computed"]

@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from matplotlib.figure import Figure
 
 from bidsapp.report.figures import crossval, style
-from bidsapp.report.figures.alignment import Played, RunTrack, alignment_figure, clock, tick_step_s
+from bidsapp.report.figures.courses import Played, RunTrack, alignment_figure, clock, tick_step_s
 from bidsapp.report.figures.layers import Line, Panel, Profile, panels_figure, profile_figure
 from bidsapp.report.figures.nulls import NullPanel, in_rows, null_figure
 from bidsapp.report.figures.surface import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from bidsapp.recipes.emotion3d.figures.colours import DARK_SHARE, SHARES, decoder_colour, entitle
+from bidsapp.recipes.emotion3d.figures.decoders import (
+    decoder_colour,
+    entitle,
+    recall_axes,
+    share_matrix,
+)
 from bidsapp.recipes.emotion3d.names import DECODERS
 from bidsapp.report.figures import style
 from bidsapp.report.figures.style import Array
@@ -61,11 +67,10 @@ def people_figure(panels: Sequence[People]) -> Figure:
         entitle(axes, panel.title, leaky=panel.leaky, size=44)
     grid[0].set_ylim(0, min(1.03, 1.18 * _largest(panels)))
     handles = [
-        Line2D([], [], marker="o", linestyle="", color=style.INK, label="a participant"),
-        Line2D([], [], marker="_", markersize=9, linestyle="", color=style.MUTED,
-               label="the participant's own chance"),
+        style.key(style.INK, "a participant"),
+        style.key(style.MUTED, "the participant's own chance", "_", markersize=9),
         Line2D([], [], color=style.INK, linewidth=2.2, label="mean of participants"),
-    ]  # fmt: skip
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 
@@ -88,10 +93,17 @@ def _decoder(axes: Axes, number: int, decoder: str, rows: pd.DataFrame) -> None:
     if n:
         axes.hlines(np.nanmean(value), number - 0.36, number + 0.36, color=colour, linewidth=2.2)
     if n <= _MANY:
+        halo = [withStroke(linewidth=2, foreground="white")]
+        look: dict[str, Any] = {"ha": "center", "fontsize": 6, "path_effects": halo}
         for place, label, top in zip(x, rows["participant"], value, strict=True):
-            axes.annotate(str(label), (place, top), xytext=(0, 5), textcoords="offset points",
-                          ha="center", fontsize=6, color=style.MUTED,
-                          path_effects=[withStroke(linewidth=2, foreground="white")])  # fmt: skip
+            _note(axes, str(label), (place, top), (0, 5), **look)
+
+
+def _note(
+    axes: Axes, text: str, at: tuple[float, float], by: tuple[int, int], **look: Any
+) -> None:
+    """Write a text beside a place, `by` points away."""
+    axes.annotate(text, at, xytext=by, textcoords="offset points", color=style.MUTED, **look)
 
 
 @dataclass(frozen=True)
@@ -114,18 +126,16 @@ def pairs_figure(panels: Sequence[Pairs]) -> Figure:
     for axes, one in zip(grid.ravel(), panels, strict=False):
         axes.plot([low, high], [low, high], color=style.MUTED, linewidth=0.8, linestyle="--")
         axes.plot(one.linear, one.network, "o", color=style.POSITIVE, markersize=5.5)
-        for label, x, y in zip(one.subjects, one.linear, one.network, strict=True):
-            if len(one.subjects) <= _MANY:
-                axes.annotate(label, (x, y), xytext=(4, 3), textcoords="offset points",
-                              fontsize=6.5, color=style.MUTED)  # fmt: skip
+        if len(one.subjects) <= _MANY:
+            for label, x, y in zip(one.subjects, one.linear, one.network, strict=True):
+                _note(axes, label, (x, y), (4, 3), fontsize=6.5)
         axes.set_xlim(low, high)
         axes.set_ylim(low, high)
         axes.set_aspect("equal")
         axes.set_xlabel("linear, voxels")
         axes.set_ylabel("3D network")
         axes.set_title(one.title, fontsize=8.5, pad=15)
-        axes.annotate(one.words, (0, 1), xycoords="axes fraction", xytext=(0, 4), fontsize=7.5,
-                      textcoords="offset points", color=style.MUTED)  # fmt: skip
+        _note(axes, one.words, (0, 1), (0, 4), xycoords="axes fraction", fontsize=7.5)
         style.quiet_grid(axes, "both")
     return figure
 
@@ -154,20 +164,14 @@ def class_figure(panels: Sequence[ClassRecalls], classes: Sequence[str]) -> Figu
             colour = decoder_colour(one.decoder)
             spread = np.linspace(-0.09, 0.09, len(one.own)) if len(one.own) > 1 else [0.0]
             for shift, values in zip(spread, one.own, strict=True):
-                axes.plot(middle + shift, values, "o", color=colour, markersize=4, alpha=0.6,
-                          linewidth=0)  # fmt: skip
+                axes.plot(middle + shift, values, "o", color=colour, markersize=4, alpha=0.6)
             axes.hlines(one.pool, middle - 0.15, middle + 0.15, color=colour, linewidth=2.2)
-        axes.set_ylim(-0.03, 1.03)
-        axes.set_ylabel("recall")
-        axes.set_xticks(range(len(classes)), classes)
-        axes.tick_params(axis="x", length=0, labelbottom=True)
-        style.quiet_grid(axes)
-        entitle(axes, title, leaky=own[0].leaky, size=44)
+        recall_axes(axes, classes, title, leaky=own[0].leaky, size=44)
+    look: dict[str, Any] = {"marker": "o", "linewidth": 2.2}
     handles = [
-        Line2D([], [], marker="o", color=decoder_colour(name), linewidth=2.2,
-               label=DECODERS[name].title)
+        Line2D([], [], color=decoder_colour(name), label=DECODERS[name].title, **look)
         for name in dict.fromkeys(one.decoder for one in panels)
-    ]  # fmt: skip
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
 
@@ -206,29 +210,26 @@ def profiles_figure(profiles: Sequence[Profile], classes: Sequence[str]) -> Figu
     figure, grid = style.tiles(len(profiles), columns, 9.0 / columns * 0.95, 0.5)
     small = 7 if columns < 4 else 6.2
     for number, (axes, one) in enumerate(zip(grid.ravel(), profiles, strict=False)):
-        axes.imshow(one.share, cmap=SHARES, vmin=0, vmax=1)
-        for (i, j), value in np.ndenumerate(one.share):
-            if not np.isfinite(value):
-                axes.text(j, i, "\u2013", ha="center", va="center", fontsize=small)
-                continue
-            away = value - one.others[i, j]
-            text = f"{100 * value:.0f}"
-            if np.isfinite(away) and round(100 * away):
-                text += f"\n{100 * away:+.0f}".replace("-", style.MINUS)
-            if abs(away) >= FAR:
-                axes.add_patch(Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, fill=False,
-                                         edgecolor=style.NEGATIVE, linewidth=1.4))  # fmt: skip
-            axes.text(j, i, text, ha="center", va="center", fontsize=small,
-                      color="white" if value > DARK_SHARE else style.INK)  # fmt: skip
-        ticks = range(len(classes))
-        axes.set_xticks(ticks, classes, rotation=40, ha="right", rotation_mode="anchor",
-                        fontsize=7)  # fmt: skip
-        axes.set_yticks(ticks, classes if number % columns == 0 else [""] * len(classes),
-                        fontsize=7)  # fmt: skip
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
+        away = one.share - one.others
+        rows = zip(one.share, away, strict=True)
+        texts = [[_percent(*cell) for cell in zip(*row, strict=True)] for row in rows]
+        named = number % columns == 0
+        share_matrix(axes, one.share, texts, classes, named=named, size=small, fontsize=7)
+        for i, j in np.argwhere(np.abs(away) >= FAR):
+            look: dict[str, Any] = {"fill": False, "edgecolor": style.NEGATIVE, "linewidth": 1.4}
+            axes.add_patch(Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, **look))
         axes.set_title(f"sub-{one.subject}")
     return figure
+
+
+def _percent(share: float, away: float) -> str:
+    """Write a share, and below it how far it is from that of others."""
+    if not np.isfinite(share):
+        return "\u2013"
+    text = f"{100 * share:.0f}"
+    if np.isfinite(away) and round(100 * away):
+        text += f"\n{100 * away:+.0f}".replace("-", style.MINUS)
+    return text
 
 
 @style.styled
@@ -246,8 +247,13 @@ def prevalence_figure(table: pd.DataFrame, names: Sequence[str]) -> Figure:
     axes = figure.subplots()
     for row, one in enumerate(table.to_dict("records")):
         colour = decoder_colour(str(one["decoder"]))
-        axes.plot([one["low"], one["high"]], [row, row], color=colour, linewidth=4, alpha=0.35,
-                  solid_capstyle="butt")  # fmt: skip
+        look: dict[str, Any] = {
+            "color": colour,
+            "linewidth": 4,
+            "alpha": 0.35,
+            "solid_capstyle": "butt",
+        }
+        axes.plot([one["low"], one["high"]], [row, row], **look)
         axes.plot(one["prevalence"], row, "o", color=colour, markersize=6)
         if np.isfinite(one["bound"]):
             axes.plot(one["bound"], row, "|", color=style.INK, markersize=12, markeredgewidth=1.6)

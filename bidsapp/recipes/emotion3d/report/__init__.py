@@ -6,21 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from bidsapp.brain.geometry import VolumeGrid
 from bidsapp.recipes.emotion3d import results as declared
-from bidsapp.recipes.emotion3d.names import BRAIN, DECODERS, SplitInfo
-from bidsapp.recipes.emotion3d.report import answer, data, decoders, people
-from bidsapp.recipes.emotion3d.report.view import EmotionView, views
+from bidsapp.recipes.emotion3d.names import BRAIN, CONTROLS, DECODERS, SplitInfo
+from bidsapp.recipes.emotion3d.report import data, decoders, people
+from bidsapp.recipes.emotion3d.report.view import LEVEL, EmotionView, views
 from bidsapp.report import sections
 from bidsapp.report.html import Number, Page, Section, number_text, p_text, plural
-from bidsapp.report.methods import (
-    Methods,
-    first_participant,
-    inference_sentences,
-    render_methods,
-    shared_context,
-)
+from bidsapp.report.methods import Methods, enumerated, first_participant, inference_sentences
 from bidsapp.report.tables import records_of, rows_of
 from bidsapp.report.timing import quality_section
 from bidsapp.results.read import Results
@@ -60,7 +55,7 @@ def report(results: Results) -> tuple[Page, Methods]:
         body,
         heading=_HEADING,
         numbers=([], [(view.space.title, list(_numbers(view))) for view in seen]),
-        answer=sections.found(results, answer.sentences(seen[0]), shown),
+        answer=sections.found(results, sentences(seen[0]), shown),
         methods=methods,
     )
     return page, methods
@@ -151,21 +146,21 @@ def _means_within(view: EmotionView) -> Iterator[Number]:
 
 def methods_of(results: Results) -> Methods:
     """Write the methods of an analysis; a group's begin with those of its participants."""
-    context = shared_context(results) | {"view": views(results)[0]}
     own = first_participant(results)
-    context["participant"] = None if own is None else _participant_context(own)
-    context["inferences"] = _sentences(results)
-    return render_methods("emotion3d_methods.txt.j2", context)
+    return sections.methods_of(
+        results,
+        _draws(results),
+        view=views(results)[0],
+        participant=None if own is None else _participant_context(own),
+    )
 
 
-def _sentences(results: Results) -> list[dict[str, Any]]:
-    n_draws = {
+def _draws(results: Results) -> dict[str, object]:
+    return {
         "label_shift": "; ".join(_shifts(views(results)[0])),
         "label_shift_hidden": results.setting("n_embedding_shifts"),
         "sign_flip_scores": results.setting("n_flips"),
     }
-    used = [item for item in sections.used_inferences(results) if n_draws.get(item.key, True)]
-    return inference_sentences(used, {key: {"n_draws": n} for key, n in n_draws.items()})
 
 
 def _participant_context(own: Results) -> dict[str, Any]:
@@ -187,7 +182,7 @@ def _participant_context(own: Results) -> dict[str, Any]:
         "methods": [stat for stat, maps in declared.MAPS.items() if own.written(maps, view.space)],
         "checked": bool(checks["randomised"].ne("labels").any()),
         "relabelled": bool(relabelled.notna().any()),
-        "sentences": _sentences(own),
+        "sentences": inference_sentences(sections.used_inferences(own), _draws(own)),
     }
 
 
@@ -201,6 +196,44 @@ def _shifts(view: EmotionView) -> Iterator[str]:
             if n and called not in by_number.setdefault(n, []):
                 by_number[n].append(called)
     for n, names in by_number.items():
-        *first, last = names
-        listed = f"{', '.join(first)} and {last}" if first else last
-        yield f"{plural(n, 'shift')} for {listed}"
+        yield f"{plural(n, 'shift')} for {enumerated(names)}"
+
+
+def sentences(view: EmotionView) -> Iterator[str]:
+    """Yield, for each split that may be believed, what decoders reached beside chance.
+
+    Parameters
+    ----------
+    view
+        Results in one space.
+    """
+    head = f"{plural(len(view.classes), 'class', 'classes')} of emotion in single volumes, "
+    for split in view.honest:
+        rows = {name: view.score(split, name) for name in BRAIN}
+        scored = {name: row for name, row in rows.items() if row is not None}
+        if not scored:
+            continue
+        said = "; ".join(_said(view, split, name, row) for name, row in scored.items())
+        title = f"{split.title[0].lower()}{split.title[1:]}" if head else split.title
+        yield f"{head}{title}: {said}."
+        head = ""
+        yield from _without_brain(view, split)
+
+
+def _said(view: EmotionView, split: SplitInfo, name: str, row: pd.Series) -> str:
+    value, chance, p = (float(row[key]) for key in ("value", "chance", "p"))
+    text = f"{DECODERS[name].called} reaches a balanced accuracy of {number_text(value, 2)}"
+    if pd.isna(chance):
+        return f"{text}, whose chance was not estimated"
+    verdict = "above" if p <= LEVEL else "not shown to be above"
+    words = p_text(p, len(view.nulls(split, name)))
+    return f"{text}, {verdict} its chance of {number_text(chance, 2)} ({words})"
+
+
+def _without_brain(view: EmotionView, split: SplitInfo) -> Iterator[str]:
+    """Yield what the best decoder reaches that sees no brain pattern."""
+    rows = [(row, name) for name in CONTROLS if (row := view.score(split, name)) is not None]
+    if rows:
+        best, name = max(rows, key=lambda pair: float(pair[0]["value"]))
+        value = number_text(float(best["value"]), 2)
+        yield f"Without any brain pattern, {DECODERS[name].called} reaches {value}."

@@ -9,20 +9,22 @@ import pandas as pd
 
 from bidsapp.brain.maps import Maps
 from bidsapp.recipes.emotion3d import results as declared
-from bidsapp.recipes.emotion3d.figures.brain import Row, maps_figure, scale_of
-from bidsapp.recipes.emotion3d.figures.colours import class_colours
-from bidsapp.recipes.emotion3d.figures.hidden import embedding_figure, randomised_figure
-from bidsapp.recipes.emotion3d.figures.time import (
+from bidsapp.recipes.emotion3d.figures.data import (
+    Row,
     RunLabels,
     curves_figure,
+    embedding_figure,
     lags_figure,
+    maps_figure,
+    randomised_figure,
+    scale_of,
     timeline_figure,
 )
+from bidsapp.recipes.emotion3d.figures.decoders import class_colours
 from bidsapp.recipes.emotion3d.names import DECODERS, PREDICTED, SplitInfo
 from bidsapp.recipes.emotion3d.report.decoders import observed, separability
 from bidsapp.recipes.emotion3d.report.view import BALANCED, EmotionView
-from bidsapp.report.brain.projection import in_volume, is_mni
-from bidsapp.report.brain.template import anatomy
+from bidsapp.report.brain.projection import anatomy, in_volume, is_mni
 from bidsapp.report.figures.style import Array
 from bidsapp.report.figures.volume import Volume, slice_levels
 from bidsapp.report.html import Part, Prose, Section, Table, picture

@@ -8,17 +8,19 @@ import numpy as np
 import pandas as pd
 
 from bidsapp.recipes.emotion3d import results as declared
-from bidsapp.recipes.emotion3d.figures.classes import (
+from bidsapp.recipes.emotion3d.figures.decoders import (
     Confusion,
     Recalls,
     Reliability,
+    Scored,
+    SplitScores,
     confusion_figure,
+    decoder_colour,
     recall_figure,
     reliability,
     reliability_figure,
+    scores_figure,
 )
-from bidsapp.recipes.emotion3d.figures.colours import decoder_colour
-from bidsapp.recipes.emotion3d.figures.scores import Scored, SplitScores, scores_figure
 from bidsapp.recipes.emotion3d.names import BRAIN, DECODERS, LEAKY, PREDICTED, SplitInfo
 from bidsapp.recipes.emotion3d.report.view import BALANCED, EmotionView
 from bidsapp.report.figures.nulls import NullPanel, in_rows, null_figure
@@ -35,7 +37,6 @@ from bidsapp.report.html import (
     p_text,
     picture,
 )
-from bidsapp.report.sections import claim
 from bidsapp.report.tables import Row, choose, interval, rows_of, table
 from bidsapp.results.cautions import Caution, Severity
 from bidsapp.results.kinds import Column
@@ -131,10 +132,7 @@ def _table(view: EmotionView, split: SplitInfo) -> Table:
         frame[measure] = rows[rows["measure"] == measure].set_index("decoder")["value"]
     frame = frame.reindex(view.decoders(split)).reset_index()
     frame["smallest_p"] = 1 / (frame["n_shifts"] + 1)
-    cells = {
-        "decoder": decoder_cell,
-        "chance": interval("chance", "low", "high"),
-    }
+    cells = {"decoder": decoder_cell, "chance": interval("chance", "low", "high")}
     return table(frame, _COLUMNS, caption, cells=cells, floor="smallest_p")
 
 
@@ -164,7 +162,7 @@ def chance(view: EmotionView) -> Section | None:
     figure = null_figure(in_rows(panels, 2 if len(panels) in (2, 4) else 3), "balanced accuracy")
     alt = f"Histograms of balanced accuracy with shifted labels, {len(panels)} panels."
     parts: list[Part] = [Prose(intro), picture(figure, alt=alt, caption=caption)]
-    return view.section("Chance", "chance", *parts, *claim(view.results, "label_shift"))
+    return view.section("Chance", "chance", *parts, *view.claim("label_shift"))
 
 
 def _null_panel(title: str, null: Sequence[float], scored: Scored) -> NullPanel:
@@ -318,4 +316,4 @@ def separability(view: EmotionView) -> list[Part]:
     )
     rows = rows.assign(smallest_p=1 / (rows["n_shifts"] + 1))
     made = table(rows, columns, caption, cells=cells, floor="smallest_p")
-    return [made, *claim(view.results, "label_shift_hidden")]
+    return [made, *view.claim("label_shift_hidden")]

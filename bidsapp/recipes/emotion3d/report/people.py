@@ -37,7 +37,6 @@ from bidsapp.report.html import (
     plural,
 )
 from bidsapp.report.methods import own_results
-from bidsapp.report.sections import claim
 from bidsapp.report.tables import Row, choose, interval, records_of, rows_of, table
 
 _LEVELS = {"within": "Within participants", "across": "Across participants"}
@@ -110,7 +109,7 @@ def tests(view: EmotionView) -> Section | None:
     }
     shown = table(frame, columns, caption, cells=cells, floor="smallest_p")
     parts: list[Part] = [shown, *_pairs(view, frame)]
-    further = claim(view.results, "label_shift_alike", "sign_flip_scores")
+    further = view.claim("label_shift_alike", "sign_flip_scores")
     return view.section("Tests over participants", "tests", *parts, *further)
 
 
@@ -314,6 +313,6 @@ def prevalence(view: EmotionView) -> Section | None:
             caption="Prevalence of the effect in the population.",
         ),
         table(frame, columns, caption, cells=cells),
-        *claim(view.results, "minimum_statistic", "prevalence_density"),
+        *view.claim("minimum_statistic", "prevalence_density"),
     ]
     return view.section("Prevalence", "prevalence", *parts)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from bidsapp.recipes.emotion3d import results as declared
 from bidsapp.recipes.emotion3d.names import DECODERS, SplitInfo
-from bidsapp.report.sections import Pair
+from bidsapp.report.sections import space_pairs
 from bidsapp.report.tables import rows_of
 from bidsapp.report.view import View
 from bidsapp.results.read import Results, Space
@@ -104,8 +104,4 @@ class EmotionView(View):
 
 def views(results: Results) -> list[EmotionView]:
     """Return one view per space."""
-    several = len(results.spaces) > 1
-    return [
-        EmotionView(results, Pair(space, "", space.title, f"-{number}" if several else ""))
-        for number, space in enumerate(results.spaces, start=1)
-    ]
+    return [EmotionView(results, pair) for pair in space_pairs(results)]

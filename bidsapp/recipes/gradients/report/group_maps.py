@@ -9,26 +9,25 @@ import pandas as pd
 
 from bidsapp.recipes.base.score_results import DISPLACED
 from bidsapp.recipes.gradients import group_results as declared
-from bidsapp.recipes.gradients.figures.components import loading_figure, rgb_figure
-from bidsapp.recipes.gradients.report.group_view import (
+from bidsapp.recipes.gradients.figures import loading_figure, rgb_figure
+from bidsapp.recipes.gradients.report.view import (
     FSAVERAGE5,
     KIND_TITLES,
     KINDS,
     LAGS_TITLES,
+    POSITIVE,
     GroupView,
     carried,
     each_lags,
     reference_title,
 )
-from bidsapp.recipes.gradients.report.view import POSITIVE
 from bidsapp.recipes.gradients.results import FLIP, FLIP_FDR, TFCE
 from bidsapp.report.brain.draw import NOT_DRAWN, BrainMap, draw, slices
+from bidsapp.report.brain.projection import SIZE, cortex
 from bidsapp.report.brain.scales import largest, limits, smallest
-from bidsapp.report.brain.template import SIZE, cortex
 from bidsapp.report.brain.viewer import MapGroup, layer_maps, viewer
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Part, Prose, Section, p_cell, picture, plural
-from bidsapp.report.sections import claim
 from bidsapp.report.tables import rows_of, table
 from bidsapp.results.kinds import LAYER, P_VALUE, Column, Scale
 from bidsapp.stats.group import hedges_correction
@@ -77,7 +76,7 @@ def accuracy(view: GroupView) -> Section:
     assert scores is not None
     flat = BrainMap("Largest mean r over layers, positive lags", largest(scores), _MEAN_R)
     parts = [*(parts or [Prose(NOT_DRAWN)]), *slices([flat], view.units, view.significant)]
-    tested = [] if view.significant is None else claim(view.results, DISPLACED)
+    tested = [] if view.significant is None else view.claim(DISPLACED)
     return view.section("Maximal prediction accuracy", "accuracy", *parts, *tested)
 
 
@@ -307,7 +306,7 @@ def inference(view: GroupView) -> Section:
         return view.section(title, anchor, Prose(words), *parts)
     else:
         parts.append(_significant_by_layer(view))
-    return view.section(title, anchor, *parts, *claim(view.results, FLIP, TFCE, FLIP_FDR))
+    return view.section(title, anchor, *parts, *view.claim(FLIP, TFCE, FLIP_FDR))
 
 
 def _significant_by_layer(view: GroupView) -> Part:

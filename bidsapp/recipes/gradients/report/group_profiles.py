@@ -11,26 +11,28 @@ import pandas as pd
 from bidsapp.brain.rois import ROIS
 from bidsapp.recipes.base.score_results import BOOTSTRAP, RATERS
 from bidsapp.recipes.gradients import group_results as declared
-from bidsapp.recipes.gradients.figures.ceiling import ceiling_figure
-from bidsapp.recipes.gradients.figures.stability import StabilityRow, stability_figure
-from bidsapp.recipes.gradients.report.group_view import (
+from bidsapp.recipes.gradients.figures import StabilityRow, ceiling_figure, stability_figure
+from bidsapp.recipes.gradients.report.view import (
+    BASELINE,
     FSAVERAGE5,
     LAGS_TITLES,
+    NEGATIVE,
+    POSITIVE,
     GroupView,
     carried,
     each_lags,
 )
-from bidsapp.recipes.gradients.report.view import BASELINE, NEGATIVE, POSITIVE
 from bidsapp.recipes.gradients.results import PARCEL_LABELS
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.figures import style
-from bidsapp.report.figures.layers import Line, Panel, panels_figure
+from bidsapp.report.figures.layers import Line, Panel, best_words, panels_figure
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Part, Prose, Section, picture
-from bidsapp.report.methods import first_participant, network_title
+from bidsapp.report.methods import first_participant
 from bidsapp.report.sections import claim
 from bidsapp.report.tables import by_layer, rows_of, table
 from bidsapp.results.kinds import Column, Scale
+from bidsapp.results.networks import network_title
 from bidsapp.results.read import Results
 
 #: in the order of the functional gradient, unimodal first
@@ -67,7 +69,7 @@ def region_profiles(view: GroupView) -> Section:
     )
     if atlas:
         parts.append(_profiles(view, frame, atlas, "the atlas"))
-    return view.section(title, anchor, *parts, *claim(view.results, BOOTSTRAP))
+    return view.section(title, anchor, *parts, *view.claim(BOOTSTRAP))
 
 
 def _regions(frame: pd.DataFrame) -> tuple[list[Region], list[Region], list[Region]]:
@@ -104,7 +106,7 @@ def _profiles(view: GroupView, frame: pd.DataFrame, regions: Sequence[Region], w
         f"acoustic baseline in the same region.{rest}"
     )
     figure = panels_figure(panels, view.layers, "mean r")
-    return picture(figure, alt=_best(panels, view.layers), caption=caption)
+    return picture(figure, alt=best_words(panels, view.layers), caption=caption)
 
 
 def _lines(rows: pd.DataFrame, layers: Sequence[str], *, tested: bool = False) -> list[Line]:
@@ -120,16 +122,6 @@ def _lines(rows: pd.DataFrame, layers: Sequence[str], *, tested: bool = False) -
             passed = None if p is None or not np.isfinite(p).any() else p <= 0.05
         lines.append(Line(LAGS_TITLES[lags], mean, low, high, passed=passed, colour=colour))
     return lines
-
-
-def _best(panels: Sequence[Panel], layers: Sequence[str]) -> str:
-    words = []
-    for panel in panels:
-        values = panel.lines[0].values
-        if np.isfinite(values).any():
-            best = int(np.nanargmax(values))
-            words.append(f"{panel.title}: best {values[best]:.3f} in {layers[best]}")
-    return "; ".join(words) + "."
 
 
 def _baseline(view: GroupView, region: Region) -> dict[str, float]:
@@ -214,7 +206,7 @@ def _rating_profiles(frame: pd.DataFrame, layers: Sequence[str]) -> Part:
         "only large differences between layers are informative."
     )
     figure = panels_figure(panels, layers, "mean r", n_columns=2)
-    return picture(figure, alt=_best(panels, layers), caption=caption)
+    return picture(figure, alt=best_words(panels, layers), caption=caption)
 
 
 # ------------------------------------------------------------------ noise ceiling

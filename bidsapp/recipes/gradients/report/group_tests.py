@@ -1,29 +1,53 @@
-"""Spin tests of the group's layer maps, and the alignment of single participants."""
+"""Spin tests, the second null, published maps, and the alignment of participants."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from textwrap import shorten
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bidsapp.recipes.gradients import group_results as declared
-from bidsapp.recipes.gradients.figures.alignment import COLOURS, Strip, alignment_figure
-from bidsapp.recipes.gradients.report.group_view import (
+from bidsapp.recipes.gradients.figures import (
+    COLOURS,
+    MapProfile,
+    Strip,
+    alignment_figure,
+    annotation_figure,
+)
+from bidsapp.recipes.gradients.report.view import (
     KIND_TITLES,
     KINDS,
     MAIN,
+    POSITIVE,
     GroupView,
     correlation,
     reference_title,
 )
-from bidsapp.recipes.gradients.report.view import POSITIVE
-from bidsapp.recipes.gradients.results import LAGS, MONTE_CARLO, SPIN, SPIN_PEOPLE
+from bidsapp.recipes.gradients.results import (
+    ANNOTATION,
+    LAGS,
+    MONTE_CARLO,
+    SECOND_NULL,
+    SPIN,
+    SPIN_PEOPLE,
+)
 from bidsapp.report.figures.nulls import NullPanel, null_figure
-from bidsapp.report.html import Cell, Part, Section, Table, cell, number_text, p_text, picture
-from bidsapp.report.sections import claim
-from bidsapp.report.tables import MISSING, choose, rows_of, table
+from bidsapp.report.html import (
+    Cell,
+    Part,
+    Prose,
+    Section,
+    Table,
+    cell,
+    number_text,
+    p_text,
+    picture,
+)
+from bidsapp.report.tables import MISSING, choose, records_of, rows_of, table
 from bidsapp.results.inferences.base import smallest_p
 from bidsapp.results.kinds import Column
 
@@ -46,7 +70,7 @@ def spin_tests(view: GroupView) -> Section | None:
     rest = view.spins.drop(main.index)
     parts: list[Part] = [
         *_histograms(view),
-        *claim(view.results, SPIN),
+        *view.claim(SPIN),
         _table(main, _main_caption(view), is_main=True),
     ]
     if len(rest):
@@ -169,7 +193,7 @@ def participants_alignment(view: GroupView) -> Section | None:
     figure = alignment_figure(panels, view.symbol)
     parts: list[Part] = [picture(figure, alt=f"{words}.", caption=caption)]
     if tested:
-        parts += [*claim(view.results, SPIN_PEOPLE), _test_table(tests)]
+        parts += [*view.claim(SPIN_PEOPLE), _test_table(tests)]
     return view.section("Alignment of participants", "alignment", *parts)
 
 
@@ -221,3 +245,100 @@ def _effect(row: Row) -> Cell:
         return plain
     ends = f"{number_text(row['d_low'], 2)} to {number_text(row['d_high'], 2)}"
     return Cell(f"{plain.text} ({ends})", plain.key)
+
+
+_TITLES = {**KIND_TITLES, "preference": "Preference map"}
+_COLUMNS = choose(
+    declared.ANNOTATIONS.columns,
+    *("map", "annotation", "r", "p", "p_max", "n_rotations", "n_units", "overlap_min"),
+)
+_WIDTH = 52
+_NONE = (
+    "No annotation profile: no published map of the default set is on this machine. `pip install "
+    "musicotopy[neuromaps]` and `musicotopy-tools fetch neuromaps SOURCE/DESC/SPACE/DENSITY` "
+    "bring them into NEUROMAPS_DATA (then run the group with --overwrite); "
+    "gradients_group.annotations names others."
+)
+
+
+def annotation_profile(view: GroupView) -> Section | None:
+    """Draw and tabulate the annotation profile; None where nothing was rotated."""
+    if view.spin is None or view.spins.empty:
+        return None
+    title, anchor = "Known axes of the cortex", "annotations"
+    frame = view.table(declared.ANNOTATIONS)
+    if frame.empty:
+        return view.section(title, anchor, Prose(_NONE))
+    first = rows_of(frame, map=frame["map"].iloc[0])
+    order = first.reindex(first["r"].abs().sort_values(ascending=False).index)
+    names = [str(name) for name in order["annotation"]]
+    profiles = []
+    for kind in dict.fromkeys(frame["map"]):
+        rows = rows_of(frame, map=kind).set_index("annotation").reindex(names)
+        significant = (rows["p_max"] <= view.level).to_numpy()
+        bound = float(rows["r_significant"].iloc[0])
+        profiles.append(MapProfile(_TITLES[kind], rows["r"].to_numpy(float), significant, bound))
+    n = int(frame["n_rotations"].max())
+    caption = (
+        f"{view.symbol} of each map (positive lags) with {len(names)} published maps, ordered by "
+        f"the first panel. Filled: significant, FWE p \u2264 {view.level:g} over the published "
+        "maps; grey: sizes of the largest correlation that rotations leave below that level."
+    )
+    facts = view.summary["annotations"]
+    titles = {
+        item["name"]: str(item.get("Title") or reference_title(item["name"])) for item in facts
+    }
+    words = "; ".join(
+        f"{item.title}: {titles[names[best]]} {correlation(item.r[best])}"
+        for item in profiles
+        for best in [int(np.nanargmax(np.abs(item.r)))]
+    )
+    figure = annotation_figure(
+        profiles,
+        [shorten(titles[name], _WIDTH, placeholder=" \u2026") for name in names],
+        view.symbol,
+    )
+    strongest = frame.reindex(frame["r"].abs().sort_values(ascending=False).index)
+    strongest = strongest.assign(annotation=strongest["annotation"].map(_named(titles)))
+    text = (
+        f"Correlations with published maps, the strongest first. With {n} rotations no p is below "
+        f"{1 / (n + 1):.1g}."
+    )
+    return view.section(
+        title,
+        anchor,
+        picture(figure, alt=f"Strongest: {words}.", caption=caption),
+        *view.claim(ANNOTATION),
+        table(strongest, _COLUMNS, text),
+    )
+
+
+def _named(titles: Mapping[str, str]) -> Callable[[str], str]:
+    """Return a function from a name to title and name."""
+    return lambda name: f"{titles[name]} ({name})"
+
+
+def second_null(view: GroupView) -> Section | None:
+    """Tabulate the second null beside the spin test; None where it was not asked for."""
+    frame = view.table(declared.SECOND)
+    if frame.empty:
+        return None
+    method = str(frame["null"].iloc[0])
+    main = rows_of(view.spins, hemisphere="both", direction="reference rotated")
+    both = frame.merge(main, on=["lags", "map", "reference"], suffixes=("", "_spin"))
+    agree = int(((both["p_max"] <= view.level) == (both["p_max_spin"] <= view.level)).sum())
+    words = f"{agree} of {len(both)} tests have the same verdict as rotations at {view.level:g}."
+    for strongest in records_of(both.reindex(both["r"].abs().nlargest(1).index)):
+        words += (
+            f" The strongest, {strongest['map']} layer at {strongest['lags']} lags with "
+            f"{reference_title(str(strongest['reference']))}: "
+            f"{p_text(strongest['p'], int(strongest['n_draws']))} against "
+            f"{p_text(strongest['p_spin'], int(strongest['n_rotations']))} by rotations."
+        )
+    caption = (
+        f"Parcel means ({int(frame['n_parcels'].iloc[0])} of 400 Schaefer parcels) against "
+        f"surrogates of the reference by the null {method} of neuromaps"
+    )
+    rows = table(frame, declared.SECOND.columns, caption)
+    said = view.claim(SECOND_NULL)
+    return view.section("Second null", "second-null", Prose(words), rows, *said)

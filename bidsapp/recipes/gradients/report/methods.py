@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from bidsapp.brain.references import GRADIENTS
 from bidsapp.recipes.base import score_results
 from bidsapp.recipes.gradients import group_results as of_group
 from bidsapp.recipes.gradients import results as declared
-from bidsapp.recipes.gradients.report.group_view import reference_title
-from bidsapp.recipes.gradients.report.view import BASELINE
-from bidsapp.report.methods import (
-    Methods,
-    enumerated,
-    first_participant,
-    inference_sentences,
-    lag_text,
-    render_methods,
-    shared_context,
-)
-from bidsapp.report.sections import used_inferences
+from bidsapp.recipes.gradients.report.view import BASELINE, reference_title
+from bidsapp.report.methods import Methods, enumerated, first_participant, lag_text
+from bidsapp.report.sections import methods_of
 from bidsapp.results.kinds import Table
 from bidsapp.results.read import Results
-
-_TEMPLATE = "gradients_methods.txt.j2"
 
 
 def methods(results: Results) -> Methods:
     """Write the methods of an analysis; a group's contain those of its participants."""
     own = first_participant(results)
-    context = shared_context(results) | ({} if own is None else _participant(own))
-    context |= {"ratings": _rated(results)}
+    context = {"ratings": _rated(results)} | ({} if own is None else _participant(own))
     if results.is_group:
         context |= _group(results)
-    context["inferences"] = inference_sentences(used_inferences(results), _draws(results))
-    return render_methods(_TEMPLATE, context)
+    return methods_of(results, _draws(results), **context)
 
 
 def _participant(own: Results) -> dict[str, Any]:
@@ -52,7 +38,7 @@ def _participant(own: Results) -> dict[str, Any]:
         "alphas": (min(grid), max(grid), len(grid)),
         "lags": lag_text(own.setting("lags_s")),
         "control_lags": lag_text(own.setting("control_lags_s")),
-        "has_ceiling": any(own.written(declared.CEILING, space) for space in own.spaces),
+        "has_ceiling": own.anywhere(declared.CEILING),
     }
 
 
@@ -91,9 +77,9 @@ def _group(results: Results) -> dict[str, Any]:
     return {
         "volumes": " to ".join(dict.fromkeys(f"{end:.0f}" for end in (used.min(), used.max()))),
         "flips": facts["sign_flips"],
-        "has_regions": _any_written(results, of_group.REGIONS),
-        "has_components": _any_written(results, of_group.LOADINGS),
-        "has_isc": _any_written(results, of_group.ISC),
+        "has_regions": results.anywhere(of_group.REGIONS),
+        "has_components": results.anywhere(of_group.LOADINGS),
+        "has_isc": results.anywhere(of_group.ISC),
         "spin": spins[0] if spins else None,
         "references": enumerated([reference_title(name) for name in names]) if names else "",
         "shipped": any(name in GRADIENTS for name in names),
@@ -103,39 +89,25 @@ def _group(results: Results) -> dict[str, Any]:
     }
 
 
-def _any_written(results: Results, table: Table) -> bool:
-    networks = results.networks() if table.by_network else ("",)
-    return any(
-        results.written(table, space, name) for space in results.spaces for name in networks
-    )
-
-
-def _draws(results: Results) -> Mapping[str, Mapping[str, Any]]:
+def _draws(results: Results) -> dict[str, object]:
     """Return the numbers of draws for the sentences about inferences."""
     facts, settings = results.facts(), results.facts()["settings"]
-    level = {"level": settings["significance"]}
     if not results.is_group:
-        shifts = {"n_draws": settings["n_shifts"], **level}
-        counts = dict.fromkeys((score_results.SHIFT, score_results.SHIFT_FDR), shifts)
-        return counts | {declared.BEYOND_ACOUSTICS: {"n_draws": settings["n_beyond"], **level}}
+        shifts = dict.fromkeys(
+            (score_results.SHIFT, score_results.SHIFT_FDR), settings["n_shifts"]
+        )
+        return {**shifts, declared.BEYOND_ACOUSTICS: settings["n_beyond"]}
+    of_participants = facts["participant_settings"]
+    displaced = score_results.RATERS, score_results.DISPLACED, declared.DISPLACED_ALONG
+    rotated = declared.SPIN, declared.ANNOTATION, declared.MONTE_CARLO
     flips = (facts["sign_flips"] or {"n_flips": 0})["n_flips"]
-    copies = facts["participant_settings"]["n_shifts"]
-    rotations = (facts["spin"] or {"n_rotations": 0})["n_rotations"]
-    counts = {
-        declared.FLIP: flips,
-        declared.FLIP_FDR: flips,
+    return {
+        **dict.fromkeys((declared.FLIP, declared.FLIP_FDR), flips),
         declared.TFCE: settings["n_tfce_flips"],
-        score_results.RATERS: copies,
-        score_results.BOOTSTRAP: settings["n_bootstrap"],
-        declared.SHARE: settings["n_bootstrap"],
-        score_results.DISPLACED: copies,
-        declared.BEYOND_ACOUSTICS: facts["participant_settings"]["n_beyond"],
-        declared.DISPLACED_ALONG: copies,
-        declared.SPIN: rotations,
-        declared.ANNOTATION: rotations,
+        **dict.fromkeys(displaced, of_participants["n_shifts"]),
+        **dict.fromkeys((score_results.BOOTSTRAP, declared.SHARE), settings["n_bootstrap"]),
+        declared.BEYOND_ACOUSTICS: of_participants["n_beyond"],
+        **dict.fromkeys(rotated, (facts["spin"] or {"n_rotations": 0})["n_rotations"]),
         declared.SECOND_NULL: settings["n_second_null"],
-        declared.MONTE_CARLO: rotations,
-        declared.SPIN_PEOPLE: settings["n_flips"],
-        declared.EFFECT: settings["n_flips"],
+        **dict.fromkeys((declared.SPIN_PEOPLE, declared.EFFECT), settings["n_flips"]),
     }
-    return {key: {"n_draws": n, **level} for key, n in counts.items()}

@@ -1,4 +1,4 @@
-"""How well each layer predicts one participant: profile, null, parcels, pieces, penalties."""
+"""Scores of one network: maps, layer profile, null distribution, parcels, pieces, delay."""
 
 from __future__ import annotations
 
@@ -10,21 +10,27 @@ import pandas as pd
 
 from bidsapp.recipes.base import score_results
 from bidsapp.recipes.gradients import results as declared
-from bidsapp.recipes.gradients.report.participant_view import ParticipantView
-from bidsapp.recipes.gradients.report.view import NEGATIVE, POSITIVE
+from bidsapp.recipes.gradients.report.view import NEGATIVE, POSITIVE, ParticipantView
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.places import coordinate_words, parcel_columns, top_parcels
 from bidsapp.report.brain.scales import largest, limits
 from bidsapp.report.brain.viewer import MapGroup, layer_maps
-from bidsapp.report.courses import peak_section
 from bidsapp.report.figures import style
+from bidsapp.report.figures.courses import delay_figure
 from bidsapp.report.figures.crossval import alpha_figure, piece_figure
-from bidsapp.report.figures.layers import Line, Panel, Profile, panels_figure, profile_figure
+from bidsapp.report.figures.layers import (
+    Line,
+    Panel,
+    Profile,
+    best_words,
+    panels_figure,
+    profile_figure,
+)
 from bidsapp.report.figures.nulls import NullPanel, in_rows, null_figure, threshold
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Section, p_cell, picture, plural
-from bidsapp.report.sections import claim
 from bidsapp.report.tables import by_layer, numbered, rows_of, table
+from bidsapp.report.timing import peak_section
 from bidsapp.results.inferences.base import smallest_p
 from bidsapp.results.read import Results
 
@@ -63,11 +69,10 @@ def _maps(view: ParticipantView) -> Iterator[BrainMap]:
     ends = limits(_SCORE, largest(view.positive))
     yield BrainMap("Largest score over layers", largest(view.positive), ends=ends)
     best, centroid = declared.BEST_LAYER.of(POSITIVE), declared.CENTROID.of(POSITIVE)
-    at = view.pair.space, view.pair.network
-    yield BrainMap.of(best, view.results.values(best, *at)[0], view.layers, title="Best layer")
+    yield BrainMap.of(best, view.values(best)[0], view.layers, title="Best layer")
     yield BrainMap.of(
         centroid,
-        view.results.values(centroid, *at)[0],
+        view.values(centroid)[0],
         view.layers,
         title="Centroid layer",
         in_slices=False,
@@ -183,7 +188,7 @@ def null(view: ParticipantView) -> Section:
     alt = "; ".join(f"{panel.title}: {panel.words}".replace("\n", ", ") for panel in panels)
     figure = null_figure(in_rows(panels, len(panels)), "r")
     drawn = picture(figure, alt=f"{alt}.", caption=caption)
-    said = claim(view.results, score_results.SHIFT)
+    said = view.claim(score_results.SHIFT)
     return view.section("Scores against their null distribution", "null", drawn, *said)
 
 
@@ -241,8 +246,7 @@ def penalties(view: ParticipantView) -> Section:
     rows = rows_of(view.profile, lags=POSITIVE)
     ends = [by_layer(rows, f"alpha_edge_{end}", view.layers) for end in ("low", "high")]
     low, high = (np.full(len(view.layers), np.nan) if end is None else end for end in ends)
-    result = declared.ALPHA.of(POSITIVE)
-    alphas = view.results.values(result, view.pair.space, view.pair.network)[:, view.chosen]
+    alphas = view.values(declared.ALPHA.of(POSITIVE))[:, view.chosen]
     alphas = alphas[:, np.isfinite(alphas).any(axis=0)]
     quartiles = np.nanpercentile(alphas, [25, 50, 75], axis=1) if alphas.shape[1] else None
     grid = view.settings["log10_alpha"]
@@ -290,17 +294,11 @@ def ratings(results: Results, view: ParticipantView, *, alone: bool) -> Section 
         "layers. There is one rating per piece: few independent samples, so only large "
         "differences between layers mean anything."
     )
-    best = [
-        f"{panel.title}: best {np.nanmax(panel.lines[0].values):.2f} in "
-        f"{view.layers[int(np.nanargmax(panel.lines[0].values))]}"
-        for panel in panels
-        if np.isfinite(panel.lines[0].values).any()
-    ]
     figure = panels_figure(panels, view.layers, "r", n_columns=2)
     return Section(
         "Ratings" if alone else f"Ratings ({view.title})",
         "ratings" if alone else f"ratings-{view.pair.network}",
-        [picture(figure, alt=f"{'; '.join(best)}.", caption=caption)],
+        [picture(figure, alt=best_words(panels, view.layers), caption=caption)],
     )
 
 
@@ -320,3 +318,39 @@ def _rating(name: str, rater: object, rows: pd.DataFrame, view: ParticipantView)
     if control is not None:
         lines.append(Line(_CONTROL, control, colour=style.NEGATIVE))
     return Panel(f"{name} ({rater})" if isinstance(rater, str) else name, lines)
+
+
+_TOP_DELAYS = 10
+
+
+def delay(view: ParticipantView) -> Section | None:
+    """Draw scores at single lags of the parcels that are predicted; None where not computed."""
+    rows = view.table(declared.DELAY).dropna(subset=["r"])
+    if rows.empty:
+        return None
+    passed = view.passed["parcel"] if len(view.passed) else None
+    by_lag = rows.pivot_table(index="parcel", columns="lag_s", values="r")
+    chosen = by_lag.loc[by_lag.index.isin(passed)] if passed is not None else by_lag.iloc[:0]
+    who = f"the {plural(len(chosen), 'significant parcel')}"
+    if chosen.empty:
+        chosen = by_lag.loc[by_lag.max(axis=1).nlargest(_TOP_DELAYS).index]
+        who = f"the {plural(len(chosen), 'parcel')} with the largest score (none is significant)"
+    best = chosen.idxmax(axis=1)
+    model = [float(lag) for lag in view.results.setting("lags_s")]
+    words = (
+        f"Scores of {who} with music at one single lag, in the layer that is best at all lags "
+        f"together. Thick: mean. Grey: lags of the model ({min(model):g} to {max(model):g} s). "
+        f"Half of these parcels are best at {best.median():g} s or later. Slow music makes "
+        "neighbouring lags alike; nothing was tested."
+    )
+    figure = delay_figure(
+        chosen.columns.to_numpy(float),
+        chosen.to_numpy(),
+        np.nanmean(chosen.to_numpy(), axis=0),
+        (min(model), max(model)),
+        "lag of the response behind the music (s)",
+        "r",
+    )
+    low, high = best.quantile([0.25, 0.75])
+    alt = f"Best lag: median {best.median():g} s, middle half from {low:g} to {high:g} s."
+    return view.section("Haemodynamic delay", "delay", picture(figure, alt=alt, caption=words))

@@ -17,6 +17,7 @@ from bidsapp.errors import InputInvalidError
 from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.recipes.reconstruct.encoding import results
 from bidsapp.recipes.reconstruct.encoding.components import agreement, principal_axes
+from bidsapp.recipes.reconstruct.tables import p_of_regions
 from bidsapp.results.kinds import Maps
 from bidsapp.results.write import Output, tidy
 from bidsapp.stats.clip_exchange import Exchange, averaged, mean_of_known
@@ -101,16 +102,15 @@ def region_rows(study: GroupStudy, kinds: dict[str, str]) -> Iterator[dict[str, 
         parts.append(Exchange(observed, null))
     mean = averaged(parts)
     each = np.stack([part.observed for part in parts])
-    nothing = np.full(len(regions), np.nan)
     for number, (score, kind) in enumerate(kinds.items()):
         own = mean.part(number)
-        tested = len(own.null) > 0
+        p, p_fwe = p_of_regions(own)
         columns = {
             "n_participants": np.isfinite(each[:, number]).sum(axis=0),
             "mean": own.observed,
             "n_positive": (each[:, number] > 0).sum(axis=0),
-            "p": own.p if tested else nothing,
-            "p_fwe": own.p_family if tested else nothing,
+            "p": p,
+            "p_fwe": p_fwe,
         }
         for row in tidy(columns, region=regions):
             yield row | {"score": score, "kind": kind}

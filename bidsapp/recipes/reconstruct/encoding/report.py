@@ -3,108 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pandas as pd
 
 from bidsapp.recipes.reconstruct.encoding import results as declared
-from bidsapp.recipes.reconstruct.encoding.figures import (
+from bidsapp.recipes.reconstruct.figures import (
     density_figure,
     music_figure,
-    profile_figure,
+    region_figure,
 )
-from bidsapp.report import sections
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.scales import passing
 from bidsapp.report.html import Part, Prose, Section, number_text, picture
-from bidsapp.report.methods import network_title
 from bidsapp.report.tables import choose, table
+from bidsapp.report.view import View
 from bidsapp.results.kinds import Maps, Table
-from bidsapp.results.read import Results, Space
+from bidsapp.results.networks import network_title
 
 _N_REGIONS = 12
 _SELECTED = "Regions are those with the largest mean r of any model (selected, so optimistic)."
 
 
-@dataclass(frozen=True)
-class _Level:
-    """What one level has written."""
-
-    models: Maps
-    differences: Maps
-    variance: Maps
-    regions: Table
-    components: Table
-    music: Table
-
-
-_PARTICIPANT = _Level(
-    declared.MODELS,
-    declared.DIFFERENCES,
-    declared.VARIANCE,
-    declared.REGION_SCORES,
-    declared.WEIGHT_COMPONENTS,
-    declared.MUSIC,
-)
-_GROUP = _Level(
-    declared.GROUP_MODELS,
-    declared.GROUP_DIFFERENCES,
-    declared.GROUP_VARIANCE,
-    declared.GROUP_REGION_SCORES,
-    declared.GROUP_COMPONENTS,
-    declared.GROUP_MUSIC,
-)
-
-
-def encoding(results: Results, space: Space, suffix: str) -> Section | None:
+def encoding(view: View) -> Section | None:
     """Show which embedding predicts which responses; None where no models were fitted.
 
     Parameters
     ----------
-    results
-        Of a participant or of the group.
-    space
-        Of the maps.
-    suffix
-        Of the links.
+    view
+        A space, of no network.
     """
-    level = _GROUP if results.is_group else _PARTICIPANT
-    if not results.written(level.models, space):
+    if not view.results.written(
+        view.by_level(declared.MODELS, declared.GROUP_MODELS), view.pair.space
+    ):
         return None
-    children = [
-        _models(results, space, suffix, level),
-        _differences(results, space, suffix, level),
-        _regions(results, space, suffix, level),
-        _music(results, space, suffix, level),
-    ]
     intro = Prose(
         "The other way round: ridge regression predicts the responses to held-out clips from "
         "their embeddings, voxel by voxel or vertex by vertex; responses and embeddings are "
         "averaged over the windows of a clip."
     )
+    children = [_models(view), _differences(view), _regions(view), _music(view)]
     shown = [section for section in children if section is not None]
-    if results.is_group:  # details are folded, and not printed
+    if view.is_group:  # details are folded, and not printed
         shown = [replace(section, folded=place > 0) for place, section in enumerate(shown)]
-    return Section("Encoding", f"encoding{suffix}", [intro], shown)
+    return view.section("Encoding", "encoding", intro, children=shown)
 
 
-def _maps(
-    results: Results, result: Maps, p: Maps | None, space: Space, caption: str
-) -> Iterator[Part]:
-    """Draw all maps of a result, outlined where a family-wise p is small."""
-    maps = results.maps(result, space)
+def _maps(view: View, result: Maps, p: Maps | None = None) -> Iterator[Part]:
+    """Draw all maps of a result, outlined where a participant's family-wise p is small."""
+    maps = view.results.maps(result, view.pair.space)
     if maps is None:
         return
-    tested = results.maps(p, space) if p is not None else None
-    threshold = results.setting("significance", space)
+    tested = None if p is None or view.is_group else view.maps(p)
     drawn = []
     for number, (name, values) in enumerate(zip(maps.names, maps.values, strict=True)):
-        mask = None if tested is None else passing(tested.values[number], threshold)
+        mask = None if tested is None else passing(tested[number], view.level)
         title = _title(name)
         drawn.append(BrainMap.of(result, values, title=title, mask=mask, in_slices=number == 0))
-    if tested is not None:
-        caption += f" Outlined: FWE p \u2264 {threshold:g}."
-    yield from draw(drawn, maps.units, None, caption)
+    outlined = "" if tested is None else f" Outlined: FWE p \u2264 {view.level:g}."
+    yield from draw(drawn, view.units, None, result.says + outlined)
 
 
 def _title(score: str) -> str:
@@ -112,15 +69,17 @@ def _title(score: str) -> str:
     return " ".join(network_title(word) for word in score.split(" "))
 
 
-def _titled(rows: pd.DataFrame) -> pd.DataFrame:
+def _titled(view: View, result: Table) -> pd.DataFrame:
+    """Read a table of scores, with their names for the reader."""
+    rows = view.table(result)
     return rows.assign(score=rows["score"].map(_title))
 
 
-def _models(results: Results, space: Space, suffix: str, level: _Level) -> Section:
+def _models(view: View) -> Section:
     """Show how well each model predicts, and two embeddings against each other."""
-    tested = None if results.is_group else declared.MODELS_P
-    parts = list(_maps(results, level.models, tested, space, level.models.says))
-    maps = results.maps(level.models, space)
+    result = view.by_level(declared.MODELS, declared.GROUP_MODELS)
+    parts = list(_maps(view, result, declared.MODELS_P))
+    maps = view.results.maps(result, view.pair.space)
     assert maps is not None
     embeddings = [
         k for k, name in enumerate(maps.names) if name not in (declared.JOINT, declared.GENRE)
@@ -128,68 +87,64 @@ def _models(results: Results, space: Space, suffix: str, level: _Level) -> Secti
     if len(embeddings) > 1:
         a, b = embeddings[:2]
         names = [_title(maps.names[a]), _title(maps.names[b])]
-        parts.append(
-            picture(
-                density_figure(maps.values[a], maps.values[b], names),
-                alt=f"Density of voxels or vertices over correlations by {' and '.join(names)}",
-                caption="Voxels or vertices by their correlations with the predictions of two "
-                "embeddings; on the line both predict alike.",
-            )
+        caption = (
+            "Voxels or vertices by their correlations with the predictions of two embeddings; on "
+            "the line both predict alike."
         )
-    if not results.is_group:
-        rows = _titled(results.table(declared.SCORES, space))
-        parts.append(table(rows, declared.SCORES.columns, declared.SCORES.says))
-        parts += sections.claim(results, declared.FWE_KEY, declared.FDR_KEY)
-    return Section("Which embedding predicts responses", f"models{suffix}", parts)
+        alt = f"Density of voxels or vertices over correlations by {' and '.join(names)}"
+        figure = density_figure(maps.values[a], maps.values[b], names)
+        parts.append(picture(figure, alt=alt, caption=caption))
+    if not view.is_group:
+        parts.append(view.tabled(declared.SCORES, rows=_titled(view, declared.SCORES)))
+        parts += view.claim(declared.FWE_KEY, declared.FDR_KEY)
+    return view.section("Which embedding predicts responses", "models", *parts)
 
 
-def _differences(results: Results, space: Space, suffix: str, level: _Level) -> Section | None:
+def _differences(view: View) -> Section | None:
     """Show differences of models, and unique and shared variance."""
-    tested = None if results.is_group else declared.DIFFERENCES_P
-    parts = list(_maps(results, level.differences, tested, space, level.differences.says))
-    parts += _maps(results, level.variance, None, space, level.variance.says)
+    differences = view.by_level(declared.DIFFERENCES, declared.GROUP_DIFFERENCES)
+    variance = view.by_level(declared.VARIANCE, declared.GROUP_VARIANCE)
+    parts = [*_maps(view, differences, declared.DIFFERENCES_P), *_maps(view, variance)]
     if not parts:
         return None
-    parts += sections.claim(results, declared.GAIN_FWE_KEY)
-    return Section("What embeddings add to each other", f"variance{suffix}", parts)
+    further = view.claim(declared.GAIN_FWE_KEY)
+    return view.section("What embeddings add to each other", "variance", *parts, *further)
 
 
-def _regions(results: Results, space: Space, suffix: str, level: _Level) -> Section:
+def _regions(view: View) -> Section:
     """Show models and differences by region."""
-    rows = _titled(results.table(level.regions, space))
+    result = view.by_level(declared.REGION_SCORES, declared.GROUP_REGION_SCORES)
+    rows = _titled(view, result)
     models = rows[rows["kind"] == "model"]
     order = models.groupby("region")["mean"].max().sort_values(ascending=False)
     best = [str(name) for name in order.index[:_N_REGIONS]]
     chosen = pd.concat([rows[rows["region"] == name] for name in best])
-    keys = (declared.GROUP_KEY, declared.GROUP_FWE_KEY) if results.is_group else (declared.KEY,)
-    parts = [
-        picture(
-            profile_figure(models, best),
-            alt="Mean correlation of each model in the regions that are predicted best",
-            caption=_SELECTED,
-        ),
-        table(chosen, level.regions.columns, f"{level.regions.says} {_SELECTED}"),
-        *sections.claim(results, *keys),
-    ]
-    return Section("Encoding by region", f"encodingregions{suffix}", parts)
+    keys = (declared.GROUP_KEY, declared.GROUP_FWE_KEY) if view.is_group else (declared.KEY,)
+    alt = "Mean correlation of each model in the regions that are predicted best"
+    return view.section(
+        "Encoding by region",
+        "encodingregions",
+        picture(region_figure(models, best), alt=alt, caption=_SELECTED),
+        view.tabled(result, f"{result.says} {_SELECTED}", chosen),
+        *view.claim(*keys),
+    )
 
 
-def _music(results: Results, space: Space, suffix: str, level: _Level) -> Section | None:
+def _music(view: View) -> Section | None:
     """Show the components of the weights, and the clips on them."""
-    music = results.table(level.music, space)
+    result = view.by_level(declared.MUSIC, declared.GROUP_MUSIC)
+    components = view.by_level(declared.WEIGHT_COMPONENTS, declared.GROUP_COMPONENTS)
+    music = view.table(result)
     if music.empty or music["pc1"].isna().all():
         return None
-    shares = results.table(level.components, space)
-    first = shares["share"].iloc[0]
-    parts: list[Part] = [
-        picture(
-            music_figure(music),
-            alt="Clips on the first three principal components of the weights, by genre",
-            caption=f"{level.music.says} PC1 has {number_text(first, 2)} of the variance of the "
-            "weights.",
-        ),
-        table(shares, choose(level.components.columns, *shares.columns), level.components.says),
-    ]
-    if not results.is_group:
-        parts += _maps(results, declared.COMPONENTS, None, space, declared.COMPONENTS.says)
-    return Section("Music on the components of the weights", f"music{suffix}", parts)
+    shares = view.table(components)
+    first = number_text(shares["share"].iloc[0], 2)
+    alt = "Clips on the first three principal components of the weights, by genre"
+    caption = f"{result.says} PC1 has {first} of the variance of the weights."
+    return view.section(
+        "Music on the components of the weights",
+        "music",
+        picture(music_figure(music), alt=alt, caption=caption),
+        table(shares, choose(components.columns, *shares.columns), components.says),
+        *(() if view.is_group else _maps(view, declared.COMPONENTS)),
+    )

@@ -8,24 +8,18 @@ import numpy as np
 
 from bidsapp.recipes.rsa import RECIPE
 from bidsapp.recipes.rsa import results as declared
-from bidsapp.recipes.rsa.report import acoustics, answer, items, layers, people
+from bidsapp.recipes.rsa.report import acoustics, items, layers, people
 from bidsapp.recipes.rsa.report.view import RsaView
 from bidsapp.report import sections
+from bidsapp.report.brain.scales import at_largest
 from bidsapp.report.brain.viewer import viewer
 from bidsapp.report.html import Number, Page, Section, number_text, plural
-from bidsapp.report.methods import (
-    Methods,
-    first_participant,
-    inference_sentences,
-    render_methods,
-    shared_context,
-)
+from bidsapp.report.methods import Methods, first_participant
 from bidsapp.report.timing import quality_section
 from bidsapp.report.view import results_section
 from bidsapp.results.read import Results
 
 _HEADING = "Similarity of music in searchlights and layers"
-_TEMPLATE = "rsa_methods.txt.j2"
 _NETWORK = (
     layers.maps,
     layers.peaks,
@@ -61,7 +55,7 @@ def report(results: Results) -> tuple[Page, Methods]:
         ],
         heading=_HEADING,
         numbers=(design(results), [(view.pair.title, list(numbers(view))) for view in views]),
-        answer=sections.found(results, answer.sentences(views[0]), layers.first_maps(views[0])),
+        answer=sections.found(results, sentences(views[0]), layers.first_maps(views[0])),
         methods=text,
     )
     return page, text
@@ -151,25 +145,64 @@ def numbers(view: RsaView) -> Iterator[Number]:
 
 
 def methods(results: Results) -> Methods:
-    """Write the methods of an analysis; a group's begin with those of its participants."""
+    """Write the methods of an analysis, of a participant or of a group."""
     facts, own = results.facts(), first_participant(results)
-    n_draws = {"n_draws": facts["n_permutations"]}
-    values = dict.fromkeys((declared.CLIPS, declared.BEYOND_ACOUSTICS, declared.FDR), n_draws)
-    if results.is_group:
-        settings = facts["settings"]
-        values |= {
-            declared.MAXIMUM_T: {"level": f"{settings['significance']:g}"},
-            declared.BOOTSTRAP: {"n_draws": settings["n_bootstrap"]},
-        }
-    used = sections.used_inferences(results)
     counts = [own.network(name)["n_untrained"] for name in own.networks()] if own else []
-    context = {
-        "inferences": inference_sentences(used, values),
-        "n_untrained": max(counts, default=0),
-        "has_gyrus": any(
-            results.written(declared.GYRUS, space, name)
-            for space in results.spaces
-            for name in results.networks(space)
-        ),
-    }
-    return render_methods(_TEMPLATE, shared_context(results) | context)
+    return sections.methods_of(
+        results,
+        {
+            declared.CLIPS: facts["n_permutations"],
+            declared.BEYOND_ACOUSTICS: facts["n_permutations"],
+            declared.FDR: facts["n_permutations"],
+            declared.BOOTSTRAP: facts["settings"].get("n_bootstrap", 0),
+        },
+        n_untrained=max(counts, default=0),
+        has_gyrus=results.anywhere(declared.GYRUS),
+    )
+
+
+def sentences(view: RsaView) -> Iterator[str]:
+    """Yield where searchlights are like a layer, which layer, and what training adds.
+
+    Parameters
+    ----------
+    view
+        Results of one network in one space.
+    """
+    n_tested, n_passed = view.count(np.isfinite(view.largest)), int(view.significant.sum())
+    whose = f"Over {plural(view.results.n_participants, 'listener')}, " if view.is_group else ""
+    test = (
+        "the paper's t of the maximum, which does not hold its error rate"
+        if view.by_maximum
+        else f"family-wise p \u2264 {view.level:g}, permutation of clips"
+    )
+    shown = "clips that layers of {0} find alike are alike in {1} of {2} ({3})."
+    if not n_passed:
+        shown = (
+            "it is not shown that clips that layers of {0} find alike are alike in the brain: "
+            "in none of {2} ({3})."
+        )
+    text = whose + shown.format(view.title, number_text(n_passed, 0), n_tested, test)
+    yield text[0].upper() + text[1:]
+    if beyond := acoustics.found_beyond(view):
+        yield beyond
+    if peak := view.peak(view.scores, 3):
+        yield f"The largest score is \u03c1 = {peak[0]}, in layer {peak[1]}."
+    yield _training(view)
+
+
+def _training(view: RsaView) -> str:
+    if view.is_random:
+        return "The network ran with random weights: a control, not a finding about music."
+    if view.gain is None:
+        return ""
+    gain = at_largest(view.gain, view.scores)
+    chosen = view.significant if view.significant.any() else np.isfinite(gain)
+    where = f"significant {view.words}" if view.significant.any() else f"all {view.words}"
+    mean = float(np.nanmean(gain[chosen])) if np.isfinite(gain[chosen]).any() else np.nan
+    if not np.isfinite(mean):
+        return ""
+    return (
+        f"Training of the network adds {number_text(mean, 3)} to \u03c1 on average over {where} "
+        "(against the same network with random weights)."
+    )

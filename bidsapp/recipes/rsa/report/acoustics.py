@@ -8,7 +8,7 @@ from bidsapp.recipes.rsa import results as declared
 from bidsapp.recipes.rsa.report.view import RsaView
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.html import Part, Prose, Section, number_text
-from bidsapp.report.sections import claim
+from bidsapp.report.methods import enumerated
 from bidsapp.report.tables import choose, numbered, table
 
 
@@ -16,7 +16,7 @@ def beyond_acoustics(view: RsaView) -> Section | None:
     """Show where a layer is like the brain beyond acoustics; None where it was not tested."""
     if view.beyond is None:
         return None
-    labels = view.always(declared.BEYOND_BEST)[0]
+    labels = view.values(declared.BEYOND_BEST)[0]
     n = int((labels > 0).sum())
     words = (
         f"In {number_text(n, 0)} of {view.count(np.isfinite(view.largest))} a layer is like the "
@@ -39,21 +39,20 @@ def beyond_acoustics(view: RsaView) -> Section | None:
         )
     cells = {"layer": numbered("layer_index", "layer")}
     parts.append(table(view.profile, choose(profile.columns, *names), caption, cells=cells))
-    parts += claim(view.results, declared.BEYOND_ACOUSTICS)
+    parts += view.claim(declared.BEYOND_ACOUSTICS)
     return view.section("Beyond acoustics", "beyond", *parts)
 
 
 def acoustic_words(view: RsaView) -> str:
     """Name the features that were removed."""
     words = {"centroid": "spectral centroid", "mel": "mel bands"}
-    names = [words.get(name, name) for name in view.summary["acoustics"]]
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return enumerated([words.get(name, name) for name in view.summary["acoustics"]])
 
 
 def found_beyond(view: RsaView) -> str:
     """Say in how many searchlights a layer is like the brain beyond acoustics, if tested."""
     if view.beyond is None or not view.significant.any():
         return ""
-    n = int((view.always(declared.BEYOND_BEST)[0] > 0).sum())
+    n = int((view.values(declared.BEYOND_BEST)[0] > 0).sum())
     where = f"in {number_text(n, 0)}" if n else "in none"
     return f"Beyond {acoustic_words(view)} it is shown {where}."

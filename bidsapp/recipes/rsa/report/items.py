@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
 from bidsapp.recipes.rsa import results as declared
-from bidsapp.recipes.rsa.figures.lag import LagData, lag_figure
-from bidsapp.recipes.rsa.figures.matrices import Matrices, likeness_figure, matrices_figure
+from bidsapp.recipes.rsa.figures.items import lag_figure, likeness_figure, matrices_figure
 from bidsapp.recipes.rsa.report.view import RsaView, own_settings
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.projection import has_vertices, unit_words
-from bidsapp.report.figures.alignment import Played, alignment_figure
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Facts, Part, Prose, Section, number_text, picture, plural
 from bidsapp.report.tables import choose, table
-from bidsapp.report.timing import colour_words, piece_colours, pieces_of, run_tracks, short_run
+from bidsapp.report.timing import short_run, timeline
 from bidsapp.results.kinds import Column
 from bidsapp.results.read import Results, Space
 
-_MOST_RUNS, _MOST_ITEMS = 12, 700
+_MOST_ITEMS = 700
 _PAIR = declared.MODELS.header
 _DISSIMILARITIES = {
     "spearman": "1 \u2212 Spearman correlation",
@@ -89,38 +86,15 @@ def item_words(results: Results) -> str:
 
 
 def _timeline(results: Results, alignment: pd.DataFrame) -> Part:
-    colours = piece_colours(pieces_of(alignment))
-    drop_s = float(own_settings(results)["drop_s"])
-    tracks = run_tracks(alignment, lambda row: _played(row, drop_s))
-    drawn = tracks[:_MOST_RUNS]
     caption = (
         "Grey: the scan, darker the volumes that became items. Colour: when each clip was played "
-        f"({colour_words(colours)})."
+        "({colours})."
     )
-    if len(tracks) > len(drawn):
-        caption += f" The first {len(drawn)} of {len(tracks)} runs."
-    n_orders = results.facts()["orders_of_runs"]
-    if len(tracks) > 1:
+    n_orders, n_runs = results.facts()["orders_of_runs"], alignment["run"].nunique()
+    if n_runs > 1:
         told = "the same order" if n_orders == 1 else f"{n_orders} different orders"
-        caption += f" The clips came in {told} over {len(tracks)} runs."
-    alt = "; ".join(f"{track.name}: {plural(len(track.played), 'clip')}" for track in drawn)
-    return picture(
-        alignment_figure(drawn, colours),
-        alt=f"Timeline. {alt}.",
-        caption=caption,
-        vector=sum(len(track.played) for track in drawn) <= 150,
-    )
-
-
-def _played(row: Mapping[str, Any], drop_s: float) -> Played:
-    onset, tr_s = float(row["onset_s"]), float(row["tr_s"])
-    used = None
-    if row["n_rows"] > 0:
-        start = max(row["first_volume"] * tr_s, onset + drop_s)
-        end = (row["last_volume"] + 1) * tr_s
-        used = (start, end) if end > start else None
-    duration, start, sound = (float(row[n]) for n in ("duration_s", "stim_start_s", "sound_s"))
-    return Played(str(row["stim_file"]), onset, duration, start, sound, used, None)
+        caption += f" The clips came in {told} over {n_runs} runs."
+    return timeline(alignment, caption, drop_s=float(own_settings(results)["drop_s"]))
 
 
 def group_design(results: Results) -> Section:
@@ -181,7 +155,7 @@ def _matrices(view: RsaView, suffix: str) -> Section:
             f"clips.{pale}"
         )
         alt = f"{len(titles)} matrices of {len(clips)} items in {len(names)} clips."
-        figure = matrices_figure(Matrices(titles, rdms, clips, list(map(str, names)), compared))
+        figure = matrices_figure(titles, rdms, clips, list(map(str, names)), compared)
         parts.append(picture(figure, alt=alt, caption=caption, vector=False))
     parts.append(_likeness(view, rdms, compared))
     return Section(f"Matrices of the layers: {view.title}", f"matrices{suffix}", parts)
@@ -218,13 +192,6 @@ def _lag(results: Results, space: Space, suffix: str) -> Section:
     frame = results.table(declared.LAG, space)
     known = declared.LAG.header
     names = [str(name) for name in frame if name not in known]
-    data = LagData(
-        frame["lag_s"].to_numpy(float),
-        frame["n_pairs"].to_numpy(float),
-        frame["mean_dissimilarity"].to_numpy(float),
-        frame[names].to_numpy(float).T,
-        [name.removeprefix("mean_") for name in names],
-    )
     rho = results.facts(space)["lag_model_mean_rho"] or np.nan
     caption = (
         "Mean over pairs of items and an even sample of searchlights (left), and over pairs in "
@@ -235,19 +202,19 @@ def _lag(results: Results, space: Space, suffix: str) -> Section:
         f"with the time between items by {number_text(rho, 3)} on average."
     )
     where = f", {space.title}" if suffix else ""
-    figure = picture(lag_figure(data), alt=_lag_words(data), caption=caption)
+    figure = picture(lag_figure(frame, names), alt=_lag_words(frame), caption=caption)
     return Section(f"Dissimilarity by distance in time{where}", f"lag{suffix}", [figure])
 
 
-def _lag_words(data: LagData) -> str:
-    known = np.flatnonzero(np.isfinite(data.data))
-    if not known.size:
+def _lag_words(frame: pd.DataFrame) -> str:
+    known = frame[np.isfinite(frame["mean_dissimilarity"])]
+    if known.empty:
         return "Lag profile without finite dissimilarities of searchlights."
-    first, last = known[0], known[-1]
-    return (
-        f"Dissimilarity of searchlights: {data.data[first]:.3f} at {data.lag_s[first]:g} s, "
-        f"{data.data[last]:.3f} at {data.lag_s[last]:g} s."
+    first, last = (
+        f"{row['mean_dissimilarity']:.3f} at {row['lag_s']:g} s"
+        for row in (known.iloc[0], known.iloc[-1])
     )
+    return f"Dissimilarity of searchlights: {first}, {last}."
 
 
 # ------------------------------------------------------------------ searchlights

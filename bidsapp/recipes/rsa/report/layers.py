@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bidsapp.recipes.rsa import results as declared
-from bidsapp.recipes.rsa.figures.chance import Chance, chance_figure
-from bidsapp.recipes.rsa.figures.distributions import assignment_figure, scores_figure
+from bidsapp.recipes.rsa.figures.layers import assignment_figure, chance_figure, scores_figure
 from bidsapp.recipes.rsa.report.view import RsaView
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.places import (
@@ -25,13 +24,12 @@ from bidsapp.report.brain.projection import hemispheres
 from bidsapp.report.brain.scales import at_largest, smallest
 from bidsapp.report.brain.viewer import MapGroup, layer_maps
 from bidsapp.report.figures import style
-from bidsapp.report.figures.delays import delay_figure
+from bidsapp.report.figures.courses import delay_figure
 from bidsapp.report.figures.layers import Line, Profile, profile_figure
 from bidsapp.report.figures.nulls import threshold
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Part, Section, number_text, picture
 from bidsapp.report.methods import control_weights
-from bidsapp.report.sections import claim
 from bidsapp.report.tables import choose, numbered, table
 from bidsapp.results.kinds import Column
 
@@ -222,7 +220,7 @@ def assignments(view: RsaView) -> Section:
         view.layers,
         {side: _shares(best[mask], n) for side, mask in sides.items()},
         {side: _shares(every[mask], n) for side, mask in sides.items()},
-        _own_shares(view) if view.is_group else None,
+        _own_shares(view) if view.is_group else {},
     )
     told = ", ".join(
         f"{number_text(int((best[mask] > 0).sum()), 0)} {_SIDES[side]}"
@@ -260,33 +258,33 @@ def null(view: RsaView) -> Section:
     observed, expected = view.maxima
     own = view.single(declared.MAX) if view.is_group else None
     heading = "largest mean \u03c1 over layers" if view.is_group else "largest \u03c1 over layers"
-    data = Chance(
-        null=view.null,
-        observed=float(np.nanmax(view.largest)),
-        level=view.level,
-        largest=view.largest if own is None else own,
-        expected=expected,
-        mean_largest=observed,
-        expected_each=view.single(declared.MAX_EXPECTED) if view.is_group else None,
-    )
+    each = view.single(declared.MAX_EXPECTED) if view.is_group else None
+    peak = float(np.nanmax(view.largest))
     if own is not None:
         heading = "mean of participants' largest \u03c1 over layers"
     orders = " (all orders there are)" * view.summary["enumerated"]
     caption = f"Left: largest score over searchlights and layers for each order of clips{orders}."
-    alt = f"The largest score is {data.observed:.3f}"
-    if data.null.size:
+    alt = f"The largest score is {peak:.3f}"
+    if view.null.size:
         caption += f" No p can be below {view.summary['smallest_p']:.3g}."
-        if not np.isfinite(threshold(data.null, data.level)):
-            caption += f" With so few orders nothing can be significant at {data.level:g}."
-        above = int(np.sum(data.null >= data.observed))
-        alt += f"; {above} of {data.null.size} permutations reach it"
+        if not np.isfinite(threshold(view.null, view.level)):
+            caption += f" With so few orders nothing can be significant at {view.level:g}."
+        alt += f"; {np.sum(view.null >= peak)} of {view.null.size} permutations reach it"
     caption += f" Right: the largest score over layers, {number_text(observed, 4)} on average"
     if np.isfinite(expected):
         caption += f", and {number_text(expected, 4)} with the clips permuted"
     caption += ": the maximum of several scores is above zero without any effect."
-    figure = picture(chance_figure(data, heading), alt=f"{alt}.", caption=caption)
-    said = claim(view.results, declared.CLIPS, declared.MAXIMUM_T)
-    return view.section("Scores and their null distribution", "null", figure, *said)
+    figure = chance_figure(
+        view.null,
+        (view.largest if own is None else own, each),
+        (observed, expected),
+        observed=peak,
+        level=view.level,
+        heading=heading,
+    )
+    drawn = picture(figure, alt=f"{alt}.", caption=caption)
+    said = view.claim(declared.CLIPS, declared.MAXIMUM_T)
+    return view.section("Scores and their null distribution", "null", drawn, *said)
 
 
 # ------------------------------------------------------------------ delay

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bidsapp.recipes.rsa import results as declared
-from bidsapp.recipes.rsa.figures.ceiling import ceiling_figure, confidence_figure
-from bidsapp.recipes.rsa.figures.gyrus import Gyrus, gyrus_figure
+from bidsapp.recipes.rsa.figures.layers import ceiling_figure, confidence_figure, gyrus_figure
 from bidsapp.recipes.rsa.report.view import RsaView
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.html import Part, Prose, Section, number_text, picture
@@ -46,19 +45,8 @@ def gyrus(view: RsaView) -> Section:
         return view.section(title, anchor, Prose(text))
     band = ", with 95 % bootstrap interval" if frame["ci_low"].notna().any() else ""
     shapes = {test["hemisphere"]: test for test in view.facts["superior_temporal_gyrus"]}
-    names = [f"rho_{layer}" for layer in view.layers]
-    sides = [
-        Gyrus(
-            side=str(side),
-            position=rows["position"].to_numpy(float),
-            centroid=rows["centroid"].to_numpy(float),
-            low=rows["ci_low"].to_numpy(float),
-            high=rows["ci_high"].to_numpy(float),
-            rho=rows[names].to_numpy(float).T,
-            told=_told(shapes[side]["curvature"]) if side in shapes else "",
-        )
-        for side, rows in frame.groupby("hemisphere", sort=False)
-    ]
+    sides = {str(side): rows for side, rows in frame.groupby("hemisphere", sort=False)}
+    told = {side: _told(own["curvature"]) for side, own in shapes.items()}
     caption = (
         f"Above: mean over participants of the centroid layer in bins along the gyrus{band}. "
         "Below: mean score of each layer. The paper found deep layers at both "
@@ -67,12 +55,12 @@ def gyrus(view: RsaView) -> Section:
         "drawn to the middle layer where there is no effect."
     )
     alt = "; ".join(
-        f"{_SIDES[side.side]}: centroid layer {side.centroid[0]:.2f} at the posterior end, "
-        f"{side.centroid[len(side.centroid) // 2]:.2f} in the centre, {side.centroid[-1]:.2f} at "
-        "the anterior end"
-        for side in sides
+        f"{_SIDES[side]}: centroid layer {layer[0]:.2f} at the posterior end, "
+        f"{layer[len(layer) // 2]:.2f} in the centre, {layer[-1]:.2f} at the anterior end"
+        for side, rows in sides.items()
+        for layer in [rows["centroid"].to_numpy(float)]
     )
-    figure = gyrus_figure(sides, view.layers)
+    figure = gyrus_figure(sides, told, view.layers)
     parts: list[Part] = [picture(figure, alt=f"{alt}.", caption=caption)]
     if shapes:
         rows = [
@@ -80,12 +68,12 @@ def gyrus(view: RsaView) -> Section:
             for side, own in shapes.items()
             for shape in ("slope", "curvature")
         ]
-        told = (
+        caption = (
             "Slope (deeper towards the anterior end), and curvature (deeper at both ends). Not "
             "tested: responses that listeners share without any layer, or scores that are "
             "strongest in the middle of the gyrus, give such shapes as well"
         )
-        parts.append(table(pd.DataFrame(rows), _SHAPES, told, keep_empty=True))
+        parts.append(table(pd.DataFrame(rows), _SHAPES, caption, keep_empty=True))
     return view.section(title, anchor, *parts)
 
 

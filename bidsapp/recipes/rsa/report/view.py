@@ -17,7 +17,6 @@ from bidsapp.recipes.rsa import results as declared
 from bidsapp.report.brain.scales import largest, passing
 from bidsapp.report.figures.style import Array
 from bidsapp.report.view import View
-from bidsapp.results.kinds import Result
 from bidsapp.results.read import Results
 
 
@@ -50,11 +49,6 @@ class RsaView(View):
         expected = self.facts["expected_maximum"]
         return self.facts["mean_maximum"], np.nan if expected is None else expected
 
-    def always(self, result: Result) -> Array:
-        """(n_maps, n_units) of a result that is always written."""
-        values = self.results.values(result, self.pair.space, self.pair.network)
-        return np.asarray(values, dtype=float)
-
     @cached_property
     def profile(self) -> pd.DataFrame:
         """One row per layer."""
@@ -68,7 +62,7 @@ class RsaView(View):
     @cached_property
     def scores(self) -> Array:
         """(n_layers, n_units) scores, means over participants for a group."""
-        return self.always(declared.MEAN if self.is_group else declared.SCORE)
+        return self.values(declared.MEAN if self.is_group else declared.SCORE)
 
     @cached_property
     def largest(self) -> Array:
@@ -78,7 +72,7 @@ class RsaView(View):
     @cached_property
     def raw(self) -> Array | None:
         """(n_layers, n_units) scores of a participant, nuisances not removed."""
-        return None if self.is_group else self.always(declared.RAW)
+        return None if self.is_group else self.values(declared.RAW)
 
     @cached_property
     def untrained(self) -> Array | None:
@@ -105,7 +99,7 @@ class RsaView(View):
     @cached_property
     def significant(self) -> Array:
         """(n_units,) bool: some layer is significant."""
-        return np.asarray(self.always(declared.SIGNIFICANT)[0] > 0)
+        return np.asarray(self.values(declared.SIGNIFICANT)[0] > 0)
 
     @cached_property
     def passing_clips(self) -> Array | None:
@@ -117,10 +111,10 @@ class RsaView(View):
     @cached_property
     def best(self) -> Array:
         """(n_units,) best layer from 1, NaN where there is none."""
-        best = self.always(declared.BEST_LAYER)[0]
+        best = self.values(declared.BEST_LAYER)[0]
         return np.where(best > 0, best, np.nan)
 
     @cached_property
     def centroid(self) -> Array:
         """(n_units,) centroid layer, NaN where there is none."""
-        return np.asarray(self.always(declared.CENTROID)[0])
+        return np.asarray(self.values(declared.CENTROID)[0])

@@ -1,10 +1,12 @@
-"""Published maps of the cortex that the annotation profile is made of by default."""
+"""Reference maps: those that are known, and the labels of those that do not come with the app."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from bidsapp.bids.neuromaps import PREFIX
+from bidsapp.brain.references import GRADIENTS, MARGULIES
 
 KNOWN: Final = "known"
 """Word for those of `AXES` that are on this machine."""
@@ -25,3 +27,25 @@ AXES: Final = tuple(
     )
 )
 """Annotations of which a profile is made by default, those that are at hand."""
+
+
+def reference_labels(names: Sequence[str]) -> dict[str, str]:
+    """Label the maps of references that do not come with the app.
+
+    Parameters
+    ----------
+    names
+        Of all references, in their order.
+
+    Returns
+    -------
+    dict
+        Name → label of `bidsapp.recipes.gradients.group_results.REFERENCE`.
+    """
+    given = [name for name in names if name not in (*GRADIENTS, *MARGULIES)]
+    published = [name for name in given if not name.startswith("user")]
+    numbered = {
+        name: f"annotation{number if number > 1 else ''}"
+        for number, name in enumerate(published, start=1)
+    }
+    return {name: numbered.get(name, name) for name in given}

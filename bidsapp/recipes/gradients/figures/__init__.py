@@ -1,1 +1,0 @@
-"""Figures of the poster of Kim, Overath and Sammler."""
