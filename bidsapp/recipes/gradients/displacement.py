@@ -94,8 +94,8 @@ def write_claims(
 def _too_coarse(network: str, reference: str, n_parcels: int) -> Caution:
     text = (
         f"{n_parcels} parcels have scores of {network_title(network)} and a value of {reference}; "
-        f"at least {LEAST_PARCELS} are needed to test whether layers follow it, so it was not tested. "
-        "Choose more parcels (gradients.n_parcels) or a finer atlas."
+        f"at least {LEAST_PARCELS} are needed to test whether layers follow it, so it was not "
+        "tested. Choose more parcels (gradients.n_parcels) or a finer atlas."
     )
     return Caution("caution", f"Too few parcels for {reference} ({network_title(network)})", text)
 

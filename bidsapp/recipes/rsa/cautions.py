@@ -240,7 +240,8 @@ def of_maximum(
         Of a group whose participants' largest scores are tested; 0 for one participant.
     """
     observed, expected = maxima
-    text = f"{network_title(network)}: the largest score over {n_layers} layers is {observed:.4f} on average"
+    name = network_title(network)
+    text = f"{name}: the largest score over {n_layers} layers is {observed:.4f} on average"
     if np.isfinite(expected):
         text += f"; with clips permuted, when no layer explains anything, it is {expected:.4f}"
     text += ". A maximum of several scores is above zero without any effect"
@@ -335,7 +336,7 @@ def of_group_network(
     yield from _empty(network, [layer for layer, ok in zip(layers, known, strict=True) if not ok])
     if not has_gyrus:
         text = (
-            f"{network_title(network)}: no profile along the superior temporal gyrus, the space has no voxels or "
-            "vertices there or no MNI coordinates."
+            f"{network_title(network)}: no profile along the superior temporal gyrus, the space "
+            "has no voxels or vertices there or no MNI coordinates."
         )
         yield Caution("note", "No profile of the gyrus", text)
