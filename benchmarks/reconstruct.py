@@ -1,8 +1,8 @@
 """What decoding costs at the size of ds003720, and which null of identification holds.
 
-``python benchmarks/reconstruct.py cost [--regions N]`` decodes N of 150 regions of 400 voxels, and
-all 60,000 voxels together, from 540 clips of four windows with embeddings of 200 dimensions, and
-prints seconds of processor time and the peak memory.
+``python benchmarks/reconstruct.py cost [--regions N] [--gap CLIPS]`` decodes N of 150 regions of
+400 voxels, and all 60,000 voxels together, from 540 clips of four windows with embeddings of 200
+dimensions, and prints seconds of processor time and the peak memory.
 
 ``python benchmarks/reconstruct.py encoding [--units N]`` fits the encoding models of N voxels by
 two such embeddings, with 1,000 exchanges, and prints seconds of processor time.
@@ -14,8 +14,9 @@ of folds combined by e times their geometric mean.
 
 ``python benchmarks/reconstruct.py neighbours [--sets N]`` decodes 60 clips played end to end, of
 which responses hold a third of the clip before, in noise that is slow or not, with music that
-changes slowly from clip to clip or not, and compares folds of consecutive clips with folds that
-clips are dealt into: accuracy with signal, and the share of p-values at or below .05 without.
+changes slowly from clip to clip or not, and compares folds of consecutive clips, with and without
+gaps of clips that are not trained on, with folds that clips are dealt into: accuracy with signal,
+and the share of p-values at or below .05 without, of identification and of encoding models.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from bidsapp.models.region_decoder import (
 from bidsapp.stats.clip_exchange import CHANCE, WIDENING, exchange_clips
 from bidsapp.stats.encoding_exchange import exchange_scores
 from bidsapp.stats.folds import nested_folds
-from bidsapp.stats.identification import permute_within
+from bidsapp.stats.identification import turn_within
 from bidsapp.stats.nulls import permutation_p
 
 Floats = NDArray[np.float64]
@@ -58,10 +59,20 @@ def rows_of(rng: np.random.Generator, n_clips: int, n_windows: int, n: int, k: i
     return ClipRows(embedding, np.arange(n_clips) % k, nested_folds(np.arange(k)))
 
 
-def cost(n_regions: int) -> None:
+def in_sequence(embedding: Floats, n_folds: int, gap: int) -> ClipRows:
+    """Hold out consecutive clips, and do not train on `gap` clips before and after them."""
+    clip = np.arange(len(embedding))
+    block = clip * n_folds // len(embedding)
+    apart = np.abs(np.subtract.outer(clip, clip))
+    near = np.stack([apart[:, block == k].min(axis=1) <= gap for k in range(n_folds)])
+    near &= block != np.arange(n_folds)[:, None]
+    return ClipRows(embedding, block, nested_folds(np.arange(n_folds)), near)
+
+
+def cost(n_regions: int, gap: int) -> None:
     """Print what regions and the whole brain cost."""
     rng = np.random.default_rng(0)
-    rows = rows_of(rng, 540, 4, 200, 6)
+    rows = in_sequence(rows_of(rng, 540, 4, 200, 6).embedding, 6, gap)
     start = time.process_time()
     for _ in range(n_regions):
         decode_region(rng.standard_normal((2160, 400)), rows, _ALPHAS)
@@ -73,7 +84,7 @@ def cost(n_regions: int) -> None:
     parts = (rng.standard_normal((2160, 4_000), np.float32) for _ in range(15))
     decode_kernel(scaled_kernel(parts), [rows], _ALPHAS)
     print(f"60,000 voxels together: {time.process_time() - start:.0f} s of processor time")
-    one_fold = ClipRows(rows.embedding, rows.block, rows.folds[:1])
+    one_fold = ClipRows(rows.embedding, rows.block, rows.folds[:1], rows.near)
     start = time.process_time()
     for _ in range(n_regions):
         decode_region(rng.standard_normal((2160, 400)), one_fold, _ALPHAS)
@@ -100,7 +111,7 @@ def encoding(n_units: int) -> None:
         lambda units: [fitted.predicted[subset][:, units] for subset in subsets],
         y,
         block,
-        permute_within(1000, block, 0),
+        turn_within(1000, block, 0),
         np.eye(3),
         np.array_split(np.arange(n_units), -(-n_units // 400)),
     )
@@ -122,7 +133,7 @@ def p_values(rng: np.random.Generator, design: tuple[int, int, int, int]) -> tup
     target = np.empty_like(predicted)
     for number in range(n_folds):
         target[rows.fold == number] = rows.standardised(number)[rows.fold == number]
-    orders = permute_within(199, rows.fold, int(rng.integers(1 << 31)))
+    orders = turn_within(199, rows.fold, int(rng.integers(1 << 31)))
     pooled = exchange_clips(predicted, target, rows.fold, rows.fold, orders)
     plain = CHANCE + (pooled.null - CHANCE) / WIDENING
     of_folds = []
@@ -152,46 +163,71 @@ def slow(rng: np.random.Generator, n: int, d: int, r: float) -> Floats:
 
 
 def consecutive(
-    rng: np.random.Generator, noise: float, music: float, signal: float, *, dealt: bool
-) -> tuple[float, float]:
-    """Accuracy and p of clips in sequence, held out with their neighbours or dealt into folds."""
+    rng: np.random.Generator, noise: float, music: float, signal: float, gap: int | None
+) -> tuple[float, float, float]:
+    """Decode and encode clips in sequence.
+
+    Parameters
+    ----------
+    rng, signal
+        Random numbers; size of the responses to the music.
+    noise, music
+        Correlation of neighbouring clips.
+    gap
+        Clips beside a fold of consecutive clips that are not trained on; None: clips are dealt
+        into folds.
+
+    Returns
+    -------
+    tuple
+        Identification accuracy, its p, and p of the mean score of encoding models.
+    """
     n_clips, n_folds, n_units, n_dimensions = _SEQUENCE
     embedding = slow(rng, n_clips, n_dimensions, music)
     heard = embedding.copy()
     heard[1:] += 0.3 * embedding[:-1]
     weights = rng.standard_normal((n_dimensions, n_units)) / np.sqrt(n_dimensions)
     responses = signal * heard @ weights + slow(rng, n_clips, n_units, noise)
-    block = np.arange(n_clips) * n_folds // n_clips
-    block = rng.permutation(block) if dealt else block
-    rows = ClipRows(embedding[:, None], block, nested_folds(np.arange(n_folds)))
+    rows = in_sequence(embedding[:, None], n_folds, gap or 0)
+    if gap is None:
+        rows = ClipRows(rows.embedding, rng.permutation(rows.block), rows.folds)
+    block = rows.block
     predicted = decode_region(responses, rows, _ALPHAS[::2]).predicted
     target = np.empty_like(predicted)
     for number in range(n_folds):
         target[rows.fold == number] = rows.standardised(number)[rows.fold == number]
-    orders = permute_within(199, rows.fold, int(rng.integers(1 << 31)))
+    orders = turn_within(199, rows.fold, int(rng.integers(1 << 31)))
     exchange = exchange_clips(predicted, target, rows.fold, rows.fold, orders)
-    return float(exchange.observed), float(exchange.p)
+    train = np.stack([rows.train(number) for number in range(n_folds)])
+    grid = np.ones((1, 1))
+    y = responses.astype(np.float32)
+    fitted = encode_clips([embedding], y, block, rows.folds, _ALPHAS[::2], grid, train=train)
+    encoded = exchange_scores(
+        lambda units: [fitted.predicted[0,][:, units]],
+        y,
+        rows.fold,
+        orders,
+        np.eye(1),
+        [np.arange(n_units)],
+    )
+    return float(exchange.observed), float(exchange.p), float(encoded.groups.p[0, 0])
 
 
 def neighbours(n_sets: int) -> None:
-    """Print what folds of consecutive clips change."""
-    print("correlation of neighbours: noise, music | accuracy with signal, p <= .05 without")
-    for noise, music in ((0.7, 0.5), (0.7, 0.0), (0.0, 0.0)):
-        for dealt in (False, True):
-            rng = np.random.default_rng(2)
+    """Print what folds of consecutive clips change, and gaps beside them."""
+    print(
+        "correlation of neighbours: noise, music | accuracy with signal; p <= .05 without: "
+        "decoding, encoding"
+    )
+    for noise, music in ((0.7, 0.5), (0.7, 0.0), (0.0, 0.0), (0.9, 0.7)):
+        for gap in (None, 0, 1, 2):
             signal, none = (
-                np.array(
-                    [consecutive(rng, noise, music, size, dealt=dealt) for _ in range(n_sets)]
-                )
-                for size in (0.5, 0.0)
+                np.array([consecutive(rng, noise, music, size, gap) for _ in range(n_sets)])
+                for rng, size in ((np.random.default_rng(2), 0.5), (np.random.default_rng(3), 0.0))
             )
-            print(
-                noise,
-                music,
-                "dealt" if dealt else "consecutive",
-                f"| {signal[:, 0].mean():.3f} {(none[:, 1] <= 0.05).mean():.3f}",
-                flush=True,
-            )
+            shares = " ".join(f"{share:.3f}" for share in (none[:, 1:] <= 0.05).mean(axis=0))
+            folds = "dealt" if gap is None else f"consecutive, gap of {gap} clips"
+            print(noise, music, folds, f"| {signal[:, 0].mean():.3f}; {shares}", flush=True)
 
 
 def main() -> None:
@@ -199,11 +235,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["cost", "encoding", "null", "neighbours"])
     parser.add_argument("--regions", type=int, default=3)
+    parser.add_argument("--gap", type=int, default=1, help="Clips beside folds (cost).")
     parser.add_argument("--units", type=int, default=60_000)
     parser.add_argument("--sets", type=int, default=200)
     options = parser.parse_args()
     if options.what == "cost":
-        cost(options.regions)
+        cost(options.regions, options.gap)
     elif options.what == "encoding":
         encoding(options.units)
     elif options.what == "null":

@@ -138,7 +138,9 @@ CHANGES: dict[str, dict[str, str]] = {
     "emotion3d": _CLEANING | {"shift_s=4": "--set emotion3d.shift_s=4"},
     "reconstruct": _CLEANING
     | {
-        "folds by genre": "--set reconstruct.fold_order=genre",
+        "folds by genre": "--set reconstruct.fold_order=genre --set reconstruct.fold_gap_s=0",
+        "fold_gap_s=0": "--set reconstruct.fold_gap_s=0",
+        "fold_gap_s=15": "--set reconstruct.fold_gap_s=15",
         "shift_s=4": "--set reconstruct.shift_s=4",
         "n_best=1": "--set reconstruct.n_best=1",
         "n_best=12": "--set reconstruct.n_best=12",

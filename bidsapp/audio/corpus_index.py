@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bidsapp.audio.embeddings import window_means
+from bidsapp.audio.embeddings import frames_of_windows, window_means
 from bidsapp.audio.io import content_hash
 from bidsapp.audio.networks.base import Network
 from bidsapp.bids.atomic import new_matrix, output_lock, write_json, write_tsv
@@ -244,14 +244,17 @@ def _embed(
         try:
             digest = content_hash(path)
             frames, times_s = network.read_sound(name, path)
-            values = _channels(network, layer, frames, memory_bytes, device)
+            end_s = times_s[-1] + network.window_s / 2
+            n = int((end_s - window_s) / hop_s + 1e-9) + 1 if end_s >= window_s - 1e-9 else 0
+            starts_s = hop_s * np.arange(n, dtype=np.float64)
+            of_windows = network.window_s, starts_s, window_s
+            inside = [np.zeros(len(times_s), np.bool_), *frames_of_windows(times_s, *of_windows)]
+            used = np.flatnonzero(np.any(inside, axis=0))
+            values = _channels(network, layer, frames, used, memory_bytes, device)
         except (InputInvalidError, InputMissingError) as error:
             left_out.append((name, str(error)))
             continue
-        end_s = times_s[-1] + network.window_s / 2
-        n = int((end_s - window_s) / hop_s + 1e-9) + 1 if end_s >= window_s - 1e-9 else 0
-        starts_s = hop_s * np.arange(n, dtype=np.float64)
-        means = window_means(values, times_s, network.window_s, starts_s, window_s)
+        means = window_means(values, times_s[used], *of_windows)
         known = np.isfinite(means).all(axis=1) & means.any(axis=1)
         if not known.any():
             why = f"{path}: {end_s:.1f} s of sound have no window of {window_s:g} s with a value"
@@ -277,13 +280,14 @@ def _channels(
     network: Network,
     layer: int,
     frames: npt.NDArray[np.float32],
+    used: npt.NDArray[np.int64],
     memory_bytes: int,
     device: str,
 ) -> npt.NDArray[np.float32]:
-    """Channel averages of one layer, a few frames at a time."""
-    parts = []
-    for start in range(0, len(frames), _FRAMES_AT_ONCE):
-        part = frames[start : start + _FRAMES_AT_ONCE]
+    """Channel averages of one layer in the frames that are used, a few frames at a time."""
+    parts = [np.empty((0, network.layers[layer].n_channels), np.float32)]
+    for start in range(0, len(used), _FRAMES_AT_ONCE):
+        part = frames[used[start : start + _FRAMES_AT_ONCE]]
         every = network.channels(part, memory_bytes=memory_bytes, device=device)
         parts.append(next(values for index, values in every if index == layer))
     return np.concatenate(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -63,13 +63,30 @@ def window_means(
         that is further away than half a frame.
     """
     means = np.full((len(starts_s), values.shape[1]), np.nan)
+    for row, inside in enumerate(frames_of_windows(times_s, frame_s, starts_s, window_s)):
+        if inside.any():
+            means[row] = values[inside].mean(axis=0, dtype=np.float64)
+    return means
+
+
+def frames_of_windows(
+    times_s: npt.NDArray[np.float64],
+    frame_s: float,
+    starts_s: npt.NDArray[np.float64],
+    window_s: float,
+) -> Iterator[npt.NDArray[np.bool_]]:
+    """Yield the frames (n_frames,) that `window_means` averages over each window.
+
+    Parameters
+    ----------
+    times_s, frame_s, starts_s, window_s
+        As for `window_means`.
+    """
     half = frame_s / 2
-    for row, start_s in enumerate(starts_s):
+    for start_s in starts_s:
         inside = times_s - half >= start_s - _ROUNDING_S
         inside &= times_s + half <= start_s + window_s + _ROUNDING_S
         if not inside.any() and len(times_s):
             apart = np.abs(times_s - start_s - window_s / 2)
             inside = apart <= min(apart.min(), half)
-        if inside.any():
-            means[row] = values[inside].mean(axis=0, dtype=np.float64)
-    return means
+        yield inside

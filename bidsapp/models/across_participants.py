@@ -33,7 +33,6 @@ from bidsapp.errors import InputInvalidError
 from bidsapp.models.alignment import fit_rotations
 from bidsapp.models.block_ridge import Metric
 from bidsapp.models.region_decoder import ClipRows, decode_region
-from bidsapp.stats.folds import Fold
 
 Floats = NDArray[np.float64]
 Source = Literal["within", "anatomical", "aligned", "pooled"]
@@ -85,7 +84,7 @@ def decode_across(
             "across participants needs two at least, with the same clips and units"
         )
         raise InputInvalidError(msg)
-    train = ~np.isin(rows.block, rows.folds[fold].test)
+    train = rows.train(fold)
     plain = _components([_scaled(values, train) for values in responses], train, n_components)
     space = fit_rotations([values[train] for values in plain])
     aligned = [space.transform(number, values) for number, values in enumerate(plain)]
@@ -105,7 +104,7 @@ def decode_across(
                     [values[number] for number in teachers],
                     values[target],
                     rows,
-                    rows.folds[fold],
+                    fold,
                     alphas,
                     metric,
                 )
@@ -144,18 +143,15 @@ def _predict(
     teachers: Sequence[Floats],
     responses: Floats,
     rows: ClipRows,
-    fold: Fold,
+    fold: int,
     alphas: Sequence[float],
     metric: Metric,
 ) -> Floats:
     """Learn from the training clips of some participants, and predict the test clips of one."""
-    test = np.isin(rows.block, fold.test)
-    copies = len(teachers)
-    stacked = np.concatenate([values[~test] for values in teachers] + [responses[test]])
-    learnt = ClipRows(
-        np.concatenate([rows.embedding[~test]] * copies + [rows.embedding[test]]),
-        np.concatenate([rows.block[~test]] * copies + [rows.block[test]]),
-        (fold,),
-    )
+    test, train = rows.fold == fold, rows.train(fold)
+    stacked = np.concatenate([values[train] for values in teachers] + [responses[test]])
+    order = np.concatenate([np.flatnonzero(train)] * len(teachers) + [np.flatnonzero(test)])
+    near = None if rows.near is None else rows.near[:, order]
+    learnt = ClipRows(rows.embedding[order], rows.block[order], (rows.folds[fold],), near)
     decoded = decode_region(stacked, learnt, alphas, metric=metric)
     return decoded.predicted[-int(test.sum()) :]

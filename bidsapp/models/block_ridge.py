@@ -1,8 +1,9 @@
 r"""Ridge regression in nested folds over a few blocks of rows, each training set decomposed once.
 
 Outer fold i without its inner fold j trains on the same rows as outer fold j without its inner
-fold i. Training sets that occur several times are decomposed once, and all targets (embeddings of
-several networks) go through together.
+fold i; rows near blocks that are held out are left out of both alike. Training sets that occur
+several times are decomposed once, and all targets (embeddings of several networks) go through
+together.
 
 Decompositions and final predictions are in float64; errors by which penalties are chosen come from
 products in float32.
@@ -113,32 +114,39 @@ def predict_nested(
         Of penalties whose scores are equal to rounding the largest is chosen.
     """
     plans = [fold if isinstance(fold, FoldPlan) else FoldPlan.of(fold, design) for fold in folds]
-    uses: dict[Blocks, list[tuple[int, Blocks]]] = {}
+    near = [design.near(plan.fold.test, plan.train) for plan in plans]
+    uses: dict[tuple[Blocks, Blocks], list[tuple[int, Blocks]]] = {}
     for number, plan in enumerate(plans):
         for held_out in plan.fold.inner:
-            uses.setdefault(plan.without(held_out), []).append((number, tuple(held_out)))
+            train = plan.without(held_out)
+            left_out = design.near((*plan.fold.test, *held_out), train)
+            uses.setdefault((train, left_out), []).append((number, tuple(held_out)))
 
-    def score(train: Blocks) -> list[tuple[int, torch.Tensor]]:
-        asked = [(plans[number], held_out) for number, held_out in uses[train]]
-        blocks = tuple(sorted({block for _, held_out in asked for block in held_out}))
-        fitted = design.decompose(train, blocks)
-        known: dict[tuple[int, float], torch.Tensor] = {}
-        wanted = _union([plan.wanted for plan, _ in asked])
-        for plan, held_out in asked:
-            for block in held_out:
-                if (block, plan.scale) not in known:
-                    known[block, plan.scale] = _scores(
-                        fitted,
-                        block,
-                        design.targets[block],
-                        [alpha * plan.scale for alpha in alphas],
-                        metric,
-                        device,
-                        wanted,
-                    )
+    def score(key: tuple[Blocks, Blocks]) -> list[tuple[int, torch.Tensor]]:
+        train, left_out = key
+        blocks = tuple(sorted({block for _, held_out in uses[key] for block in held_out}))
+        fitted = design.decompose(train, blocks, left_out)
+        known: dict[tuple[int, Blocks, float], torch.Tensor] = {}
+        wanted = _union([plans[number].wanted for number, _ in uses[key]])
+
+        def score_block(number: int, block: int) -> torch.Tensor:
+            scale = plans[number].scale
+            if (block, near[number], scale) not in known:
+                known[block, near[number], scale] = _scores(
+                    fitted,
+                    block,
+                    design.targets[block],
+                    [alpha * scale for alpha in alphas],
+                    metric,
+                    device,
+                    wanted,
+                    design.kept(block, near[number]),
+                )
+            return known[block, near[number], scale]
+
         return [
-            (number, torch.stack([known[block, plans[number].scale] for block in held_out]).sum(0))
-            for number, held_out in uses[train]
+            (number, torch.stack([score_block(number, block) for block in held_out]).sum(0))
+            for number, held_out in uses[key]
         ]
 
     totals: dict[int, torch.Tensor] = {}
@@ -149,13 +157,13 @@ def predict_nested(
     def predict(number: int) -> tuple[Floats, Ints, Floats]:
         plan = plans[number]
         total = totals[number] / sum(len(held_out) for held_out in plan.fold.inner)
-        variance, varies = _within(design, plan.train)
+        variance, varies = _within(design, plan.train, near[number])
         if plan.wanted is not None:
             varies &= torch.from_numpy(plan.wanted)
         if metric == "mse":
             total = total / torch.where(varies, variance, torch.nan)
         index, inner = _choose(total, varies)
-        fitted = design.decompose(plan.train, tuple(plan.fold.test))
+        fitted = design.decompose(plan.train, tuple(plan.fold.test), near[number])
         alpha = plan.scale * torch.tensor(list(alphas), dtype=torch.float64)[index.clamp(min=0)]
         shrunk = fitted.moments / (fitted.eigenvalues[:, None] + alpha)
         shrunk[:, index < 0] = 0.0
@@ -183,12 +191,15 @@ def _scores(
     metric: Metric,
     device: str,
     wanted: torch.Tensor | None = None,
+    kept: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Score of all penalties in one held-out block, (n_alphas, n_targets) float64.
 
-    Targets that are not among those `wanted` have 0.
+    Targets that are not among those `wanted` have 0, rows that are not `kept` do not count.
     """
-    n_targets = targets.shape[1]
+    n_targets, seen_rows = targets.shape[1], fitted.held_out[block]
+    if kept is not None:
+        targets, seen_rows = targets[kept], seen_rows[kept]
     if wanted is not None:
         moments, mean = fitted.moments[:, wanted], fitted.target_mean[wanted]
         fitted = replace(fitted, moments=moments, target_mean=mean)
@@ -197,7 +208,7 @@ def _scores(
     def single(values: torch.Tensor) -> torch.Tensor:
         return values.to(device=device, dtype=torch.float32)
 
-    seen, moments = single(fitted.held_out[block]), single(fitted.moments)
+    seen, moments = single(seen_rows), single(fitted.moments)
     eigenvalues = single(fitted.eigenvalues)[:, None]
     measured = single(targets - fitted.target_mean)
     centred = measured - measured.mean(0)
@@ -218,9 +229,11 @@ def _scores(
     return torch.zeros(len(alphas), n_targets, dtype=out.dtype).index_copy_(1, wanted, out)
 
 
-def _within(design: Design, train: Blocks) -> tuple[torch.Tensor, torch.Tensor]:
+def _within(design: Design, train: Blocks, left_out: Blocks) -> tuple[torch.Tensor, torch.Tensor]:
     """Variance of targets about the means of training blocks, and whether it is not rounding."""
-    own = [design.targets[block] for block in train]
+    places = [design.kept(block, left_out) for block in train]
+    each = [design.targets[block] for block in train]
+    own = [part if kept is None else part[kept] for part, kept in zip(each, places, strict=True)]
     power = torch.stack([(part - part.mean(0)).square().sum(0) for part in own]).sum(0)
     variance = power / sum(len(part) for part in own)
     largest = torch.stack([part.abs().amax(0) for part in own]).amax(0)

@@ -76,6 +76,7 @@ def encode_clips(
     alphas: Sequence[float],
     grid: NDArray[np.floating],
     *,
+    train: NDArray[np.bool_] | None = None,
     memory_bytes: int = 1 << 29,
     device: str = "cpu",
 ) -> BandedEncoding:
@@ -95,6 +96,8 @@ def encode_clips(
         Increasing penalties; embeddings are scaled to a mean variance of 1 in training clips.
     grid
         (n_points, n_bands) weights of bands, from `bidsapp.models.banded.simplex_grid`.
+    train
+        (n_folds, n_clips) clips that each fold learns from; by default those it does not test.
     memory_bytes
         For temporary arrays, without predictions.
     device
@@ -120,7 +123,10 @@ def encode_clips(
     n_used = np.zeros((n_bands, n_units))
     alpha_index = {band: np.full((len(folds), n_units), -1) for band in range(n_bands)}
     for number, fold in enumerate(folds):
-        models = _Models(bands, y, block, fold, alphas, grid, memory_bytes, device)
+        learnt = training_blocks(block, fold, None if train is None else train[number])
+        models = _Models(
+            bands, y, block, learnt, fold, alphas, grid, memory_bytes=memory_bytes, device=device
+        )
         best = best_subsets(grid, models.scores)
         for subset, chosen in best.items():
             predicted.setdefault(subset, np.full((n_clips, n_units), np.nan, np.float32))
@@ -139,6 +145,22 @@ def encode_clips(
     return BandedEncoding(predicted, share, mean, alpha_index)
 
 
+def training_blocks(block: Ints, fold: Fold, train: NDArray[np.bool_] | None = None) -> Ints:
+    """Block (n_clips,) of each clip that a fold learns from, -1 for the others.
+
+    Parameters
+    ----------
+    block
+        (n_clips,) of each clip.
+    fold
+        Whose test blocks are not learnt from.
+    train
+        (n_clips,) others that are not have False.
+    """
+    learnt = ~np.isin(block, fold.test)
+    return np.where(learnt if train is None else learnt & train, block, -1)
+
+
 class _Models:
     """Models of one outer fold, one for each row of the grid of weights.
 
@@ -151,23 +173,25 @@ class _Models:
         bands: Sequence[Floats],
         y: Singles,
         block: Ints,
+        learnt: Ints,
         fold: Fold,
         alphas: Sequence[float],
         grid: NDArray[np.floating],
+        *,
         memory_bytes: int,
         device: str,
     ) -> None:
         self.y, self.alphas, self.grid, self.device = y, alphas, grid, device
         self.memory_bytes = memory_bytes
         self.test = np.flatnonzero(np.isin(block, fold.test))
-        self.block = np.where(np.isin(block, fold.test), -1, block)
+        self.block = learnt
         self.fold = Fold((), fold.inner)  # chooses and fits; held-out clips are predicted apart
         train = self.block >= 0
         self.train = np.flatnonzero(train)
         self.bands = [scale_columns(np.asarray(band, np.float64), train) for band in bands]
         centred = [band - band[train].mean(axis=0) for band in self.bands]
         self.kernels = [band @ band.T for band in centred]
-        self.targets = TrainingTargets.of(y, block, fold)
+        self.targets = TrainingTargets.of(y, self.block, self.fold)
         self.factors: dict[int, tuple[FoldFactors, Floats]] = {}
 
     def is_wide(self, number: int) -> bool:
@@ -249,6 +273,7 @@ def band_weights(
     folds: Sequence[Fold],
     alphas: Sequence[float],
     alpha_index: Ints,
+    train: NDArray[np.bool_] | None = None,
 ) -> Floats:
     """Average over folds the weights of the model of one embedding.
 
@@ -258,7 +283,7 @@ def band_weights(
         (n_clips, n_dimensions).
     responses
         (n_clips, n_units) of the units whose weights are wanted.
-    block, folds, alphas
+    block, folds, alphas, train
         As for `encode_clips`.
     alpha_index
         (n_folds, n_units) number of each unit's penalty; -1 for none.
@@ -270,10 +295,11 @@ def band_weights(
     """
     total = np.zeros((responses.shape[1], band.shape[1]))
     for number, fold in enumerate(folds):
-        train = (block >= 0) & ~np.isin(block, fold.test)
-        x = scale_columns(np.asarray(band, np.float64), train)
-        sd, scaled_sd = band[train].std(), x[train].std()
+        learnt = training_blocks(block, fold, None if train is None else train[number])
+        own = learnt >= 0
+        x = scale_columns(np.asarray(band, np.float64), own)
+        sd, scaled_sd = band[own].std(), x[own].std()
         scale = scaled_sd / sd if sd > 0 else 1.0
-        factors = factorise(x, block, fold, alphas, centre="train")
+        factors = factorise(x, learnt, Fold((), fold.inner), alphas, centre="train")
         total += scale * ridge_weights(factors, x, responses, alpha_index[number]).T / len(folds)
     return total

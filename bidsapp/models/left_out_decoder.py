@@ -19,7 +19,7 @@ from bidsapp.models.region_decoder import ClipRows, region_design
 from bidsapp.stats.folds import Fold
 
 Floats = NDArray[np.float64]
-_LEAST_INNER = 2
+_LEAST_INNER, _LEAST_CLIPS = 2, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,16 +41,42 @@ class LeftOut:
         None where nothing is to be predicted, or fewer than two inner folds are left.
         """
         inside = set(rows.block[self.clips].tolist())
-        outside = set(rows.block[~self.clips].tolist())
-        fold = rows.folds[number]
+        fold, train = rows.folds[number], self.train(rows, number)
         test = tuple(2 * block + 1 for block in fold.test if block in inside)
-        inner = [tuple(2 * block for block in own if block in outside) for own in fold.inner]
-        inner = [own for own in inner if own]
+        inner = [tuple(2 * block for block in own) for own in inner_folds(rows, train, fold.inner)]
         return Fold(test, tuple(inner)) if test and len(inner) >= _LEAST_INNER else None
 
     def train(self, rows: ClipRows, number: int) -> NDArray[np.bool_]:
         """(n_clips,) clips that the decoders of a fold are learnt from."""
-        return ~np.isin(rows.block, rows.folds[number].test) & ~self.clips
+        return rows.train(number) & ~self.clips
+
+
+def inner_folds(
+    rows: ClipRows, train: NDArray[np.bool_], inner: Sequence[tuple[int, ...]]
+) -> list[tuple[int, ...]]:
+    """Return the inner folds that are left where some clips are not learnt from.
+
+    Parameters
+    ----------
+    rows
+        Blocks, and clips near them.
+    train
+        (n_clips,) clips that are learnt from.
+    inner
+        Blocks held out of them in turn.
+
+    Returns
+    -------
+    list of tuple
+        Blocks with training clips, of folds that leave two other clips to learn from.
+    """
+    left = set(rows.block[train].tolist())
+    kept = [tuple(block for block in own if block in left) for own in inner]
+    return [
+        own
+        for own in kept
+        if own and (train & ~np.isin(rows.block, own) & ~rows.near_to(own)).sum() >= _LEAST_CLIPS
+    ]
 
 
 def decode_without(

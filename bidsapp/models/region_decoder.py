@@ -44,11 +44,19 @@ class ClipRows:
         (n_clips,) block of each clip, from 0.
     folds
         Outer folds over blocks.
+    near
+        (n_blocks, n_clips) clips of other blocks that are not learnt from where the block is held
+        out, such as those heard right before or after; None for none.
+    place
+        (n_clips,) place of each clip in the order of the study, which exchanges of clips keep
+        to; None for that of the clips.
     """
 
     embedding: Floats
     block: Ints
     folds: tuple[Fold, ...]
+    near: NDArray[np.bool_] | None = None
+    place: Ints | None = None
 
     @property
     def n_windows(self) -> int:
@@ -67,6 +75,18 @@ class ClipRows:
         for number, fold in enumerate(self.folds):
             held_out[np.isin(self.block, fold.test)] = number
         return held_out
+
+    def near_to(self, blocks: Sequence[int]) -> NDArray[np.bool_]:
+        """(n_clips,) clips that are near any of some blocks, and in none of them."""
+        if self.near is None:
+            return np.zeros(len(self.block), np.bool_)
+        near = np.asarray(self.near[list(blocks)].any(axis=0))
+        return near & ~np.isin(self.block, blocks)
+
+    def train(self, fold: int) -> NDArray[np.bool_]:
+        """(n_clips,) clips that a fold learns from: neither held out nor near those that are."""
+        test = self.folds[fold].test
+        return ~np.isin(self.block, test) & ~self.near_to(test)
 
     def standardised(self, fold: int) -> Floats:
         """Mean embedding of each clip, in standard deviations of the fold's training windows.
@@ -90,7 +110,7 @@ class ClipRows:
 
         A standard deviation that is rounding is 0.
         """
-        return self.moments(~np.isin(self.block, self.folds[fold].test))
+        return self.moments(self.train(fold))
 
     def moments(self, clips: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         """As `training_moments`, of the windows of given clips (n_clips,)."""
@@ -224,11 +244,12 @@ def region_design(responses: NDArray[np.floating], spaces: Sequence[ClipRows]) -
     Design
         Responses scaled to a mean variance of 1; targets are all embeddings side by side.
     """
-    targets, labels = _stacked(spaces), spaces[0].labels
-    if is_wide(responses.shape[1], spaces[0]):
-        return KernelDesign(scaled_kernel([responses]), targets, labels)
+    first = spaces[0]
+    targets, labels, near = _stacked(spaces), first.labels, _near_rows(first)
+    if is_wide(responses.shape[1], first):
+        return KernelDesign(scaled_kernel([responses]), targets, labels, near)
     x = scale_columns(np.asarray(responses, np.float64), np.arange(len(responses)))
-    return FeatureDesign(np.asarray(x, np.float64), targets, labels)
+    return FeatureDesign(np.asarray(x, np.float64), targets, labels, near)
 
 
 def decode_kernel(
@@ -248,14 +269,23 @@ def decode_kernel(
     spaces, alphas, metric, device
         As for `decode_spaces`.
     """
-    design = KernelDesign(kernel, _stacked(spaces), spaces[0].labels)
+    first = spaces[0]
+    design = KernelDesign(kernel, _stacked(spaces), first.labels, _near_rows(first))
     return _decode(design, spaces, alphas, metric, device)
 
 
 def is_wide(n_units: int, rows: ClipRows) -> bool:
     """Whether a region has more units than rows that are trained on, in the smallest fold."""
-    least = min(int((~np.isin(rows.labels, fold.test)).sum()) for fold in rows.folds)
-    return n_units > least
+    least = min(int(rows.train(number).sum()) for number in range(len(rows.folds)))
+    return n_units > least * rows.n_windows
+
+
+def _near_rows(rows: ClipRows) -> dict[int, Ints]:
+    """Rows of the clips that are near each block."""
+    if rows.near is None:
+        return {}
+    each = np.repeat(rows.near, rows.n_windows, axis=1)
+    return {block: np.flatnonzero(own) for block, own in enumerate(each)}
 
 
 def _stacked(spaces: Sequence[ClipRows]) -> Floats:

@@ -5,6 +5,9 @@ mean of the training rows. With more features than rows the kernel of the rows t
 dual form). Either way a training set is held as eigenvalues e, the targets' moments B on the
 eigenvectors, and held-out rows S on the eigenvectors, and a penalty predicts
 :math:`S \, diag(1 / (e + \alpha)) \, B`, relative to the mean of the training targets.
+
+Rows near a block, such as those scanned right before and after, can be left out of the training
+sets that hold it out.
 """
 
 from __future__ import annotations
@@ -54,14 +57,57 @@ class Design(Protocol):
 
     targets: dict[int, torch.Tensor]
 
-    def decompose(self, train: Blocks, held_out: Blocks) -> TrainingSet:
-        """Decompose the rows of some blocks for the prediction of others."""
+    def near(self, blocks: Blocks, train: Blocks) -> Blocks:
+        """Return the rows of training blocks that are near any of some other blocks."""
+
+    def kept(self, block: int, left_out: Blocks) -> torch.Tensor | None:
+        """Places of the rows of a block that are not left out; None for all of them."""
+
+    def decompose(self, train: Blocks, held_out: Blocks, left_out: Blocks = ()) -> TrainingSet:
+        """Decompose the rows of some blocks, some left out, for the prediction of others."""
 
     def split(self, inside: NDArray[np.bool_]) -> Design:
         """Part the blocks into rows outside, block 2 b, and inside, block 2 b + 1, of a set."""
 
 
-class FeatureDesign:
+class _Rows:
+    """Which rows the blocks have, and which are near them.
+
+    Parameters
+    ----------
+    y
+        (n_rows, n_targets).
+    labels
+        (n_rows,) block of each row, -1 for rows to leave out.
+    near
+        Block → rows of other blocks that are not learnt from where it is held out.
+    """
+
+    def __init__(self, y: Floats, labels: Ints, near: Mapping[int, Rows] | None) -> None:
+        self.rows: Mapping[int, Rows] = block_rows(labels)
+        self.targets = {block: torch.from_numpy(y[own]) for block, own in self.rows.items()}
+        self._near: Mapping[int, Rows] = near or {}
+
+    def near(self, blocks: Blocks, train: Blocks) -> Blocks:
+        """Return the rows of training blocks that are near any of some other blocks."""
+        near = [self._near[block] for block in blocks if block in self._near]
+        if not any(rows.size for rows in near):
+            return ()
+        learnt = np.concatenate([self.rows[block] for block in train])
+        return tuple(np.intersect1d(np.concatenate(near), learnt).tolist())
+
+    def kept(self, block: int, left_out: Blocks) -> torch.Tensor | None:
+        """Places of the rows of a block that are not left out; None for all of them."""
+        kept = ~np.isin(self.rows[block], left_out)
+        return None if kept.all() else torch.from_numpy(np.flatnonzero(kept))
+
+    def split_rows(self, inside: NDArray[np.bool_]) -> None:
+        """Part the rows of blocks; both parts of a block are near the same rows."""
+        self.rows = _split_rows(self.rows, inside)
+        self._near = {2 * b + part: own for b, own in self._near.items() for part in (0, 1)}
+
+
+class FeatureDesign(_Rows):
     """Sums over the rows of each block, where there are fewer features than rows.
 
     Parameters
@@ -72,18 +118,26 @@ class FeatureDesign:
         (n_rows, n_targets).
     labels
         (n_rows,) block of each row, -1 for rows to leave out.
+    near
+        Block → rows of other blocks that are not learnt from where it is held out.
     """
 
-    def __init__(self, x: Floats, y: Floats, labels: Ints) -> None:
-        self.rows: Mapping[int, Rows] = block_rows(labels)
+    def __init__(
+        self, x: Floats, y: Floats, labels: Ints, near: Mapping[int, Rows] | None = None
+    ) -> None:
+        super().__init__(y, labels, near)
         mean = x[labels >= 0].mean(axis=0)
         self.x = {block: torch.from_numpy(x[own] - mean) for block, own in self.rows.items()}
-        self.targets = {block: torch.from_numpy(y[own]) for block, own in self.rows.items()}
         self._sums = {block: _Sums.of(self.x[block], self.targets[block]) for block in self.rows}
 
-    def decompose(self, train: Blocks, held_out: Blocks) -> TrainingSet:
+    def decompose(self, train: Blocks, held_out: Blocks, left_out: Blocks = ()) -> TrainingSet:
         """Decompose the Gram matrix of the training rows, about their mean."""
         sums = _Sums.joined([self._sums[block] for block in train])
+        if left_out:
+            own = {block: torch.from_numpy(np.isin(self.rows[block], left_out)) for block in train}
+            x = torch.cat([self.x[block][near] for block, near in own.items()])
+            y = torch.cat([self.targets[block][near] for block, near in own.items()])
+            sums = sums.without(_Sums.of(x, y))
         values, vectors = _eigenvectors(sums.gram)
         seen = {block: (self.x[block] - sums.x_mean) @ vectors for block in held_out}
         return TrainingSet(values, vectors.T @ sums.moments, seen, sums.y_mean)
@@ -97,7 +151,7 @@ class FeatureDesign:
             (n_rows,) rows of the set.
         """
         parted = copy(self)
-        parted.rows = _split_rows(self.rows, inside)
+        parted.split_rows(inside)
         parted.x, parted.targets, parted._sums = {}, {}, {}
         for block, rows in self.rows.items():
             own = torch.from_numpy(inside[rows])
@@ -169,7 +223,7 @@ class _Sums:
         return _Sums(n, x_mean, y_mean, gram, moments)
 
 
-class KernelDesign:
+class KernelDesign(_Rows):
     """Products of all rows with each other, where there are more features than rows.
 
     Parameters
@@ -180,20 +234,25 @@ class KernelDesign:
         (n_rows, n_targets).
     labels
         (n_rows,) block of each row, -1 for rows to leave out.
+    near
+        Block → rows of other blocks that are not learnt from where it is held out.
     """
 
-    def __init__(self, kernel: Floats, y: Floats, labels: Ints) -> None:
-        self.rows: Mapping[int, Rows] = block_rows(labels)
+    def __init__(
+        self, kernel: Floats, y: Floats, labels: Ints, near: Mapping[int, Rows] | None = None
+    ) -> None:
+        super().__init__(y, labels, near)
         self.kernel = kernel
-        self.targets = {block: torch.from_numpy(y[own]) for block, own in self.rows.items()}
 
-    def decompose(self, train: Blocks, held_out: Blocks) -> TrainingSet:
+    def decompose(self, train: Blocks, held_out: Blocks, left_out: Blocks = ()) -> TrainingSet:
         """Decompose the kernel of the training rows, centred."""
         rows = np.concatenate([self.rows[block] for block in train])
+        learnt = ~np.isin(rows, left_out)
+        rows = rows[learnt]
         own = torch.from_numpy(self.kernel[np.ix_(rows, rows)])
         mean = own.mean(0)
         values, vectors = _eigenvectors(own - mean - mean[:, None] + mean.mean())
-        y = torch.cat([self.targets[block] for block in train])
+        y = torch.cat([self.targets[block] for block in train])[torch.from_numpy(learnt)]
         y_mean = y.mean(0)
         seen = {}
         for block in held_out:
@@ -205,7 +264,7 @@ class KernelDesign:
     def split(self, inside: NDArray[np.bool_]) -> KernelDesign:
         """Part the blocks; see `FeatureDesign.split`."""
         parted = copy(self)
-        parted.rows = _split_rows(self.rows, inside)
+        parted.split_rows(inside)
         parted.targets = {}
         for block, rows in self.rows.items():
             for number, kept in ((2 * block, ~inside[rows]), (2 * block + 1, inside[rows])):

@@ -18,6 +18,7 @@ from bidsapp.errors import AppError
 from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.html import environment
 from bidsapp.results.inferences import Inference
+from bidsapp.results.networks import NETWORKS
 from bidsapp.results.read import Results, Space
 
 _ENTRY = re.compile(r"^@\w+\{(?P<key>\w+),\n(?P<body>.*?)^\}", re.MULTILINE | re.DOTALL)
@@ -78,26 +79,6 @@ def bibliography(keys: Iterable[str]) -> str:
 NO_CONFOUNDS = "no confounds"
 _SPACES = re.compile(r"[ \n]+")  # not the no-break spaces before units
 _SPACE_REFERENCES = {"fsaverage": "fischl1999", "fsLR": "glasser2013"}
-_NETWORKS = {
-    "resnet1d": ("ResNet-1D", "he2016"),
-    "musicnn": ("MusiCNN", "pons2019"),
-    "musicnnmtt": ("musicnn (MagnaTagATune)", "pons2019"),
-    "musicnnmsd": ("musicnn (Million Song Dataset)", "pons2019"),
-    "vggmtt": ("the VGG of the package musicnn (MagnaTagATune)", "pons2019"),
-    "vggmsd": ("the VGG of the package musicnn (Million Song Dataset)", "pons2019"),
-    "vggish": ("VGGish", "hershey2017"),
-    "hubertbase": ("HuBERT (base)", "hsu2021"),
-    "hubertlarge": ("HuBERT (large)", "hsu2021"),
-    "wav2vec2base": ("wav2vec 2.0 (base)", "baevski2020"),
-    "wav2vec2large": ("wav2vec 2.0 (large)", "baevski2020"),
-    "wavlmbase": ("WavLM (base)", "chen2022"),
-    "wavlmlarge": ("WavLM (large)", "chen2022"),
-}
-_FEATURES = {
-    "baseline": "acoustic descriptors",
-    "harmonic": "harmonic network",
-    "consonance": "roughness and harmonicity",
-}
 _OPEN, _CLOSE = "\u27e6", "\u27e7"  # brackets about the keys of cited works
 _MARK = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
 _TAGGERS = ("resnet1d", "musicnn", "musicnnmtt", "vggmtt")
@@ -257,13 +238,8 @@ def _space_facts(results: Results, space: Space) -> dict[str, Any]:
     }
 
 
-def network_title(label: str) -> str:
-    """Return the name for a reader of what results call by a label (``musicnnmtt``)."""
-    return _FEATURES.get(label) or _NETWORKS.get(label, (label, None))[0]
-
-
 def _network_facts(results: Results, name: str) -> dict[str, Any]:
-    title, reference = _NETWORKS.get(name, (name, None))
+    title, reference = NETWORKS.get(name, (name, None))
     network = results.network(name)
     return {
         "key": name,

@@ -30,7 +30,6 @@ from bidsapp.report.html import (
 from bidsapp.report.methods import (
     Methods,
     inference_sentences,
-    network_title,
     render_methods,
     shared_context,
     weights_text,
@@ -40,6 +39,7 @@ from bidsapp.report.tables import Row, table
 from bidsapp.results.cautions import Caution, in_order
 from bidsapp.results.inferences import INFERENCES, Inference
 from bidsapp.results.kinds import Column, Result, Table, expand
+from bidsapp.results.networks import network_title
 from bidsapp.results.read import Results, Space, read_stats
 
 _PACKAGES = ("musicotopy", "nibabel", "nilearn", "matplotlib", "numpy")

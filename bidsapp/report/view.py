@@ -14,10 +14,11 @@ from bidsapp.brain.geometry import UnitSpace
 from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Part, Section, number_text, plural
-from bidsapp.report.methods import has_random_weights, network_title, weights_text
+from bidsapp.report.methods import has_random_weights, weights_text
 from bidsapp.report.sections import Pair, claim
 from bidsapp.report.tables import table
 from bidsapp.results.kinds import Result, Table
+from bidsapp.results.networks import network_title
 from bidsapp.results.read import APART, Results
 
 R = TypeVar("R", bound=Result)

@@ -5,13 +5,15 @@ between them. With :math:`A_{ij}` the identification accuracy that prediction i 
 candidate j were the true clip, an exchange :math:`\pi` scores :math:`\frac{1}{n} \sum_i
 A_{i \pi(i)}`, whose mean over all exchanges is .5.
 
-With one fold this is an exact test, whatever was chosen in training. Several folds train on each
-other's clips: with a linear decoder, chance likeness of two clips counts in the fold that tests
-the one and in the fold that tests the other. If it counts the same in both, the variance of the
-mean over folds is twice that of folds that know nothing of each other, as exchanged ones do; that
-is the most it can be. Scores of exchanged clips are therefore moved away from .5 by the square
-root of 2 where there are several folds. `bidsapp.results.calibrations.clips` measures the error
-rate with everything fitted and chosen anew; without widening it is .10 to .12 instead of .05.
+With one fold nothing that was chosen in training has a part in it. Exchanges keep most clips that
+were heard one after the other together, because slow noise and music are alike in them
+(`bidsapp.stats.identification.turn_within`). Several folds train on each other's clips: with a
+linear decoder, chance likeness of two clips counts in the fold that tests the one and in the fold
+that tests the other. If it counts the same in both, the variance of the mean over folds is twice
+that of folds that know nothing of each other, as exchanged ones do; that is the most it can be.
+Scores of exchanged clips are therefore moved away from .5 by the square root of 2 where there are
+several folds. `bidsapp.results.calibrations.clips` measures the error rate with everything fitted
+and chosen anew; without widening it is .10 to .12 instead of .05.
 
 Source: Nichols & Holmes 2002, Human Brain Mapping 15, 1-25 (exchange, largest statistic).
 """
@@ -108,7 +110,7 @@ class ClipExchange:
         (n_clips,) fold that holds each clip out, -1 for none.
     orders
         (m, n_clips) the clip whose embedding is given to each clip, within its group; from
-        `bidsapp.stats.identification.permute_within`.
+        `bidsapp.stats.identification.turn_within`.
     """
 
     def __init__(

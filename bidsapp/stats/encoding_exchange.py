@@ -105,7 +105,7 @@ def exchange_scores(
         (n_clips,) fold that holds each clip out; -1 for none.
     orders
         (m, n_clips) the clip whose response is given to each clip, within its fold; from
-        `bidsapp.stats.identification.permute_within`.
+        `bidsapp.stats.identification.turn_within`.
     contrasts
         (n_scores, n_models): 1 for a model, 1 and -1 for a difference.
     groups

@@ -26,6 +26,8 @@ Ints = NDArray[np.int64]
 
 DECIMALS = 10
 """Correlations are rounded to this many decimals before they are compared."""
+_PART = 5
+"""Clips that exchanges leave together, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,30 +213,48 @@ def class_means(
     return predicted
 
 
-def permute_within(
-    n_permutations: int, classes: Sequence[int] | NDArray[np.integer], seed: int
+def turn_within(
+    n_exchanges: int,
+    classes: Sequence[int] | NDArray[np.integer],
+    seed: int,
+    place: Sequence[int] | NDArray[np.integer] | None = None,
 ) -> Ints:
-    """Draw permutations that exchange clips of the same class only.
+    """Draw exchanges of clips of the same class that leave most neighbours together.
+
+    Music and slow noise are alike in clips heard one after the other, and exchanges that tear all
+    of them apart would have too narrow a null distribution. The clips of a class are therefore
+    moved on along their order by a random number of clips, the last ones to the beginning, cut
+    into parts of up to five, and each part is reversed or not; the parts change places.
 
     Parameters
     ----------
-    n_permutations
+    n_exchanges
         How many.
     classes
         (n_clips,) class of each clip.
     seed
-        With the index of a permutation it determines the permutation.
+        With the index of an exchange it determines the exchange.
+    place
+        (n_clips,) place of each clip in the order; that of the clips by default.
 
     Returns
     -------
-    array, (n_permutations, n_clips)
+    array, (n_exchanges, n_clips)
         Row k: the clip whose embedding is given to each clip.
     """
     labels = np.asarray(classes)
-    drawn = np.tile(np.arange(labels.size), (n_permutations, 1))
-    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    order = np.arange(labels.size) if place is None else np.argsort(place, kind="stable")
+    drawn = np.tile(np.arange(labels.size), (n_exchanges, 1))
+    members = [order[labels[order] == label] for label in np.unique(labels)]
+    members = [clips for clips in members if clips.size > 1]
     for index, row in enumerate(drawn):
         rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, index))))
         for clips in members:
-            row[clips] = rng.permutation(clips)
+            moved = clips[(np.arange(clips.size) + rng.integers(clips.size)) % clips.size]
+            parts = (
+                np.array_split(moved, -(-clips.size // _PART)) if clips.size > _PART else [moved]
+            )
+            sequence = rng.permutation(len(parts)) if len(parts) > 1 else (0,)
+            chosen = (parts[part] for part in sequence)
+            row[clips] = np.concatenate([own[::-1] if rng.integers(2) else own for own in chosen])
     return drawn

@@ -66,6 +66,33 @@ def test_rows_are_the_means_of_their_windows(sounds, tmp_path):
     assert not [path for path in (tmp_path / "index").iterdir() if "portions" in path.name]
 
 
+def test_the_network_sees_the_frames_of_windows_only(sounds, tmp_path, monkeypatch):
+    """Embeddings are those of all frames computed, in float16 as they are kept."""
+    network = get_network("musicnn", weights="random", hop_s=0.5)
+    layer = embedding_layer(network.layers)
+    settings = {"window_s": 4.0, "hop_s": 5.0, "memory_bytes": MEMORY, "quiet": True}
+    original, n_seen = network.channels, []
+
+    def counted(frames, **options):
+        n_seen.append(len(frames))
+        return original(frames, **options)
+
+    monkeypatch.setattr(network, "channels", counted)
+    long = np.tile(soundfile.read(sounds[0][1])[0], 4)
+    soundfile.write(tmp_path / "long.wav", long, 16_000)
+    index = build_index(
+        [("long.wav", tmp_path / "long.wav")], tmp_path / "index", network, layer, **settings
+    )
+    frames, times_s = network.read_sound("", tmp_path / "long.wav")
+    every = dict(original(frames, memory_bytes=MEMORY))[layer]
+    starts_s = np.arange(len(index.embeddings)) * 5.0
+    means = window_means(every, times_s, network.window_s, starts_s, 4.0)
+    assert len(means) == 1 + int((len(long) / 16_000 - 4) // 5) > 1
+    assert sum(n_seen) == 3 * len(means) < len(frames)  # three frames of 3 s lie inside 4 s
+    expected = means / np.linalg.norm(means, axis=1)[:, None]
+    np.testing.assert_array_equal(index.embeddings, expected.astype(np.float16))
+
+
 def test_a_stopped_run_goes_on_where_it_was(sounds, tmp_path, monkeypatch):
     whole = build(sounds, tmp_path / "whole")
     monkeypatch.setattr(corpus_index, "_PORTION", 1)

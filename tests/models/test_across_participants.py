@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -96,6 +98,24 @@ def test_held_out_responses_have_no_part_in_what_is_learnt() -> None:
     moved = [fit_rotations(people), fit_rotations(changed)]
     seen = [space.transform(0, people[0])[~test] for space in moved]
     assert np.abs(seen[0] - seen[1]).max() > 0.1
+
+
+def test_clips_near_held_out_ones_are_as_if_they_had_not_been_heard() -> None:
+    rng = np.random.default_rng(8)
+    whole = rows_of(rng)
+    people = study(rng, whole, 1.0, own_topography=True)
+    near = np.zeros((N_FOLDS, N_CLIPS), np.bool_)
+    near[0, [1, 2, 10]] = near[1, [3, 20]] = near[2, [4, 0]] = True
+    rows = replace(whole, near=near)
+    predicted = decode_across(people, rows, 0, ALPHAS, n_components=12)
+    kept = ~near[0]
+    without = ClipRows(whole.embedding[kept], whole.block[kept], whole.folds, near[:, kept])
+    heard = [values[kept] for values in people]
+    expected = decode_across(heard, without, 0, ALPHAS, n_components=12)
+    more = decode_across(people, whole, 0, ALPHAS, n_components=12)
+    for source in SOURCES:
+        np.testing.assert_allclose(predicted[source], expected[source], atol=1e-8)
+        assert not np.allclose(predicted[source], more[source], atol=1e-3)
 
 
 def test_within_is_ridge_on_the_participant_alone() -> None:

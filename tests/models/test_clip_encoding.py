@@ -62,6 +62,29 @@ def test_responses_to_held_out_clips_have_no_part_in_predictions() -> None:
         assert not np.allclose(values[BLOCK == 1], after.predicted[subset][BLOCK == 1])
 
 
+def test_clips_that_a_fold_does_not_learn_from_have_no_part() -> None:
+    first, second, y = data()
+    train = np.arange(N_BLOCKS)[:, None] != BLOCK
+    train[0, :9] = False
+    grid = simplex_grid(2, 2)
+    fitted = encode_clips([first, second], y, BLOCK, FOLDS, ALPHAS, grid, train=train)
+    whole = encode_clips([first, second], y, BLOCK, FOLDS, ALPHAS, grid)
+    kept = train[0] | (BLOCK == 0)
+    parts = [part[kept] for part in (first, second)]
+    alone = encode_clips(parts, y[kept], BLOCK[kept], FOLDS[:1], ALPHAS, grid)
+    test = BLOCK == 0
+    for subset, values in fitted.predicted.items():
+        expected = alone.predicted[subset][BLOCK[kept] == 0]
+        np.testing.assert_allclose(values[test], expected, atol=1e-4)
+        np.testing.assert_array_equal(values[~test], whole.predicted[subset][~test])
+        assert not np.allclose(values[test], whole.predicted[subset][test], atol=1e-3)
+    np.testing.assert_array_equal(fitted.alpha_index[0][0], alone.alpha_index[0][0])
+    index = fitted.alpha_index[0]
+    weights = band_weights(first, y, BLOCK, FOLDS[:1], ALPHAS, index[:1], train)
+    expected = band_weights(first[kept], y[kept], BLOCK[kept], FOLDS[:1], ALPHAS, index[:1])
+    np.testing.assert_allclose(weights, expected, rtol=1e-6)
+
+
 def test_weights_are_in_units_of_the_embedding() -> None:
     first, _, y = data()
     index = np.ones((N_BLOCKS, N_UNITS), np.int64)

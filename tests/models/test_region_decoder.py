@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -114,6 +116,92 @@ def test_nothing_of_the_held_out_clips_is_learned() -> None:
     np.testing.assert_allclose(before.predicted[held_out], after.predicted[held_out], atol=1e-9)
     np.testing.assert_allclose(before.score[2], after.score[2], rtol=1e-6)
     assert not np.allclose(before.predicted[~held_out], after.predicted[~held_out])
+
+
+def with_gaps(rows: ClipRows) -> ClipRows:
+    """Two clips near each block, and one that is in it, which does not count."""
+    near = np.zeros((N_BLOCKS, N_CLIPS), np.bool_)
+    for block, own in enumerate(near):
+        own[np.flatnonzero(rows.block != block)[[block, 7 + block]]] = True
+        own[block] = True
+    return ClipRows(rows.embedding, rows.block, rows.folds, near)
+
+
+@pytest.mark.parametrize("metric", ["mse", "correlation"])
+@pytest.mark.parametrize("n_units", [12, 100])
+def test_clips_near_held_out_ones_are_as_if_they_had_not_been_heard(
+    metric: Metric, n_units: int
+) -> None:
+    """Fold by fold and penalty by penalty, by the normal equations without their rows."""
+    responses, whole = study(n_units)
+    rows = with_gaps(whole)
+    decoding = decode_region(responses, rows, ALPHAS, metric=metric)
+    x = responses / np.sqrt(responses.var(axis=0).mean())
+    y = rows.embedding.reshape(len(x), -1)
+    for number, fold in enumerate(rows.folds):
+        test = np.repeat(rows.fold == number, N_WINDOWS)
+        used = np.repeat(rows.train(number), N_WINDOWS)
+        assert (used | test).sum() == len(x) - 2 * N_WINDOWS
+        scores = np.zeros((len(ALPHAS), y.shape[1]))
+        for (block,) in fold.inner:
+            held_out = used & (rows.labels == block)
+            learnt = used & ~held_out & ~np.repeat(rows.near[block], N_WINDOWS)
+            both = learnt | held_out
+            for place, alpha in enumerate(ALPHAS):
+                values = closed_form(x[both], y[both], held_out[both], alpha)
+                truth = y[held_out] - y[learnt].mean(axis=0)
+                error = -np.square(values - truth).mean(axis=0)
+                r = [np.corrcoef(a, b)[0, 1] for a, b in zip(values.T, truth.T, strict=True)]
+                scores[place] += (error if metric == "mse" else np.array(r)) / len(fold.inner)
+        within = np.stack([y[used & (rows.labels == k)].var(axis=0) for (k,) in fold.inner])
+        size = [(used & (rows.labels == k)).sum() for (k,) in fold.inner]
+        best = scores.argmax(axis=0)
+        both = used | test
+        for k, place in enumerate(best):
+            values = closed_form(x[both], y[both][:, [k]], test[both], ALPHAS[place])
+            expected = values.reshape(-1, N_WINDOWS).mean(axis=1) / y[used, k].std()
+            np.testing.assert_allclose(
+                decoding.predicted[rows.fold == number, k], expected, atol=1e-8
+            )
+        score = scores.max(axis=0)
+        if metric == "mse":
+            score = score / np.average(within, axis=0, weights=size)
+        np.testing.assert_allclose(decoding.score[number], score.mean(), atol=1e-4)
+
+
+@pytest.mark.parametrize("n_units", [12, 100])
+def test_nothing_of_clips_near_held_out_ones_is_learned(n_units: int) -> None:
+    responses, whole = study(n_units)
+    rows = with_gaps(whole)
+    before = decode_region(responses, rows, ALPHAS)
+    near = rows.near_to(rows.folds[2].test)
+    changed = rows.embedding.copy()
+    changed[near] = 100.0
+    other = replace(rows, embedding=changed)
+    after = decode_region(responses, other, ALPHAS)
+    held_out = rows.fold == 2
+    np.testing.assert_allclose(before.predicted[held_out], after.predicted[held_out], atol=1e-9)
+    np.testing.assert_allclose(before.score[2], after.score[2], rtol=1e-6)
+    np.testing.assert_array_equal(rows.standardised(2)[held_out], other.standardised(2)[held_out])
+    assert not np.allclose(before.predicted[rows.fold == 0], after.predicted[rows.fold == 0])
+
+
+@pytest.mark.parametrize("n_units", [12, 100])
+def test_gaps_ask_for_no_further_decompositions(
+    n_units: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One for each two blocks, and one for each fold."""
+    responses, whole = study(n_units)
+    asked: list[int] = []
+    for design in (FeatureDesign, KernelDesign):
+
+        def counted(self, *words, _usual=design.decompose):
+            asked.append(1)
+            return _usual(self, *words)
+
+        monkeypatch.setattr(design, "decompose", counted)
+    decode_region(responses, with_gaps(whole), ALPHAS)
+    assert len(asked) == N_BLOCKS * (N_BLOCKS - 1) // 2 + N_BLOCKS
 
 
 def test_one_fold_may_hold_out_some_clips_only() -> None:

@@ -15,7 +15,7 @@ from bidsapp.stats.clip_exchange import (
     shifted_interval,
     stacked,
 )
-from bidsapp.stats.identification import identify, permute_within
+from bidsapp.stats.identification import identify, turn_within
 
 FOLD = np.repeat([0, 1, -1], [9, 8, 3])
 ONE = np.repeat([0, -1], [17, 3])
@@ -29,13 +29,13 @@ def drawn(seed: int, signal: float) -> tuple[np.ndarray, np.ndarray]:
 
 def test_scores_are_those_of_exchanged_embeddings() -> None:
     predicted, targets = drawn(0, 1.0)
-    orders = permute_within(7, FOLD, seed=1)
+    orders = turn_within(7, FOLD, seed=1)
     result = exchange_clips(predicted, targets, FOLD, FOLD, orders)
     assert float(result.observed) == pytest.approx(float(identify(predicted, targets, FOLD).mean))
     for k, order in enumerate(orders):
         score = float(identify(predicted, targets[order], FOLD).mean)
         assert result.null[k] == pytest.approx(0.5 + WIDENING * (score - 0.5))
-    orders = permute_within(7, ONE, seed=1)
+    orders = turn_within(7, ONE, seed=1)
     alone = exchange_clips(predicted, targets, ONE, ONE, orders)
     for k, order in enumerate(orders):
         score = float(identify(predicted, targets[order], ONE).mean)
@@ -54,27 +54,30 @@ def test_every_candidate_gets_the_accuracy_it_would_have() -> None:
 def test_groups_within_folds_are_exchanged_by_themselves() -> None:
     predicted, targets = drawn(3, 2.0)
     genre = np.array([0, 0, 0, 1, 1, 1, 2, 2, 3, *[4] * 4, *[5] * 4, -1, -1, -1])
-    result = exchange_clips(predicted, targets, genre, FOLD, permute_within(99, genre, seed=0))
+    result = exchange_clips(predicted, targets, genre, FOLD, turn_within(99, genre, seed=0))
     expected = float(identify(predicted, targets, genre).mean)
     assert float(result.observed) == pytest.approx(expected)
     assert result.null.mean() == pytest.approx(0.5, abs=0.05)
     alone = np.where(genre >= 0, np.arange(20), -1)
-    none = exchange_clips(predicted, targets, alone, FOLD, permute_within(9, alone, seed=0))
+    none = exchange_clips(predicted, targets, alone, FOLD, turn_within(9, alone, seed=0))
     assert np.isnan(none.observed)
     assert np.isnan(none.p)
 
 
 def test_a_strong_signal_reaches_the_smallest_p() -> None:
-    orders = permute_within(199, FOLD, seed=5)
-    strong = exchange_clips(*drawn(4, 5.0), FOLD, FOLD, orders)
-    assert float(strong.p) == 1 / 200
-    useless = exchange_clips(np.ones((20, 6)), drawn(4, 5.0)[1], FOLD, FOLD, orders)
+    fold = np.repeat([0, 1, 2, 3], 10)
+    orders = turn_within(199, fold, seed=5)
+    rng = np.random.default_rng(4)
+    targets = rng.standard_normal((40, 6))
+    predicted = 5 * targets + rng.standard_normal((40, 6))
+    assert float(exchange_clips(predicted, targets, fold, fold, orders).p) == 1 / 200
+    useless = exchange_clips(np.ones((40, 6)), targets, fold, fold, orders)
     assert float(useless.observed) == 0.5
     assert float(useless.p) == 1.0
 
 
 def test_one_fold_rejects_at_the_nominal_rate() -> None:
-    orders = permute_within(199, ONE, seed=5)
+    orders = turn_within(199, ONE, seed=5)
     many = [exchange_clips(*drawn(seed, 0.0), ONE, ONE, orders) for seed in range(100, 400)]
     p = np.array([float(item.p) for item in many])
     assert 0.02 < (p <= 0.05).mean() < 0.09
@@ -86,7 +89,7 @@ def test_one_fold_rejects_at_the_nominal_rate() -> None:
 
 
 def test_the_mean_of_participants_has_their_mean_null() -> None:
-    orders = permute_within(50, FOLD, seed=6)
+    orders = turn_within(50, FOLD, seed=6)
     parts = [exchange_clips(*drawn(seed, 0.7), FOLD, FOLD, orders) for seed in range(5)]
     group = averaged(parts)
     assert float(group.observed) == pytest.approx(np.mean([x.observed for x in parts]))

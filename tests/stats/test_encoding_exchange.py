@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bidsapp.stats.encoding_exchange import exchange_scores
-from bidsapp.stats.identification import permute_within
+from bidsapp.stats.identification import turn_within
 
 N_CLIPS, N_UNITS, N_EXCHANGES = 21, 70, 19
 CONTRASTS = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, -1.0]])
@@ -19,7 +19,7 @@ def test_scores_are_mean_correlations_and_those_of_exchanged_clips(n_folds: int)
     y = rng.standard_normal((N_CLIPS, N_UNITS))
     predicted = [y + 2 * rng.standard_normal(y.shape), rng.standard_normal(y.shape)]
     predicted[0][fold < 0] = np.nan
-    orders = permute_within(N_EXCHANGES, fold, seed=1)
+    orders = turn_within(N_EXCHANGES, fold, seed=1)
     groups = [np.arange(0, 69, 2), np.arange(1, 69, 2)]
     result = exchange_scores(
         lambda units: [values[:, units] for values in predicted],
@@ -69,7 +69,7 @@ def test_equal_models_do_not_differ_and_constant_ones_predict_nothing() -> None:
         lambda units: [y[:, units], constant[:, units]],
         y,
         fold,
-        permute_within(9, fold, seed=1),
+        turn_within(9, fold, seed=1),
         np.array([[1.0, 0.0], [0.0, 1.0], [1.0, -1.0], [0.0, 0.0]]),
         [np.arange(4)],
     )
@@ -81,7 +81,7 @@ def test_equal_models_do_not_differ_and_constant_ones_predict_nothing() -> None:
 def test_without_exchanges_there_is_no_p() -> None:
     y = np.random.default_rng(3).standard_normal((N_CLIPS, 4))
     fold = np.arange(N_CLIPS) % 3
-    orders = permute_within(0, fold, seed=1)
+    orders = turn_within(0, fold, seed=1)
     result = exchange_scores(lambda u: [y[:, u]], y, fold, orders, np.eye(1), [np.arange(4)])
     assert np.isnan(result.p).all()
     assert np.isnan(result.p_fwe).all()

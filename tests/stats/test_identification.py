@@ -10,8 +10,8 @@ from bidsapp.stats.identification import (
     closest_candidate,
     dimension_correlations,
     identify,
-    permute_within,
     row_correlations,
+    turn_within,
 )
 
 
@@ -138,10 +138,26 @@ def test_correlations_by_dimension(noisy: tuple[np.ndarray, np.ndarray]) -> None
     assert np.isnan(dimension_correlations(predicted, targets)[8])
 
 
-def test_permutations_stay_within_classes() -> None:
+def test_exchanges_stay_within_classes() -> None:
     classes = np.array([0, 1, 0, 2, 1, 0, 2, 0])
-    drawn = permute_within(200, classes, seed=4)
+    drawn = turn_within(200, classes, seed=4)
     np.testing.assert_array_equal(np.sort(drawn, axis=1), np.tile(np.arange(8), (200, 1)))
     assert (classes[drawn] == classes).all()
-    assert len(np.unique(drawn, axis=0)) > 50
-    np.testing.assert_array_equal(permute_within(5, classes, seed=4), drawn[:5])
+    assert len(np.unique(drawn, axis=0)) == 8 * 2 * 2  # 2 n of four clips, and of two and two
+    np.testing.assert_array_equal(turn_within(5, classes, seed=4), drawn[:5])
+
+
+@pytest.mark.parametrize("n_clips", [4, 5, 6, 35])
+def test_exchanges_leave_neighbours_together(n_clips: int) -> None:
+    """In an order that is not that of the clips; every clip comes everywhere equally often."""
+    rng = np.random.default_rng(0)
+    place = rng.permutation(n_clips)
+    in_order = np.argsort(place)
+    drawn = turn_within(4000, np.zeros(n_clips, int), 3, place)
+    steps = np.abs(np.diff(place[drawn[:, in_order]], axis=1))
+    n_parts = -(-n_clips // 5)
+    torn = ~np.isin(steps, (1, n_clips - 1))
+    assert torn.sum(axis=1).max() == n_parts - 1
+    assert (steps == n_clips - 1).sum(axis=1).max() <= 1
+    counts = np.stack([np.bincount(own, minlength=n_clips) for own in drawn.T])
+    np.testing.assert_allclose(counts / 4000, 1 / n_clips, atol=0.03)

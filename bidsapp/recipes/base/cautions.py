@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bidsapp.audio.networks import CONTROLS
 from bidsapp.bids.records import Problem, Run
 from bidsapp.results.cautions import Caution
+from bidsapp.results.networks import network_title
 from bidsapp.text import counted
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def random_weights(weights: Mapping[str, Mapping[str, Any]]) -> Iterator[Caution
         if record.get("source") in CONTROLS:
             yield Caution(
                 "serious",
-                f"{network} has {record['source']} weights",
+                f"{network_title(network)} has {record['source']} weights",
                 "Layers of an untrained network still differ in size, smoothness and receptive "
                 "field, so they can predict the brain. Nothing here is evidence about learned "
                 "features; compare with a run that has trained weights.",

@@ -12,6 +12,7 @@ from bidsapp.recipes.base import cautions
 from bidsapp.recipes.base.study import GroupStudy, ParticipantStudy
 from bidsapp.recipes.gradients.settings import GradientsGroupSettings, GradientsSettings
 from bidsapp.results.cautions import Caution
+from bidsapp.results.networks import network_title
 
 if TYPE_CHECKING:
     from bidsapp.brain.spin_surface import Cortex
@@ -218,7 +219,8 @@ def of_layer_maps(
             yield Caution(
                 "caution",
                 f"Layer maps cover {share:.0%} of the cortex",
-                f"{item.network}, {item.lags} lags: elsewhere no layer's mean score is positive.",
+                f"{network_title(item.network)}, {item.lags} lags: elsewhere no layer's mean "
+                "score is positive.",
             )
     if settings.best_layer == "everywhere":
         yield Caution(
@@ -236,7 +238,7 @@ def of_spins(spins: Spins | None, settings: GradientsGroupSettings) -> Iterator[
     if spins.null.done < _FEW_ROTATIONS:
         text = f"With {spins.null.done} rotations no p is below 1/{spins.null.done + 1}."
         yield Caution("caution", "Low p-value resolution of spin tests", text)
-    names = [f"{item.network} {item.lags} {item.kind}" for item in spins.maps]
+    names = [f"{network_title(item.network)} {item.lags} {item.kind}" for item in spins.maps]
     unknown = [
         name
         for index, name in enumerate(names)

@@ -21,6 +21,7 @@ from bidsapp.recipes.gradients import results
 from bidsapp.recipes.gradients.cautions import BASELINE
 from bidsapp.recipes.gradients.settings import GradientsSettings
 from bidsapp.results.cautions import Caution
+from bidsapp.results.networks import network_title
 from bidsapp.results.write import Output, tidy
 from bidsapp.stats.displacement import DisplacementTest, displacement_test
 from bidsapp.stats.metrics import fisher_z
@@ -92,11 +93,11 @@ def write_claims(
 
 def _too_coarse(network: str, reference: str, n_parcels: int) -> Caution:
     text = (
-        f"{n_parcels} parcels have scores of {network} and a value of {reference}; at least "
-        f"{LEAST_PARCELS} are needed to test whether layers follow it, so it was not tested. "
-        "Choose more parcels (gradients.n_parcels) or a finer atlas."
+        f"{n_parcels} parcels have scores of {network_title(network)} and a value of {reference}; "
+        f"at least {LEAST_PARCELS} are needed to test whether layers follow it, so it was not "
+        "tested. Choose more parcels (gradients.n_parcels) or a finer atlas."
     )
-    return Caution("caution", f"Too few parcels for {reference} ({network})", text)
+    return Caution("caution", f"Too few parcels for {reference} ({network_title(network)})", text)
 
 
 ROWS_PER_REGRESSOR = 8

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bidsapp.recipes.gradients.results import LAGS
 from bidsapp.recipes.gradients.spin_tables import FIXED, KINDS, SWAPPED
 from bidsapp.results.cautions import Caution
+from bidsapp.results.networks import network_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,14 +45,15 @@ def of_scores(
             "Best and centroid layers may be noise everywhere; a spin p can still be small, "
             "because noise that is smooth is aligned with something."
         )
-        yield Caution("serious", f"Nothing is significant ({network})", text)
+        yield Caution("serious", f"Nothing is significant ({network_title(network)})", text)
     if baseline is not None and significant is not None and significant.any():
         best, other = (np.fmax.reduce(item[:, significant], axis=0) for item in (scores, baseline))
         share = float(np.mean(other >= best))
         if share >= _MUCH_BY_BASELINE:
             text = (
                 f"At {share:.0%} of the significant voxels or vertices the best of the plain "
-                f"acoustic descriptions predicts at least as well as the best layer of {network}."
+                "acoustic descriptions predicts at least as well as the best layer of "
+                f"{network_title(network)}."
             )
             yield Caution("caution", "The acoustic baseline explains much of it", text)
     if len(scores) > 1:
@@ -80,7 +82,9 @@ def of_reliability(network: str, reliability: pd.DataFrame) -> Iterator[Caution]
             f"{top['share']:.0%} of the resamples of participants. Read stages of the network "
             "(early, middle, late), not single layers."
         )
-        yield Caution("note", f"The best layer depends on who took part ({network})", text)
+        yield Caution(
+            "note", f"The best layer depends on who took part ({network_title(network)})", text
+        )
 
 
 def of_tests(
@@ -106,7 +110,7 @@ def of_tests(
             "layer map meet a defined value; correlations of fewer vertices vary more, which "
             "makes p larger than it would be for a complete map."
         )
-        yield Caution("note", f"Layer maps have holes ({network})", text)
+        yield Caution("note", f"Layer maps have holes ({network_title(network)})", text)
 
 
 def _of_kind(

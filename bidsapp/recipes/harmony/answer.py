@@ -11,8 +11,9 @@ from bidsapp.recipes.harmony import results as declared
 from bidsapp.report.brain.projection import unit_words
 from bidsapp.report.brain.scales import passing
 from bidsapp.report.html import number_text, plural
-from bidsapp.report.methods import has_random_weights, network_title
+from bidsapp.report.methods import has_random_weights
 from bidsapp.report.sections import flips_can_pass
+from bidsapp.results.networks import network_title
 from bidsapp.results.read import Results, Space
 
 

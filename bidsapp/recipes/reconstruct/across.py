@@ -10,7 +10,7 @@ clip.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from bidsapp.recipes.base.study import GroupStudy
 from bidsapp.recipes.reconstruct import results
 from bidsapp.recipes.reconstruct.clips import Clips, ReconstructInputs
 from bidsapp.recipes.reconstruct.decode import Judge, make_judge
+from bidsapp.recipes.reconstruct.folds import allowed_gap
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.windows import response_weights, response_window, scanned_clips
 from bidsapp.results.write import Output
@@ -98,7 +99,7 @@ def write_across(out: Output, study: GroupStudy, units: UnitSpace) -> None:
     for network in inputs.networks:
         scores = shared_scores(study, network, names, label)
         chosen = best_regions(scores, settings.n_best)
-        judge = judge_of(study, network, members[0], settings)
+        judge = judge_of(study, network, members, settings)
         predicted = decode_everybody(study, members, judge.rows, label, chosen, settings)
         exchanges = exchange_everybody(judge, predicted)
         out.write(results.ACROSS, across_rows(exchanges), network=network)
@@ -231,16 +232,25 @@ def shared_scores(study: GroupStudy, network: str, names: Sequence[str], label: 
 
 
 def judge_of(
-    study: GroupStudy, network: str, member: Member, settings: ReconstructSettings
+    study: GroupStudy, network: str, members: Sequence[Member], settings: ReconstructSettings
 ) -> Judge:
-    """Prepare the comparison of predictions with the embeddings of clips."""
+    """Prepare the comparison of predictions with the embeddings of clips.
+
+    Nobody's decoders learn from clips that anybody heard near the held-out ones, unless orders
+    differ so much that little would be left.
+    """
     inputs = study.inputs
     person = inputs.participants[0]
     arrays = person.arrays(results.EMBEDDINGS, inputs.at, network) or {}
     embedding = np.asarray(arrays["clips"], np.float64)[:, None]
-    rows = ClipRows(embedding, member.rows.block, member.rows.folds)
+    first = members[0]
+    near = [member.rows.near for member in members if member.rows.near is not None]
+    together = (
+        allowed_gap(np.any(near, axis=0), first.rows.block, first.rows.folds) if near else None
+    )
+    rows = replace(first.rows, embedding=embedding, near=together)
     seed = int(person.facts(inputs.at)["config"]["random_seed"])
-    return make_judge(rows, member.clips, settings, seed)
+    return make_judge(rows, first.clips, settings, seed)
 
 
 def decode_everybody(

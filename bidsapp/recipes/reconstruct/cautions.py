@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bidsapp.recipes.reconstruct.decode import Regions
     from bidsapp.recipes.reconstruct.space import Space
 
-_FEW_CANDIDATES, _MUCH_EDGE, _MANY_PARTED, _MUCH_ALIKE = 10, 0.5, 0.5, 0.2
+_FEW_CANDIDATES, _MUCH_EDGE, _MUCH_ALIKE = 10, 0.5, 0.2
 
 
 def of_participant(
@@ -78,18 +78,19 @@ def _of_design(settings: ReconstructSettings, clips: Clips, space: Space) -> Ite
             "No genre has two clips in a fold",
             "Identification within genres is not possible; lower reconstruct.n_folds.",
         )
-    parted = parted_neighbours(clips, space.judge.fold)
-    if settings.fold_order == "time" and not settings.test_task and parted > _MANY_PARTED:
+    parted = parted_neighbours(clips, space.judge.rows)
+    if settings.fold_gap_s and parted > 0:
         yield Caution(
             "note",
-            f"{100 * parted:.0f} % of held-out clips are apart from their neighbours",
-            "A clip that was heard right before or after is trained on and draws their "
-            "predictions to itself, so that identification is lower than it could be. It is so "
-            "where clips were heard in several orders, where genres were played one after the "
-            "other, and where folds are small.",
+            f"{100 * parted:.0f} % of held-out clips have a neighbour in training",
+            f"Leaving out the clips heard within {settings.fold_gap_s:g} s of held-out ones would "
+            "leave too few to learn from. A neighbour that is trained on draws predictions to "
+            "itself, so that identification can be lower than it could be. It is so where clips "
+            "were heard in several orders, where genres were played one after the other, and "
+            "where folds are small.",
         )
     alike = likeness_of_neighbours(clips, space.judge.rows.embedding.mean(axis=1))
-    if alike > _MUCH_ALIKE:
+    if parted > 0 and alike > _MUCH_ALIKE:
         yield Caution(
             "caution",
             "Clips heard one after the other are alike",

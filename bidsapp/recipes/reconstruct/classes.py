@@ -124,9 +124,9 @@ def nearest_training(space: Space, wanted: Floats) -> Ints:
     """
     judge = space.judge
     nearest = np.zeros(len(judge.fold), np.int64)
-    for number, fold in enumerate(judge.rows.folds):
+    for number in range(len(judge.rows.folds)):
         test = np.flatnonzero(judge.fold == number)
-        train = np.flatnonzero(~np.isin(judge.rows.block, fold.test))
+        train = np.flatnonzero(judge.rows.train(number))
         values = judge.rows.standardised(number)
         if judge.raw:
             values = judge.rows.embedding.mean(axis=1)

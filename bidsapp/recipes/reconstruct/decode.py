@@ -17,6 +17,7 @@ from bidsapp.brain.atlas import atlas_parcels
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.brain.parcels import standard_parcels
 from bidsapp.errors import InputInvalidError
+from bidsapp.models.left_out_decoder import inner_folds
 from bidsapp.models.region_decoder import (
     ClipRows,
     RegionDecoding,
@@ -35,7 +36,7 @@ from bidsapp.recipes.reconstruct.folds import genre_groups
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.stats.clip_exchange import ClipExchange, Exchange, stacked
 from bidsapp.stats.folds import Fold
-from bidsapp.stats.identification import Identification, class_means, identify, permute_within
+from bidsapp.stats.identification import Identification, class_means, identify, turn_within
 
 _LEAST_INNER = 2
 _AT_ONCE = 8
@@ -193,17 +194,16 @@ def make_judge(rows: ClipRows, clips: Clips, settings: ReconstructSettings, seed
     for k in range(len(rows.folds)):
         test = fold == k
         values = rows.standardised(k)
-        train = ~np.isin(rows.block, rows.folds[k].test)
         target[test] = values[test]
-        oracle[test] = class_means(values, number, train)[test]
+        oracle[test] = class_means(values, number, rows.train(k))[test]
     m = settings.n_exchanges
     return Judge(
         rows,
         target,
         fold,
         genre,
-        permute_within(m, fold, seed),
-        permute_within(m, genre, seed),
+        turn_within(m, fold, seed, rows.place),
+        turn_within(m, genre, seed, rows.place),
         oracle if clips.has_genres else None,
         raw=not settings.standardise,
     )
@@ -414,8 +414,8 @@ def decode_part(
     rows
         Embeddings, blocks, folds.
     test, train
-        (n_clips,) clips to predict and clips to learn from: weights, penalties, means and
-        deviations.
+        (n_clips,) clips to predict and clips to learn from, those that are near the fold's
+        held-out clips excepted: weights, penalties, means and deviations.
     fold
         Number of the fold, whose inner folds are used as far as clips are left.
     chosen
@@ -432,8 +432,8 @@ def decode_part(
     None
         Where there is nothing to predict, or fewer than two inner folds are left.
     """
-    left = set(rows.block[train].tolist())
-    inner = tuple(own for own in rows.folds[fold].inner if left & set(own))
+    train = train & rows.train(fold)
+    inner = inner_folds(rows, train, rows.folds[fold].inner)
     if not test.any() or len(inner) < _LEAST_INNER:
         return None
     kept = np.flatnonzero(test | train)
@@ -441,9 +441,10 @@ def decode_part(
     number = {int(old): new for new, old in enumerate(blocks)}
     renumbered = Fold(
         tuple(number[k] for k in rows.folds[fold].test if k in number),
-        tuple(tuple(number[k] for k in own if k in number) for own in inner),
+        tuple(tuple(number[k] for k in own) for own in inner),
     )
-    learnt = ClipRows(rows.embedding[kept], block.astype(np.int64), (renumbered,))
+    near = None if rows.near is None else rows.near[np.ix_(blocks, kept)]
+    learnt = ClipRows(rows.embedding[kept], block.astype(np.int64), (renumbered,), near)
     n_windows = rows.n_windows
     of_rows = (kept[:, None] * n_windows + np.arange(n_windows)).ravel()
     alphas = [10.0**x for x in settings.log10_alpha]

@@ -2,7 +2,8 @@
 
 Responses to clips that follow each other overlap, and so does slow noise. Where a clip is held
 out and its neighbours are trained on, its prediction is drawn to theirs. Clips that were heard one
-after the other are therefore held out together (decision 0014).
+after the other are therefore held out together (decision 0014), and those heard right before or
+after them are not trained on (decision 0017).
 
 Source: Denk et al. 2025, music embedding prediction from fMRI data.
 """
@@ -18,12 +19,16 @@ from numpy.typing import NDArray
 
 from bidsapp.bids.records import Presentation, Run
 from bidsapp.errors import InputInvalidError
+from bidsapp.models.region_decoder import ClipRows
+from bidsapp.recipes.base.clips import ROUNDING_S
 from bidsapp.recipes.reconstruct.clips import NO_GENRE, Clips, ReconstructInputs
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.stats.folds import Fold
 from bidsapp.stats.identification import row_correlations
 
 _N_INNER = 5
+_LEAST_LEFT = 1 / 2
+"""Share of the clips of other blocks that gaps leave to learn from."""
 _MOST = 2 / 3
 """Share of a genre's sounds in one block above which genres were played one after the other."""
 
@@ -151,6 +156,18 @@ def are_consecutive(clips: Clips, inputs: ReconstructInputs, block: NDArray[np.i
     return known == sorted(known)
 
 
+def places(clips: Clips, inputs: ReconstructInputs) -> NDArray[np.int64]:
+    """Place (n_clips,) of each clip in the order in which the first participant heard sounds."""
+    order = inputs.heard or heard_order(inputs.runs, inputs.presentations)
+    number = {piece: place for place, piece in enumerate(order)}
+    keys = [
+        (number.get(clip.piece, len(number)), clip.piece, clip.start_s) for clip in clips.clips
+    ]
+    place = np.empty(len(keys), np.int64)
+    place[sorted(range(len(keys)), key=keys.__getitem__)] = np.arange(len(keys))
+    return place
+
+
 def neighbours(clips: Clips) -> NDArray[np.int64]:
     """Return pairs of clips of which one was heard right after the other, (n_pairs, 2)."""
     heard = sorted(
@@ -166,21 +183,94 @@ def neighbours(clips: Clips) -> NDArray[np.int64]:
     return np.array(pairs, np.int64).reshape(-1, 2)
 
 
-def parted_neighbours(clips: Clips, fold: NDArray[np.int64]) -> float:
+def clips_near(clips: Clips, block: NDArray[np.int64], gap_s: float) -> NDArray[np.bool_]:
+    """Find the clips that were heard within some time of those of a block.
+
+    Parameters
+    ----------
+    clips
+        With their presentations.
+    block
+        (n_clips,) block of each clip.
+    gap_s
+        Less than which lay between the end of the one and the beginning of the other, in the
+        same run.
+
+    Returns
+    -------
+    array, (n_blocks, n_clips)
+        False for the clips of the block.
+    """
+    heard = [(number, item) for number, own in enumerate(clips.hearings) for item in own]
+    clip = np.array([number for number, _ in heard])
+    run = np.array([item.run for _, item in heard])
+    begin_s = np.array([item.onset_s for _, item in heard])
+    end_s = begin_s + [item.length_s for _, item in heard]
+    near = np.zeros((int(block.max()) + 1, len(block)), np.bool_)
+    for number, own in enumerate(near):
+        inside = block[clip] == number
+        apart_s = np.maximum(begin_s[:, None] - end_s[inside], begin_s[inside] - end_s[:, None])
+        close = (run[:, None] == run[inside]) & (apart_s < gap_s - ROUNDING_S)
+        own[clip[close.any(axis=1) & ~inside]] = True
+    return near
+
+
+def allowed_gap(
+    near: NDArray[np.bool_], block: NDArray[np.int64], folds: Sequence[Fold]
+) -> NDArray[np.bool_] | None:
+    """Return the clips near blocks if enough others are left to learn from.
+
+    Parameters
+    ----------
+    near
+        (n_blocks, n_clips) from `clips_near`.
+    block
+        (n_clips,) block of each clip.
+    folds
+        Outer and inner folds.
+
+    Returns
+    -------
+    array, (n_blocks, n_clips)
+        As given; None where no clip is near, where an inner fold would learn from less than half
+        of the clips that it does not hold out, or where a fold would lose a whole block.
+    """
+    if not near.any():
+        return None
+    for fold in folds:
+        beside = near[list(fold.test)].any(axis=0)
+        for inner in fold.inner:
+            outside = ~np.isin(block, (*fold.test, *inner))
+            left = outside & ~beside & ~near[list(inner)].any(axis=0)
+            held_out = set(block[~beside].tolist())
+            if left.sum() < _LEAST_LEFT * outside.sum() or not held_out.issuperset(inner):
+                return None
+    return near
+
+
+def n_in_gaps(rows: ClipRows) -> list[int]:
+    """Fewest and most clips that a fold leaves out beside those that it holds out."""
+    each = [int(rows.near_to(fold.test).sum()) for fold in rows.folds]
+    return [min(each), max(each)]
+
+
+def parted_neighbours(clips: Clips, rows: ClipRows) -> float:
     """Share of held-out clips of which a clip heard right before or after is trained on.
 
     Parameters
     ----------
     clips
         With their presentations.
-    fold
-        (n_clips,) fold that holds each clip out; -1 for none.
+    rows
+        Blocks, folds, and clips that are left out beside them.
     """
-    first, second = neighbours(clips).T
-    parted = np.zeros(len(fold), np.bool_)
-    apart = fold[first] != fold[second]
-    parted[first[apart]] = parted[second[apart]] = True
-    return float(parted[fold >= 0].mean())
+    pairs = neighbours(clips)
+    parted = np.zeros(len(rows.block), np.bool_)
+    for number in range(len(rows.folds)):
+        train = rows.train(number)
+        for held_out, other in (pairs.T, pairs[:, ::-1].T):
+            parted[held_out[(rows.fold[held_out] == number) & train[other]]] = True
+    return float(parted[rows.fold >= 0].mean())
 
 
 def likeness_of_neighbours(clips: Clips, embedding: NDArray[np.floating]) -> float:

@@ -23,7 +23,7 @@ from bidsapp.recipes.reconstruct.clips import Clips
 from bidsapp.recipes.reconstruct.decode import Regions, make_regions
 from bidsapp.recipes.reconstruct.encoding.fit import encode_spaces, write_encoding
 from bidsapp.recipes.reconstruct.examples import open_generator, write_examples
-from bidsapp.recipes.reconstruct.folds import are_consecutive
+from bidsapp.recipes.reconstruct.folds import are_consecutive, n_in_gaps
 from bidsapp.recipes.reconstruct.inputs import refuse_layer
 from bidsapp.recipes.reconstruct.retrieval import retrieve_music
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
@@ -86,6 +86,7 @@ def participant(study: ParticipantStudy) -> None:
         n_genres=len(set(clips.genre) - {""}),
         n_folds=len(rows_of.folds),
         consecutive=are_consecutive(clips, study.inputs, rows_of.block),
+        n_in_gaps=n_in_gaps(rows_of),
         n_regions=len(regions.names),
         n_best=min(settings.n_best, len(regions.names)),
         n_repeats=[min(map(len, clips.hearings)), max(map(len, clips.hearings))],

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 
 from bidsapp.recipes.reconstruct import results as declared
@@ -124,7 +125,9 @@ def identification(view: ReconstructView) -> Section:
     """Show accuracies against chance and the genre oracle."""
     result = view.by_level(declared.DECODING, declared.GROUP_DECODING)
     first = choose(result.columns, "decoder", "candidates", "identification", "p")
-    columns = (*first, *(column for column in result.columns if column not in first))
+    drawn = ("smallest", "largest", "n_participants", "null_mean") if view.is_group else ()
+    others = (column for column in result.columns if column not in first)
+    columns = (*first, *(column for column in others if column.name not in drawn))
     caption = (
         f"{_RANDOM_RANK} Dots: accuracy of each decoder"
         + ("; lines: range over participants" if view.is_group else "")
@@ -138,6 +141,7 @@ def identification(view: ReconstructView) -> Section:
         picture(accuracy_figure(view.decoding), alt=alt, caption=caption),
         table(view.decoding, columns, result.says, floor=view.floor),
         *view.claim(declared.GROUP_KEY if view.is_group else declared.CLIPS_KEY),
+        *(view.claim(declared.PREVALENCE_KEY) if view.is_group else ()),
     )
 
 
@@ -206,16 +210,23 @@ def clips(view: ReconstructView) -> Section:
     rows = view.table(result)
     parts: list[Part] = []
     if rows["genre"].notna().all() and rows["genre"].nunique() > 1:
-        caption = "Left: dots are clips, lines means of genres."
+        caption = "Dots are clips, lines means of genres."
         if not view.is_group:
-            caption += (
+            caption = f"Left: {caption[0].lower()}{caption[1:]}" + (
                 " Right: rows are true genres; a prediction of the genre alone fills the diagonal."
             )
         alt = "Identification accuracy of clips by genre"
         parts.append(picture(genre_figure(rows), alt=alt, caption=caption))
     ordered = rows.sort_values("identification", ascending=False)
+    ordered = ordered.assign(clip=clip_titles(ordered["clip"]))
     parts.append(view.tabled(result, f"{result.says} Best first.", ordered, floor=view.floor))
     return view.section("Clips", "clips", *parts)
+
+
+def clip_titles(names: pd.Series[Any]) -> pd.Series[Any]:
+    """Return names of clips without folder and kind of file, if that leaves them distinct."""
+    short = names.astype(str).str.replace(r"^.*/|\.[A-Za-z0-9]+(?=@[\d.]+s$|$)", "", regex=True)
+    return short if short.nunique() == names.nunique() else names
 
 
 def where(view: ReconstructView) -> Section:
@@ -265,8 +276,8 @@ def windows(view: ReconstructView) -> Section | None:
 
 def people(view: ReconstructView) -> Section:
     """Tabulate participants."""
-    shown = view.tabled(declared.PARTICIPANTS)
-    return view.section("Participants", "people", shown, *view.claim(declared.PREVALENCE_KEY))
+    shown = view.tabled(declared.PARTICIPANTS, floor=view.floor)
+    return view.section("Participants", "people", shown)
 
 
 def plain(declaration: Table, title: str, key: str, view: ReconstructView) -> Section | None:

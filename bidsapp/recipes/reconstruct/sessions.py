@@ -25,7 +25,7 @@ from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.windows import fill_responses, response_weights, response_window
 from bidsapp.scratch import Scratch
 from bidsapp.stats.clip_exchange import Exchange, exchange_clips
-from bidsapp.stats.identification import permute_within
+from bidsapp.stats.identification import turn_within
 
 Floats = NDArray[np.float64]
 Reader = Callable[[NDArray[np.int64]], NDArray[np.float32]]
@@ -139,7 +139,7 @@ def between(
     for fold in range(len(rows.folds)):
         held_out = rows.fold == fold
         test = held_out & heard[1]
-        train = ~np.isin(rows.block, rows.folds[fold].test) & heard[0]
+        train = rows.train(fold) & heard[0]
         part = decode_part(
             partial(_mixed, read, regions, np.repeat(held_out, rows.n_windows)),
             rows,
@@ -155,7 +155,7 @@ def between(
     group = np.where(known, rows.fold, -1)
     size = np.bincount(group[known], minlength=1) if known.any() else np.zeros(1, int)
     n_clips = int(size[size > 1].sum())
-    orders = permute_within(settings.n_exchanges, group, seed)
+    orders = turn_within(settings.n_exchanges, group, seed, rows.place)
     return exchange_clips(predicted, targets, group, rows.fold, orders), n_clips
 
 

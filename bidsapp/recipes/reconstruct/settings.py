@@ -67,6 +67,13 @@ class ReconstructSettings:
         why="clips heard one after the other are held out together, for their responses and slow "
         "noise overlap; genre: dealt by genre and name",
     )
+    fold_gap_s: float = setting(
+        30.0,
+        paper="not stated",
+        source="-",
+        why="clips that begin or end closer to a held-out clip are not trained on, for slow noise "
+        "is alike in them",
+    )
     n_parcels: int = setting(
         150,
         paper="150 regions of the Destrieux atlas",
@@ -193,6 +200,7 @@ VARIANTS = {
         shift_s=0.0,
         test_task="Test",
         fold_order="genre",
+        fold_gap_s=0.0,
         whole_brain=False,
         standardise=False,
         curve_shifts_s=(),

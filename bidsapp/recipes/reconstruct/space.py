@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -123,7 +123,7 @@ def decode_networks(
     for bank in banks:
         layer = embedding_layer(bank.layers, settings.embedding_layer)
         embedding = window_embeddings(bank, layer, clips, window_s)
-        rows.append(ClipRows(embedding, rows_of.block, rows_of.folds))
+        rows.append(replace(rows_of, embedding=embedding))
     responses = mean_responses(study, clips, scratch)
     decoded = decode(
         responses,

@@ -22,7 +22,7 @@ from bidsapp.features.courses import CourseBank
 from bidsapp.models.region_decoder import ClipRows
 from bidsapp.recipes.base.clips import ROUNDING_S
 from bidsapp.recipes.reconstruct.clips import Clips, ReconstructInputs, make_clips
-from bidsapp.recipes.reconstruct.folds import make_blocks
+from bidsapp.recipes.reconstruct.folds import allowed_gap, clips_near, make_blocks, places
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 
 _LEAST_SHARE = 0.5
@@ -53,7 +53,7 @@ def scanned_clips(
     inputs
         Of one participant.
     settings
-        How sounds become clips, and clips blocks.
+        How sounds become clips, and clips blocks, and what is left out between blocks.
     """
     clips = make_clips(inputs, settings)
     weights = response_weights(clips, inputs.runs, **response_window(settings))
@@ -61,7 +61,9 @@ def scanned_clips(
     if not scanned.all():
         clips = clips.take(scanned, "its response was not scanned to the end")
     block, folds = make_blocks(clips, inputs, settings)
-    return clips, ClipRows(np.empty((len(block), clips.n_windows, 0)), block, folds)
+    nothing = np.empty((len(block), clips.n_windows, 0))
+    near = allowed_gap(clips_near(clips, block, settings.fold_gap_s), block, folds)
+    return clips, ClipRows(nothing, block, folds, near, places(clips, inputs))
 
 
 def response_weights(

@@ -15,6 +15,7 @@ from bidsapp.recipes.rsa.items import Items
 from bidsapp.recipes.rsa.layer_models import LayerModels
 from bidsapp.recipes.rsa.nuisances import Nuisances
 from bidsapp.results.cautions import Caution
+from bidsapp.results.networks import network_title
 from bidsapp.stats.rsa.clip_permutation import is_enumerated, smallest_p
 from bidsapp.stats.rsa.inference import maximum_of_noise
 from bidsapp.stats.rsa.order import OrderCheck
@@ -214,7 +215,9 @@ def of_models(
 
 def _empty(network: str, layers: Sequence[str]) -> Iterator[Caution]:
     if layers:
-        text = f"{network}: activations of {', '.join(layers)} are silent or constant."
+        text = (
+            f"{network_title(network)}: activations of {', '.join(layers)} are silent or constant."
+        )
         yield Caution("caution", "Layers without a score", text)
 
 
@@ -258,7 +261,8 @@ def of_maximum(
         Of a group whose participants' largest scores are tested; 0 for one participant.
     """
     observed, expected = maxima
-    text = f"{network}: the largest score over {n_layers} layers is {observed:.4f} on average"
+    name = network_title(network)
+    text = f"{name}: the largest score over {n_layers} layers is {observed:.4f} on average"
     if np.isfinite(expected):
         text += f"; with clips permuted, when no layer explains anything, it is {expected:.4f}"
     text += ". A maximum of several scores is above zero without any effect"
@@ -353,7 +357,7 @@ def of_group_network(
     yield from _empty(network, [layer for layer, ok in zip(layers, known, strict=True) if not ok])
     if not has_gyrus:
         text = (
-            f"{network}: no profile along the superior temporal gyrus, the space has no voxels or "
-            "vertices there or no MNI coordinates."
+            f"{network_title(network)}: no profile along the superior temporal gyrus, the space "
+            "has no voxels or vertices there or no MNI coordinates."
         )
         yield Caution("note", "No profile of the gyrus", text)

@@ -15,7 +15,7 @@ from bidsapp.stats.clip_exchange import Exchange, averaged
 from bidsapp.stats.encoding_exchange import EncodingExchange, exchange_scores
 from bidsapp.stats.fdr import benjamini_hochberg
 from bidsapp.stats.folds import nested_folds
-from bidsapp.stats.identification import permute_within
+from bidsapp.stats.identification import turn_within
 
 _N_CLIPS, _N_BLOCKS, _N_DIMENSIONS, _N_UNITS, _N_PEOPLE = 36, 3, 6, 8, 3
 _N_EXCHANGES = 99
@@ -48,7 +48,7 @@ def _encoded(bands: tuple[Floats, Floats], responses: Floats, seed: int) -> Enco
     fitted = encode_clips(
         bands, responses, block, nested_folds(np.arange(_N_BLOCKS)), _ALPHAS, _GRID
     )
-    orders = permute_within(_N_EXCHANGES, block, seed)
+    orders = turn_within(_N_EXCHANGES, block, seed)
     groups = np.array_split(np.arange(responses.shape[1]), 2)
     return exchange_scores(
         lambda units: [fitted.predicted[subset][:, units] for subset in _SUBSETS],

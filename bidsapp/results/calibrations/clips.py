@@ -17,7 +17,7 @@ from bidsapp.stats.clip_exchange import (
     stacked,
 )
 from bidsapp.stats.folds import nested_folds
-from bidsapp.stats.identification import permute_within, row_correlations
+from bidsapp.stats.identification import row_correlations, turn_within
 from bidsapp.stats.listening import choice_test
 
 _N_CLIPS, _N_WINDOWS, _N_BLOCKS, _N_DIMENSIONS = 24, 2, 3, 4
@@ -49,7 +49,7 @@ def _exchanges(
     targets = np.empty((_N_CLIPS, _N_DIMENSIONS))
     for number in range(_N_BLOCKS):
         targets[rows.fold == number] = rows.standardised(number)[rows.fold == number]
-    orders = permute_within(_N_EXCHANGES, rows.fold, seed)
+    orders = turn_within(_N_EXCHANGES, rows.fold, seed)
 
     def exchange(values: Floats) -> Exchange:
         return exchange_clips(values, targets, rows.fold, rows.fold, orders)
@@ -96,7 +96,7 @@ def clip_exchange_classes(rng: np.random.Generator, n_sets: int) -> Floats:
             nearest[test] = train[r.argmax(axis=1)]
         weights = rng.standard_normal((_N_DIMENSIONS, _N_CLASSES))
         true = top_classes(rows.embedding.mean(axis=1) @ weights, 2)
-        orders = permute_within(_N_EXCHANGES, rows.fold, int(rng.integers(1 << 31)))
+        orders = turn_within(_N_EXCHANGES, rows.fold, int(rng.integers(1 << 31)))
         values.append(float(exchange_agreements(true[nearest], true, rows.fold, orders).p))
     return np.array(values)
 
@@ -161,7 +161,7 @@ def _difference(first: Floats, second: Floats, rows: ClipRows, seed: int) -> Exc
     targets = np.empty((_N_CLIPS, _N_DIMENSIONS))
     for number in range(_N_BLOCKS):
         targets[rows.fold == number] = rows.standardised(number)[rows.fold == number]
-    orders = permute_within(_N_EXCHANGES, rows.fold, seed)
+    orders = turn_within(_N_EXCHANGES, rows.fold, seed)
 
     def mean(predicted: Floats) -> Exchange:
         return averaged(

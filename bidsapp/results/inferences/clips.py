@@ -15,7 +15,9 @@ ENTRIES = (
         draws="exchanges of the held-out clips of a fold",
         method="Chance is the identification accuracy with the embeddings of the held-out clips "
         "of each fold exchanged between them ({n_draws} exchanges; within genres for "
-        "identification within genres), the decoder left as it was. As folds train on each "
+        "identification within genres), the decoder left as it was. Exchanges move clips on in "
+        "the order in which they were heard, and shuffle and reverse parts of up to five of them, "
+        "so that most neighbours stay together. As folds train on each "
         "other's clips, which at most doubles the variance of their mean, exchanged scores were "
         "moved away from .5 by the square root of 2 where there are several folds; their 2.5th "
         "and 97.5th percentiles are given. p = (b + 1) / (m + 1), one-sided.",

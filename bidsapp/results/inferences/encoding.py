@@ -44,7 +44,8 @@ ENTRIES = (
         title="Exchange of responses to held-out clips",
         method="Responses to held-out clips were correlated with those that encoding models "
         "predicted, and with the responses exchanged between the clips of a fold ({n_draws} "
-        "exchanges, the same in all units and models), the models left as they were. As folds "
+        "exchanges, the same in all units and models), the models left as they were. Exchanges "
+        "keep most clips that were heard one after the other together. As folds "
         "train on each other's clips, exchanged correlations were moved away from 0 by the square "
         "root of 2 where there are several folds. p = (b + 1) / (m + 1), one-sided; regions are "
         "tested by the mean over their units.",

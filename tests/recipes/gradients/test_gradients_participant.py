@@ -204,7 +204,7 @@ def test_ratings_have_a_mean_and_one_row_per_piece(written: Results) -> None:
 
 def test_cautions_name_what_is_doubtful(written: Results) -> None:
     by_title = {item.title: item for item in written.cautions()}
-    assert by_title["musicnn has random weights"].severity == "serious"
+    assert by_title["MusiCNN has random weights"].severity == "serious"
     assert by_title["Layer maps are not masked"].severity == "caution"
     assert "Only 3 pieces" in by_title
     assert "Low p-value resolution" in by_title

@@ -110,7 +110,7 @@ def test_pages_say_what_was_done_and_what_to_doubt(own: Results, study) -> None:
         assert "Unique contributions" in text
         assert "A theory-based explainable deep learning architecture" in text
         assert "banded ridge" in text
-        assert "harmonic has random weights" in text
+        assert "harmonic network has random weights" in text
     assert "Moments and candidates" in pages["sub-01"]
     assert pages["sub-01"].count("<audio") == pages["sub-01"].count('class="picture timed"') == 3
     assert "<audio" not in pages["group"]

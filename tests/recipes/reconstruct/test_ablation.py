@@ -40,15 +40,21 @@ def without(
     return {fold: values for (_, _, fold), values in predicted.items()}
 
 
+@pytest.mark.parametrize("gap", [0, 1])
 @pytest.mark.parametrize("n_units", [8, 150])
-def test_shared_decompositions_give_what_single_fits_give(n_units: int) -> None:
-    """With fewer and with more units than rows, two embeddings that take different regions."""
+def test_shared_decompositions_give_what_single_fits_give(n_units: int, gap: int) -> None:
+    """With fewer and with more units than rows, two embeddings that take different regions.
+
+    With a gap, clips beside the held-out ones are left out as well.
+    """
     rng = np.random.default_rng(9)
     regions = Regions(("a", "b"), np.arange(2 * n_units) // n_units, 0)
     embedding = rng.standard_normal((60, 2, 5)) + rng.standard_normal((60, 1, 5))
-    block = np.arange(60) % 4
+    block = np.arange(60) * 4 // 60 if gap else np.arange(60) % 4
+    beside = np.stack([(np.roll(block, 1) == k) | (np.roll(block, -1) == k) for k in range(4)])
+    near = beside & (block != np.arange(4)[:, None]) if gap else None
     spaces = [
-        ClipRows(values, block, nested_folds(np.arange(4)))
+        ClipRows(values, block, nested_folds(np.arange(4)), near)
         for values in (embedding, embedding[:, :, :2] ** 2)
     ]
     weights = rng.standard_normal((5, 2 * n_units))
@@ -66,7 +72,7 @@ def test_shared_decompositions_give_what_single_fits_give(n_units: int) -> None:
             lambda region: responses[regions.units(region)],
             rows,
             held_out & ablated,
-            ~held_out & ~ablated,
+            ~held_out & ~ablated,  # which the gap is taken from
             fold,
             chosen[space][fold],
             settings=SETTINGS,

@@ -15,19 +15,24 @@ from bidsapp.errors import InputInvalidError
 from bidsapp.features.courses import CourseBank
 from bidsapp.recipes.reconstruct.clips import ReconstructInputs, make_clips
 from bidsapp.recipes.reconstruct.folds import (
+    allowed_gap,
     are_consecutive,
+    clips_near,
     genre_groups,
     heard_order,
     likeness_of_neighbours,
     make_blocks,
     parted_neighbours,
+    places,
 )
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.windows import (
     fill_responses,
     response_weights,
+    scanned_clips,
     window_embeddings,
 )
+from bidsapp.stats.folds import nested_folds
 
 TR_S, N_TRS, CLIP_S = 1.5, 80, 15.0
 SETTINGS = ReconstructSettings(n_folds=3)
@@ -92,14 +97,16 @@ def blocks_of(heard: ReconstructInputs, **changes: object) -> tuple[dict[str, in
     """Block of each clip, and the share of held-out clips apart from a neighbour."""
     settings = replace(SETTINGS, **changes)
     clips = make_clips(heard, settings)
-    block, _ = make_blocks(clips, heard, settings)
+    block = make_blocks(clips, heard, settings)[0]
+    _, rows = scanned_clips(heard, settings)
     names = [clip.name for clip in clips.clips]
-    return dict(zip(names, block.tolist(), strict=True)), parted_neighbours(clips, block)
+    return dict(zip(names, block.tolist(), strict=True)), parted_neighbours(clips, rows)
 
 
 def test_clips_heard_one_after_the_other_are_held_out_together() -> None:
     order = shuffled(2)
-    block, parted = blocks_of(inputs(in_runs(order)))
+    assert blocks_of(inputs(in_runs(order)))[1] == 0  # neighbours across borders are left out
+    block, parted = blocks_of(inputs(in_runs(order)), fold_gap_s=0.0)
     assert [block[name] for name in order] == [0] * 11 + [1] * 11 + [2] * 10
     assert parted == 4 / 32  # both borders lie within runs
     dealt, parted = blocks_of(inputs(in_runs(order)), fold_order="genre")
@@ -148,7 +155,56 @@ def test_neighbours_are_alike_only_where_the_order_goes_by_the_music() -> None:
         assert least < likeness_of_neighbours(clips, embedding) < most
     single = make_clips(inputs([["a1"], ["b1"]]), SETTINGS)
     assert np.isnan(likeness_of_neighbours(single, embedding[:2]))
-    assert parted_neighbours(single, np.array([0, 1])) == 0
+
+
+def test_clips_near_a_block_are_those_heard_within_the_gap_in_the_same_run() -> None:
+    heard = inputs([["a1", "a2", "a3", "a4", "b1"], ["b2", "a4", "b3", "b4", "b5"]])
+    clips = make_clips(heard, SETTINGS)
+    names = np.array([clip.name for clip in clips.clips])
+    block = np.where(np.isin(names, ["a1", "a2"]), 0, np.where(names == "b2", 1, 2))
+    for gap_s, expected in (
+        (0.0, [[], []]),
+        (15.0, [["a3"], ["a4"]]),
+        (15.1, [["a3", "a4"], ["a4", "b3"]]),
+        (45.0, [["a3", "a4", "b1"], ["a4", "b3", "b4"]]),
+    ):
+        near = clips_near(clips, block, gap_s)
+        assert [names[own].tolist() for own in near[:2]] == expected
+        assert not near[2, block == 2].any()
+    near = clips_near(clips, block, 15.0)
+    assert names[near[2]].tolist() == ["a2", "b2"]
+
+
+def test_clips_have_the_place_at_which_the_first_participant_heard_them() -> None:
+    first, other = (inputs(in_runs(shuffled(seed))) for seed in (2, 3))
+    reference = heard_order(first.runs, first.presentations)
+    for heard in (first, replace(other, heard=reference)):
+        clips, rows = scanned_clips(heard, SETTINGS)
+        names = [clip.name for clip in clips.clips]
+        assert [names[k] for k in np.argsort(rows.place)] == shuffled(2)
+    long = inputs(ORDER, **dict.fromkeys(["a1", "a2", "a3", "b1", "b2", "b3"], 30.0))
+    clips = make_clips(long, SETTINGS)
+    ordered = [clips.clips[k].name for k in np.argsort(places(clips, long))]
+    assert ordered[:4] == ["a1@0s", "a1@15s", "b1@0s", "b1@15s"]
+
+
+def test_gaps_that_leave_too_little_are_not_kept() -> None:
+    block = np.arange(30) // 6
+    folds = nested_folds(np.arange(5))
+    near = np.zeros((5, 30), np.bool_)
+    assert allowed_gap(near, block, folds) is None
+    near[0, [6, 7, 8]] = near[1, [5, 12]] = True
+    kept = allowed_gap(near, block, folds)
+    assert kept is near
+    every = near.copy()
+    every[0, 6:12] = True  # a block would have nothing left to choose penalties by
+    assert allowed_gap(every, block, folds) is None
+    many = np.zeros_like(near)
+    many[0, [13, 14, 19, 20, 25, 26]] = many[2, [9, 21, 22, 27]] = True
+    kept = allowed_gap(many, block, folds)
+    assert kept is many  # without blocks 0 and 2, 10 of 18 clips are left
+    many[2, [8, 28]] = True
+    assert allowed_gap(many, block, folds) is None  # 8 are
 
 
 def test_the_beginning_of_runs_can_be_left_out() -> None:

@@ -22,8 +22,9 @@ from bidsapp.recipes.reconstruct.decode import (
 )
 from bidsapp.recipes.reconstruct.refits import predict_other_responses
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
+from bidsapp.stats.clip_exchange import exchange_clips
 from bidsapp.stats.folds import nested_folds
-from bidsapp.stats.identification import identify
+from bidsapp.stats.identification import identify, turn_within
 
 N_CLIPS, N_WINDOWS, N_DIMENSIONS, N_FOLDS = 60, 2, 12, 3
 N_REGIONS, N_UNITS, N_PLANTED = 5, 15, 2
@@ -174,6 +175,45 @@ def accuracy_of(responses: np.ndarray, rows: ClipRows) -> float:
         test = rows.fold == number
         target[test] = rows.standardised(number)[test]
     return float(identify(predicted, target, rows.fold).mean)
+
+
+def slow(rng: np.random.Generator, shape: tuple[int, int], r: float) -> np.ndarray:
+    """Draw rows of variance 1 whose neighbours correlate r."""
+    out = rng.standard_normal(shape)
+    for k in range(1, len(out)):
+        out[k] = r * out[k - 1] + np.sqrt(1 - r**2) * out[k]
+    return out
+
+
+def test_slow_noise_does_not_pass_for_music_that_changes_slowly() -> None:
+    """60 clips end to end; folds of neighbours with a gap of one clip, and without."""
+    rng = np.random.default_rng(11)
+    block = np.arange(N_CLIPS) // 10
+    beside = np.stack([(np.roll(block, 1) == k) | (np.roll(block, -1) == k) for k in range(6)])
+    beside &= block != np.arange(6)[:, None]
+    nothing, folds = np.empty((N_CLIPS, 1, 0)), nested_folds(np.arange(6))
+    designs = {
+        "gap": ClipRows(nothing, block, folds, beside),
+        "none": ClipRows(nothing, block, folds),
+        "dealt": ClipRows(nothing, np.arange(N_CLIPS) % 6, folds),
+    }
+    orders = {kind: turn_within(99, rows.fold, seed=3) for kind, rows in designs.items()}
+    p: dict[str, list[float]] = {kind: [] for kind in designs}
+    for _ in range(50):
+        embedding = slow(rng, (N_CLIPS, 6), 0.6)[:, None]
+        responses = slow(rng, (N_CLIPS, 20), 0.8)
+        for kind, design in designs.items():
+            rows = replace(design, embedding=embedding)
+            predicted = decode_region(responses, rows, (1.0, 10.0, 100.0)).predicted
+            target = np.full_like(predicted, np.nan)
+            for fold in range(6):
+                target[rows.fold == fold] = rows.standardised(fold)[rows.fold == fold]
+            exchange = exchange_clips(predicted, target, rows.fold, rows.fold, orders[kind])
+            p[kind].append(float(exchange.p))
+    rejected = {kind: np.mean(np.array(values) <= 0.05) for kind, values in p.items()}
+    assert rejected["gap"] <= 0.1
+    assert rejected["none"] > rejected["gap"]
+    assert rejected["dealt"] > 0.9
 
 
 def test_a_repeated_clip_on_both_sides_of_a_fold_inflates() -> None:

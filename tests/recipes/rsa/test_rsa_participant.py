@@ -217,7 +217,7 @@ def test_null_tissue_is_null(robust: Path, planted: np.ndarray) -> None:
 def test_cautions_are_those_of_the_variant(robust: Path, faithful: Path) -> None:
     severities = {item["title"]: item["severity"] for item in summary(robust)["cautions"]}
     assert severities["No grey-matter mask"] == "caution"
-    assert severities["musicnn has random weights"] == "serious"
+    assert severities["MusiCNN has random weights"] == "serious"
     biased = "The maximum over layers is biased"
     assert biased not in severities
     severities = {item["title"]: item["severity"] for item in summary(faithful)["cautions"]}

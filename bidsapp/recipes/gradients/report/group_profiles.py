@@ -28,10 +28,11 @@ from bidsapp.report.figures import style
 from bidsapp.report.figures.layers import Line, Panel, best_words, panels_figure
 from bidsapp.report.figures.style import Array
 from bidsapp.report.html import Part, Prose, Section, picture
-from bidsapp.report.methods import first_participant, network_title
+from bidsapp.report.methods import first_participant
 from bidsapp.report.sections import claim
 from bidsapp.report.tables import by_layer, rows_of, table
 from bidsapp.results.kinds import Column, Scale
+from bidsapp.results.networks import network_title
 from bidsapp.results.read import Results
 
 #: in the order of the functional gradient, unimodal first

@@ -187,11 +187,13 @@ def encode_responses(
     units = np.flatnonzero(regions.label >= 0)
     y = clip_means(responses, units, len(rows.block))
     alphas = [10.0**x for x in settings.log10_alpha]
+    train = np.stack([rows.train(number) for number in range(len(rows.folds))])
     fit = partial(
         encode_clips,
         block=rows.block,
         folds=rows.folds,
         alphas=alphas,
+        train=train,
         memory_bytes=memory_bytes // 4,
         device=device,
     )
@@ -221,7 +223,7 @@ def encode_responses(
     order = np.argsort(-exchange.score[0], kind="stable")[: settings.n_weights]
     band = embeddings[bands[0]]
     index = models.alpha_index[:, order]
-    weights = band_weights(band, y[:, order], rows.block, rows.folds, alphas, index)
+    weights = band_weights(band, y[:, order], rows.block, rows.folds, alphas, index, train)
     components = components_of(weights, band, units[order])
     penalty = models.log10_penalty
     return EncodedClips(bands, scores, exchange, units, models.explained, penalty, components)

@@ -18,7 +18,8 @@ from bidsapp.report.brain.scales import passing
 from bidsapp.report.html import Part, Prose, Section, number_text, picture
 from bidsapp.report.tables import choose, table
 from bidsapp.report.view import View
-from bidsapp.results.kinds import Maps
+from bidsapp.results.kinds import Maps, Table
+from bidsapp.results.networks import network_title
 
 _N_REGIONS = 12
 _SELECTED = "Regions are those with the largest mean r of any model (selected, so optimistic)."
@@ -57,9 +58,21 @@ def _maps(view: View, result: Maps, p: Maps | None = None) -> Iterator[Part]:
     drawn = []
     for number, (name, values) in enumerate(zip(maps.names, maps.values, strict=True)):
         mask = None if tested is None else passing(tested[number], view.level)
-        drawn.append(BrainMap.of(result, values, title=name, mask=mask, in_slices=number == 0))
+        title = _title(name)
+        drawn.append(BrainMap.of(result, values, title=title, mask=mask, in_slices=number == 0))
     outlined = "" if tested is None else f" Outlined: FWE p \u2264 {view.level:g}."
     yield from draw(drawn, view.units, None, result.says + outlined)
+
+
+def _title(score: str) -> str:
+    """Name a model, a difference or a part of variance for the reader."""
+    return " ".join(network_title(word) for word in score.split(" "))
+
+
+def _titled(view: View, result: Table) -> pd.DataFrame:
+    """Read a table of scores, with their names for the reader."""
+    rows = view.table(result)
+    return rows.assign(score=rows["score"].map(_title))
 
 
 def _models(view: View) -> Section:
@@ -73,7 +86,7 @@ def _models(view: View) -> Section:
     ]
     if len(embeddings) > 1:
         a, b = embeddings[:2]
-        names = [maps.names[a], maps.names[b]]
+        names = [_title(maps.names[a]), _title(maps.names[b])]
         caption = (
             "Voxels or vertices by their correlations with the predictions of two embeddings; on "
             "the line both predict alike."
@@ -82,7 +95,7 @@ def _models(view: View) -> Section:
         figure = density_figure(maps.values[a], maps.values[b], names)
         parts.append(picture(figure, alt=alt, caption=caption))
     if not view.is_group:
-        parts.append(view.tabled(declared.SCORES))
+        parts.append(view.tabled(declared.SCORES, rows=_titled(view, declared.SCORES)))
         parts += view.claim(declared.FWE_KEY, declared.FDR_KEY)
     return view.section("Which embedding predicts responses", "models", *parts)
 
@@ -101,7 +114,7 @@ def _differences(view: View) -> Section | None:
 def _regions(view: View) -> Section:
     """Show models and differences by region."""
     result = view.by_level(declared.REGION_SCORES, declared.GROUP_REGION_SCORES)
-    rows = view.table(result)
+    rows = _titled(view, result)
     models = rows[rows["kind"] == "model"]
     order = models.groupby("region")["mean"].max().sort_values(ascending=False)
     best = [str(name) for name in order.index[:_N_REGIONS]]
