@@ -258,3 +258,29 @@ def turn_within(
             chosen = (parts[part] for part in sequence)
             row[clips] = np.concatenate([own[::-1] if rng.integers(2) else own for own in chosen])
     return drawn
+
+
+def n_arrangements(classes: Sequence[int] | NDArray[np.integer]) -> float:
+    """Count the orders that exchanges can give the clips, the true one among them.
+
+    One in so many exchanges changes nothing, so that no p-value is much below 1 / n.
+
+    Parameters
+    ----------
+    classes
+        (n_clips,) class of each clip; below 0 for clips that are not judged.
+
+    Returns
+    -------
+    float
+        Product over classes of 2 for two clips and of 2 n for more: moved on and reversed. Classes
+        of more than five clips have more than that.
+
+    Examples
+    --------
+    >>> n_arrangements([0, 0, 1, 1, 1, 2])
+    12.0
+    """
+    labels = np.asarray(classes)
+    _, sizes = np.unique(labels[labels >= 0], return_counts=True)
+    return float(np.prod([{1: 1.0, 2: 2.0}.get(int(n), 2.0 * n) for n in sizes]))

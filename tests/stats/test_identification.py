@@ -10,6 +10,7 @@ from bidsapp.stats.identification import (
     closest_candidate,
     dimension_correlations,
     identify,
+    n_arrangements,
     row_correlations,
     turn_within,
 )
@@ -161,3 +162,11 @@ def test_exchanges_leave_neighbours_together(n_clips: int) -> None:
     assert (steps == n_clips - 1).sum(axis=1).max() <= 1
     counts = np.stack([np.bincount(own, minlength=n_clips) for own in drawn.T])
     np.testing.assert_allclose(counts / 4000, 1 / n_clips, atol=0.03)
+
+
+@pytest.mark.parametrize("sizes", [(1, 2), (2, 2, 2), (3, 2), (5, 1), (4, 3)])
+def test_orders_are_counted_that_exchanges_can_give(sizes: tuple[int, ...]) -> None:
+    classes = np.repeat(np.arange(len(sizes)), sizes)
+    drawn = np.unique(turn_within(3000, classes, seed=1), axis=0)
+    assert len(drawn) == n_arrangements(classes)
+    assert n_arrangements(np.append(classes, [-1, -1])) == len(drawn)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bidsapp.audio.networks import CONTROLS, network_entry
 from bidsapp.recipes.base import cautions
@@ -15,6 +17,7 @@ from bidsapp.recipes.reconstruct.encoding.results import MOST_BANDS
 from bidsapp.recipes.reconstruct.folds import likeness_of_neighbours, parted_neighbours
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.results.cautions import Caution
+from bidsapp.stats.identification import n_arrangements
 
 if TYPE_CHECKING:
     from bidsapp.recipes.reconstruct.decode import Regions
@@ -99,14 +102,11 @@ def _of_design(settings: ReconstructSettings, clips: Clips, space: Space) -> Ite
             "out and the other is not.",
         )
     if settings.n_exchanges:
-        smallest = 1 / (settings.n_exchanges + 1)
-        yield from cautions.smallest_p(
-            "Identification",
-            settings.n_exchanges,
-            smallest,
-            settings.significance,
-            draws="exchanges of clips",
-        )
+        yield from _of_exchanges("Identification", settings, space.judge.fold)
+        if clips.has_genres and np.isfinite(space.within.rank).any():
+            what = "Identification within genres"
+            for caution in _of_exchanges(what, settings, space.judge.genre):
+                yield replace(caution, severity="caution")
     if settings.encoding and len(settings.networks) > MOST_BANDS:
         yield Caution(
             "note",
@@ -121,6 +121,17 @@ def _of_design(settings: ReconstructSettings, clips: Clips, space: Space) -> Ite
             "The response to a sound peaks about 5 s later, so that it is seen in part; see the "
             "curve over response windows, or set reconstruct.shift_s.",
         )
+
+
+def _of_exchanges(
+    what: str, settings: ReconstructSettings, classes: NDArray[np.integer[Any]]
+) -> Iterator[Caution]:
+    """Say so where the clips of a class have too few orders for the test to pass."""
+    drawn, orders = settings.n_exchanges, n_arrangements(classes)
+    n_draws = int(min(drawn, orders - 1))
+    yield from cautions.smallest_p(
+        what, n_draws, 1 / (n_draws + 1), settings.significance, draws="exchanges of clips"
+    )
 
 
 def _of_networks(networks: Sequence[str], weights: str) -> Iterator[Caution]:

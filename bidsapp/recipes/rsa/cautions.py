@@ -16,7 +16,6 @@ from bidsapp.recipes.rsa.layer_models import LayerModels
 from bidsapp.recipes.rsa.nuisances import Nuisances
 from bidsapp.results.cautions import Caution
 from bidsapp.results.networks import network_title
-from bidsapp.stats.rsa.acoustics import AcousticRegression
 from bidsapp.stats.rsa.clip_permutation import is_enumerated, smallest_p
 from bidsapp.stats.rsa.inference import maximum_of_noise
 from bidsapp.stats.rsa.order import OrderCheck
@@ -86,7 +85,7 @@ def of_mask(mask: str, space: str) -> Iterator[Caution]:
         yield Caution("note", "Grey matter of the template", text)
 
 
-def of_items(items: Items, orders: OrderCheck) -> Iterator[Caution]:
+def of_items(items: Items, orders: OrderCheck, *, is_tested: bool) -> Iterator[Caution]:
     """Yield cautions about the clips a participant heard: how many, how often, in which order.
 
     Parameters
@@ -95,21 +94,14 @@ def of_items(items: Items, orders: OrderCheck) -> Iterator[Caution]:
         Rows of the matrices.
     orders
         Of the clips in the runs.
+    is_tested
+        Whether clips are permuted.
     """
     for sentence in items.left_out:
         yield Caution("caution", "Clips left out", sentence)
-    if items.n_trimmed:
-        n, more = items.n_volumes_per_clip, items.n_trimmed
-        text = (
-            f"Clips differ in length: {more} volumes of the longer ones are left out, {n} of each "
-            "remain."
-            if items.tested.all()
-            else f"Clips differ in length: scores are of all volumes, p-values of the {n} that "
-            f"every clip has; {more} volumes of the longer ones are in no test."
-        )
-        kept = items.n_volumes_per_clip * len(items.clips)
-        much = items.n_trimmed > _TRIMMED * (kept + items.n_trimmed)
-        yield Caution("caution" if much else "note", "Clips of different length", text)
+    per_clip, n_clips = items.n_volumes_per_clip, len(items.clips)
+    if is_tested or items.tested.all():
+        yield from of_lengths(items.n_trimmed, per_clip, n_clips, items.tested)
     if items.n_items < _FEW_ITEMS:
         yield Caution("caution", "Few items", f"Matrices have {items.n_items} rows only.")
     repeats = items.n_repeats
@@ -124,6 +116,33 @@ def of_items(items: Items, orders: OrderCheck) -> Iterator[Caution]:
             "are near in time, and only the permutation of clips allows for it."
         )
         yield Caution("serious", "One order of the clips", text)
+
+
+def of_lengths(
+    n_trimmed: int, per_clip: int, n_clips: int, tested: NDArray[np.bool_]
+) -> Iterator[Caution]:
+    """Say how many volumes of longer clips are in no test, or in no item where all are tested.
+
+    Parameters
+    ----------
+    n_trimmed, per_clip
+        These volumes, and those that every clip has.
+    n_clips
+        Clips.
+    tested
+        (n_items,) items that are tested.
+    """
+    if not n_trimmed:
+        return
+    text = (
+        f"Clips differ in length: {n_trimmed} volumes of the longer ones are left out, {per_clip} "
+        "of each remain."
+        if tested.all()
+        else f"Clips differ in length: scores are of all volumes, p-values of the {per_clip} that "
+        f"every clip has; {n_trimmed} volumes of the longer ones are in no test."
+    )
+    much = n_trimmed > _TRIMMED * (per_clip * n_clips + n_trimmed)
+    yield Caution("caution" if much else "note", "Clips of different length", text)
 
 
 def of_test(
@@ -202,18 +221,20 @@ def _empty(network: str, layers: Sequence[str]) -> Iterator[Caution]:
         yield Caution("caution", "Layers without a score", text)
 
 
-def of_acoustics(regression: AcousticRegression, n_clips: int) -> Iterator[Caution]:
+def of_acoustics(
+    removed: Sequence[str], left_out: Sequence[str], n_clips: int
+) -> Iterator[Caution]:
     """Say which acoustic features the test beyond acoustics does not remove.
 
     Parameters
     ----------
-    regression
-        Features of the items.
+    removed, left_out
+        Features that are regressed out of the responses, and those that are not.
     n_clips
         Clips.
     """
-    if regression.left_out:
-        names = ", ".join(regression.names)
+    if left_out:
+        names = ", ".join(removed)
         kept = (
             f"beside {names} (three clips for each regressor), or they do not vary: beyond "
             f"{names} a searchlight may still resemble a layer by these features alone."
@@ -221,7 +242,7 @@ def of_acoustics(regression: AcousticRegression, n_clips: int) -> Iterator[Cauti
             else "(three clips for each regressor), or they do not vary: nothing is tested beyond "
             "acoustics, and a searchlight may resemble a layer by these features alone."
         )
-        text = f"{n_clips} clips do not allow for {', '.join(regression.left_out)} {kept}"
+        text = f"{n_clips} clips do not allow for {', '.join(left_out)} {kept}"
         yield Caution("caution", "Acoustic features not removed", text)
 
 

@@ -54,6 +54,11 @@ class NetworkTest:
     expected: Floats
     expected_each: Floats
 
+    @property
+    def largest(self) -> float:
+        """Largest score of the tested items, what the null maxima are compared with."""
+        return float(np.nanmax(self.score)) if np.isfinite(self.score).any() else float("nan")
+
 
 @dataclass(frozen=True, eq=False)
 class ClipTests:
@@ -251,6 +256,22 @@ def families(layers: Sequence[Sequence[str]]) -> list[slice]:
     return [
         slice(int(stop) - len(names), int(stop)) for stop, names in zip(stops, layers, strict=True)
     ]
+
+
+def mean_maxima(score: Floats, test: NetworkTest | None) -> tuple[float, float]:
+    """Mean over units of the largest score over layers: observed, and with clips permuted.
+
+    Parameters
+    ----------
+    score
+        (n_layers, n_units) score of all items; what is tested takes its place if there is a test,
+        so that both means are of the same items.
+    test
+        None for no test: the second mean is NaN.
+    """
+    if test is None:
+        return mean_of(np.fmax.reduce(score, axis=0)), float("nan")
+    return mean_of(np.fmax.reduce(test.score, axis=0)), mean_of(test.expected)
 
 
 def on_units(values: NDArray[Any], centres: NDArray[Any], n_units: int) -> NDArray[Any]:

@@ -136,6 +136,7 @@ def group(study: GroupStudy) -> None:
         cautions=group_cautions(study, design, networks, len(permutations), mean_of(ceilings[0])),
         n_searchlights=lights.n_centres,
         n_items=design.clip.size,
+        n_tested=int(design.tested.sum()),
         n_clips=n_clips,
         n_pairs=int(design.pairs.sum()),
         nuisance=list(design.nuisance_names),
@@ -356,6 +357,7 @@ def network_facts(study: GroupStudy, network: NetworkGroup, design: Design) -> R
         **study.inputs.network_facts[network.name],
         "mean_maximum": observed,
         "expected_maximum": expected if np.isfinite(expected) else None,
+        "largest_tested": network.test.largest if network.test else None,
         "asymmetry": of,
         "superior_temporal_gyrus": [
             {
@@ -397,6 +399,13 @@ def group_cautions(
     yield from cautions.of_design(
         own, design.order, design.smallest_correlation, design.time_difference_s
     )
+    if n_permutations:
+        n_clips, per_clip = len(design.clips), first.facts(study.inputs.at)["n_volumes_per_clip"]
+        n_trimmed = round((~design.tested).sum() * per_clip * n_clips / design.tested.sum())
+        yield from cautions.of_lengths(n_trimmed, per_clip, n_clips, design.tested)
+        removed = design.regressions[0].names if design.regressions else ()
+        kept = [name for name in own["acoustics"] if name not in removed]
+        yield from cautions.of_acoustics(removed, kept, len(design.clips))
     for network in networks:
         weights = first.network(network.name, study.inputs.at)["weights"]
         yield from random_weights({network.name: weights})

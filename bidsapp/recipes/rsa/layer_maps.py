@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bidsapp.brain.geometry import UnitSpace
 from bidsapp.recipes.base.group import GroupInputs
-from bidsapp.recipes.rsa.clip_tests import ClipTests, NetworkTest, mean_of, on_units
+from bidsapp.recipes.rsa.clip_tests import ClipTests, NetworkTest, mean_maxima, mean_of, on_units
 from bidsapp.recipes.rsa.gyrus import Shape, find_shape
 from bidsapp.recipes.rsa.results import SCORE, UNTRAINED
 from bidsapp.recipes.rsa.search import GroupScores
@@ -95,8 +95,7 @@ class NetworkGroup:
         """
         test = self.test
         if self.faithful is None:
-            expected = float("nan") if test is None else mean_of(test.expected)
-            return mean_of(np.fmax.reduce(self.mean, axis=0)), expected
+            return mean_maxima(self.mean, test)
         expected = float("nan") if test is None else mean_of(test.expected_each)
         return mean_of(np.fmax.reduce(self.rho, axis=1)), expected
 

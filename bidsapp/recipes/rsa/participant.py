@@ -38,6 +38,7 @@ from bidsapp.recipes.rsa.clip_tests import (
     NetworkTest,
     clip_tests,
     families,
+    mean_maxima,
     mean_of,
     n_passed,
     null_rows,
@@ -105,8 +106,7 @@ class NetworkScores:
     @property
     def maxima(self) -> tuple[float, float]:
         """Mean over units of the largest score over layers: observed, and expected by chance."""
-        expected = float("nan") if self.test is None else mean_of(self.test.expected)
-        return mean_of(np.fmax.reduce(self.score, axis=0)), expected
+        return mean_maxima(self.score, self.test)
 
 
 def participant(study: ParticipantStudy) -> None:
@@ -179,10 +179,14 @@ def participant(study: ParticipantStudy) -> None:
     n_clips, n_permutations, wanted = len(items.clips), len(permutations), settings.n_permutations
     doubts = [
         *cautions.of_data(study, lights, mask),
-        *cautions.of_items(items, orders),
+        *cautions.of_items(items, orders, is_tested=n_permutations > 0),
         *cautions.of_test(vars(settings), n_clips, n_permutations, wanted, settings.significance),
         *cautions.of_models(trained, beside, pairs),
-        *(() if regression is None else cautions.of_acoustics(regression, n_clips)),
+        *(
+            ()
+            if regression is None or not n_permutations
+            else cautions.of_acoustics(regression.names, regression.left_out, n_clips)
+        ),
     ]
     if not settings.mask_maps and n_permutations:
         doubts += [
@@ -200,6 +204,7 @@ def participant(study: ParticipantStudy) -> None:
         n_searchlights=lights.n_centres,
         median_radius_mm=float(np.median(lights.radius_mm)),
         n_items=items.n_items,
+        n_tested=int(items.tested.sum()),
         n_clips=n_clips,
         n_volumes_per_clip=items.n_volumes_per_clip,
         n_repeats=[int(items.n_repeats.min()), int(items.n_repeats.max())],
@@ -487,5 +492,6 @@ def facts_of(network: NetworkScores, settings: RsaSettings) -> dict[str, Any]:
         **network_facts(bank.layers, bank.weights, settings.input_layers),
         "mean_maximum": observed,
         "expected_maximum": expected if network.test else None,
+        "largest_tested": network.test.largest if network.test else None,
         "n_untrained": len(network.untrained),
     }

@@ -233,6 +233,9 @@ def test_the_page_has_the_numbers_of_the_tables(written: Results) -> None:
         "Scores by piece",
         "Ridge penalties",
     ]
+    delay = str(results.children[6])
+    assert "best with the canonical response" in delay  # no lags are in the model
+    assert "lags of the model" not in delay
 
 
 @needs_chromium[0]

@@ -12,6 +12,9 @@ import pytest
 from bidsapp.recipes.base.group import GroupInputs
 from bidsapp.recipes.base.rating_tests import rating_rows
 from bidsapp.recipes.gradients import results as declared
+from bidsapp.recipes.gradients.report.rating_panels import rating_panels
+from bidsapp.report.figures.layers import Line, Panel
+from bidsapp.report.html import Prose
 
 Rows = Callable[[Path], list[dict[str, Any]]]
 TABLES = (declared.RATINGS, declared.RATINGS_NULL)
@@ -131,3 +134,15 @@ def test_missing_scores_are_left_out(toy_group: Callable[..., Path], rows_of: Ro
     ratings = [table({f"{k}": (0.2, np.nan if k == 0 else 0.1)}) for k in range(3)]
     first, second = rows_of(toy_group(3, ratings=ratings))
     assert (first["n"], second["n"]) == (3, 2)
+
+
+def test_a_rating_without_a_score_is_named_and_not_drawn() -> None:
+    layers = ["a", "b"]
+    scored = Panel("enjoyment", [Line("positive lags", np.array([0.1, np.nan]))])
+    constant = Panel("arousal", [Line("positive lags", np.full(2, np.nan))])
+    drawn = str(rating_panels([scored, constant], layers, "r", "Caption."))
+    assert "Caption. arousal: no layer has a mean score." in drawn
+    assert "enjoyment: best 0.100 in a." in drawn
+    nothing = rating_panels([constant], layers, "r", "Caption.")
+    assert isinstance(nothing, Prose)
+    assert "arousal: no layer has a mean score. Nothing is drawn" in str(nothing)

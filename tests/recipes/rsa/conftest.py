@@ -190,6 +190,7 @@ class Person:
     size: np.ndarray
     clips: Sequence[str] = CLIPS
     clip_s: float = 20.0
+    longer_s: Mapping[str, float] = field(default_factory=dict)
     code: str = "aaaa1111"
     seed: int = 0
     order: Sequence[str] = CLIPS
@@ -214,12 +215,15 @@ def write_person(output: Path, subject: str, person: Person) -> None:
         searchlight_count=20,
         **person.settings,
     )
+    durations = dict.fromkeys(person.clips, person.clip_s) | dict(person.longer_s)
     plays = [
-        [(clip, 30.0 * k - person.shift_s + 2, person.clip_s, 0.0) for k, clip in enumerate(order)]
+        [
+            (clip, 30.0 * k - person.shift_s + 2, durations[clip], 0.0)
+            for k, clip in enumerate(order)
+        ]
         for order in (person.order, person.order)
     ]
-    inputs = build_inputs(plays, n_trs=124, sound_s=person.clip_s, subject=subject)
-    durations = dict.fromkeys(person.clips, person.clip_s)
+    inputs = build_inputs(plays, n_trs=124, sound_s=max(durations.values()), subject=subject)
     alignment, _ = alignment_table(inputs.runs, inputs.presentations, (0.0,), durations)
     inputs = dataclasses.replace(inputs, space=person.units.space, alignment=tuple(alignment))
     items = make_items(inputs, settings)
@@ -255,7 +259,8 @@ def write_person(output: Path, subject: str, person: Person) -> None:
         empty = np.empty((0, len(lights.centres)))
         scores = Scores(empty, empty, empty, empty, sizes)
         patterns = np.asarray(person.patterns, dtype=np.float32)
-        columns = {"loudness": np.sin(np.arange(items.n_items) * (1 + person.seed / 9))[:, None]}
+        number = np.arange(items.tested.sum())
+        columns = {"loudness": np.sin(number * (1 + person.seed / 9))[:, None]}
         regression = acoustic_regression(columns, len(items.clips))
         write_shared(out, study, lights, scores, patterns, items, beside, regression)
         lags = lag_rows(lights, patterns, beside, items, networks[0].models, settings)
@@ -270,6 +275,7 @@ def write_person(output: Path, subject: str, person: Person) -> None:
             n_searchlights=int(known.sum()),
             median_radius_mm=9.5,
             n_items=items.n_items,
+            n_tested=int(items.tested.sum()),
             n_clips=len(items.clips),
             n_volumes_per_clip=items.n_volumes_per_clip,
             n_repeats=[2, 2],

@@ -10,10 +10,13 @@ import pandas as pd
 import pytest
 
 from bidsapp.brain.geometry import surface_units
+from bidsapp.models.rdm import rdm
 from bidsapp.recipes.rsa import group, search
 from bidsapp.recipes.rsa import results as declared
 from bidsapp.recipes.rsa.gyrus import superior_temporal
-from bidsapp.recipes.rsa.settings import GROUP_VARIANTS
+from bidsapp.recipes.rsa.report import report
+from bidsapp.recipes.rsa.settings import GROUP_VARIANTS, GroupSettings
+from bidsapp.report.html import render
 from bidsapp.results.inferences import INFERENCES
 from bidsapp.results.kinds import Result, Table
 from bidsapp.results.read import Results
@@ -85,6 +88,44 @@ def test_everything_declared_is_written(run, people) -> None:
     assert not found.summary["order"]["common"]
     sidecar = found.results.sidecar(declared.SIGNIFICANT, found.space, "toy")
     assert sidecar["Inference"] == INFERENCES["clip_permutation"].draws
+
+
+def test_clips_of_different_length_are_tested_by_what_every_clip_has(
+    run, people, features, tmp_path, write, grouped
+) -> None:
+    """The null is compared with the score of a study that never had the longer clip's end."""
+    persons = people(2)
+    for person in persons:  # as the participant level writes them
+        person.patterns -= person.patterns.mean(axis=0)
+    quick = GroupSettings(n_permutations=20, n_bootstrap=0, axis_bins=4)
+    equal = run(persons, quick)
+    rng = np.random.default_rng(5)
+    more = rng.standard_normal((3, features.shape[-1]))
+    for person in persons:
+        person.longer_s = {"clip0.wav": 26.0}
+        extra = rng.standard_normal((3, person.units.n_units))
+        person.patterns = np.insert(person.patterns, [4], extra, axis=0)
+        layers = [rdm(np.insert(layer, [4], more, axis=0), "pearson") for layer in features]
+        person.models = np.stack(layers).round(6)
+    longer = Files(grouped(write(tmp_path / "longer", persons), quick))
+    assert (longer.summary["n_items"], longer.summary["n_tested"]) == (27, 24)
+    np.testing.assert_allclose(
+        [longer.network[name] for name in ("mean_maximum", "largest_tested")],
+        [equal.network[name] for name in ("mean_maximum", "largest_tested")],
+        rtol=1e-5,
+    )
+    peak = np.nanmax(longer.maps(declared.MEAN))
+    assert abs(peak - longer.network["largest_tested"]) > 1e-3
+    text = longer.cautions["Clips of different length"]
+    assert "p-values of the 4 that every clip has; 3 volumes" in text
+    assert "Clips of different length" not in equal.cautions
+    kept = "6 clips do not allow for onsets, centroid, mel beside loudness"
+    assert equal.cautions["Acoustic features not removed"].startswith(kept)
+    page = render(report(longer.results)[0])
+    assert "27 items of 6 clips; p-values are of the 24 that every clip has" in page
+    assert "are the 24 items that every clip has" in page
+    assert "scores of the 24 items that every clip has" in page
+    assert "every clip has" not in render(report(equal.results)[0])
 
 
 def test_layers_of_hemispheres_differ_where_one_has_the_layer(run, people) -> None:

@@ -117,14 +117,16 @@ def test_much_trimming_is_a_caution(make_inputs: Make, longest_s: int, severity:
     played = [("a", 10, longest_s, 0), ("b", 80, 24, 0), ("c", 120, 24, 0)]
     inputs = make_inputs([played])
     items = make_items(inputs, ROBUST)
-    doubts = list(of_items(items, run_orders(inputs, items, 0.0)))
+    doubts = list(of_items(items, run_orders(inputs, items, 0.0), is_tested=True))
     (lengths,) = [doubt for doubt in doubts if doubt.title == "Clips of different length"]
     assert lengths.severity == severity
     assert f"{items.n_trimmed} volumes of the longer ones are in no test" in lengths.text
+    untested = of_items(items, run_orders(inputs, items, 0.0), is_tested=False)
+    assert "Clips of different length" not in {doubt.title for doubt in untested}
     items = make_items(inputs, replace(ROBUST, item_unit="clip"))
     (lengths,) = [
         doubt
-        for doubt in of_items(items, run_orders(inputs, items, 0.0))
+        for doubt in of_items(items, run_orders(inputs, items, 0.0), is_tested=True)
         if doubt.title == "Clips of different length"
     ]
     assert f"{items.n_trimmed} volumes of the longer ones are left out" in lengths.text

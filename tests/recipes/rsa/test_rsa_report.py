@@ -198,8 +198,14 @@ def test_nothing_that_was_not_done_is_shown(in_volume) -> None:
     assert "claims" not in anchors(page)
     assert "Inference." not in methods.text
     assert "As a control" not in methods.text
+    assert "A second test" not in methods.text
+    text = render(page)
+    assert "It was not tested whether clips that layers" in text
+    assert "is not shown" not in text
+    assert "(family-wise p" not in text
     labels = [number.label for number in page.sections[0].parts[0].items]
     assert "Most frequent best layer" not in labels
+    assert not [label for label in labels if label.startswith("Significant")]
 
 
 def test_maps_of_no_templates_space_are_said_not_to_be_drawn(in_volume) -> None:

@@ -12,6 +12,7 @@ from bidsapp.brain.rois import ROIS
 from bidsapp.recipes.base.score_results import BOOTSTRAP, RATERS
 from bidsapp.recipes.gradients import group_results as declared
 from bidsapp.recipes.gradients.figures import StabilityRow, ceiling_figure, stability_figure
+from bidsapp.recipes.gradients.report.rating_panels import rating_panels
 from bidsapp.recipes.gradients.report.view import (
     BASELINE,
     FSAVERAGE5,
@@ -197,7 +198,7 @@ def _rating_profiles(frame: pd.DataFrame, layers: Sequence[str]) -> Part:
         Panel(str(name), _lines(rows_of(frame, rating=name), layers, tested=True))
         for name in dict.fromkeys(frame["rating"])
     ]
-    n = int(frame["n"].max())
+    n = int(frame["n"].fillna(0).max())
     who = f"{n} raters" if n != 1 else "a single rater, so that there is no interval"
     caption = (
         f"The same models with a continuous rating in place of the brain; {who}. Line: mean; "
@@ -205,8 +206,7 @@ def _rating_profiles(frame: pd.DataFrame, layers: Sequence[str]) -> Part:
         "displaced alike for all raters, not corrected over layers. There are few pieces, so that "
         "only large differences between layers are informative."
     )
-    figure = panels_figure(panels, layers, "mean r", n_columns=2)
-    return picture(figure, alt=best_words(panels, layers), caption=caption)
+    return rating_panels(panels, layers, "mean r", caption)
 
 
 # ------------------------------------------------------------------ noise ceiling

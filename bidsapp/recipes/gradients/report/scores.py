@@ -10,6 +10,7 @@ import pandas as pd
 
 from bidsapp.recipes.base import score_results
 from bidsapp.recipes.gradients import results as declared
+from bidsapp.recipes.gradients.report.rating_panels import rating_panels
 from bidsapp.recipes.gradients.report.view import NEGATIVE, POSITIVE, ParticipantView
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.places import coordinate_words, parcel_columns, top_parcels
@@ -22,8 +23,6 @@ from bidsapp.report.figures.layers import (
     Line,
     Panel,
     Profile,
-    best_words,
-    panels_figure,
     profile_figure,
 )
 from bidsapp.report.figures.nulls import NullPanel, in_rows, null_figure, threshold
@@ -294,11 +293,10 @@ def ratings(results: Results, view: ParticipantView, *, alone: bool) -> Section 
         "layers. There is one rating per piece: few independent samples, so only large "
         "differences between layers mean anything."
     )
-    figure = panels_figure(panels, view.layers, "r", n_columns=2)
     return Section(
         "Ratings" if alone else f"Ratings ({view.title})",
         "ratings" if alone else f"ratings-{view.pair.network}",
-        [picture(figure, alt=best_words(panels, view.layers), caption=caption)],
+        [rating_panels(panels, view.layers, "r", caption)],
     )
 
 
@@ -337,9 +335,14 @@ def delay(view: ParticipantView) -> Section | None:
         who = f"the {plural(len(chosen), 'parcel')} with the largest score (none is significant)"
     best = chosen.idxmax(axis=1)
     model = [float(lag) for lag in view.results.setting("lags_s")]
+    span = f"{min(model):g} to {max(model):g} s"
+    best_with, grey = "at all lags together", f"lags of the model ({span})"
+    if view.results.setting("response") == "canonical":
+        best_with = "with the canonical response"
+        grey = f"{span}, about the peak of the canonical response that the model assumes"
     words = (
-        f"Scores of {who} with music at one single lag, in the layer that is best at all lags "
-        f"together. Thick: mean. Grey: lags of the model ({min(model):g} to {max(model):g} s). "
+        f"Scores of {who} with music at one single lag, in the layer that is best {best_with}. "
+        f"Thick: mean. Grey: {grey}. "
         f"Half of these parcels are best at {best.median():g} s or later. Slow music makes "
         "neighbouring lags alike; nothing was tested."
     )

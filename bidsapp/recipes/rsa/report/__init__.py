@@ -130,7 +130,9 @@ def numbers(view: RsaView) -> Iterator[Number]:
     of = f"of {view.count(np.isfinite(view.largest))}"
     clips = f"{of}; FWE p \u2264 {view.level:g}"
     remark = f"{of}; the paper's t of the maximum" if view.by_maximum else clips
-    yield Number(f"Significant {view.words}", number_text(int(view.significant.sum()), 0), remark)
+    if view.is_tested:
+        count = number_text(int(view.significant.sum()), 0)
+        yield Number(f"Significant {view.words}", count, remark)
     if view.by_maximum and view.passing_clips is not None:
         count = number_text(int(view.passing_clips.sum()), 0)
         yield Number(f"Significant {view.words}", count, f"permutation of clips; {clips}")
@@ -177,7 +179,12 @@ def sentences(view: RsaView) -> Iterator[str]:
         else f"family-wise p \u2264 {view.level:g}, permutation of clips"
     )
     shown = "clips that layers of {0} find alike are alike in {1} of {2} ({3})."
-    if not n_passed:
+    if not view.is_tested:
+        shown = (
+            "it was not tested whether clips that layers of {0} find alike are alike in the brain "
+            "(no permutations of clips)."
+        )
+    elif not n_passed:
         shown = (
             "it is not shown that clips that layers of {0} find alike are alike in the brain: "
             "in none of {2} ({3})."

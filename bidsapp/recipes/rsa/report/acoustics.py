@@ -18,11 +18,12 @@ def beyond_acoustics(view: RsaView) -> Section | None:
         return None
     labels = view.values(declared.BEYOND_BEST)[0]
     n = int((labels > 0).sum())
+    verb = "has" if len(view.summary["acoustics"]) == 1 else "have"
     words = (
         f"In {number_text(n, 0)} of {view.count(np.isfinite(view.largest))} a layer is like the "
-        f"brain when {acoustic_words(view)} have been regressed out of the responses "
+        f"brain when {acoustic_words(view)} {verb} been regressed out of the responses "
         f"(FWE p \u2264 {view.level:g}, permutation of clips). Scores and layers of the other "
-        "sections keep them. The test is conservative."
+        "sections keep acoustics. The test is conservative."
     )
     parts: list[Part] = [Prose(words)]
     if n:

@@ -74,6 +74,8 @@ def item_words(results: Results) -> str:
     text += (
         f". That makes {plural(facts['n_items'], 'item')} of {plural(facts['n_clips'], 'clip')}"
     )
+    if facts["n_permutations"] and facts["n_tested"] < facts["n_items"]:
+        text += f"; p-values are of the {facts['n_tested']} that every clip has"
     pairs = (
         "Only pairs of two clips are compared: within a clip, neighbours in time are alike in "
         "brain and sound without any coupling."

@@ -65,6 +65,8 @@ def first_maps(view: RsaView) -> Section:
 
 def _outlined(view: RsaView) -> str:
     """Say what the outlines of maps are, or that there are none."""
+    if not view.is_tested:
+        return "Nothing was tested: layers may be undefined. Opacity scales with \u03c1."
     test = "the paper's t of the maximum" if view.by_maximum else f"FWE p \u2264 {view.level:g}"
     if view.significant.any():
         what = f"Outlined: significant {view.words} ({test}); elsewhere opacity"
@@ -259,11 +261,14 @@ def null(view: RsaView) -> Section:
     own = view.single(declared.MAX) if view.is_group else None
     heading = "largest mean \u03c1 over layers" if view.is_group else "largest \u03c1 over layers"
     each = view.single(declared.MAX_EXPECTED) if view.is_group else None
-    peak = float(np.nanmax(view.largest))
+    tested = view.facts["largest_tested"]
+    peak = float(np.nanmax(view.largest)) if tested is None else tested
     if own is not None:
         heading = "mean of participants' largest \u03c1 over layers"
     orders = " (all orders there are)" * view.summary["enumerated"]
     caption = f"Left: largest score over searchlights and layers for each order of clips{orders}."
+    if not view.null.size:
+        caption = "Left: largest score over searchlights and layers; clips were not permuted."
     alt = f"The largest score is {peak:.3f}"
     if view.null.size:
         caption += f" No p can be below {view.summary['smallest_p']:.3g}."
@@ -274,6 +279,11 @@ def null(view: RsaView) -> Section:
     if np.isfinite(expected):
         caption += f", and {number_text(expected, 4)} with the clips permuted"
     caption += ": the maximum of several scores is above zero without any effect."
+    if view.null.size and view.summary["n_tested"] < view.summary["n_items"]:
+        caption += (
+            f" Permuted, and observed on the left, are the {view.summary['n_tested']} items that "
+            "every clip has."
+        )
     figure = chance_figure(
         view.null,
         (view.largest if own is None else own, each),

@@ -36,6 +36,11 @@ class RsaView(View):
         return self.is_group and self.summary["settings"]["test"] == "maximum-t"
 
     @property
+    def is_tested(self) -> bool:
+        """Whether there is a test: permutations of clips, or the paper's of the maximum."""
+        return self.by_maximum or bool(self.summary["n_permutations"])
+
+    @property
     def gain_title(self) -> str:
         """Name of the difference from networks with random weights."""
         return "This seed \u2212 other seeds" if self.is_random else declared.DIFFERENCE.title
