@@ -241,17 +241,19 @@ def of_ratings(study: ParticipantStudy, rows: Rows) -> Iterator[Caution]:
         )
     if not targets.names:
         return
-    if names := ratings.constant_ratings(targets, rows):
+    extreme = ratings.extreme_ratings(targets, rows)
+    constant = ratings.constant_ratings(targets, rows)
+    if names := [name for name in constant if name not in extreme]:
         yield Caution(
             "caution",
             "Ratings that do not vary",
             f"{', '.join(names)}: the same value all through a presentation, which has no score.",
         )
-    if names := ratings.extreme_ratings(targets, rows):
+    if extreme:
         yield Caution(
             "serious",
             "Ratings with extreme values",
-            f"{', '.join(names)}: a few values lie more than fifty times as far from the median "
+            f"{', '.join(extreme)}: a few values lie more than fifty times as far from the median "
             "as nine in ten values spread, and make the scores alone; check the table.",
         )
     if names := ratings.slow_ratings(targets, rows):
