@@ -95,6 +95,7 @@ def test_tables_agree_and_everything_declared_is_written(planted, result):
 def test_a_run_that_was_stopped_goes_on(film, participant, tmp_path, monkeypatch, result):
     """Finished folds and refits are not done again, and the result is the same."""
     from bidsapp.models import training_loop
+    from bidsapp.recipes.emotion3d import decoders
     from bidsapp.recipes.emotion3d import participant as module
 
     few = {"n_seeds": 1, "epochs": 2, "patience": 0, "n_shifts": 3, "n_parcels": 20}
@@ -109,7 +110,7 @@ def test_a_run_that_was_stopped_goes_on(film, participant, tmp_path, monkeypatch
         with pytest.raises(RuntimeError, match="stopped"):
             participant(film, tmp_path / "resumed", **few)
     monkeypatch.setattr(training_loop._Run, "epoch", stop)  # no epoch is trained again
-    monkeypatch.setattr(module.Shifts, "shifted", stop)  # no refit is computed again
+    monkeypatch.setattr(decoders.Shifts, "shifted", stop)  # no refit is computed again
     resumed = participant(film, tmp_path / "resumed", **few)
     for table in (SCORES, CURVES, NULL):
         assert result(whole, table).equals(result(resumed, table))
