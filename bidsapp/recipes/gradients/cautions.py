@@ -100,7 +100,7 @@ def _of_network(
     if known.any() and not passed.any():
         yield Caution(
             "serious",
-            f"No parcel is significant ({name})",
+            f"No parcel is significant ({network_title(name)})",
             f"The smallest family-wise p is {np.nanmin(test.p_family):.3f}. Best and centroid "
             "layers of this participant are dominated by noise and should not be interpreted.",
         )
@@ -145,7 +145,7 @@ def _of_control(name: str, both: Sequence[Scores]) -> Iterator[Caution]:
         return
     yield Caution(
         "serious" if ratio >= 1 else "caution",
-        f"The control does too well ({name})",
+        f"The control does too well ({network_title(name)})",
         f"The largest score of a parcel at negative lags is {ratio:.1f} times that at positive "
         "lags. Responses cannot precede the sound: slow "
         "trends shared by sound and scan may carry part of the scores.",
@@ -164,7 +164,7 @@ def _of_penalties(
     first, last = settings.log10_alpha[0], settings.log10_alpha[-1]
     yield Caution(
         "caution" if low >= _MUCH_AT_EDGE else "note",
-        f"Penalties lie at the edge of the grid ({name})",
+        f"Penalties lie at the edge of the grid ({network_title(name)})",
         f"In significant parcels {100 * low:.0f} % of the choices are the smallest and "
         f"{100 * high:.0f} % the largest penalty offered (log10 from {first:g} to {last:g}). Many "
         "at the smallest value mean that the grid should start lower (gradients.log10_alpha).",

@@ -102,7 +102,7 @@ def of_tests(
         Of the tests.
     """
     for kind in KINDS:
-        yield from _of_kind(network, kind, tests, over_participants, level)
+        yield from _of_kind(network_title(network), kind, tests, over_participants, level)
     main = tests[(tests["hemisphere"] == "both") & (tests["direction"] == FIXED)]
     if main["overlap_min"].min() < _LITTLE_OVERLAP:
         text = (
