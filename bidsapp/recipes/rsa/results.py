@@ -157,19 +157,17 @@ UNTRAINED = Maps(
     level="both",
 )
 _P = "p = (b + 1) / (m + 1) over permutations of clips (items that every clip has), right-sided"
-P = Maps(
-    desc="rsa", title="p", says=f"{_P}, uncorrected.", stat="p", scale=P_VALUE, level="both",
-    by=CLIPS,
-)  # fmt: skip
-P_FWE = Maps(
-    desc="rsafwe",
-    title="Family-wise p",
-    says=f"{_P}, against the largest score over all searchlights and layers.",
-    stat="p",
-    scale=P_VALUE,
-    level="both",
-    by=CLIPS,
-)
+_FAMILY = f"{_P}, against the largest score over all searchlights and layers"
+
+
+def _p_values(name: str, title: str, says: str, by: str) -> Maps:
+    return Maps(
+        desc=name, title=title, says=says, stat="p", scale=P_VALUE, level="both", by=by,
+    )  # fmt: skip
+
+
+P = _p_values("rsa", "p", f"{_P}, uncorrected.", CLIPS)
+P_FWE = _p_values("rsafwe", "Family-wise p", f"{_FAMILY}.", CLIPS)
 _BEYOND = "acoustic features regressed out of the responses"
 BEYOND = Maps(
     desc="rsabeyond",
@@ -179,23 +177,11 @@ BEYOND = Maps(
     scale=RHO,
     level="both",
 )
-BEYOND_P = Maps(
-    desc="rsabeyond",
-    title="p beyond acoustics",
-    says=f"{_P}, uncorrected; {_BEYOND}.",
-    stat="p",
-    scale=P_VALUE,
-    level="both",
-    by=BEYOND_ACOUSTICS,
+BEYOND_P = _p_values(
+    "rsabeyond", "p beyond acoustics", f"{_P}, uncorrected; {_BEYOND}.", BEYOND_ACOUSTICS
 )
-BEYOND_P_FWE = Maps(
-    desc="rsabeyondfwe",
-    title="Family-wise p beyond acoustics",
-    says=f"{_P}, against the largest score over all searchlights and layers; {_BEYOND}.",
-    stat="p",
-    scale=P_VALUE,
-    level="both",
-    by=BEYOND_ACOUSTICS,
+BEYOND_P_FWE = _p_values(
+    "rsabeyondfwe", "Family-wise p beyond acoustics", f"{_FAMILY}; {_BEYOND}.", BEYOND_ACOUSTICS
 )
 BEYOND_BEST = Labels(
     desc="rsabeyondbestlayer",
