@@ -18,8 +18,7 @@ recipe's defaults are run, and what the dry run says before is printed below wha
 
 With ``--group N`` the group level is timed, too. Results of the participant are copied under the
 names of N participants, which changes no step's cost; `emotion3d`, which reads volumes again, has
-N simulated participants of its own, each analysed without its own chance (as far as the group
-asks for it).
+N simulated participants of its own, analysed without networks and with ten shifts.
 """
 
 from __future__ import annotations
@@ -102,7 +101,13 @@ GROUP_STEPS: dict[str, dict[str, str]] = {
         "mean maps": "recipes.emotion3d.group:write_mean_maps",
     },
 }
-_ONLY_OF_ITS_OWN = ("n_seeds=0", "explain_per_class=0", "n_embedding_shifts=1", "scan_lags_s=[]")
+_ONLY_OF_ITS_OWN = (
+    "n_seeds=0",
+    "n_shifts=10",
+    "explain_per_class=0",
+    "n_embedding_shifts=1",
+    "scan_lags_s=[]",
+)
 """Settings of a participant of `emotion3d` whose group is timed."""
 
 
