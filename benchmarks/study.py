@@ -1,7 +1,7 @@
 """One whole participant, and a group, of a recipe at published size: seconds of every step.
 
     OMP_NUM_THREADS=1 python benchmarks/study.py FOLDER RECIPE [--nprocs 2] [--group N]
-        [--voxel-mm 4] [--share 1] [--set NAME=VALUE ...] [--group-set NAME=VALUE ...]
+        [--warm] [--voxel-mm 4] [--share 1] [--set NAME=VALUE ...] [--group-set NAME=VALUE ...]
 
 gradients, harmony
     as long as ds003085: three pieces of 313 s, TR 1 s (T 939), 20,484 vertices of fsaverage5;
@@ -13,8 +13,9 @@ emotion3d
     as long as the audio movie of studyforrest: 8 runs of 450 volumes, TR 2 s.
 
 (`reconstruct` at the size of ds003720: ``benchmarks/reconstruct_study.py``.) The study is
-simulated once and stays in FOLDER; ``--share`` shortens it (runs, pieces or number of clips). The
-recipe's defaults are run, and what the dry run says before is printed below what was measured.
+simulated once and stays in FOLDER; ``--share`` shortens it (runs, pieces or number of clips), and
+``--warm`` keeps what an earlier call left in the work folder: features of the sounds. The recipe's
+defaults are run; what the dry run says of it is printed first.
 
 With ``--group N`` the group level is timed, too. Results of the participant are copied under the
 names of N participants, which changes no step's cost; `emotion3d`, which reads volumes again, has
@@ -163,6 +164,7 @@ def main() -> None:
     parser.add_argument("recipe", choices=STEPS)
     parser.add_argument("--voxel-mm", type=int, default=4)
     parser.add_argument("--share", type=float, default=1.0)
+    parser.add_argument("--warm", action="store_true")
     parser.add_argument("--nprocs", type=int, default=1)
     parser.add_argument("--group", type=int, default=0)
     parser.add_argument("--set", action="append", default=[], dest="changes")
@@ -177,7 +179,7 @@ def main() -> None:
         words += ["--participants", str(several), "--voxel-mm", str(options.voxel_mm)]
         if tools(words):
             sys.exit(1)
-    for folder in (out, work):
+    for folder in (out,) if options.warm else (out, work):
         shutil.rmtree(folder, ignore_errors=True)
     end = ["--recipe", recipe, "-w", str(work), "--nprocs", str(options.nprocs)]
     if recipe != "emotion3d":
