@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy.linalg import cho_factor, cho_solve
 
 IntArray = npt.NDArray[np.integer]
-Floats = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +135,7 @@ class ClassMoments:
         product = (factors @ self.products.reshape(factors.size, -1)).reshape(n_features, -1)
         product -= n * np.outer(x_mean, x_mean)
         known = (2 * weighted[seen] - n * x_mean - n * y_mean * x_mean).T
-        fits = []
+        fits: list[tuple[Floats, Floats]] = []
         diagonal = np.einsum("ii->i", product)
         plain = diagonal.copy()
         for strength in strengths:
