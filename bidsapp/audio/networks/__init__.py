@@ -238,7 +238,7 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             summary="acoustic descriptors without a network: mel, loudness, spectral, mtf",
             weight_files={},
             build=_without_weights("baseline", "Baseline"),
-            seconds=0.02,
+            seconds=0.005,
         ),
         "resnet1d": NetworkEntry(
             summary="residual network over waveforms, 10 layers, to train on tags (or random)",
@@ -319,6 +319,7 @@ FAMILIES: Mapping[str, NetworkEntry] = MappingProxyType(
             summary="features that you have computed: TSV, Parquet, NPZ or _stim.tsv.gz",
             weight_files={},
             build=_features,
+            seconds=0.0,
         ),
     }
 )

@@ -24,7 +24,7 @@ _UNITS_AT_ONCE, _COPIES = 4_000, 4
 """Responses of all regions together are read in parts of so many units, copied so often."""
 _OTHER_ARRAYS = 10
 """Arrays (n_clips, n_units) beside predictions of encoding models."""
-_DECODED_S, _ENCODED_S = 4.2e-8, 2e-6
+_DECODED_S, _ENCODED_S = 9e-8, 4e-6
 """CPU seconds of decoding, for each row, unit and pair of folds, and of encoding models, for each
 clip and unit (`benchmarks/reconstruct_study.py`)."""
 _CURVES, _ABLATION = 0.3, 0.5
