@@ -26,9 +26,11 @@ _DECOMPOSED_S, _SHIFTED_S = 0.0065, 0.0036
 decomposition where features are filtered, and of shifted responses (``benchmarks/study.py``)."""
 _GROWTH = 1.3
 """Power of the number of features with which these grow from 50 to 150 (the same benchmark)."""
-_UNIT_S = 2e-5
-"""CPU seconds of one unit, layer, set of lags and fold, volumes read and maps written (the same
+_UNIT_S = 4e-5
+"""CPU seconds of one unit, layer, set of lags and fold, single lags and maps included (the same
 benchmark)."""
+_GRAM_S = 5e-12
+"""CPU seconds of Gram matrices, for each pair of frames and byte of a frame."""
 _SHARE = 0.1
 """Steps below this share of the time are not named."""
 
@@ -109,7 +111,8 @@ def encoding_cost(
         bold + grams,
         f"{n_units:,} units, {n_frames:,} feature frames",
         {
-            SOUND_FEATURES: features_s(getattr(settings, "networks", ()), sound_s),
+            SOUND_FEATURES: features_s(getattr(settings, "networks", ()), sound_s)
+            + n_frames**2 * frame_bytes * _GRAM_S,
             "scores": n_units * n_layers * n_lag_sets * n_folds * _UNIT_S,
             "null of parcels": null_seconds(inputs, settings, n_layers, n_copies),
             PAGE: PAGE_S,
