@@ -106,7 +106,11 @@ def _used(
         between = f"{n_between} volumes between parts left out" if n_between else ""
         reasons = [begin, between]
     else:
-        short = f"less than half of min_block_s {min_block_s:g}"
+        is_split = rows.blocks.kind == "split"
+        least_s = min_block_s if is_split else min_block_s / 2
+        short = f"less than {'' if is_split else 'half of '}min_block_s {min_block_s:g}"
+        if heard_s >= least_s:
+            short = "nowhere long enough between the cuts of its piece"
         reasons = [f"left out: {heard_s:.1f} s at all lags are {short}"]
     notes = "; ".join(filter(None, (row["note"], *reasons)))
     return {

@@ -64,6 +64,15 @@ def test_short_pieces_are_named_and_not_counted() -> None:
     assert prepared.overview().count("left out") == 2
 
 
+def test_beside_pieces_that_are_split_the_whole_bound_counts_and_is_named() -> None:
+    prepared = prepare(None, inputs_of((300.0, 300.0, 36.0)), Settings(), None)
+    assert [row["n_rows"] > 0 for row in prepared.alignment] == [True, True, False]
+    (problem,) = prepared.problems
+    heard_s = float(problem.what.split("left out: ")[1].split(" s ")[0])
+    assert 20 < heard_s < 40
+    assert "at all lags are less than min_block_s 40" in problem.what
+
+
 def test_presentations_of_half_the_bound_are_used() -> None:
     prepared = prepare(None, inputs_of((90.0, 100.0, 27.0, 110.0, 29.0)), Settings(), None)
     assert not prepared.problems
