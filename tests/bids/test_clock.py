@@ -75,7 +75,10 @@ class TestStartTime:
 
     def test_an_unlikely_start_time_is_used_and_said(self) -> None:
         for start_s in (-0.1, 2.5, 900.0):
-            assert self.of({"SliceTimingCorrected": True, "StartTime": start_s}, {}) == (start_s, 1)
+            assert self.of({"SliceTimingCorrected": True, "StartTime": start_s}, {}) == (
+                start_s,
+                1,
+            )
         left, right = ({"SliceTimingCorrected": True, "StartTime": at} for at in (0.9, 1.1))
         said = stated(left, right)
         value, problems = start_time(BOLD, said, 2.0, preprocessed=True, given_s=None)
@@ -96,7 +99,6 @@ class TestStartTime:
         assert self.of({}, {"SliceTiming": [0, 1]}) == (1.0, 1)
         assert self.of({}, {"SliceTiming": [0, 1]}, 0.8) == (0.8, 0)
         assert self.of({}, {}) == (1.0, 0)
-
 
     def test_runs_that_start_at_different_times_are_said(self, study) -> None:
         raw, prep = study
