@@ -26,6 +26,9 @@ FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
 BlockKind = Literal["presentation", "run", "clips", "split"]
 
+LEAST_FREEDOM = 3
+"""Least degrees of freedom that the rows of a run keep beside its nuisance and constants."""
+
 
 @dataclass(frozen=True)
 class Fold:
