@@ -26,6 +26,7 @@ from bidsapp.report.html import (
     Prose,
     Section,
     number_text,
+    once,
 )
 from bidsapp.report.methods import (
     Methods,
@@ -176,7 +177,7 @@ def standard_page(
     sections = [
         glance(*numbers),
         cautions(results),
-        *body,
+        *once(body, answer),
         claims(results),
         methods_section(methods),
         fidelity(results),
