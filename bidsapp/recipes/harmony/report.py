@@ -64,9 +64,11 @@ class HarmonyView(View):
 
     @cached_property
     def significant(self) -> Array | None:
-        """(n_units,) where any layer is significant; None if nothing was tested."""
+        """(n_units,) where any layer is significant; None if nothing was tested, or can pass."""
         if not self.is_group:
             return self.mask(declared.SIGNIFICANT)
+        if not sections.flips_can_pass(self.results, self.pair.space):
+            return None
         tested = self.maps(declared.P_FWE)
         return None if tested is None else passing(smallest(tested), self.level)
 
