@@ -216,8 +216,8 @@ def group_page(results: Results, methods: Methods) -> Page:
 
 def _who(results: Results) -> str:
     caption = (
-        "Who takes part. Volumes used: those that entered the models at positive lags; mean r: "
-        "over the layers of the first network and all voxels or vertices, at positive lags."
+        "Who takes part. Volumes used: those that entered the models; mean r: "
+        "over the layers of the first network and all voxels or vertices."
     )
     n = results.facts()["participants_per_unit"]
     if not n or n["min"] == n["max"]:

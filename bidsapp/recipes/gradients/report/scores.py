@@ -11,7 +11,7 @@ import pandas as pd
 from bidsapp.recipes.base import score_results
 from bidsapp.recipes.gradients import results as declared
 from bidsapp.recipes.gradients.report.rating_panels import rating_panels
-from bidsapp.recipes.gradients.report.view import NEGATIVE, POSITIVE, ParticipantView
+from bidsapp.recipes.gradients.report.view import LAGS_TITLES, NEGATIVE, POSITIVE, ParticipantView
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.places import coordinate_words, parcel_columns, top_parcels
 from bidsapp.report.brain.scales import largest, limits
@@ -35,7 +35,7 @@ from bidsapp.results.read import Results
 
 _TOP_PARCELS, _TOP_IF_NONE = 20, 10
 _SCORE = declared.SCORE.scale
-_CONTROL = "negative lags (control)"
+_CONTROL = LAGS_TITLES[NEGATIVE]
 
 # ------------------------------------------------------------------ maps
 
@@ -44,13 +44,12 @@ def maps(view: ParticipantView) -> Section:
     """Draw the largest score, best and centroid layer, and the control."""
     caption = (
         "Opacity scales with r; black outlines mark parcels significant at FWE p \u2264 "
-        f"{view.level:g} at positive lags (no threshold applied). Scores at all lags have one "
-        "scale."
+        f"{view.level:g} (no threshold applied). Scores and those of the control have one scale."
     )
     if not view.significant.any():
         caption = (
             "No parcel is significant: scores are pale, and best and centroid layers are not "
-            "drawn where they are undefined. Scores at all lags have one scale."
+            "drawn where they are undefined. Scores and those of the control have one scale."
         )
     drawn = draw(list(_maps(view)), view.units, view.significant, caption + view.apart)
     return view.section("Maps", "maps", *drawn)
@@ -102,7 +101,7 @@ def peak_courses(view: ParticipantView) -> Section | None:
 def profile(view: ParticipantView) -> Section:
     """Draw the score of each layer, the control, the acoustic baselines and the ceiling."""
     chosen, rows = view.chosen, rows_of(view.profile, lags=POSITIVE)
-    line = Line.over_units("positive lags", view.positive[:, chosen])
+    line = Line.over_units(LAGS_TITLES[POSITIVE], view.positive[:, chosen])
     lines = [line]
     control = view.scores(NEGATIVE)
     if control is not None:
@@ -311,7 +310,7 @@ def _rating(name: str, rater: object, rows: pd.DataFrame, view: ParticipantView)
     r, p = by_layer(mean, "r", view.layers), by_layer(mean, "p", view.layers)
     assert r is not None
     assert p is not None
-    lines = [Line("positive lags", r, passed=p <= 0.05, pieces=singles)]
+    lines = [Line(LAGS_TITLES[POSITIVE], r, passed=p <= 0.05, pieces=singles)]
     control = by_layer(rows_of(rows, lags=NEGATIVE, piece="mean"), "r", view.layers)
     if control is not None:
         lines.append(Line(_CONTROL, control, colour=style.NEGATIVE))

@@ -102,7 +102,11 @@ class ParticipantView(GradientsView):
 
 KINDS = ("best", "centroid")
 MAIN = {"hemisphere": "both", "direction": "reference rotated"}
-LAGS_TITLES = {POSITIVE: "positive lags", NEGATIVE: "negative lags (control)"}
+LAGS_TITLES = {
+    POSITIVE: "music before the response",
+    NEGATIVE: "music after the response (control)",
+}
+"""What responses are predicted from, by lags or by the canonical response and its mirror image."""
 KIND_TITLES = {"best": "Best layer", "centroid": "Centroid layer"}
 #: where everything on the cortex is drawn
 FSAVERAGE5 = surface_units(SIZE, SIZE, space="fsaverage5", density="10k")
