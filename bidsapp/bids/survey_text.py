@@ -65,7 +65,7 @@ def few_sounds(n_sounds: int, least: int) -> str:
     if not 0 < n_sounds < least:
         return ""
     word = "sound is" if n_sounds == 1 else "sounds are"
-    return f"{n_sounds} {word} few, {least} or more are better; long ones can be cut into clips"
+    return f"{n_sounds} {word} few, {least} or more are better; long ones can be cut into parts"
 
 
 def proposed(found: Survey, recipes: Recipes, refused: Refused = NONE_REFUSED) -> str:
