@@ -254,8 +254,8 @@ def _recipe_rows(found: Survey, recipes: Recipes, refused: Refused) -> list[list
     rows = []
     for name, missing in missing_for(found, recipes, refused).items():
         few = _few(found, recipes[name])
-        state = f"missing: {'; '.join(missing)}" if missing else "ready"
-        rows.append([name, f"{state}; {few}" if few else state])
+        ready = f"ready; {few}" if few else "ready"
+        rows.append([name, f"missing: {'; '.join(missing)}" if missing else ready])
     return rows
 
 

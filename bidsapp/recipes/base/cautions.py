@@ -89,9 +89,9 @@ def freedom(runs: Sequence[Run], regressors: Sequence[Sequence[str]]) -> Iterato
         "caution",
         f"Cleaning took {100 * shares[worst]:.0f} % of the degrees of freedom",
         f"{counted(n, 'regressor')} in {run.n_trs} volumes ({run.name}; from "
-        f"{100 * min(shares):.0f} to {100 * max(shares):.0f} % over {len(runs)} run{'s' * (len(runs) != 1)}). What is slow "
-        "in the music is lost with them; a smaller --confounds or a lower --high-pass-hz keeps "
-        "more.",
+        f"{100 * min(shares):.0f} to {100 * max(shares):.0f} % over {counted(len(runs), 'run')}). "
+        "What is slow in the music is lost with them; a smaller --confounds or a lower "
+        "--high-pass-hz keeps more.",
     )
 
 
