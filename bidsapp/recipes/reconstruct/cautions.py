@@ -17,6 +17,7 @@ from bidsapp.recipes.reconstruct.encoding.results import MOST_BANDS
 from bidsapp.recipes.reconstruct.folds import likeness_of_neighbours, parted_neighbours
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.results.cautions import Caution
+from bidsapp.results.networks import network_title
 from bidsapp.stats.identification import n_arrangements
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def of_participant(
         *_of_design(study.settings, clips, first),
         *_of_networks(study.settings.networks, study.config.weights),
         *_of_regions(regions),
-        *(caution for name, own in spaces.items() for caution in _of_space(name, own)),
+        *(item for name, own in spaces.items() for item in _of_space(network_title(name), own)),
         *of_windows(study.settings.shift_s, first.curve),
         *cautions.of_problems(problems),
     ]
