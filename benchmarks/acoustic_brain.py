@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from bidsapp.models.neighbourhoods import Neighbourhoods
-from bidsapp.models.rdm import rdm
+from bidsapp.models.rdm import cosine_rdm
 from bidsapp.models.searchlight import clip_null
 from bidsapp.stats.rsa.acoustics import acoustic_regression
 from bidsapp.stats.rsa.clip_permutation import clip_permutations
@@ -96,7 +96,7 @@ def study(
     for features_of_layer in own:
         x = world.layers * loudness * rng.standard_normal((1, N_CHANNELS))
         x = x + np.sqrt(1 - world.layers**2) * features_of_layer
-        models.append(rdm((x - x.mean(axis=0)) / x.std(axis=0), "spearman"))
+        models.append(cosine_rdm(x / x.std(axis=0)))
     permutations = clip_permutations(N_CLIPS, n_permutations, int(rng.integers(1 << 31)))
     nuisance = _nuisance(method, loudness[:, 0], regression.hat_rdm if n_removed else None)
     null = clip_null(

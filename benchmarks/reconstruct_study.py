@@ -14,24 +14,17 @@ ran, and the identification accuracy. A step does not hold the time of steps wit
 from __future__ import annotations
 
 import argparse
-import functools
-import importlib
-import os
 import sys
-import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
 from ds003720 import LABEL, TRACK_S, read_runs, write_fmriprep
+from stopwatch import Stopwatch
 
 from bidsapp.cli.app import main as app
-from bidsapp.engine.status import peak_memory_bytes
 from bidsapp.recipes import RECIPES
 from bidsapp.recipes.reconstruct import results as declared
 from bidsapp.results.read import Results
@@ -132,75 +125,6 @@ def write_study(options: argparse.Namespace, data: Path) -> None:
     write_fmriprep(study, rows, names, brain(options.voxels), data)
 
 
-# ------------------------------------------------------------------ time and memory
-
-
-@dataclass
-class Stopwatch:
-    """Seconds and memory of steps that may hold each other; inner ones are not counted twice."""
-
-    wall_s: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    cpu_s: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    peak_bytes: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    running: list[str] = field(default_factory=lambda: ["other"])
-    since: tuple[float, float] = (0.0, 0.0)
-    over: bool = False
-
-    def turn(self) -> None:
-        """Count the time since the last turn for the step that runs."""
-        now = time.perf_counter(), time.process_time()
-        self.wall_s[self.running[-1]] += now[0] - self.since[0]
-        self.cpu_s[self.running[-1]] += now[1] - self.since[1]
-        self.since = now
-
-    def watch(self) -> None:
-        """Look at the resident memory every .05 s."""
-        page = os.sysconf("SC_PAGE_SIZE")
-        while not self.over:
-            resident = int(Path("/proc/self/statm").read_text().split()[1]) * page
-            step = self.running[-1]
-            self.peak_bytes[step] = max(self.peak_bytes[step], resident)
-            time.sleep(0.05)
-
-    def timed(self, step: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function with its time counted; a generator is run to its end."""
-
-        @functools.wraps(function)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            self.turn()
-            self.running.append(step)
-            try:
-                value = function(*args, **kwargs)
-                return iter(list(value)) if isinstance(value, Iterator) else value
-            finally:
-                self.turn()
-                self.running.pop()
-
-        return wrapper
-
-    def attach(self) -> None:
-        """Put the clock around all steps."""
-        for step, address in STEPS.items():
-            module, _, name = address.partition(":")
-            holder: Any = importlib.import_module(f"bidsapp.{module}")
-            *outer, last = name.split(".")
-            for part in outer:
-                holder = getattr(holder, part)
-            setattr(holder, last, self.timed(step, getattr(holder, last)))
-
-    def table(self) -> Iterator[str]:
-        """Yield the rows of a table, the most expensive step first."""
-        whole = sum(self.wall_s.values()), sum(self.cpu_s.values())
-        yield "| step | wall s | CPU s | share | peak GiB |\n|---|---|---|---|---|"
-        for step in sorted(self.wall_s, key=lambda name: -self.wall_s[name]):
-            share, gib = self.wall_s[step] / whole[0], self.peak_bytes[step] / 2**30
-            yield (
-                f"| {step} | {self.wall_s[step]:.0f} | {self.cpu_s[step]:.0f} | {share:.0%} | "
-                f"{gib:.2f} |"
-            )
-        yield f"| all | {whole[0]:.0f} | {whole[1]:.0f} | | {peak_memory_bytes() / 2**30:.2f} |"
-
-
 def main() -> None:
     """Write the study unless it is there, run the app, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -226,12 +150,10 @@ def main() -> None:
     words += ["--network", f"features:{options.work / TABLE}", "baseline"]
     for change in options.changes:
         words += ["--set", f"reconstruct.{change}"]
-    watch = Stopwatch(since=(time.perf_counter(), time.process_time()))
-    watch.attach()
-    threading.Thread(target=watch.watch, daemon=True).start()
-    failed = app(words)
-    watch.turn()
-    watch.over = True
+    watch = Stopwatch()
+    watch.attach(STEPS)
+    with watch:
+        failed = app(words)
     if failed:
         sys.exit("the app failed")
     print("\n".join(watch.table()))

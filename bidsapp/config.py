@@ -118,6 +118,18 @@ class Config:
             return 1
         return self.workers or self.n_processors
 
+    def of_one_worker(self) -> Config:
+        """Give each of several workers on one machine its part of threads and memory."""
+        elsewhere = self.executor == "slurm" or self.dask_scheduler is not None
+        n = self.n_workers
+        if elsewhere or n == 1:
+            return self
+        return dataclasses.replace(
+            self,
+            omp_nthreads=self.omp_nthreads or max(1, self.n_processors // n),
+            mem=f"{max(self.memory_bytes // n >> 20, 256)}M",
+        )
+
     @property
     def n_processors(self) -> int:
         """Processors this run may use: ``--nprocs``, at most those the system lets it have."""

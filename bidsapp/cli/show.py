@@ -18,7 +18,7 @@ from bidsapp.engine.preflight import verdict
 from bidsapp.engine.reports import Reported, answer_of, report_path, reported
 from bidsapp.engine.status import Record
 from bidsapp.errors import AppError, JobsFailedError, RunsLeftOutError
-from bidsapp.recipes import RECIPES, load_function
+from bidsapp.recipes.base.cost import Cost
 from bidsapp.text import text_table
 
 LOGGER = logging.getLogger("musicotopy")
@@ -59,8 +59,8 @@ def show_plans(parts: Sequence[Plan], config: Config, refusal: AppError | None) 
             print(f"  as {alike}")
         else:
             print(overview)
-            if job.level == "participant":
-                print(f"  {_cost(job, config)}")
+            if (cost := job.cost(config)) is not None:
+                print(f"  {_cost(cost, config)}")
         for problem in job.inputs.problems:
             print(f"  note: {problem}")
 
@@ -85,11 +85,12 @@ def write_plan(plans: Sequence[Plan], target: Path, config: Config) -> None:
         write_json(target, content)
 
 
-def _cost(job: Job, config: Config) -> str:
-    cost = load_function(RECIPES[job.recipe].cost)(job.inputs, job.settings, config)
+def _cost(cost: Cost, config: Config) -> str:
+    worker = config.of_one_worker()
     return (
-        f"estimate: {cost.size}; memory {cost.memory_bytes / 2**30:.1f} of "
-        f"{config.memory_bytes / 2**30:.1f} GiB allowed; scratch "
+        f"estimate: {cost.size}; {cost.time(worker.n_threads)}; memory "
+        f"{cost.memory_bytes / 2**30:.1f} of "
+        f"{worker.memory_bytes / 2**30:.1f} GiB allowed; scratch "
         f"{cost.scratch_bytes / 2**30:.1f} GiB"
     )
 

@@ -53,22 +53,10 @@ def make_executor(dataset: Dataset, config: Config) -> Executor:
     """
     if config.executor == "serial":
         return Serial(Worker(dataset, config))
-    one_machine = config.executor != "slurm" and config.dask_scheduler is None
-    theirs = _share(config) if one_machine else config
-    worker = Worker(dataset, dataclasses.replace(theirs, quiet=True))
+    worker = Worker(dataset, dataclasses.replace(config.of_one_worker(), quiet=True))
     if config.executor == "local":
         return Local(worker, config.n_workers)
     return Dask(worker, config)
-
-
-def _share(config: Config) -> Config:
-    """Give each of several workers on one machine its part of threads and memory."""
-    n = config.n_workers
-    return dataclasses.replace(
-        config,
-        omp_nthreads=config.omp_nthreads or max(1, config.n_processors // n),
-        mem=f"{max(config.memory_bytes // n >> 20, 256)}M",
-    )
 
 
 @dataclasses.dataclass(frozen=True)

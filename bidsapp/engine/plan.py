@@ -18,7 +18,8 @@ from bidsapp.bids.index import runs_left_out
 from bidsapp.bids.near import near_text
 from bidsapp.config import Config, configuration_hash, differences, read_toml
 from bidsapp.errors import AppError, InputMissingError, OutputError, UsageError
-from bidsapp.recipes import RECIPES, SETTINGS_TABLES
+from bidsapp.recipes import RECIPES, SETTINGS_TABLES, load_function
+from bidsapp.recipes.base.cost import Cost
 from bidsapp.recipes.base.group import collect_group
 from bidsapp.recipes.base.inputs import (
     JobInputs,
@@ -72,6 +73,14 @@ class Job:
         """Whose data, and in which space: ``[2/5] sub-02 · fsaverage5``."""
         who = f"sub-{self.subject}" if self.subject else "group"
         return " · ".join(filter(None, (f"{self.number} {who}".strip(), self.space)))
+
+    def cost(self, config: Config) -> Cost | None:
+        """Estimate what it will cost; None for a group, and for what cannot run."""
+        if self.inputs is None or self.level != "participant":
+            return None
+        estimate = load_function(RECIPES[self.recipe].cost)
+        cost: Cost = estimate(self.inputs, self.settings, config.of_one_worker())
+        return cost
 
     @property
     def inputs_hash(self) -> str:

@@ -9,7 +9,6 @@ from bidsapp import __version__
 from bidsapp.config import Config
 from bidsapp.engine.plan import Job, Plan
 from bidsapp.engine.status import is_complete, read_record
-from bidsapp.recipes import RECIPES, load_function
 
 Row = dict[str, Any]
 
@@ -29,8 +28,8 @@ def describe_plans(plans: Sequence[Plan], config: Config) -> Row:
     dict
         ``version``, ``output_dir`` and ``jobs``; a job has ``name``, ``recipe``, ``level``,
         ``participant``, ``space``, ``configuration_hash``, ``inputs_hash``, ``state`` (``done``,
-        ``to do`` or ``cannot run``), ``reason``, ``cost`` (bytes; null for groups) and
-        ``depends_on``, the names of the jobs that must be done before.
+        ``to do`` or ``cannot run``), ``reason``, ``cost`` (bytes and CPU seconds; null for
+        groups) and ``depends_on``, the names of the jobs that must be done before.
     """
     jobs = [job for plan in plans for job in plan.jobs]
     return {
@@ -66,8 +65,11 @@ def _needs(job: Job, other: Job) -> bool:
 
 
 def _cost(job: Job, config: Config) -> Row | None:
-    if job.inputs is None or job.level != "participant":
+    cost = job.cost(config)
+    if cost is None:
         return None
-    estimate = load_function(RECIPES[job.recipe].cost)
-    cost = estimate(job.inputs, job.settings, config)
-    return {"memory_bytes": cost.memory_bytes, "scratch_bytes": cost.scratch_bytes}
+    return {
+        "memory_bytes": cost.memory_bytes,
+        "scratch_bytes": cost.scratch_bytes,
+        "cpu_seconds": round(sum(cost.seconds.values())),
+    }

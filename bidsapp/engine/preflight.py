@@ -23,7 +23,9 @@ from bidsapp.engine.job_checks import NetworkChecks, job_error, named_files
 from bidsapp.engine.plan import Job, Plan, check_configuration, group_plan
 from bidsapp.engine.status import is_complete, read_record, read_records
 from bidsapp.errors import AppError, InputMissingError, OutputError
+from bidsapp.progress import duration
 from bidsapp.recipes import RECIPES, load_function
+from bidsapp.recipes.base.cost import SOUND_FEATURES
 from bidsapp.text import counted
 
 _INDIVIDUAL = ("T1w", "native", "fsnative")
@@ -220,21 +222,17 @@ class Needs:
     scratch_bytes
         Of all that run at once.
     seconds
-        From the time that like jobs took in this output folder; None without any.
+        Of the clock: from the time that jobs took in this output folder, else from estimates.
     """
 
     memory_bytes: int = 0
     scratch_bytes: int = 0
-    seconds: float | None = None
+    seconds: float = 0.0
 
 
 def needs(jobs: Iterable[Job], config: Config) -> Needs:
     """Estimate what participants' jobs need."""
-    costs = [
-        load_function(RECIPES[job.recipe].cost)(job.inputs, job.settings, config)
-        for job in jobs
-        if job.level == "participant" and job.inputs is not None
-    ]
+    costs = [cost for job in jobs if (cost := job.cost(config)) is not None]
     if not costs:
         return Needs()
     scratch = sorted((cost.scratch_bytes for cost in costs), reverse=True)
@@ -243,10 +241,14 @@ def needs(jobs: Iterable[Job], config: Config) -> Needs:
         for record in read_records(config.output_dir).values()
         if record.state == "done" and record.level == "participant" and record.seconds
     ]
-    seconds = None
     if records:
         middle = sorted(records)[len(records) // 2]
         seconds = middle * len(costs) / min(config.n_workers, len(costs))
+    else:
+        sounds = [cost.seconds.get(SOUND_FEATURES, 0.0) for cost in costs]
+        whole = sum(sum(cost.seconds.values()) for cost in costs) - sum(sounds) + max(sounds)
+        n_cores = config.of_one_worker().n_threads * min(config.n_workers, len(costs))
+        seconds = whole / n_cores
     return Needs(
         max(cost.memory_bytes for cost in costs), sum(scratch[: config.n_workers]), seconds
     )
@@ -330,8 +332,8 @@ def _first_line(
     if any(job.level == "group" for job in jobs):
         parts.append("group")
     needed = f"needs {_gib(need.memory_bytes)}, {_gib(need.scratch_bytes)} scratch"
-    if need.seconds is not None:
-        needed += f", about {max(1, round(need.seconds / 60))} min"
+    if need.seconds:
+        needed += f", about {duration(need.seconds)}"
     what = f"{' + '.join(parts)}; {needed if todo else 'everything is done already'}"
     doubt = f"; see {' and '.join(dict.fromkeys(doubts))}" if doubts else ""
     return f"ready: {what}{doubt}"

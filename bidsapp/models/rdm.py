@@ -19,6 +19,7 @@ __all__ = [
     "Comparison",
     "Dissimilarity",
     "compare",
+    "cosine_rdm",
     "midranks",
     "n_items_of",
     "partial_compare",
@@ -91,6 +92,30 @@ def rdm(
 independent measurements of each pattern, or use another dissimilarity"
         raise InputInvalidError(msg)
     return _squared(cross_gram(folds))[upper]
+
+
+def cosine_rdm(patterns: FloatArray) -> npt.NDArray[np.float64]:
+    """Return 1 - cosine of all pairs of patterns, seen from their mean.
+
+    Unlike a correlation it takes no mean over features away, so that it is the same after every
+    rotation of them: of voxels that mix the features at random, the correlation distance tends to
+    it as their number grows.
+
+    Parameters
+    ----------
+    patterns : array of shape (n_items, n_features)
+
+    Returns
+    -------
+    array of shape (n_pairs,)
+        NaN for pairs with a pattern that is the mean.
+    """
+    x = patterns.astype(np.float64)
+    x -= x.mean(axis=0)
+    norms = np.linalg.norm(x, axis=1)
+    norms[norms == 0] = np.nan
+    x /= norms[:, None]
+    return np.asarray(1 - (x @ x.T)[np.triu_indices(len(x), 1)])
 
 
 def cross_gram(folds: FloatArray) -> npt.NDArray[np.float64]:

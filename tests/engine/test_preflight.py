@@ -4,24 +4,41 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 from bidsapp.audio.networks import network_entry
 from bidsapp.cli import tools
 from bidsapp.cli.app import main
 from bidsapp.cli.configure import parse_arguments
-from bidsapp.engine.plan import make_plan
-from bidsapp.engine.preflight import checked
+from bidsapp.config import Config
+from bidsapp.engine.plan import Job, make_plan
+from bidsapp.engine.preflight import checked, needs
+from bidsapp.recipes.base.cost import SOUND_FEATURES, Cost
 from tests.engine.conftest import SETTINGS, first
 
 
 def test_ready_names_what_it_needs(study, tmp_path, capsys) -> None:
     words = [str(study), str(tmp_path / "out"), "participant", *SETTINGS, "--dry-run"]
     assert main(words) == 0
-    line = capsys.readouterr().out.splitlines()[0]
-    assert line.startswith("ready: 1 participant x 1 space; needs ")
+    out = capsys.readouterr().out
+    assert re.match(r"ready: 1 participant x 1 space; needs .*, about \d+ (s|min)", out)
+    assert re.search(r"feature frames; about .* on \d cores? \(.*\); memory", out)
+
+
+def test_features_of_the_sounds_are_counted_once_for_all_participants(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cost = Cost(1, 1, "", {SOUND_FEATURES: 600.0, "scores": 60.0})
+    monkeypatch.setattr(Job, "cost", lambda job, config: cost)
+    config = Config(
+        bids_dir=Path("data"), output_dir=Path("out"), analysis_level=("participant",), nprocs=1
+    )
+    jobs = [Job(f"job-{k}", "gradients", "participant", f"{k}", "", None, "") for k in range(3)]
+    assert needs(jobs, config).seconds == 600 + 3 * 60
 
 
 def test_a_run_that_cannot_be_used_is_said_and_has_its_code(study, tmp_path, capsys) -> None:

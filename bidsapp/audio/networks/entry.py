@@ -30,6 +30,9 @@ class NetworkEntry:
         Extra of musicotopy that brings the package.
     in_folder
         Whether its weights are a folder, not a file.
+    seconds
+        CPU seconds that it takes for a second of sound, Gram matrices included
+        (``benchmarks/network_seconds.py``).
     on_music
         Whether its weights were trained on music, so that a network that was not is its control.
     """
@@ -40,6 +43,7 @@ class NetworkEntry:
         "in_folder",
         "on_music",
         "package",
+        "seconds",
         "summary",
         "tool",
         "weight_files",
@@ -50,11 +54,13 @@ class NetworkEntry:
         summary: str,
         weight_files: Mapping[str, tuple[str, ...]],
         build: Callable[[Choice], Network],
+        *,
         tool: str = "",
         package: str = "",
         extra: str = "",
         in_folder: bool = False,
         on_music: bool = False,
+        seconds: float = 0.1,
     ) -> None:
         self.summary = summary
         self.weight_files = weight_files
@@ -64,3 +70,4 @@ class NetworkEntry:
         self.extra = extra
         self.in_folder = in_folder
         self.on_music = on_music
+        self.seconds = seconds

@@ -8,7 +8,7 @@ from typing import Any
 from bidsapp.bids.headers import n_mask_voxels
 from bidsapp.brain.stored_volumes import cache_bytes
 from bidsapp.config import Config
-from bidsapp.recipes.base.cost import BASE_BYTES, Cost
+from bidsapp.recipes.base.cost import BASE_BYTES, PAGE, PAGE_S, Cost
 from bidsapp.recipes.emotion3d.inputs import EmotionInputs
 from bidsapp.recipes.emotion3d.labels import n_folds, split_names
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
@@ -36,14 +36,17 @@ def estimate(inputs: EmotionInputs, settings: Emotion3dSettings, config: Config)
     n_runs, stops = len(inputs.runs), settings.patience > 0
     volumes = n_volumes * (max(n_runs - 1, 1) + stops * max(n_runs - 2, 1)) / n_runs
     seconds = n_trainings * settings.epochs * volumes * n_units * _UNIT_S[settings.network]
-    minutes = max(1, math.ceil(seconds / config.n_threads / 60))
     checkpoints = settings.n_seeds * (1 + stops) * (sum(folds) + folds[0]) * _CHECKPOINT_BYTES
     return Cost(
         min(wanted, config.memory_bytes),
         stored + checkpoints,
         f"{n_units:,} voxels, {n_volumes:,} volumes of {run.tr_s:g} s, "
-        f"{n_trainings} trainings of at most {settings.epochs} epochs (at most {minutes:,} min on "
-        f"{config.n_threads} core{'s' * (config.n_threads != 1)})",
+        f"{n_trainings} trainings of at most {settings.epochs} epochs",
+        {
+            "network": seconds,
+            "linear decoders": 0.0,
+            PAGE: PAGE_S,
+        },
     )
 
 

@@ -23,9 +23,8 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from bidsapp.features.courses import CourseBank
-from bidsapp.models.rdm import rdm
 from bidsapp.recipes.rsa.items import Items
-from bidsapp.recipes.rsa.layer_models import layer_dissimilarity, predicted_patterns
+from bidsapp.recipes.rsa.layer_models import model_rdm, predicted_patterns
 from bidsapp.recipes.rsa.settings import RsaSettings
 from bidsapp.stats.rsa.acoustics import AcousticRegression, acoustic_regression, standardised
 
@@ -123,7 +122,7 @@ def of_columns(
         How dissimilarities of layers are made.
     """
     every = [standardised(values) for values in columns.values()]
-    rdms = [rdm(values, layer_dissimilarity(values.shape[1], settings)) for values in every]
+    rdms = [model_rdm(values, settings) for values in every]
     n_pairs = tested.size * (tested.size - 1) // 2
     regression = acoustic_regression({k: v[tested] for k, v in columns.items()}, n_clips)
     return Acoustics(np.array(rdms).reshape(len(rdms), n_pairs), regression)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bidsapp.features.courses import CourseBank
 from bidsapp.features.hrf import convolve_pieces
-from bidsapp.models.rdm import Dissimilarity, rdm
+from bidsapp.models.rdm import cosine_rdm, rdm
 from bidsapp.recipes.rsa.items import Items
 from bidsapp.recipes.rsa.settings import RsaSettings
 from bidsapp.results.write import tidy
@@ -54,7 +54,7 @@ def layer_models(
     items
         What the rows are.
     settings
-        ``dissimilarity``, ``standardise_channels``.
+        ``dissimilarity``, ``layer_dissimilarity``, ``standardise_channels``.
     delay_s
         How much later than the canonical response the brain answers.
     """
@@ -63,19 +63,31 @@ def layer_models(
         patterns = predicted_patterns(bank, np.asarray(bank.course(index)), items, delay_s)
         if settings.standardise_channels:
             patterns = standardised(patterns)
-        rdms.append(rdm(patterns, layer_dissimilarity(patterns.shape[1], settings)))
+        rdms.append(model_rdm(patterns, settings))
     return LayerModels(bank, np.array(rdms))
 
 
-def layer_dissimilarity(n_channels: int, settings: RsaSettings) -> Dissimilarity:
-    """Return how patterns of a layer are compared.
+def model_rdm(patterns: Floats, settings: RsaSettings) -> Floats:
+    """Return how far apart the items are in the channels of a layer.
 
     A layer of few channels has no pattern to correlate; a model has no noise that crossnobis
     would have to keep out.
+
+    Parameters
+    ----------
+    patterns : array of shape (n_items, n_channels)
+    settings
+        ``dissimilarity`` of the brain's patterns, and ``layer_dissimilarity``.
+
+    Returns
+    -------
+    array of shape (n_pairs,)
     """
-    if settings.dissimilarity == "crossnobis" or n_channels < _FEW_CHANNELS:
-        return "euclid"
-    return settings.dissimilarity
+    if settings.dissimilarity in ("euclid", "crossnobis") or patterns.shape[1] < _FEW_CHANNELS:
+        return rdm(patterns, "euclid")
+    if settings.layer_dissimilarity == "cosine":
+        return cosine_rdm(patterns)
+    return rdm(patterns, settings.dissimilarity)
 
 
 def predicted_patterns(

@@ -25,7 +25,7 @@ from bidsapp.models.searchlight import (
     searchlight_rsa,
 )
 from bidsapp.progress import track
-from bidsapp.recipes.rsa.prepare import MODEL_BYTES
+from bidsapp.recipes.rsa.cost import MODEL_BYTES
 from bidsapp.scratch import Scratch
 from bidsapp.stats.rsa.pairs import pairs_among
 

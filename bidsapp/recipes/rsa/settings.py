@@ -80,6 +80,13 @@ class RsaSettings:
     dissimilarity: Literal["spearman", "pearson", "euclid", "crossnobis"] = _compared(
         "spearman", paper="1 - Spearman correlation"
     )
+    layer_dissimilarity: Literal["cosine", "brain"] = _compared(
+        "cosine",
+        paper="1 - Spearman correlation, as in the brain",
+        why="a correlation over channels takes away what all of them share, often the loudness; "
+        "voxels that mix channels keep it, and so does the cosine; 'brain' compares channels as "
+        "voxels are",
+    )
     comparison: Literal["spearman", "pearson"] = _compared(
         "spearman", paper="Spearman correlation"
     )
@@ -128,6 +135,7 @@ VARIANTS = {
         drop_s=6.0,
         standardise_channels=False,
         centre_patterns=False,
+        layer_dissimilarity="brain",
         pairs="all",
         nuisance=(),
         acoustics=(),

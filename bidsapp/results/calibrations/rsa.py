@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidsapp.models.neighbourhoods import Neighbourhoods
-from bidsapp.models.rdm import rdm
+from bidsapp.models.rdm import cosine_rdm
 from bidsapp.models.searchlight import clip_null
 from bidsapp.stats.rsa.acoustics import acoustic_regression, standardised
 from bidsapp.stats.rsa.clip_permutation import clip_permutations
@@ -69,7 +69,7 @@ def clip_permutation_beyond(rng: np.random.Generator, n_sets: int) -> Floats:
         models = []
         for _ in range(_N_LAYERS):
             own, weights = _courses(rng, _N_CHANNELS), rng.standard_normal((1, _N_CHANNELS))
-            models.append(rdm(standardised(own + 0.5 * loudness * weights), "spearman"))
+            models.append(cosine_rdm(standardised(own + 0.5 * loudness * weights)))
         seed = int(rng.integers(1 << 31))
         permutations = clip_permutations(_N_ACOUSTIC_CLIPS, _N_PERMUTATIONS, seed)
         null = clip_null(

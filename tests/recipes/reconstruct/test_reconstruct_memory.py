@@ -17,6 +17,7 @@ from bidsapp.recipes.base.clips import Clip
 from bidsapp.recipes.base.cost import Cost
 from bidsapp.recipes.reconstruct import inputs as cost
 from bidsapp.recipes.reconstruct.clips import Clips
+from bidsapp.recipes.reconstruct.cost import estimate
 from bidsapp.recipes.reconstruct.decode import (
     Regions,
     decode,
@@ -25,7 +26,6 @@ from bidsapp.recipes.reconstruct.decode import (
     make_judge,
 )
 from bidsapp.recipes.reconstruct.encoding.fit import EncodedClips, encode_responses
-from bidsapp.recipes.reconstruct.inputs import estimate
 from bidsapp.recipes.reconstruct.refits import predict_other_responses
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.recipes.reconstruct.windows import read_responses

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from bidsapp.config import Config
 from bidsapp.errors import InputInvalidError
 from bidsapp.recipes.base.clips import cuts
 from bidsapp.recipes.base.inputs import Inputs
-from bidsapp.recipes.rsa import prepare
+from bidsapp.recipes.rsa import cost
 from bidsapp.recipes.rsa.cautions import of_items
 from bidsapp.recipes.rsa.items import Items, item_patterns, make_items, run_orders
 from bidsapp.recipes.rsa.settings import RsaSettings
@@ -191,18 +190,14 @@ def test_dry_run_says_how_long_searchlights_take(
     make_inputs: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each test of 25 clips takes five passes over the pairs; without tests none of that."""
-    monkeypatch.setattr(prepare, "count_units", lambda run: 100_000)
+    monkeypatch.setattr(cost, "count_units", lambda run: 100_000)
     clips = [(f"{k}.wav", 40.0 * k, 29.0, 0.0) for k in range(25)]
     inputs = make_inputs([clips], tr_s=1.0, n_trs=1010)
-    config = Config(
-        bids_dir=Path("data"), output_dir=Path("out"), analysis_level=("participant",), nprocs=1
-    )
+    config = Config(bids_dir=Path("data"), output_dir=Path("out"), analysis_level=("participant",))
 
-    def minutes(**changes: object) -> int:
-        size = prepare.estimate(inputs, replace(ROBUST, **changes), config).size
-        found = re.search(r"searchlights at most ([\d,]+) min on 1 core\)", size)
-        assert found, size
-        return int(found[1].replace(",", ""))
+    def minutes(**changes: object) -> float:
+        of_steps = cost.estimate(inputs, replace(ROBUST, **changes), config).seconds
+        return of_steps["searchlights and their test"] / 60
 
     both, one, none = minutes(), minutes(acoustics=()), minutes(n_permutations=0)
     assert both - one == pytest.approx(one - none, abs=1)

@@ -15,11 +15,12 @@ from bidsapp.audio.networks.base import Layer
 from bidsapp.errors import UsageError
 from bidsapp.features.courses import CourseBank
 from bidsapp.features.hrf import hrf
+from bidsapp.models.rdm import compare, rdm
 from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.rsa.items import make_items
 from bidsapp.recipes.rsa.layer_models import (
-    layer_dissimilarity,
     layer_models,
+    model_rdm,
     predicted_patterns,
     standardised,
 )
@@ -77,27 +78,48 @@ def test_responses_are_convolved_within_clips(make_inputs: Make, tmp_path: Path)
         np.testing.assert_allclose(found[items.clip == piece], expected, atol=1e-6)
 
 
-def test_rdm_of_a_layer_is_rank_correlation_distance(make_inputs: Make, tmp_path: Path) -> None:
+def test_rdm_of_a_layer_is_a_cosine_distance(make_inputs: Make, tmp_path: Path) -> None:
     bank, _course = make_bank(tmp_path)
     inputs = make_inputs(two_clips(), sound_s=LENGTH_S)
     items = make_items(inputs, RsaSettings())
-    settings = replace(RsaSettings(), standardise_channels=False)
     patterns = predicted_patterns(bank, np.asarray(bank.course(0)), items)
-    found = layer_models(bank, items, settings)
-    expected = pdist(rankdata(patterns, axis=1), "correlation")
-    np.testing.assert_allclose(found.rdms[0], expected, atol=1e-12)
-    scaled = layer_models(bank, items, RsaSettings())
-    expected = pdist(rankdata(standardised(patterns), axis=1), "correlation")
-    np.testing.assert_allclose(scaled.rdms[0], expected, atol=1e-12)
+    found = layer_models(bank, items, RsaSettings())
+    np.testing.assert_allclose(found.rdms[0], pdist(standardised(patterns), "cosine"), atol=1e-12)
+    as_they_are = layer_models(bank, items, replace(RsaSettings(), standardise_channels=False))
+    expected = pdist(patterns - patterns.mean(axis=0), "cosine")
+    np.testing.assert_allclose(as_they_are.rdms[0], expected, atol=1e-12)
+
+
+def test_layers_can_be_compared_as_the_brain_is() -> None:
+    patterns = np.random.default_rng(0).standard_normal((10, 40))
+    alike = replace(RsaSettings(), layer_dissimilarity="brain")
+    ranked = pdist(rankdata(patterns, axis=1), "correlation")
+    np.testing.assert_allclose(model_rdm(patterns, alike), ranked, atol=1e-12)
+    straight = pdist(patterns)
+    for kind in ("euclid", "crossnobis"):
+        settings = replace(RsaSettings(), dissimilarity=kind)
+        np.testing.assert_allclose(model_rdm(patterns, settings), straight, atol=1e-12)
 
 
 def test_silent_channels_and_small_layers() -> None:
     patterns = np.random.default_rng(0).standard_normal((10, 4))
     patterns[:, 1] = 3.0
     assert standardised(patterns).shape == (10, 3)
-    assert layer_dissimilarity(1, RsaSettings()) == "euclid"
-    assert layer_dissimilarity(64, RsaSettings()) == "spearman"
-    assert layer_dissimilarity(64, replace(RsaSettings(), dissimilarity="crossnobis")) == "euclid"
+    np.testing.assert_allclose(model_rdm(patterns, RsaSettings()), pdist(patterns), atol=1e-12)
+    assert np.isnan(model_rdm(patterns[:, :0], RsaSettings())).all()
+
+
+def test_voxels_that_mix_channels_find_the_items_as_the_model_does() -> None:
+    """What all channels share (their loudness) is part of a layer for voxels that mix them."""
+    rng = np.random.default_rng(1)
+    loudness = rng.standard_normal((40, 1))
+    channels = standardised(2 * loudness + rng.standard_normal((40, 64)))
+    voxels = channels @ rng.standard_normal((64, 20_000))
+    brain = rdm(voxels, "spearman")
+    alike = compare(brain, model_rdm(channels, RsaSettings()), "spearman")
+    ranked = replace(RsaSettings(), layer_dissimilarity="brain")
+    assert alike > 0.98
+    assert compare(brain, model_rdm(channels, ranked), "spearman") < 0.5
 
 
 def test_lag_and_run_of_items(make_inputs: Make) -> None:

@@ -111,7 +111,7 @@ def group_design(results: Results) -> Section:
         ("Items", number_text(facts["n_items"], 0)),
         ("Pairs compared", number_text(facts["n_pairs"], 0)),
         ("Order of clips", told),
-        ("Dissimilarity", _DISSIMILARITIES[facts["dissimilarity"]]),
+        ("Dissimilarity in the brain", _DISSIMILARITIES[facts["dissimilarity"]]),
     ]
     apart = facts["time_difference_s"]
     if apart > 0:
