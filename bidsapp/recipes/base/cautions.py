@@ -187,8 +187,10 @@ def of_pieces(rows: Rows, purge_s: float) -> Iterator[Caution]:
 
 
 def few_shifts(n_shifts: int) -> Iterator[Caution]:
-    """Caution where a null of parcels has so few displacements that its p-values are coarse."""
-    if n_shifts < _FEW_SHIFTS:
+    """Caution where a null of parcels has no displacements, or so few that p-values are coarse."""
+    if n_shifts < 1:
+        yield Caution("serious", "No test", "No shifts were asked for: nothing was tested.")
+    elif n_shifts < _FEW_SHIFTS:
         text = f"With {counted(n_shifts, 'shift')} no p-value is below 1/{n_shifts + 1}."
         yield Caution("caution", "Low p-value resolution", text)
 

@@ -229,6 +229,8 @@ def maps(view: HarmonyView) -> Section:
     caption = f"Outlined: significant {what} (FWE p \u2264 {view.level:g})."
     if mask is None or not mask.any():
         caption = f"No {what} are significant (FWE p \u2264 {view.level:g})."
+    if mask is None:
+        caption = "Nothing was tested."
     if view.is_group and not flips:
         caption = "Not tested: sign flips of so few participants cannot pass."
     return view.section("Maps", "maps", *draw(drawn, view.units, mask, caption))
