@@ -242,11 +242,15 @@ def _space_rows(found: Survey) -> list[list[str]]:
 
 
 def _sound_rows(found: Survey) -> list[list[str]]:
+    unlabelled = f"{counted(len(found.catalogue.rows), 'row')}, no {' or '.join(LABELS[:3])}"
     return [
         ["sounds on disk", f"{len(found.sounds)}: {_some(found.sounds)}" if found.sounds else "0"],
         ["ratings", _some(found.ratings) or "none found"],
         ["labelled intervals", _some(f"{k} ({n})" for k, n in found.intervals.items()) or "none"],
-        ["stimuli.tsv", ", ".join(found.labels) or ("empty" if found.catalogue.path else "none")],
+        [
+            "stimuli.tsv",
+            ", ".join(found.labels) or (unlabelled if found.catalogue.path else "none"),
+        ],
     ]
 
 

@@ -65,6 +65,15 @@ def test_labels_complete_the_other_recipes(complete) -> None:
     assert survey_tables(found) == {}
 
 
+def test_a_catalogue_without_labels_is_not_called_empty(complete) -> None:
+    raw, _ = complete
+    raw.tsv(
+        "stimuli/stimuli.tsv", "stim_file duration", "pop/piece100.wav 1", "pop/piece101.wav 1"
+    )
+    text = survey_text(survey(raw.root), RECIPES)
+    assert re.search(r"^ *stimuli\.tsv +2 rows, no genre or tags or caption$", text, re.MULTILINE)
+
+
 def test_the_tables_to_fill_in_can_be_read(study, tree) -> None:
     raw, _ = study
     sounds = tree("sounds")
