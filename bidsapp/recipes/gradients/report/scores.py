@@ -184,8 +184,8 @@ def null(view: ParticipantView) -> Section:
     observed = float(rows_of(view.table(declared.PARCELS), lags=POSITIVE)["r"].mean())
     panels.append(NullPanel("Mean score", means, observed, f"r = {observed:.4f}"))
     caption = (
-        "Grey: largest (and mean) score over layers and parcels of each circular shift of the "
-        "responses, with the whole cross-validation repeated. Coloured line: observed. Dashed: "
+        "Grey: largest (and mean) score over layers and parcels of each displacement of the "
+        "music, with the whole cross-validation repeated. Coloured line: observed. Dashed: "
         f"score above which a parcel is significant (FWE p \u2264 {view.level:g}), corrected over "
         "layers and parcels."
     )
