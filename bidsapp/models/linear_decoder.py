@@ -8,8 +8,9 @@ refits with shifted labels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 from bidsapp.errors import InputInvalidError
+from bidsapp.models.class_moments import ClassMoments, Parts
 from bidsapp.models.fold_pca import Projection, principal_axes
 from bidsapp.models.rows import RowSource
 from bidsapp.stats.classification import balanced_accuracy
@@ -111,6 +113,7 @@ def svm(
     return [_linear(model.fit(x, y), n_classes) for model in models]
 
 
+_PartFit = Callable[[int, Sequence[float]], list[LinearModel] | None]
 DECODERS: dict[str, Decoder] = {"logistic": logistic, "ridge": ridge, "svm": svm}
 STRENGTHS: dict[str, tuple[float, ...]] = {
     "logistic": (1.0, 10.0, 1e2, 1e3, 1e4),
@@ -147,6 +150,13 @@ class PreparedFold:
     x_test: FloatArray
     back: FloatArray
     projection: Projection | None
+
+    @cached_property
+    def parts(self) -> Parts:
+        """Training rows of the inner folds, and all of them."""
+        n_rows = len(self.train)
+        learnt = [rows for rows, _ in self.inners]
+        return Parts.of([*learnt, np.arange(n_rows)], n_rows)
 
 
 def prepare(
@@ -230,13 +240,13 @@ def decode(
         msg = f"there is no linear decoder {decoder!r}; choose one of {', '.join(DECODERS)}"
         raise InputInvalidError(msg)
     grid = sorted(strengths or STRENGTHS[decoder], reverse=True)
-    fit = DECODERS[decoder]
     out = np.full((len(labels), n_classes), np.nan)
     models: list[LinearModel | None] = []
     for fold in prepared:
         y = labels[fold.train]
+        fit = _fits(fold, y, decoder, n_classes)
         strength, scale = _choose(fold, y, fit, n_classes, grid)
-        fitted = _fit(fold.x_train, y, fit, n_classes, [strength])
+        fitted = fit(len(fold.inners), [strength])
         if fitted is None:
             out[fold.test] = _only_class(y, n_classes)
             models.append(None)
@@ -327,13 +337,39 @@ def _prepared(
     return PreparedFold(fold.train, fold.test, inners, x_train, x_test, safe, projection)
 
 
+def _fits(fold: PreparedFold, y: IntArray, decoder: str, n_classes: int) -> _PartFit:
+    """Return what fits a part of the training rows: an inner fold's, or last all of them.
+
+    It gives None where fewer than two classes have rows.
+    """
+    parts = [*(rows for rows, _ in fold.inners), np.arange(len(y))]
+
+    def plain(part: int, strengths: Sequence[float]) -> list[LinearModel] | None:
+        rows = parts[part][y[parts[part]] >= 0]
+        if len(np.unique(y[rows])) < 2:
+            return None
+        return DECODERS[decoder](fold.x_train[rows], y[rows], n_classes, strengths)
+
+    if decoder != "ridge" or fold.x_train.shape[1] > min(map(len, parts)):
+        return plain
+    moments = ClassMoments.of(fold.x_train, y, n_classes, fold.parts)
+
+    def shared(part: int, strengths: Sequence[float]) -> list[LinearModel] | None:
+        if fold.x_train.shape[1] > moments.n_rows(part):
+            return plain(part, strengths)
+        fits = moments.ridge(part, strengths)
+        return None if fits is None else [LinearModel(*values) for values in fits]
+
+    return shared
+
+
 def _choose(
-    fold: PreparedFold, y: IntArray, fit: Decoder, n_classes: int, grid: Sequence[float]
+    fold: PreparedFold, y: IntArray, fit: _PartFit, n_classes: int, grid: Sequence[float]
 ) -> tuple[float, float]:
     """Strength and scale of the logits that do best on the inner validation rows."""
     accuracy, logits, truth = [], [], []
-    for learnt, validated in fold.inners:
-        models = _fit(fold.x_train[learnt], y[learnt], fit, n_classes, grid)
+    for part, (_, validated) in enumerate(fold.inners):
+        models = fit(part, grid)
         used = validated[y[validated] >= 0]
         if models is None or not used.size:
             continue
@@ -353,16 +389,6 @@ def _choose(
         for scale in _SCALES
     ]
     return grid[best], float(_SCALES[int(np.argmax(likelihood))])
-
-
-def _fit(
-    x: FloatArray, y: IntArray, fit: Decoder, n_classes: int, strengths: Sequence[float]
-) -> list[LinearModel] | None:
-    """Fit on labelled rows; None if they hold fewer than two classes."""
-    used = y >= 0
-    if len(np.unique(y[used])) < 2:
-        return None
-    return fit(x[used], y[used], n_classes, strengths)
 
 
 def _against_the_others(model: LinearModel) -> FloatArray:

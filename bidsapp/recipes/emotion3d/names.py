@@ -35,21 +35,21 @@ DECODERS = {
         "the linear decoder",
     ),
     "parcels": Decoder(
-        "Linear SVM, parcels", "linear support vector machine on parcels", "the decoder of parcels"
+        "Linear, parcels", "linear decoder on means of parcels", "the decoder of parcels"
     ),
     "confounds": Decoder(
         "Motion, global signal",
-        "logistic regression on motion and the global signal: no brain pattern",
+        "linear decoder on motion and the global signal: no brain pattern",
         "motion and the global signal",
     ),
     "time": Decoder(
         "Time in the run",
-        "logistic regression on the time in the run: no brain",
+        "linear decoder on the time in the run: no brain",
         "the time in the run",
     ),
     "run": Decoder(
         "Run identity (control)",
-        "logistic regression on which run it is: no brain",
+        "linear decoder on which run it is: no brain",
         "the identity of the run",
     ),
     "majority": Decoder(

@@ -158,17 +158,17 @@ class Data(DecodingData):
 
     def linear_tasks(self, split: Split) -> list[LinearTask]:
         """Project the features of each linear decoder by the training volumes of each fold."""
-        samples, settings = self.labelled.samples, self.settings
-        features: list[tuple[str, RowSource, int | None, str]] = [
-            ("linear", self.volumes.data, settings.n_components, settings.linear),
-            ("parcels", self.parcels, None, "svm"),
-            ("confounds", self.confounds[0], None, "logistic"),
-            ("time", time_probe(samples), None, "logistic"),
-            ("run", run_probe(samples), None, "logistic"),
+        samples, kind = self.labelled.samples, self.settings.linear
+        features: list[tuple[str, RowSource, int | None]] = [
+            ("linear", self.volumes.data, self.settings.n_components),
+            ("parcels", self.parcels, None),
+            ("confounds", self.confounds[0], None),
+            ("time", time_probe(samples), None),
+            ("run", run_probe(samples), None),
         ]
         return [
             LinearTask(name, prepare(x, split, n_components=n, seed=0), kind, self.n_classes)
-            for name, x, n, kind in features
+            for name, x, n in features
         ]
 
 

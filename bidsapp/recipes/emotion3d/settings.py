@@ -149,7 +149,7 @@ class Emotion3dSettings:
         "good as logistic regression and refitted under shifted labels in a fraction of its time",
     )
     n_components: int = _ours(300, why="principal components of the training volumes")
-    n_parcels: int = _ours(200, why="for the support vector machine; without an atlas")
+    n_parcels: int = _ours(200, why="for the linear decoder of parcels; without an atlas")
     n_shifts: int = setting(
         200,
         paper="none: no test",
