@@ -345,8 +345,7 @@ def participants(results: Results, declared: Table, caption: str) -> Section:
 def _link_to(recipe: str, row: Row) -> Cell:
     """Link the page of a participant who takes part."""
     label = str(row["participant"])
-    is_in = str(row.get("included", "true")) == "true"
-    return Cell(label, label, f"sub-{label}_{recipe}.html" if is_in else "")
+    return Cell(label, label, f"sub-{label}_{recipe}.html" if row.get("included", True) else "")
 
 
 # ------------------------------------------------------------------ tests
