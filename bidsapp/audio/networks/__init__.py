@@ -148,7 +148,7 @@ def _with_weights(
 def _tagger_entry(name: str, summary: str) -> NetworkEntry:
     files = {name: (f"{name}.safetensors",)}
     build = _with_weights("taggers", "Tagger", of_several=True)
-    return NetworkEntry(summary, files, build, tool="fetch musicnn", on_music=True)
+    return NetworkEntry(summary, files, build, tool="fetch musicnn", on_music=True, seconds=0.09)
 
 
 def _speech_entry(name: str, summary: str, file: str) -> NetworkEntry:
@@ -159,6 +159,7 @@ def _speech_entry(name: str, summary: str, file: str) -> NetworkEntry:
         tool=f"fetch {name}",
         package="torchaudio",
         extra="torchaudio",
+        seconds=1.7 if "large" in name else 0.6,
     )
 
 
@@ -170,6 +171,7 @@ def _folder_entry(
     tool: str,
     *,
     on_music: bool = False,
+    seconds: float,
 ) -> NetworkEntry:
     """Return the entry of a network whose weights are a folder of transformers."""
     return NetworkEntry(
@@ -181,6 +183,7 @@ def _folder_entry(
         extra="embeddings",
         in_folder=True,
         on_music=on_music,
+        seconds=seconds,
     )
 
 
@@ -229,11 +232,13 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             weight_files={"audioset": ("vggish-10086976.pth", "vggish.pt")},
             build=_with_weights("vggish", "VGGish"),
             tool="fetch vggish",
+            seconds=0.05,
         ),
         "baseline": NetworkEntry(
             summary="acoustic descriptors without a network: mel, loudness, spectral, mtf",
             weight_files={},
             build=_without_weights("baseline", "Baseline"),
+            seconds=0.02,
         ),
         "resnet1d": NetworkEntry(
             summary="residual network over waveforms, 10 layers, to train on tags (or random)",
@@ -248,6 +253,7 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             build=_with_weights("musicnn", "Musicnn"),
             tool="fetch musicnn-mtat",
             on_music=True,
+            seconds=0.16,
         ),
         **{name: _tagger_entry(name, summary) for name, summary in _TAGGERS.items()},
         **{name: _speech_entry(name, *facts) for name, facts in _SPEECH.items()},
@@ -257,11 +263,13 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             build=_with_weights("harmonic", "Harmonic"),
             tool="train harmony",
             on_music=True,
+            seconds=0.02,
         ),
         "consonance": NetworkEntry(
             summary="roughness, harmonicity, pitch classes and loudness, without parameters",
             weight_files={},
             build=_without_weights("consonance", "Consonance"),
+            seconds=0.01,
         ),
         "clap": _folder_entry(
             "CLAP, 7 layers, the last is one space for music and captions (or random)",
@@ -270,6 +278,7 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             "Clap",
             tool="fetch clap-music",
             on_music=True,
+            seconds=0.24,
         ),
         "ast": _folder_entry(
             "audio spectrogram transformer, 14 layers, classes of AudioSet (or random)",
@@ -277,6 +286,7 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             "ast",
             "AudioSpectrogramTransformer",
             tool="fetch ast",
+            seconds=3.9,
         ),
         "w2v-bert": _folder_entry(
             "w2v-BERT 2.0, 25 layers, trained on speech without labels (or random)",
@@ -284,6 +294,7 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             "w2v_bert",
             "W2vBert",
             tool="fetch w2v-bert",
+            seconds=5.0,
         ),
         "encodec": _folder_entry(
             "encoder of EnCodec, 7 layers, trained to compress sound (or random)",
@@ -291,6 +302,7 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             "encodec",
             "Encodec",
             tool="fetch encodec",
+            seconds=0.1,
         ),
     }
 )
