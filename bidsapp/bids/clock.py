@@ -145,7 +145,7 @@ def start_time(
         value = metadata.get("StartTime", middle_s)
         usable = isinstance(value, int | float) and not isinstance(value, bool)
         if usable and math.isfinite(value):
-            return float(value), []
+            return float(value), _doubts(path, stated, value, tr_s)
         what = f"StartTime is {value!r}, which is no time"
         remedy = f"half the repetition time is used, {middle_s:g} s; write seconds as a number"
         return middle_s, [Problem(path, what, remedy)]
@@ -163,6 +163,20 @@ def start_time(
     what = f"SliceTiming is not a list of times from 0 to {tr_s:g} s"
     remedy = f"half the repetition time is used, {middle_s:g} s; write seconds as numbers"
     return middle_s, [Problem(path, what, remedy)]
+
+
+def _doubts(path: Path, stated: Stated, start_s: float, tr_s: float) -> list[Problem]:
+    """Say that hemispheres start at different times, or outside of the repetition time."""
+    problems = []
+    remedy = f"{start_s:g} s is used; correct the sidecar, or state it with --start-time"
+    if not _is_time(start_s, tr_s):
+        what = f"StartTime is {start_s:g} s, which is not within the repetition time of {tr_s:g} s"
+        problems.append(Problem(path, what, remedy))
+    sides = [metadata["StartTime"] for metadata in stated.own if "StartTime" in metadata]
+    if any(side != sides[0] for side in sides):
+        what = f"StartTime is {sides[0]} s on the left and {sides[1]} s on the right"
+        problems.append(Problem(path, what, remedy))
+    return problems
 
 
 def _is_time(value: Any, tr_s: float) -> bool:

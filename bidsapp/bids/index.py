@@ -311,7 +311,7 @@ def _unmet(bold: Iterable[tuple[Name, Path]], filters: Filters) -> str:
 
 
 def _unequal_times(runs: Sequence[Run]) -> list[Problem]:
-    """Name the runs of one task whose repetition time is not that of most of them."""
+    """Name the runs of one task whose time of the volumes is not that of most of them."""
     problems = []
     for task in dict.fromkeys(run.task for run in runs):
         own = [run for run in runs if run.task == task]
@@ -321,4 +321,15 @@ def _unequal_times(runs: Sequence[Run]) -> list[Problem]:
             if abs(run.tr_s - usual) > 0.01 * usual:
                 what = f"its repetition time is {run.tr_s:g} s, that of other runs {usual:g} s"
                 problems.append(Problem(run.bold[0], what, "check its sidecar"))
+        starts = Counter(round(run.start_time_s - run.scan_start_s, 3) for run in own)
+        usual_s = starts.most_common(1)[0][0]
+        for run in own:
+            start_s = run.start_time_s - run.scan_start_s
+            if run.tr_s == usual and abs(start_s - usual_s) > 0.01 * usual:
+                what = (
+                    f"its volumes stand for {start_s:.3g} s after their acquisition began, those "
+                    f"of other runs for {usual_s:.3g} s"
+                )
+                remedy = "check StartTime and SliceTimingCorrected in the sidecars of both"
+                problems.append(Problem(run.bold[0], what, remedy))
     return problems

@@ -65,7 +65,7 @@ def few_sounds(n_sounds: int, least: int) -> str:
     if not 0 < n_sounds < least:
         return ""
     word = "sound is" if n_sounds == 1 else "sounds are"
-    return f"{n_sounds} {word} few, {least} or more are better; long ones can be cut into clips"
+    return f"{n_sounds} {word} few, {least} or more are better; long ones can be cut into parts"
 
 
 def proposed(found: Survey, recipes: Recipes, refused: Refused = NONE_REFUSED) -> str:
@@ -242,11 +242,15 @@ def _space_rows(found: Survey) -> list[list[str]]:
 
 
 def _sound_rows(found: Survey) -> list[list[str]]:
+    unlabelled = f"{counted(len(found.catalogue.rows), 'row')}, no {' or '.join(LABELS[:3])}"
     return [
         ["sounds on disk", f"{len(found.sounds)}: {_some(found.sounds)}" if found.sounds else "0"],
         ["ratings", _some(found.ratings) or "none found"],
         ["labelled intervals", _some(f"{k} ({n})" for k, n in found.intervals.items()) or "none"],
-        ["stimuli.tsv", ", ".join(found.labels) or ("empty" if found.catalogue.path else "none")],
+        [
+            "stimuli.tsv",
+            ", ".join(found.labels) or (unlabelled if found.catalogue.path else "none"),
+        ],
     ]
 
 
@@ -254,8 +258,8 @@ def _recipe_rows(found: Survey, recipes: Recipes, refused: Refused) -> list[list
     rows = []
     for name, missing in missing_for(found, recipes, refused).items():
         few = _few(found, recipes[name])
-        state = f"missing: {'; '.join(missing)}" if missing else "ready"
-        rows.append([name, f"{state}; {few}" if few else state])
+        ready = f"ready; {few}" if few else "ready"
+        rows.append([name, f"missing: {'; '.join(missing)}" if missing else ready])
     return rows
 
 

@@ -18,6 +18,7 @@ from scipy.ndimage import map_coordinates
 
 from bidsapp.brain.geometry import UnitSpace, VolumeGrid, voxel_coordinates
 from bidsapp.brain.images import open_image
+from bidsapp.errors import InputInvalidError
 
 _MOST_STEPS = 8
 _SAME = 1.05
@@ -30,7 +31,8 @@ def grey_matter(path: Path, units: UnitSpace, threshold: float) -> NDArray[np.bo
     Parameters
     ----------
     path
-        Probability of grey matter in the same space, on any grid.
+        Probability of grey matter in the same space, on any grid; where it is missing (NaN),
+        nothing is known to be grey matter, and neighbours keep their own values.
     units
         Voxels.
     threshold
@@ -39,10 +41,15 @@ def grey_matter(path: Path, units: UnitSpace, threshold: float) -> NDArray[np.bo
     Returns
     -------
     bool array, (n_units,)
+
+    Raises
+    ------
+    InputInvalidError
+        No voxel is grey matter.
     """
     assert isinstance(units.geometry, VolumeGrid)
     image = open_image(path)
-    probability = np.asarray(image.dataobj, dtype=np.float32)
+    probability = np.nan_to_num(np.asarray(image.dataobj, dtype=np.float32))
     to_image = np.linalg.inv(image.affine) @ units.geometry.affine
     voxels = np.argwhere(units.geometry.mask)
     axes = [_steps(float(size)) for size in np.linalg.norm(to_image[:3, :3], axis=0)]
@@ -51,7 +58,15 @@ def grey_matter(path: Path, units: UnitSpace, threshold: float) -> NDArray[np.bo
     for step in steps:
         at = voxel_coordinates(voxels + step, to_image)
         total += map_coordinates(probability, at.T, order=1, mode="constant")
-    return np.asarray(total / len(steps) >= threshold)
+    mean = total / len(steps)
+    if not (mean >= threshold).any():
+        msg = (
+            f"{path}: the probability of grey matter is at most {mean.max():.2g} within the brain "
+            f"mask, and grey_matter is {threshold:g}; restore the file, lower grey_matter, or "
+            "take the brain mask with 0"
+        )
+        raise InputInvalidError(msg)
+    return np.asarray(mean >= threshold)
 
 
 def _steps(size: float) -> NDArray[np.float64]:

@@ -30,12 +30,11 @@ from numpy.typing import NDArray
 from scipy.linalg import qr
 
 from bidsapp.errors import InputInvalidError
+from bidsapp.stats.folds import LEAST_FREEDOM
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.integer[Any]]
 
-LEAST_FREEDOM = 3
-"""Least degrees of freedom that a run keeps."""
 _RANK_TOLERANCE = 1e-9
 
 

@@ -11,8 +11,8 @@ import base64
 import functools
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -176,6 +176,30 @@ class Page:
     sections: Sequence[Section] = field(default_factory=tuple)
     answer: Sequence[Part] = ()
     up: str = ""
+
+
+def once(sections: Iterable[Section | None], answer: Sequence[Part]) -> Iterator[Section | None]:
+    """Replace a figure that stands in the answer at the top of a page by a word of where it is.
+
+    Parameters
+    ----------
+    sections
+        Below the answer; None is passed on.
+    answer
+        Parts at the top.
+    """
+    top = {part.source for part in answer if isinstance(part, Picture)}
+
+    def without(section: Section) -> Section:
+        parts = [
+            Prose("The figure stands at the top of this page.")
+            if isinstance(part, Picture) and part.source in top
+            else part
+            for part in section.parts
+        ]
+        return replace(section, parts=parts, children=[*map(without, section.children)])
+
+    yield from (None if section is None else without(section) for section in sections)
 
 
 def picture(

@@ -26,6 +26,7 @@ from bidsapp.report.html import (
     Prose,
     Section,
     number_text,
+    once,
 )
 from bidsapp.report.methods import (
     Methods,
@@ -176,7 +177,7 @@ def standard_page(
     sections = [
         glance(*numbers),
         cautions(results),
-        *body,
+        *once(body, answer),
         claims(results),
         methods_section(methods),
         fidelity(results),
@@ -344,8 +345,7 @@ def participants(results: Results, declared: Table, caption: str) -> Section:
 def _link_to(recipe: str, row: Row) -> Cell:
     """Link the page of a participant who takes part."""
     label = str(row["participant"])
-    is_in = str(row.get("included", "true")) == "true"
-    return Cell(label, label, f"sub-{label}_{recipe}.html" if is_in else "")
+    return Cell(label, label, f"sub-{label}_{recipe}.html" if row.get("included", True) else "")
 
 
 # ------------------------------------------------------------------ tests

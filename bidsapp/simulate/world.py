@@ -49,7 +49,7 @@ class MusicOptions(StudyOptions):
     design: ClassVar[str] = "music"
     small: ClassVar[Mapping[str, Any]] = {
         "n_participants": 1,
-        "n_pieces": 2,
+        "n_pieces": 3,
         "piece_s": 20.0,
         "spaces": (MNI,),
         "voxel_mm": 12,

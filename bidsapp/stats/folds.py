@@ -26,6 +26,9 @@ FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
 BlockKind = Literal["presentation", "run", "clips", "split"]
 
+LEAST_FREEDOM = 3
+"""Least degrees of freedom that the rows of a run keep beside its nuisance and constants."""
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -273,7 +276,7 @@ def _split(
     n_parts = _parts(lengths, min_groups, min_block_s + purge_s, max_block_s)
     if sum(n_parts) < min_groups:
         msg = f"{len(pieces)} pieces can be cut into {sum(n_parts)} parts of {min_block_s:.0f} s \
-with {purge_s:.0f} s between them, and {min_groups} are needed; add pieces"
+with {purge_s:.0f} s between them, and {min_groups} are needed; add pieces, or lower min_block_s"
         raise InputInvalidError(msg)
     part = np.full(time_s.shape, -1, dtype=np.int64)
     for mine, (start, stop), n, first in zip(

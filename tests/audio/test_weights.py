@@ -10,7 +10,7 @@ import torch
 
 from bidsapp.audio.io import content_hash
 from bidsapp.audio.networks import get_network, weight_files
-from bidsapp.audio.networks.resnet1d import ResNet
+from bidsapp.audio.networks.resnet1d import ResNet, ResNet1d
 from bidsapp.audio.networks.vggish import STAGES, VGGish
 from bidsapp.audio.networks.weight_files import find_weights
 from bidsapp.audio.networks.weights import he_normal, load_state, read_parameters, read_state
@@ -203,6 +203,18 @@ def test_a_table_renames_the_parameters_of_foreign_weights(tmp_path):
     table.write_text("theirs\tours\nbn_a\tsame\nbn_b\tsame\n")
     with pytest.raises(InputInvalidError, match="give each its own"):
         read_parameters(path)
+    table.write_text("theirs\tours\nbn1\tnorm1\nbn1\tnorm_a\n")
+    with pytest.raises(InputInvalidError, match="bn1 is both norm1 and norm_a"):
+        read_parameters(path)
     table.write_text("a\tb\n1\t2\n")
     with pytest.raises(InputInvalidError, match="write theirs and ours"):
         read_parameters(path)
+
+
+@pytest.mark.parametrize("name", ["fc.weight", "conv1.weight"])
+def test_a_first_or_last_layer_of_another_shape_is_refused(tmp_path, name):
+    path = tmp_path / "other.pth"
+    for shape in ((), (0, 1, 49)):
+        torch.save({**ResNet().state_dict(), name: torch.ones(shape)}, path)
+        with pytest.raises(InputInvalidError, match="give a state dict of resnet1d"):
+            ResNet1d.from_file(path, 0.48)

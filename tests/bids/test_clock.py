@@ -73,6 +73,20 @@ class TestStartTime:
         assert self.of({"SliceTimingCorrected": True, "StartTime": "0.9"}, {}) == (1.0, 1)
         assert self.of({"SliceTimingCorrected": True, "StartTime": 0.9}, {}, 0.3) == (0.3, 0)
 
+    def test_an_unlikely_start_time_is_used_and_said(self) -> None:
+        for start_s in (-0.1, 2.5, 900.0):
+            assert self.of({"SliceTimingCorrected": True, "StartTime": start_s}, {}) == (
+                start_s,
+                1,
+            )
+        left, right = ({"SliceTimingCorrected": True, "StartTime": at} for at in (0.9, 1.1))
+        said = stated(left, right)
+        value, problems = start_time(BOLD, said, 2.0, preprocessed=True, given_s=None)
+        assert value == 0.9
+        assert [problem.what for problem in problems] == [
+            "StartTime is 0.9 s on the left and 1.1 s on the right"
+        ]
+
     def test_an_uncorrected_volume_stands_for_the_mean_of_its_slices(self) -> None:
         no = {"SliceTimingCorrected": False}
         assert self.of(no, {}) == (1.0, 0)
@@ -85,6 +99,17 @@ class TestStartTime:
         assert self.of({}, {"SliceTiming": [0, 1]}) == (1.0, 1)
         assert self.of({}, {"SliceTiming": [0, 1]}, 0.8) == (0.8, 0)
         assert self.of({}, {}) == (1.0, 0)
+
+    def test_runs_that_start_at_different_times_are_said(self, study) -> None:
+        raw, prep = study
+        bold = f"sub-01/func/sub-01_task-music_run-2_space-{MNI}_desc-preproc_bold.json"
+        times = {"SliceTimingCorrected": True, "StartTime": 0.4}
+        prep.json(bold, {"RepetitionTime": 2.0, **times})
+        runs, problems = find_runs(open_dataset(raw.root), "01", space=MNI)
+        assert [run.start_time_s for run in runs] == [1.0, 0.4]
+        (what,) = [problem.what for problem in problems]
+        assert "stand for 0.4 s" in what
+        assert "other runs for 1 s" in what
 
 
 class TestVolumesLeftOut:

@@ -11,7 +11,7 @@ from bidsapp.bids.dataset import open_dataset
 from bidsapp.bids.index import find_runs
 from bidsapp.bids.presentations import find_presentations
 from bidsapp.bids.survey import survey
-from bidsapp.bids.survey_text import missing_for, survey_tables, survey_text
+from bidsapp.bids.survey_text import missing_for, proposed, survey_tables, survey_text
 from bidsapp.recipes import RECIPES
 
 
@@ -63,6 +63,15 @@ def test_labels_complete_the_other_recipes(complete) -> None:
     assert not any(missing_for(found, RECIPES).values())
     assert found.catalogue.values("tags") == {"pop/piece100.wav": ("calm", "piano")}
     assert survey_tables(found) == {}
+
+
+def test_a_catalogue_without_labels_is_not_called_empty(complete) -> None:
+    raw, _ = complete
+    raw.tsv(
+        "stimuli/stimuli.tsv", "stim_file duration", "pop/piece100.wav 1", "pop/piece101.wav 1"
+    )
+    text = survey_text(survey(raw.root), RECIPES)
+    assert re.search(r"^ *stimuli\.tsv +2 rows, no genre or tags or caption$", text, re.MULTILINE)
 
 
 def test_the_tables_to_fill_in_can_be_read(study, tree) -> None:
@@ -152,6 +161,17 @@ def test_what_is_missing_follows_from_what_a_recipe_declares(complete) -> None:
     assert lacking[-2].startswith("  no recipe can run yet; labels lacks least: emotion labels")
     first = {name: recipes[name] for name in ("many", "sounds")}
     assert survey_text(found, first).splitlines()[-1].endswith("--recipe sounds --dry-run")
+
+
+def test_one_film_with_labels_is_for_the_recipe_that_needs_labels(complete) -> None:
+    raw, _ = complete
+    whole = survey(raw.root)
+    labelled = replace(whole, intervals={"joy": 4})
+    film = replace(labelled, stim_files=whole.stim_files[:1], longest_s=1200.0)
+    refused = {"rsa": "there is one clip", "reconstruct": "there is one clip"}
+    assert proposed(film, RECIPES, refused) == "emotion3d"
+    several = replace(labelled, stim_files=whole.stim_files[:3], longest_s=1200.0)
+    assert proposed(several, RECIPES, refused) == "gradients"
 
 
 def test_the_template_lists_the_runs_that_exist(tree) -> None:

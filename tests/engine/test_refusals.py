@@ -388,6 +388,7 @@ REFUSALS: dict[Case, int] = {
     weights_of_another_hash: 65,
     onnx_without_description: 66,
     options("--atlas", "{study}/README", *MNI): 65,
+    options("--high-pass-hz", "0.2", "--confounds", "none"): 65,
     options("--atlas", "nowhere.nii.gz"): 66,
     options("--atlas", "NoSuchAtlas2020", "--space", "fsaverage5"): 69,
     atlas_of_surfaces_for_volumes: 65,
@@ -449,6 +450,7 @@ ELSEWHERE = {
     **dict.fromkeys(
         (
             *("brain.clean", "brain.confounds", "brain.cortex", "brain.geometry", "brain.images"),
+            "brain.grey_matter",
             *("brain.maps", "brain.projection", "brain.searchlights"),
             *("brain.stored_volumes", "brain.units", "brain.working_grid"),
         ),

@@ -18,12 +18,14 @@ from bidsapp.report.html import (
     Number,
     Numbers,
     Page,
+    Picture,
     Prose,
     Section,
     Table,
     cell,
     linked,
     number_text,
+    once,
     p_cell,
     render,
     write_page,
@@ -135,3 +137,15 @@ def test_dois_and_arxiv_numbers_are_links() -> None:
     assert '<a href="https://doi.org/10.5/a">doi:10.5/a</a>,b' in made
     assert "&lt;i&gt;" in made
     assert linked("nothing") == "nothing"
+
+
+def test_the_figure_at_the_top_is_not_repeated_below() -> None:
+    top, other = (Picture(f"data:{name}", "alt", "caption", 1, 1) for name in ("a", "b"))
+    inner = Section("Inner", "inner", [Prose("Text."), replace(top, caption="again"), other])
+    below = list(once([None, Section("Outer", "outer", [other], [inner])], [Prose("Found."), top]))
+    assert below[0] is None
+    assert below[1].parts == [other]
+    (left,) = below[1].children
+    assert [type(part) for part in left.parts] == [Prose, Prose, Picture]
+    assert "top of this page" in left.parts[1].text
+    assert left.parts[2] == other

@@ -175,6 +175,8 @@ def test_participants_and_why_one_is_left_out(group: Results) -> None:
     rows = [[cell.text for cell in row] for row in made.rows]
     assert rows[0][:3] == ["01", "yes", "100"]
     assert rows[2] == ["03", "no", "\u2013", "no layers"]
+    links = [row[0].href for row in made.rows]
+    assert links == [f"sub-01_{group.recipe}.html", f"sub-02_{group.recipe}.html", ""]
 
 
 def test_participants_without_a_table(participant: Results) -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from bidsapp.cli import tools
+from bidsapp.cli import app, tools
+from bidsapp.recipes import RECIPES
 from bidsapp.simulate.dataset import DESIGNS, simulate
 from bidsapp.simulate.planted import read_truth
 
 TINY = {
-    "music": {"piece_s": 10.0},
+    "music": {"n_pieces": 2, "piece_s": 10.0},
     "clips": {"n_participants": 1, "n_runs": 2, "n_pieces": 3, "voxel_mm": 12},
     "genres": {"n_participants": 1, "n_runs": 2, "n_pieces": 4, "piece_s": 6.0, "voxel_mm": 12},
     "emotions": {"n_participants": 1, "n_runs": 2, "run_s": 96.0},
@@ -54,6 +55,23 @@ def test_the_same_seed_gives_the_same_bytes(options, tmp_path, stand_in):
         for path in [path for path in trees[-1] if path.suffix == ".npz"]:
             del trees[-1][path]
     assert trees[0] == trees[1]
+
+
+@pytest.fixture(scope="module")
+def smallest(tmp_path_factory, stand_in):
+    """Folder of the smallest dataset of each design, as ``--quick`` makes it."""
+    folder = tmp_path_factory.mktemp("smallest")
+    for name, design in DESIGNS.items():
+        simulate(folder / name, design.options.quick(), features=stand_in, quiet=True)
+    return folder
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_smallest_dataset_can_be_analysed_by_its_recipe(recipe, smallest, tmp_path, capsys):
+    data, out = str(smallest / RECIPES[recipe].design), str(tmp_path / "out")
+    words = [data, out, "participant", "--recipe", recipe, "--weights", "random", "--dry-run"]
+    assert app.main(words) == 0, capsys.readouterr()
+    assert "ready: " in capsys.readouterr().out
 
 
 def test_the_command_line_knows_every_design_and_refuses_foreign_options(tmp_path, capsys):

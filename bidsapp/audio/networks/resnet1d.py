@@ -151,10 +151,15 @@ class ResNet1d(LayeredNetwork):
             A parameter is missing or has another shape; or as `read_parameters`.
         """
         state, facts = read_parameters(path, permuted)
-        if "fc.weight" not in state or "conv1.weight" not in state:
+        sizes = [
+            len(state[name])
+            for name in ("fc.weight", "conv1.weight")
+            if name in state and state[name].ndim
+        ]
+        if len(sizes) < 2 or not min(sizes):
             msg = f"{path}: has no conv1 and fc; give a state dict of resnet1d"
             raise InputInvalidError(msg)
-        module = ResNet(len(state["fc.weight"]), len(state["conv1.weight"]))
+        module = ResNet(*sizes)
         load_state(module, state, path, cls.name)
         return cls(module, facts, hop_s)
 

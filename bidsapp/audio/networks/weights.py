@@ -117,7 +117,8 @@ def rename_keys(state: Mapping[str, torch.Tensor], path: Path) -> dict[str, torc
     Raises
     ------
     InputInvalidError
-        The table lacks a column or is unreadable, or two parameters get one name.
+        The table lacks a column or is unreadable, gives a part of their names two places, or two
+        parameters get one name.
     """
     table = read_table(path)
     if isinstance(table, Problem):
@@ -126,7 +127,12 @@ def rename_keys(state: Mapping[str, torch.Tensor], path: Path) -> dict[str, torc
     if not {"theirs", "ours"} <= set(table.columns):
         msg = f"{path}: columns are {', '.join(table.columns)}; write theirs and ours"
         raise InputInvalidError(msg)
-    names = {row["theirs"]: row["ours"] for row in table.rows}
+    names: dict[str, str] = {}
+    for row in table.rows:
+        theirs, ours = row["theirs"], row["ours"]
+        if names.setdefault(theirs, ours) != ours:
+            msg = f"{path}: {theirs} is both {names[theirs]} and {ours}; write it once"
+            raise InputInvalidError(msg)
     renamed = {
         ".".join(names.get(part, part) for part in key.split(".")): value
         for key, value in state.items()

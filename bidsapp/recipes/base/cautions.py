@@ -88,10 +88,10 @@ def freedom(runs: Sequence[Run], regressors: Sequence[Sequence[str]]) -> Iterato
     yield Caution(
         "caution",
         f"Cleaning took {100 * shares[worst]:.0f} % of the degrees of freedom",
-        f"{n} regressors in {run.n_trs} volumes ({run.name}; from {100 * min(shares):.0f} to "
-        f"{100 * max(shares):.0f} % over {len(runs)} run{'s' * (len(runs) != 1)}). What is slow "
-        "in the music is lost with them; a smaller --confounds or a lower --high-pass-hz keeps "
-        "more.",
+        f"{counted(n, 'regressor')} in {run.n_trs} volumes ({run.name}; from "
+        f"{100 * min(shares):.0f} to {100 * max(shares):.0f} % over {counted(len(runs), 'run')}). "
+        "What is slow in the music is lost with them; a smaller --confounds or a lower "
+        "--high-pass-hz keeps more.",
     )
 
 
@@ -187,8 +187,10 @@ def of_pieces(rows: Rows, purge_s: float) -> Iterator[Caution]:
 
 
 def few_shifts(n_shifts: int) -> Iterator[Caution]:
-    """Caution where a null of parcels has so few displacements that its p-values are coarse."""
-    if n_shifts < _FEW_SHIFTS:
+    """Caution where a null of parcels has no displacements, or so few that p-values are coarse."""
+    if n_shifts < 1:
+        yield Caution("serious", "No test", "No shifts were asked for: nothing was tested.")
+    elif n_shifts < _FEW_SHIFTS:
         text = f"With {counted(n_shifts, 'shift')} no p-value is below 1/{n_shifts + 1}."
         yield Caution("caution", "Low p-value resolution", text)
 

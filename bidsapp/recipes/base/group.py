@@ -447,11 +447,13 @@ def _refuse_other_rows(result: Table, participants: Sequence[Results], at: Space
         return
     (usual, many), *others = groups
     parts = [f"{names_of(few)} {_difference(content, usual)}" for content, few in others]
+    fewer = " ".join(subject for _, few in others for subject in few)
     msg = (
         f"space {at.title}: participants differ in {result.title.lower()} "
         f"({', '.join(result.same)}): unlike {names_of(many)} with {len(usual)} rows, "
-        f"{'; '.join(parts)}; exclude the fewer, or run the participant level of all with what "
-        "they have in common"
+        f"{'; '.join(parts)}; exclude the fewer (--exclude-participant-label {fewer}), or run the "
+        "participant level of all again without what some lack: its runs (--bids-filter-file), or "
+        "its rows of events.tsv or presentations.tsv"
     )
     raise InputInvalidError(msg)
 

@@ -28,7 +28,7 @@ from bidsapp.errors import AppError, InputInvalidError, InputMissingError, Usage
 from bidsapp.features.align import alignment_table
 from bidsapp.recipes import load_function
 from bidsapp.recipes.base.recipe import Need, Recipe
-from bidsapp.text import text_table
+from bidsapp.text import counted, text_table
 
 _LONG_SILENCE_S = 2.0
 _FULL_BAND_HZ = 16_000  # the lowest rate at which a network of the registry listens
@@ -389,7 +389,7 @@ def cleaning_cost(runs: Sequence[Run], confounds: str, high_pass_hz: float) -> s
     share, n, run = max(known, key=lambda item: item[0])
     least = min(item[0] for item in known)
     return (
-        f"cleaning ({confounds}, high-pass {high_pass_hz:.4g} Hz): {n} regressors in "
+        f"cleaning ({confounds}, high-pass {high_pass_hz:.4g} Hz): {counted(n, 'regressor')} in "
         f"{run.n_trs} volumes of {run.name}: {100 * share:.0f} % of the degrees of freedom "
         f"(from {100 * least:.0f} % over {len(runs)} run{'s' * (len(runs) != 1)})"
     )

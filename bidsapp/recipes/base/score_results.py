@@ -153,7 +153,7 @@ def significant(recipe: str, where: str = "") -> Mask:
         desc=f"{recipe}significant",
         title="Significant parcels",
         says="Units in parcels whose best layer passes the refitted temporal null, family-wise "
-        f"over layers and parcels{where}.",
+        f"over layers and parcels{where}; not written where nothing was tested.",
         by=SHIFT,
     )
 

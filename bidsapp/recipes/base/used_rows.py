@@ -16,11 +16,14 @@ import numpy as np
 
 from bidsapp.bids.dataset import Dataset
 from bidsapp.bids.records import Problem
+from bidsapp.brain.confound_columns import n_regressors
 from bidsapp.config import Config
 from bidsapp.encoding.rows import FoldOptions, Rows, make_rows
 from bidsapp.errors import InputInvalidError
 from bidsapp.recipes.base.inputs import Inputs
-from bidsapp.recipes.base.settings import RowSettings
+from bidsapp.recipes.base.settings import EncodingSettings, RowSettings
+from bidsapp.stats.folds import LEAST_FREEDOM
+from bidsapp.text import counted
 
 
 def rows_of(inputs: Inputs, settings: RowSettings, lags: str, lags_s: Sequence[float]) -> Rows:
@@ -47,13 +50,17 @@ def rows_of(inputs: Inputs, settings: RowSettings, lags: str, lags_s: Sequence[f
     return make_rows(inputs.runs, inputs.presentations, durations_s, lags, lags_s, options)
 
 
-def prepare(dataset: Dataset, inputs: Inputs, settings: RowSettings, config: Config) -> Inputs:
+def prepare(
+    dataset: Dataset, inputs: Inputs, settings: EncodingSettings, config: Config
+) -> Inputs:
     """Count in the alignment what encoding models use, and name what they leave out.
 
     Parameters
     ----------
-    dataset, config
+    dataset
         Not looked at.
+    config
+        What cleaning removes from the runs.
     inputs
         What was collected.
     settings
@@ -62,14 +69,17 @@ def prepare(dataset: Dataset, inputs: Inputs, settings: RowSettings, config: Con
     Raises
     ------
     InputInvalidError
-        If there is too little music for nested cross-validation at the lags or the control lags;
-        the message names the participant.
+        If there is too little music for nested cross-validation at the lags or the control lags,
+        or the nuisance regressors of a run leave too little of it; the message names the
+        participant.
     """
+    control_s = getattr(settings, "control_lags_s", ())
     try:
         rows = rows_of(inputs, settings, "positive", settings.lags_s)
-        control_s = getattr(settings, "control_lags_s", ())
+        _refuse_freedom(inputs, rows, settings, config)
         if control_s:
-            rows_of(inputs, settings, "negative", control_s)
+            control = rows_of(inputs, settings, "negative", control_s)
+            _refuse_freedom(inputs, control, settings, config)
     except InputInvalidError as error:
         msg = f"sub-{inputs.subject}: {error}"
         raise InputInvalidError(msg) from error
@@ -89,6 +99,31 @@ def prepare(dataset: Dataset, inputs: Inputs, settings: RowSettings, config: Con
     return replace(inputs, alignment=tuple(alignment), problems=(*inputs.problems, *problems))
 
 
+def _refuse_freedom(
+    inputs: Inputs, rows: Rows, settings: EncodingSettings, config: Config
+) -> None:
+    """Refuse a run whose nuisance regressors, by their number, leave no freedom to its rows.
+
+    The filter of a design counts them by rank, when their tables are read.
+    """
+    if not settings.filter_features:
+        return
+    for number, run in enumerate(inputs.runs):
+        own = rows.blocks.label[(rows.timeline.run == number) & (rows.blocks.label >= 0)]
+        n_nuisance = n_regressors(run, config.confounds, config.high_pass_hz)
+        if not own.size or n_nuisance is None:
+            continue
+        n_constants = np.unique(own).size if settings.centre == "block" else 1
+        if own.size - n_nuisance - n_constants < LEAST_FREEDOM:
+            msg = (
+                f"{run.name}: {own.size} volumes hear music at all lags, and "
+                f"{counted(n_nuisance, 'nuisance regressor')} and "
+                f"{counted(n_constants, 'constant')} of blocks take their degrees of freedom; "
+                "choose a smaller --confounds"
+            )
+            raise InputInvalidError(msg)
+
+
 def _used(
     row: Mapping[str, Any], rows: Rows, position: int, min_block_s: float
 ) -> Mapping[str, Any]:
@@ -106,7 +141,11 @@ def _used(
         between = f"{n_between} volumes between parts left out" if n_between else ""
         reasons = [begin, between]
     else:
-        short = f"less than half of min_block_s {min_block_s:g}"
+        is_split = rows.blocks.kind == "split"
+        least_s = min_block_s if is_split else min_block_s / 2
+        short = f"less than {'' if is_split else 'half of '}min_block_s {min_block_s:g}"
+        if heard_s >= least_s:
+            short = "nowhere long enough between the cuts of its piece"
         reasons = [f"left out: {heard_s:.1f} s at all lags are {short}"]
     notes = "; ".join(filter(None, (row["note"], *reasons)))
     return {

@@ -21,6 +21,7 @@ RECIPE = Recipe(
     results=(*group_results.RESULTS, *results.RESULTS),  # mean scores define the units of a group
     needs=("sounds", "ratings"),
     remarks=read_remarks(__name__),
+    least_sounds=3,  # groups of nested cross-validation; fewer pieces are split
     least_sound_s=VARIANTS["robust"].min_block_s,
     design="music",
     check=f"{_HERE}.check_truth:CHECK",

@@ -146,9 +146,9 @@ def _of_control(name: str, both: Sequence[Scores]) -> Iterator[Caution]:
     yield Caution(
         "serious" if ratio >= 1 else "caution",
         f"The control does too well ({network_title(name)})",
-        f"The largest score of a parcel at negative lags is {ratio:.1f} times that at positive "
-        "lags. Responses cannot precede the sound: slow "
-        "trends shared by sound and scan may carry part of the scores.",
+        f"The largest score of a parcel by music after the response is {ratio:.1f} times that by "
+        "music before it. Responses cannot precede the sound: slow trends shared by sound and "
+        "scan may carry part of the scores.",
     )
 
 

@@ -135,8 +135,9 @@ def _of_kind(
     comparable = negative is not None and abs(negative.r) >= _AS_WELL * abs(positive.r)
     if comparable and positive.p_max <= level:
         text = (
-            f"At negative lags r = {negative.r:.2f}, at positive lags r = {positive.r:.2f} "
-            f"(p = {positive.p:.2g}). Sound after the volume cannot have caused it: anatomy, "
+            f"By music after the response r = {negative.r:.2f}, by music before it "
+            f"r = {positive.r:.2f} (p = {positive.p:.2g}). Sound after the volume cannot "
+            "have caused it: anatomy, "
             "vessels or slow trends may order the layers."
         )
         severity = "serious" if abs(negative.r) >= abs(positive.r) else "caution"

@@ -145,7 +145,7 @@ PARTICIPANTS = group_table(
     "Participants",
     "Who takes part, and who does not and why.",
     Column("participant", "label", text=True),
-    Column("included", "whether they take part", text=True),
+    Column("included", "whether they take part", digits=0),
     Column("reason", "why not", "why not", text=True, prose=True),
     Column("configuration_hash", "of the participant level", "configuration", text=True),
     Column("n_trs", "volumes of all runs", "volumes", 0),

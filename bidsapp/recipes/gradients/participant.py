@@ -132,7 +132,8 @@ def write_network(
     significant = np.append(passed, False)[parcels.labels]
     for scores in both:
         write_maps(out, scores, significant if settings.mask_maps else None)
-    out.write(results.SIGNIFICANT, significant, network=network)
+    if len(both[0].test.null):
+        out.write(results.SIGNIFICANT, significant, network=network)
 
     def table(result: Any, rows: Any) -> None:
         each = ({"lags": scores.rows.lags, **row} for scores in both for row in rows(scores))

@@ -22,6 +22,7 @@ RECIPE = Recipe(
     results=results.RESULTS,
     needs=("sounds", "ratings"),
     remarks=read_remarks(__name__),
+    least_sounds=3,  # groups of nested cross-validation; fewer pieces are split
     least_sound_s=VARIANTS["robust"].min_block_s,
     design="music",
     check=f"{_HERE}.check_truth:CHECK",

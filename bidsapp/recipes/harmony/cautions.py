@@ -15,7 +15,6 @@ from bidsapp.recipes.harmony.settings import HarmonySettings
 from bidsapp.recipes.harmony.stimuli import SoundCourse
 from bidsapp.results.cautions import Caution
 
-_FEW_PARTICIPANTS = 12
 _UNSURE_BITS = 1.8
 
 
@@ -99,6 +98,6 @@ def of_group(study: GroupStudy, maps: GroupMaps) -> list[Caution]:
     """
     inputs, level = study.inputs, study.settings.significance
     return [
-        *cautions.of_encoding_group(inputs, _FEW_PARTICIPANTS, maps.test, level),
+        *cautions.of_encoding_group(inputs, 2, maps.test, level),
         *cautions.of_problems(inputs.problems),
     ]

@@ -120,7 +120,8 @@ def write_network(
     weights = dict(scores.bank.weights)
     named: dict[str, Any] = {"network": network, "names": scores.layers}
     out.write(results.SCORE, scores.units.mean_r, **named, Weights=weights)
-    out.write(results.SIGNIFICANT, significant, network=network)
+    if len(scores.test.null):
+        out.write(results.SIGNIFICANT, significant, network=network)
     out.write(results.PARCELS, parcel_rows(scores, parcels), network=network)
     out.arrays(results.NULL_SCORES, null_arrays(scores.test.r, scores.test.null), network=network)
     out.write(results.PROFILE, profile_rows(scores, significant), network=network)

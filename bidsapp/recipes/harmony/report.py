@@ -64,9 +64,11 @@ class HarmonyView(View):
 
     @cached_property
     def significant(self) -> Array | None:
-        """(n_units,) where any layer is significant; None if nothing was tested."""
+        """(n_units,) where any layer is significant; None if nothing was tested, or can pass."""
         if not self.is_group:
             return self.mask(declared.SIGNIFICANT)
+        if not sections.flips_can_pass(self.results, self.pair.space):
+            return None
         tested = self.maps(declared.P_FWE)
         return None if tested is None else passing(smallest(tested), self.level)
 
@@ -227,6 +229,8 @@ def maps(view: HarmonyView) -> Section:
     caption = f"Outlined: significant {what} (FWE p \u2264 {view.level:g})."
     if mask is None or not mask.any():
         caption = f"No {what} are significant (FWE p \u2264 {view.level:g})."
+    if mask is None:
+        caption = "Nothing was tested."
     if view.is_group and not flips:
         caption = "Not tested: sign flips of so few participants cannot pass."
     return view.section("Maps", "maps", *draw(drawn, view.units, mask, caption))

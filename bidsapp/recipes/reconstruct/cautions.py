@@ -17,13 +17,14 @@ from bidsapp.recipes.reconstruct.encoding.results import MOST_BANDS
 from bidsapp.recipes.reconstruct.folds import likeness_of_neighbours, parted_neighbours
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
 from bidsapp.results.cautions import Caution
+from bidsapp.results.networks import network_title
 from bidsapp.stats.identification import n_arrangements
 
 if TYPE_CHECKING:
     from bidsapp.recipes.reconstruct.decode import Regions
     from bidsapp.recipes.reconstruct.space import Space
 
-_FEW_CANDIDATES, _MUCH_EDGE, _MUCH_ALIKE = 10, 0.5, 0.2
+_FEW_CANDIDATES, _MUCH_EDGE, _MUCH_ALIKE, _BETTER = 10, 0.5, 0.2, 0.02
 
 
 def of_participant(
@@ -49,15 +50,46 @@ def of_participant(
         *cautions.random_weights({name: dict(own.bank.weights) for name, own in spaces.items()}),
         *cautions.raw_bold(study.inputs.runs),
         *cautions.no_confounds(study.config.confounds),
+        *cautions.freedom(study.inputs.runs, bold.confounds),
         *cautions.without_data(
             bold.n_constant + bold.n_nan, bold.units.n_units, bold.units.kind, "units"
         ),
         *_of_design(study.settings, clips, first),
         *_of_networks(study.settings.networks, study.config.weights),
         *_of_regions(regions),
-        *(caution for name, own in spaces.items() for caution in _of_space(name, own)),
+        *(item for name, own in spaces.items() for item in _of_space(network_title(name), own)),
+        *of_windows(study.settings.shift_s, first.curve),
         *cautions.of_problems(problems),
     ]
+
+
+def of_windows(shift_s: float, curve: Sequence[Mapping[str, Any]]) -> Iterator[Caution]:
+    """Say that clips are identified better at another delay of the response window.
+
+    Parameters
+    ----------
+    shift_s
+        Delay that was used, in seconds.
+    curve
+        Rows of `results.CURVE` of the first network.
+    """
+    known = {
+        float(row["shift_s"]): float(row["identification"])
+        for row in curve
+        if row["varied"] == "shift" and np.isfinite(row["identification"])
+    }
+    if shift_s not in known:
+        return
+    best_s = max(known, key=known.__getitem__)
+    if known[best_s] - known[shift_s] > _BETTER:
+        yield Caution(
+            "caution",
+            "Another delay identifies clips better",
+            f"Identification is {known[best_s]:.3f} at a delay of {best_s:g} s and "
+            f"{known[shift_s]:.3f} at the {shift_s:g} s that was used. A delay chosen by this "
+            "curve would be biased on these data; choose it from other participants "
+            "(reconstruct.shift_s).",
+        )
 
 
 def _of_design(settings: ReconstructSettings, clips: Clips, space: Space) -> Iterator[Caution]:

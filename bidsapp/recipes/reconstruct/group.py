@@ -202,6 +202,11 @@ def decoding_rows(
         Table of identification of each participant.
     exchanges
         Of each participant.
+
+    Yields
+    ------
+    dict
+        Without prevalence where the clips have too few orders for any participant to pass.
     """
     level, n = study.settings.significance, len(decodings)
     keys = {results.ALL: "ensemble", results.SAME_GENRE: "within_genre"}
@@ -219,7 +224,8 @@ def decoding_rows(
         }
         if decoder == results.ENSEMBLE:
             found |= null_columns(averaged([own[keys[candidates]] for own in exchanges]))
-        if np.isfinite(p).all():
+        can_pass = any(_smallest_p(own[keys[candidates]]) <= level for own in exchanges)
+        if np.isfinite(p).all() and can_pass:
             n_significant = int((p <= level).sum())
             found["n_significant"] = n_significant
             if n > 1:
@@ -227,6 +233,19 @@ def decoding_rows(
                 found["prevalence"] = share.most_probable
                 found["prevalence_low"], found["prevalence_high"] = share.low, share.high
         yield {column.name: found.get(column.name) for column in results.GROUP_DECODING.columns}
+
+
+def _smallest_p(exchange: Exchange) -> float:
+    """Smallest p-value that a score can have: it is that of the largest if many exchanges have it.
+
+    Clips that can be exchanged in a few ways only have the same few scores again and again, that
+    of the true order among them.
+    """
+    null = exchange.null[np.isfinite(exchange.null)]
+    if not null.size:
+        return 1.0
+    n_largest = int(np.isclose(null, null.max()).sum())
+    return (1 + n_largest * (n_largest > 1)) / (1 + null.size)
 
 
 def participant_rows(

@@ -72,7 +72,7 @@ class ReconstructSettings:
         paper="not stated",
         source="-",
         why="clips that begin or end closer to a held-out clip are not trained on, for slow noise "
-        "is alike in them",
+        "is alike in them; they are where too few would be left, which the page says",
     )
     n_parcels: int = setting(
         150,

@@ -219,8 +219,10 @@ def write_network(study: GroupStudy, out: Output, network: NetworkGroup, design:
             "Maximum over layers, t over participants, "
             f"q <= {settings.significance:g} / {len(network.layers)}."
         )
-    key = results.MAXIMUM_T if by_maximum else results.CLIPS
-    single(results.SIGNIFICANT, network.significant, note=test, Inference=INFERENCES[key].draws)
+    if network.is_tested:
+        key = results.MAXIMUM_T if by_maximum else results.CLIPS
+        draws = INFERENCES[key].draws
+        single(results.SIGNIFICANT, network.significant, note=test, Inference=draws)
     if network.untrained is not None:
         sources = study.files(results.SCORE, results.UNTRAINED, network=network.name)
         own = study.output(out.units, sources)

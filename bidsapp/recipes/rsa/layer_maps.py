@@ -61,8 +61,11 @@ class NetworkGroup:
         can be removed.
     faithful
         Test of each participant's maximum over layers; None unless asked for and possible.
+    is_tested
+        Whether the test that was asked for was made: not without permutations, nor by the maximum
+        of one participant.
     significant
-        (n_units,) searchlights that pass the test that was asked for.
+        (n_units,) searchlights that pass it; none without a test.
     best, centroid, confidence
         (n_units,) best layer (0 undefined), centroid layer, and share of the bootstrap samples
         of participants with the same best layer; NaN where no layer is shown.
@@ -80,6 +83,7 @@ class NetworkGroup:
     test: NetworkTest | None
     beyond: NetworkTest | None
     faithful: FaithfulTest | None
+    is_tested: bool
     significant: Mask
     best: NDArray[np.int64]
     centroid: Floats
@@ -159,6 +163,7 @@ def network_group(
         test=test,
         beyond=beyond,
         faithful=faithful,
+        is_tested=passed is not None,
         significant=significant,
         best=best,
         centroid=centroid,

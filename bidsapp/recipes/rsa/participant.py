@@ -358,7 +358,8 @@ def write_network(
     centroid = centroid_layer(network.score, mask=shown, competes=competes)
     out.write(results.CENTROID, centroid, network=name, note=f"Shown where {where}.", **facts)
     test = f"Permutation of clips, family-wise p <= {settings.significance:g}."
-    out.write(results.SIGNIFICANT, network.significant, network=name, note=test)
+    if network.test is not None:
+        out.write(results.SIGNIFICANT, network.significant, network=name, note=test)
     write(results.PROFILE, profile(network, best, settings.significance, acoustic_shares))
     if len(network.delayed):
         delays_s, by = by_delay(network.score, network.delayed, settings.delays_s)

@@ -192,7 +192,7 @@ BEYOND_BEST = Labels(
 SIGNIFICANT = Mask(
     desc="rsasignificant",
     title="Significant",
-    says="Searchlights with a layer that is significant.",
+    says="Searchlights with a layer that is significant; not written where nothing was tested.",
     level="both",
 )
 BEST_LAYER = Labels(

@@ -95,7 +95,7 @@ def _piece_range(axes: Axes, scores: Array, control: Array | None) -> None:
     look: dict[str, Any] = {"color": style.POSITIVE, "label": "mean of layers"}
     axes.plot(np.nanmean(scores, axis=1), rows, "o", markersize=size, **look)
     if control is not None:
-        look = {"color": style.NEGATIVE, "label": "negative lags"}
+        look = {"color": style.NEGATIVE, "label": "music after the response"}
         axes.plot(control, rows, "D", markersize=0.7 * size, **look)
     axes.axvline(0, color=style.MUTED, linewidth=0.8)
     axes.tick_params(axis="y", length=0, labelleft=False)

@@ -22,7 +22,7 @@ ENTRIES = (
         "blocks; for each of them all models were fitted and scored again. "
         "p = (b + 1) / (m + 1); family-wise p-values use the maximum over layers and parcels.",
         shows="A small p says that the features predict the responses of this participant better "
-        "than the same features predict responses displaced in time.",
+        "than the same features do when they are displaced in time.",
         does_not_show="It does not say that one layer predicts better than another, nor that "
         "other participants respond alike.",
         cites=("nichols2002", "phipson2010"),

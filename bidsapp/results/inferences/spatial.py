@@ -17,8 +17,8 @@ ENTRIES = (
         shows="A small p says that the two maps agree more than the reference would if it were "
         "placed at random on the cortex, so that smoothness alone does not explain it.",
         does_not_show="The group's map is taken as given: it says nothing about other listeners, "
-        "nor that one map causes the other. Negative lags are a control, not a null: music is "
-        "autocorrelated, so some alignment is expected there.",
+        "nor that one map causes the other. Music after the response is a control, not a null: "
+        "music is autocorrelated, so some alignment is expected there.",
         cites=("alexanderbloch2018", "phipson2010"),
     ),
     Inference(

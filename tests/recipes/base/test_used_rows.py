@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +16,7 @@ from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.base.used_rows import prepare, rows_of
 from tests.runs import make_run
 
+PLAIN = SimpleNamespace(confounds="none", high_pass_hz=0.0)
 LENGTHS_S = (90.0, 100.0, 15.0, 110.0, 19.0)
 
 
@@ -29,6 +31,8 @@ class Settings:
     purge_s: float = 18.0
     begin_s: float = 0.0
     response: str = "canonical"
+    filter_features: bool = True
+    centre: str = "block"
 
 
 def inputs_of(lengths_s: tuple[float, ...]) -> Inputs:
@@ -51,7 +55,7 @@ def test_short_pieces_are_named_and_not_counted() -> None:
     inputs = inputs_of(LENGTHS_S)
     assert all(row["n_rows"] > 0 for row in inputs.alignment)
     settings = Settings()
-    prepared = prepare(None, inputs, settings, None)
+    prepared = prepare(None, inputs, settings, PLAIN)
     rows = rows_of(prepared, settings, "positive", settings.lags_s)
     counts = [row["n_rows"] for row in prepared.alignment]
     assert [count == 0 for count in counts] == [False, False, True, False, True]
@@ -64,21 +68,30 @@ def test_short_pieces_are_named_and_not_counted() -> None:
     assert prepared.overview().count("left out") == 2
 
 
+def test_beside_pieces_that_are_split_the_whole_bound_counts_and_is_named() -> None:
+    prepared = prepare(None, inputs_of((300.0, 300.0, 36.0)), Settings(), PLAIN)
+    assert [row["n_rows"] > 0 for row in prepared.alignment] == [True, True, False]
+    (problem,) = prepared.problems
+    heard_s = float(problem.what.split("left out: ")[1].split(" s ")[0])
+    assert 20 < heard_s < 40
+    assert "at all lags are less than min_block_s 40" in problem.what
+
+
 def test_presentations_of_half_the_bound_are_used() -> None:
-    prepared = prepare(None, inputs_of((90.0, 100.0, 27.0, 110.0, 29.0)), Settings(), None)
+    prepared = prepare(None, inputs_of((90.0, 100.0, 27.0, 110.0, 29.0)), Settings(), PLAIN)
     assert not prepared.problems
     assert all(row["n_rows"] > 0 for row in prepared.alignment)
 
 
 def test_a_lower_bound_takes_them() -> None:
-    prepared = prepare(None, inputs_of(LENGTHS_S), Settings(min_block_s=15.0), None)
+    prepared = prepare(None, inputs_of(LENGTHS_S), Settings(min_block_s=15.0), PLAIN)
     assert not prepared.problems
     assert all(row["n_rows"] > 0 for row in prepared.alignment)
 
 
 def test_purged_volumes_are_not_counted_either() -> None:
     settings = Settings()
-    prepared = prepare(None, inputs_of((400.0, 300.0)), settings, None)
+    prepared = prepare(None, inputs_of((400.0, 300.0)), settings, PLAIN)
     rows = rows_of(prepared, settings, "positive", settings.lags_s)
     assert sum(row["n_rows"] for row in prepared.alignment) == rows.n_used
     assert all("between parts left out" in row["note"] for row in prepared.alignment)
@@ -88,7 +101,7 @@ def test_purged_volumes_are_not_counted_either() -> None:
 def test_the_beginning_of_a_sound_is_left_out_up_to_a_fifth() -> None:
     settings = Settings(begin_s=12.0)
     inputs = inputs_of((90.0, 100.0, 110.0))
-    prepared = prepare(None, inputs, settings, None)
+    prepared = prepare(None, inputs, settings, PLAIN)
     rows = rows_of(prepared, settings, "positive", settings.lags_s)
     assert rows.timeline.stim_time_s.min() == 12.75
     assert [row["note"] for row in prepared.alignment] == [
@@ -101,4 +114,21 @@ def test_the_beginning_of_a_sound_is_left_out_up_to_a_fifth() -> None:
 
 def test_too_little_music_is_refused_before_any_work() -> None:
     with pytest.raises(InputInvalidError):
-        prepare(None, inputs_of((20.0, 20.0)), Settings(), None)
+        prepare(None, inputs_of((20.0, 20.0)), Settings(), PLAIN)
+
+
+def test_regressors_that_leave_no_freedom_are_refused_before_any_work() -> None:
+    """One block of each run; cosines are the only regressors."""
+    inputs, settings = inputs_of((40.0,) * 4), Settings()
+    rows = rows_of(inputs, settings, "positive", settings.lags_s)
+    (n_rows,) = {int((rows.timeline.run == run).sum()) for run in range(4)}
+    n_trs = inputs.runs[0].n_trs
+    for n_cosines, is_refused in ((n_rows - 1 - 3, False), (n_rows - 1 - 2, True)):
+        high_pass_hz = (n_cosines + 0.5) / (2 * n_trs * 1.5)
+        config = SimpleNamespace(confounds="none", high_pass_hz=high_pass_hz)
+        if not is_refused:
+            prepare(None, inputs, settings, config)
+            continue
+        with pytest.raises(InputInvalidError, match=rf"{n_rows} volumes hear .* {n_cosines} nui"):
+            prepare(None, inputs, settings, config)
+        prepare(None, inputs, replace(settings, filter_features=False), config)

@@ -75,6 +75,18 @@ def test_a_control_above_chance(has_motion):
     assert ("No motion parameters" in found) == (not has_motion)
 
 
+@pytest.mark.parametrize(("split", "is_said"), [("leave_run_out", False), ("blocked", True)])
+def test_the_run_is_no_reason_to_doubt_where_whole_runs_are_held_out(split, is_said):
+    """Its decoder has not seen the run that it is tested on: one class for all its volumes."""
+    tested = SPLITTERS[split](SAMPLES)
+    found = raised(
+        decoding("linear", 0.9, NULL, split=tested),
+        decoding("run", 0.9, NULL, split=tested),
+        decoding("majority", 0.5, split=tested),
+    )
+    assert ("Decodable without the brain's pattern" in found) == is_said
+
+
 def test_leaky_scores_are_not_compared_with_anything():
     leaky = SPLITTERS["shuffled"](SAMPLES)
     found = raised(

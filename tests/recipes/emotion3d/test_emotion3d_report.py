@@ -24,7 +24,7 @@ from bidsapp.recipes.emotion3d.results import (
     SCORES,
     TESTS,
 )
-from bidsapp.report.html import Notes, Page, Picture, Section, Table, render
+from bidsapp.report.html import Notes, Numbers, Page, Picture, Section, Table, render
 from bidsapp.report.methods import Methods, references
 from bidsapp.results.inferences import INFERENCES
 from bidsapp.results.read import Results
@@ -203,6 +203,27 @@ def test_a_participant_whose_files_are_gone_is_left_out_of_the_recalls(
     (only,) = views(of(tmp_path / "copy"))
     assert "4 decoders" in people.emotions(only).parts[1].alt
     assert "Labels." not in methods_of(of(tmp_path / "copy")).text
+
+
+def test_p_at_its_floor_is_written_so_at_a_glance(
+    made_of_group: tuple[Page, Methods], group_view: EmotionView
+) -> None:
+    numbers = [
+        item
+        for section in made_of_group[0].sections[:1]
+        for part in (*section.parts, *(part for child in section.children for part in child.parts))
+        if isinstance(part, Numbers)
+        for item in part.items
+    ]
+    within = [item.remark for item in numbers if ", within: " in item.label]
+    frame = group_view.table(TESTS)
+    rows = frame[
+        frame["level"].eq("within") & frame["test"].str.match("(cnn|linear|parcels) > ch")
+    ]
+    known = rows[rows["chance"].notna()]
+    assert len(within) == len(rows) > 0
+    at_floor = int((known["p"] <= known["smallest_p"] + 1e-9).sum())
+    assert sum("p \u2264" in remark for remark in within) == at_floor > 0
 
 
 def test_tests_of_the_group_are_those_of_the_files(group_view: EmotionView) -> None:

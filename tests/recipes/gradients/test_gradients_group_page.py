@@ -30,7 +30,7 @@ from bidsapp.recipes.gradients.report.view import (
     reference_title,
     views,
 )
-from bidsapp.report.html import Page, Picture, Section, Table, render, write_page
+from bidsapp.report.html import Page, Picture, Prose, Section, Table, render, write_page
 from bidsapp.report.methods import Methods
 from bidsapp.report.tables import rows_of
 from bidsapp.results.read import Results
@@ -158,7 +158,7 @@ class TestSpin:
         words = view.spin_words("positive", "centroid")
         assert words.startswith(f"spin \u03c1 = {row['r']:.2f}, p ")
         (figure,) = pictures(gradients(view))
-        assert f"Centroid layer, positive lags:   {words}" in figure.alt
+        assert f"Centroid layer, music before the response:   {words}" in figure.alt
         data = re.search(r'id="cortex-data">(.*?)</script>', source, re.DOTALL)
         assert data
         first = json.loads(data[1])["maps"][0]
@@ -222,7 +222,7 @@ class TestMaps:
 
     def test_components_name_their_share_of_variance(self, view: GroupView) -> None:
         colours, loadings, topographies = pictures(components(view))
-        assert "positive lags" in colours.alt
+        assert "music before the response" in colours.alt
         assert "component 1 is largest at" in loadings.alt
         frame = view.table(declared.LOADINGS)
         share = rows_of(frame, lags="positive", component=1)["explained"].iloc[0]
@@ -272,11 +272,11 @@ def test_volumes_show_what_was_projected_and_slices(tmp_path: Path) -> None:
         for child in item.children
         if child.title == "Maximal prediction accuracy"
     )
-    assert [each.caption.startswith("Axial slices") for each in pictures(accuracy)] == [
-        False,
-        True,
-    ]
-    assert "determined after projection" in pictures(accuracy)[0].caption
+    (on_surface,) = (part for part in page.answer if isinstance(part, Picture))
+    assert "determined after projection" in on_surface.caption
+    assert accuracy.parts[0] == Prose("The figure stands at the top of this page.")
+    (in_slices,) = pictures(accuracy)
+    assert in_slices.caption.startswith("Axial slices")
     pattern = "hemi-L_*model-vggish_stat-centroid_label-*_desc-gradientspositivelagsprojected*.gii"
     (path,) = results.root.rglob(pattern)
     values = view.layer_map("positive", "centroid")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from bidsapp.recipes.gradients.participant import participant
 from bidsapp.recipes.gradients.report import report
 from bidsapp.recipes.gradients.report.view import ParticipantView, views
 from bidsapp.recipes.gradients.settings import VARIANTS
-from bidsapp.report.html import write_page
+from bidsapp.report.html import render, write_page
 from bidsapp.results.read import Results
 from bidsapp.simulate.dataset import MusicOptions, simulate
 from bidsapp.stats.metrics import best_layer, centroid_layer
@@ -42,15 +43,20 @@ POSITIVE, NEGATIVE = declared.LAGS
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Results:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One participant, three pieces of 28 s, one of them twice, in voxels of 12 mm."""
-    folder = tmp_path_factory.mktemp("music")
+    made = tmp_path_factory.mktemp("music")
     options = MusicOptions.quick(n_participants=1, n_pieces=3, piece_s=28.0)
-    simulate(folder / "data", options, features=noise_features, quiet=True)
-    settings = override(VARIANTS["robust"], "gradients", SMALL)
+    simulate(made / "data", options, features=noise_features, quiet=True)
+    return made
+
+
+def analysed(folder: Path, output: str, changes: dict[str, Any]) -> Results:
+    """Analyse the participant with some settings."""
+    settings = override(VARIANTS["robust"], "gradients", changes)
     config = Config(
         bids_dir=folder / "data",
-        output_dir=folder / "out",
+        output_dir=folder / output,
         analysis_level=("participant",),
         weights="random",
         omp_nthreads=1,
@@ -77,6 +83,25 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Results:
         )
         staging.publish()
     return Results(config.output_dir, "gradients", RECIPE.results, "01")
+
+
+@pytest.fixture(scope="module")
+def written(folder: Path) -> Results:
+    """Results of both networks, with a test."""
+    return analysed(folder, "out", SMALL)
+
+
+def test_without_shifts_nothing_is_said_to_be_tested(folder: Path) -> None:
+    found = analysed(folder, "untested", {**SMALL, "n_shifts": 0, "networks": ["baseline"]})
+    (at,) = found.spaces
+    assert not found.written(declared.SIGNIFICANT, at, "baseline")
+    assert "No test" in {item.title for item in found.cautions()}
+    page, _ = report(found)
+    text = render(page)
+    assert "It was not tested whether layers of acoustic descriptors predict" in text
+    assert "Nothing was tested: no shifts." in text
+    assert "Significant parcels" not in text
+    assert "arcel is significant" not in text
 
 
 def test_everything_declared_is_written(written: Results) -> None:

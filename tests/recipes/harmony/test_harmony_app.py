@@ -116,6 +116,9 @@ def test_pages_say_what_was_done_and_what_to_doubt(own: Results, study) -> None:
     assert "<audio" not in pages["group"]
     untested = "without it. Not tested: sign flips of so few participants"
     assert untested in pages["group"]
+    assert ">Significant voxels<" in pages["sub-01"]
+    assert "Significant voxels" not in pages["group"]
+    assert "need at least" not in pages["group"]
     assert "its quadrants mean nothing" in pages["sub-01"]
     assert "9 circular shifts" in pages["sub-01"]
     assert "Only 3 pieces" in {item.title for item in own.cautions()}

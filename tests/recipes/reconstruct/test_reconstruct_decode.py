@@ -10,7 +10,7 @@ import pytest
 
 from bidsapp.models.region_decoder import ClipRows, decode_region, ensemble
 from bidsapp.recipes.base.clips import Clip
-from bidsapp.recipes.reconstruct.cautions import _of_space
+from bidsapp.recipes.reconstruct.cautions import _of_space, of_windows
 from bidsapp.recipes.reconstruct.clips import Clips
 from bidsapp.recipes.reconstruct.decode import (
     Decoded,
@@ -258,3 +258,26 @@ def test_regions_chosen_on_all_clips_inflate_and_inner_folds_do_not() -> None:
         on_all.append(float(judge.identify(circular).mean))
     assert np.mean(inner) == pytest.approx(0.5, abs=0.07)
     assert np.mean(on_all) > 0.62
+
+
+@pytest.mark.parametrize(
+    ("later", "shift_s", "is_said"),
+    [
+        (0.86, 5.0, True),
+        (0.81, 5.0, False),
+        (np.nan, 5.0, False),
+        (0.86, 7.5, False),
+        (1.0, 4, False),
+    ],
+)
+def test_a_delay_that_identifies_better_is_said(
+    later: float, shift_s: float, is_said: bool
+) -> None:
+    rows = [
+        {"varied": "shift", "shift_s": at, "length_s": 6.0, "identification": value}
+        for at, value in ((0.0, 0.7), (5.0, 0.8), (7.5, later))
+    ]
+    rows.append({"varied": "length", "shift_s": 5.0, "length_s": 15.0, "identification": 0.95})
+    doubts = list(of_windows(shift_s, rows))
+    assert len(doubts) == is_said
+    assert all("0.860 at a delay of 7.5 s and 0.800 at the 5 s" in item.text for item in doubts)

@@ -163,7 +163,7 @@ def test_one_participant_has_no_faithful_test(run, people, fast) -> None:
     persons = people(1)
     persons[0].settings = {"pairs": "all"}
     found = run(persons, settings)
-    assert not found.maps(declared.SIGNIFICANT).any()
+    assert not found.results.written(declared.SIGNIFICANT, found.space, "toy")
     assert "Autocorrelation" in found.cautions
 
 
@@ -185,7 +185,7 @@ def test_faithful_passes_on_noise_and_says_what_noise_is(run, people) -> None:
 
 def test_nothing_is_tested_without_permutations(run, people, fast) -> None:
     found = run(people(3), dataclasses.replace(fast, n_permutations=0))
-    assert not found.maps(declared.SIGNIFICANT).any()
+    assert not found.results.written(declared.SIGNIFICANT, found.space, "toy")
     assert not list(found.folder.rglob("*stat-p_*"))
     assert "No test" in found.cautions
 

@@ -75,8 +75,9 @@ def test_refuses_other_clips_and_names_them(written, collected, people) -> None:
     persons = people(3)
     persons[1].clips = persons[1].order = ("other.wav", *persons[1].clips[1:])
     message = "unlike sub-01 sub-03 with 24 rows, sub-02 lacks clip0.wav and adds other"
-    with pytest.raises(InputInvalidError, match=message):
+    with pytest.raises(InputInvalidError, match=message) as raised:
         collected(written(persons))
+    assert "(--exclude-participant-label 02)" in str(raised.value)
 
 
 def test_refuses_another_number_of_items(written, collected, people) -> None:

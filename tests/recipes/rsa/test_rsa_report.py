@@ -14,6 +14,7 @@ import pytest
 from bidsapp.brain.geometry import UnitSpace, surface_units, volume_units
 from bidsapp.errors import InputMissingError
 from bidsapp.recipes import RECIPES
+from bidsapp.recipes.rsa import results as declared
 from bidsapp.recipes.rsa.figures.items import ranks, relative
 from bidsapp.recipes.rsa.report import items, layers, people, report
 from bidsapp.recipes.rsa.report.items import rank_correlations
@@ -194,6 +195,7 @@ def test_nothing_that_was_not_done_is_shown(in_volume) -> None:
     assert view.null.size == 0
     assert view.gain is None
     assert view.p_fwe is None
+    assert results.maps(declared.SIGNIFICANT, view.pair.space, view.pair.network) is None
     page, methods = made(results)
     assert "claims" not in anchors(page)
     assert "Inference." not in methods.text
@@ -201,7 +203,9 @@ def test_nothing_that_was_not_done_is_shown(in_volume) -> None:
     assert "A second test" not in methods.text
     text = render(page)
     assert "It was not tested whether clips that layers" in text
+    assert "Nothing was tested: best and centroid layers are undefined; opacity scales" in text
     assert "is not shown" not in text
+    assert "is significant" not in text
     assert "(family-wise p" not in text
     labels = [number.label for number in page.sections[0].parts[0].items]
     assert "Most frequent best layer" not in labels

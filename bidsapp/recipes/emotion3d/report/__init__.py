@@ -136,9 +136,10 @@ def _means_within(view: EmotionView) -> Iterator[Number]:
     for row in records_of(rows_of(view.table(declared.TESTS), level="within")):
         decoder = str(row["test"]).removesuffix(" > chance")
         if decoder in BRAIN:
-            remark = f"chance {number_text(row['chance'], 2)}, {p_text(row['p'])}"
             label = f"{DECODERS[decoder].title}, within: {SplitInfo(str(row['split'])).short}"
-            yield Number(label, number_text(row["mean"], 2), remark)
+            least = row["smallest_p"]
+            n_draws = round(1 / least) - 1 if least > 0 else 0
+            yield Number(label, number_text(row["mean"], 2), _against(row, n_draws))
 
 
 # ------------------------------------------------------------------ methods text

@@ -103,11 +103,12 @@ def participant_numbers(view: ParticipantView) -> Iterator[Number]:
     yield Number(f"Peak r, {view.word}", value, f"layer {layer}" if layer else "")
     parcels = rows_of(view.parcels, lags=POSITIVE)
     yield Number("Peak r, parcel", number_text(parcels["r_max"].max(), 2), "mean of a parcel")
-    yield Number(
-        "Significant parcels",
-        f"{len(view.passed)} of {view.summary['n_parcels']}",
-        f"FWE p \u2264 {view.level:g}",
-    )
+    if parcels["p_fwe"].notna().any():
+        yield Number(
+            "Significant parcels",
+            f"{len(view.passed)} of {view.summary['n_parcels']}",
+            f"FWE p \u2264 {view.level:g}",
+        )
     centroids = view.passed["centroid"].dropna()
     if len(centroids):
         low, high = np.percentile(centroids, [5, 95])
@@ -122,7 +123,10 @@ def participant_answer(view: ParticipantView) -> Iterator[str]:
     tested = rows.dropna(subset=["p_fwe"])
     what = f"Layers of {view.title} predicted responses to music that was held out"
     if tested.empty:
-        yield f"{what}; nothing was tested."
+        yield (
+            f"It was not tested whether layers of {view.title} predict responses to music that "
+            "was held out (no shifts)."
+        )
     elif len(view.passed):
         yield (
             f"{what} in {len(view.passed)} of {plural(len(rows), 'parcel')} (family-wise p "
@@ -216,8 +220,8 @@ def group_page(results: Results, methods: Methods) -> Page:
 
 def _who(results: Results) -> str:
     caption = (
-        "Who takes part. Volumes used: those that entered the models at positive lags; mean r: "
-        "over the layers of the first network and all voxels or vertices, at positive lags."
+        "Who takes part. Volumes used: those that entered the models; mean r: "
+        "over the layers of the first network and all voxels or vertices."
     )
     n = results.facts()["participants_per_unit"]
     if not n or n["min"] == n["max"]:

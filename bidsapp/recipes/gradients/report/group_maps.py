@@ -74,7 +74,9 @@ def accuracy(view: GroupView) -> Section:
     parts = draw(accuracy_maps(view), FSAVERAGE5, None, caption, how=view.how_drawn())
     scores = view.scores(POSITIVE)
     assert scores is not None
-    flat = BrainMap("Largest mean r over layers, positive lags", largest(scores), _MEAN_R)
+    flat = BrainMap(
+        f"Largest mean r over layers, {LAGS_TITLES[POSITIVE]}", largest(scores), _MEAN_R
+    )
     parts = [*(parts or [Prose(NOT_DRAWN)]), *slices([flat], view.units, view.significant)]
     tested = [] if view.significant is None else view.claim(DISPLACED)
     return view.section("Maximal prediction accuracy", "accuracy", *parts, *tested)
@@ -90,9 +92,9 @@ def _outlined(view: GroupView) -> str:
             f"{view.level:g}); opacity scales with r."
         )
     return (
-        "Opacity scales with r; black outlines mark parcels where some layer is significant at "
-        f"positive lags against music displaced alike in all participants (FWE p \u2264 "
-        f"{view.level:g} over parcels and layers). Negative lags, the control, are not tested."
+        "Opacity scales with r; black outlines mark parcels where some layer is significant "
+        "against music displaced alike in all participants (FWE p \u2264 "
+        f"{view.level:g} over parcels and layers). The control is not tested."
     )
 
 
@@ -109,9 +111,10 @@ def gradients(view: GroupView) -> Section:
     tested = (
         f" {view.symbol}: {kind} correlation with the functional gradient in the middle row over "
         "all vertices where both are defined; p: two-sided spin test of one map; p_FWE (across "
-        "maps): corrected over the layer maps of the network. Negative lags are a control, not a "
-        "null: music is autocorrelated, so some alignment is expected. What may be said of the "
-        "gradient follows from music displaced alike in everybody, not from these p-values."
+        "maps): corrected over the layer maps of the network. Music after the response is "
+        "a control, not a null: music is autocorrelated, so some alignment is expected. What may "
+        "be said of the gradient follows from music displaced alike in everybody, not from "
+        "these p-values."
     )
     only = (
         " Only significant vertices entered the spin test."
@@ -156,7 +159,7 @@ def _reference_map(view: GroupView, name: str) -> BrainMap | None:
     title = title[:1].upper() + title[1:]
     if name in view.given:
         words = view.spin_words(POSITIVE, "centroid", name)
-        told = f":   centroid layer, positive lags, {words}" if words else ""
+        told = f":   centroid layer, {LAGS_TITLES[POSITIVE]}, {words}" if words else ""
         return BrainMap(title + told, values, Scale("reference", colours="sequential"))
     if name not in ("gradient1", "fcgradient01"):
         return BrainMap(title, values, _GRADIENT)
@@ -226,7 +229,9 @@ def _loadings(view: GroupView, frame: pd.DataFrame) -> Part:
 def _topographies(frame: pd.DataFrame, values: Array) -> Iterator[BrainMap]:
     for number, row in enumerate(values, start=1):
         share = rows_of(frame, lags=POSITIVE, component=number)["explained"].iloc[0]
-        title = f"Component {number} ({100 * share:.0f} % of the variance), positive lags"
+        title = (
+            f"Component {number} ({100 * share:.0f} % of the variance), {LAGS_TITLES[POSITIVE]}"
+        )
         yield BrainMap(title, row, _COMPONENT)
 
 
@@ -284,8 +289,8 @@ def inference(view: GroupView) -> Section:
     """Draw and tabulate the test over participants."""
     title, anchor = f"Tests over participants at each {view.word}", "inference"
     caption = (
-        f"Sign flips of participants at positive lags; p is corrected over {view.words} and "
-        "layers by the largest t. Outlined: p \u2264 "
+        f"Sign flips of participants ({LAGS_TITLES[POSITIVE]}); p is corrected over "
+        f"{view.words} and layers by the largest t. Outlined: p \u2264 "
         f"{view.level:g} in some layer. Hedges' g: mean over participants (Fisher z) by their "
         f"standard deviation, corrected for small samples. A {view.word} may owe its t and its g "
         "to different layers."
@@ -336,9 +341,9 @@ def _significant_by_layer(view: GroupView) -> Part:
     caption = (
         f"Number of {view.words} (of {with_data} with data) below {view.level:g} in each layer, "
         f"corrected over {view.words} and layers: family-wise (FWE), family-wise of clusters "
-        "(TFCE, if asked for) and false discovery rate (FDR), at "
-        f"positive and negative lags. No p can be below {flips['smallest_p']:.3g}. Mean r: over "
-        f"all {view.words}, positive lags."
+        "(TFCE, if asked for) and false discovery rate (FDR), of "
+        f"scores and control. No p can be below {flips['smallest_p']:.3g}. Mean r: over all "
+        f"{view.words}, {LAGS_TITLES[POSITIVE]}."
     )
     return table(frame, columns, caption)
 

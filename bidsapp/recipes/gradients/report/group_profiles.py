@@ -102,8 +102,7 @@ def _profiles(view: GroupView, frame: pd.DataFrame, regions: Sequence[Region], w
     rest = f" The table has {left} more regions (hemispheres among them)." if left > 0 else ""
     caption = (
         f"Mean score of each layer over the {view.words} of {which}, averaged over {n} "
-        "participants; band: 95 % bootstrap interval over participants (BCa). Positive lags: "
-        "features of sound before the response; negative lags are the control. Dashed: best "
+        "participants; band: 95 % bootstrap interval over participants (BCa). Dashed: best "
         f"acoustic baseline in the same region.{rest}"
     )
     figure = panels_figure(panels, view.layers, "mean r")

@@ -104,7 +104,7 @@ def _histograms(view: GroupView) -> list[Part]:
         f"Grey: {mark} of the layer map with {n} rotations of the reference. Solid line: observed "
         "value; dashed: the same size with the other sign (tests are two-sided). 95 % CI of p "
         "(Monte Carlo): more rotations would narrow it. Smoother maps have wider null "
-        "distributions. Positive lags; the control is not tested."
+        "distributions. The control is not tested."
     )
     words = [
         f"{label}, {panel.title}: {panel.words}".replace("\n", " ")
@@ -153,8 +153,9 @@ def _main_caption(view: GroupView) -> str:
         "corrected over the layer maps of this network (best and centroid) within each "
         "reference, "
         "by the largest size over maps of each rotation; 95 % CI of p: Monte Carlo. References "
-        "are not corrected for one another. Negative lags are a control: their correlation is "
-        "what smooth music leaves, and is not tested. Overlap: share of the map's vertices that "
+        "are not corrected for one another. Music after the response is a control: its "
+        "correlation is what smooth music leaves, and is not tested. Overlap: share of the map's "
+        "vertices that "
         "meet a defined value, in the rotation that leaves least. With "
         f"{number_text(n, 0)} rotations no p is below {1 / (n + 1):.1g}."
     )
@@ -232,9 +233,9 @@ def _test_table(tests: pd.DataFrame) -> Table:
     tested = tests[tests["n_flips"] > 0]
     how = "all sign patterns" if tested["exact"].astype(bool).all() else "random sign patterns"
     caption = (
-        f"Sign flips of participants ({how}), two-sided, positive lags. p (FWE): corrected over "
-        "kinds of map within each reference. d: Cohen's, of Fisher z, with its 95 % confidence "
-        "interval."
+        f"Sign flips of participants ({how}), two-sided; the control is not tested. p (FWE): "
+        "corrected over kinds of map within each reference. d: Cohen's, of Fisher z, with its "
+        "95 % confidence interval."
     )
     return table(tests, columns, caption, cells={"d": _effect})
 
@@ -280,7 +281,7 @@ def annotation_profile(view: GroupView) -> Section | None:
         profiles.append(MapProfile(_TITLES[kind], rows["r"].to_numpy(float), significant, bound))
     n = int(frame["n_rotations"].max())
     caption = (
-        f"{view.symbol} of each map (positive lags) with {len(names)} published maps, ordered by "
+        f"{view.symbol} of each map with {len(names)} published maps, ordered by "
         f"the first panel. Filled: significant, FWE p \u2264 {view.level:g} over the published "
         "maps; grey: sizes of the largest correlation that rotations leave below that level."
     )

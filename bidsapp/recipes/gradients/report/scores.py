@@ -11,7 +11,7 @@ import pandas as pd
 from bidsapp.recipes.base import score_results
 from bidsapp.recipes.gradients import results as declared
 from bidsapp.recipes.gradients.report.rating_panels import rating_panels
-from bidsapp.recipes.gradients.report.view import NEGATIVE, POSITIVE, ParticipantView
+from bidsapp.recipes.gradients.report.view import LAGS_TITLES, NEGATIVE, POSITIVE, ParticipantView
 from bidsapp.report.brain.draw import BrainMap, draw
 from bidsapp.report.brain.places import coordinate_words, parcel_columns, top_parcels
 from bidsapp.report.brain.scales import largest, limits
@@ -27,7 +27,7 @@ from bidsapp.report.figures.layers import (
 )
 from bidsapp.report.figures.nulls import NullPanel, in_rows, null_figure, threshold
 from bidsapp.report.figures.style import Array
-from bidsapp.report.html import Section, p_cell, picture, plural
+from bidsapp.report.html import Prose, Section, p_cell, picture, plural
 from bidsapp.report.tables import by_layer, numbered, rows_of, table
 from bidsapp.report.timing import peak_section
 from bidsapp.results.inferences.base import smallest_p
@@ -35,7 +35,8 @@ from bidsapp.results.read import Results
 
 _TOP_PARCELS, _TOP_IF_NONE = 20, 10
 _SCORE = declared.SCORE.scale
-_CONTROL = "negative lags (control)"
+_NULL_TITLE = "Scores against their null distribution"
+_CONTROL = LAGS_TITLES[NEGATIVE]
 
 # ------------------------------------------------------------------ maps
 
@@ -44,13 +45,12 @@ def maps(view: ParticipantView) -> Section:
     """Draw the largest score, best and centroid layer, and the control."""
     caption = (
         "Opacity scales with r; black outlines mark parcels significant at FWE p \u2264 "
-        f"{view.level:g} at positive lags (no threshold applied). Scores at all lags have one "
-        "scale."
+        f"{view.level:g} (no threshold applied). Scores and those of the control have one scale."
     )
     if not view.significant.any():
         caption = (
-            "No parcel is significant: scores are pale, and best and centroid layers are not "
-            "drawn where they are undefined. Scores at all lags have one scale."
+            f"{view.why_none.capitalize()}: scores are pale, and best and centroid layers are not "
+            "drawn where they are undefined. Scores and those of the control have one scale."
         )
     drawn = draw(list(_maps(view)), view.units, view.significant, caption + view.apart)
     return view.section("Maps", "maps", *drawn)
@@ -58,8 +58,11 @@ def maps(view: ParticipantView) -> Section:
 
 def first_maps(view: ParticipantView) -> Section:
     """Draw the largest score and the best layer alone."""
-    what = "Outlined: parcels" if view.significant.any() else "No parcel is"
-    caption = f"{what} significant at FWE p \u2264 {view.level:g}; opacity scales with r."
+    caption = (
+        f"Outlined: parcels significant at FWE p \u2264 {view.level:g}; opacity scales with r."
+        if view.significant.any()
+        else f"{view.why_none.capitalize()}: opacity scales with r."
+    )
     drawn = draw(list(islice(_maps(view), 2)), view.units, view.significant, caption)
     return Section("Maps", "first", drawn)
 
@@ -102,7 +105,7 @@ def peak_courses(view: ParticipantView) -> Section | None:
 def profile(view: ParticipantView) -> Section:
     """Draw the score of each layer, the control, the acoustic baselines and the ceiling."""
     chosen, rows = view.chosen, rows_of(view.profile, lags=POSITIVE)
-    line = Line.over_units("positive lags", view.positive[:, chosen])
+    line = Line.over_units(LAGS_TITLES[POSITIVE], view.positive[:, chosen])
     lines = [line]
     control = view.scores(NEGATIVE)
     if control is not None:
@@ -169,6 +172,8 @@ def profile_words(view: ParticipantView, mean: Array, references: dict[str, floa
 def null(view: ParticipantView) -> Section:
     """Draw what circular shifts produce beside what was observed."""
     draws = view.table(declared.NULL)
+    if draws.empty:
+        return view.section(_NULL_TITLE, "null", Prose("Nothing was tested: no shifts."))
     shifted, parcels = rows_of(draws, lags=POSITIVE), rows_of(view.parcels, lags=POSITIVE)
     largest_r, maxima = float(parcels["r_max"].max()), shifted["max_r"].to_numpy(float)
     n = int((parcels["p_fwe"] <= view.level).sum())
@@ -179,8 +184,8 @@ def null(view: ParticipantView) -> Section:
     observed = float(rows_of(view.table(declared.PARCELS), lags=POSITIVE)["r"].mean())
     panels.append(NullPanel("Mean score", means, observed, f"r = {observed:.4f}"))
     caption = (
-        "Grey: largest (and mean) score over layers and parcels of each circular shift of the "
-        "responses, with the whole cross-validation repeated. Coloured line: observed. Dashed: "
+        "Grey: largest (and mean) score over layers and parcels of each displacement of the "
+        "music, with the whole cross-validation repeated. Coloured line: observed. Dashed: "
         f"score above which a parcel is significant (FWE p \u2264 {view.level:g}), corrected over "
         "layers and parcels."
     )
@@ -188,7 +193,7 @@ def null(view: ParticipantView) -> Section:
     figure = null_figure(in_rows(panels, len(panels)), "r")
     drawn = picture(figure, alt=f"{alt}.", caption=caption)
     said = view.claim(score_results.SHIFT)
-    return view.section("Scores against their null distribution", "null", drawn, *said)
+    return view.section(_NULL_TITLE, "null", drawn, *said)
 
 
 def parcels(view: ParticipantView) -> Section:
@@ -198,12 +203,13 @@ def parcels(view: ParticipantView) -> Section:
     names = ("best_layer", "centroid", "r_max", "p", "p_fwe", "q")
     columns = parcel_columns(declared.PARCEL_SUMMARY, *names)
     n_shifts = int(view.settings["n_shifts"])
+    p = p_cell(smallest_p(n_shifts)).text
+    least = f"With {plural(n_shifts, 'shift')} no p is below {p}. " if n_shifts else ""
     caption = (
         f"The {len(shown)} parcels with the largest score, of {len(rows)}: centre, size in "
         f"{view.words}, score of the best layer; p over layers, family-wise p over layers and "
-        f"parcels, false discovery rate over parcels. With {n_shifts} shifts no p is below "
-        f"{p_cell(smallest_p(n_shifts)).text}. {coordinate_words(view.units)} Click a heading to "
-        "sort"
+        f"parcels, false discovery rate over parcels. {least}{coordinate_words(view.units)} Click "
+        "a heading to sort"
     )
     cells = {"best_layer": numbered("best_layer_index", "best_layer")}
     made = table(shown, columns, caption, cells=cells, floor=smallest_p(n_shifts))
@@ -219,7 +225,7 @@ def pieces(view: ParticipantView) -> Section:
     chosen, who = view.passed, f"the {plural(len(view.passed), 'significant parcel')}"
     if chosen.empty:
         chosen = rows_of(view.parcels, lags=POSITIVE).nlargest(_TOP_IF_NONE, "r_max")
-        who = f"the {len(chosen)} parcels with the largest score (none is significant)"
+        who = f"the {len(chosen)} parcels with the largest score ({view.why_none})"
     kept = every[every["parcel"].isin(chosen["parcel"])]
     positive, control = (
         rows_of(kept, lags=lags).pivot_table(
@@ -254,7 +260,7 @@ def penalties(view: ParticipantView) -> Section:
         f"Top: median and interquartile range of the penalty over {view.chosen_words}; dashes are "
         "the ends of the grid."
     )
-    alt = "Penalties by layer; no parcel is significant."
+    alt = f"Penalties by layer; {view.why_none}."
     if np.isfinite(low).any():
         caption += (
             " Bars: share of the choices in significant parcels that fell on the smallest or the "
@@ -311,7 +317,7 @@ def _rating(name: str, rater: object, rows: pd.DataFrame, view: ParticipantView)
     r, p = by_layer(mean, "r", view.layers), by_layer(mean, "p", view.layers)
     assert r is not None
     assert p is not None
-    lines = [Line("positive lags", r, passed=p <= 0.05, pieces=singles)]
+    lines = [Line(LAGS_TITLES[POSITIVE], r, passed=p <= 0.05, pieces=singles)]
     control = by_layer(rows_of(rows, lags=NEGATIVE, piece="mean"), "r", view.layers)
     if control is not None:
         lines.append(Line(_CONTROL, control, colour=style.NEGATIVE))
@@ -332,7 +338,7 @@ def delay(view: ParticipantView) -> Section | None:
     who = f"the {plural(len(chosen), 'significant parcel')}"
     if chosen.empty:
         chosen = by_lag.loc[by_lag.max(axis=1).nlargest(_TOP_DELAYS).index]
-        who = f"the {plural(len(chosen), 'parcel')} with the largest score (none is significant)"
+        who = f"the {plural(len(chosen), 'parcel')} with the largest score ({view.why_none})"
     best = chosen.idxmax(axis=1)
     model = [float(lag) for lag in view.results.setting("lags_s")]
     span = f"{min(model):g} to {max(model):g} s"

@@ -67,8 +67,15 @@ class ParticipantView(GradientsView):
 
     @cached_property
     def significant(self) -> Array:
-        """Voxels or vertices in significant parcels, (n_units,) bool."""
-        return np.asarray(self.values(declared.SIGNIFICANT)[0] > 0)
+        """Voxels or vertices in significant parcels, (n_units,) bool; none without a test."""
+        passed = self.mask(declared.SIGNIFICANT)
+        return np.zeros(self.units.n_units, np.bool_) if passed is None else passed
+
+    @property
+    def why_none(self) -> str:
+        """Why no parcel is significant: none is, or nothing was tested."""
+        untested = self.mask(declared.SIGNIFICANT) is None
+        return "nothing was tested" if untested else "no parcel is significant"
 
     @cached_property
     def parcels(self) -> pd.DataFrame:
@@ -95,14 +102,18 @@ class ParticipantView(GradientsView):
     def chosen_words(self) -> str:
         """Say which voxels or vertices are `chosen`."""
         if not self.significant.any():
-            return f"all {self.words}, because no parcel is significant"
+            return f"all {self.words}, because {self.why_none}"
         n = plural(int(self.significant.sum()), self.word, self.words)
         return f"the {n} in significant parcels"
 
 
 KINDS = ("best", "centroid")
 MAIN = {"hemisphere": "both", "direction": "reference rotated"}
-LAGS_TITLES = {POSITIVE: "positive lags", NEGATIVE: "negative lags (control)"}
+LAGS_TITLES = {
+    POSITIVE: "music before the response",
+    NEGATIVE: "music after the response (control)",
+}
+"""What responses are predicted from, by lags or by the canonical response and its mirror image."""
 KIND_TITLES = {"best": "Best layer", "centroid": "Centroid layer"}
 #: where everything on the cortex is drawn
 FSAVERAGE5 = surface_units(SIZE, SIZE, space="fsaverage5", density="10k")

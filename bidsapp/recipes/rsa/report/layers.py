@@ -66,7 +66,8 @@ def first_maps(view: RsaView) -> Section:
 def _outlined(view: RsaView) -> str:
     """Say what the outlines of maps are, or that there are none."""
     if not view.is_tested:
-        return "Nothing was tested: layers may be undefined. Opacity scales with \u03c1."
+        where = "" if np.isfinite(view.best).any() else "best and centroid layers are undefined; "
+        return f"Nothing was tested: {where}opacity scales with \u03c1."
     test = "the paper's t of the maximum" if view.by_maximum else f"FWE p \u2264 {view.level:g}"
     if view.significant.any():
         what = f"Outlined: significant {view.words} ({test}); elsewhere opacity"
@@ -131,7 +132,8 @@ def peaks(view: RsaView) -> Section | None:
     frame["layer_index"], frame["layer"] = layer + 1, [view.layers[index] for index in layer]
     frame["rho"], frame["p"], frame["gain"] = at(view.scores), at(view.p_fwe), at(view.gain)
     frame["centroid"] = view.centroid[units]
-    who = f"significant {view.words}" if view.significant.any() else "all, as none is significant"
+    why = "none is significant" if view.is_tested else "nothing was tested"
+    who = f"significant {view.words}" if view.significant.any() else f"all, as {why}"
     gain = "" if view.gain is None else f"\u0394\u03c1: {view.gain_title.lower()}. "
     caption = (
         f"The largest scores of {who}, at least {APART_MM:.0f} mm apart, with the layer of "
@@ -320,7 +322,8 @@ def delay(view: RsaView) -> Section | None:
     n = int(rows["n_units"].iloc[0])
     significant = view.significant.any()
     who = f"{number_text(n, 0)} {'significant ' if significant else ''}searchlights"
-    doubt = "" if significant else " None is significant: the curves may be noise."
+    doubt = " None is significant: the curves may be noise."
+    doubt *= view.is_tested and not significant
     largest = f"The mean over layers is largest at a delay of {number_text(latest, 1)} s."
     caption = (
         f"Mean score over {who} when the predicted responses come earlier or later than the "

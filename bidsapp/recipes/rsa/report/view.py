@@ -38,7 +38,7 @@ class RsaView(View):
     @property
     def is_tested(self) -> bool:
         """Whether there is a test: permutations of clips, or the paper's of the maximum."""
-        return self.by_maximum or bool(self.summary["n_permutations"])
+        return self.mask(declared.SIGNIFICANT) is not None
 
     @property
     def gain_title(self) -> str:
@@ -103,8 +103,9 @@ class RsaView(View):
 
     @cached_property
     def significant(self) -> Array:
-        """(n_units,) bool: some layer is significant."""
-        return np.asarray(self.values(declared.SIGNIFICANT)[0] > 0)
+        """(n_units,) bool: some layer is significant; nowhere without a test."""
+        passed = self.mask(declared.SIGNIFICANT)
+        return np.zeros(self.units.n_units, np.bool_) if passed is None else passed
 
     @cached_property
     def passing_clips(self) -> Array | None:
