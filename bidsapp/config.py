@@ -21,7 +21,7 @@ from typing import Any
 from bidsapp.coerce import coerce
 from bidsapp.errors import UsageError
 
-RESULT_FORMAT = 8
+RESULT_FORMAT = 9
 """Raised whenever the same settings give other numbers or other files than before."""
 
 

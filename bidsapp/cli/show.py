@@ -51,7 +51,8 @@ def show_plans(parts: Sequence[Plan], config: Config, refusal: AppError | None) 
     for job in (job for part in parts for job in part.jobs):
         print(f"\n{job.name}")
         if job.error is not None or job.inputs is None:
-            print(f"  cannot run: {job.error}")
+            first = seen.setdefault(str(job.error), job.name)
+            print(f"  cannot run{f', as {first}' if first != job.name else f': {job.error}'}")
             continue
         overview = _indent(job.inputs.overview())
         alike = seen.setdefault(_without_subject(overview, job), job.name)

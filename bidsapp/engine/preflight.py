@@ -30,6 +30,7 @@ from bidsapp.text import counted
 
 _INDIVIDUAL = ("T1w", "native", "fsnative")
 _GOOD, _BAD = "  [ok]", "  [!!]"
+_MOST_NAMES = 3
 
 
 def checked(plan: Plan, config: Config) -> Plan:
@@ -71,7 +72,8 @@ def refuse_before_start(plan: Plan, config: Config) -> None:
     UsageError, ResourceUnavailableError
         ``--executor`` or ``--device`` cannot serve.
     AppError
-        What the settings of a recipe name is not there or cannot serve.
+        What the settings of a recipe name is not there or cannot serve, or several jobs, all
+        there are, cannot run for one reason.
     """
     refuse_output(config.output_dir, plan.dataset, config.stimuli_dir)
     refuse_leftovers(config.output_dir)
@@ -85,6 +87,14 @@ def refuse_before_start(plan: Plan, config: Config) -> None:
     if not config.reports_only:
         _refuse_named(plan, config)
         _refuse_machine(config)
+        _refuse_common(plan)
+
+
+def _refuse_common(plan: Plan) -> None:
+    """Refuse once what keeps several jobs, all there are, for one reason."""
+    errors = [job.error for job in plan.jobs if job.error is not None]
+    if len(errors) == len(plan.jobs) > 1 and len({str(error) for error in errors}) == 1:
+        raise errors[0]
 
 
 def _refuse_named(plan: Plan, config: Config) -> None:
@@ -276,7 +286,8 @@ def verdict(parts: Sequence[Plan], config: Config, refusal: AppError | None) -> 
     else:
         lines.append(_line(True, "output", f"{config.output_dir}: free to be written"))
         lines += [_line(False, "options", str(refusal))] * (refusal is not None)
-    lines += [_line(False, job.name, str(job.error)) for job in errors]
+    if not isinstance(refusal, AppError) or str(refusal) not in {str(job.error) for job in errors}:
+        lines += _reasons(errors)
     left_out = dict.fromkeys(name for job in jobs for name in job.left_out)
     if left_out:
         lines.append(_line(False, "runs", f"without {len(left_out)}: {', '.join(left_out)}"))
@@ -295,6 +306,21 @@ def verdict(parts: Sequence[Plan], config: Config, refusal: AppError | None) -> 
     lines.append(_line(True, "done already", counted(len(jobs) - len(errors) - len(todo), "job")))
     doubts = [line.partition(": ")[0][7:] for line in lines if line.startswith(_BAD)]
     return [_first_line(jobs, errors, todo, need, refusal, doubts), *lines[1:]]
+
+
+def _reasons(errors: Sequence[Job]) -> list[str]:
+    """Say each reason once, after the jobs that it keeps."""
+    names: dict[str, list[str]] = {}
+    for job in errors:
+        names.setdefault(str(job.error), []).append(job.name)
+    return [
+        _line(False, ", ".join(own[:_MOST_NAMES]) + _more(len(own)), text)
+        for text, own in names.items()
+    ]
+
+
+def _more(n: int) -> str:
+    return f" and {n - _MOST_NAMES} more" if n > _MOST_NAMES else ""
 
 
 def _few_sounds(jobs: Iterable[Job]) -> list[str]:

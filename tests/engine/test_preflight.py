@@ -16,7 +16,8 @@ from bidsapp.cli.app import main
 from bidsapp.cli.configure import parse_arguments
 from bidsapp.config import Config
 from bidsapp.engine.plan import Job, make_plan
-from bidsapp.engine.preflight import checked, needs
+from bidsapp.engine.preflight import _reasons, checked, needs
+from bidsapp.errors import AppError, ResourceUnavailableError
 from bidsapp.recipes.base.cost import SOUND_FEATURES, Cost
 from tests.engine.conftest import SETTINGS, first
 
@@ -123,3 +124,26 @@ def test_a_sound_of_a_narrow_band_is_said(study, capsys) -> None:
     said = capsys.readouterr().out
     assert f"{path.name}: is sampled at 8,000 Hz: it has nothing above 4,000 Hz" in said
     assert f"others reach {rate // 2:,} Hz" in said
+
+
+def test_what_keeps_all_participants_is_refused_once_before_any_work(
+    study, tmp_path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason = ResourceUnavailableError("weights: no such file; check the path")
+    monkeypatch.setattr("bidsapp.engine.preflight.job_error", lambda *_: reason)
+    words = [str(study), str(tmp_path / "out"), "participant", "group", *SETTINGS]
+    words += ["--space", "fsaverage5", "MNI152NLin2009cAsym"]
+    code = main(words)
+    error = capsys.readouterr().err
+    assert (code, error.count("no such file")) == (ResourceUnavailableError.exit_code, 1)
+    assert not (tmp_path / "out").exists()
+    assert main([*words, "--dry-run"]) == code
+    assert capsys.readouterr().out.count("no such file") == 3  # first line, options, first job
+
+
+def test_a_reason_of_some_participants_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = [
+        Job(f"job-{k}", "gradients", "participant", f"{k}", "", None, "", error=AppError("late"))
+        for k in range(5)
+    ]
+    assert _reasons(errors) == ["  [!!] job-0, job-1, job-2 and 2 more: late"]
