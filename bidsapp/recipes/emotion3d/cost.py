@@ -15,12 +15,14 @@ from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
 
 _PASSES = 3  # of all volumes in float64: principal components of a fold's training volumes
 _CHECKPOINT_BYTES = 2 << 20
-_PRODUCT_S, _REFIT_S = 3e-11, 0.1
+_PRODUCT_S, _REFIT_S = 3.6e-11, 0.06
 """CPU seconds of a fold of linear decoders: for each pair of volumes and voxel, of its principal
 components; and of fitting all of them again (``benchmarks/study.py``)."""
-_UNIT_S = {"small": 5.7e-8, "residual": 1.5e-7, "faithful": 1.4e-6}
-"""CPU seconds per voxel, volume and epoch: 3.3 ms of the small network for 58,000 voxels of the
-brain in a grid of 48 x 56 x 48 (``benchmarks/cnn3d.py``)."""
+_UNIT_S = {"small": 6.8e-8, "residual": 1.8e-7, "faithful": 1.7e-6}
+"""CPU seconds per voxel, volume and epoch, of the small network in a whole run; the others are so
+many times slower (``benchmarks/cnn3d.py``)."""
+_EPOCHS = 0.55
+"""Epochs that are trained where training stops early, as a share of those allowed (the same run)."""
 
 
 def estimate(inputs: EmotionInputs, settings: Emotion3dSettings, config: Config) -> Cost:
@@ -38,7 +40,8 @@ def estimate(inputs: EmotionInputs, settings: Emotion3dSettings, config: Config)
     # to choose the number of epochs without the held-out and the inner run, then with the latter
     n_runs, stops = len(inputs.runs), settings.patience > 0
     volumes = n_volumes * (max(n_runs - 1, 1) + stops * max(n_runs - 2, 1)) / n_runs
-    seconds = n_trainings * settings.epochs * volumes * n_units * _UNIT_S[settings.network]
+    epochs = settings.epochs * (_EPOCHS if stops else 1)
+    seconds = n_trainings * epochs * volumes * n_units * _UNIT_S[settings.network]
     linear = sum(folds) * (n_volumes**2 * n_units * _PRODUCT_S + settings.n_shifts * _REFIT_S)
     checkpoints = settings.n_seeds * (1 + stops) * (sum(folds) + folds[0]) * _CHECKPOINT_BYTES
     return Cost(
