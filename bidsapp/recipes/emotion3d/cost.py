@@ -22,7 +22,7 @@ _UNIT_S = {"small": 6.8e-8, "residual": 1.8e-7, "faithful": 1.7e-6}
 """CPU seconds per voxel, volume and epoch, of the small network in a whole run; the others are so
 many times slower (``benchmarks/cnn3d.py``)."""
 _EPOCHS = 0.55
-"""Epochs that are trained where training stops early, as a share of those allowed (the same run)."""
+"""Share of the epochs that are trained where training stops early (the same run)."""
 
 
 def estimate(inputs: EmotionInputs, settings: Emotion3dSettings, config: Config) -> Cost:
