@@ -1,10 +1,10 @@
-"""Processor seconds that each network takes for a second of sound, Gram matrices included.
+"""Processor seconds that each network takes for a second of sound.
 
     OMP_NUM_THREADS=1 python benchmarks/network_seconds.py [--network NAME ...] [--lengths 60 240]
 
 Noise goes through every network of the registry with untrained weights, at the recipes' hop of
-.48 s, and from its frames the Gram matrix of each layer is made (CPU seconds of one thread).
-`NetworkEntry.seconds` is the larger of the figures for short and long sounds, rounded.
+.48 s; from its frames the Gram matrix of each layer is made (`gradients`), or the course of each
+channel (`rsa`). CPU seconds of one thread; `NetworkEntry.seconds` is that of courses, rounded.
 """
 
 from __future__ import annotations

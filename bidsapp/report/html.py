@@ -245,7 +245,7 @@ def number_text(value: float, digits: int = 3) -> str:
     if digits == 0:
         text = f"{value:,.0f}".replace(",", "\u2009")
     elif 0 < abs(value) < 0.5 * 10**-digits:
-        text = f"{value:.0e}"
+        text = f"{value:.1g}"
     else:
         text = f"{value:.{digits}f}"
     if not float(text.replace(",", "").replace("\u2009", "")):

@@ -148,7 +148,7 @@ def _with_weights(
 def _tagger_entry(name: str, summary: str) -> NetworkEntry:
     files = {name: (f"{name}.safetensors",)}
     build = _with_weights("taggers", "Tagger", of_several=True)
-    return NetworkEntry(summary, files, build, tool="fetch musicnn", on_music=True, seconds=0.09)
+    return NetworkEntry(summary, files, build, tool="fetch musicnn", on_music=True, seconds=0.06)
 
 
 def _speech_entry(name: str, summary: str, file: str) -> NetworkEntry:
@@ -232,7 +232,7 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             weight_files={"audioset": ("vggish-10086976.pth", "vggish.pt")},
             build=_with_weights("vggish", "VGGish"),
             tool="fetch vggish",
-            seconds=0.05,
+            seconds=0.04,
         ),
         "baseline": NetworkEntry(
             summary="acoustic descriptors without a network: mel, loudness, spectral, mtf",
@@ -244,6 +244,7 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             summary="residual network over waveforms, 10 layers, to train on tags (or random)",
             weight_files={"tagger": ("resnet1d.pth",)},
             build=_with_weights("resnet1d", "ResNet1d"),
+            seconds=0.05,
             tool="train tagger",
             on_music=True,
         ),
@@ -253,7 +254,7 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             build=_with_weights("musicnn", "Musicnn"),
             tool="fetch musicnn-mtat",
             on_music=True,
-            seconds=0.16,
+            seconds=0.08,
         ),
         **{name: _tagger_entry(name, summary) for name, summary in _TAGGERS.items()},
         **{name: _speech_entry(name, *facts) for name, facts in _SPEECH.items()},
@@ -286,7 +287,7 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             "ast",
             "AudioSpectrogramTransformer",
             tool="fetch ast",
-            seconds=3.9,
+            seconds=3.8,
         ),
         "w2v-bert": _folder_entry(
             "w2v-BERT 2.0, 25 layers, trained on speech without labels (or random)",

@@ -31,7 +31,7 @@ class NetworkEntry:
     in_folder
         Whether its weights are a folder, not a file.
     seconds
-        CPU seconds that it takes for a second of sound, Gram matrices included
+        CPU seconds that it takes for a second of sound, without Gram matrices
         (``benchmarks/network_seconds.py``).
     on_music
         Whether its weights were trained on music, so that a network that was not is its control.
