@@ -86,18 +86,20 @@ def _exact_axes(centred: FloatArray, k: int) -> FloatArray:
 
 
 def _random_axes(x: RowSource, rows: IntArray, mean: FloatArray, k: int, seed: int) -> FloatArray:
+    """Find the axes by products in single precision, bases and their variances in double."""
     rng = np.random.default_rng([seed, 0x9CA])
+    centre = mean.astype(np.float32)
     axes = rng.standard_normal((x.shape[1], min(k + _OVERSAMPLING, x.shape[1])))
     for _ in range(_POWER_ITERATIONS):
-        axes = np.linalg.qr(axes)[0]
-        product = np.zeros_like(axes)
-        for part in _chunks(x, rows, mean):
-            product += part.T @ (part @ axes)
-        axes = product
+        single = np.linalg.qr(axes)[0].astype(np.float32)
+        axes = np.zeros_like(axes)
+        for part in _chunks(x, rows, centre):
+            axes += part.T @ (part @ single)
     basis = np.linalg.qr(axes)[0]
     small = np.zeros((basis.shape[1], basis.shape[1]))
-    for part in _chunks(x, rows, mean):
-        scores = part @ basis
+    single = basis.astype(np.float32)
+    for part in _chunks(x, rows, centre):
+        scores = (part @ single).astype(np.float64)
         small += scores.T @ scores
     values, vectors = np.linalg.eigh(small)
     found = _above_rounding(values[::-1][:k])
@@ -114,5 +116,6 @@ def _above_rounding(values: FloatArray) -> npt.NDArray[np.bool_]:
 
 def _chunks(x: RowSource, rows: IntArray, mean: FloatArray | None) -> Iterator[FloatArray]:
     for start in range(0, len(rows), _ROWS_AT_ONCE):
-        part = np.asarray(x[rows[start : start + _ROWS_AT_ONCE]], np.float64)
+        kind = np.float64 if mean is None else mean.dtype
+        part = np.asarray(x[rows[start : start + _ROWS_AT_ONCE]], kind)
         yield part if mean is None else part - mean
