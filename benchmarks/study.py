@@ -66,9 +66,8 @@ STEPS: dict[str, dict[str, str]] = {
         "layers of untrained networks": "recipes.rsa.participant:untrained_models",
         "layers": "recipes.rsa.participant:layer_models",
         "patterns of items": "recipes.rsa.participant:averaged",
-        "searchlights": "recipes.rsa.search:score_participant recipes.rsa.participant:"
-        "score_participant",
-        "permutations of clips": "recipes.rsa.search:permute_clips",
+        "searchlights": "recipes.rsa.participant:score_participant",
+        "permutations of clips": "recipes.rsa.clip_tests:permute_clips",
         "dissimilarity by lag": "recipes.rsa.participant:lag_rows",
         "maps of networks written": "recipes.rsa.participant:write_network",
         "the rest written": "recipes.rsa.participant:write_shared",
