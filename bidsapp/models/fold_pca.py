@@ -46,7 +46,7 @@ class Projection:
 
 def principal_axes(
     x: RowSource, rows: IntArray, n_components: int, *, seed: int = 0
-) -> Projection:
+) -> tuple[Projection, FloatArray]:
     """Fit principal components.
 
     Parameters
@@ -63,14 +63,19 @@ def principal_axes(
     Returns
     -------
     Projection
+    scores : array of shape (n_rows, n_components)
+        Of the training rows.
     """
     rows = np.asarray(rows)
     total = sum(part.sum(axis=0, dtype=np.float64) for part in _chunks(x, rows, None))
     mean = np.asarray(total) / len(rows)
     k = max(1, min(n_components, len(rows) - 1, x.shape[1]))
     if len(rows) <= EXACT_ROWS:
-        return Projection(mean, _exact_axes(np.concatenate([*_chunks(x, rows, mean)]), k))
-    return Projection(mean, _random_axes(x, rows, mean, k, seed))
+        centred = np.concatenate([*_chunks(x, rows, mean)])
+        axes = _exact_axes(centred, k)
+        return Projection(mean, axes), centred @ axes
+    axes, scores = _random_axes(x, rows, mean, k, seed)
+    return Projection(mean, axes), scores
 
 
 def _exact_axes(centred: FloatArray, k: int) -> FloatArray:
@@ -85,8 +90,10 @@ def _exact_axes(centred: FloatArray, k: int) -> FloatArray:
     return axes
 
 
-def _random_axes(x: RowSource, rows: IntArray, mean: FloatArray, k: int, seed: int) -> FloatArray:
-    """Find the axes by products in single precision, bases and their variances in double."""
+def _random_axes(
+    x: RowSource, rows: IntArray, mean: FloatArray, k: int, seed: int
+) -> tuple[FloatArray, FloatArray]:
+    """Find axes and scores by products in single precision, bases and variances in double."""
     rng = np.random.default_rng([seed, 0x9CA])
     centre = mean.astype(np.float32)
     axes = rng.standard_normal((x.shape[1], min(k + _OVERSAMPLING, x.shape[1])))
@@ -96,15 +103,13 @@ def _random_axes(x: RowSource, rows: IntArray, mean: FloatArray, k: int, seed: i
         for part in _chunks(x, rows, centre):
             axes += part.T @ (part @ single)
     basis = np.linalg.qr(axes)[0]
-    small = np.zeros((basis.shape[1], basis.shape[1]))
     single = basis.astype(np.float32)
-    for part in _chunks(x, rows, centre):
-        scores = (part @ single).astype(np.float64)
-        small += scores.T @ scores
-    values, vectors = np.linalg.eigh(small)
+    parts = [part @ single for part in _chunks(x, rows, centre)]
+    scores = np.concatenate(parts).astype(np.float64)
+    values, vectors = np.linalg.eigh(scores.T @ scores)
     found = _above_rounding(values[::-1][:k])
-    best: FloatArray = basis @ vectors[:, ::-1][:, :k][:, found]
-    return best
+    best = vectors[:, ::-1][:, :k][:, found]
+    return basis @ best, scores @ best
 
 
 def _above_rounding(values: FloatArray) -> npt.NDArray[np.bool_]:

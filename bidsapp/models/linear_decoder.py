@@ -323,8 +323,7 @@ def _prepared(
         x_test = np.asarray(features[fold.test], np.float64)
         spread = x_train.std(axis=0)
     else:
-        projection = principal_axes(features, fold.train, n_components, seed=seed)
-        x_train = projection.scores(features, fold.train)
+        projection, x_train = principal_axes(features, fold.train, n_components, seed=seed)
         x_test = projection.scores(features, fold.test)
         spread = np.full(x_train.shape[1], np.sqrt(np.mean(x_train.var(axis=0))))
     safe = np.where(spread > 0, spread, 1.0)

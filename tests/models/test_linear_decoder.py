@@ -132,7 +132,8 @@ def test_exact_components(shape):
     rng = np.random.default_rng(3)
     x = rng.standard_normal(shape) * np.logspace(0, -2, shape[1]) + 5
     rows = np.arange(0, shape[0], 2)
-    mine = principal_axes(x.astype(np.float32), rows, 8)
+    mine, fitted = principal_axes(x.astype(np.float32), rows, 8)
+    np.testing.assert_allclose(fitted, mine.scores(x, rows), atol=1e-3)
     peer = PCA(8, svd_solver="full").fit(x[rows])
     assert np.allclose(np.abs(np.sum(mine.axes.T * peer.components_, axis=1)), 1, atol=1e-4)
     scores = mine.scores(x, np.arange(shape[0]))
@@ -144,10 +145,11 @@ def test_random_components(monkeypatch):
     x = rng.standard_normal((300, 8)) * np.logspace(1, 0, 8) @ rng.standard_normal((8, 120))
     x += 0.01 * rng.standard_normal(x.shape)
     rows = np.arange(250)
-    exact = principal_axes(x, rows, 6)
+    exact, _ = principal_axes(x, rows, 6)
     monkeypatch.setattr(fold_pca, "EXACT_ROWS", 100)
     monkeypatch.setattr(fold_pca, "_ROWS_AT_ONCE", 64)
-    chunked = principal_axes(x, rows, 6)
+    chunked, fitted = principal_axes(x, rows, 6)
+    np.testing.assert_allclose(fitted, chunked.scores(x, rows), atol=1e-3)
     assert np.allclose(np.abs(np.sum(exact.axes * chunked.axes, axis=0)), 1, atol=1e-5)
 
 
