@@ -93,7 +93,10 @@ def _exact_axes(centred: FloatArray, k: int) -> FloatArray:
 def _random_axes(
     x: RowSource, rows: IntArray, mean: FloatArray, k: int, seed: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Find axes and scores by products in single precision, bases and variances in double."""
+    """Find axes, in single precision, and scores.
+
+    Products with the data are in single precision, bases and variances in double.
+    """
     rng = np.random.default_rng([seed, 0x9CA])
     centre = mean.astype(np.float32)
     axes = rng.standard_normal((x.shape[1], min(k + _OVERSAMPLING, x.shape[1])))
@@ -109,7 +112,7 @@ def _random_axes(
     values, vectors = np.linalg.eigh(scores.T @ scores)
     found = _above_rounding(values[::-1][:k])
     best = vectors[:, ::-1][:, :k][:, found]
-    return basis @ best, scores @ best
+    return (basis @ best).astype(np.float32), scores @ best
 
 
 def _above_rounding(values: FloatArray) -> npt.NDArray[np.bool_]:
