@@ -19,4 +19,4 @@ def test_a_page_in_a_browser(
 ) -> None:
     page, _ = reports[subject]
     seen = check_page(write_page(page, tmp_path / "page.html"), tmp_path)
-    assert seen["images"] >= 11
+    assert seen["images"] >= 10

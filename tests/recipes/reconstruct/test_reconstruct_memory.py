@@ -15,7 +15,7 @@ from bidsapp.config import Config
 from bidsapp.models.region_decoder import ClipRows
 from bidsapp.recipes.base.clips import Clip
 from bidsapp.recipes.base.cost import Cost
-from bidsapp.recipes.reconstruct import inputs as cost
+from bidsapp.recipes.reconstruct import cost
 from bidsapp.recipes.reconstruct.clips import Clips
 from bidsapp.recipes.reconstruct.cost import estimate
 from bidsapp.recipes.reconstruct.decode import (
