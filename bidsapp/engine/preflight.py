@@ -286,8 +286,7 @@ def verdict(parts: Sequence[Plan], config: Config, refusal: AppError | None) -> 
     else:
         lines.append(_line(True, "output", f"{config.output_dir}: free to be written"))
         lines += [_line(False, "options", str(refusal))] * (refusal is not None)
-    if not isinstance(refusal, AppError) or str(refusal) not in {str(job.error) for job in errors}:
-        lines += _reasons(errors)
+    lines += _reasons([job for job in errors if str(job.error) != str(refusal)])
     left_out = dict.fromkeys(name for job in jobs for name in job.left_out)
     if left_out:
         lines.append(_line(False, "runs", f"without {len(left_out)}: {', '.join(left_out)}"))

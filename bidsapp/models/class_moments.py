@@ -50,6 +50,10 @@ class Parts:
         holds, signature = np.unique(inside, axis=1, return_inverse=True)
         return cls(signature.ravel(), holds)
 
+    def rows(self, part: int) -> IntArray:
+        """Places of the rows of a part, in order."""
+        return np.flatnonzero(self.holds[part][self.signature])
+
 
 @dataclass(frozen=True, eq=False)
 class ClassMoments:

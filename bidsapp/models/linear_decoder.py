@@ -341,20 +341,21 @@ def _fits(fold: PreparedFold, y: IntArray, decoder: str, n_classes: int) -> _Par
 
     It gives None where fewer than two classes have rows.
     """
-    parts = [*(rows for rows, _ in fold.inners), np.arange(len(y))]
 
     def plain(part: int, strengths: Sequence[float]) -> list[LinearModel] | None:
-        rows = parts[part][y[parts[part]] >= 0]
+        rows = fold.parts.rows(part)
+        rows = rows[y[rows] >= 0]
         if len(np.unique(y[rows])) < 2:
             return None
         return DECODERS[decoder](fold.x_train[rows], y[rows], n_classes, strengths)
 
-    if decoder != "ridge" or fold.x_train.shape[1] > min(map(len, parts)):
+    n_features = fold.x_train.shape[1]
+    if decoder != "ridge" or n_features > min([len(y), *(len(rows) for rows, _ in fold.inners)]):
         return plain
     moments = ClassMoments.of(fold.x_train, y, n_classes, fold.parts)
 
     def shared(part: int, strengths: Sequence[float]) -> list[LinearModel] | None:
-        if fold.x_train.shape[1] > moments.n_rows(part):
+        if n_features > moments.n_rows(part):
             return plain(part, strengths)
         fits = moments.ridge(part, strengths)
         return None if fits is None else [LinearModel(*values) for values in fits]

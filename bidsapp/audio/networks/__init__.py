@@ -295,7 +295,7 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             "w2v_bert",
             "W2vBert",
             tool="fetch w2v-bert",
-            seconds=5.0,
+            seconds=5.0,  # not measured
         ),
         "encodec": _folder_entry(
             "encoder of EnCodec, 7 layers, trained to compress sound (or random)",

@@ -17,10 +17,8 @@ BASE_BYTES = 900 * 2**20
 """Resident size of the libraries and one network."""
 SOUND_FEATURES = "features of the sounds"
 """Step that is taken once for all participants who heard the same sounds."""
-PAGE = "page"
-"""Step that draws the figures and writes the page of a participant."""
-PAGE_S = 30.0
-"""CPU seconds of that step, and of starting."""
+_PAGE_S = 30.0
+"""CPU seconds of drawing the figures and writing the page of a participant, and of starting."""
 _DECOMPOSED_S, _SHIFTED_S = 0.0065, 0.0036
 """CPU seconds of one displacement, layer and fold for 150 features and 200 parcels: of each
 decomposition where features are filtered, and of shifted responses (``benchmarks/study.py``)."""
@@ -70,9 +68,22 @@ class Cost:
         return f"about {duration(whole / n_cores)} on {counted(n_cores, 'core')}{told}"
 
 
-def features_s(networks: Iterable[str], sound_s: float) -> float:
-    """CPU seconds that networks take for so many seconds of sound."""
-    return sound_s * sum(network_entry(name).seconds for name in networks)
+def steps_s(
+    own: Mapping[str, float], networks: Iterable[str] = (), sound_s: float = 0.0
+) -> dict[str, float]:
+    """Put what every participant's analysis takes around the steps of a recipe.
+
+    Parameters
+    ----------
+    own
+        CPU seconds of these.
+    networks
+        Networks that hear the sounds.
+    sound_s
+        Length of all sounds.
+    """
+    features = sound_s * sum(network_entry(name).seconds for name in networks)
+    return {SOUND_FEATURES: features, **own, "page": _PAGE_S}
 
 
 def sound_seconds(inputs: Inputs) -> float:
@@ -106,17 +117,17 @@ def encoding_cost(
     n_copies = settings.n_shifts + getattr(settings, "n_beyond", 0)
     n_lag_sets = 1 + bool(getattr(settings, "control_lags_s", ()))
     n_folds, _ = _folds(inputs, settings)
+    own = {
+        "scores": n_units * n_layers * n_lag_sets * n_folds * _UNIT_S,
+        "null of parcels": null_seconds(inputs, settings, n_layers, n_copies),
+    }
+    seconds = steps_s(own, getattr(settings, "networks", ()), sound_s)
+    seconds[SOUND_FEATURES] += n_frames**2 * frame_bytes * _GRAM_S
     return Cost(
         min(wanted, config.memory_bytes),
         bold + grams,
         f"{n_units:,} units, {n_frames:,} feature frames",
-        {
-            SOUND_FEATURES: features_s(getattr(settings, "networks", ()), sound_s)
-            + n_frames**2 * frame_bytes * _GRAM_S,
-            "scores": n_units * n_layers * n_lag_sets * n_folds * _UNIT_S,
-            "null of parcels": null_seconds(inputs, settings, n_layers, n_copies),
-            PAGE: PAGE_S,
-        },
+        seconds,
     )
 
 

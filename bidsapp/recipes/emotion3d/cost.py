@@ -8,7 +8,7 @@ from typing import Any
 from bidsapp.bids.headers import n_mask_voxels
 from bidsapp.brain.stored_volumes import cache_bytes
 from bidsapp.config import Config
-from bidsapp.recipes.base.cost import BASE_BYTES, PAGE, PAGE_S, Cost
+from bidsapp.recipes.base.cost import BASE_BYTES, Cost, steps_s
 from bidsapp.recipes.emotion3d.inputs import EmotionInputs
 from bidsapp.recipes.emotion3d.labels import n_folds, split_names
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
@@ -49,11 +49,7 @@ def estimate(inputs: EmotionInputs, settings: Emotion3dSettings, config: Config)
         stored + checkpoints,
         f"{n_units:,} voxels, {n_volumes:,} volumes of {run.tr_s:g} s, "
         f"{n_trainings} trainings of at most {settings.epochs} epochs",
-        {
-            "network": seconds,
-            "linear decoders": linear,
-            PAGE: PAGE_S,
-        },
+        steps_s({"network": seconds, "linear decoders": linear}),
     )
 
 

@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from bidsapp.bids.headers import n_units as count_units
 from bidsapp.config import Config
-from bidsapp.recipes.base.cost import (
-    BASE_BYTES,
-    PAGE,
-    PAGE_S,
-    SOUND_FEATURES,
-    Cost,
-    features_s,
-    sound_seconds,
-)
+from bidsapp.recipes.base.cost import BASE_BYTES, Cost, sound_seconds, steps_s
 from bidsapp.recipes.reconstruct.clips import ReconstructInputs, make_clips
 from bidsapp.recipes.reconstruct.encoding.results import MOST_BANDS
 from bidsapp.recipes.reconstruct.settings import ReconstructSettings
@@ -54,14 +46,10 @@ def estimate(inputs: ReconstructInputs, settings: ReconstructSettings, config: C
     decoding += config.n_threads * at_work + (2 + n_windows) * predicted
     n_pairs = settings.n_folds * (settings.n_folds + 1) // 2
     parts = 1 + _CURVES * (n_windows > 0) + _ABLATION * settings.genre_ablation
-    seconds = {
-        SOUND_FEATURES: features_s(settings.networks, sound_seconds(inputs)),
-        "decoders": n_rows * n_units * n_pairs * parts * _DECODED_S,
-        PAGE: PAGE_S,
-    }
+    own = {"decoders": n_rows * n_units * n_pairs * parts * _DECODED_S}
     encoding = 0
     if settings.encoding:
-        seconds["encoding models"] = n_clips * n_units * _ENCODED_S
+        own["encoding models"] = n_clips * n_units * _ENCODED_S
         n_models = 2 ** min(n_spaces, MOST_BANDS)
         models = 4 * n_units * n_clips * (n_models + _OTHER_ARRAYS)
         encoding = 4 * n_units * n_clips + min(models, config.memory_bytes // 4)
@@ -69,5 +57,5 @@ def estimate(inputs: ReconstructInputs, settings: ReconstructSettings, config: C
         min(BASE_BYTES + max(decoding, encoding), config.memory_bytes),
         4 * n_units * (n_trs + n_rows) + settings.n_parcels * predicted,
         f"{n_units:,} units, {n_clips} clips of {clips.n_windows} windows",
-        seconds,
+        steps_s(own, settings.networks, sound_seconds(inputs)),
     )

@@ -5,15 +5,7 @@ from __future__ import annotations
 from bidsapp.audio.networks import network_entry
 from bidsapp.bids.headers import n_units as count_units
 from bidsapp.config import Config
-from bidsapp.recipes.base.cost import (
-    BASE_BYTES,
-    PAGE,
-    PAGE_S,
-    SOUND_FEATURES,
-    Cost,
-    features_s,
-    sound_seconds,
-)
+from bidsapp.recipes.base.cost import BASE_BYTES, Cost, sound_seconds, steps_s
 from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.rsa.items import make_items
 from bidsapp.recipes.rsa.settings import RsaSettings
@@ -21,6 +13,8 @@ from bidsapp.recipes.rsa.settings import RsaSettings
 MODEL_BYTES = 64
 """Memory for each pair of a model while it is ranked."""
 _LAYERS = 10
+_MAPS_S = 60.0
+"""CPU seconds of maps and tables (`benchmarks/study.py`)."""
 _RANKED_S, _PERMUTED_S = 1.2e-8, 4e-11
 """CPU seconds of a searchlight for each pair of items, of a pass over models; and for each pair of
 items, pair of clips and layer, of a test (`benchmarks/study.py`)."""
@@ -40,17 +34,14 @@ def estimate(inputs: Inputs, settings: RsaSettings, config: Config) -> Cost:
     models = 8 * n_pairs * n_models
     models += min(MODEL_BYTES * n_pairs * n_models, config.memory_bytes // 4)
     wanted = BASE_BYTES + bold + models + config.n_threads * (8 << 20)
+    each_s = _searchlight_s(n_pairs, len(items.clips), len(settings.networks), settings)
+    own = {"searchlights and their test": n_units * each_s, "maps": _MAPS_S}
     return Cost(
         min(wanted, config.memory_bytes),
         bold + 2 * patterns,
         f"{n_units:,} units, {items.n_items:,} items of {len(items.clips)} clips, "
         f"{n_models:,} model RDMs",
-        {
-            SOUND_FEATURES: features_s(networks, sound_seconds(inputs)),
-            "searchlights and their test": n_units
-            * _searchlight_s(n_pairs, len(items.clips), len(settings.networks), settings),
-            PAGE: 3 * PAGE_S,
-        },
+        steps_s(own, networks, sound_seconds(inputs)),
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from bidsapp.config import Config
 from bidsapp.recipes.base import cautions
-from bidsapp.recipes.base.cost import BASE_BYTES, PAGE, PAGE_S, Cost
+from bidsapp.recipes.base.cost import BASE_BYTES, Cost, steps_s
 from bidsapp.recipes.base.inputs import Inputs
 from bidsapp.recipes.base.recipe import Recipe
 from bidsapp.recipes.base.settings import setting
@@ -69,7 +69,7 @@ class ToySettings:
 
 def cost(inputs: Inputs, settings: ToySettings, config: Config) -> Cost:
     """Estimate what one participant in one space costs."""
-    return Cost(BASE_BYTES, 0, f"{len(inputs.runs)} runs", {PAGE: PAGE_S})
+    return Cost(BASE_BYTES, 0, f"{len(inputs.runs)} runs", steps_s({}))
 
 
 def participant(study: ParticipantStudy) -> None:
