@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bidsapp.errors import InputInvalidError, InputMissingError, ResourceUnavailableError
+from bidsapp.text import some_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -303,9 +304,8 @@ def features_of(path: Path, sounds: Mapping[str, SoundFeatures], name: str) -> S
     sound = find_sound(sounds, name)
     if sound is None:
         known = list(sounds)
-        more = f" and {len(known) - 4} more" if len(known) > 4 else ""
         msg = (
-            f"{path}: has no features of {name}; it has {', '.join(known[:4])}{more}: "
+            f"{path}: has no features of {name}; it has {some_of(known, 4)}: "
             f"name the sounds as in stim_file"
         )
         raise InputMissingError(msg)

@@ -28,10 +28,9 @@ from bidsapp.bids.sidecars import applicable_files
 from bidsapp.bids.sounds import SoundLibrary, clean_stim_file, sound_duration_s
 from bidsapp.bids.stimuli import read_catalogue, stimuli_folders
 from bidsapp.bids.tables import Table, is_missing, missing_columns, read_table
-from bidsapp.text import counted
+from bidsapp.text import counted, some_of
 
 _STANDARD = EventRule()
-_N_NAMED = 3
 
 
 _Found = tuple[list[Played], list[Problem]]
@@ -156,7 +155,7 @@ def _events_elsewhere(dataset: Dataset, run: Run) -> str:
     )
     if not elsewhere:
         return ""
-    return f" under this name (nearly: {_some(elsewhere)}; do sessions and runs agree?)"
+    return f" under this name (nearly: {some_of(elsewhere)}; do sessions and runs agree?)"
 
 
 class _SilentRunError(Exception):
@@ -164,7 +163,7 @@ class _SilentRunError(Exception):
 
 
 def _silence(dataset: Dataset, reason: str, runs: Sequence[Run]) -> Problem:
-    what = f"{_some([run.name for run in runs])}: {reason}, so no sound is known"
+    what = f"{some_of([run.name for run in runs])}: {reason}, so no sound is known"
     remedy = (
         f"give {OVERLAY} in --stimuli-dir or an --adapter ({', '.join(adapter_names())}), "
         "or leave out what is silent with --task-id"
@@ -188,13 +187,8 @@ def _absent(
     if not absent:
         return []
     named = [f"{stim_file}{near_text(stim_file, library.files)}" for stim_file in absent]
-    what = f"{counted(len(absent), 'sound')} not found: {_some(named)}"
+    what = f"{counted(len(absent), 'sound')} not found: {some_of(named)}"
     return [Problem(folder, what, "put them there or give --stimuli-dir")]
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _N_NAMED
-    return ", ".join(names[:_N_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _covers(adapter: Adapter, run: Run) -> bool:

@@ -24,6 +24,7 @@ from bidsapp.bids.records import Problem
 from bidsapp.brain.geometry import Grayordinates, UnitSpace, VolumeGrid
 from bidsapp.brain.images import open_image, read_slab
 from bidsapp.errors import InputInvalidError, InputMissingError
+from bidsapp.text import some_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -172,9 +173,8 @@ def _nameless(path: Path, names: tuple[str, ...]) -> tuple[Problem, ...]:
     lacking = [name for name in names if _LABEL.search(name)]
     if not lacking:
         return ()
-    some = ", ".join(_LABEL.sub(r"\1", name) for name in lacking[:_FEW])
-    more = f" and {len(lacking) - _FEW} more" if len(lacking) > _FEW else ""
-    what = f"{len(lacking)} of its {len(names)} labels have no name ({some}{more})"
+    some = some_of([_LABEL.sub(r"\1", name) for name in lacking], _FEW)
+    what = f"{len(lacking)} of its {len(names)} labels have no name ({some})"
     return (Problem(path, what, "they are called label-NUMBER; complete its table of names"),)
 
 

@@ -17,6 +17,7 @@ from bidsapp.bids.sidecars import read_json
 from bidsapp.bids.tables import Table, is_missing, read_table
 from bidsapp.brain.strategies import get_strategy, run_strategy
 from bidsapp.errors import InputInvalidError, InputMissingError
+from bidsapp.text import some_of
 
 _MOTION = tuple(f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz")
 _EXPANSIONS = ("", "_derivative1", "_power2", "_derivative1_power2")
@@ -203,8 +204,9 @@ def _refuse_cells(path: Path, cells: Mapping[str, list[str]], strategy: str) -> 
         if value is None
     ]
     if odd:
-        listed = ", ".join(odd[:3]) + (f" and {len(odd) - 3} more" if len(odd) > 3 else "")
-        msg = f"{path} holds cells that are no numbers ({listed}); write numbers with a point."
+        msg = (
+            f"{path} holds cells that are no numbers ({some_of(odd)}); write numbers with a point."
+        )
         raise InputInvalidError(msg)
     gaps = [name for name, column in values.items() if not all(map(_is_finite, column[1:]))]
     if gaps:

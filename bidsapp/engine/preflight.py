@@ -26,11 +26,10 @@ from bidsapp.errors import AppError, InputMissingError, OutputError
 from bidsapp.progress import duration
 from bidsapp.recipes import RECIPES, load_function
 from bidsapp.recipes.base.cost import SOUND_FEATURES
-from bidsapp.text import counted
+from bidsapp.text import counted, some_of
 
 _INDIVIDUAL = ("T1w", "native", "fsnative")
 _GOOD, _BAD = "  [ok]", "  [!!]"
-_MOST_NAMES = 3
 
 
 def checked(plan: Plan, config: Config) -> Plan:
@@ -312,14 +311,7 @@ def _reasons(errors: Sequence[Job]) -> list[str]:
     names: dict[str, list[str]] = {}
     for job in errors:
         names.setdefault(str(job.error), []).append(job.name)
-    return [
-        _line(False, ", ".join(own[:_MOST_NAMES]) + _more(len(own)), text)
-        for text, own in names.items()
-    ]
-
-
-def _more(n: int) -> str:
-    return f" and {n - _MOST_NAMES} more" if n > _MOST_NAMES else ""
+    return [_line(False, some_of(own), text) for text, own in names.items()]
 
 
 def _few_sounds(jobs: Iterable[Job]) -> list[str]:

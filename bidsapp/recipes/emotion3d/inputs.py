@@ -35,7 +35,7 @@ from bidsapp.recipes.emotion3d.labels import (
 )
 from bidsapp.recipes.emotion3d.settings import Emotion3dSettings
 from bidsapp.stats.samples import Samples
-from bidsapp.text import text_table
+from bidsapp.text import some_of, text_table
 
 _AUDIO = {"ao", "aomovie", "audio"}
 _AUDIOVISUAL = {"av", "avmovie", "audiovisual"}
@@ -374,8 +374,7 @@ def unknown_labels(intervals: Sequence[Interval], label_map: LabelMap) -> list[P
 def _counted(labels: Mapping[str, int]) -> str:
     """List labels, each with its number of stretches, the most frequent first."""
     ordered = sorted(labels.items(), key=lambda item: (-item[1], item[0]))
-    listed = ", ".join(f"{label!r} ({n})" for label, n in ordered[:_N_NAMED])
-    return f"{listed} and {len(ordered) - _N_NAMED} more" if len(ordered) > _N_NAMED else listed
+    return some_of([f"{label!r} ({n})" for label, n in ordered], _N_NAMED)
 
 
 def _beyond_end(run: Run, intervals: Sequence[Interval]) -> list[Problem]:
